@@ -99,8 +99,8 @@ format: $(DEV)  ## let ruff fix what it can
 	@.venv/bin/ruff check --quiet --fix-only .
 	@.venv/bin/ruff format --quiet .
 
-catalogue: $(DEV)  ## compile the texts of presentation/locale
-	@.venv/bin/pybabel --quiet compile --domain broadcast --directory presentation/locale --statistics
+catalogue: $(DEV)  ## compile the texts of broadcast/views/locale
+	@.venv/bin/pybabel --quiet compile --domain broadcast --directory broadcast/views/locale --statistics
 
 cli-docs: $(DEV) catalogue  ## docs/cli.md and its twin from the help; the tables of errcodes; the errors of HTTP
 	@$(PY) -m tools.cli_docs

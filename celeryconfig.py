@@ -10,8 +10,8 @@ from kombu import Exchange as _Exchange
 from kombu import Queue as _Queue
 
 from broadcast import names as _names
-from broadcast.settings import VAR as _VAR
-from broadcast.settings import Settings as _Settings
+from broadcast.settings.settings import VAR as _VAR
+from broadcast.settings.settings import Settings as _Settings
 
 _settings = _Settings.load()
 
@@ -32,7 +32,7 @@ imports = ("worker.tasks",)
 # The database holds results; nothing may pile up in Redis.
 task_ignore_result = True
 # Nor is there anything to clean up: beat would publish a task for that, which no worker takes. What
-# other programs ask for is answered beside it (worker/answers.py): with a backend here, each wake
+# other programs ask for is answered beside it (worker/enqueue.py): with a backend here, each wake
 # would first subscribe to its result in Redis, and fail where Redis is away and RabbitMQ is not.
 result_expires = None
 # Programs in other languages submit too; the tasks that wake carry ids (and how often they were
@@ -124,7 +124,7 @@ timezone = "Asia/Shanghai"
 # Messages carry UTC, so that machines of different zones agree on when a wake is too old.
 enable_utc = True
 # It goes on where the clock was set back.
-beat_scheduler = "worker.schedule:Scheduler"
+beat_scheduler = "worker.celery_parts:Scheduler"
 # Losing it costs one wake of each entry.
 beat_schedule_filename = str(_VAR / "celerybeat-schedule")
 
@@ -133,7 +133,7 @@ def _every(seconds: float, task: str, **kwargs: object) -> dict[str, object]:
     # An old wake is dropped: a night without workers does not end in a flood. Old by the clock of
     # the worker, while beat wrote down the time by its own: with the period alone, a worker whose
     # clock is minutes ahead would drop every wake, and nothing left behind would ever go on. Where
-    # it is further ahead still, worker/late.py lets some through.
+    # it is further ahead still, worker/celery_parts.py lets some through.
     return {
         "task": task,
         "schedule": seconds,

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks import stand_in
-from cli.embedded.loopback import beside_proxies
+from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.kit.simulator import Simulator
 from tests.kit.system import System
 from tests.kit.wait import until

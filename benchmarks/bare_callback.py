@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from models.box_tables import PushRow
 from models.engine import database_now, open_engine
-from models.push import PushRow
 
 _INSERT = insert(PushRow).values(
     account="bare", kind="event", received_at=database_now(), happened_at=database_now(), tries=0

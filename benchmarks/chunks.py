@@ -33,13 +33,13 @@ import numpy as np
 from sqlalchemy import Engine, select, text
 
 from broadcast import openid
-from broadcast.plan.chunk import ASKED, chunked
+from broadcast.rules.plan.chunk import ASKED, chunked
 from broadcast.sorted_openids import are_in, unpacked
 from models import Base, ChunkRow
 from models.engine import open_engine
-from models.ledger import submits, uploads
-from models.ledger.reading import recipients
-from models.ledger.transaction import read
+from models.ledger.lists import recipients, uploads
+from models.ledger.rows.transaction import read
+from models.ledger.submit import submits
 from tests.kit import ledger
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgresql import PostgreSQL

@@ -15,15 +15,16 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from broadcast import plan
+from broadcast.rules.plan import proof
 from models import Base
 from models.engine import open_engine
-from models.ledger import leases, sweeps
+from models.ledger.lane import leases
+from models.ledger.steer import sweeps
 from tests.kit import ledger
 from tests.kit.effort import Effortmeter
 from tests.kit.ledger import Driver, said
 
-_MANY = plan.Quota(daily_limit=1_000_000, used=0, remain=1_000_000)
+_MANY = proof.Quota(daily_limit=1_000_000, used=0, remain=1_000_000)
 
 
 def submit(engine: Engine) -> str:

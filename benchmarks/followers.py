@@ -20,7 +20,7 @@ from pathlib import Path
 import requests
 
 from benchmarks.__main__ import MB, WATCHED
-from cli.embedded.loopback import beside_proxies
+from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.kit.simulator import Simulator
 from tests.kit.system import System
 from tests.servers.valkey import Valkey

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cli.embedded.loopback import beside_proxies
+from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.kit.simulator import Simulator
 from tests.kit.system import System
 from tests.kit.wait import until

@@ -17,7 +17,7 @@ import orjson
 import psutil
 import requests
 
-from cli.embedded.loopback import beside_proxies
+from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until

@@ -16,14 +16,14 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from broadcast.call.rules import Rules
+from broadcast.rules.calls.policy import Rules
 from models import Base
 from models.engine import open_engine
 from tests.integration.worker.test_slices import Ready, WeChat
 from tests.kit import ledger
-from worker import lane
-from worker.heartbeat import Heartbeat
-from worker.lane import LaneContext
+from worker.delivery import lane
+from worker.delivery.heartbeat import Heartbeat
+from worker.delivery.lane import LaneContext
 
 
 @dataclass

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from models.account import AccountRow, Lane
-from models.api_key import APIKeyRow
-from models.attempt import AttemptRow
+from models.accounts import AccountRow, APIKeyRow, HandCallRow, Installation, Lane
 from models.base import Base
-from models.batch import Batch
-from models.broadcast import BroadcastRow, Reservation, Submission
-from models.dead_letter import DeadLetterRow
-from models.draft import DraftRow
+from models.batch_tables import AttemptRow, Batch, GateRow
+from models.box_tables import DeadLetterRow, Finish, OutboxRow, PushRow, QueueRow, WebhookRow
+from models.broadcast_tables import BroadcastRow, DraftRow, Reservation, Submission, UploadRow
 from models.event import Event
-from models.file import FilePieceRow, KeptFileRow, RenewalRow
-from models.finish import Finish
-from models.follower import (
+from models.followers import (
     FollowerChange,
     FollowerChunk,
     FollowerPage,
@@ -21,16 +16,8 @@ from models.follower import (
     ListChanges,
     Suppression,
 )
-from models.gate import GateRow
-from models.hand_call import HandCallRow
-from models.installation import Installation
-from models.media import MediaRow
-from models.outbox import OutboxRow
-from models.push import PushRow
-from models.queue import QueueRow
+from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
 from models.recipients import ChunkRow, Skipped
-from models.upload import UploadRow
-from models.webhook import WebhookRow
 
 __all__ = [
     "APIKeyRow",

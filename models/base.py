@@ -9,19 +9,16 @@ from typing import Any, ClassVar
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from broadcast.accounts import AccountKind
-from broadcast.by_hand import ByHand
-from broadcast.call.outcomes import Outcome
-from broadcast.call.path import SendPath
-from broadcast.dead_letters import LetterSource, LetterState
-from broadcast.events import EventKind
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.media import MediaFormat, MediaKind
-from broadcast.pushes.keywords import Action
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState, Phase
-from broadcast.webhooks.event import WebhookState
+from broadcast.names import EventKind
+from broadcast.rules.accounts import AccountKind
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.dead_letters import LetterSource, LetterState
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.hand_calls import ByHand
+from broadcast.rules.media import MediaFormat, MediaKind
+from broadcast.rules.pushes import Action
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.views.objects import WebhookState
 from models.types import EnumText, Moment
 
 _ENUMS: dict[type[StrEnum], EnumText[Any]] = {

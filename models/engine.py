@@ -23,6 +23,7 @@ from sqlalchemy.exc import (
     ArgumentError,
     DataError,
     DBAPIError,
+    DisconnectionError,
     IntegrityError,
     NotSupportedError,
     ProgrammingError,
@@ -33,7 +34,6 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from broadcast.errors import DatabaseAwayError, EncodingError, SettingsError
-from models import samefile
 from models.types import Moment
 
 BUSY_TIMEOUT_S = 30
@@ -188,7 +188,7 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine)
         if "uri" not in parsed.query:
-            samefile.watch(engine, Path(parsed.database or "").absolute())
+            watch_file(engine, Path(parsed.database or "").absolute())
     elif not patient:
         prepare = {"mysql": _prepare_mysql, "postgresql": _prepare_postgresql}
         prepare[parsed.get_backend_name()](engine)
@@ -329,3 +329,36 @@ def reachable(where: str = "") -> Iterator[None]:
     else:
         return
     raise problem
+
+
+_KEY = "broadcast.file"
+
+
+def watch_file(engine: Engine, path: Path) -> None:
+    """Give up connections of *engine* once *path* is another file than the one they opened."""
+    met = False
+
+    @event.listens_for(engine, "do_connect")
+    def _open(dialect: Any, _record: object, _args: object, options: dict[str, Any]) -> Any:  # noqa: ANN401
+        if not met:
+            return None  # The dialect opens it, and makes it.
+        return dialect.connect(f"{path.as_uri()}?mode=rw", **{**options, "uri": True})
+
+    @event.listens_for(engine, "connect")
+    def _met(_dbapi: object, record: Any) -> None:  # noqa: ANN401
+        nonlocal met
+        met = True
+        record.info[_KEY] = _identity(path)
+
+    @event.listens_for(engine, "checkout")
+    def _compare(_dbapi: object, record: Any, _proxy: object) -> None:  # noqa: ANN401
+        if record.info[_KEY] != _identity(path):
+            raise DisconnectionError(f"{path} is another file by now")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino

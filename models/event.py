@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped
 
-from broadcast.events import EventKind
+from broadcast.names import EventKind
 from models.base import Base
 from models.types import (
     Ascii32,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import secrets
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import ModuleType
-from typing import Annotated, Any, Generic, TypeVar, cast
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
@@ -24,6 +25,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from broadcast import day
 from broadcast.enums import recognised
 
 E = TypeVar("E", bound=StrEnum)
@@ -182,3 +184,19 @@ def _instr(element: place_in, compiler: SQLCompiler, **words: Any) -> str:  # no
 def _position(element: place_in, compiler: SQLCompiler, **words: Any) -> str:  # noqa: ANN401
     where, what = (compiler.process(one, **words) for one in element.clauses)
     return f"position({what} in {where})"
+
+
+#: Without those that are mistaken for each other when an id is read out.
+_LETTERS: Final = "23456789abcdefghjkmnpqrstuvwxyz"
+#: Of each id so many are drawn.
+LENGTH: Final = 6
+
+
+def drawn() -> str:
+    """Return letters that are drawn by chance."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(LENGTH))
+
+
+def dated(moment: datetime) -> str:
+    """Return an id of the day in Shanghai, which on that day one in 700 million is as well."""
+    return f"{moment.astimezone(day.SHANGHAI):%Y%m%d}-{drawn()}"

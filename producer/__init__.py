@@ -20,9 +20,9 @@ if TYPE_CHECKING:
         SettingsError,
         UnknownIdError,
     )
-    from broadcast.reports import Report
+    from broadcast.rules.reports import Report
     from producer.library import Producer
-    from producer.submit import Submitted
+    from producer.submit.store import Submitted
 
 __all__ = [
     "BroadcastError",

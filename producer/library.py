@@ -9,44 +9,46 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from typing import TYPE_CHECKING, Self, Unpack
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from broadcast.errors import BrokerAwayError, SettingsError
+from broadcast.errors import BrokerAwayError, RequestError, SettingsError
 from broadcast.frozen import frozen
-from broadcast.settings import Settings
+from broadcast.settings.settings import Settings
 from models import schema
 from models.engine import open_engine
-from models.ledger import operator
-from models.ledger.outbox import AppTransaction
-from models.ledger.reading import ids, reports
-from producer import outbox, steering
+from models.ledger.boxes.outbox import AppTransaction
+from models.ledger.rows import held_rows
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
+from producer import outbox, steer
 from producer.publish import CeleryWaker
 from producer.request import incoming
-from producer.request.arguments import Arguments, as_body
 from producer.request.door import Door
-from producer.submit import Submitted
+from producer.submit.store import Submitted
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from sqlalchemy import Engine
 
-    from broadcast import plan
-    from broadcast.accounts import Account
-    from broadcast.call.path import SendPath
-    from broadcast.reports import Report
-    from producer.prepare import QuotaSource
+    from broadcast.rules.accounts import Account
+    from broadcast.rules.calls.outcomes import SendPath
+    from broadcast.rules.plan import proof
+    from broadcast.rules.reports import Report
+    from producer.submit.prepare import QuotaSource
 
 LONGEST_NAME = 100
 
 
 class Unasked:
-    """:class:`producer.prepare.QuotaSource` of a process without WeChat.
+    """:class:`producer.submit.prepare.QuotaSource` of a process without WeChat.
 
     What is stored is proved before its first call.
     """
 
-    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
+    def quota(self, account: Account, path: SendPath) -> proof.Quota | None:
         """Return that nobody was asked."""
         del account, path
         return None
@@ -70,7 +72,7 @@ class Producer:
     Every method raises an InputError if what is asked for is wrong (nothing was stored) and an
     OutOfReachError if a part is away (repeat it with the same key). ``error.message_id`` names what
     happened, ``error.field`` the field, ``error.facts`` the values;
-    ``presentation.for_programs.explained`` gives the words.
+    ``broadcast.views.program_words.explained`` gives the words.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class Producer:
         account has left, so that a plan which does not fit is refused at once; without it the
         broadcast is stored, and held before its first call.
         """
-        shown = steering.in_one_line(name)
+        shown = steer.in_one_line(name)
         self._who = "python" if shown is None else f"python {shown}"[:LONGEST_NAME]
         self._settings = settings
         self._quota: QuotaSource = Unasked() if quota is None else quota
@@ -144,7 +146,7 @@ class Producer:
 
     def status(self, broadcast_id: str) -> Report:
         """Return where a broadcast stands. Raises UnknownIdError, naming near ids."""
-        return reports.report(self._here().engine, broadcast_id)
+        return broadcast_reports.report(self._here().engine, broadcast_id)
 
     def find(self, key: str, *, account: str | None = None) -> Report | None:
         """Return where the broadcast of this key stands, or None where none is stored.
@@ -154,7 +156,7 @@ class Producer:
         """
         here = self._here()
         name = self._only_account(here) if account is None else account
-        broadcast_id = None if name is None else ids.under_key(here.engine, name, key)
+        broadcast_id = None if name is None else held_rows.under_key(here.engine, name, key)
         return None if broadcast_id is None else self.status(broadcast_id)
 
     def pause(self, broadcast_id: str, *, why: str | None = None) -> Report:
@@ -162,7 +164,7 @@ class Producer:
 
         Raises UnknownIdError, and ConflictError where its list is still to come.
         """
-        why = steering.in_one_line(why)
+        why = steer.in_one_line(why)
         operator.pause(self._here().engine, broadcast_id, who=self._who, why=why)
         return self.status(broadcast_id)
 
@@ -174,12 +176,12 @@ class Producer:
         still to come.
         """
         here = self._here()
-        steering.resume(
+        steer.resume(
             here.engine, self.status(broadcast_id), settings=here.settings, quota=self._quota,
-            who=self._who, why=steering.in_one_line(why),
+            who=self._who, why=steer.in_one_line(why),
         )  # fmt: skip
         report = self.status(broadcast_id)
-        steering.wake(here.waker, report)
+        steer.wake(here.waker, report)
         return report
 
     def cancel(self, broadcast_id: str, *, why: str | None = None) -> Report:
@@ -188,9 +190,9 @@ class Producer:
         Raises UnknownIdError.
         """
         here = self._here()
-        operator.cancel(here.engine, broadcast_id, who=self._who, why=steering.in_one_line(why))
+        operator.cancel(here.engine, broadcast_id, who=self._who, why=steer.in_one_line(why))
         report = self.status(broadcast_id)
-        steering.wake(here.waker, report)
+        steer.wake(here.waker, report)
         return report
 
     def halt(self, account: str, *, why: str | None = None) -> bool:
@@ -202,7 +204,7 @@ class Producer:
         known = [here.settings.account(account)]
         return bool(
             operator.halt(
-                here.engine, account, who=self._who, why=steering.in_one_line(why), known=known
+                here.engine, account, who=self._who, why=steer.in_one_line(why), known=known
             )
         )
 
@@ -214,9 +216,9 @@ class Producer:
         here = self._here()
         here.settings.account(account)
         lifted = operator.unhalt(
-            here.engine, account, who=self._who, why=steering.in_one_line(why)
+            here.engine, account, who=self._who, why=steer.in_one_line(why)
         )  # fmt: skip
-        steering.wake_lane(here.engine, here.waker, account)
+        steer.wake_lane(here.engine, here.waker, account)
         return bool(lifted)
 
     def close(self) -> None:
@@ -233,7 +235,7 @@ class Producer:
         """Return the one account; None where the database has none, so no broadcast either."""
         if here.settings.accounts():
             return here.settings.account(None).name
-        names = ids.of_accounts(here.engine)
+        names = held_rows.of_accounts(here.engine)
         if len(names) > 1:
             raise SettingsError("error.settings.which_account", names=", ".join(names))
         return next(iter(names), None)
@@ -257,3 +259,54 @@ class Producer:
             pid=os.getpid(), settings=settings, engine=engine,
             waker=CeleryWaker(settings.celery_broker_url),
         )  # fmt: skip
+
+
+class _Needed(TypedDict):
+    #: Yours, up to 128 characters: the same key and the same rest are one broadcast, always.
+    key: str
+    #: WeChat's own object of mass/send: ``{"msgtype": "text", "text": {"content": "…"}}``.
+    content: dict[str, Any]
+    #: Exactly one of ``{"openids": […]}`` (up to 100,000), ``{"followers": True}``,
+    #: ``{"tag_id": 2}`` and ``{"to_all": True, "confirm_to_all": "ACCOUNT"}``.
+    audience: Mapping[str, Any]
+
+
+class Arguments(_Needed, total=False):
+    """A broadcast; what is left out has the default of ``broadcast send``.
+
+    The same keys as in a request over HTTP or Celery (``producer.request.shape.Request``), with one
+    addition: ``at`` may be a datetime.
+    """
+
+    #: By its name in the settings; may be left out where there is one.
+    account: str | None
+    #: An aware datetime, or ISO 8601, which is Beijing time where it names no zone.
+    at: str | datetime | None
+    title: str | None
+    #: -100 to 100; of an account's broadcasts the highest goes first.
+    priority: int
+    #: A first call that comes later than this is held: ``"15m"``, ``"1h30m"``.
+    late_by: str | None
+    spread_days: bool
+    #: ``"tag:2"``, ``"broadcast:ID"``.
+    exclude: list[str]
+    only_current: bool
+    #: ``"500"`` or ``"10%"``.
+    sample: str | None
+    with_tag: int | None
+    ignore_suppression: bool
+    #: The same content went to the same audience today, and is to go once more.
+    again: bool
+    #: Who gets webhooks of how it ended: ``{"url": "https://…"}``.
+    notify: dict[str, str] | None
+
+
+def as_body(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *asked* as every other program asks for it. Raises RequestError."""
+    at = asked.get("at")
+    if not isinstance(at, datetime):
+        return dict(asked)
+    if at.tzinfo is None:
+        # A text without a zone is a person's; a naive datetime may be UTC, or any machine's time.
+        raise RequestError("error.request.no_zone", field="at")
+    return {**asked, "at": at.isoformat()}

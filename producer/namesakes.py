@@ -11,13 +11,15 @@ from typing import Final
 #: Modules of ours that a producer, or the worker that shares its settings, imports by name.
 NAMES: Final = ("broadcast", "models", "presentation", "worker", "celeryconfig")
 _HOME: Final = Path(__file__).resolve().parents[1]
-_WHERE: Final = {"Producer": "producer.library", "Submitted": "producer.submit"}
+_WHERE: Final = {"Producer": "producer.library", "Submitted": "producer.submit.store"}
 
 
 def imported(name: str) -> object:
     """Return what ``producer`` gives under *name*. Raises ImportError where it cannot be had."""
     refuse()
-    where = _WHERE.get(name) or ("broadcast.reports" if name == "Report" else "broadcast.errors")
+    where = _WHERE.get(name) or (
+        "broadcast.rules.reports" if name == "Report" else "broadcast.errors"
+    )
     try:
         return getattr(importlib.import_module(where), name)
     except ModuleNotFoundError as error:

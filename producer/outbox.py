@@ -12,9 +12,9 @@ from typing import Any
 
 from broadcast.errors import RequestError
 from broadcast.message import Message
-from models.ledger import outbox
-from models.ledger.outbox import AppTransaction
-from producer.request import form, incoming
+from models.ledger.boxes import outbox
+from models.ledger.boxes.outbox import AppTransaction
+from producer.request import incoming
 
 
 def post(transaction: AppTransaction, body: Mapping[str, Any], *, who: str) -> None:
@@ -23,7 +23,7 @@ def post(transaction: AppTransaction, body: Mapping[str, Any], *, who: str) -> N
     What the database raises is the app's own to handle, as for its other statements.
     """
     found = incoming.parse(body)
-    form.refuse_what_is_wrong(found.request, key=found.key)
+    incoming.refuse_what_is_wrong(found.request, key=found.key)
     outbox.post(transaction, body=_in_ascii(body), account=found.request.account, who=who)
 
 

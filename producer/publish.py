@@ -9,9 +9,10 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
-from broadcast import names, request_ids
+from broadcast import names
 from broadcast.built_once import built_once
 from broadcast.errors import BrokerAwayError
+from broadcast.logs import request_ids
 from broadcast.redaction import redact
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from cli import main
-from cli.group import SUBJECTS
-from presentation.texts import Language, Texts
+from broadcast.views.texts import Language, Texts
+from entrypoints.cli import main
+from entrypoints.cli.group import SUBJECTS
 from tools import made_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from api import errors
-from presentation.texts import Language, Texts
+from broadcast.views.texts import Language, Texts
+from entrypoints.http import error_pages
 from tools import made_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -40,7 +40,7 @@ def _lines(lang: Language) -> Iterator[str]:
     yield f"# {texts('api.errors.title')}\n\n{_TWINS[lang]}\n"
     between = " " if lang == "en" else ""
     yield f"{texts('api.errors.intro')}{between}{_WORDS[lang]}"
-    for subject, lines in errors.page(lang):
+    for subject, lines in error_pages.page(lang):
         yield f"\n## {subject}\n"
         yield f"| {' | '.join(heads)} |\n| --- | --- | --- |"
         for line in lines:

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from broadcast.call.outcomes import Endpoint, Outcome, meaning
 from broadcast.message import Message
-from presentation import fixes
-from presentation.texts import Language, Texts
-from presentation.words import Meaning
+from broadcast.rules.calls.outcomes import Endpoint, Outcome, meaning
+from broadcast.views import errcode_words
+from broadcast.views.texts import Language, Texts
+from broadcast.views.words import Meaning
+from broadcast.wechat.errcodes import errcodes
 from tools import made_pages
-from wechat.errcodes import errcodes
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 FILES: Final[dict[Language, Path]] = {
@@ -56,10 +56,10 @@ def _cells(endpoint: Endpoint, code: int, texts: Texts) -> Iterator[str]:
 
 
 def _fix(endpoint: Endpoint, code: int) -> Message:
-    if endpoint is Endpoint.TOKEN and code in fixes.OF_TOKENS:
+    if endpoint is Endpoint.TOKEN and code in errcode_words.OF_TOKENS:
         return Message(f"fix.token.{code}")
     if meaning(endpoint, code).outcome is Outcome.STOP_ACCOUNT:
-        return fixes.of_account(code)
+        return errcode_words.of_account(code)
     return Message(f"fix.send.{code}")
 
 

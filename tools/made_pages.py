@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from presentation.texts import Language
+from broadcast.views.texts import Language
 
 
 def write(files: Mapping[Language, Path], document: Callable[[Language], str]) -> None:

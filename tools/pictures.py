@@ -24,8 +24,8 @@ from xml.etree import ElementTree as ET
 import pyte
 from rich.cells import cell_len, chop_cells
 
-from broadcast.settings import variables
-from cli.embedded.loopback import beside_proxies
+from broadcast.settings.settings import variables
+from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.docs.pages import IN_MAKE
 from tests.docs.scenes import SCENES
 from tests.docs.stage import Stage

@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
-from broadcast import names, redaction, request_ids
+from broadcast import names, redaction
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError, SettingsError
+from broadcast.logs import request_ids
+from broadcast.logs.kept_log import KeptLog
+from broadcast.logs.wording import InEnglish, OfRequest, refuse
 from broadcast.message import Message
-from broadcast.settings import VAR, Settings
-from worker import transport
-from worker.kept_log import KeptLog
-from worker.routine import WithoutGivenBack, WithoutRoutine
-from worker.wording import InEnglish, OfRequest, refuse
+from broadcast.settings.settings import VAR, Settings
+from worker import queue_transport
+from worker.process import WithoutGivenBack, WithoutRoutine
 
 if TYPE_CHECKING:
     from celery.concurrency.base import BasePool
@@ -42,8 +43,8 @@ def make() -> Celery:
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
-    transport.install()
-    app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.events:Events")
+    queue_transport.install()
+    app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.celery_parts:Events")
     app.config_from_object("celeryconfig")
     return app
 
@@ -96,15 +97,12 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
     """Start only in threads, with files enough, on our schema, where commits are durable."""
     _refuse_other_pools(sender.pool_cls)
     from models import durability, schema  # noqa: PLC0415 - only a worker needs them
-    from worker import (  # noqa: PLC0415
-        descriptors,
-        which_database,  # noqa: F401 - registers its command
-    )
+    from worker import process  # noqa: PLC0415 # noqa: F401 - registers its command
     from worker.wiring import parts  # noqa: PLC0415
 
     redaction.install()
     try:
-        descriptors.allow(parts().settings.concurrency)
+        process.allow_descriptors(parts().settings.concurrency)
         engine = parts().engine
         schema.check(engine)
         durability.check(engine)
@@ -131,10 +129,10 @@ def _refuse_other_pools(pool: str | type[BasePool]) -> None:
 
 @signals.worker_ready.connect
 def _compare_clocks(**_: object) -> None:
-    from worker import clock  # noqa: PLC0415 - only a worker needs it
+    from worker import process  # noqa: PLC0415 - only a worker needs it
     from worker.wiring import parts  # noqa: PLC0415
 
-    clock.compare(parts().engine)
+    process.compare_clocks(parts().engine)
 
 
 @signals.worker_ready.connect

@@ -6,28 +6,36 @@ the database goes back to the broker.
 
 from __future__ import annotations
 
+import functools
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from celery import states
+from celery.backends.redis import RedisBackend
 from celery.exceptions import Ignore, Reject
 from kombu.exceptions import OperationalError
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from broadcast import names
-from broadcast.dead_letters import LetterSource
-from broadcast.errors import InputError, OutOfReachError, SettingsError
-from broadcast.fields import field_of
+from broadcast.errors import InputError, OutOfReachError, SettingsError, field_of
 from broadcast.frozen import frozen
+from broadcast.logs.wording import ENGLISH
 from broadcast.message import Message
-from models.ledger.reading import ids
-from presentation.for_programs import notices, refusal
+from broadcast.redaction import redact
+from broadcast.rules.dead_letters import LetterSource
+from broadcast.views.program_words import notices, refusal
+from models.ledger.rows import held_rows
 from producer.request import incoming
-from producer.submit import Submitted, Waker
-from worker import answers, door, envelope, letters, planner
+from producer.submit.store import Submitted, Waker
+from worker import dead_letters, envelope, planner, program_door
+from worker.application import make
 from worker.wiring import Parts, parts, stopping
-from worker.wording import ENGLISH
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +109,7 @@ def take(message: TaskMessage) -> dict[str, Any]:
 
     Raises Reject where the database is away, and Ignore where another worker takes it.
     """
-    submitted = door.PlansHere()
+    submitted = program_door.PlansHere()
     try:
         answer = _answered(message, submitted)
     except OutOfReachError as error:
@@ -114,7 +122,7 @@ def take(message: TaskMessage) -> dict[str, Any]:
         log.exception("a message of another program cannot be kept and waits in the broker")
         raise _given_back() from None
     if not message.unanswered:
-        answers.leave(message.task_id, answer)
+        leave_answer(message.task_id, answer)
     for broadcast_id in submitted.ids:
         planner.plan(broadcast_id, just_submitted=True)
     return answer
@@ -137,13 +145,13 @@ def refuse(message: envelope.CanvasError) -> bool:
     except RecursionError:
         return False
     if not asked.unanswered:
-        answers.leave(asked.task_id, answer)
+        leave_answer(asked.task_id, answer)
     return True
 
 
 def _given_back() -> Reject:
     """Wait, so that nothing spins while a part is away; return what gives the message back."""
-    stopping.wait(letters.PAUSE_S)
+    stopping.wait(dead_letters.PAUSE_S)
     return Reject("given back to the broker", requeue=True)
 
 
@@ -174,7 +182,7 @@ def _submit(here: Parts, message: TaskMessage, waker: Waker) -> Submitted:
     waiting_since = message.sent_after
     if waiting_since is None and found.request.late_by is not None:
         waiting_since = _LONG_AGO
-    return door.submit(
+    return program_door.submit(
         here, found.request, key=found.key, who=message.who, waker=waker,
         waiting_since=waiting_since,
     )  # fmt: skip
@@ -192,7 +200,7 @@ def _refuse_unless_stored(
         _refuse_expired(expires)
     except InputError:
         account = here.settings.account(found.request.account)
-        if ids.under_key(here.engine, account.name, found.key) is None:
+        if held_rows.under_key(here.engine, account.name, found.key) is None:
             raise
 
 
@@ -226,7 +234,7 @@ def _buried(message: TaskMessage, reason: Message) -> dict[str, Any]:
     body = message.body
     text = incoming.as_text(body)
     letter = incoming.letter(LetterSource.CELERY, reason, text=text, value=body)
-    letter_id = letters.bury(letter)
+    letter_id = dead_letters.bury(letter)
     error = {
         "code": reason.id,
         "field": field_of(reason),
@@ -235,3 +243,34 @@ def _buried(message: TaskMessage, reason: Message) -> dict[str, Any]:
     return {
         "id": None, "created": False, "dead_letter": letter_id, "error": error, "notices": [],
     }  # fmt: skip
+
+
+#: Seconds, after which Redis forgets it.
+KEPT_S: Final = 3600
+_PATIENCE: Final = {
+    "socket_connect_timeout": 1, "socket_timeout": 2, "retry": Retry(NoBackoff(), 0),
+}  # fmt: skip
+
+
+def leave_answer(task_id: str, answer: dict[str, Any]) -> None:
+    """Leave *answer* for whoever waits for the result of *task_id*, where Redis can be reached."""
+    try:
+        _backend(os.getpid()).store_result(task_id, answer, states.SUCCESS)
+    except (RedisError, OperationalError, OSError) as error:
+        why = redact(str(error).splitlines()[0] if str(error) else type(error).__name__)
+        log.warning("no answer was left for the sender of %s: %s", task_id, why)
+
+
+@functools.cache
+def _backend(pid: int) -> Any:  # noqa: ANN401 - Celery's
+    """Return the backend of this process."""
+    del pid
+    # As Celery itself takes the transport's name off a socket's URL.
+    url = parts().settings.result_backend.removeprefix("redis+")
+    backend: Any = RedisBackend(app=make(), url=url, expires=KEPT_S)
+    # Those of a socket have no time-out to connect.
+    known = backend.connparams.keys() | {"retry"}
+    backend.connparams.update({name: _PATIENCE[name] for name in known & _PATIENCE.keys()})
+    backend.retry_policy = {"max_retries": 0}
+    backend.always_retry = False
+    return backend

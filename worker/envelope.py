@@ -11,7 +11,7 @@ import logging
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
-from broadcast import request_ids
+from broadcast.logs import request_ids
 
 log = logging.getLogger(__name__)
 

@@ -27,7 +27,7 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
     """A task that looks at its arguments before it runs."""
 
     abstract = True
-    Request = "worker.late:Request"
+    Request = "worker.celery_parts:Request"
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own
         """Run with arguments that fit; drop the message where they do not."""
@@ -144,12 +144,12 @@ class Consumer(consumer.Consumer):
 
     def _buried(self, message: Any, why: str, problem: Exception | None) -> bool:  # noqa: ANN401 - kombu's
         """Keep what another program sent; where the database is away, give it back in a while."""
-        from worker import enqueue, letters  # noqa: PLC0415 - the tasks' code: the consumer is first
+        from worker import dead_letters, enqueue  # noqa: PLC0415 - the tasks' code: the consumer is first
 
         errors = self.connection_errors  # type: ignore[attr-defined]
         try:
             if not isinstance(problem, envelope.CanvasError) or not enqueue.refuse(problem):
-                letters.bury_unread(envelope.text_of(message), why)
+                dead_letters.bury_unread(envelope.text_of(message), why)
         except OutOfReachError as error:
             log.warning("a message of another program waits in the broker: %s", error)
         except Exception:
@@ -157,5 +157,5 @@ class Consumer(consumer.Consumer):
             log.exception("a message of another program cannot be kept and waits in the broker")
         else:
             return True
-        letters.later(lambda: message.reject_log_error(log, errors, requeue=True))
+        dead_letters.try_later(lambda: message.reject_log_error(log, errors, requeue=True))
         return False

@@ -13,16 +13,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from broadcast.dead_letters import LetterSource
 from broadcast.errors import InputError, OutOfReachError
+from broadcast.logs.wording import ENGLISH
 from broadcast.message import Message
-from models.ledger import outbox
-from models.ledger.outbox import Posted
-from presentation.for_programs import refusal
+from broadcast.rules.dead_letters import LetterSource
+from broadcast.views.program_words import refusal
+from models.ledger.boxes import outbox
+from models.ledger.boxes.outbox import Posted
 from producer.request import incoming
-from worker import door, planner
+from worker import planner, program_door
 from worker.wiring import Parts
-from worker.wording import ENGLISH
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +67,10 @@ def _submitted(here: Parts, row_id: str) -> bool:
 
 
 def _settle(here: Parts, posted: Posted) -> None:
-    submitted = door.PlansHere()
+    submitted = program_door.PlansHere()
     try:
         found = incoming.parse_text(posted.body)
-        door.submit(
+        program_door.submit(
             here, found.request, key=found.key, who=posted.who, waker=submitted,
             waiting_since=posted.created_at,
         )  # fmt: skip

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from broadcast import names
 from broadcast.errors import OutOfReachError, SettingsError
-from models.ledger import leases, plans
-from worker import planning
-from worker.single_flight import alone
+from models.ledger.lane import leases
+from models.ledger.plan import plans
+from worker.delivery import planning
 from worker.wake import forward, wake
 from worker.wiring import parts
 
@@ -51,3 +54,22 @@ def _plan(broadcast_id: str, *, forward_count: int, just_submitted: bool) -> dic
     if not planned.waits and not leases.is_driven(here.engine, account):
         wake(names.SEND_BATCH, account, broadcast_id)
     return {"batches": planned.batches, "fit": planned.fit, "waits": planned.waits}
+
+
+_guard = threading.Lock()
+_under_way: set[tuple[str, str]] = set()
+
+
+@contextmanager
+def alone(task: str, of: str) -> Iterator[bool]:
+    """Return whether nobody else in this process does *task* for *of*; nobody begins meanwhile."""
+    work = (task, of)
+    with _guard:
+        first = work not in _under_way
+        _under_way.add(work)
+    try:
+        yield first
+    finally:
+        if first:
+            with _guard:
+                _under_way.discard(work)

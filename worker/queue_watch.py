@@ -19,12 +19,12 @@ from redis.exceptions import RedisError
 
 from broadcast import names
 from broadcast.errors import OutOfReachError
-from models.ledger import queues
+from models.ledger.boxes import outbox
 from worker.wiring import parts
 
 log = logging.getLogger(__name__)
 
-TICK_S: Final = queues.EVERY.total_seconds()
+TICK_S: Final = outbox.QUEUE_FOUND_EMPTY_EVERY.total_seconds()
 
 
 class QueueWatch:
@@ -53,7 +53,7 @@ class QueueWatch:
 
         try:
             with make().connection_or_acquire() as connection:
-                self._found = queues.empty_at(
+                self._found = outbox.queue_empty_at(
                     parts().engine, _named(connection), is_empty=lambda: _is_empty(connection)
                 )
         except (OutOfReachError, OperationalError, RedisError, AMQPError, OSError) as error:

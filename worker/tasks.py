@@ -17,27 +17,26 @@ from typing import Any
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from broadcast import names, request_ids
-from broadcast.accounts import Account
-from broadcast.call.outcomes import NOT_LISTED, Outcome
+from broadcast import names
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
-from models.ledger import (
-    dead_letters,
-    drafts,
-    files,
-    outbox,
-    preflight,
-    pushes,
-    results,
-    sweeps,
-    webhooks,
-)
-from worker import draft_watch, enqueue, lane, late, planner, polling, unread
+from broadcast.logs import request_ids
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import NOT_LISTED, Outcome
+from models.ledger.boxes import dead_letters as boxes_dead_letters
+from models.ledger.boxes import outbox, pushes, webhooks
+from models.ledger.gates import drafts
+from models.ledger.lane import preflight
+from models.ledger.lists import uploads
+from models.ledger.outcomes import results
+from models.ledger.steer import sweeps
+from producer import pushes as pushed
+from worker import celery_parts, enqueue, planner
+from worker import dead_letters as worker_dead_letters
 from worker import outbox as posted
-from worker import pushes as pushed
-from worker.lane import Slice
-from worker.single_flight import alone
+from worker.delivery import lane, polling, watches
+from worker.delivery.lane import Slice
+from worker.planner import alone
 from worker.wake import forward, wake
 from worker.wiring import Parts, parts, stopping
 
@@ -53,7 +52,7 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
     request = self.request
     message = enqueue.TaskMessage.of(
         args, kwargs, task_id=str(request.id), origin=request.origin,
-        unanswered=bool(request.ignore_result), expires=late.moment_of(request.expires),
+        unanswered=bool(request.ignore_result), expires=celery_parts.moment_of(request.expires),
         sent_after=request.get("sent_after"),
     )  # fmt: skip
     token = request_ids.current.set(request_ids.shown(message.task_id))
@@ -213,7 +212,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
     log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
     if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_LISTED:
         with contextlib.suppress(OutOfReachError):
-            preflight.meet(here.engine, account, fact, waits=here.rules.waits)
+            preflight.apply_no_answer(here.engine, account, fact, waits=here.rules.waits)
     return fact.outcome.value
 
 
@@ -227,12 +226,12 @@ def sweep() -> dict[str, int]:
     # keep the wakes from lanes that are marked as woken by then.
     _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
     _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
-    _settle_by_time("drop files", lambda: files.drop_of_ended(here.engine))
+    _settle_by_time("drop files", lambda: uploads.drop_files_of_ended(here.engine))
     _settle_by_time("outbox", lambda: _wake_for_outbox(here))
     _settle_by_time("push", lambda: _wake_for_pushes(here))
     _settle_by_time("forget pushes", lambda: pushes.forget(here.engine))
-    unread.keep_soon()
-    _settle_by_time("forget dead letters", lambda: dead_letters.forget(here.engine))
+    worker_dead_letters.keep_soon()
+    _settle_by_time("forget dead letters", lambda: boxes_dead_letters.forget(here.engine))
     _settle_by_time("webhook", lambda: _wake_for_webhooks(here))
     _settle_by_time("forget webhooks", lambda: webhooks.forget(here.engine))
     return told
@@ -335,7 +334,7 @@ def read_drafts() -> int:
 
 def _read_drafts(account: str) -> int:
     try:
-        return draft_watch.read_first(parts().context(account))
+        return watches.read_first(parts().context(account))
     except (OutOfReachError, SettingsError) as error:
         log.warning("account %s: its drafts are read later: %s", account, error)
         return 0

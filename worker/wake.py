@@ -6,7 +6,7 @@ import logging
 
 from kombu.exceptions import OperationalError
 
-from broadcast import request_ids
+from broadcast.logs import request_ids
 
 log = logging.getLogger(__name__)
 

@@ -15,34 +15,32 @@ from dataclasses import field, replace
 
 from sqlalchemy import Engine
 
-from broadcast import accounts
-from broadcast.accounts import Account
-from broadcast.call.outcomes import NOT_LISTED
-from broadcast.call.path import SendPath
-from broadcast.call.result import NoAnswer
-from broadcast.call.rules import Rules
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.frozen import frozen
-from broadcast.plan import Quota
-from broadcast.settings import Settings
-from coordination.connection import Connection, connect
-from coordination.keys import Keys
-from coordination.limiter import Limiter
-from coordination.tokens import TokenService
+from broadcast.rules import accounts
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import NOT_LISTED, SendPath
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.plan.proof import Quota
+from broadcast.settings.settings import Settings
+from broadcast.tokens.pace import Limiter
+from broadcast.tokens.redis_access import Connection, Keys, connect
+from broadcast.tokens.token_service import TokenService
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat_account.account_client import AccountClient, ClientTokenFetcher
 from models import durability
 from models.engine import open_engine
-from models.ledger import accounts as known_accounts
-from models.ledger import preflight
-from models.ledger.reading import known
-from producer.recent_quotas import RecentQuotas
-from wechat.client import WeChatClient
-from worker.account_client import AccountClient, ClientTokenFetcher
-from worker.gateway import WeChatGateway
-from worker.heartbeat import Heartbeat
-from worker.lane import LaneContext
+from models.ledger.gates import gate_changes as known_accounts
+from models.ledger.lane import preflight
+from models.ledger.rows import known_accounts as rows_known_accounts
+from producer.submit.recent_quotas import RecentQuotas
+from worker.delivery.gateway import WeChatGateway
+from worker.delivery.heartbeat import Heartbeat
+from worker.delivery.lane import LaneContext
+from worker.delivery.posting import Poster
+from worker.delivery.webhooks import Deliverer
 from worker.wake import MOST_FORWARDS
-from worker.webhooks.deliver import Deliverer
-from worker.webhooks.post import Poster
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ _building = threading.Lock()
 
 
 class AccountPace:
-    """:class:`worker.ports.Pace` on the shared limiter."""
+    """:class:`worker.delivery.ports.Pace` on the shared limiter."""
 
     def __init__(self, limiter: Limiter, account: Account) -> None:
         """Take the limiter and whose pace this is."""
@@ -138,10 +136,10 @@ class Parts:
         if account.name in self.met:
             return
         try:
-            if known.check(self.engine, account):
+            if rows_known_accounts.check_account(self.engine, account):
                 self.met.add(account.name)
         except SettingsError as error:
-            if known_accounts.stop(self.engine, account.name):
+            if known_accounts.stop_account(self.engine, account.name):
                 log.error("%s", error)  # noqa: TRY400 - its words say all; the trace says nothing
             raise
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -156,3 +157,15 @@ class _Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._in_title:
             self.title += data
+
+
+def beside(folder: Path, name: str, *, where: str) -> Path:
+    """Return the path of *name* in *folder* or below. Raises ArticleError for any other place."""
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL in the name
+        inside = False
+    if not inside:
+        raise ArticleError("error.article.outside", where=where, file=name)
+    return path

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import isPunctChar, isWhiteSpace
+from markdown_it.rules_inline.state_inline import Delimiter, StateInline
 from markdown_it.token import Token
 
-from producer.articles import emphasis
+from broadcast.errors import ArticleError
 
 _MARGIN: Final = "margin:0 0 16px"
 _CODE: Final = "background-color:#f6f8fa;font-size:14px"
@@ -52,7 +55,7 @@ def first_heading(text: str) -> tuple[str, str]:
 @cache
 def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    emphasis.use(parser)
+    use_emphasis(parser)
     return parser
 
 
@@ -64,3 +67,99 @@ def _style(tokens: Sequence[Token]) -> None:
             own = token.attrGet("style")
             token.attrSet("style", f"{style};{own}" if own else style)
         _style(token.children or ())
+
+
+_MARKS = ("*", "_")
+#: Wide and fullwidth characters: East Asian writing, with its punctuation.
+_WIDE = frozenset({"W", "F"})
+
+
+def use_emphasis(parser: MarkdownIt) -> None:
+    """Let *parser* find emphasis so."""
+    parser.inline.ruler.at("emphasis", _tokenize)
+
+
+def _tokenize(state: StateInline, silent: bool) -> bool:  # noqa: FBT001 - the parser's own form
+    """Add each mark as a text, and to the list of delimiters, as the parser's own rule does."""
+    marker = state.src[state.pos]
+    if silent or marker not in _MARKS:
+        return False
+    length = _length(state, marker)
+    can_open, can_close = _sides(state, marker, length)
+    for _ in range(length):
+        token = state.push("text", "", 0)
+        token.content = marker
+        state.delimiters.append(
+            Delimiter(
+                marker=ord(marker), length=length, token=len(state.tokens) - 1, end=-1,
+                open=can_open, close=can_close,
+            )
+        )  # fmt: skip
+    state.pos += length
+    return True
+
+
+def _length(state: StateInline, marker: str) -> int:
+    end = state.pos
+    while end < state.posMax and state.src[end] == marker:
+        end += 1
+    return end - state.pos
+
+
+def _sides(state: StateInline, marker: str, length: int) -> tuple[bool, bool]:
+    """Return whether marks may open, and whether they may close."""
+    start, end = state.pos, state.pos + length
+    before = state.src[start - 1] if start > 0 else " "
+    after = state.src[end] if end < state.posMax else " "
+    left = not _is_blank(after) and (not _is_mark(after) or _ends_word(before))
+    right = not _is_blank(before) and (not _is_mark(before) or _ends_word(after))
+    if marker == "*":
+        return left, right
+    # Inside a word an underscore is part of it.
+    return left and (not right or _is_mark(before)), right and (not left or _is_mark(after))
+
+
+def _ends_word(char: str) -> bool:
+    return _is_blank(char) or _is_mark(char) or unicodedata.east_asian_width(char) in _WIDE
+
+
+def _is_blank(char: str) -> bool:
+    return isWhiteSpace(ord(char))
+
+
+def _is_mark(char: str) -> bool:
+    return isPunctChar(char)
+
+
+FENCE: Final = "---"
+#: What may stand there.
+KEYS: Final = ("title", "author", "digest", "cover", "source_url", "comments")
+
+
+def split_front_matter(text: str, *, where: str) -> tuple[Mapping[str, str], str]:
+    """Return the fields and the text behind them. Raises ArticleError naming a wrong line."""
+    lines = text.splitlines()
+    if not lines or lines[0].strip() != FENCE:
+        return {}, text
+    ends = [n for n, line in enumerate(lines[1:], start=1) if line.strip() == FENCE]
+    if not ends:
+        raise ArticleError("error.article.front_matter_open", where=where)
+    fields: dict[str, str] = {}
+    for n, line in enumerate(lines[1 : ends[0]], start=2):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        name, there, value = line.partition(":")
+        name = name.strip()
+        if not there or name not in KEYS or name in fields:
+            raise ArticleError(
+                "error.article.front_matter", where=where, line=n, known=", ".join(KEYS)
+            )
+        fields[name] = _unquoted(value.strip())
+    return fields, "\n".join(lines[ends[0] + 1 :])
+
+
+def _unquoted(value: str) -> str:
+    for quote in ('"', "'"):
+        if len(value) > 1 and value.startswith(quote) and value.endswith(quote):
+            return value[1:-1]
+    return value

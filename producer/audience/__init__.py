@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from broadcast.plan.cut import SMALLEST
-from producer.audience.audience import Audience, Tally
+from broadcast.rules.plan.cut import SMALLEST
+from producer.audience.read_audience import Audience, Tally
 
 __all__ = ["Audience", "Tally", "read"]
 

@@ -14,15 +14,12 @@ import numpy as np
 from broadcast.errors import AudienceError
 from broadcast.frozen import frozen
 from broadcast.openid import LENGTH
-from broadcast.plan import SMALLEST
-from producer.audience.audience import Audience, SortedOpenIDs
-from producer.audience.layout import HEAD_LINES, Layout, layout_of_text
-from producer.audience.lines import Lines
+from broadcast.rules.plan.cut import SMALLEST
+from producer.audience.layout import HEAD_LINES, Layout, Portion, layout_of_text, rows_of
+from producer.audience.read_audience import Audience, SortedOpenIDs
 from producer.audience.runs import FileOpenIDs, MemoryOpenIDs, Runs, TemporaryFile
-from producer.audience.scan import Ints, Scan, scan, trimmed
-from producer.audience.source import LIST, Peeked, opened
-from producer.audience.table import Portion, rows_of
-from producer.audience.tallies import DuplicateLines, MalformedLines, shown
+from producer.audience.scan import DuplicateLines, Ints, MalformedLines, Scan, scan, shown, trimmed
+from producer.audience.source import LIST, Lines, Peeked, opened
 from producer.audience.workbook import rows_of_workbook
 
 _ITEMS_AT_ONCE = 8192

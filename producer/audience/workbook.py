@@ -7,11 +7,16 @@ else was measured.
 
 from __future__ import annotations
 
+import re
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import IO, Final
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import unescape
 
 from python_calamine import (
     CalamineError,
@@ -22,19 +27,17 @@ from python_calamine import (
 )
 
 from broadcast.errors import AudienceError
-from producer.audience.hidden import has_hidden_rows
 from producer.audience.layout import (
     HEAD_LINES,
     Layout,
+    Portion,
     column_of_openid,
     is_openid_text,
     no_column,
 )
 from producer.audience.runs import room_needed
-from producer.audience.scan import SURROUNDING
+from producer.audience.scan import SURROUNDING, shown
 from producer.audience.source import Peeked
-from producer.audience.table import Portion
-from producer.audience.tallies import shown
 
 _VISIBLE = SheetVisibleEnum.Visible
 _ROWS_AT_ONCE = 8192
@@ -129,3 +132,76 @@ def _text(cell: object) -> str:
     """Return a cell as Excel shows it: whole numbers without a fraction."""
     whole = isinstance(cell, float) and cell.is_integer()
     return f"{cell:.0f}" if whole else str(cell).strip(SURROUNDING)
+
+
+_READ_AT_ONCE: Final = 1 << 20
+#: No tag of a row or of a table is longer.
+_TAG_BYTES: Final = 1 << 13
+#: A row that is hidden and has cells: one without them is written as `<row … />`.
+_XLSX_ROW: Final = re.compile(
+    rb"<(?:\w+:)?row\s[^<>]*?\bhidden\s*=\s*[\"'](?:1|true)[\"'](?:[^<>]*[^<>/])?>"
+)
+_ODS_TABLE_OR_ROW: Final = re.compile(
+    rb"<table:table\s[^<>]*?table:name=\"([^\"]*)\""
+    rb"|<table:table-row\s[^<>]*?table:visibility=\"(?:collapse|filter)\"(?:[^<>]*[^<>/])?>"
+)
+_RELATIONSHIP: Final = re.compile(r"\{[^}]*/relationships\}id\Z")
+
+
+def has_hidden_rows(path: Path, sheet: str) -> bool:
+    """Return whether *sheet* of the workbook at *path* has hidden rows; of XLS and XLSB never."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as book:
+        if "content.xml" in book.namelist():
+            with book.open("content.xml") as content:
+                return _in_ods(content, sheet)
+        part = _part_of(book, sheet)
+        if part is None:
+            return False
+        with book.open(part) as rows:
+            return any(_XLSX_ROW.search(text) for text in _windows(rows) if b"hidden" in text)
+
+
+def _part_of(book: zipfile.ZipFile, sheet: str) -> str | None:
+    """Return the name of the part that has the rows of *sheet*, None where it is not XML."""
+    parts = {name.lstrip("/") for name in book.namelist()}
+    if not {"xl/workbook.xml", "xl/_rels/workbook.xml.rels"} <= parts:
+        return None
+    targets = {
+        link.get("Id"): link.get("Target", "")
+        for link in _elements(book, "xl/_rels/workbook.xml.rels")
+    }
+    for element in _elements(book, "xl/workbook.xml"):
+        if element.tag.endswith("}sheet") and element.get("name") == sheet:
+            ids = (value for name, value in element.items() if _RELATIONSHIP.search(name))
+            target = targets.get(next(ids, ""), "")
+            part = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+            return part if part in parts else None
+    return None
+
+
+def _elements(book: zipfile.ZipFile, part: str) -> Iterator[ET.Element]:
+    # The library has parsed it already, and expat itself refuses entities that explode.
+    return ET.fromstring(book.read(part)).iter()  # noqa: S314
+
+
+def _in_ods(content: IO[bytes], sheet: str) -> bool:
+    table = ""
+    for text in _windows(content):
+        for found in _ODS_TABLE_OR_ROW.finditer(text):
+            if found[1] is not None:
+                table = unescape(
+                    found[1].decode("utf-8", "replace"), {"&quot;": '"', "&apos;": "'"}
+                )
+            elif table == sheet:
+                return True
+    return False
+
+
+def _windows(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the text in pieces, each with the end of the one before: a tag may be cut."""
+    end = b""
+    while piece := stream.read(_READ_AT_ONCE):
+        yield end + piece
+        end = (end + piece)[-_TAG_BYTES:]

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from broadcast import content as contents
-from broadcast import media
-from broadcast.content import Content
 from broadcast.errors import MediaError
 from broadcast.frozen import frozen
-from broadcast.media import ID_MARK, STAND_IN, KeptFile, LocalFile, MediaKind
+from broadcast.rules import content as contents
+from broadcast.rules import media
+from broadcast.rules.content import Content
+from broadcast.rules.media import ID_MARK, STAND_IN, KeptFile, LocalFile, MediaKind
 from producer.media.file import read
 
 

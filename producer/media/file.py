@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from broadcast.errors import MediaError
-from broadcast.media import (
+from broadcast.message import Message
+from broadcast.rules.media import (
     LIMITS,
     USUAL_KIND,
     Limit,
@@ -15,8 +19,6 @@ from broadcast.media import (
     MediaKind,
     in_bytes,
 )
-from broadcast.message import Message
-from producer.media import pictures, sounds
 
 #: Above every limit of WeChat's; more of a file is not read.
 _MOST_BYTES: Final = max(limit.most_bytes for limit in LIMITS.values())
@@ -70,12 +72,12 @@ def _measured(
     limit: Limit,
 ) -> LocalFile:
     if found in _PICTURES:
-        width, height = pictures.size(data, found, path=path)
+        width, height = picture_size(data, found, path=path)
         return LocalFile(
             path=path, kind=kind, permanent=permanent, format=found, data=data, width=width,
             height=height,
         )  # fmt: skip
-    seconds = sounds.seconds(data, found, path=path)
+    seconds = sound_seconds(data, found, path=path)
     if limit.most_seconds is not None and seconds > limit.most_seconds:
         raise MediaError(
             "error.media.too_long", path=path, seconds=round(seconds, 1), most=limit.most_seconds
@@ -135,3 +137,95 @@ def _format(data: bytes) -> MediaFormat | None:
     # A frame of MPEG audio without a tag before it; layer 0 is none.
     framed = head & _FRAME_SYNC == _FRAME_SYNC and head & _LAYER_BITS
     return MediaFormat.MP3 if framed else None
+
+
+_PILLOWS: Final = {
+    MediaFormat.JPEG: "JPEG", MediaFormat.PNG: "PNG", MediaFormat.GIF: "GIF",
+    MediaFormat.BMP: "BMP",
+}  # fmt: skip
+
+
+def picture_size(data: bytes, found: MediaFormat, *, path: Path) -> tuple[int, int]:
+    """Return width and height in pixels. Raises MediaError for one that cannot be shown."""
+    from PIL import Image  # noqa: PLC0415 - 20 MB, for who sends pictures alone
+
+    try:
+        with warnings.catch_warnings():
+            # Far more pixels than any telephone shows.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=(_PILLOWS[found],)) as image:
+                image.load()
+                return image.size
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        most = Image.MAX_IMAGE_PIXELS or 0
+        raise MediaError("error.media.pixels", path=path, most=most // 1_000_000) from None
+    except Exception as error:
+        # Whatever its decoders raise of a broken file: OSError, SyntaxError, ValueError, EOFError…
+        raise MediaError("error.media.broken", path=path) from error
+
+
+_AMR_HEAD: Final = b"#!AMR\n"
+#: Bytes of a frame of AMR by its mode, with the one that names the mode; 20 ms each.
+_AMR_SIZES: Final = (13, 14, 16, 18, 20, 21, 27, 32, 6, 0, 0, 0, 0, 0, 0, 1)
+_AMR_FRAME_S: Final = 0.02
+_BOX_HEAD: Final = 8
+_BOX_LONG_HEAD: Final = 16
+
+
+def sound_seconds(data: bytes, found: MediaFormat, *, path: Path) -> float:
+    """Return how long it lasts. Raises MediaError for what is cut or cannot be played."""
+    if found is MediaFormat.AMR:
+        lasts = _amr(data)
+    elif found is MediaFormat.MP4 and not _is_whole_video(data):
+        lasts = None
+    else:
+        lasts = _tagged(data, found)
+    if not lasts:
+        raise MediaError("error.media.broken", path=path)
+    return lasts
+
+
+def _tagged(data: bytes, found: MediaFormat) -> float | None:
+    from tinytag import TinyTag, TinyTagException  # noqa: PLC0415 - for who sends these alone
+
+    try:
+        tag = TinyTag.get(f"file.{found.value}", file_obj=io.BytesIO(data))
+    except (TinyTagException, OSError, ValueError, LookupError, ArithmeticError):
+        return None
+    return tag.duration
+
+
+def _amr(data: bytes) -> float | None:
+    at, frames = len(_AMR_HEAD), 0
+    while at < len(data):
+        size = _AMR_SIZES[data[at] >> 3 & 15]
+        if not size:
+            return None
+        at, frames = at + size, frames + 1
+    # A cut file ends inside a frame.
+    return frames * _AMR_FRAME_S if at == len(data) else None
+
+
+def _is_whole_video(data: bytes) -> bool:
+    """Return whether the boxes of an MP4 fill it, with pictures among what they describe."""
+    boxes = dict(_boxes(data))
+    moov = boxes.get(b"moov")
+    return None not in boxes.values() and moov is not None and b"mdat" in boxes and b"vide" in moov
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Yield name and content of each box on top; None as the content of one that is cut."""
+    at = 0
+    while at < len(data):
+        size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + _BOX_HEAD]
+        head = _BOX_HEAD
+        if size == 1:
+            size = int.from_bytes(data[at + _BOX_HEAD : at + _BOX_LONG_HEAD], "big")
+            head = _BOX_LONG_HEAD
+        elif size == 0:  # up to the end
+            size = len(data) - at
+        if size < head or at + size > len(data):
+            yield name, None
+            return
+        yield name, data[at + head : at + size]
+        at += size

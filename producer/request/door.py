@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from sqlalchemy import Engine
 
+from broadcast.errors import ConflictError, InputError
 from broadcast.frozen import frozen
-from broadcast.plan import submission
-from broadcast.plan.audience import OpenIDs
-from broadcast.settings import Settings
-from models.ledger import awaited_lists
-from models.ledger.awaited_lists import Awaited
-from models.ledger.transaction import present
+from broadcast.rules.accounts import Account
+from broadcast.rules.drafts import Marks
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.audience import OpenIDs
+from broadcast.settings.settings import Settings
+from models.ledger.boxes import dead_letters as reading
+from models.ledger.rows.transaction import present
+from models.ledger.submit import awaited_lists
+from models.ledger.submit.awaited_lists import Awaited
 from producer import audience as audiences
-from producer.looks import Looks, look
-from producer.order import Order
-from producer.prepare import Prepared, QuotaSource, prepare
-from producer.request import shape
-from producer.request.meaning import Meant, meant
+from producer.request import incoming, shape
+from producer.request.meaning import Meant, meant, refuse_what_is_not_so
 from producer.request.shape import Request
-from producer.request.today import refuse_what_is_not_so
-from producer.schedule import refuse_what_is_not_ahead
-from producer.stored_audience import Whom
-from producer.submit import Submitted, Waker, refuse_what_does_not_fit, store
+from producer.submit import checks
+from producer.submit.order import Order, Whom, refuse_what_is_not_ahead
+from producer.submit.prepare import Prepared, QuotaSource, prepare, stored_as
+from producer.submit.store import Submitted, Waker, refuse_what_does_not_fit, store
 
 
 @frozen
@@ -125,3 +127,80 @@ class Door:
 
     def _looked_at(self, prepared: Prepared) -> Prepared:
         return prepared if self.looks is None else look(prepared, self.looks)
+
+
+class Looks(Protocol):
+    """Asks WeChat what an account has."""
+
+    def tags(self, account: Account) -> Sequence[checks.ListedTag] | None:
+        """Return every tag, or None where WeChat gives no answer."""
+
+    def draft(self, account: Account, media_id: str) -> Marks | None:
+        """Return what a draft says; None: there is none.
+
+        Raises OutOfReachError where WeChat is away, and another BroadcastError where it would not.
+        """
+
+
+def look(prepared: Prepared, looks: Looks) -> Prepared:
+    """Return *prepared* with what WeChat says of its tags and its draft.
+
+    Raises InputError for a tag that does not exist, and for one that nobody has where it would go
+    out at once. Of what is stored already nothing is asked, nor where WeChat did not say its quota.
+    """
+    if prepared.existing is not None or prepared.quota is None:
+        return prepared
+    return _with_draft(_with_tags(prepared, looks), looks)
+
+
+def _with_tags(prepared: Prepared, looks: Looks) -> Prepared:
+    body = prepared.body
+    there = looks.tags(body.account) if checks.named_tags(body) else None
+    if there is None:
+        # The plan asks for the people, and waits for them.
+        return prepared
+    checks.listed_tags(body, there)
+    told = checks.empty_tags(body, there, refuse=body.scheduled_at is None)
+    return replace(prepared, notices=(*prepared.notices, *told))
+
+
+def _with_draft(prepared: Prepared, looks: Looks) -> Prepared:
+    """Add what its draft says, and its title where it has none."""
+    body, content = prepared.body, prepared.content
+    found = checks.read_draft(content, functools.partial(looks.draft, body.account))
+    told = found.content.notices[len(content.notices) :]
+    title = found.title if prepared.terms.title is None else prepared.terms.title
+    return replace(
+        prepared, content=found.content, body=replace(body, draft=found.draft),
+        terms=replace(prepared.terms, title=title), notices=(*prepared.notices, *told),
+    )  # fmt: skip
+
+
+def settle_letters(engine: Engine, settings: Settings, letter_ids: Iterable[str]) -> None:
+    """Close those of the letters whose very body their key stands for; the others keep waiting.
+
+    One whose key has another body has that as its reason then. Raises DatabaseAwayError.
+    """
+    for letter_id in letter_ids:
+        _, body = reading.one(engine, letter_id)
+        try:
+            there = _stored_as(engine, settings, body)
+        except ConflictError as error:
+            reading.still_dead(engine, letter_id, error.message)
+        else:
+            if there is not None:
+                reading.found_sent(engine, letter_id, there)
+
+
+def _stored_as(engine: Engine, settings: Settings, body: str) -> str | None:
+    """Return the broadcast that a message is, if there is one. Raises ConflictError."""
+    # What is wrong in itself, or of an account that is unknown here, was stored by nobody.
+    try:
+        found = incoming.parse_text(body)
+        asked = meant(found.request, key=found.key, who="", settings=settings)
+        with asked.whom() as whom:
+            return stored_as(asked.order, whom, engine=engine)
+    except ConflictError:
+        raise
+    except InputError:
+        return None

@@ -8,15 +8,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from broadcast import content as contents
-from broadcast.accounts import Account
-from broadcast.content import Content
+from sqlalchemy import Engine
+
 from broadcast.errors import AudienceError, ContentError, RequestError
 from broadcast.frozen import frozen
-from broadcast.gates.late import parse_late_by
-from broadcast.plan.audience import Everyone, Followers, Tag
-from broadcast.plan.options import NAMES, Options
-from broadcast.plan.selection import (
+from broadcast.quoting import quoted
+from broadcast.rules import content as contents
+from broadcast.rules.accounts import Account
+from broadcast.rules.content import Content
+from broadcast.rules.gates.liveness import parse_late_by
+from broadcast.rules.plan.audience import Everyone, Followers, Tag
+from broadcast.rules.plan.selection import (
     Excluded,
     Exclusion,
     Sample,
@@ -24,22 +26,23 @@ from broadcast.plan.selection import (
     checked_size,
     seed_of,
 )
-from broadcast.plan.submission import Terms
-from broadcast.settings import Settings
-from broadcast.shown import quoted
+from broadcast.rules.plan.submission import NAMES, Options, Terms
+from broadcast.settings.settings import Settings
+from broadcast.settings.webhook_settings import SECRETS
 from producer import audience as audiences
-from producer.order import Order, checked_key, checked_title
 from producer.request.shape import (
     SHOWN,
     FollowerList,
     ListToCome,
     OpenIDList,
+    Receiver,
     Request,
     TagMembers,
     ToAll,
     field_of,
 )
-from producer.schedule import parse_at
+from producer.submit import checks
+from producer.submit.order import Order, checked_key, checked_title, parse_at
 
 Target: TypeAlias = OpenIDList | ListToCome | Followers | Tag | Everyone
 _LONGEST_TAG: Final = 9
@@ -78,7 +81,7 @@ def meant(
 ) -> Meant:
     """Return what *request* asks for under *key*; *who* asks, *waiting_since* if not now.
 
-    What it says is all that counts here: :mod:`producer.request.today` has the rest. Raises
+    What it says is all that counts here: :mod:`producer.request.meaning` has the rest. Raises
     RequestError, ContentError, SettingsError (no such account) and InputError.
     """
     account = settings.account(request.account)
@@ -225,3 +228,36 @@ def checked_size_of(text: str) -> str:
         raise RequestError(
             "error.request.sample", field="sample", text=quoted(text, SHOWN)
         ) from None
+
+
+_RECEIVER: Final = "notify.url"
+
+
+def refuse_what_is_not_so(found: Meant, *, settings: Settings, engine: Engine) -> None:
+    """Raise what refuses a request because of settings or of what the ledger has.
+
+    That is RequestError, ContentError, InputError, UnknownIdError and DatabaseAwayError.
+    """
+    request, order = found.request, found.order
+    content_of(request, limit=settings.text_limit)
+    _refuse_exclusions(found, order.account, engine)
+    if request.notify is not None:
+        _refuse_receiver(request.notify, settings)
+
+
+def _refuse_exclusions(found: Meant, account: Account, engine: Engine) -> None:
+    for n, text in enumerate(found.request.exclude):
+        kind, _, value = text.partition(":")
+        if kind == Excluded.BROADCAST:
+            checks.refuse_what_lists_nobody(engine, account, value, field=f"exclude.{n}")
+
+
+def _refuse_receiver(receiver: Receiver, settings: Settings) -> None:
+    problem = settings.receiver_problem(receiver.url)
+    if problem is not None:
+        # Only such an address is good where its network was allowed.
+        by_network = problem.id in {"webhook.url.private", "webhook.url.https"}
+        name = "error.request.notify" if by_network else "error.request.wrong"
+        raise RequestError(name, field=_RECEIVER, reason=problem)
+    if not settings.signing_secrets():
+        raise RequestError("error.request.notify_unsigned", field="notify", name=SECRETS)

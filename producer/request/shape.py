@@ -22,11 +22,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from broadcast.errors import RequestError
-from broadcast.fields import KEY
+from broadcast.errors import KEY, RequestError
 from broadcast.message import Message
-from broadcast.shown import quoted
-from producer.order import HIGHEST_PRIORITY
+from broadcast.quoting import quoted
+from producer.submit.order import HIGHEST_PRIORITY
 
 #: Items of a list in one request; a longer one goes by a file.
 MOST_OPENIDS: Final = 100_000

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from broadcast import accounts
+from broadcast.rules import accounts
 from tests.kit import ledger, template
 from tests.kit.command_line import CommandLine, Result
 from tests.kit.ledger import LOST, Driver, said

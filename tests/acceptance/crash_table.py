@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import Point
+from broadcast.rules.calls.outcomes import Outcome
 
 #: Every broadcast of the proof has so many batches of so many OpenIDs.
 BATCHES, BATCH_SIZE = 3, 2

@@ -23,27 +23,27 @@ from celery import Celery
 from sqlalchemy import func, select
 
 from broadcast import names
-from broadcast.call.outcomes import Outcome
-from broadcast.call.waits import Waits
-from broadcast.settings import Settings
-from broadcast.states import BroadcastState, Phase
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.states import BroadcastState, Phase
+from broadcast.settings.settings import Settings
 from models import Batch
-from models.attempt import AttemptRow
-from models.broadcast import BroadcastRow
-from models.ledger import audit
-from models.ledger.transaction import read
+from models.batch_tables import AttemptRow
+from models.broadcast_tables import BroadcastRow
+from models.ledger.audit import audit_run
+from models.ledger.rows.transaction import read
 from tests.acceptance.crash_table import BATCH_SIZE, BATCHES, Course, Fate, Seen
 from tests.kit.direct import submit
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
 from tests.kit.wait import until
-from worker.lane import CALL_WITHIN_S
+from worker.delivery.lane import CALL_WITHIN_S
 
 if TYPE_CHECKING:
     from typing import Self
 
-    from broadcast.accounts import Account
+    from broadcast.rules.accounts import Account
     from tests.servers.valkey import Valkey
 
 #: A minute of WeChat's is a second.
@@ -331,7 +331,7 @@ def judge(measured: Measured, here: Installation, broadcast_id: str, *, course: 
     sets = {name: n for name, n in here.report(broadcast_id).recipients.items() if n}
     measured.expect("sets", sets, {"accepted": SIZE})
     measured.expect("broadcasts", here.broadcasts(), 1)
-    found = audit.audit_all(here.engine, waits=Waits(SCALE))
+    found = audit_run.audit_all(here.engine, waits=Waits(SCALE))
     measured.expect("audit", [str(finding) for finding in found.findings], [])
 
 

@@ -19,7 +19,7 @@ from tests.servers.valkey import Valkey
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from broadcast.reports import Report
+    from broadcast.rules.reports import Report
 
 FOREVER = 100_000
 SWEPT = "Task broadcast.sweep["

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from broadcast import accounts
+from broadcast.rules import accounts
 from tests.acceptance.conftest import sets_of
 from tests.kit.direct import submit
 from tests.kit.wait import patiently, until
 
 if TYPE_CHECKING:
-    from broadcast.accounts import Account
+    from broadcast.rules.accounts import Account
     from tests.kit.simulator import SimulatedAccount
     from tests.kit.system import System
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from broadcast.accounts import make
-from models.ledger import uploads
+from broadcast.rules.accounts import make
+from models.ledger.lists import uploads
 from tests.acceptance.by_hand import seated
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine

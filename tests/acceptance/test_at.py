@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.engine import open_engine
-from models.ledger import sweeps
+from models.ledger.steer import sweeps
 from tests.acceptance.by_hand import PEOPLE, seated
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.clock import Clock

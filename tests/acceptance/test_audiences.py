@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broadcast.reports import SKIPS
-from broadcast.suppression import SuppressionKind, Word
-from models.ledger import suppressions
+from broadcast.rules.reports import SKIPS
+from broadcast.rules.suppressions import SuppressionKind, Word
+from models.ledger.lists import suppressions
 from tests.kit import follows
 from tests.kit.endpoints import MASS_SEND
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models.engine import open_engine
-from models.ledger.audit import Check
+from models.ledger.audit.case import Check
 from tests.acceptance.by_hand import seated
 from tests.acceptance.test_large_audience import MEASURED, MOST_PEAK_BYTES
 from tests.kit import ledger
@@ -140,7 +140,7 @@ def test_million_openids_are_audited_in_seconds_and_bounded_memory(
     engine.dispose()
 
     with RunningProcess(
-        [sys.executable, "-c", MEASURED, sys.executable, "-m", "cli.main", "audit"],
+        [sys.executable, "-c", MEASURED, sys.executable, "-m", "entrypoints.cli.main", "audit"],
         log=line.folder / "audit.log", env=line.environment({}), cwd=line.folder,
     ) as command:  # fmt: skip
         began = time.monotonic()

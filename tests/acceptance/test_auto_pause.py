@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broadcast.gates.kinds import GateKind
-from broadcast.states import BroadcastState
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BroadcastState
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until

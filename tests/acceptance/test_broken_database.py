@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, func, make_url, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from models.broadcast import BroadcastRow
+from models.broadcast_tables import BroadcastRow
 from models.engine import parse
 from tests.acceptance.administering import administrator, name_of
 from tests.acceptance.recovery import (

@@ -19,9 +19,8 @@ from celery import Celery
 from sqlalchemy import select
 
 from broadcast import names
-from broadcast.call.outcomes import Outcome
-from models.attempt import AttemptRow
-from models.batch import Batch
+from broadcast.rules.calls.outcomes import Outcome
+from models.batch_tables import AttemptRow, Batch
 from tests.acceptance.recovery import Traffic, everybody_lives, start_all
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.system import WORKER

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from broadcast import finish
-from broadcast.suppression import SuppressionKind
+from broadcast.rules import finish_events
+from broadcast.rules.suppressions import SuppressionKind
 from models import PushRow
-from models.ledger.reading import followers, suppressions
+from models.ledger.followers import followers
+from models.ledger.lists import suppressions
 from tests.acceptance.conftest import StartSystem
 from tests.kit.pushes import AES_KEY, TOKEN, Sender, event, text
 from tests.kit.system import System
@@ -33,7 +34,7 @@ def test_the_end_of_each_job_closes_its_batch_with_wechats_counts(
     wechat = system.simulator
     wechat.set_callback(f"{system.callback()}/wechat/default/callback", TOKEN)
     wechat.set_switches(job_delay_s=0)
-    wechat.fault("push_twice", path=finish.EVENT, count=3)
+    wechat.fault("push_twice", path=finish_events.EVENT, count=3)
     system.worker()
 
     sent = system.send(wechat.openids(9), "--wait", "--until", "finished")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import Reason
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import until
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from broadcast.plan.audience import Everyone
+from broadcast.rules.plan.audience import Everyone
 from tests.chaos.schedule import SPAN_S, draw
 from tests.chaos.side_by_side import run_all
 

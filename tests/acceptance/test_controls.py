@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from models.account import Lane
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from models.accounts import Lane
 from models.engine import now
 from tests.acceptance.by_hand import doubt, good
 from tests.kit import ledger

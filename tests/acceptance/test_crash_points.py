@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from broadcast import names
-from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import VARIABLE, Point
-from broadcast.states import Phase
-from models.ledger.reading import reports
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import Phase
+from models.ledger.views import broadcast_reports
 from tests.acceptance.crash_table import (
     CLAIMED,
     FILES,
@@ -154,7 +154,7 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
             with site.starting():
                 died = _send(here, row, status=-signal.SIGKILL, crash=True)
             assert f"SIGKILL at {row.point}\n" in died
-            left = {report.id: report.phase for report in reports.reports(here.engine)}
+            left = {report.id: report.phase for report in broadcast_reports.reports(here.engine)}
             measured.expect("what it left", len(left), int(row.portions or row.published))
             with site.starting():
                 told = json.loads(_send(here, row, status=0))

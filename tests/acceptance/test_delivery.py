@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from broadcast.states import BatchState
-from models.ledger.reading import reports
+from broadcast.rules.states import BatchState
+from models.ledger.views import broadcast_reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.wait import patiently, until
@@ -181,7 +181,7 @@ def test_a_broadcast_stored_while_the_broker_was_away_is_woken_for_by_the_sweep(
     valkey.revive()
     system.beat()
     system.worker()
-    [told] = reports.reports(system.engine)
+    [told] = broadcast_reports.reports(system.engine)
     report = system.until_state(told.id, "completed", timeout_s=40)
 
     assert sets_of(report) == {"accepted": 100}

@@ -10,20 +10,19 @@ import pytest
 import requests
 
 from broadcast import day
-from broadcast.call.waits import Waits
-from broadcast.drafts.mark import Mark
-from broadcast.drafts.watch import Gone
-from models.ledger import drafts
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.drafts import Gone, Mark
+from broadcast.wechat.api.drafts import Article, DraftAdd
+from broadcast.wechat.api.token import StableToken
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.endpoint import Request
+from models.ledger.gates import drafts
 from tests.acceptance import by_hand
 from tests.acceptance.conftest import sets_of
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit import ledger
 from tests.kit.clock import Clock
 from tests.kit.endpoints import MASS_SEND
-from wechat.api.draft import Article, DraftAdd
-from wechat.api.token import StableToken
-from wechat.client import WeChatClient
-from wechat.request import Request
 
 if TYPE_CHECKING:
     from pathlib import Path

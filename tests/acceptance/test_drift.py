@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import requests
 from sqlalchemy import select
 
-from broadcast.accounts import from_file as accounts_of
 from broadcast.crashpoints import VARIABLE, Point
-from broadcast.events import EventKind
-from broadcast.gates.kinds import GateKind
+from broadcast.names import EventKind
+from broadcast.rules.accounts import from_file as accounts_of
+from broadcast.rules.gates.gate import GateKind
 from models import Event
 from producer.publish import CeleryWaker
 from tests.kit import direct

@@ -12,10 +12,10 @@ from kombu import Connection
 from sqlalchemy import func, make_url, select
 
 from broadcast import names
-from broadcast.states import Phase
+from broadcast.rules.states import Phase
 from models import BroadcastRow
 from models.event import Event
-from models.ledger.reading import dead_letters
+from models.ledger.boxes import dead_letters
 from tests.kit import foreign
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import select
 
 from broadcast import names
-from broadcast.call.outcomes import Outcome
-from models.attempt import AttemptRow
-from models.batch import Batch
+from broadcast.rules.calls.outcomes import Outcome
+from models.batch_tables import AttemptRow, Batch
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.listeners import EventListener

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from broadcast import names
-from broadcast.accounts import Account
-from broadcast.accounts import from_file as accounts_of
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
+from broadcast.rules.accounts import Account
+from broadcast.rules.accounts import from_file as accounts_of
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, Reason
+from broadcast.views.json_objects import utc
 from models import Batch
-from presentation.report_json import utc
 from producer.publish import CeleryWaker
 from tests.acceptance.conftest import sets_of
 from tests.kit.crowd import APPIDS, EMPTY, HALTED, REFUSED, SIZE, SLOW, WELL, crowd
@@ -26,7 +25,7 @@ from tests.kit.wait import until
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from broadcast.reports import BatchLine
+    from broadcast.rules.reports import BatchLine
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.embedded import backlog
+from broadcast.views.texts import Texts
+from broadcast.views.words import FollowerCount
+from entrypoints.cli.embedded import embedded_stack
 from models.engine import open_engine
-from presentation.texts import Texts
-from presentation.words import FollowerCount
 from tests.acceptance.by_hand import seated
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
@@ -205,11 +205,11 @@ def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine
     paused, ahead = sent(line, "--again"), sent(line, "--again", "--at", later)
     line.run("pause", paused)
     engine = open_engine(line.env["DATABASE_URL"])
-    told = list(backlog.lines(engine, {"default"}))
-    of_others = list(backlog.lines(engine, {"shop"}))
+    told = list(embedded_stack.backlog_lines(engine, {"default"}))
+    of_others = list(embedded_stack.backlog_lines(engine, {"shop"}))
     line.run("halt")
 
-    halted = list(backlog.lines(engine, {"default"}))
+    halted = list(embedded_stack.backlog_lines(engine, {"default"}))
     engine.dispose()
 
     assert len(told) == 3, told

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast import openid
-from models.ledger import follower_details, follower_syncs
-from models.ledger.reading import followers as reading
+from models.ledger.followers import follower_changes, follower_syncs
+from models.ledger.followers import followers as reading
 from tests.acceptance.test_large_audience import MB, MEASURED, MOST_PEAK_BYTES
 from tests.kit.openids import split
 from tests.kit.processes import RunningProcess
@@ -216,7 +216,9 @@ def test_a_run_that_asks_since_when_and_is_killed_asks_nobody_again(
     assert there is not None
 
     def undated() -> int:
-        return sum(len(one.ids) for one in follower_details.everybody(system.engine, there))
+        return sum(
+            len(one.ids) for one in follower_changes.everybody_without_details(system.engine, there)
+        )
 
     with RunningProcess(
         [*COMMAND[:-1], "details"], log=system.folder / "details.log", env=system.env,

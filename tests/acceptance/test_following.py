@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from broadcast import day
-from broadcast.reasons import Reason
+from broadcast.rules.states import Reason
 from tests.acceptance.by_hand import OWNER, seated
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
@@ -111,7 +111,7 @@ def test_a_broadcast_scheduled_for_another_day_is_not_waited_for(line: CommandLi
 def test_ctrl_c_leaves_the_broadcast_running_and_says_so(
     line: CommandLine, stored: str, launch: Launch, words: tuple[str, ...]
 ) -> None:
-    command = [sys.executable, "-m", "cli.main", *words[:1], stored, *words[1:]]
+    command = [sys.executable, "-m", "entrypoints.cli.main", *words[:1], stored, *words[1:]]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
     process.wait_for_line("accepted by WeChat 0 of 5")
 
@@ -126,7 +126,7 @@ def test_ctrl_c_leaves_the_broadcast_running_and_says_so(
 def test_the_database_may_go_away_for_a_while(
     line: CommandLine, stored: str, launch: Launch
 ) -> None:
-    command = [sys.executable, "-m", "cli.main", "watch", stored]
+    command = [sys.executable, "-m", "entrypoints.cli.main", "watch", stored]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
     process.wait_for_line("accepted by WeChat 0 of 5")
 
@@ -143,7 +143,7 @@ def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: La
     at = (datetime.now(UTC) + timedelta(hours=5)).isoformat()
     sent = line.run("send", "--openids", "list.txt", "--text", "a", "--at", at, "--json").json
     line.pass_time(timedelta(hours=5, minutes=5))
-    command = [sys.executable, "-m", "cli.main", "watch", sent["id"]]
+    command = [sys.executable, "-m", "entrypoints.cli.main", "watch", sent["id"]]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
 
     process.wait_for_line("Overdue: it was due")
@@ -155,7 +155,7 @@ def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: La
 
 
 def test_redis_away_is_said_once(line: CommandLine, stored: str, launch: Launch) -> None:
-    command = [sys.executable, "-m", "cli.main", "watch", stored]
+    command = [sys.executable, "-m", "entrypoints.cli.main", "watch", stored]
     process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
 
     process.wait_for_line("REDIS_URL", timeout_s=30)

@@ -10,14 +10,14 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import select, update
 
-from broadcast.call.outcomes import Outcome
 from broadcast.crashpoints import VARIABLE, Point
+from broadcast.rules.calls.outcomes import Outcome
 from models import BroadcastRow
-from models.attempt import AttemptRow
+from models.batch_tables import AttemptRow
 from tests.acceptance.conftest import sets_of
 from tests.kit import ledger
 from tests.kit.wait import until
-from worker.lane import CALL_WITHIN_S
+from worker.delivery.lane import CALL_WITHIN_S
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, create_engine, func, select
 
 from models import BroadcastRow, OutboxRow, QueueRow
 from models.engine import now
-from models.ledger import queues
-from models.ledger.transaction import read
+from models.ledger.boxes import outbox
+from models.ledger.rows.transaction import read
 from producer import Producer
 from tests.acceptance.conftest import sets_of
 from tests.kit import foreign, ledger
@@ -77,7 +77,7 @@ def was_found_empty(system: System) -> bool:
 def knows_again(system: System) -> None:
     """Wait until a worker has looked at the empty queue for as many ticks as count."""
     with read(system.engine) as connection:
-        then = now(connection) + 3 * queues.EVERY
+        then = now(connection) + 3 * outbox.QUEUE_FOUND_EMPTY_EVERY
 
     def looked() -> bool:
         with read(system.engine) as connection:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast.call.waits import UNKNOWN_TRIES
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
-from models.ledger.lanes import LEASE
+from broadcast.rules.calls.policy import UNKNOWN_TRIES
+from broadcast.rules.states import BatchState, Reason
+from models.ledger.rows.lane_rows import LEASE
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed
 from tests.kit.endpoints import MASS_GET
 from tests.kit.wait import until

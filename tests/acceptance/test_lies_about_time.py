@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast import day
-from broadcast.accounts import from_file as accounts_of
-from broadcast.call.waits import NEAR_TURN
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.reports import Report
-from models.ledger import operator
+from broadcast.rules.accounts import from_file as accounts_of
+from broadcast.rules.calls.policy import NEAR_TURN
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.reports import Report
+from broadcast.rules.states import Reason
+from models.ledger.steer import operator
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed
 from tests.kit import direct
 from tests.kit.clock import Clock

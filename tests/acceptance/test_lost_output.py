@@ -32,7 +32,7 @@ def run(line: CommandLine, to: str, *words: str) -> tuple[int, str]:
         f'"$@" {to}; echo $? >&2'
     )  # fmt: skip
     done = subprocess.run(
-        ["bash", "-c", script, "bash", sys.executable, "-m", "cli.main", *words],
+        ["bash", "-c", script, "bash", sys.executable, "-m", "entrypoints.cli.main", *words],
         cwd=line.folder, env=line.environment({}), stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL, text=True, timeout=240, check=False,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.crashpoints import VARIABLE, Point
-from broadcast.media import MARGIN
+from broadcast.rules.media import MARGIN
 from tests.acceptance.conftest import sets_of
 from tests.kit import media
 from tests.kit.clock import Clock

@@ -11,12 +11,11 @@ import pytest
 from sqlalchemy import Engine, create_engine, func, select, update
 from sqlalchemy.orm import Session
 
-from broadcast.states import Phase
+from broadcast.rules.states import Phase
 from models import BroadcastRow, OutboxRow
 from models.engine import now
-from models.ledger import outbox
-from models.ledger.reading import dead_letters
-from models.ledger.transaction import read
+from models.ledger.boxes import dead_letters, outbox
+from models.ledger.rows.transaction import read
 from producer import Producer
 from tests.kit import foreign
 from tests.kit.wait import until

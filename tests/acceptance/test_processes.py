@@ -16,8 +16,8 @@ import pytest
 import redis
 import requests
 
-from broadcast.accounts import from_file
-from presentation.texts import Texts
+from broadcast.rules.accounts import from_file
+from broadcast.views.texts import Texts
 from tests.acceptance.conftest import of, sets_of
 from tests.kit.processes import RunningProcess
 from tests.kit.pushes import TOKEN

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.plan import submission
-from models.ledger import submits
+from broadcast.rules.plan import submission
+from models.ledger.submit import submits
 from tests.acceptance.by_hand import OWNER, PEOPLE, doubt, good, submitted
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine, Result
@@ -139,7 +139,16 @@ print(json.dumps({"status": status, "took_s": time.monotonic() - start, "peak_mb
 def test_a_million_are_streamed_in_seconds_and_flat_memory_and_a_closed_pipe_is_quiet(
     line: CommandLine, many: str
 ) -> None:
-    command = [sys.executable, "-m", "cli.main", "recipients", many, "--set", "cancelled", "--csv"]
+    command = [
+        sys.executable,
+        "-m",
+        "entrypoints.cli.main",
+        "recipients",
+        many,
+        "--set",
+        "cancelled",
+        "--csv",
+    ]
 
     def run(words: list[str]) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broadcast.gates.kinds import Cause
-from broadcast.reasons import Reason
-from coordination.keys import Keys
+from broadcast.rules.gates.gate import Cause
+from broadcast.rules.states import Reason
+from broadcast.tokens.redis_access import Keys
 from tests.acceptance.conftest import sets_of
 from tests.acceptance.recovery import everybody_lives
 from tests.kit.wait import until

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from broadcast import day, names
-from broadcast.call.waits import NEAR_TURN
-from broadcast.reasons import Reason
-from models.ledger.reading import reports
+from broadcast.rules.calls.policy import NEAR_TURN
+from broadcast.rules.states import Reason
+from models.ledger.views import broadcast_reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.clock import Clock
 from tests.kit.endpoints import MASS_SEND
@@ -25,7 +25,7 @@ FOREVER = 100_000
 
 def stored(system: System) -> list[str]:
     """The ids of all broadcasts that are stored."""
-    return [told.id for told in reports.reports(system.engine)]
+    return [told.id for told in broadcast_reports.reports(system.engine)]
 
 
 def test_the_same_send_twice_is_refused_with_the_first_id_unless_again_is_said(

@@ -8,7 +8,7 @@ from celery import Celery
 from sqlalchemy import func, select
 
 from broadcast import names
-from broadcast.events import EventKind
+from broadcast.names import EventKind
 from models import Batch, Event
 from tests.kit.endpoints import MASS_GET
 from tests.kit.wait import until

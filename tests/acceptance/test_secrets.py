@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from broadcast.gates.kinds import GateKind
+from broadcast.rules.gates.gate import GateKind
 from models import AttemptRow
 from tests.kit.endpoints import MASS_SEND, QUOTA
 from tests.kit.listeners import CommandListener, EventListener

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast import accounts
-from broadcast.plan.audience import Everyone
+from broadcast.rules import accounts
+from broadcast.rules.plan.audience import Everyone
 from tests.kit import direct
 from tests.kit.endpoints import MASS_SEND, MASS_SENDALL
 
 if TYPE_CHECKING:
-    from broadcast.plan.audience import Audience
+    from broadcast.rules.plan.audience import Audience
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
 

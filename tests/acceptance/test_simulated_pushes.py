@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from cli.embedded.parts import TRIAL_ACCOUNT, free_port
+from entrypoints.cli.embedded.embedded_parts import TRIAL_ACCOUNT, free_port
 from tests.kit import template
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.pushes import AES_KEY, TOKEN
@@ -19,7 +19,7 @@ APPID = "wx0000000000000001"
 
 def started(folder: Path, *words: str, env: dict[str, str | None]) -> tuple[RunningProcess, str]:
     """Start a command that says where it is ready."""
-    command = python_module("cli.main", *words, "--port", "0")
+    command = python_module("entrypoints.cli.main", *words, "--port", "0")
     log = folder / f"{words[0]}.log"
     process = RunningProcess(command, log=log, env=env, cwd=folder, warm=True)
     process.wait_for_line(f"{words[0]} ready ", timeout_s=40)
@@ -68,7 +68,7 @@ def test_without_an_account_the_lines_for_env_make_the_pushes_arrive(
     simulator, url = started(tmp_path, *words, env=env)
     with simulator:
         lines = dict(re.findall(r"^(WECHAT_\w+)=(\S+)$", simulator.output, re.MULTILINE))
-        command = python_module("cli.main", "callback", "--port", str(port))
+        command = python_module("entrypoints.cli.main", "callback", "--port", str(port))
         with RunningProcess(
             command, log=tmp_path / "callback.log", env={**env, **lines}, cwd=tmp_path
         ) as server:
@@ -82,7 +82,7 @@ def test_without_an_account_the_lines_for_env_make_the_pushes_arrive(
 
 def test_without_a_token_nothing_can_be_pushed(tmp_path: Path, env: dict[str, str | None]) -> None:
     env = {**env, "WECHAT_CALLBACK_TOKEN": None, "WECHAT_ENCODING_AES_KEY": None}
-    command = python_module("cli.main", "simulator", "--callback", "http://127.0.0.1:1")
+    command = python_module("entrypoints.cli.main", "simulator", "--callback", "http://127.0.0.1:1")
     process = RunningProcess(command, log=tmp_path / "log", env=env, cwd=tmp_path)
 
     assert process.wait(timeout_s=40) == 2

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broadcast import day
-from broadcast.reasons import Reason
-from models.ledger.reading import reports
+from broadcast.rules.states import Reason
+from models.ledger.views import broadcast_reports
 from tests.acceptance.conftest import sets_of
 from tests.kit.clock import Clock
 from tests.kit.endpoints import MASS_SEND
@@ -160,4 +160,4 @@ def test_without_the_word_nothing_of_what_exceeds_the_day_is_stored(
 
     assert done.returncode == 2
     assert "--spread-days" in done.stderr
-    assert reports.reports(system.engine) == []
+    assert broadcast_reports.reports(system.engine) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcast import accounts
+from broadcast.rules import accounts
 from tests.acceptance.by_hand import seated
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import func, select
 
-from models.broadcast import BroadcastRow
-from models.ledger.transaction import read
+from models.broadcast_tables import BroadcastRow
+from models.ledger.rows.transaction import read
 from models.recipients import ChunkRow
 from simulator.openid import openid_lines
 from tests.acceptance.recovery import everybody_lives, start_all

@@ -48,7 +48,7 @@ def on_terminal(
     ours, theirs = pty.openpty()
     os.write(ours, ahead)
     process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", *words],
+        [sys.executable, "-m", "entrypoints.cli.main", *words],
         stdin=theirs, stdout=theirs, stderr=theirs, cwd=line.folder,
         env=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}), start_new_session=True,
     )  # fmt: skip

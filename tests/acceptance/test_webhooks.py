@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast import names
-from broadcast.webhooks.event import WebhookState
-from models.ledger.reading import webhooks
+from broadcast.views.objects import WebhookState
+from models.ledger.boxes import webhooks
 from tests.kit import foreign, ledger
 from tests.kit.receiver import OLDER_SECRET, SECRET, Posted, Receiver
 from tests.kit.wait import until

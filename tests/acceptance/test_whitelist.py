@@ -9,8 +9,8 @@ from celery import Celery
 from sqlalchemy import select
 
 from broadcast import names
-from broadcast.gates.kinds import GateKind
-from models.gate import GateRow
+from broadcast.rules.gates.gate import GateKind
+from models.batch_tables import GateRow
 from tests.kit.wait import until
 from tests.servers.proxy import TCPProxy
 

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from cli.embedded.loopback import beside_proxies
+from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.chaos import log
 from tests.chaos.side_by_side import run_all
 from tests.chaos.trial import Outcome

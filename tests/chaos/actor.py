@@ -16,10 +16,10 @@ from sqlalchemy import text
 
 from broadcast.crashpoints import VARIABLE
 from broadcast.errors import BroadcastError
-from broadcast.finish import EVENT
-from broadcast.plan.audience import Everyone, Tag
+from broadcast.rules.finish_events import EVENT
+from broadcast.rules.plan.audience import Everyone, Tag
 from models.engine import open_engine
-from models.ledger import operator
+from models.ledger.steer import operator
 from tests.chaos.schedule import TAGS
 from tests.chaos.site import FOLLOWERS, KNOWN
 from tests.kit.direct import submit, submit_to
@@ -28,7 +28,7 @@ from tests.kit.pushes import TOKEN
 from tests.servers.ports import LOOPBACK
 
 if TYPE_CHECKING:
-    from broadcast.accounts import Account
+    from broadcast.rules.accounts import Account
     from tests.chaos.schedule import Fault, Schedule, Submission
     from tests.chaos.site import Site
     from tests.kit.processes import RunningProcess

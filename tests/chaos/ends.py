@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from broadcast.finish import Counts, Delivered
-from broadcast.states import BatchState
-from models.batch import Batch
-from models.finish import Finish
-from models.ledger.reading import reports
-from models.ledger.transaction import read
+from broadcast.rules.finish_events import Counts, Delivered
+from broadcast.rules.states import BatchState
+from models.batch_tables import Batch
+from models.box_tables import Finish
+from models.ledger.rows.transaction import read
+from models.ledger.views import broadcast_reports
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -49,7 +49,7 @@ def miscounted(engine: Engine, jobs: Iterable[Mapping[str, Any]]) -> list[str]:
             .where(Batch.state.in_(_TAKEN))
         ).all()
     found = []
-    for one in reports.reports(engine, most=1_000_000):
+    for one in broadcast_reports.reports(engine, most=1_000_000):
         ended = [figures[msg_id] for broadcast_id, msg_id in kept if broadcast_id == one.id]
         if one.delivered != (expected := _added_up(ended)):
             found.append(f"MISCOUNTED: {one.id}: {one.delivered} and not {expected}")

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
-from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
-from broadcast.call.path import SendPath
-from broadcast.states import BatchState, Phase
-from models.batch import Batch
-from models.broadcast import BroadcastRow
-from models.ledger import resolves, retries
-from models.ledger.reading import closed_gates
-from models.ledger.transaction import read
+from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.states import BatchState, Phase
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
+from models.ledger.outcomes import resolves
+from models.ledger.rows import closed_gates
+from models.ledger.rows.transaction import read
+from models.ledger.steer import retries
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from broadcast.reports import Report
+    from broadcast.rules.reports import Report
     from tests.kit.simulator import Simulator
     from tests.kit.system import System
 

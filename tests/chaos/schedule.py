@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from broadcast.crashpoints import Point
-from broadcast.plan.audience import Everyone, Tag
+from broadcast.rules.plan.audience import Everyone, Tag
 from tests.kit.endpoints import MASS_SEND, MASS_SENDALL
 
 #: Seconds in which faults begin. Lanes are busy for about as long.

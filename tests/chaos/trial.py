@@ -10,10 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from broadcast.errors import BroadcastError
-from broadcast.finish import EVENT
-from broadcast.settings import Settings
-from broadcast.states import BroadcastState
-from models.ledger import operator
+from broadcast.rules.finish_events import EVENT
+from broadcast.rules.states import BroadcastState
+from broadcast.settings.settings import Settings
+from models.ledger.steer import operator
 from tests.chaos import ends, person, sendalls
 from tests.chaos import schedule as schedules
 from tests.chaos.actor import APPIDS, WHO, Actor
@@ -22,7 +22,7 @@ from tests.kit.direct import submit
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
-    from broadcast.accounts import Account
+    from broadcast.rules.accounts import Account
     from tests.chaos.schedule import Schedule
     from tests.chaos.site import Site
     from tests.kit.system import System

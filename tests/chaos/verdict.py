@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from broadcast.call.outcomes import MAYBE_SENT, Outcome
-from broadcast.call.path import SendPath
-from broadcast.events import EventKind
-from broadcast.reports import SETS, Report
-from broadcast.states import BatchState, BroadcastState
-from models.account import Lane
-from models.attempt import AttemptRow
-from models.batch import Batch
+from broadcast.names import EventKind
+from broadcast.rules.calls.outcomes import MAYBE_SENT, Outcome, SendPath
+from broadcast.rules.reports import SETS, Report
+from broadcast.rules.states import BatchState, BroadcastState
+from models.accounts import Lane
+from models.batch_tables import AttemptRow, Batch
 from models.event import Event
-from models.ledger.reading import recipients, reports
-from models.ledger.transaction import read
+from models.ledger.lists import recipients
+from models.ledger.rows.transaction import read
+from models.ledger.views import broadcast_reports
 from tests.kit.openids import split
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ class Leaf:
 def leaves(engine: Engine) -> list[Leaf]:
     """Return every batch that was not split, and as cancelled what was never cut into batches."""
     found = []
-    for one in reports.reports(engine, most=1_000_000):
+    for one in broadcast_reports.reports(engine, most=1_000_000):
         if one.path is SendPath.SENDALL:
             found.append(_own_list(engine, one))
             continue
@@ -224,5 +223,5 @@ def history(engine: Engine, finding: Finding) -> list[str]:
             "  " + " ".join(f"{key}={value}" for key, value in row.items() if value is not None)
             for row in attempts
         ]
-    report = reports.report(engine, finding.broadcast_id, whole=False)
+    report = broadcast_reports.report(engine, finding.broadcast_id, whole=False)
     return [f"{finding.broadcast_id} is {report.state}", *calls]

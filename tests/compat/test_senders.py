@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from broadcast.reports import Report
+    from broadcast.rules.reports import Report
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
     from tests.servers.valkey import Valkey

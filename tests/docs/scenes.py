@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from broadcast import day
-from broadcast.states import BroadcastState
+from broadcast.rules.states import BroadcastState
 from tests.docs.stage import ACCOUNTS, Stage
 
 MASS_SEND = "/cgi-bin/message/mass/send"

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from broadcast.finish import Counts, FinishEvent
-from broadcast.reports import Report
-from broadcast.states import SHOWN_DONE, BatchState, BroadcastState
+from broadcast.rules.finish_events import Counts, FinishEvent
+from broadcast.rules.reports import Report
+from broadcast.rules.states import SHOWN_DONE, BatchState, BroadcastState
 from models import Batch
-from models.ledger import finishes, operator
+from models.ledger.outcomes import results
+from models.ledger.steer import operator
 from tests.kit import ledger
 from tests.kit.processes import ROOT, RunningProcess
 from tests.kit.simulator import SimulatedAccount, Simulator
@@ -159,7 +160,7 @@ class Stage:
 
     def _take(self, msg_id: int, counts: Counts) -> None:
         event = FinishEvent(msg_id=msg_id, status="send success", counts=counts)
-        finishes.take(self.system.engine, "default", event)
+        results.take_finish(self.system.engine, "default", event)
 
     def clear(self) -> None:
         """End what a scene has left: nothing is open, and everything is days ago."""

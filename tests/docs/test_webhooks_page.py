@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from broadcast.webhooks import signature
+from broadcast.rules import webhooks
 from tests.kit.processes import RunningProcess
 from tests.kit.receiver import OLDER_SECRET, SECRET
 from tests.kit.wait import until
@@ -26,9 +26,9 @@ BODY = json.dumps({"type": "broadcast.completed", "data": {"title": "大促"}}).
 
 
 def signed(*secrets: str, at: datetime | None = None) -> dict[str, str]:
-    known = signature.parse_secrets(",".join(secrets))
+    known = webhooks.parse_secrets(",".join(secrets))
     moment = at or datetime.now(UTC)
-    return dict(signature.headers("20261127-k3x9qa-12", BODY, at=moment, secrets=known))
+    return dict(webhooks.signed_headers("20261127-k3x9qa-12", BODY, at=moment, secrets=known))
 
 
 @pytest.mark.parametrize("block", [0, 1])
@@ -61,8 +61,10 @@ def test_the_whole_receiver_of_the_page_handles_each_event_once(tmp_path: Path, 
     program.write_text(verify + receiver.replace("8000", str(port)), "utf-8")
     env = {"WEBHOOK_SECRET": SECRET}
     body = json.dumps({"type": "broadcast.completed", "data": {"id": "20261127-k3x9qa"}}).encode()
-    known = signature.parse_secrets(SECRET)
-    good = dict(signature.headers("20261127-k3x9qa-12", body, at=datetime.now(UTC), secrets=known))
+    known = webhooks.parse_secrets(SECRET)
+    good = dict(
+        webhooks.signed_headers("20261127-k3x9qa-12", body, at=datetime.now(UTC), secrets=known)
+    )
 
     def post(headers: dict[str, str]) -> int:
         url = f"http://127.0.0.1:{port}/"

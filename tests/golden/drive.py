@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from worker import lane, planning, wiring
+from worker import wiring
+from worker.delivery import lane, planning
 
 _LONGEST_S = 600
 

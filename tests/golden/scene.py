@@ -13,16 +13,16 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from broadcast.call.waits import Waits
-from broadcast.drafts.mark import Marks
-from broadcast.plan import submission
-from broadcast.plan.audience import Audience
-from broadcast.webhooks import signature
-from broadcast.webhooks.address import parse_networks
-from broadcast.webhooks.event import WebhookState
-from cli.main import run
-from models.ledger import submits
-from models.ledger.reading import webhooks
+from broadcast.rules import webhooks as rules_webhooks
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.drafts import Marks
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.audience import Audience
+from broadcast.rules.webhooks import parse_networks
+from broadcast.views.objects import WebhookState
+from entrypoints.cli.main import run
+from models.ledger.boxes import webhooks as boxes_webhooks
+from models.ledger.submit import submits
 from tests.golden.plain import Plain
 from tests.golden.still import Still
 from tests.integration.models.stage import DAY, Stage
@@ -31,8 +31,8 @@ from tests.kit.api import Program
 from tests.kit.receiver import SECRET, Receiver
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
-from worker.webhooks.deliver import Deliverer
-from worker.webhooks.post import Poster
+from worker.delivery.posting import Poster
+from worker.delivery.webhooks import Deliverer
 
 #: Each command and request comes so much later than the one before.
 TICK: Final = timedelta(seconds=1)
@@ -44,7 +44,7 @@ class Secrets:
     """What webhooks are signed with."""
 
     def signing_secrets(self) -> tuple[SecretStr, ...]:
-        return signature.parse_secrets(SECRET)
+        return rules_webhooks.parse_secrets(SECRET)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +168,7 @@ class Scene(Stage):
 
         def all_are() -> bool:
             deliverer.start()
-            stored = webhooks.newest(self.engine, states=list(WebhookState))
+            stored = boxes_webhooks.newest(self.engine, states=list(WebhookState))
             return all(one.state is WebhookState.DELIVERED for one in stored)
 
         until(all_are, 30, "every webhook delivered")

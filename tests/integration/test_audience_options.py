@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, Row, select
 
-from broadcast.plan.audience import Everyone, Tag
-from broadcast.suppression import SuppressionKind, Word
-from cli.commands import sending as send_command
-from models.broadcast import BroadcastRow
-from models.ledger import suppressions
+from broadcast.rules.plan.audience import Everyone, Tag
+from broadcast.rules.suppressions import SuppressionKind, Word
+from entrypoints.cli.commands import send as send_command
+from models.broadcast_tables import BroadcastRow
+from models.ledger.lists import suppressions
 from tests.integration.test_which import said
 from tests.kit import ledger
 

@@ -11,14 +11,18 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.result import CallResult
-from cli import newer
-from cli.commands import sending as send_command
-from cli.commands import stopping, suppressing
-from cli.main import run
-from models.ledger import leases, operator, skips, suppressions
-from models.ledger.reading import ids, overlaps, reports
-from models.ledger.reading import suppressions as reading
+from broadcast.rules.calls.attempts import CallResult
+from entrypoints.cli import questions
+from entrypoints.cli.commands import pause, suppress
+from entrypoints.cli.commands import send as send_command
+from entrypoints.cli.main import run
+from models.ledger.lane import leases
+from models.ledger.lists import recipients
+from models.ledger.lists import suppressions as reading
+from models.ledger.rows import held_rows
+from models.ledger.steer import operator
+from models.ledger.submit import overlaps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.test_follower_syncs import synced as followers_synced
 from tests.integration.models.test_known import PEOPLE, STRANGERS, planned, sent
 from tests.integration.models.test_late_calls import published
@@ -39,7 +43,7 @@ def words(capsys: pytest.CaptureFixture[str], *command: str, status: int = 0) ->
 
 def typed(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Sit at a terminal and type *answer*."""
-    for module in (newer, send_command, stopping):
+    for module in (questions, send_command, pause):
         monkeypatch.setattr(module, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
@@ -72,16 +76,16 @@ def test_who_has_no_terminal_must_say_yes_where_a_newer_one_reached_the_rest(
 ) -> None:
     old = old_one(here, *STOPPED[word])
     new = sent(here, PEOPLE[10:], text="new", calls=4)
-    before = reports.report(here, old).version
+    before = broadcast_reports.report(here, old).version
 
     refused = words(capsys, word, old, status=2)
 
     assert f"got a newer broadcast, or may have, or will ({new})" in refused
     assert refused.endswith(f"broadcast {word} {old} --yes\n")
     assert len(refused.splitlines()) == 1
-    assert reports.report(here, old).version == before
+    assert broadcast_reports.report(here, old).version == before
     words(capsys, word, old, "--yes")
-    assert reports.report(here, old).version > before
+    assert broadcast_reports.report(here, old).version > before
 
 
 @pytest.mark.parametrize(("answer", "status"), [("n", 1), ("y", 0)])
@@ -97,14 +101,14 @@ def test_on_a_terminal_it_is_asked(
 ) -> None:
     old = old_one(here, *STOPPED[word])
     sent(here, PEOPLE[10:], text="new", calls=4)
-    before = reports.report(here, old).version
+    before = broadcast_reports.report(here, old).version
     typed(monkeypatch, answer)
 
     told = words(capsys, word, old, status=status)
 
     assert "[y/N]" in told
     assert ("Nothing was changed" in told) == bool(status)
-    assert (reports.report(here, old).version == before) == bool(status)
+    assert (broadcast_reports.report(here, old).version == before) == bool(status)
 
 
 def test_a_resume_of_what_was_never_called_asks_where_a_newer_one_took_its_place(
@@ -154,7 +158,7 @@ def test_a_resume_of_what_nobody_paused_and_a_retry_of_what_is_cancelled_look_at
     going = planned(here, PEOPLE, text="going")
     Driver(here).call(said(0, msg_id=1))
     planned(here, PEOPLE, text="new")
-    monkeypatch.setattr(ids, "newer", None)
+    monkeypatch.setattr(held_rows, "newer", None)
 
     assert "was already running" in words(capsys, "resume", going)
     operator.cancel(here, going, who="tests")
@@ -277,7 +281,7 @@ def test_a_resume_of_refused_content_is_asked_on_a_terminal(
     told = words(capsys, "resume", old, status=status)
 
     assert "WeChat refused this content (40007). The same content is sent to 20 followers" in told
-    assert (reports.report(here, old).state.value == "paused") == bool(status)
+    assert (broadcast_reports.report(here, old).state.value == "paused") == bool(status)
 
 
 @pytest.mark.parametrize(("answer", "status"), [("n", 1), ("y", 0)])
@@ -298,7 +302,7 @@ def test_a_resume_after_its_time_is_asked_on_a_terminal(
     told = words(capsys, "resume", late, status=status)
 
     assert "has passed. It is sent at once. Resume? [y/N]" in told
-    assert (reports.report(here, late).state.value == "paused") == bool(status)
+    assert (broadcast_reports.report(here, late).state.value == "paused") == bool(status)
 
 
 def test_who_may_have_it_is_not_counted_among_those_who_were_not_sent_it(
@@ -356,7 +360,7 @@ def test_who_is_left_out_by_a_list_of_ours_is_listed_without_a_line(
 ) -> None:
     broadcast_id = planned(here, PEOPLE, text="one")
     with here.begin() as connection:
-        skips.count(connection, broadcast_id, "suppressed", more=1, sample=[PEOPLE[0]])
+        recipients.count_skipped(connection, broadcast_id, "suppressed", more=1, sample=[PEOPLE[0]])
 
     plain = words(capsys, "recipients", broadcast_id, "--set", "skipped")
     table = words(capsys, "recipients", broadcast_id, "--set", "skipped", "--csv")
@@ -374,10 +378,10 @@ def test_who_asked_out_by_a_keyword_is_taken_off_the_list_only_after_a_yes(
     answer: str,
 ) -> None:
     moment = datetime.now(UTC)
-    wish = suppressions.Wish(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
-    suppressions.heed(here, "default", [wish])
+    wish = reading.Wish(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
+    reading.heed(here, "default", [wish])
     assert "they asked out by a keyword." in words(capsys, "follower", PEOPLE[0])
-    monkeypatch.setattr(suppressing, "is_terminal", lambda: True)
+    monkeypatch.setattr(suppress, "is_terminal", lambda: True)
     typed(monkeypatch, answer)
 
     said_no = answer == "n"

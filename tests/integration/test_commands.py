@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from cli.group import COMMANDS
+from entrypoints.cli.group import COMMANDS
 from tests.kit import warm
 from tests.kit.command_line import CommandLine, Result
 from tests.kit.wait import until

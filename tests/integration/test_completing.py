@@ -13,18 +13,18 @@ import pytest
 import typer
 from sqlalchemy import Engine, update
 
-from broadcast.reports import SETS
-from cli import candidates, completing, main
-from cli.candidates import MOST
-from cli.group import COMMANDS, LazyGroup, help_id
-from cli.terminal import Terminal
-from cli.wiring.run import Run
-from models.broadcast import BroadcastRow
-from models.ledger.reading import reports
-from presentation.texts import LANGUAGES, Language, Texts
+from broadcast.rules.reports import SETS
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from broadcast.wechat.errcodes import errcodes
+from entrypoints.cli import candidates, completing, main
+from entrypoints.cli.candidates import MOST
+from entrypoints.cli.group import COMMANDS, LazyGroup, help_id
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Terminal
+from models.broadcast_tables import BroadcastRow
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.wait import until
-from wechat.errcodes import errcodes
 
 #: What a shell would make of this title is for its eyes only.
 TITLE = "it's $(touch ran) `touch ran` [bold] \\$(touch ran) a:b"
@@ -131,7 +131,9 @@ def test_a_database_that_does_not_answer_keeps_nobody_waiting(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = threading.Event()
-    monkeypatch.setattr(reports, "reports", lambda *_, **__: [] if answers.wait(600) else None)
+    monkeypatch.setattr(
+        broadcast_reports, "reports", lambda *_, **__: [] if answers.wait(600) else None
+    )
     monkeypatch.setattr(candidates, "PATIENCE_S", 0.1)
     before = set(threading.enumerate())
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from cli.main import run
+from entrypoints.cli.main import run
 from tests.kit import ledger
 
 

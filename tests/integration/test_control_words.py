@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.plan import Quota
-from broadcast.reasons import Reason
-from cli.commands import stopping
-from cli.main import run
-from cli.wiring import wechat
-from models.ledger import operator
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.states import Reason
+from entrypoints.cli import wechat_wiring
+from entrypoints.cli.commands import pause as pause_module
+from entrypoints.cli.main import run
+from models.ledger.steer import operator
 from tests.kit import ledger
 
 ONE_LEFT = Quota(daily_limit=100, used=99, remain=1)
@@ -31,7 +31,7 @@ def test_a_resume_without_room_says_what_is_missing_and_that_nothing_changed(
 ) -> None:
     broadcast_id = ledger.broadcast(here)
     operator.pause(here, broadcast_id, who="tests")
-    monkeypatch.setattr(stopping, "_quota", lambda *_: ONE_LEFT)
+    monkeypatch.setattr(pause_module, "_quota", lambda *_: ONE_LEFT)
 
     told = said(capsys, "resume", broadcast_id, status=2)
 
@@ -48,7 +48,7 @@ def test_a_resume_without_room_names_who_holds_the_calls(
     operator.pause(here, broadcast_id, who="tests")
     holder = ledger.broadcast(here, key="other")
     three = Quota(daily_limit=100, used=97, remain=3)
-    monkeypatch.setattr(stopping, "_quota", lambda *_: three)
+    monkeypatch.setattr(pause_module, "_quota", lambda *_: three)
 
     told = said(capsys, "resume", broadcast_id, status=2)
 
@@ -86,7 +86,7 @@ def test_a_cancel_of_what_is_held_for_a_doubt_does_not_say_that_it_is_paused(
     broadcast_id = ledger.broadcast(here, batches=1)
     driver = ledger.Driver(here)
     driver.record(driver.claim(), ledger.said(45065))
-    monkeypatch.setattr(stopping, "is_terminal", lambda: True)
+    monkeypatch.setattr(pause_module, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
 
     told = said(capsys, "cancel", broadcast_id, status=1)
@@ -157,7 +157,7 @@ def test_a_batch_that_is_not_there_is_told_before_wechat_is_asked(
     def asked(*_: object) -> bool:
         raise AssertionError("WeChat was asked")
 
-    monkeypatch.setattr(wechat.WeChat, "status_of_job", asked)
+    monkeypatch.setattr(wechat_wiring.WeChat, "status_of_job", asked)
     broadcast_id = ledger.broadcast(here)
 
     told = said(capsys, "resolve", broadcast_id, "--batch", "77", "--sent", "1", status=2)
@@ -196,7 +196,7 @@ def test_ctrl_c_before_the_question_of_a_cancel_says_what_it_left(
             pause(*words, **facts)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stopping, "is_terminal", lambda: True)
+    monkeypatch.setattr(pause_module, "is_terminal", lambda: True)
     monkeypatch.setattr(operator, "pause", interrupted)
 
     told = said(capsys, "cancel", broadcast_id, status=130)

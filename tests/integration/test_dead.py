@@ -12,15 +12,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, update
 
-from broadcast.dead_letters import MOST_OPEN_CHARACTERS, Letter, LetterSource, LetterState
 from broadcast.message import Message
-from cli.commands import dead
-from cli.main import run
-from models.dead_letter import DeadLetterRow
+from broadcast.rules.dead_letters import MOST_OPEN_CHARACTERS, Letter, LetterSource, LetterState
+from entrypoints.cli.commands import dead
+from entrypoints.cli.main import run
+from models.box_tables import DeadLetterRow
 from models.engine import now
-from models.ledger import dead_letters
-from models.ledger.reading import dead_letters as reading
-from models.ledger.reading.outbox import LONG
+from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes.outbox import LONG
 from producer import Producer
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
@@ -38,7 +37,7 @@ LETTER = Letter(
 
 def kept(line: CommandLine, **values: Any) -> str:
     with line.ledger() as engine:
-        return dead_letters.keep(engine, replace(LETTER, **values))
+        return reading.keep(engine, replace(LETTER, **values))
 
 
 def test_without_letters_it_says_so_and_status_says_nothing(line: CommandLine) -> None:
@@ -187,9 +186,9 @@ def test_a_letter_that_nobody_wants_is_dropped(line: CommandLine) -> None:
 def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_retried(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dead_letters, "_DROPPED_AT_ONCE", 2)
-    first, *rest = [dead_letters.keep(here, replace(LETTER, body=str(n))) for n in range(4)]
-    assert dead_letters.take(here, first)
+    monkeypatch.setattr(reading, "_DROPPED_AT_ONCE", 2)
+    first, *rest = [reading.keep(here, replace(LETTER, body=str(n))) for n in range(4)]
+    assert reading.take(here, first)
 
     assert (run(["dead", "drop"]), run(["dead", "drop", "--all", first])) == (2, 2)
     capsys.readouterr()
@@ -206,10 +205,10 @@ def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_ret
 def test_a_letter_that_somebody_else_closes_meanwhile_is_not_left(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = [dead_letters.keep(here, replace(LETTER, body=str(n))) for n in range(2)]
+    first, _ = [reading.keep(here, replace(LETTER, body=str(n))) for n in range(2)]
 
     def agreed(*_: object) -> bool:
-        return dead_letters.drop(here, first, who="somebody else")
+        return reading.drop(here, first, who="somebody else")
 
     monkeypatch.setattr(dead, "_agreed", agreed)
 
@@ -224,15 +223,15 @@ def test_as_many_letters_are_dropped_as_a_person_was_asked_about(
 ) -> None:
     def now_after_one_more(connection: Connection) -> datetime:
         monkeypatch.setattr(reading, "now", now)
-        dead_letters.keep(here, LETTER)
+        reading.keep(here, LETTER)
         return now(connection)
 
-    dead_letters.keep(here, replace(LETTER, body="before"))
+    reading.keep(here, replace(LETTER, body="before"))
     monkeypatch.setattr(reading, "now", now_after_one_more)
 
     counted, moment = reading.waiting(here)
 
-    assert dead_letters.drop_all(here, who="tests", until=moment) == counted
+    assert reading.drop_all(here, who="tests", until=moment) == counted
 
 
 @pytest.mark.parametrize("answer", ["n", "y"])
@@ -242,7 +241,7 @@ def test_a_person_is_asked_before_all_letters_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
 ) -> None:
-    dead_letters.keep(here, LETTER)
+    reading.keep(here, LETTER)
     monkeypatch.setattr(dead, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
@@ -255,7 +254,7 @@ def test_a_person_is_asked_before_all_letters_are_dropped(
 def test_a_letter_that_was_cut_is_not_sent_from_here(
     line: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broadcast.dead_letters.MOST_CHARACTERS", 20)
+    monkeypatch.setattr("broadcast.rules.dead_letters.MOST_CHARACTERS", 20)
     letter_id = kept(line)
 
     assert "(beginning)" in line.run("dead", "show", letter_id).out
@@ -356,14 +355,14 @@ def test_a_letter_that_is_being_retried_is_left_to_that_retry(
 ) -> None:
     letter_id = kept(line)
     with line.ledger() as engine:
-        assert dead_letters.take(engine, letter_id)
+        assert reading.take(engine, letter_id)
 
     done = line.run("dead", command, letter_id)
 
     assert (done.status, len(done.lines)) == (2, 1)
     assert "is under way" in done.err
     with line.ledger() as engine:
-        dead_letters.free(engine, letter_id)
+        reading.free(engine, letter_id)
     assert line.run("dead", "retry", letter_id).status == 0
 
 

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from worker import kept_log
+from broadcast.logs import kept_log
 
 #: Logs a hundred numbered lines to a file that is its standard output and error as well.
 WRITER = """
 import logging, os, sys
 from pathlib import Path
-from worker.kept_log import KeptLog
+from broadcast.logs.kept_log import KeptLog
 
 log = Path(sys.argv[1])
 log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)

@@ -8,16 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, update
 
-from broadcast.call.path import SendPath
 from broadcast.enums import recognised
-from broadcast.gates.kinds import GateKind
-from broadcast.media import MediaKind
-from broadcast.reasons import Reason
-from broadcast.suppression import SuppressionKind, Word
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.media import MediaKind
+from broadcast.rules.states import Reason
+from broadcast.rules.suppressions import SuppressionKind, Word
 from models import Skipped
-from models.follower import Suppression
-from models.ledger import lanes, suppressions
-from models.ledger.transaction import present
+from models.followers import Suppression
+from models.ledger.lists import suppressions
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import present
 from models.media import MediaRow
 from tests.integration.models.stories import close
 from tests.integration.test_which import said
@@ -29,7 +30,7 @@ NEWER = "(from a newer release)"
 
 def stop_of_another_path(engine: Engine) -> None:
     with engine.begin() as connection:
-        lanes.know(connection, ledger.account())
+        lane_rows.ensure_lane(connection, ledger.account())
     pigeon = recognised(SendPath, "pigeon")
     close(
         engine, GateKind.STOP, path=pigeon, reason=Reason.ACCOUNT_STOPPED,

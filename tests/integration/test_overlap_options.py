@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.plan.selection import parse
-from broadcast.suppression import SuppressionKind, Word
-from models.broadcast import BroadcastRow
-from models.ledger import plans, subtract, suppressions
+from broadcast.rules.plan.selection import parse
+from broadcast.rules.suppressions import SuppressionKind, Word
+from models.broadcast_tables import BroadcastRow
+from models.ledger.lists import suppressions
+from models.ledger.plan import plans, subtract
 from tests.integration.models.test_follower_syncs import synced as followers_synced
 from tests.integration.models.test_known import PEOPLE, sent
 from tests.integration.models.test_subtract import lists

@@ -10,18 +10,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.accounts import TRIAL, make
-from broadcast.call.result import LARGEST_MSG_ID
-from broadcast.call.rules import DEFAULT_RULES
-from broadcast.pushes.push import push_of
-from cli.main import run
-from cli.pushed import push_lines
-from models.ledger import pushes
-from presentation.texts import Texts
+from broadcast.rules.accounts import TRIAL, make
+from broadcast.rules.calls.attempts import LARGEST_MSG_ID
+from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.pushes import push_of
+from broadcast.views.texts import Texts
+from entrypoints.cli.main import run
+from entrypoints.cli.pushed import push_lines
+from models.ledger.boxes import pushes
+from producer.pushes import MOST_TRIES, handle
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 from tests.kit.pushes import event, finished
-from worker.pushes import MOST_TRIES, handle
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast import settings
-from broadcast.by_hand import ByHand, HandCall, HandResult
-from broadcast.call.outcomes import Outcome
-from broadcast.drafts.mark import Mark
-from cli.commands import previewing, recalling
-from cli.commands import sending as send_command
-from cli.drafts import at_submit
-from models.ledger import hand_calls
-from producer.draft_check import Read
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.drafts import Mark
+from broadcast.rules.hand_calls import ByHand, HandCall, HandResult
+from broadcast.settings import settings
+from entrypoints.cli import draft_looks
+from entrypoints.cli.commands import preview, recall
+from entrypoints.cli.commands import send as send_command
+from models.ledger.steer import hand_calls
+from producer.submit.checks import Read
 from tests.integration.test_which import said
 from tests.kit import ledger
 from tests.kit.ledger import Driver
@@ -30,7 +30,7 @@ ONE = "o" + "1" * 27
 @pytest.fixture
 def typed_no(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sit at a terminal and type n."""
-    for module in (previewing, recalling, send_command):
+    for module in (preview, recall, send_command):
         monkeypatch.setattr(module, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n" * 5))
 
@@ -73,7 +73,7 @@ def test_a_preview_names_its_server_and_the_articles_of_a_draft(
 ) -> None:
     marks = (Mark(title="Autumn sale"), Mark(title="New shop"))
     monkeypatch.setattr(
-        at_submit, "read", lambda _, __, content: Read(content=content, draft=marks)
+        draft_looks, "read", lambda _, __, content: Read(content=content, draft=marks)
     )
 
     shown = said(capsys, "preview", "--mpnews", "id:A-DRAFT", "--to", ONE, status=1)
@@ -86,7 +86,7 @@ def test_a_preview_names_its_server_and_the_articles_of_a_draft(
 def test_a_recall_names_the_content_and_asks_nothing_of_what_is_recalled_already(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recalling, "asked", lambda *_: None)
+    monkeypatch.setattr(recall, "asked", lambda *_: None)
     content = json.dumps({"msgtype": "mpvideo", "mpvideo": {"media_id": "A-VIDEO"}})
     body = replace(ledger.body(key="k"), content=content, msgtype="mpvideo")
     broadcast_id = ledger.published(here, body)

@@ -15,8 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from broadcast.settings import Settings
-from cli.embedded import parts
+from broadcast.settings.settings import Settings
+from entrypoints.cli.embedded import embedded_parts
 from tests.kit.processes import ROOT
 from tests.servers.ports import LOOPBACK, free_port
 
@@ -174,11 +174,12 @@ def test_the_accounts_of_the_simulator_have_the_names_that_the_page_says(
         re.MULTILINE | re.DOTALL,
     )
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("WECHAT_APPID", parts.LONE_ACCOUNT.appid)
-    monkeypatch.setenv("WECHAT_APPSECRET", parts.LONE_ACCOUNT.appsecret.get_secret_value())
+    monkeypatch.setenv("WECHAT_APPID", embedded_parts.LONE_ACCOUNT.appid)
+    monkeypatch.setenv("WECHAT_APPSECRET", embedded_parts.LONE_ACCOUNT.appsecret.get_secret_value())
     [by_lines] = Settings().accounts()
-    assert by_lines == parts.LONE_ACCOUNT.name
+    assert by_lines == embedded_parts.LONE_ACCOUNT.name
 
     assert told == [
-        ("broadcast up --simulator", parts.TRIAL_ACCOUNT.name), ("broadcast simulator", by_lines)
+        ("broadcast up --simulator", embedded_parts.TRIAL_ACCOUNT.name),
+        ("broadcast simulator", by_lines),
     ]  # fmt: skip

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.errors import RedisAwayError
-from broadcast.readiness import Check, Level, Subject
-from cli.readiness import ask
-from cli.terminal import Terminal
-from cli.wiring.run import Run
+from broadcast.rules.readiness import Check, Level, Subject
+from entrypoints.cli import readiness_checks
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Terminal
 from models.engine import open_engine
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.servers.ports import LOOPBACK, free_port
@@ -57,7 +57,7 @@ def asked(here: Engine) -> Asked:
 def found(engine: Engine) -> list[Check]:
     run = Run(Terminal(EN))
     try:
-        return ask.checks(run.wechat, run.settings, engine)
+        return readiness_checks.checks(run.wechat, run.settings, engine)
     finally:
         run.wechat.close()
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.operator_verdict import Sent
-from broadcast.call.waits import Waits
-from broadcast.finish import Counts, FinishEvent
-from cli.main import run
-from models.ledger import finishes, resolves, results
-from models.ledger.transaction import present
+from broadcast.rules.calls.operator_verdict import Sent
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.finish_events import Counts, FinishEvent
+from entrypoints.cli.main import run
+from models.ledger.outcomes import resolves, results
+from models.ledger.rows.transaction import present
 from tests.integration.models.stories import doubt
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -44,7 +44,7 @@ def push(
     counts = Counts(total=total, eligible=9, sent=0 if refused else 9, errors=0)
     at = present(here) - age if age else None
     event = FinishEvent(msg_id=msg_id, status=status, counts=counts, created_at=at)
-    finishes.take(here, "default", event)
+    results.take_finish(here, "default", event)
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from broadcast.errors import OutOfReachError
-from cli.embedded import guard, supervisor
+from broadcast.logs import kept_log
+from entrypoints.cli.embedded import guard, supervisor
 from tests.kit.wait import until
-from worker import kept_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SUPERVISED = """
 import fcntl, sys, time
 from pathlib import Path
-from cli.embedded.supervisor import Supervisor
+from entrypoints.cli.embedded.supervisor import Supervisor
 
 part = "import subprocess, sys; subprocess.call([sys.executable, '-c', 'import time; time.sleep(90)'])"
 folder = Path(sys.argv[1])
@@ -47,7 +47,7 @@ with (folder / "lock").open("w") as lock:
 PATIENT = """
 import sys, time
 from pathlib import Path
-from cli.embedded.supervisor import Supervisor
+from entrypoints.cli.embedded.supervisor import Supervisor
 
 part = '''
 import os, signal, sys, time

@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.errors import ConflictError
-from broadcast.plan.selection import Excluded, Exclusion, Selection
-from broadcast.reports import SETS
-from models.ledger import operator
-from models.ledger.reading import ids, recipients, removals, reports
+from broadcast.rules.plan.selection import Excluded, Exclusion, Selection
+from broadcast.rules.reports import SETS
+from models.ledger.lists import recipients
+from models.ledger.plan import removals
+from models.ledger.rows import held_rows
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.words import findings
 from tests.integration.test_audience_options import in_hours
 from tests.integration.test_which import said
@@ -37,7 +40,7 @@ def lists(tmp_path: Path) -> None:
 def stored(here: Engine, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """Submit a list for later; return the id."""
     said(capsys, "send", "--openids", "all.txt", *words, "--at", in_hours(2), *TEXT)
-    newest = ids.newest(here)
+    newest = held_rows.newest(here)
     assert newest is not None
     return newest
 
@@ -138,7 +141,7 @@ def test_a_list_of_which_nobody_is_left_out_by_request_is_counted_from_the_start
 ) -> None:
     broadcast_id = stored(here, capsys)
 
-    assert reports.report(here, broadcast_id).audience["planned"] == 20
+    assert broadcast_reports.report(here, broadcast_id).audience["planned"] == 20
     said(capsys, "cancel", broadcast_id, "--yes")
     assert NAMES[10] in said(capsys, "recipients", broadcast_id, "--set", "cancelled")
     assert "cancelled before it was planned" in said(capsys, "follower", NAMES[0])

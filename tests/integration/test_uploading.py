@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.plan.audience import OpenIDs
-from cli.commands import stopping
-from cli.main import run
-from models.ledger import awaited_lists, upload_beat, uploads
-from models.ledger.transaction import write
+from broadcast.rules.plan.audience import OpenIDs
+from entrypoints.cli.commands import pause
+from entrypoints.cli.main import run
+from models.ledger.lists import uploads
+from models.ledger.rows.transaction import write
+from models.ledger.submit import awaited_lists
 from tests.kit import ledger
 
 COMMANDS = (
@@ -49,7 +50,7 @@ def test_a_list_that_a_program_uploads_is_awaited_and_its_broadcast_can_be_cance
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nobody is asked first: the list could come meanwhile.
-    monkeypatch.setattr(stopping, "is_terminal", lambda: True)
+    monkeypatch.setattr(pause, "is_terminal", lambda: True)
     body = replace(ledger.body(), audience=OpenIDs(digest=""))
     broadcast_id, _ = awaited_lists.reserve(here, body, request="{}", who="crm", title=None)
     for near in (timedelta(), timedelta(hours=23, minutes=30)):
@@ -83,7 +84,7 @@ def test_an_upload_that_was_given_up_is_told_as_such(
     if word:
         write(here, lambda connection: uploads.give_up(connection, broadcast_id))
     else:
-        ledger.pass_time(here, upload_beat.GIVEN_UP_AFTER + timedelta(seconds=1))
+        ledger.pass_time(here, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
 
     for words in COMMANDS:
         assert "was interrupted and given up" in refused(capsys, words, broadcast_id)

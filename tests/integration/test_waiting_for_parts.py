@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.reasons import Reason
-from cli import following
+from broadcast.rules.states import Reason
+from entrypoints.cli import following
 from tests.integration.test_which import said
 from tests.kit import ledger
 from tests.servers.valkey import Valkey

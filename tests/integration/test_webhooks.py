@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.waits import Waits
 from broadcast.message import Message
-from models.ledger import operator, submits, webhooks
+from broadcast.rules.calls.policy import Waits
+from models.ledger.boxes import webhooks
+from models.ledger.steer import operator
+from models.ledger.submit import submits
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
 

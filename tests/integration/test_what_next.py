@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.plan.audience import Everyone
-from cli.main import run
-from models.ledger import operator
+from broadcast.rules.plan.audience import Everyone
+from entrypoints.cli.main import run
+from models.ledger.steer import operator
 from tests.kit import ledger
 from tests.kit.direct import submit_to
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from cli.commands import looking
-from cli.main import run
-from models.ledger import operator
+from entrypoints.cli.commands import status as status_module
+from entrypoints.cli.main import run
+from models.ledger.steer import operator
 from tests.kit import ledger
 
 
@@ -105,7 +105,7 @@ def test_status_alone_shows_all_open_ones_then_the_newest(
 def test_more_open_ones_than_are_shown_are_named_with_the_command(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "MOST_OPEN", 2)
+    monkeypatch.setattr(status_module, "MOST_OPEN", 2)
     oldest, *others = (ledger.broadcast(here, key=key) for key in "123")
 
     told = said(capsys, "status")

@@ -97,7 +97,7 @@ def settings(url: str) -> dict[str, str | None]:
 
 def started(folder: Path, env: Mapping[str, str | None], *words: str) -> RunningProcess:
     """Start an API and wait until it is ready."""
-    command = python_module("cli.main", "api", *(words or ("--port", "0")))
+    command = python_module("entrypoints.cli.main", "api", *(words or ("--port", "0")))
     log = folder / f"api{len(list(folder.glob('api*.log')))}.log"
     process = RunningProcess(command, log=log, env=dict(env), cwd=folder, warm=True)
     try:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, text
 
-from broadcast.call.waits import Waits
+from broadcast.rules.calls.policy import Waits
 from models import Base
 from models.engine import open_engine
-from models.ledger import audit
+from models.ledger.audit import audit_run, case
 from tests.kit import commands, ledger
 from tests.servers.ports import LOOPBACK, free_port
 
@@ -109,9 +109,9 @@ class CommandLine:
     def audit(self) -> None:
         """Do what `broadcast audit --all` does, without the second that a process takes."""
         with self.ledger() as engine:
-            everything = audit.audit_all(engine, waits=Waits()).findings
+            everything = audit_run.audit_all(engine, waits=Waits()).findings
         # No worker ever comes here, and a busy machine takes long enough to miss one.
-        found = [one for one in everything if one.found.check is not audit.Check.STUCK]
+        found = [one for one in everything if one.found.check is not case.Check.STUCK]
         assert not found, "\n".join(map(str, found))
 
     @contextlib.contextmanager

@@ -20,7 +20,7 @@ PROGRAM = str(Path(sys.executable).parent / "broadcast")
 
 def module(*words: str) -> list[str]:
     """Return `broadcast WORDS` as a module that Python runs, which a warm one can do, too."""
-    return [sys.executable, "-m", "cli.main", *words]
+    return [sys.executable, "-m", "entrypoints.cli.main", *words]
 
 
 def run(
@@ -64,7 +64,7 @@ def _started(
     forked = None
     if not before:
         forked = COMMANDS.start(
-            "cli.main", words, streams=streams, folder=folder, environment=environment,
+            "entrypoints.cli.main", words, streams=streams, folder=folder, environment=environment,
             session=False,
         )  # fmt: skip
     stdin, out, err = streams

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from broadcast.accounts import from_file as accounts_of
+from broadcast.rules.accounts import from_file as accounts_of
 from producer.publish import CeleryWaker
 from tests.kit.direct import submit
 from tests.kit.endpoints import MASS_SEND

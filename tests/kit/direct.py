@@ -7,12 +7,12 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from broadcast import plan
-from broadcast.accounts import Account
-from broadcast.plan import submission
-from broadcast.plan.audience import Audience, OpenIDs
-from broadcast.plan.chunk import Chunk
-from models.ledger import submits, uploads
+from broadcast.rules.accounts import Account
+from broadcast.rules.plan import cut, submission
+from broadcast.rules.plan.audience import Audience, OpenIDs
+from broadcast.rules.plan.chunk import Chunk
+from models.ledger.lists import uploads
+from models.ledger.submit import submits
 from producer import audience
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def submit(
     with audience.read(list(openids)) as read:
         figures = submission.Figures(
             read=read.read, malformed=0, duplicate=0, planned=read.planned, samples={},
-            calls=plan.batch_count(read.planned, batch_size),
+            calls=cut.batch_count(read.planned, batch_size),
         )  # fmt: skip
         terms = submission.Terms(who="test", again=True, priority=priority, batch_size=batch_size)
         body = _body(account, OpenIDs(digest=read.digest), key=key, text=text)

@@ -30,7 +30,10 @@ def document() -> dict[str, Any]:
 
 @cache
 def _made() -> dict[str, Any]:
-    from api import app, openapi  # FastAPI takes a second, and not every test asks the API
+    from entrypoints.http import (  # FastAPI takes a second, and not every test asks the API
+        app,
+        openapi,
+    )
 
     return openapi.document(app.bare())
 
@@ -52,14 +55,14 @@ def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
 
 def check(method: str, path: str, answer: requests.Response) -> None:
     """Fail where an answer is none of those in the document; refusals are also on their page."""
-    from api import errors, problems
+    from entrypoints.http import error_pages, problems
 
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     if kind == problems.MEDIA_TYPE:
         problem = answer.json()
         where, _, name = problem["type"].partition("#")
         assert where == problems.PAGE
-        assert errors.statuses().get(name) == problem["status"] == answer.status_code, problem
+        assert error_pages.statuses().get(name) == problem["status"] == answer.status_code, problem
         fits({"$ref": "#/components/schemas/Problem"}, problem)
         return
     operation = _operation(method, path.partition("?")[0])

@@ -9,9 +9,9 @@ import numpy as np
 from sqlalchemy import Engine, insert
 
 from broadcast import openid as openids
-from broadcast.followers import FACTS, FOLLOWS
+from broadcast.rules.followers import FACTS, FOLLOWS
 from models import FollowerChunk, FollowerSync
-from models.ledger.followers import Move, moved
+from models.ledger.followers.follower_changes import Move, moved
 
 
 def followed(engine: Engine, account: str, openid: str, *, at: datetime) -> None:

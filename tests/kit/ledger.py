@@ -14,41 +14,33 @@ from typing import Any
 
 from sqlalchemy import Engine, bindparam, delete, func, select, update
 
-from broadcast import accounts, openid, plan
-from broadcast.accounts import Account
-from broadcast.call.decide import Decision
-from broadcast.call.outcomes import Endpoint, Outcome, Scope, of_send
-from broadcast.call.result import CallResult, NoAnswer
-from broadcast.call.rules import DEFAULT_RULES, Rules
-from broadcast.call.waits import Waits
-from broadcast.drafts.mark import Marks
+from broadcast import openid
 from broadcast.errors import PlanError, RepeatedSendError
-from broadcast.plan import submission
-from broadcast.plan.audience import OpenIDs
-from broadcast.plan.chunk import CHUNK, Chunk, chunked
-from broadcast.reasons import Reason
-from broadcast.reports import Report
-from broadcast.states import BatchState
+from broadcast.rules import accounts
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.attempts import CallResult, NoAnswer
+from broadcast.rules.calls.decide import Decision
+from broadcast.rules.calls.outcomes import Endpoint, Outcome, Scope, of_send
+from broadcast.rules.calls.policy import DEFAULT_RULES, Rules, Waits
+from broadcast.rules.drafts import Marks
+from broadcast.rules.plan import proof, submission
+from broadcast.rules.plan.audience import OpenIDs
+from broadcast.rules.plan.chunk import CHUNK, Chunk, chunked
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BatchState, Reason
 from models import Base, Batch, BroadcastRow
-from models.ledger import (
-    claims,
-    due,
-    lanes,
-    leases,
-    plans,
-    preflight,
-    records,
-    results,
-    submits,
-    uploads,
-)
-from models.ledger.claims import Claim
-from models.ledger.leases import Lease
-from models.ledger.reading import next_work
-from models.ledger.reading.next_work import Kind, Work
+from models.ledger.lane import claims, leases, next_work, preflight, records
+from models.ledger.lane.claims import Claim
+from models.ledger.lane.leases import Lease
+from models.ledger.lane.next_work import Kind, Work
+from models.ledger.lists import uploads
+from models.ledger.outcomes import results
+from models.ledger.plan import plans
+from models.ledger.rows import lane_rows
+from models.ledger.submit import submits
 from models.types import Moment
 
-PLENTY = plan.Quota(daily_limit=1_000, used=0, remain=1_000)
+PLENTY = proof.Quota(daily_limit=1_000, used=0, remain=1_000)
 _KEYS = itertools.count(1)
 
 
@@ -156,7 +148,7 @@ def published(
     *,
     size: int = 20,
     batches: int = 2,
-    quota: plan.Quota | None = PLENTY,
+    quota: proof.Quota | None = PLENTY,
     spread: bool = False,
     again: bool = True,
 ) -> str:
@@ -174,7 +166,7 @@ def publish_together(
     ids: list[str],
     texts: list[submission.Body],
     *,
-    quota: plan.Quota | None,
+    quota: proof.Quota | None,
     calls: int = 2,
 ) -> list[str]:
     """Publish uploads at the same instant; return which were published and which refused."""
@@ -200,8 +192,8 @@ def planned(
     broadcast_id: str,
     *,
     owner: Account | None = None,
-    quota: plan.Quota | None = PLENTY,
-) -> plan.Proof | None:
+    quota: proof.Quota | None = PLENTY,
+) -> proof.Proof | None:
     """Cut a published broadcast and open it for calls, as the worker does."""
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None, "it does not wait for its plan"
@@ -217,7 +209,7 @@ def broadcast(
     batches: int = 2,
     key: str | None = None,
     owner: Account | None = None,
-    quota: plan.Quota | None = PLENTY,
+    quota: proof.Quota | None = PLENTY,
 ) -> str:
     """Submit and plan a broadcast; its batches wait for a driver. Return its id."""
     said = body(size=size, key=key, owner=owner)
@@ -299,15 +291,15 @@ def stop(engine: Engine, owner: Account, *, errcode: int = 48003, errmsg: str = 
     refused = NoAnswer(
         outcome=Outcome.STOP_ACCOUNT, scope=Scope.ACCOUNT, errcode=errcode, errmsg=errmsg
     )
-    assert not preflight.meet(engine, owner, refused, waits=Waits())
+    assert not preflight.apply_no_answer(engine, owner, refused, waits=Waits())
 
 
 def wait(engine: Engine, name: str = "default", *, until: datetime, reason: Reason) -> None:
     """Let a lane wait."""
     with engine.begin() as connection:
-        lanes.hold(connection, name)
-        lanes.wait(connection, name, until=until, reason=reason)
-        due.refresh(connection, name)
+        lane_rows.hold(connection, name)
+        lane_rows.wait(connection, name, until=until, reason=reason)
+        lane_rows.refresh_due(connection, name)
 
 
 def pass_time(engine: Engine, elapsed: timedelta) -> None:

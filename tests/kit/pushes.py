@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import requests
 from pydantic import SecretStr
 
-from wechat.callback import Cipher
-from wechat.callback.reading import Form, read
-from wechat.callback.signature import sign
-from wechat.callback.writing import written
+from broadcast.wechat.callback import Cipher
+from broadcast.wechat.callback.cipher import sign
+from broadcast.wechat.callback.push_body import Form, read, written
 
 TOKEN = "Tok3nTok3nTok3n"
 AES_KEY = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"

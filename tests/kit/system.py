@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
-from broadcast.reports import Report
-from models.ledger.audit import Check
-from models.ledger.reading import reports
+from broadcast.rules.reports import Report
+from models.ledger.audit.case import Check
+from models.ledger.views import broadcast_reports
 from tests.kit import api, commands, template
 from tests.kit.api import Program
 from tests.kit.processes import RunningProcess, python_module
@@ -124,7 +124,7 @@ class System:
         """Start a callback server and return its URL."""
         name = f"callback{len(self.processes)}"
         process = RunningProcess(
-            python_module("cli.main", "callback", "--port", "0"),
+            python_module("entrypoints.cli.main", "callback", "--port", "0"),
             log=self.folder / f"{name}.log", env=self.env, cwd=self.folder, warm=True,
         )  # fmt: skip
         self.processes.append(process)
@@ -142,7 +142,7 @@ class System:
         """Start a command that may not end by itself."""
         name = f"command{len(self.processes)}"
         process = RunningProcess(
-            python_module("cli.main", *words),
+            python_module("entrypoints.cli.main", *words),
             log=self.folder / f"{name}.log", env=self.env, cwd=self.folder,
         )  # fmt: skip
         self.processes.append(process)
@@ -218,11 +218,11 @@ class System:
 
     def report(self, broadcast_id: str) -> Report:
         """The report of a broadcast from the database."""
-        return reports.report(self.engine, broadcast_id)
+        return broadcast_reports.report(self.engine, broadcast_id)
 
     def all_reports(self) -> list[Report]:
         """The reports of all broadcasts, the newest first."""
-        return reports.reports(self.engine)
+        return broadcast_reports.reports(self.engine)
 
     def until_state(self, broadcast_id: str, *states: str, timeout_s: float = 60) -> Report:
         """Wait until a broadcast stands in one of these states; return its report."""

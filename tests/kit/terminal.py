@@ -104,7 +104,7 @@ def _started(
             mode = "ab" if simple["to"] == ">>" else "wb"
             out = stack.enter_context((folder / simple["file"]).open(mode)).fileno()
         forked = simple and COMMANDS.start(
-            "cli.main", shlex.split(simple["words"], comments=True)[1:],
+            "entrypoints.cli.main", shlex.split(simple["words"], comments=True)[1:],
             streams=(terminal, out, terminal), folder=folder, environment=environment, session=True,
         )  # fmt: skip
         return forked or subprocess.Popen(

@@ -165,13 +165,13 @@ def _number(told: socket.socket) -> int:
     return int(NUMBER.unpack(data)[0])
 
 
-_OURS = ("broadcast", "models", "wechat", "coordination", "presentation", "producer")
+_OURS = ("broadcast", "models", "producer")
 #: For commands, `broadcast callback` and `broadcast api` among them.
-COMMANDS = WarmPython(*_OURS, "api", "callback", "cli", "serving")
+COMMANDS = WarmPython(*_OURS, "entrypoints")
 #: For workers, beats and simulators. A command must not have the worker's tasks.
 PROGRAMS = WarmPython(*_OURS, "worker", "simulator")
 
 
 def python_for(module: str) -> WarmPython:
     """Return the one that starts `python -m MODULE`."""
-    return COMMANDS if module.startswith("cli.") else PROGRAMS
+    return COMMANDS if module.startswith("entrypoints.cli.") else PROGRAMS

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cli.embedded.loopback import beside_proxies
+from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.kit import warm
 from tests.kit.simulator import Simulator
 from tests.servers.guards import CONTRACT_NAMES, CONTRACT_PREFIXES

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from broadcast import crashpoints
-from cli.main import run as run_command
+from entrypoints.cli.main import run as run_command
 from models.engine import open_engine
 from producer import Producer
 from tests.kit import ledger
-from worker import lane, wiring
+from worker import wiring
 from worker.application import make
+from worker.delivery import lane
 
 #: Threads that work when their time has come, so that a busy machine has more of it: the renewal of
 #: leases, and the keys of the HTTP API, which are read again after a second.

@@ -10,16 +10,16 @@ from pathlib import Path
 import grimp
 import pytest
 
-from api import errors, pages
-from presentation.texts import LANGUAGES, Language, _catalogue
-from tools import error_pages
+from broadcast.views.texts import LANGUAGES, Language, _catalogue
+from entrypoints.http import error_pages as http_error_pages
+from tools import error_pages as tools_error_pages
 
 ROOT = Path(__file__).resolve().parents[2]
 #: They name errors and raise none.
-TABLES = {"api.errors", "broadcast.fields"}
+TABLES = {"entrypoints.http.error_pages", "broadcast.errors"}
 ERROR = re.compile(r"error\.[a-z_]+\.\w*\Z")
 #: Its questions are errors where no terminal can be asked.
-ASKED = "called_again"
+ASKED = "job_words"
 #: What modules below the API can raise, and why no answer has it.
 NEVER = {
     # Said where the process starts, or to the log.
@@ -66,6 +66,7 @@ NEVER = {
     "error.settings.no_database": "the environment is read at the start",
     "error.request.no_zone": "Python programs",
     "error.request.positional": "a dead letter says it inside error.dead.still",
+    "error.article.": "Markdown files of the command line",
     "error.media.missing": "files of the command line",
     "error.media.directory": "files of the command line",
     "error.media.not_regular": "files of the command line",
@@ -83,8 +84,8 @@ NEVER = {
 
 def reached() -> Iterator[Path]:
     """Yield the modules of the API and all that they import."""
-    graph = grimp.build_graph("api", "broadcast", "models", "presentation", "producer", "serving")
-    mine = {name for name in graph.modules if name == "api" or name.startswith("api.")}
+    graph = grimp.build_graph("entrypoints", "broadcast", "models", "producer")
+    mine = {name for name in graph.modules if name.startswith("entrypoints.http")}
     for module in mine.union(*map(graph.find_upstream_modules, mine)) - TABLES:
         place = ROOT / module.replace(".", "/")
         yield place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
@@ -106,7 +107,7 @@ def raised() -> set[str]:
 
 
 def test_the_table_has_every_error_that_can_be_raised_and_no_other() -> None:
-    shown, can_be = set(errors.statuses()), raised()
+    shown, can_be = set(http_error_pages.statuses()), raised()
 
     assert len(can_be) > 150
     missing = {name for name in can_be - shown if not name.startswith(tuple(NEVER))}
@@ -117,9 +118,9 @@ def test_the_table_has_every_error_that_can_be_raised_and_no_other() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_both_pages_show_each_error_in_its_place(language: Language) -> None:
-    assert error_pages.FILES[language].read_text("utf-8") == error_pages.document(language), (
-        "out of date: make cli-docs"
-    )
-    served = pages.of_errors(language).decode()
-    for name in errors.statuses():
+    assert tools_error_pages.FILES[language].read_text("utf-8") == tools_error_pages.document(
+        language
+    ), "out of date: make cli-docs"
+    served = http_error_pages.of_errors(language).decode()
+    for name in http_error_pages.statuses():
         assert f'<tr id="{name}">' in served

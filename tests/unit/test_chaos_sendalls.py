@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from broadcast.states import BatchState
+from broadcast.rules.states import BatchState
 from tests.chaos import sendalls
 from tests.chaos.sendalls import Job
 from tests.chaos.verdict import DELIVERIES, Leaf, judge

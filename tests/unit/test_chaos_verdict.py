@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from broadcast.states import BatchState
+from broadcast.rules.states import BatchState
 from tests.chaos.verdict import DELIVERIES, Leaf, judge
 
 B = BatchState

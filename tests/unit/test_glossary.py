@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from presentation.texts import LANGUAGES, LOCALE_DIR
+from broadcast.views.texts import LANGUAGES, LOCALE_DIR
 from tools import packages
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -19,54 +19,75 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 RULES = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
 FORBIDDEN = {
-    "api": (
-        *("celery", "coordination", "kombu", "redis", "requests", "wechat.client", "worker"),
-        *("callback", "cli", "simulator"),
-    ),
-    "broadcast": (
+    "broadcast/rules": (
+        *(
+            "broadcast.settings",
+            "broadcast.views",
+            "broadcast.wechat",
+            "broadcast.tokens",
+            "models",
+        ),
         *("celery", "redis", "requests", "sqlalchemy"),
-        *("cli", "coordination", "models", "presentation", "producer"),
-        *("simulator", "wechat", "worker"),
     ),
-    "broadcast/call": ("broadcast.gates.kinds",),
-    "callback": (
-        *("celery", "redis", "requests", "cli", "coordination", "presentation", "producer"),
-        *("simulator", "wechat.client", "worker"),
+    "broadcast/rules/calls": ("broadcast.rules.gates.gate",),
+    "broadcast/settings": ("broadcast.wechat_account", "broadcast.logs", "redis", "sqlalchemy"),
+    "broadcast/wechat": (
+        *("broadcast.rules", "broadcast.settings", "broadcast.tokens", "broadcast.views"),
+        *("broadcast.wechat_account", "celery", "models", "redis", "sqlalchemy"),
     ),
-    "cli": ("simulator",),
-    "coordination": (
+    "broadcast/tokens": (
+        *("broadcast.wechat_account", "broadcast.logs", "models"),
         *("celery", "requests", "sqlalchemy"),
-        *("cli", "models", "presentation", "producer", "simulator", "wechat", "worker"),
     ),
-    "models/ledger": ("models.event",),
-    "models/ledger/reading": (
-        "models.event",
-        "models.ledger.audit",
-        "models.ledger.lanes",
-        "models.ledger.records",
-    ),
-    "models": (
-        *("celery", "redis", "requests"),
-        *("cli", "coordination", "presentation", "producer", "simulator", "wechat", "worker"),
-    ),
-    "presentation": (
+    "broadcast/wechat_account": ("broadcast.logs", "models", "producer"),
+    "broadcast/views": (
+        *("broadcast.logs", "broadcast.wechat_account", "models"),
         *("celery", "redis", "requests", "rich", "sqlalchemy", "starlette", "typer"),
-        *("cli", "coordination", "models", "producer", "simulator", "wechat", "worker"),
     ),
-    "producer": ("requests", "cli", "presentation", "simulator", "wechat", "worker"),
-    "serving": (
+    "broadcast/logs": ("models", "producer"),
+    "models": ("celery", "redis", "requests", "producer", "worker", "entrypoints"),
+    "models/ledger/rows": ("models.ledger.lists", "models.ledger.boxes", "models.event"),
+    "models/ledger/lists": (
+        "models.ledger.followers",
+        "models.ledger.boxes",
+        "models.ledger.gates",
+    ),
+    "models/ledger/followers": (
+        "models.ledger.boxes",
+        "models.ledger.lists",
+        "models.ledger.gates",
+    ),
+    "models/ledger/boxes": (
+        "models.ledger.lists",
+        "models.ledger.followers",
+        "models.ledger.gates",
+    ),
+    "models/ledger/gates": ("models.ledger.lane",),
+    "models/ledger/lane": ("models.ledger.plan", "models.event"),
+    "models/ledger/plan": ("models.ledger.submit", "models.ledger.outcomes"),
+    "models/ledger/submit": ("models.ledger.outcomes", "models.ledger.steer"),
+    "models/ledger/outcomes": ("models.ledger.submit", "models.ledger.steer"),
+    "models/ledger/steer": ("models.ledger.views", "models.event"),
+    "models/ledger/views": ("models.ledger.audit", "models.event"),
+    "producer": ("worker", "entrypoints", "broadcast.views", "simulator"),
+    "worker": ("entrypoints", "simulator"),
+    "worker/delivery": ("celery", "kombu"),
+    "entrypoints": ("worker", "simulator"),
+    "entrypoints/http": (
+        *("entrypoints.callback", "entrypoints.cli", "broadcast.tokens", "broadcast.wechat"),
+        *("celery", "kombu", "redis", "requests"),
+    ),
+    "entrypoints/callback": (
+        *("entrypoints.http", "entrypoints.cli", "broadcast.tokens", "broadcast.wechat.client"),
+        *("broadcast.wechat_account", "celery", "producer", "redis", "requests"),
+    ),
+    "entrypoints/serving": (
+        *("entrypoints.http", "entrypoints.callback", "broadcast", "models"),
         *("celery", "fastapi", "redis", "requests", "sqlalchemy"),
-        *("api", "broadcast", "callback", "cli", "models", "presentation", "wechat"),
     ),
-    "simulator": tuple(room for room in PACKAGES if room != "simulator"),
+    "simulator": ("broadcast", "entrypoints", "models", "producer", "worker"),
     "simulator/core": ("simulator.admin", "simulator.app", "simulator.endpoints"),
     "simulator/endpoints": ("simulator.admin", "simulator.app"),
-    "wechat": (
-        *("celery", "redis", "sqlalchemy"),
-        *("broadcast", "cli", "coordination", "models", "presentation", "producer"),
-        *("simulator", "worker"),
-    ),
-    "worker": ("callback", "cli", "simulator"),
 }
 LINT = ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
 

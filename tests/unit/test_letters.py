@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from worker import letters
+from worker import dead_letters
 
 
 def test_what_waits_for_later_runs_once_after_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,13 +19,13 @@ def test_what_waits_for_later_runs_once_after_its_pause(monkeypatch: pytest.Monk
             timers.append(self)
             super().start()
 
-    monkeypatch.setattr(letters, "threading", SimpleNamespace(Timer=Timer))
-    monkeypatch.setattr(letters, "PAUSE_S", 0.05)
+    monkeypatch.setattr(dead_letters, "threading", SimpleNamespace(Timer=Timer))
+    monkeypatch.setattr(dead_letters, "PAUSE_S", 0.05)
     asked_at, ran_at = time.monotonic(), list[float]()
 
-    letters.later(lambda: ran_at.append(time.monotonic()))
+    dead_letters.try_later(lambda: ran_at.append(time.monotonic()))
 
     [timer] = timers
     timer.join(60)
     [once] = ran_at
-    assert once - asked_at >= letters.PAUSE_S
+    assert once - asked_at >= dead_letters.PAUSE_S

@@ -63,7 +63,11 @@ def test_a_line_that_a_terminal_would_break_inside_a_word_or_a_number_is_not_dra
 
 def test_every_program_that_is_started_for_a_picture_knows_one_name_of_its_machine() -> None:
     before = dict(os.environ)
-    command = [sys.executable, "-c", "from cli.wiring import person; print(person.who())"]
+    command = [
+        sys.executable,
+        "-c",
+        "from entrypoints.cli import run as person; print(person.who())",
+    ]
     with in_the_office():
         told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 

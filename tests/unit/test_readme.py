@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.group import COMMANDS
+from entrypoints.cli.group import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("README.md", "README.zh.md")

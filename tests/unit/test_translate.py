@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.call.outcomes import UNSENT, Outcome, Scope
-from models.ledger.reading.untouched import left_nothing
-from wechat.api.users import TagFollowers
-from wechat.errors import APIError, TransportError, TransportKind
-from wechat.request import Request
-from worker import account_client, gateway, tag_members, translate
+from broadcast.rules.calls.outcomes import UNSENT, Outcome, Scope
+from broadcast.wechat.api.users import TagFollowers
+from broadcast.wechat.call_errors import APIError, TransportError, TransportKind
+from broadcast.wechat.endpoint import Request
+from broadcast.wechat_account import account_client, tags, translate
+from models.ledger.lane.call_history import left_nothing
+from worker.delivery import gateway
 
 
 def test_every_request_of_a_lane_has_its_endpoint() -> None:
     used = {
         thing.path
-        for module in (account_client, gateway, tag_members)
+        for module in (account_client, gateway, tags)
         for thing in vars(module).values()
         if isinstance(thing, type) and issubclass(thing, Request) and thing is not Request
     }

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from broadcast.settings import Settings
-from models.ledger.audit.findings import Check
+from broadcast.settings.settings import Settings
+from models.ledger.audit.case import Check
 
 ROOT = Path(__file__).resolve().parents[2]
 TWINS = [

@@ -8,8 +8,8 @@ import pytest
 
 from broadcast import redaction
 from broadcast.errors import OutOfReachError
+from broadcast.logs.wording import InEnglish, refuse
 from broadcast.message import Message
-from worker.wording import InEnglish, refuse
 
 
 @pytest.mark.parametrize(("lang", "words"), [("zh", "无法"), ("en", "cannot be reached")])

@@ -26,7 +26,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from presentation.for_programs import explained
+from broadcast.views.program_words import explained
 from producer import InputError, OutOfReachError, Producer, SettingsError
 
 settings.configure(

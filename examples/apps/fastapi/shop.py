@@ -19,7 +19,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from presentation.for_programs import explained
+from broadcast.views.program_words import explained
 from producer import InputError, OutOfReachError, Producer, SettingsError
 
 app = FastAPI()

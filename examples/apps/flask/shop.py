@@ -20,7 +20,7 @@ from flask import Flask, Response, jsonify, request
 from sqlalchemy import create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from presentation.for_programs import explained
+from broadcast.views.program_words import explained
 from producer import InputError, OutOfReachError, Producer, SettingsError
 
 

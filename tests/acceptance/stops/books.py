@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from broadcast.call.waits import Waits
-from broadcast.gates.kinds import GateKind
-from broadcast.reports import SETS
-from broadcast.states import BatchState
-from models.batch import Batch
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.reports import SETS
+from broadcast.rules.states import BatchState
+from models.batch_tables import Batch, GateRow
 from models.event import Event
-from models.gate import GateRow
-from models.ledger import audit
-from models.ledger.reading import recipients
-from models.ledger.transaction import read
+from models.ledger.audit import audit_run
+from models.ledger.lists import recipients
+from models.ledger.rows.transaction import read
 from tests.kit.openids import split
 
 if TYPE_CHECKING:
@@ -83,5 +82,5 @@ class Books:
 
     def audit(self, broadcast_id: str) -> None:
         """Audit one broadcast; nothing may be found."""
-        found = audit.audit(self._engine, broadcast_id, waits=Waits(1))
+        found = audit_run.audit(self._engine, broadcast_id, waits=Waits(1))
         assert not found.counts, found.findings

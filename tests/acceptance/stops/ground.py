@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from celery import Celery
 from sqlalchemy import func, select
 
-from broadcast import accounts, names
-from broadcast.states import BatchState
-from models.attempt import AttemptRow
-from models.batch import Batch
-from models.ledger import operator
-from models.ledger.transaction import read
+from broadcast import names
+from broadcast.rules import accounts
+from broadcast.rules.states import BatchState
+from models.batch_tables import AttemptRow, Batch
+from models.ledger.rows.transaction import read
+from models.ledger.steer import operator
 from tests.kit.direct import submit
 from tests.kit.wait import until
 

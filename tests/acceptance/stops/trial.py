@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from broadcast import names
-from broadcast.states import BatchState, BroadcastState
-from models.ledger import operator
+from broadcast.rules.states import BatchState, BroadcastState
+from models.ledger.steer import operator
 from tests.acceptance.stops.books import Books
 from tests.acceptance.stops.draw import Word
 from tests.acceptance.stops.ground import SIZE

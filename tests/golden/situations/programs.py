@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from broadcast.call.waits import Waits
-from broadcast.dead_letters import Letter, LetterSource
 from broadcast.message import Message
-from broadcast.suppression import SuppressionKind, Word
-from models.ledger import dead_letters, suppressions, webhooks
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.dead_letters import Letter, LetterSource
+from broadcast.rules.suppressions import SuppressionKind, Word
+from models.ledger.boxes import dead_letters, webhooks
+from models.ledger.lists import suppressions
 from tests.golden.scene import TICK, Scene
 from tests.golden.situations import situation
 from tests.golden.situations.calls import OK

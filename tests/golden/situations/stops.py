@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import NoAnswer
-from broadcast.drafts.mark import Mark
-from broadcast.drafts.watch import Gone
-from broadcast.plan.audience import Everyone, Followers
-from broadcast.suppression import SuppressionKind, Word
-from models.ledger import claims, leases, preflight, suppressions
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.drafts import Gone, Mark
+from broadcast.rules.plan.audience import Everyone, Followers
+from broadcast.rules.suppressions import SuppressionKind, Word
+from models.ledger.lane import claims, leases, preflight
+from models.ledger.lists import suppressions
 from tests.golden.scene import Scene
 from tests.golden.situations import situation
 from tests.golden.situations.calls import CONTENT, OK

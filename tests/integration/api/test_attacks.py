@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
-from presentation import tables
+from broadcast.views import tables
 from tests.integration.api.conftest import Served
 from tests.integration.api.raw import connected, head, told
 from tests.kit import api, template

@@ -12,9 +12,10 @@ import pytest
 import requests
 from sqlalchemy import select, update
 
-from broadcast.plan.audience import OpenIDs
+from broadcast.rules.plan.audience import OpenIDs
 from models import ChunkRow, UploadRow
-from models.ledger import awaited_lists, uploads
+from models.ledger.lists import uploads
+from models.ledger.submit import awaited_lists
 from producer import audience
 from tests.integration.api.conftest import Served
 from tests.kit import api, ledger

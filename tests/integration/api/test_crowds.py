@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from api.gate import MOST_AT_ONCE
+from entrypoints.http.request_gate import MOST_AT_ONCE
 from tests.integration.api.conftest import Served
 from tests.integration.api.raw import connected, everything, head, told
 from tests.integration.api.test_attacks import answer_status, plan

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from broadcast.dead_letters import Letter, LetterSource
 from broadcast.message import Message
-from models.ledger import dead_letters
+from broadcast.rules.dead_letters import Letter, LetterSource
+from models.ledger.boxes import dead_letters
 from tests.integration.api.conftest import Served
 from tests.kit import api
 from tests.kit.api import Program

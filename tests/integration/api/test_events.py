@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import requests
 
-from models.ledger import operator
+from models.ledger.steer import operator
 from tests.integration.api.conftest import KEYS, Served
 from tests.kit import api, documented
 from tests.kit.api import Program

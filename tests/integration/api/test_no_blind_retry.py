@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, Reason
 from models import GateRow
-from models.ledger import operator
-from models.ledger.reading import reports
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.words import DAY, doubt, resolve
 from tests.kit import api, ledger, template
 from tests.kit.api import Program
@@ -40,7 +39,7 @@ def test_a_batch_whose_key_wechat_forgot_is_not_called_again_by_a_program(
     assert refused.status_code == 409
     assert refused.json()["type"].endswith("error.retry.unprotected_one")
     assert f"broadcast retry {broadcast_id} --yes" in refused.json()["detail"]
-    assert reports.report(engine, broadcast_id).batch_list[0].state is BatchState.REFUSED
+    assert broadcast_reports.report(engine, broadcast_id).batch_list[0].state is BatchState.REFUSED
 
 
 def test_a_retry_after_a_cancel_names_the_sets_of_those_who_were_not_sent_it(

@@ -16,14 +16,14 @@ import pytest
 from schemathesis.specs.openapi import definitions
 from sqlalchemy import Engine, insert
 
-from api import errors
-from broadcast.dead_letters import Letter, LetterSource
 from broadcast.message import Message
+from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.stored_message import UNREADABLE
-from broadcast.webhooks.event import WebhookState
+from broadcast.views.objects import WebhookState
+from broadcast.views.texts import Texts
+from entrypoints.http import error_pages
 from models import WebhookRow
-from models.ledger import dead_letters
-from presentation.texts import Texts
+from models.ledger.boxes import dead_letters
 from tests.integration.api.conftest import Served
 from tests.integration.models.stories import lost_then
 from tests.kit import api, documented, ledger, template
@@ -67,7 +67,7 @@ def test_every_request_answer_and_refusal_has_an_example_that_fits(
                 if int(status) >= 400 and path != "/readyz":
                     assert kind == "application/problem+json", where
                     name = content["example"]["type"].partition("#")[2]
-                    assert errors.statuses()[name] == int(status), where
+                    assert error_pages.statuses()[name] == int(status), where
                     # So it says where a fact is missing.
                     assert content["example"]["detail"] != unreadable, where
                     kinds.add(name)
@@ -213,14 +213,16 @@ def test_the_page_for_people_has_every_address_and_asks_no_other_host(
 
 
 def test_no_other_command_pays_for_the_framework() -> None:
-    code = "import sys; from cli.main import run; run(['help', 'api']); print(*sys.modules)"
+    code = (
+        "import sys; from entrypoints.cli.main import run;run(['help', 'api']); print(*sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=patiently(60),
         check=True,
     )  # fmt: skip
 
     loaded = done.stdout.splitlines()[-1].split()
-    assert "cli.commands.api" in loaded
+    assert "entrypoints.cli.commands.api" in loaded
     assert {"fastapi", "starlette", "uvicorn"}.isdisjoint(loaded)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broadcast.errors import OutOfReachError
-from cli.listening import bound
+from entrypoints.cli.listening import bound
 from tests.kit import api, template
 from tests.kit.api import Program
 from tests.servers.ports import LOOPBACK, free_port

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from api.uploading import MOST_AT_ONCE, MOST_OF_A_KEY
-from broadcast import api_keys
-from broadcast.api_keys import APIKey, Scope
+from broadcast.rules import api_keys
+from broadcast.rules.api_keys import APIKey, Scope
+from entrypoints.http.uploading import MOST_AT_ONCE, MOST_OF_A_KEY
 from models import BroadcastRow
 from models.engine import open_engine
-from models.ledger import api_keys as stored_keys
+from models.ledger.boxes import api_keys as stored_keys
 from tests.integration.api.conftest import Served
 from tests.kit import api
 from tests.kit.api import Program

@@ -16,9 +16,11 @@ import requests
 from sqlalchemy import func, select
 
 from broadcast.crashpoints import Point
-from broadcast.plan.audience import OpenIDs
+from broadcast.rules.plan.audience import OpenIDs
 from models import ChunkRow
-from models.ledger import awaited_lists, sweeps, uploads
+from models.ledger.lists import uploads
+from models.ledger.steer import sweeps
+from models.ledger.submit import awaited_lists
 from producer import audience
 from tests.integration.api.conftest import Served
 from tests.kit import api, ledger, template

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from broadcast import stored_message
 from broadcast.message import Message
-from broadcast.webhooks.event import WebhookState
+from broadcast.views.objects import WebhookState
 from models import WebhookRow
 from tests.integration.api.conftest import Served
 from tests.kit import api

@@ -17,9 +17,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher as BlockCipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
+from broadcast.wechat.callback.push_body import Form, written
 from tests.kit.pushes import Sender, event, text
-from wechat.callback.reading import Form
-from wechat.callback.writing import written
 
 #: `taken`: it is WeChat's. `refused`: it is not. `either`: who has the token may write what they
 #: like in plain mode, and chance may write something that is a message.

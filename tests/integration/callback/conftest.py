@@ -71,7 +71,7 @@ def settings(folder: Path, url: str) -> dict[str, str | None]:
 
 def started(folder: Path, env: dict[str, str | None]) -> RunningProcess:
     """Start a server and wait until it is ready."""
-    command = python_module("cli.main", "callback", "--port", "0")
+    command = python_module("entrypoints.cli.main", "callback", "--port", "0")
     process = RunningProcess(command, log=folder / "callback.log", env=env, cwd=folder, warm=True)
     try:
         process.wait_for_line(READY, timeout_s=30)

@@ -15,6 +15,7 @@ import pytest
 import requests
 from sqlalchemy import make_url
 
+from broadcast.wechat.callback.push_body import MOST_BYTES, Form
 from tests.integration.callback.conftest import Served, settings, started, url_of
 from tests.kit import pushes, template
 from tests.kit.commands import run
@@ -22,7 +23,6 @@ from tests.kit.pushes import AES_KEY, Sender, event, finished, text
 from tests.kit.wait import until
 from tests.servers.fixtures import MakeProxy
 from tests.servers.postgresql import PostgreSQL
-from wechat.callback.reading import MOST_BYTES, Form
 
 NUMBERS = itertools.count(1_000_000)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coordination.connection import Connection, connect
+from broadcast.tokens.redis_access import Connection, connect
 from tests.integration.coordination.twins import CountingFetcher
 
 if TYPE_CHECKING:

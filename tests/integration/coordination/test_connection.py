@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from redis import SSLConnection
 
 from broadcast.errors import RedisAwayError, SettingsError
-from coordination.connection import connect, masked
+from broadcast.tokens.redis_access import connect, masked
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.valkey import server_program
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from coordination.connection import Connection
+    from broadcast.tokens.redis_access import Connection
     from tests.servers.fixtures import Launch, MakeProxy
     from tests.servers.valkey import Valkey
 
@@ -75,7 +75,7 @@ def test_refusing_redis_is_away_and_its_reply_is_not_quoted(connection: Connecti
 
 
 def test_unix_socket_with_a_password(tmp_path: Path, launch: Launch, valkey: Valkey) -> None:
-    socket = valkey.folder / "coordination.sock"
+    socket = valkey.folder / "broadcast.tokens.sock"
     launch(
         [
             *(server_program(), "--port", "0", "--unixsocket", str(socket)),

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.errors import RedisAwayError
-from coordination.keys import Keys
-from coordination.limiter import Limiter
+from broadcast.tokens.pace import Limiter
+from broadcast.tokens.redis_access import Keys
 from tests.integration.coordination.forks import answers_of
 
 if TYPE_CHECKING:
-    from coordination.connection import Connection
+    from broadcast.tokens.redis_access import Connection
     from tests.servers.valkey import Valkey
 
 ACCOUNT = "wx0123456789abcdef"

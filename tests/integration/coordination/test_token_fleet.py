@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.errors import RedisAwayError
-from coordination.errors import TokenFetchError, TokenWaitError
-from coordination.keys import Keys
-from coordination.token_store import TokenStore
-from coordination.tokens import Timing, TokenService
+from broadcast.tokens.redis_access import Keys
+from broadcast.tokens.token_service import Timing, TokenService
+from broadcast.tokens.token_store import TokenFetchError, TokenStore, TokenWaitError
 from tests.integration.coordination.forks import Gate, answers_of, forked
 from tests.integration.coordination.twins import WeChatRefusesError, refusing, slow
 from tests.kit.wait import until
@@ -22,8 +21,8 @@ from tests.kit.wait import until
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from coordination.connection import Connection
-    from coordination.tokens import Token
+    from broadcast.tokens.redis_access import Connection
+    from broadcast.tokens.token_service import Token
     from tests.integration.coordination.twins import CountingFetcher
     from tests.servers.valkey import Valkey
 

@@ -20,12 +20,12 @@ from hypothesis.stateful import (
 )
 from pydantic import SecretStr
 
-from coordination.keys import Keys
-from coordination.token_store import TokenStore
-from coordination.tokens import FetchedToken, Timing, Token, TokenService
+from broadcast.tokens.redis_access import Keys
+from broadcast.tokens.token_service import FetchedToken, Timing, Token, TokenService
+from broadcast.tokens.token_store import TokenStore
 
 if TYPE_CHECKING:
-    from coordination.connection import Connection
+    from broadcast.tokens.redis_access import Connection
 
 ACCOUNT = "wx0123456789abcdef"
 # Redis ends a lease by its own clock: here the test alone does.

@@ -17,13 +17,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from coordination.errors import TokenRefusedError
-from coordination.tokens import Timing, TokenService
+from broadcast.tokens.token_service import Timing, TokenService
+from broadcast.tokens.token_store import TokenRefusedError
 from tests.integration.coordination.twins import StableWeChat, WeChatRefusesError
 
 if TYPE_CHECKING:
-    from coordination.connection import Connection
-    from coordination.tokens import Token
+    from broadcast.tokens.redis_access import Connection
+    from broadcast.tokens.token_service import Token
 
 ACCOUNT = "wx0123456789abcdef"
 TIMING = Timing(failure_memory_s=0)

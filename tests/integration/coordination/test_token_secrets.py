@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from coordination.connection import connect
-from coordination.tokens import FetchedToken, TokenService
+from broadcast.tokens.redis_access import connect
+from broadcast.tokens.token_service import FetchedToken, TokenService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from coordination.connection import Connection
+    from broadcast.tokens.redis_access import Connection
     from tests.servers.valkey import Valkey
 
 ACCOUNT = "wx0123456789abcdef"

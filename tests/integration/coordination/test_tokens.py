@@ -10,10 +10,10 @@ import pytest
 from pydantic import SecretStr
 
 from broadcast.message import Message
-from coordination.errors import TokenFetchError, TokenRefusedError
-from coordination.keys import Keys
-from coordination.tokens import FetchedToken, Timing, TokenService
-from presentation.texts import Texts
+from broadcast.tokens.redis_access import Keys
+from broadcast.tokens.token_service import FetchedToken, Timing, TokenService
+from broadcast.tokens.token_store import TokenFetchError, TokenRefusedError
+from broadcast.views.texts import Texts
 from tests.integration.coordination.twins import (
     CountingFetcher,
     StableWeChat,
@@ -24,8 +24,8 @@ from tests.integration.coordination.twins import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from coordination.connection import Connection
-    from coordination.tokens import Token
+    from broadcast.tokens.redis_access import Connection
+    from broadcast.tokens.token_service import Token
 
 ACCOUNT = "wx0123456789abcdef"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from coordination.tokens import FetchedToken
+from broadcast.tokens.token_service import FetchedToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable

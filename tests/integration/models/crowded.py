@@ -10,13 +10,10 @@ from typing import Any
 
 from sqlalchemy import Engine, insert
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.path import SendPath
-from broadcast.events import EventKind
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.names import EventKind
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from models import (
     AttemptRow,
     Batch,
@@ -28,7 +25,7 @@ from models import (
     Submission,
 )
 from models.engine import now
-from models.ledger import lanes
+from models.ledger.rows import lane_rows
 from tests.kit import ledger
 
 #: Tables that grow with every broadcast.
@@ -44,7 +41,7 @@ BATCHES_EACH = 10
 def crowd(engine: Engine, *, batches: int, account: str = "default") -> None:
     """Fill the ledger with finished broadcasts of one account, behind the back of its verbs."""
     with engine.begin() as connection:
-        lanes.know(connection, ledger.account(account))
+        lane_rows.ensure_lane(connection, ledger.account(account))
         moment = now(connection)
     count = batches // BATCHES_EACH
     seeds = [(n, moment - timedelta(minutes=10 * (count - n) + 60)) for n in range(count)]

@@ -8,22 +8,17 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from broadcast.call.outcomes import Endpoint, Outcome, of_send
-from broadcast.call.result import CallResult
-from broadcast.call.rules import DEFAULT_RULES
-from broadcast.states import BatchState, BroadcastState, Phase
-from models.ledger import (
-    claims,
-    lanes,
-    leases,
-    records,
-    results,
-    sweeps,
-)
-from models.ledger.audit.findings import Check
-from models.ledger.audit.run import audit_all
-from models.ledger.reading import next_work
-from models.ledger.reading.next_work import Kind, Work
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Endpoint, Outcome, of_send
+from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.states import BatchState, BroadcastState, Phase
+from models.ledger.audit.audit_run import audit_all
+from models.ledger.audit.case import Check
+from models.ledger.lane import claims, leases, next_work, records
+from models.ledger.lane.next_work import Kind, Work
+from models.ledger.outcomes import results
+from models.ledger.rows import lane_rows
+from models.ledger.steer import sweeps
 from tests.integration.models.ledger_models import DriverModel, InFlight
 from tests.integration.models.ledger_people import (
     PASSING,
@@ -90,7 +85,7 @@ class LedgerMachine(PeopleMachine):
         assert (held is not None) == world.lane_is_free
         if held is not None:
             assert held.fence == world.fence + 1
-            world.fence, world.leased_until = held.fence, world.now + lanes.LEASE
+            world.fence, world.leased_until = held.fence, world.now + lane_rows.LEASE
             driver.held, driver.work, driver.flight = held, None, None
             for batch in world.batches.values():
                 # What a driver left without a fact is unknown from now on.
@@ -98,7 +93,7 @@ class LedgerMachine(PeopleMachine):
 
     def run_out(self, who: int) -> None:
         """Let the lease of a driver who may be dead run out, and another one come."""
-        self.world.clock.pass_(lanes.LEASE)
+        self.world.clock.pass_(lane_rows.LEASE)
         self.acquire(who)
 
     def renew(self, who: int) -> None:
@@ -107,7 +102,7 @@ class LedgerMachine(PeopleMachine):
             lives = held.fence == world.fence and not world.lane_is_free
             assert leases.renew(self.engine, [held]) == (set() if lives else {ACCOUNT})
             if lives:
-                world.leased_until = world.now + lanes.LEASE
+                world.leased_until = world.now + lane_rows.LEASE
 
     def release(self, who: int) -> None:
         world, driver = self.world, self.world.drivers[who]
@@ -200,7 +195,7 @@ class LedgerMachine(PeopleMachine):
             return None
         assert not forbidden, forbidden
         batch.begin(claim.number, world.now)
-        world.leased_until = world.now + lanes.LEASE
+        world.leased_until = world.now + lane_rows.LEASE
         driver.flight = InFlight(claim=claim, batch=batch, started_at=world.now)
         world.flights.append(driver.flight)
         return driver.flight
@@ -258,7 +253,7 @@ class LedgerMachine(PeopleMachine):
         assert not wakes.lanes or world.lane_is_free
         if world.lane_is_free and (calling or calls):
             # A lease that has just run out may still be being renewed.
-            fresh = world.leased_until and world.now <= world.leased_until + lanes.GRACE
+            fresh = world.leased_until and world.now <= world.leased_until + lane_rows.GRACE
             assert wakes.lanes or (calling and fresh), "the lane is left behind"
         if all(world.stands_still(one) for one in world.broadcasts.values()) and not calling:
             assert not wakes.lanes, "a lane that stands still is woken for nothing"
@@ -336,7 +331,7 @@ class LedgerMachine(PeopleMachine):
         world.clock.pass_(max(ends) - world.now + TICK)
         self.the_promise_holds()
         self.plan()
-        world.clock.pass_(lanes.LEASE + TICK)
+        world.clock.pass_(lane_rows.LEASE + TICK)
         self.the_promise_holds()
         return stood
 
@@ -344,7 +339,7 @@ class LedgerMachine(PeopleMachine):
         """Do one thing of a lane that is well; return whether there was one."""
         world, driver = self.world, self.world.drivers[0]
         if world.lane_is_free or driver.held is None or driver.held.fence != world.fence:
-            world.clock.pass_(lanes.LEASE + TICK)
+            world.clock.pass_(lane_rows.LEASE + TICK)
             self.acquire(0)
             self.the_promise_holds()
         driver.flight = None

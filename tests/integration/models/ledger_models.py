@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from broadcast.call.result import CallResult
-from broadcast.finish import Counts, FinishEvent
-from broadcast.gates.kinds import GateKind
-from broadcast.states import BroadcastState, Phase
-from models.ledger.claims import Claim
-from models.ledger.leases import Lease
-from models.ledger.reading.next_work import Work
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.finish_events import Counts, FinishEvent
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BroadcastState, Phase
+from models.ledger.lane.claims import Claim
+from models.ledger.lane.leases import Lease
+from models.ledger.lane.next_work import Work
 from tests.integration.models.reference import BatchModel
 
 #: A call that was cut, or whose process stood still, reaches WeChat within this, or never: what

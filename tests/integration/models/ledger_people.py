@@ -11,26 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.path import SendPath
-from broadcast.call.result import NoAnswer
-from broadcast.call.retry import RetryVerdict
-from broadcast.call.rules import DEFAULT_RULES
 from broadcast.enums import recognised
 from broadcast.errors import InputError
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from models.ledger import (
-    gates,
-    operator,
-    plans,
-    preflight,
-    retries,
-    shrink,
-)
-from models.ledger.reading import closed_gates, reports
-from models.ledger.transaction import write
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
+from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from models.ledger.gates import gate_changes
+from models.ledger.lane import preflight
+from models.ledger.plan import plans, shrink
+from models.ledger.rows import closed_gates
+from models.ledger.rows.transaction import write
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
 from tests.integration.models.ledger_models import BroadcastModel
 from tests.integration.models.ledger_world import ACCOUNT, LedgerWorld
 from tests.integration.models.still_clock import StillClock
@@ -164,7 +159,7 @@ class PeopleMachine(RuleBasedStateMachine):
             del self.world.gates[key]
 
     def _waits_for_another_day(self) -> bool:
-        views, moment = reports.lanes(self.engine)
+        views, moment = broadcast_reports.lanes(self.engine)
         lane = views.get(ACCOUNT)
         if lane is None or lane.not_before is None or lane.wait_reason is not Reason.QUOTA_TODAY:
             return False
@@ -174,7 +169,9 @@ class PeopleMachine(RuleBasedStateMachine):
         """Let the lane wait for a token or a quota, whatever is under way."""
         outcome = Outcome.WAIT if len(broadcast.gates) % 2 else Outcome.QUOTA_TODAY
         away = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT)
-        assert preflight.meet(self.engine, ledger.account(), away, waits=DEFAULT_RULES.waits)
+        assert preflight.apply_no_answer(
+            self.engine, ledger.account(), away, waits=DEFAULT_RULES.waits
+        )
 
     @rule(pick=picks, what=st.sampled_from(CLOSING), seconds=st.sampled_from(PASSING))
     def gate_closes(
@@ -200,7 +197,7 @@ class PeopleMachine(RuleBasedStateMachine):
                 for gate in closed_gates.of(connection, ACCOUNT, one)
                 if gate.kind == STRANGE
             ]
-        write(self.engine, lambda c: gates.open_(c, ACCOUNT, theirs, who="a newer release"))
+        write(self.engine, lambda c: gate_changes.open_(c, ACCOUNT, theirs, who="a newer release"))
         self.world.gates.pop((STRANGE, None), None)
         for broadcast in self.world.broadcasts.values():
             broadcast.gates.pop(STRANGE, None)

@@ -9,19 +9,26 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from broadcast import openid
-from broadcast.call.outcomes import Outcome
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult, storable
-from broadcast.gates.kinds import RESUME_OPENS, GateKind
-from broadcast.reasons import STOPPED_JOB
-from broadcast.states import BATCH_AT_REST, BatchState, BroadcastState, Phase, resting_state
+from broadcast.rules.calls.attempts import CallResult, storable
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.gates.gate import RESUME_OPENS, GateKind
+from broadcast.rules.states import (
+    BATCH_AT_REST,
+    STOPPED_JOB,
+    BatchState,
+    BroadcastState,
+    Phase,
+    resting_state,
+)
 from models import Batch, GateRow
-from models.account import Lane
-from models.broadcast import BroadcastRow
-from models.ledger import finishes, lanes, records
-from models.ledger.reading import recipients
-from models.ledger.reading.next_work import Work
-from models.ledger.transaction import read
+from models.accounts import Lane
+from models.broadcast_tables import BroadcastRow
+from models.ledger.lane import records
+from models.ledger.lane.next_work import Work
+from models.ledger.lists import recipients
+from models.ledger.outcomes import results
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import read
 from tests.integration.models.ledger_models import (
     BroadcastModel,
     DriverModel,
@@ -164,7 +171,7 @@ class LedgerWorld:
         for batch in owners:
             if batch.was in WITH_WECHAT or batch.reviewed:
                 batch.reviewed = refused
-        finishes.take(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
+        results.take_finish(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
         self._learn_refused_jobs()
 
     def _learn_refused_jobs(self) -> None:
@@ -358,7 +365,9 @@ class LedgerWorld:
         """See that the sweep finds whatever might be called, planned or adopted now."""
         calling = {batch.broadcast_id for batch in self.standing(B.CALLING)}
         for one in calling:
-            self._is_due(one, by=max(self.now, self.lane.leased_until or self.now) + lanes.GRACE)
+            self._is_due(
+                one, by=max(self.now, self.lane.leased_until or self.now) + lane_rows.GRACE
+            )
         if not calling:
             for one in {batch.broadcast_id for batch in self.next_calls()}:
                 self._is_due(one, by=self.now)

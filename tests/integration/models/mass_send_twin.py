@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from broadcast.call.result import CallResult
+from broadcast.rules.calls.attempts import CallResult
 from tests.kit.ledger import LOST, said
 
 #: How long WeChat knows a clientmsgid.

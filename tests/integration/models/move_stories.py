@@ -7,23 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import CallResult, NoAnswer
-from broadcast.drafts.mark import Mark
-from broadcast.drafts.watch import Look
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState, Phase
-from models.ledger import (
-    claims,
-    leases,
-    operator,
-    sweeps,
-    transitions,
-)
-from models.ledger.reading import held_rows
-from models.ledger.transaction import write
+from broadcast.rules.calls.attempts import CallResult, NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.drafts import Look, Mark
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from models.ledger.lane import claims, leases, transitions
+from models.ledger.rows import held_rows
+from models.ledger.rows.transaction import write
+from models.ledger.steer import operator, sweeps
 from tests.integration.models.stage import DAY, NO_CALLS_LEFT, NO_SPLITS, WHO, Stage
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -104,7 +96,7 @@ def cancelled_once(stage: Stage) -> None:
     write(
         stage.engine,
         lambda c: transitions.move_batch(
-            c, held_rows.batch(c, batch_id), B.CANCELLED, who=WHO, reason=Reason.BY_HAND
+            c, held_rows.held_batch(c, batch_id), B.CANCELLED, who=WHO, reason=Reason.BY_HAND
         ),
     )
     stage.cancel()

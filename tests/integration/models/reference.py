@@ -1,6 +1,6 @@
 """A small model of batches: what the promise lets a batch be, from what was ever heard of it.
 
-It shares no rule with :mod:`broadcast.call.decide`; it says less (a set of states,
+It shares no rule with :mod:`broadcast.rules.calls.decide`; it says less (a set of states,
 no waits), in its own words.
 """
 
@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from broadcast.call.operator_verdict import OperatorVerdict, Sent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.states import BatchState
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import OperatorVerdict, Sent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import BatchState
 
 B = BatchState
 WINDOW = timedelta(hours=23)

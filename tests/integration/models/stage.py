@@ -8,29 +8,22 @@ from datetime import timedelta
 
 from sqlalchemy import Engine, select
 
-from broadcast.call.operator_verdict import NotSent, Sent
-from broadcast.call.result import CallResult
-from broadcast.call.rules import DEFAULT_RULES, Rules
-from broadcast.drafts.mark import Marks
-from broadcast.drafts.watch import Look
-from broadcast.events import EventKind
-from broadcast.plan import Quota
-from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent, Sent
+from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
+from broadcast.rules.drafts import Look, Marks
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models import BroadcastRow, Event
-from models.ledger import (
-    drafts,
-    lanes,
-    leases,
-    operator,
-    records,
-    resolves,
-    results,
-    retries,
-    submits,
-    sweeps,
-)
-from models.ledger.claims import Claim
-from models.ledger.reading import reports
+from models.ledger.gates import drafts
+from models.ledger.lane import leases, records
+from models.ledger.lane.claims import Claim
+from models.ledger.outcomes import resolves, results
+from models.ledger.rows import lane_rows
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger
 from tests.kit.ledger import PLENTY, Driver
@@ -121,7 +114,7 @@ class Stage:
 
     def take_over(self) -> None:
         """Let the driver die and another one come."""
-        self.clock.pass_(lanes.LEASE)
+        self.clock.pass_(lane_rows.LEASE)
         self.driver = Driver(self.engine, owner="second", rules=self.rules)
 
     def orphan(self) -> None:
@@ -194,4 +187,4 @@ class Stage:
 
     def shown(self) -> BroadcastState:
         """Return what a reader is shown of it."""
-        return reports.report(self.engine, self.id).state
+        return broadcast_reports.report(self.engine, self.id).state

@@ -7,24 +7,23 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
-from broadcast.call.result import CallResult
-from broadcast.gates.gate import Gate
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.gates.gate import Gate, GateKind
+from broadcast.rules.states import Reason
 from models import Event, GateRow
-from models.account import Lane
-from models.attempt import AttemptRow
-from models.batch import Batch
+from models.accounts import Lane
+from models.batch_tables import AttemptRow, Batch
 from models.engine import now
-from models.ledger import due, gates, lanes, operator
-from models.ledger.gates import Closing
-from models.ledger.reading import closed_gates
-from models.ledger.transaction import WORKER, read, write
+from models.ledger.gates import gate_changes
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.rows import closed_gates, lane_rows
+from models.ledger.rows.transaction import WORKER, read, write
+from models.ledger.steer import operator
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver
 
 SOON = timedelta(seconds=3)
-OVER = lanes.LEASE + timedelta(seconds=1)
+OVER = lane_rows.LEASE + timedelta(seconds=1)
 
 
 def lost_then(driver: Driver, *facts: CallResult) -> None:
@@ -52,8 +51,8 @@ def close(engine: Engine, kind: GateKind, *, account: str = "default", **facts: 
     closing = Closing(kind=kind, **{"who": WORKER, **facts})
 
     def work(connection: Any) -> bool:
-        lanes.hold(connection, account)
-        return gates.close(connection, account, closing)
+        lane_rows.hold(connection, account)
+        return gate_changes.close(connection, account, closing)
 
     return write(engine, work)
 
@@ -81,9 +80,9 @@ def let_wait(engine: Engine, pause: timedelta, *, reason: Reason = Reason.THROTT
     """Let the lane wait from now on."""
 
     def work(connection: Any) -> None:
-        lanes.hold(connection, "default")
-        lanes.wait(connection, "default", until=now(connection) + pause, reason=reason)
-        due.refresh(connection, "default")
+        lane_rows.hold(connection, "default")
+        lane_rows.wait(connection, "default", until=now(connection) + pause, reason=reason)
+        lane_rows.refresh_due(connection, "default")
 
     write(engine, work)
 

@@ -9,17 +9,18 @@ import pytest
 from sqlalchemy import Engine, delete, insert, select, update
 
 from broadcast import openid
-from broadcast.call.waits import Waits
-from broadcast.gates.kinds import GateKind
-from broadcast.plan.chunk import ASKED
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.chunk import ASKED
+from broadcast.views.texts import Texts
 from models import AttemptRow, Batch, BroadcastRow, Event, Lane
+from models.batch_tables import GateRow
 from models.engine import now
-from models.gate import GateRow
-from models.ledger import audit, leases
-from models.ledger.audit import Found
-from models.ledger.reading import recipients
+from models.ledger.audit import audit_run, case
+from models.ledger.audit.case import Found
+from models.ledger.lane import leases
+from models.ledger.lists import recipients
 from models.recipients import ChunkRow
-from presentation.texts import Texts
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -53,15 +54,15 @@ def later(engine: Engine) -> None:
 
 def found(engine: Engine) -> set[Found]:
     """Return what an audit of everything finds; each has its words."""
-    findings = audit.audit_all(engine, waits=WAITS).findings
+    findings = audit_run.audit_all(engine, waits=WAITS).findings
     for finding in findings:
         assert TEXTS(f"audit.found.{finding.found}", **finding.facts)
     return {finding.found for finding in findings}
 
 
-def finding(engine: Engine, what: Found) -> audit.Finding:
+def finding(engine: Engine, what: Found) -> case.Finding:
     """Return the one finding of a kind."""
-    findings = audit.audit_all(engine, waits=WAITS).findings
+    findings = audit_run.audit_all(engine, waits=WAITS).findings
     (one,) = [one for one in findings if one.found is what]
     return one
 

@@ -9,16 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast.accounts import Account
 from broadcast.errors import SettingsError
-from broadcast.events import EventKind
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
+from broadcast.names import EventKind
+from broadcast.rules.accounts import Account
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BroadcastState, Reason
 from models import Event
-from models.account import AccountRow
-from models.ledger import accounts, known_accounts, operator, submits
-from models.ledger.reading import known, reports
+from models.accounts import AccountRow
+from models.ledger.gates import gate_changes
+from models.ledger.rows import known_accounts
+from models.ledger.steer import operator
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 
 
@@ -28,19 +30,19 @@ def renamed(account: Account) -> Account:
 
 
 def test_account_is_known_once_it_was_used(engine: Engine) -> None:
-    assert not known.check(engine, ledger.account())
+    assert not known_accounts.check_account(engine, ledger.account())
 
     ledger.broadcast(engine)
 
-    assert known.check(engine, ledger.account())
-    assert not known.check(engine, ledger.account("another"))
+    assert known_accounts.check_account(engine, ledger.account())
+    assert not known_accounts.check_account(engine, ledger.account("another"))
 
 
 def test_changed_appid_is_refused_and_both_are_named(engine: Engine) -> None:
     ledger.broadcast(engine)
 
     with pytest.raises(SettingsError) as caught:
-        known.check(engine, renamed(ledger.account()))
+        known_accounts.check_account(engine, renamed(ledger.account()))
 
     assert caught.value.exit_status == 2
     assert "wx9999999999999999" in str(caught.value)
@@ -68,7 +70,7 @@ def test_appid_under_another_name_is_refused_and_both_are_named(engine: Engine) 
     ledger.broadcast(engine)
 
     for refuse in (
-        lambda: known.check(engine, named("main")),
+        lambda: known_accounts.check_account(engine, named("main")),
         lambda: submits.find(engine, ledger.body(owner=named("main"))),
         lambda: submits.begin(engine, ledger.body(owner=named("main")), who="tests"),
     ):
@@ -79,7 +81,7 @@ def test_appid_under_another_name_is_refused_and_both_are_named(engine: Engine) 
 
     with engine.connect() as connection:
         assert connection.scalars(select(AccountRow.name)).all() == ["default"]
-    assert not accounts.stop(engine, "main")
+    assert not gate_changes.stop_account(engine, "main")
     ledger.broadcast(engine)
 
 
@@ -87,9 +89,9 @@ def test_of_two_names_that_a_ledger_has_already_the_older_one_goes_on(engine: En
     operator.halt(engine, None, who="tests", known=[named("old")])
     operator.halt(engine, None, who="tests", known=[named("new")])
 
-    assert known.check(engine, named("old"))
+    assert known_accounts.check_account(engine, named("old"))
     with pytest.raises(SettingsError):
-        known.check(engine, named("new"))
+        known_accounts.check_account(engine, named("new"))
 
 
 def test_second_name_waits_for_the_first_that_is_not_committed_yet(engine: Engine) -> None:
@@ -125,10 +127,10 @@ def test_of_many_names_that_begin_at_once_one_is_taken(engine: Engine) -> None:
 def test_lane_of_a_changed_appid_stands_still_until_a_human_lifts_it(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
 
-    assert accounts.stop(engine, "default")
-    assert not accounts.stop(engine, "default")
+    assert gate_changes.stop_account(engine, "default")
+    assert not gate_changes.stop_account(engine, "default")
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.HELD
     [gate] = told.lane.gates
     assert (gate.kind, gate.reason) == (GateKind.STOP, Reason.APPID_CHANGED)
@@ -136,4 +138,4 @@ def test_lane_of_a_changed_appid_stands_still_until_a_human_lifts_it(engine: Eng
         stops = select(func.count()).select_from(Event).where(Event.kind == EventKind.GATE_CLOSED)
         assert connection.scalar(stops) == 1
     operator.unhalt(engine, "default", who="tests")
-    assert accounts.stop(engine, "default")
+    assert gate_changes.stop_account(engine, "default")

@@ -5,24 +5,23 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.decide import Verdict
-from broadcast.call.outcomes import Outcome
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult
-from broadcast.call.rules import Rules
-from broadcast.events import EventKind
-from broadcast.gates import blockers
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.decide import Verdict
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause, GateKind, GateScope
+from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase, Reason
 from models import BroadcastRow, Event
-from models.attempt import AttemptRow
+from models.batch_tables import AttemptRow
 from models.engine import now
-from models.ledger import due, operator, transitions
-from models.ledger.reading import possibly_sent, reports
-from models.ledger.reading.next_work import Kind
-from models.ledger.transaction import read
+from models.ledger.lane import call_history, transitions
+from models.ledger.lane.next_work import Kind
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import read
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -36,7 +35,7 @@ def test_refusal_of_the_content_pauses_the_broadcast_alone(
 ) -> None:
     other = ledger.broadcast(driver.engine)
     driver.call(said(errcode))
-    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.PAUSED
+    assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.PAUSED
     gate = the_gate(driver.engine, GateKind.BREAKER, broadcast_id)
     assert (gate.errcode, gate.errmsg) == (errcode, "words of WeChat")
     assert gate.count is None, "it was no repetition"
@@ -51,7 +50,7 @@ def test_refusal_of_the_account_stops_its_lane_and_keeps_the_batch(
     driver.call(said(errcode))
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.PLANNED
     assert driver.next().kind is Kind.REST
-    told = reports.report(driver.engine, broadcast_id)
+    told = broadcast_reports.report(driver.engine, broadcast_id)
     assert told.state is BroadcastState.HELD
     assert [(gate.kind, gate.errcode) for gate in told.lane.gates] == [(GateKind.STOP, errcode)]
     operator.unhalt(driver.engine, "default", who="a person")
@@ -90,7 +89,7 @@ def test_used_up_calls_close_the_gate_of_their_interface_where_each_has_its_own(
     assert lane(engine).not_before is None
     assert driver.next().kind is Kind.REST
     for one in ids:
-        told = reports.report(engine, one)
+        told = broadcast_reports.report(engine, one)
         assert [blocker.cause for blocker in blockers.of(told)] == [Cause.ACCOUNT_WAITS]
 
 
@@ -113,7 +112,7 @@ def test_cancel_with_an_unknown_batch_ends_it_in_doubt(driver: Driver, broadcast
     one, other = ledger.batches(driver.engine, broadcast_id)
     assert (one.state, one.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
     assert other.state is BatchState.CANCELLED
-    told = reports.report(driver.engine, broadcast_id)
+    told = broadcast_reports.report(driver.engine, broadcast_id)
     assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert told.recipients["in_doubt"] == told.recipients["cancelled"] == 10
 
@@ -134,13 +133,13 @@ def test_batch_in_flight_at_the_cancel_ends_by_its_reply(
 ) -> None:
     claim = driver.claim()
     operator.cancel(driver.engine, broadcast_id, who="a person")
-    assert reports.report(driver.engine, broadcast_id).phase is Phase.SENDING
+    assert broadcast_reports.report(driver.engine, broadcast_id).phase is Phase.SENDING
 
     driver.record(claim, fact)
 
     one, other = ledger.batches(driver.engine, broadcast_id)
     assert (one.state, other.state) == (state, BatchState.CANCELLED)
-    report = reports.report(driver.engine, broadcast_id)
+    report = broadcast_reports.report(driver.engine, broadcast_id)
     assert (report.state, report.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert sum(ledger.counted(report).values()) == 20
     with driver.engine.connect() as connection:
@@ -170,7 +169,7 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
     assert [one.levelname for one in caplog.records if "its batch is in doubt" in one.message] == [
         "ERROR"
     ]
-    assert possibly_sent.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert call_history.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
     assert driver.next().n == 2
 
 
@@ -187,6 +186,6 @@ def test_what_waited_behind_a_batch_goes_on_when_an_illegal_move_leaves_that_one
         driver.record(claim, said(0, msg_id=71))
 
     with read(driver.engine) as connection:
-        [due_now] = due.of_account(connection, "default", now(connection))
-    assert due_now.stored == due_now.wanted == due.AT_ONCE
+        [due_now] = lane_rows.due_of_account(connection, "default", now(connection))
+    assert due_now.stored == due_now.wanted == lane_rows.DUE_AT_ONCE
     assert driver.next().n == 2

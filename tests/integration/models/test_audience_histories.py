@@ -10,26 +10,20 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.plan import selection as selections
-from broadcast.plan.selection import Sample, seed_of
-from broadcast.plan.subtraction import Removal
-from broadcast.reports import SKIPS
-from broadcast.states import BatchState, Phase
-from broadcast.suppression import SuppressionKind, Word
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.plan import selection as selections
+from broadcast.rules.plan.selection import Removal, Sample, seed_of
+from broadcast.rules.reports import SKIPS
+from broadcast.rules.states import BatchState, Phase
+from broadcast.rules.suppressions import SuppressionKind, Word
 from models.engine import now
-from models.ledger import (
-    freshness,
-    leases,
-    operator,
-    plans,
-    refreeze,
-    subtract,
-    suppressions,
-)
-from models.ledger.reading import recipients, removals, reports
-from models.ledger.transaction import read
+from models.ledger.lane import leases
+from models.ledger.lists import recipients, suppressions
+from models.ledger.plan import plans, refreeze, removals, subtract
+from models.ledger.rows.transaction import read
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.words import findings
 from tests.kit import follows, ledger
 from tests.kit.ledger import Driver, said
@@ -91,7 +85,7 @@ class History:
         """Plan it as the worker does, without those who are suppressed."""
         row = plans.to_plan(self.engine, self.id)
         assert row is not None
-        freshness.begin(self.engine, self.id)
+        refreeze.begin_opt_outs(self.engine, self.id)
         out: list[Removal] = removals.of(
             self.engine, "default", selections.EVERYBODY, given=removals.Given()
         )
@@ -100,18 +94,18 @@ class History:
         self.out = set(self.suppressed)
 
     def resume(self) -> None:
-        if reports.report(self.engine, self.id).phase is Phase.ENDED:
+        if broadcast_reports.report(self.engine, self.id).phase is Phase.ENDED:
             return
         operator.pause(self.engine, self.id, who="tests")
         operator.resume(self.engine, self.id, who="tests", quota=ledger.PLENTY)
-        wanted = freshness.due(self.engine, self.id)
+        wanted = refreeze.due_opt_outs(self.engine, self.id)
         if wanted is not None:
             refreeze.refreeze(self.engine, self.id, wanted)
             self.out = self.suppressed | self.left
 
     def call(self) -> None:
         """Make the next call, if any may be made; some are refused, and are made again later."""
-        if reports.report(self.engine, self.id).state not in {"waiting", "sending"}:
+        if broadcast_reports.report(self.engine, self.id).state not in {"waiting", "sending"}:
             return
         driver = Driver(self.engine)
         work = driver.next()
@@ -135,7 +129,7 @@ class History:
         return {portion.n: list(split(portion.openids)) for portion in each}
 
     def adds_up(self, listed: int) -> None:
-        told = reports.report(self.engine, self.id)
+        told = broadcast_reports.report(self.engine, self.id)
         assert told.audience["read"] == listed
         planned = told.audience["planned"] or 0
         assert listed == planned + sum(told.audience[name] or 0 for name in SKIPS)

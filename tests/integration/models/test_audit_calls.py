@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, delete, update
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.states import BatchState
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import BatchState
 from models import AttemptRow, Event, Lane
-from models.ledger import audit, leases, operator
-from models.ledger.audit import Found
+from models.ledger.audit import audit_run
+from models.ledger.audit.case import Found
+from models.ledger.lane import leases
+from models.ledger.steer import operator
 from tests.integration.models.stories import take_over
 from tests.integration.models.tampering import (
     ON_SQLITE,
@@ -268,7 +270,7 @@ def test_calls_of_one_driver_that_overlap_are_found(engine: Engine, broadcast_id
     change_attempt(engine, first, ended_at=at, outcome_recorded_at=at)
     one = finding(engine, Found.OVERLAP)
     assert (one.n, one.facts["other_n"]) == (2, 1)
-    alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
+    alone = audit_run.audit(engine, broadcast_id, waits=WAITS).findings
     assert [finding.found for finding in alone] == [Found.OVERLAP]
 
 

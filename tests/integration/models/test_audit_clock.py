@@ -7,8 +7,9 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine
 
-from models.ledger import audit, operator
-from models.ledger.audit import Found
+from models.ledger.audit import audit_run
+from models.ledger.audit.case import Found
+from models.ledger.steer import operator
 from tests.integration.models.tampering import (
     ON_SQLITE,
     SECOND,
@@ -47,7 +48,7 @@ def test_next_call_with_an_earlier_moment_is_no_overlap(engine: Engine, broadcas
 
     assert found(engine) == {Found.CLOCK}
     assert finding(engine, Found.CLOCK).n == 2
-    alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
+    alone = audit_run.audit(engine, broadcast_id, waits=WAITS).findings
     assert [one.found for one in alone] == [Found.CLOCK]
 
 

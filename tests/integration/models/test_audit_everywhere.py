@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast import openid
-from broadcast.gates.kinds import GateKind
-from broadcast.states import BatchState
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState
 from models import Batch
-from models.gate import GateRow
-from models.ledger import audit, operator
-from models.ledger.audit import Check, Found
+from models.batch_tables import GateRow
+from models.ledger.audit import audit_run
+from models.ledger.audit.case import Check, Found
+from models.ledger.steer import operator
 from tests.integration.models.stories import close
 from tests.integration.models.tampering import (
     SECOND,
@@ -104,6 +105,6 @@ def test_each_check_finds_something_on_every_database(engine: Engine) -> None:
         tamper(engine, broadcast_id)
 
     wanted = {what for what, _ in TAMPERED.values()}
-    alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
+    alone = audit_run.audit(engine, broadcast_id, waits=WAITS).findings
     assert wanted <= found(engine)
     assert wanted <= {one.found for one in alone}

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from models.ledger import audit, leases
+from models.ledger.audit import audit_run
+from models.ledger.lane import leases
 from tests.integration.models.tampering import ON_SQLITE, WAITS
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -44,7 +45,7 @@ def test_statements_do_not_grow_with_the_batches(engine: Engine) -> None:
     counts = []
     for broadcast_id in (few, many):
         with statements(engine) as seen:
-            assert audit.audit(engine, broadcast_id, waits=WAITS).findings == []
+            assert audit_run.audit(engine, broadcast_id, waits=WAITS).findings == []
         counts.append(len(seen))
 
     assert counts[0] == counts[1]
@@ -53,7 +54,7 @@ def test_statements_do_not_grow_with_the_batches(engine: Engine) -> None:
 def test_no_table_is_read_whole(engine: Engine) -> None:
     broadcast_id = called(engine, 4)
     with statements(engine) as seen:
-        audit.audit(engine, broadcast_id, waits=WAITS)
+        audit_run.audit(engine, broadcast_id, waits=WAITS)
 
     plans = []
     with engine.connect() as connection:

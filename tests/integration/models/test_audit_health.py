@@ -11,31 +11,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
-from broadcast.states import BatchState
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.states import BatchState
 from models import Lane
 from models.engine import now
-from models.ledger import (
-    audit,
-    claims,
-    lanes,
-    leases,
-    operator,
-    plans,
-    records,
-    resolves,
-    results,
-    retries,
-    submits,
-    sweeps,
-)
-from models.ledger.claims import Claim
-from models.ledger.reading import next_work
-from models.ledger.reading.next_work import Kind
+from models.ledger.audit import audit_run, case
+from models.ledger.lane import claims, leases, next_work, records
+from models.ledger.lane.claims import Claim
+from models.ledger.lane.next_work import Kind
+from models.ledger.outcomes import resolves, results
+from models.ledger.plan import plans
+from models.ledger.rows import lane_rows
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.submit import submits
 from tests.integration.models.tampering import ON_SQLITE
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -43,14 +35,14 @@ from tests.kit.ledger import LOST, Driver, said
 pytestmark = pytest.mark.every_database
 
 SOON = timedelta(seconds=3)
-OVER = lanes.LEASE + timedelta(seconds=1)
+OVER = lane_rows.LEASE + timedelta(seconds=1)
 WHO = "a person"
 WAITS = Waits()
 
 
-def healthy(engine: Engine) -> audit.Audit:
+def healthy(engine: Engine) -> audit_run.Audit:
     """Audit everything; nothing may be found."""
-    done = audit.audit_all(engine, waits=WAITS)
+    done = audit_run.audit_all(engine, waits=WAITS)
     assert done.findings == []
     return done
 
@@ -77,7 +69,7 @@ def test_empty_database_has_nothing_to_find(engine: Engine) -> None:
 @ON_SQLITE
 def test_unknown_id_is_told(engine: Engine) -> None:
     with pytest.raises(UnknownIdError):
-        audit.audit(engine, "20990101-abcdef", waits=WAITS)
+        audit_run.audit(engine, "20990101-abcdef", waits=WAITS)
 
 
 def test_broadcast_is_healthy_from_its_upload_to_its_end(engine: Engine) -> None:
@@ -100,7 +92,7 @@ def test_broadcast_is_healthy_from_its_upload_to_its_end(engine: Engine) -> None
 
     done = healthy(engine)
     assert (done.broadcasts, done.openids, done.batches, done.calls) == (1, 60, 3, 3)
-    assert audit.audit(engine, broadcast_id, waits=WAITS).findings == []
+    assert audit_run.audit(engine, broadcast_id, waits=WAITS).findings == []
 
 
 @ON_SQLITE
@@ -157,7 +149,7 @@ def test_halt_and_what_lifts_it_are_healthy(engine: Engine) -> None:
     driver.call(said(0, msg_id=1))
     operator.halt(engine, None, who=WHO)
     ledger.pass_time(engine, timedelta(hours=1))
-    assert audit.audit_all(engine, waits=WAITS).counts == {}
+    assert audit_run.audit_all(engine, waits=WAITS).counts == {}
     operator.unhalt(engine, None, who=WHO)
     driver = replaced(driver)
     driver.call(said(0, msg_id=2))
@@ -254,7 +246,7 @@ def test_any_story_is_healthy_at_every_step(engine: Engine, seed: int) -> None:
     for _ in story.steps(28):
         healthy(engine)
         if story.one:
-            assert audit.audit(engine, story.one, waits=WAITS).findings == []
+            assert audit_run.audit(engine, story.one, waits=WAITS).findings == []
 
 
 class Story:
@@ -363,11 +355,11 @@ def test_audit_beside_working_drivers_raises_no_alarm(engine: Engine) -> None:
     """Claims, records and words are committed while it reads."""
     ids = [ledger.broadcast(engine, size=80, batches=20) for _ in range(2)]
     ended = threading.Event()
-    found: list[audit.Finding] = []
+    found: list[case.Finding] = []
 
     def look() -> None:
         while not ended.is_set():
-            found.extend(audit.audit_all(engine, waits=WAITS).findings)
+            found.extend(audit_run.audit_all(engine, waits=WAITS).findings)
 
     looking = threading.Thread(target=look)
     looking.start()

@@ -8,15 +8,17 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from broadcast import openid
-from broadcast.call.outcomes import Outcome
-from broadcast.plan import audience, submission
-from broadcast.plan.audience import Everyone, Tag
-from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.plan import audience, submission
+from broadcast.rules.plan.audience import Everyone, Tag
+from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models import Batch
-from models.broadcast import Reservation
-from models.ledger import audit, operator, submits
-from models.ledger.audit import Found
-from models.ledger.audit.recipients import SORTED_AT_ONCE
+from models.broadcast_tables import Reservation
+from models.ledger.audit import audit_run
+from models.ledger.audit.audited_lists import SORTED_AT_ONCE
+from models.ledger.audit.case import Found
+from models.ledger.steer import operator
+from models.ledger.submit import submits
 from models.recipients import ChunkRow
 from tests.integration.models.tampering import (
     ON_SQLITE,
@@ -206,7 +208,7 @@ def test_batch_that_a_cancel_forgot_is_found(engine: Engine, broadcast_id: str) 
 def test_follower_in_two_batches_is_found_and_named(
     engine: Engine, broadcast_id: str, sorted_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.ledger.audit.recipients.SORTED_AT_ONCE", sorted_at_once)
+    monkeypatch.setattr("models.ledger.audit.audited_lists.SORTED_AT_ONCE", sorted_at_once)
     first = packed(engine, broadcast_id, 1)[: 2 * WIDTH]
     overwrite(engine, broadcast_id, 30, first)
 
@@ -233,7 +235,7 @@ def test_follower_twice_in_a_list_that_is_not_planned_is_found(engine: Engine) -
 def test_sorted_list_needs_no_second_look(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     names = sorted(ledger.openids(40))
     monkeypatch.setattr(ledger, "openids", lambda count: names[:count])
-    monkeypatch.setattr("models.ledger.audit.recipients._repeated", None)
+    monkeypatch.setattr("models.ledger.audit.audited_lists._repeated", None)
     broadcast_id = four_batches(engine)
     change_batch(engine, broadcast_id, 4, start=29)
     with pytest.raises(TypeError):
@@ -283,7 +285,7 @@ def test_msg_id_with_two_batches_is_found_also_between_broadcasts(
     change_attempt(engine, attempt(engine, other, 1), msg_id=1)
     shared = [
         (one.broadcast_id, one.n, one.facts["owner"], one.facts["other"])
-        for one in audit.audit_all(engine, waits=WAITS).findings
+        for one in audit_run.audit_all(engine, waits=WAITS).findings
         if one.found is Found.SHARED_MSG_ID
     ]
     assert sorted(shared) == sorted([(broadcast_id, 1, other, 1), (other, 1, broadcast_id, 1)])

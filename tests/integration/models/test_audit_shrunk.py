@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from broadcast import openid
-from broadcast.call import clientmsgid
-from broadcast.plan.chunk import SHRUNK, Chunk, name_of
-from broadcast.states import BatchState
+from broadcast.rules.calls import clientmsgid
+from broadcast.rules.plan.chunk import SHRUNK, Chunk, name_of
+from broadcast.rules.states import BatchState
 from models import BroadcastRow
-from models.ledger import uploads
-from models.ledger.audit import Found
+from models.ledger.audit.case import Found
+from models.ledger.lists import uploads
 from models.recipients import ChunkRow, Skipped
 from tests.integration.models.tampering import (
     ON_SQLITE,

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.path import SendPath
-from broadcast.call.rules import DEFAULT_RULES
-from broadcast.call.waits import REPEAT_WINDOW
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import Phase
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.calls.policy import DEFAULT_RULES, REPEAT_WINDOW
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import Phase, Reason
 from models import Lane
-from models.gate import GateRow
-from models.ledger import audit, lanes, leases, operator, sweeps, uploads
-from models.ledger.audit import Found
-from models.ledger.transaction import write
+from models.batch_tables import GateRow
+from models.ledger.audit import audit_run, case
+from models.ledger.audit.case import Found
+from models.ledger.lane import leases
+from models.ledger.lists import uploads
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import write
+from models.ledger.steer import operator, sweeps
 from tests.integration.models.stories import close, let_wait
 from tests.integration.models.tampering import (
     HOUR,
@@ -79,7 +81,9 @@ def test_call_behind_a_gate_of_its_broadcast_is_found(
     claimed_behind(engine, broadcast_id, gate(engine, kind))
     one = finding(engine, what)
     assert (one.n, one.facts["number"]) == (3, 1)
-    assert what in {one.found for one in audit.audit(engine, broadcast_id, waits=WAITS).findings}
+    assert what in {
+        one.found for one in audit_run.audit(engine, broadcast_id, waits=WAITS).findings
+    }
 
 
 @pytest.mark.parametrize("opened", [True, False])
@@ -180,7 +184,7 @@ def test_halt_that_was_closed_twice_is_found_on_the_account(
     add(engine, GateRow, gate(engine, GateKind.HALT))
     one = finding(engine, Found.CLOSED_TWICE)
     assert (one.account, one.broadcast_id) == ("default", "")
-    assert audit.audit(engine, broadcast_id, waits=WAITS).findings == []
+    assert audit_run.audit(engine, broadcast_id, waits=WAITS).findings == []
 
 
 @pytest.mark.parametrize(
@@ -212,7 +216,7 @@ def test_call_with_a_counter_that_the_account_never_had_is_found(
 def test_call_whose_driver_is_gone_for_long_is_found(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).claim()
-    ledger.pass_time(engine, lanes.LEASE + 2 * SECOND)
+    ledger.pass_time(engine, lane_rows.LEASE + 2 * SECOND)
     assert found(engine) == set()
     ledger.pass_time(engine, HOUR)
     assert Found.CALLING in found(engine)
@@ -275,11 +279,11 @@ def test_broadcast_that_no_sweep_would_find_is_found(
     at = None if late is None else moment(engine) + late
     change_broadcast(engine, broadcast_id, due_at=at)
     assert finding(engine, Found.DUE).broadcast_id == broadcast_id
-    alone = audit.audit(engine, broadcast_id, waits=WAITS).findings
+    alone = audit_run.audit(engine, broadcast_id, waits=WAITS).findings
     assert [one.found for one in alone] == [Found.DUE]
     other = ledger.broadcast(engine)
     change_broadcast(engine, broadcast_id, due_at=at)
-    assert audit.audit(engine, other, waits=WAITS).findings == []
+    assert audit_run.audit(engine, other, waits=WAITS).findings == []
 
 
 def test_wait_that_an_acceptance_ended_holds_nobody_up(engine: Engine) -> None:
@@ -337,9 +341,9 @@ def test_upload_that_was_given_up_and_not_cleared_is_found(engine: Engine) -> No
 def test_many_findings_are_counted_and_not_all_kept(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.ledger.audit.run.MOST_KEPT", 2)
+    monkeypatch.setattr("models.ledger.audit.audit_run.MOST_KEPT", 2)
     broadcast_id = ledger.broadcast(engine, size=40, batches=4)
     for n in range(1, 5):
         change_batch(engine, broadcast_id, n, clientmsgid=str(n) * 25)
-    done = audit.audit_all(engine, waits=WAITS)
-    assert (len(done.findings), done.counts[audit.Check.KEYS]) == (2, 4)
+    done = audit_run.audit_all(engine, waits=WAITS)
+    assert (len(done.findings), done.counts[case.Check.KEYS]) == (2, 4)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.operator_verdict import NotSent, Sent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.retry import RetryVerdict
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
-from models.ledger import operator, resolves, retries
-from models.ledger.audit import Found
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent, Sent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.states import BatchState, Reason
+from models.ledger.audit.case import Found
+from models.ledger.outcomes import resolves
+from models.ledger.steer import operator, retries
 from tests.integration.models.stories import lost_then, take_over
 from tests.integration.models.tampering import (
     ON_SQLITE,

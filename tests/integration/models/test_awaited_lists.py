@@ -12,13 +12,16 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.errors import ConflictError
-from broadcast.plan import submission
-from broadcast.plan.audience import OpenIDs
-from broadcast.plan.submission import BeingStoredError, Body, TakenOverError
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.audience import OpenIDs
+from broadcast.rules.plan.submission import BeingStoredError, Body, TakenOverError
 from models import ChunkRow, Submission
-from models.ledger import awaited_lists, submits, sweeps, upload_beat, uploads
-from models.ledger.reading import ids, reports
-from models.ledger.transaction import write
+from models.ledger.lists import uploads
+from models.ledger.rows import held_rows
+from models.ledger.rows.transaction import write
+from models.ledger.steer import sweeps
+from models.ledger.submit import awaited_lists, submits
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.ledger import body, published
 
@@ -89,14 +92,14 @@ def test_a_key_belongs_to_the_id_that_is_reserved_for_it_at_every_door(
             refused()
         assert caught.value.message_id == "error.submit.key_awaited"
 
-    assert ids.under_key(engine, "default", "one") is None
+    assert held_rows.under_key(engine, "default", "one") is None
     assert reserve(engine, body(key="one")) == (mine.reserved, False)
     fence = begin(engine, mine)
     store(engine, mine, fence)
     publish(engine, mine, fence)
     # Of a command that says the same it is the same.
     assert submits.find(engine, body(key="one")) == mine.reserved
-    assert ids.under_key(engine, "default", "one") == mine.reserved
+    assert held_rows.under_key(engine, "default", "one") == mine.reserved
     assert reserve(engine, body(key="one")) == (mine.reserved, False)
 
 
@@ -186,7 +189,7 @@ def test_a_list_may_be_awaited_for_a_day_from_its_last_sign_of_life(
 ) -> None:
     ledger.pass_time(engine, 23 * HOUR)
     do(engine, mine)
-    ledger.pass_time(engine, upload_beat.AWAITED_FOR - SECOND * 30)
+    ledger.pass_time(engine, uploads.AWAITED_FOR - SECOND * 30)
     assert sweeps.forget_uploads(engine) == 0
     assert reserve(engine, mine) == (mine.reserved, False)
 
@@ -195,7 +198,7 @@ def test_a_list_may_be_awaited_for_a_day_from_its_last_sign_of_life(
     again, created = reserve(engine, body(key="one", text="别的"))
     assert created
     assert again != mine.reserved
-    assert [one.id for one in reports.reports(engine)] == [again]
+    assert [one.id for one in broadcast_reports.reports(engine)] == [again]
 
 
 def test_lists_show_no_upload_that_lost_its_key_and_programs_none_that_is_not_awaited(
@@ -205,9 +208,9 @@ def test_lists_show_no_upload_that_lost_its_key_and_programs_none_that_is_not_aw
     winner = published(engine, body(key="two"))
     under_way = ledger.upload(engine, body(key="three"))
 
-    shown = {one.id for one in reports.reports(engine)}
-    programs = {one.id for one in reports.reports(engine, awaited_only=True)}
+    shown = {one.id for one in broadcast_reports.reports(engine)}
+    programs = {one.id for one in broadcast_reports.reports(engine, awaited_only=True)}
 
     assert shown == {mine.reserved, winner, under_way}
     assert programs == {mine.reserved, winner}
-    assert [one.id for one in reports.reports(engine, key="two")] == [winner]
+    assert [one.id for one in broadcast_reports.reports(engine, key="two")] == [winner]

@@ -8,19 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.accounts import Account
-from broadcast.call.circuit_breaker import CircuitBreaker
-from broadcast.call.operator_verdict import NotSent, Sent
-from broadcast.call.rules import Rules
-from broadcast.call.waits import REPEAT_WINDOW, UNKNOWN_TRIES
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.operator_verdict import NotSent, Sent
+from broadcast.rules.calls.policy import REPEAT_WINDOW, UNKNOWN_TRIES, CircuitBreaker, Rules
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import BroadcastRow, GateRow
-from models.ledger import operator, resolves, retries, sweeps
-from models.ledger.reading import reports
-from models.ledger.reading.next_work import Kind
+from models.ledger.lane.next_work import Kind
+from models.ledger.outcomes import resolves
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import OVER, SOON, kinds, lost_then, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -61,7 +58,7 @@ def doubt(driver: Driver, times: int = 1) -> None:
 
 
 def state(engine: Engine, broadcast_id: str) -> BroadcastState:
-    return reports.report(engine, broadcast_id).state
+    return broadcast_reports.report(engine, broadcast_id).state
 
 
 def breakers(engine: Engine) -> list[Any]:
@@ -89,7 +86,7 @@ def test_the_third_refusal_of_a_kind_pauses_the_broadcast_and_the_next_goes_on(
 
     refuse(driver, 40003)
 
-    told = reports.report(engine, pairs)
+    told = broadcast_reports.report(engine, pairs)
     assert told.state is BroadcastState.PAUSED
     assert told.recipients["refused"] == told.recipients["waiting"] == 6
     gate = the_gate(engine, GateKind.BREAKER, pairs)
@@ -148,7 +145,7 @@ def test_a_wrong_list_is_paused_before_its_halves_are_called(engine: Engine) -> 
     refuse(driver, 40003, 40003, 40003)
 
     assert ledger.states(engine, broadcast_id)[BatchState.SPLIT] == 3
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.PAUSED
     assert the_gate(engine, GateKind.BREAKER, broadcast_id).count == 3
     assert told.recipients == {
@@ -209,7 +206,7 @@ def test_the_third_doubt_of_an_account_stops_it_and_other_accounts_go_on(
 
     doubt(driver)
 
-    told = reports.report(engine, other)
+    told = broadcast_reports.report(engine, other)
     [gate] = told.lane.gates
     assert (told.state, gate.kind) == (BroadcastState.HELD, GateKind.BREAKER)
     assert (gate.scope, gate.reason) == (GateScope.ACCOUNT, Reason.TOO_MANY_DOUBTS)

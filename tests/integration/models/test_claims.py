@@ -10,19 +10,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, event, func, select, update
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.rules import Rules
-from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from models.attempt import AttemptRow
-from models.broadcast import BroadcastRow
-from models.ledger import claims, lanes, leases, operator, records
-from models.ledger.reading import next_work, reports
-from models.ledger.reading.next_work import Kind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Rules, Waits
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from models.batch_tables import AttemptRow
+from models.broadcast_tables import BroadcastRow
+from models.ledger.lane import claims, leases, next_work, records
+from models.ledger.lane.next_work import Kind
+from models.ledger.rows import lane_rows
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import close, let_wait
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -56,9 +56,9 @@ DRIVE = """
 import sys
 from models.engine import open_engine
 from models.ledger import claims, leases
-from models.ledger.reading import next_work
-from models.ledger.reading.next_work import Kind
-from models.ledger.records import record
+from models.ledger.reading.reading import next_work
+from models.ledger.lane.next_work import Kind
+from models.ledger.lane.records import record
 from tests.kit.ledger import said
 
 engine, me = open_engine(sys.argv[1]), sys.argv[2]
@@ -89,7 +89,7 @@ def test_processes_that_share_a_lane_call_each_batch_once(
     assert sum(int(process.output.split()[-1]) for process in running) == 30
     assert attempts(engine) == 30
     assert ledger.states(engine, broadcast_id) == {BatchState.ACCEPTED: 30}
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 
 
 @pytest.fixture
@@ -107,14 +107,14 @@ def refused(driver: Driver, work: next_work.Work) -> None:
 
 def test_claim_fails_after_the_lane_changed_hands(driver: Driver) -> None:
     work = driver.next()
-    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    ledger.pass_time(driver.engine, lane_rows.LEASE + timedelta(seconds=1))
     Driver(driver.engine, owner="another")
     refused(driver, work)
 
 
 def test_claim_fails_after_the_lease_ran_out(driver: Driver) -> None:
     work = driver.next()
-    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    ledger.pass_time(driver.engine, lane_rows.LEASE + timedelta(seconds=1))
     refused(driver, work)
 
 
@@ -127,7 +127,7 @@ def test_claim_fails_after_the_lane_was_released(driver: Driver) -> None:
 def test_claim_fails_though_the_driver_that_came_between_is_gone(driver: Driver) -> None:
     """What was read before the other one came is old, and the lane free."""
     work = driver.next()
-    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    ledger.pass_time(driver.engine, lane_rows.LEASE + timedelta(seconds=1))
     leases.release(driver.engine, Driver(driver.engine, owner="another").held)
     refused(driver, work)
 
@@ -150,7 +150,7 @@ def test_claim_fails_after_the_late_reply_to_the_driver_before(
 ) -> None:
     """The doubt that was to be repeated is none any more, though no call was added."""
     claim = driver.claim()
-    ledger.pass_time(driver.engine, lanes.LEASE + timedelta(seconds=1))
+    ledger.pass_time(driver.engine, lane_rows.LEASE + timedelta(seconds=1))
     successor = Driver(driver.engine, owner="another")
     work = successor.next()
     assert work.state is BatchState.UNKNOWN
@@ -234,7 +234,7 @@ def test_commit_whose_answer_is_lost_is_given_back(driver: Driver) -> None:
     assert batch.state is BatchState.PLANNED
     with driver.engine.connect() as connection:
         assert connection.scalars(select(AttemptRow.outcome)).all() == [Outcome.NOT_CALLED]
-    assert reports.report(driver.engine, work.broadcast_id).calls == 0
+    assert broadcast_reports.report(driver.engine, work.broadcast_id).calls == 0
     driver.call(said(0, msg_id=7))
 
 

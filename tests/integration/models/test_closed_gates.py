@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from broadcast.call.path import SendPath
-from broadcast.call.rules import Rules
 from broadcast.errors import InputError
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.states import BatchState
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.states import BatchState
 from models import AttemptRow, GateRow, Lane
 from models.engine import now
-from models.ledger import claims, operator, retries, sweeps
-from models.ledger.reading import reports
-from models.ledger.reading.next_work import Kind
-from models.ledger.transaction import read
+from models.ledger.lane import claims
+from models.ledger.lane.next_work import Kind
+from models.ledger.rows.transaction import read
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import OVER, close, kinds, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -373,7 +373,7 @@ def test_gate_whose_list_of_broadcasts_cannot_be_read_counts_and_can_be_opened(
     with engine.begin() as connection:
         connection.execute(update(GateRow).values(broadcasts=stored))
 
-    [gate] = reports.report(engine, broadcast_id).gates
+    [gate] = broadcast_reports.report(engine, broadcast_id).gates
     assert (gate.kind, gate.broadcasts) == (GateKind.PAUSE, ())
     assert Driver(engine).next().kind is Kind.REST
     ledger.broadcast(engine)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.result import CallResult
-from broadcast.plan.audience import Everyone
-from broadcast.states import BatchState
-from models.ledger import operator
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.plan.audience import Everyone
+from broadcast.rules.states import BatchState
+from models.ledger.steer import operator
 from tests.chaos.verdict import Finding, Leaf, history, leaves
 from tests.integration.models import test_sendall
 from tests.integration.models.stories import lost_then, take_over

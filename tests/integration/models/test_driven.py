@@ -7,25 +7,26 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.waits import Waits
-from broadcast.gates.blockers import Blocker
-from broadcast.gates.blockers import of as standstills
-from broadcast.gates.kinds import Cause
-from broadcast.reports import Ahead, Driven, Report
-from broadcast.states import BatchState
-from models.batch import Batch
-from models.broadcast import BroadcastRow
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.gates.blockers import Blocker
+from broadcast.rules.gates.blockers import of as standstills
+from broadcast.rules.gates.gate import Cause
+from broadcast.rules.reports import Ahead, Driven, Report
+from broadcast.rules.states import BatchState
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
 from models.engine import now
-from models.ledger import leases, operator
-from models.ledger.audit.findings import Found
-from models.ledger.audit.run import audit
-from models.ledger.reading import next_work, reports
+from models.ledger.audit.audit_run import audit
+from models.ledger.audit.case import Found
+from models.ledger.lane import leases, next_work
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
 
 def told(engine: Engine, broadcast_id: str) -> Report:
-    return reports.report(engine, broadcast_id)
+    return broadcast_reports.report(engine, broadcast_id)
 
 
 def driven(engine: Engine, broadcast_id: str) -> Driven:

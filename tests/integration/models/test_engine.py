@@ -15,13 +15,14 @@ from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import IntegrityError, OperationalError
 
 from broadcast.errors import DatabaseAwayError, EncodingError, SettingsError
+from broadcast.views.texts import Texts
 from models import engine as engines
 from models import schema
-from models.account import Lane
+from models.accounts import Lane
 from models.engine import open_engine, parse, reachable, reader
-from models.ledger import leases, transaction
-from models.ledger.transaction import read, write
-from presentation.texts import Texts
+from models.ledger.lane import leases
+from models.ledger.rows import transaction
+from models.ledger.rows.transaction import read, write
 from tests.kit import ledger, template
 from tests.kit.wait import until
 from tests.servers.mariadb import MariaDB

@@ -14,15 +14,12 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.errors import InputError
-from broadcast.events import EventKind
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.states import BATCH_MOVES, BatchState, BroadcastState, Phase
+from broadcast.names import EventKind
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models import Base
 from models.engine import open_engine
-from models.ledger import (
-    records,
-)
+from models.ledger.lane import records
 from tests.integration.models.move_stories import (
     BATCH_STORIES,
     GATE_STORIES,

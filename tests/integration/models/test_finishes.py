@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.operator_verdict import NotSent, Sent
-from broadcast.call.waits import Waits
-from broadcast.finish import Article, Copyright, Counts, Delivered, FinishEvent
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
+from broadcast.rules.calls.operator_verdict import NotSent, Sent
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.finish_events import Article, Copyright, Counts, Delivered, FinishEvent
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import Finish
-from models.ledger import finishes, records, resolves, results
-from models.ledger.reading import reports
+from models.ledger.lane import records
+from models.ledger.outcomes import resolves, results
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import doubt, lost_then, snapshot
 from tests.integration.models.tampering import found
 from tests.kit import ledger
@@ -59,7 +59,7 @@ def test_event_finishes_the_batch_and_mass_get_is_asked_no_more(
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
 
-    taken = finishes.take(driver.engine, "default", event(71))
+    taken = results.take_finish(driver.engine, "default", event(71))
 
     assert (taken.new, taken.broadcast_id, taken.n) == (True, broadcast_id, 1)
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
@@ -71,7 +71,7 @@ def test_event_finishes_the_batch_and_mass_get_is_asked_no_more(
 
 def test_event_before_our_own_reply_is_kept_and_met(driver: Driver, broadcast_id: str) -> None:
     claim = driver.claim()
-    assert finishes.take(driver.engine, "default", event(71)).broadcast_id is None
+    assert results.take_finish(driver.engine, "default", event(71)).broadcast_id is None
     assert stands(driver.engine, broadcast_id) == (B.CALLING, None)
 
     driver.record(claim, said(0, msg_id=71))
@@ -83,7 +83,7 @@ def test_event_before_our_own_reply_is_kept_and_met(driver: Driver, broadcast_id
 
 def test_event_before_a_45065_that_names_its_job_is_met(driver: Driver, broadcast_id: str) -> None:
     lost_then(driver)
-    finishes.take(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(71))
     assert stands(driver.engine, broadcast_id)[0] is B.UNKNOWN
 
     ledger.pass_time(driver.engine, timedelta(seconds=3))
@@ -94,10 +94,10 @@ def test_event_before_a_45065_that_names_its_job_is_met(driver: Driver, broadcas
 
 def test_event_twice_changes_nothing(driver: Driver, broadcast_id: str) -> None:
     driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(71))
     before = (snapshot(driver.engine), rows(driver.engine))
 
-    again = finishes.take(driver.engine, "default", event(71, "err(20001)"))
+    again = results.take_finish(driver.engine, "default", event(71, "err(20001)"))
 
     assert (again.new, again.n) == (False, 1)
     assert (snapshot(driver.engine), rows(driver.engine)) == before
@@ -115,7 +115,7 @@ def test_events_of_one_job_that_come_to_several_processes_at_once_leave_the_weig
 
     def take(one: FinishEvent) -> None:
         together.wait()
-        finishes.take(engine, "sent-nothing-yet", one)
+        results.take_finish(engine, "sent-nothing-yet", one)
 
     with ThreadPoolExecutor(len(words)) as threads:
         list(threads.map(take, words))
@@ -132,7 +132,7 @@ def test_event_that_comes_to_several_processes_at_once_is_stored_once(
     def take(n: int) -> bool:
         together.wait()
         account = "default" if n % 2 else "sent-nothing-yet"
-        return finishes.take(engine, account, event(71)).new
+        return results.take_finish(engine, account, event(71)).new
 
     with ThreadPoolExecutor(4) as threads:
         new = list(threads.map(take, range(4)))
@@ -144,7 +144,7 @@ def test_event_of_another_account_is_nobodys(driver: Driver, broadcast_id: str) 
     ledger.broadcast(driver.engine, owner=ledger.account("other"))
     driver.call(said(0, msg_id=71))
 
-    assert finishes.take(driver.engine, "other", event(71)).broadcast_id is None
+    assert results.take_finish(driver.engine, "other", event(71)).broadcast_id is None
 
     assert stands(driver.engine, broadcast_id) == (B.ACCEPTED, None)
 
@@ -152,7 +152,7 @@ def test_event_of_another_account_is_nobodys(driver: Driver, broadcast_id: str) 
 def test_event_is_never_matched_by_its_counts(driver: Driver, broadcast_id: str) -> None:
     doubt(driver)
 
-    finishes.take(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(71))
 
     assert stands(driver.engine, broadcast_id)[0] is B.IN_DOUBT
     assert ledger.batch(driver.engine, broadcast_id).msg_id is None
@@ -160,7 +160,7 @@ def test_event_is_never_matched_by_its_counts(driver: Driver, broadcast_id: str)
 
 def test_operators_msg_id_meets_its_event(driver: Driver, broadcast_id: str) -> None:
     doubt(driver)
-    finishes.take(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(71))
 
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(71), who="a person")
 
@@ -177,7 +177,7 @@ def test_event_proves_an_already_accepted_that_nothing_else_proved(
     driver.call(said(45065, msg_id=71))
     assert stands(driver.engine, broadcast_id) == (B.UNKNOWN, Reason.UNPROVED_ACCEPTANCE)
 
-    finishes.take(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(71))
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
     assert found(driver.engine) == set()
@@ -192,7 +192,7 @@ def test_event_settles_the_doubt_of_the_one_batch_to_which_wechat_named_its_job(
     records.confirm(driver.engine, row.id, 71, known=False)
     assert stands(driver.engine, broadcast_id)[0] is B.IN_DOUBT
 
-    finishes.take(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(71))
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
 
@@ -207,7 +207,7 @@ def test_event_settles_nothing_where_wechat_named_its_job_to_two_batches(
         row = ledger.batch(driver.engine, broadcast_id, n)
         records.confirm(driver.engine, row.id, 71, known=False)
 
-    finishes.take(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(71))
 
     assert ledger.states(driver.engine, broadcast_id) == {B.IN_DOUBT: 2}
 
@@ -222,26 +222,26 @@ def test_refusal_of_a_job_is_told_after_the_end_of_the_broadcast(
 ) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
-    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.COMPLETED
 
-    finishes.take(driver.engine, "default", event(71, status, sent=0))
+    results.take_finish(driver.engine, "default", event(71, status, sent=0))
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, reason)
-    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.PARTIAL
 
-    finishes.take(driver.engine, "default", event(72, status, sent=0))
-    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.FAILED
+    results.take_finish(driver.engine, "default", event(72, status, sent=0))
+    assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.FAILED
     assert found(driver.engine) == set()
 
 
 def test_refusal_that_comes_before_our_reply_waits_for_it(
     driver: Driver, broadcast_id: str
 ) -> None:
-    finishes.take(driver.engine, "default", event(72, "err(20013)"))
+    results.take_finish(driver.engine, "default", event(72, "err(20013)"))
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
 
     assert stands(driver.engine, broadcast_id, 2) == (B.REFUSED, Reason.REVIEW_REFUSED)
-    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.PARTIAL
 
 
 def test_failure_after_which_some_have_it_leaves_the_batch_accepted(
@@ -250,7 +250,7 @@ def test_failure_after_which_some_have_it_leaves_the_batch_accepted(
     """Whoever takes them for missed would send to them a second time."""
     driver.call(said(0, msg_id=71))
 
-    finishes.take(driver.engine, "default", event(71, "send fail", sent=3))
+    results.take_finish(driver.engine, "default", event(71, "send fail", sent=3))
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
 
@@ -259,7 +259,7 @@ def test_word_that_no_list_names_leaves_the_batch_to_mass_get(
     driver: Driver, broadcast_id: str
 ) -> None:
     driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", event(71, "something new", sent=0))
+    results.take_finish(driver.engine, "default", event(71, "something new", sent=0))
     assert stands(driver.engine, broadcast_id) == (B.ACCEPTED, None)
 
     ledger.pass_time(driver.engine, FIRST)
@@ -269,7 +269,7 @@ def test_word_that_no_list_names_leaves_the_batch_to_mass_get(
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.JOB_FAILED)
     # WeChat names its review only later.
     later = replace(event(71, "err(20001)", sent=0), created_at=NOON)
-    finishes.take(driver.engine, "default", later)
+    results.take_finish(driver.engine, "default", later)
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
 
 
@@ -289,10 +289,10 @@ def test_event_outweighs_mass_get_whichever_came_first(
     ledger.pass_time(driver.engine, FIRST)
     [row, _] = results.due_batches(driver.engine, "default", 9)
     if event_first:
-        finishes.take(driver.engine, "default", event(71, status, sent=sent))
+        results.take_finish(driver.engine, "default", event(71, status, sent=sent))
     results.heard(driver.engine, row, polled, waits=WAITS)
     if not event_first:
-        finishes.take(driver.engine, "default", event(71, status, sent=sent))
+        results.take_finish(driver.engine, "default", event(71, status, sent=sent))
 
     assert stands(driver.engine, broadcast_id)[0] is ends
     assert ledger.batch(driver.engine, broadcast_id).poll_at is None
@@ -304,12 +304,12 @@ def test_report_adds_up_the_counts_of_the_accepted_batches(
 ) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
-    assert reports.report(driver.engine, broadcast_id).delivered == Delivered()
+    assert broadcast_reports.report(driver.engine, broadcast_id).delivered == Delivered()
 
-    finishes.take(driver.engine, "default", event(71, sent=8))
-    one = reports.report(driver.engine, broadcast_id)
-    finishes.take(driver.engine, "default", event(72, sent=9))
-    both = reports.report(driver.engine, broadcast_id)
+    results.take_finish(driver.engine, "default", event(71, sent=8))
+    one = broadcast_reports.report(driver.engine, broadcast_id)
+    results.take_finish(driver.engine, "default", event(72, sent=9))
+    both = broadcast_reports.report(driver.engine, broadcast_id)
 
     assert one.delivered == Delivered(jobs=1, counts=Counts(total=10, eligible=9, sent=8, errors=1))
     assert both.delivered == Delivered(
@@ -325,11 +325,11 @@ def test_report_adds_up_the_counts_of_the_accepted_batches(
 def test_report_adds_up_only_figures_that_every_job_has(driver: Driver, broadcast_id: str) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
-    finishes.take(driver.engine, "default", event(71, sent=8))
+    results.take_finish(driver.engine, "default", event(71, sent=8))
     unread = Counts(eligible=9, sent=7, errors=2)
-    finishes.take(driver.engine, "default", replace(event(72), counts=unread))
+    results.take_finish(driver.engine, "default", replace(event(72), counts=unread))
 
-    told = reports.report(driver.engine, broadcast_id).delivered
+    told = broadcast_reports.report(driver.engine, broadcast_id).delivered
 
     assert told == Delivered(jobs=2, counts=Counts(eligible=18, sent=15, errors=3))
 
@@ -342,9 +342,9 @@ def test_event_is_read_as_it_was_pushed(driver: Driver, broadcast_id: str) -> No
     )  # fmt: skip
     driver.call(said(0, msg_id=71))
 
-    finishes.take(driver.engine, "default", whole)
+    results.take_finish(driver.engine, "default", whole)
 
-    assert reports.report(driver.engine, broadcast_id).batch_list[0].finish == whole
+    assert broadcast_reports.report(driver.engine, broadcast_id).batch_list[0].finish == whole
 
 
 @pytest.mark.parametrize("status", ["send fail", "err(20001)"])
@@ -353,10 +353,10 @@ def test_counts_of_a_job_that_the_review_refused_are_added(
 ) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
-    finishes.take(driver.engine, "default", event(71))
-    finishes.take(driver.engine, "default", event(72, status, sent=0))
+    results.take_finish(driver.engine, "default", event(71))
+    results.take_finish(driver.engine, "default", event(72, status, sent=0))
 
-    there = reports.report(driver.engine, broadcast_id)
+    there = broadcast_reports.report(driver.engine, broadcast_id)
 
     each = event(71).counts, event(72, status, sent=0).counts
     added = {name: sum(getattr(one, name) or 0 for one in each)

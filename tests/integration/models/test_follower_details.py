@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.ledger import follower_details, follower_lists, follower_syncs
-from models.ledger.follower_details import ListReplacedError
-from models.ledger.reading import followers as reading
+from models.ledger.followers import follower_changes, follower_lists, follower_syncs
+from models.ledger.followers import followers as reading
+from models.ledger.followers.follower_changes import ListReplacedError
 from tests.integration.models.test_follower_syncs import LISTED, NOON, PEOPLE, synced
 from tests.kit import follows, ledger
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from models.ledger.reading.followers import FollowerList
+    from models.ledger.followers.followers import FollowerList
 
 CAME = datetime(2024, 2, 29, 1, 2, 3, tzinfo=UTC)
 
@@ -36,7 +36,9 @@ def made(engine: Engine, *, minute: float = 0) -> FollowerList:
 
 def undated(engine: Engine, of: FollowerList) -> list[str]:
     return [
-        who.decode() for one in follower_details.everybody(engine, of) for who in one.ids.tolist()
+        who.decode()
+        for one in follower_changes.everybody_without_details(engine, of)
+        for who in one.ids.tolist()
     ]
 
 
@@ -45,11 +47,11 @@ def test_everybody_undated_is_asked_about_and_no_one_again_whom_wechat_dated(
 ) -> None:
     there = made(engine)
     assert undated(engine, there) == PEOPLE
-    first, *_ = follower_details.everybody(engine, there)
+    first, *_ = follower_changes.everybody_without_details(engine, there)
     said = {PEOPLE[0]: CAME, PEOPLE[7]: CAME + timedelta(days=1)}
 
-    follower_details.take(engine, first.chunk_id, said)
-    follower_details.take(engine, first.chunk_id, {PEOPLE[9]: CAME, PEOPLE[0]: NOON})
+    follower_changes.take_details(engine, first.chunk_id, said)
+    follower_changes.take_details(engine, first.chunk_id, {PEOPLE[9]: CAME, PEOPLE[0]: NOON})
 
     assert undated(engine, there) == [
         one for one in PEOPLE if one not in {PEOPLE[0], PEOPLE[7], PEOPLE[9]}
@@ -63,8 +65,8 @@ def test_everybody_undated_is_asked_about_and_no_one_again_whom_wechat_dated(
 
 def test_the_next_list_keeps_since_when_people_follow(engine: Engine) -> None:
     there = made(engine)
-    first, *_ = follower_details.everybody(engine, there)
-    follower_details.take(engine, first.chunk_id, {PEOPLE[0]: CAME})
+    first, *_ = follower_changes.everybody_without_details(engine, there)
+    follower_changes.take_details(engine, first.chunk_id, {PEOPLE[0]: CAME})
 
     again = made(engine, minute=100)
 
@@ -87,9 +89,9 @@ def test_who_left_is_not_asked_about_and_a_push_of_a_subscription_dates(engine: 
 
 def test_who_came_back_after_they_were_listed_follows_since_then(engine: Engine) -> None:
     there = made(engine)
-    first, *_ = follower_details.everybody(engine, there)
+    first, *_ = follower_changes.everybody_without_details(engine, there)
     back = NOON + timedelta(days=2)
-    follower_details.take(engine, first.chunk_id, {PEOPLE[0]: back})
+    follower_changes.take_details(engine, first.chunk_id, {PEOPLE[0]: back})
 
     # They had left before they came back, and WeChat says that late.
     follows.left(engine, "default", PEOPLE[0], at=back - timedelta(hours=1))
@@ -101,12 +103,12 @@ def test_who_came_back_after_they_were_listed_follows_since_then(engine: Engine)
 
 def test_a_list_that_was_replaced_takes_nothing(engine: Engine) -> None:
     there = made(engine)
-    first, *_ = follower_details.everybody(engine, there)
+    first, *_ = follower_changes.everybody_without_details(engine, there)
     made(engine, minute=100)
     made(engine, minute=200)
     follower_syncs.clear(engine, "default", keep=1)
 
     with pytest.raises(ListReplacedError):
-        follower_details.take(engine, first.chunk_id, {PEOPLE[0]: CAME})
+        follower_changes.take_details(engine, first.chunk_id, {PEOPLE[0]: CAME})
     with pytest.raises(ListReplacedError):
-        list(follower_details.everybody(engine, there))
+        list(follower_changes.everybody_without_details(engine, there))

@@ -11,18 +11,18 @@ import pytest
 from sqlalchemy import Engine, delete, func, select
 
 from broadcast import openid
-from broadcast.sorted_openids import IDs
-from broadcast.sorted_pages import sorted_page
+from broadcast.sorted_openids import IDs, sorted_page
 from models import FollowerChange, FollowerChunk, FollowerPage
-from models.ledger import follower_lists, follower_syncs, transaction
-from models.ledger.follower_syncs import (
+from models.ledger.followers import follower_lists, follower_syncs
+from models.ledger.followers import followers as reading
+from models.ledger.followers.follower_syncs import (
     Ended,
     StoredPage,
     Sync,
     SyncLoopError,
     SyncTakenOverError,
 )
-from models.ledger.reading import followers as reading
+from models.ledger.rows import transaction
 from tests.kit import follows, ledger
 from tests.kit.openids import split
 
@@ -40,9 +40,11 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follower_lists, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(follower_syncs, "ROWS_AT_ONCE", 2)
     monkeypatch.setattr(follower_lists, "PAGES_AT_ONCE", 3)
-    monkeypatch.setattr("broadcast.sorted_pages.SAMPLED", 2)
+    monkeypatch.setattr("broadcast.sorted_openids.SAMPLED", 2)
     monkeypatch.setattr(follower_lists, "SAMPLED", 2)
-    monkeypatch.setattr("broadcast.sorted_pages.ranges.__kwdefaults__", {"beside": None, "most": 9})
+    monkeypatch.setattr(
+        "broadcast.sorted_openids.ranges.__kwdefaults__", {"beside": None, "most": 9}
+    )
 
 
 def names(pieces: Iterable[bytes]) -> list[str]:

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, update
 
 from broadcast import openid
 from models import FollowerSync
-from models.ledger.reading import followers as reading
+from models.ledger.followers import followers as reading
 from tests.kit import follows, ledger
 from tests.kit.openids import split
 

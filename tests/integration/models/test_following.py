@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.operator_verdict import NotSent
-from broadcast.states import BroadcastState
-from models.account import Lane
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.states import BroadcastState
+from models.accounts import Lane
 from models.engine import open_engine
-from models.ledger import operator, plans, resolves, retries, sweeps
-from models.ledger.reading.following import Followed
+from models.ledger.outcomes import resolves
+from models.ledger.plan import plans
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.views.history import Followed
 from tests.integration.models import stories
 from tests.kit import ledger, template
 from tests.kit.effort import Effortmeter

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from sqlalchemy import Engine, delete
 
 from models import Event
-from models.ledger import claims, operator, retries
-from models.ledger.reading import reports
+from models.ledger.lane import claims
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import SOON
 from tests.integration.models.words import WHO, doubt, resolve
 from tests.kit import ledger
@@ -45,7 +46,7 @@ def story(engine: Engine, account: str, before_each: Callable[[Engine], None]) -
     assert claim is not None
     before_each(engine)
     verdict = driver.record(claim, said(0, msg_id=7)).verdict
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     rows = ledger.batches(engine, broadcast_id)
     return [
         resumed, (resolved.changed, resolved.state), retried.goes, (work.n, claim.number), verdict,

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.operator_verdict import NotSent
-from broadcast.call.retry import RetryVerdict
-from broadcast.states import BatchState
-from cli.commands import settling
-from models.ledger import operator, resolves, retries
-from models.ledger.reading import reports
-from models.ledger.resolves import Resolved
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.states import BatchState
+from entrypoints.cli.commands import resolve
+from models.ledger.outcomes import resolves
+from models.ledger.outcomes.resolves import Resolved
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -47,8 +48,8 @@ def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
     done = retries.retry(engine, doubtful, who="tests")
     assert [list(group.numbers) for group in done.of(RetryVerdict.AGAIN)] == [[1]]
     assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
-    report = reports.report(engine, doubtful)
-    told = [*settling.resolved(doubtful, word), *settling.retried(report, done)]
+    report = broadcast_reports.report(engine, doubtful)
+    told = [*resolve.resolved(doubtful, word), *resolve.retried(report, done)]
     beware = [line.id for line in told if "forgotten" in line.id]
     assert beware == (["resolve.forgotten", "retry.forgotten_one"] if warned else [])
     if warned:

@@ -11,19 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from broadcast.call.operator_verdict import NotSent
-from broadcast.plan.submission import Terms
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.plan.submission import Terms
 from models.engine import open_engine
-from models.ledger import (
-    leases,
-    operator,
-    resolves,
-    results,
-    retries,
-    submits,
-    sweeps,
-)
-from models.ledger.reading import in_flight, known, next_work, recipients, reports
+from models.ledger.lane import leases, next_work
+from models.ledger.lists import recipients
+from models.ledger.outcomes import resolves, results
+from models.ledger.rows import known_accounts
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports, in_flight
 from tests.integration.models import crowded
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
@@ -84,14 +81,14 @@ def work(engine: Engine) -> dict[str, Callable[[], object]]:
         "next work": lambda: next_work.next_work(engine, "default"),
         "calls": calls,
         "plan": lambda: ledger.planned(engine, uncut),
-        "report": lambda: reports.report(engine, waits),
-        "list": lambda: reports.reports(engine),
-        "list of one account": lambda: reports.reports(engine, account="default"),
-        "lanes": lambda: reports.lanes(engine),
+        "report": lambda: broadcast_reports.report(engine, waits),
+        "list": lambda: broadcast_reports.reports(engine),
+        "list of one account": lambda: broadcast_reports.reports(engine, account="default"),
+        "lanes": lambda: broadcast_reports.lanes(engine),
         "going on": lambda: in_flight.going_on(engine, ["default"]),
         "in flight": lambda: in_flight.of_accounts(engine, ["default"]),
         "recipients": lambda: list(recipients.portions(engine, waits, "waiting")),
-        "accounts with work": lambda: known.with_work(engine),
+        "accounts with work": lambda: known_accounts.with_work(engine),
         "accounts with results": lambda: results.due_accounts(engine),
         "results": lambda: results.due_batches(engine, "default", 9),
         "dry run": lambda: submits.dry_run(
@@ -130,7 +127,7 @@ def test_nothing_that_is_done_all_day_reads_a_table_that_grows_from_end_to_end(
 
 def test_list_of_fifty_broadcasts_takes_a_handful_of_statements(busy: Engine) -> None:
     with listening(busy) as heard:
-        found = reports.reports(busy)
+        found = broadcast_reports.reports(busy)
     assert len(found) == 50
     assert len(heard) <= 9, [statement for statement, _ in heard]
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.decide import Verdict
-from broadcast.call.result import CallResult
-from broadcast.states import BatchState
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.decide import Verdict
+from broadcast.rules.states import BatchState
 from models.engine import open_engine
-from models.ledger import leases, records
+from models.ledger.lane import leases, records
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.tampering import SECOND, attempt, found, later
 from tests.kit import ledger

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.gates.kinds import GateKind
-from models.account import Lane
-from models.ledger import lanes, operator
-from models.ledger.reading import closed_gates
+from broadcast.rules.gates.gate import GateKind
+from models.accounts import Lane
+from models.ledger.rows import closed_gates, lane_rows
+from models.ledger.steer import operator
 from tests.kit import ledger
 
 pytestmark = pytest.mark.every_database
@@ -21,7 +21,7 @@ def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: E
 
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
-            lanes.hold(connection, "default")
+            lane_rows.hold(connection, "default")
             assert closed_gates.of(connection, "default", "") == []
             halting = threads.submit(operator.halt, engine, None, who="test")
             with pytest.raises(TimeoutError):

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.reports import Did, OperatorAction
-from models.ledger import operator, retries
-from models.ledger.reading import history, reports
-from presentation.report_json import as_json
+from broadcast.rules.reports import Did, OperatorAction
+from broadcast.views.json_objects import as_json
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports, history
 from tests.integration.models.words import doubt, refused, resolve
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -20,7 +20,7 @@ WHO = "cli:王小明@desk"
 
 
 def actions(engine: Engine, broadcast_id: str) -> list[OperatorAction]:
-    told = reports.report(engine, broadcast_id).operator_actions
+    told = broadcast_reports.report(engine, broadcast_id).operator_actions
     assert told is not None
     return list(told.actions)
 
@@ -106,7 +106,7 @@ def test_earlier_words_are_counted(engine: Engine, monkeypatch: pytest.MonkeyPat
     of = history.operator_actions
     monkeypatch.setattr(history, "operator_actions", functools.partial(of, most=3))
 
-    told = reports.report(engine, broadcast_id).operator_actions
+    told = broadcast_reports.report(engine, broadcast_id).operator_actions
 
     assert told is not None
     assert [one.why for one in told.actions] == ["3", "4", "4"]
@@ -121,7 +121,7 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
     resolve(engine, broadcast_id, None)
     operator.pause(engine, broadcast_id, who=WHO)
 
-    told: dict[str, Any] = as_json(reports.report(engine, broadcast_id))
+    told: dict[str, Any] = as_json(broadcast_reports.report(engine, broadcast_id))
 
     unhalted, resolved, paused = told["operator_actions"]
     assert (unhalted["action"], unhalted["account"]) == ("unhalt", "default")
@@ -132,4 +132,4 @@ def test_json_has_what_people_did_of_one_broadcast_and_lists_do_without(
     }  # fmt: skip
     assert set(paused) == {"at", "who", "action", "why"}
     assert told["operator_actions_earlier"] == 0
-    assert "operator_actions" not in as_json(reports.reports(engine)[0])
+    assert "operator_actions" not in as_json(broadcast_reports.reports(engine)[0])

@@ -8,13 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.waits import UNKNOWN_TRIES
 from broadcast.errors import RepeatedSendError
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
-from models.ledger import operator
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import UNKNOWN_TRIES
+from broadcast.rules.states import BatchState, Reason
+from models.ledger.steer import operator
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 

@@ -7,13 +7,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from broadcast.call.waits import Waits
-from broadcast.events import EventKind
-from broadcast.reasons import Reason
-from broadcast.states import BATCH_MOVES, BatchState
+from broadcast.names import EventKind
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.states import BATCH_MOVES, BatchState, Reason
 from models import Event
-from models.ledger import finishes, records, results, transitions
-from models.ledger.reading.next_work import Kind
+from models.ledger.lane import records, transitions
+from models.ledger.lane.next_work import Kind
+from models.ledger.outcomes import results
 from tests.integration.models.test_finishes import event, rows
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -42,12 +42,12 @@ def test_an_end_of_a_job_whose_move_is_illegal_is_kept_and_its_push_is_handled(
     driver.call(said(0, msg_id=71))
     hole(monkeypatch, BatchState.ACCEPTED)
 
-    taken = finishes.take(driver.engine, "default", event(71))
+    taken = results.take_finish(driver.engine, "default", event(71))
 
     assert (taken.new, taken.broadcast_id, taken.n) == (True, broadcast_id, 1)
     assert left_to_a_person(driver, broadcast_id, move="accepted -> finished")
     assert [row.msg_id for row in rows(driver.engine)] == [71]
-    assert not finishes.take(driver.engine, "default", event(71)).new
+    assert not results.take_finish(driver.engine, "default", event(71)).new
     assert driver.next().n == 2
 
 
@@ -77,7 +77,7 @@ def test_a_word_that_settles_a_45065_by_an_illegal_move_leaves_it_to_a_person(
     hole(monkeypatch, BatchState.UNKNOWN)
 
     if by_event:
-        finishes.take(driver.engine, "default", event(71))
+        results.take_finish(driver.engine, "default", event(71))
     else:
         records.confirm(driver.engine, work.batch_id, 71, known=True)
 

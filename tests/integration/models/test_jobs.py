@@ -7,12 +7,12 @@ from datetime import timedelta
 
 from sqlalchemy import Engine
 
-from broadcast.call.operator_verdict import NotSent, Sent
-from broadcast.jobs import Job, Stretch
+from broadcast.rules.calls.operator_verdict import NotSent, Sent
+from broadcast.rules.jobs import Job, Stretch
 from models.engine import now
-from models.ledger import finishes, records, resolves
-from models.ledger.reading import jobs, possibly_sent
-from models.ledger.transaction import read
+from models.ledger.lane import call_history, records
+from models.ledger.outcomes import ended_jobs, resolves, results
+from models.ledger.rows.transaction import read
 from tests.integration.models.stories import doubt
 from tests.integration.models.test_finishes import event
 from tests.kit import ledger
@@ -24,14 +24,16 @@ DAY = timedelta(days=1)
 def ended(engine: Engine, account: str = "default") -> list[Job]:
     with read(engine) as connection:
         moment = now(connection)
-        return list(jobs.ended(connection, account, Stretch(moment - 3 * DAY, moment + 3 * DAY)))
+        return list(
+            ended_jobs.jobs_ended(connection, account, Stretch(moment - 3 * DAY, moment + 3 * DAY))
+        )
 
 
 def push(engine: Engine, msg_id: int, *, after: timedelta = timedelta()) -> None:
     """Take the event of a job that ended so long after now."""
     with read(engine) as connection:
         at = now(connection) + after
-    finishes.take(engine, "default", replace(event(msg_id), created_at=at))
+    results.take_finish(engine, "default", replace(event(msg_id), created_at=at))
 
 
 def test_job_of_a_batch_is_that_batchs(driver: Driver, broadcast_id: str) -> None:
@@ -63,12 +65,12 @@ def test_job_that_a_batch_in_doubt_can_be_is_offered_and_not_booked_as_the_conso
     push(driver.engine, 99, after=timedelta(minutes=20))
 
     [job] = ended(driver.engine)
-    called = possibly_sent.called_at(driver.engine, broadcast_id)
+    called = call_history.called_at(driver.engine, broadcast_id)
 
     assert not job.of_console
     assert job.as_batch(broadcast_id, 1) is not None
     assert job.as_batch(broadcast_id, 2) is None
-    assert jobs.around(driver.engine, "default", list(called.values())) == [job]
+    assert ended_jobs.jobs_around(driver.engine, "default", list(called.values())) == [job]
 
 
 def test_job_that_a_review_held_for_hours_can_be_the_batch_in_doubt(

@@ -11,12 +11,15 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast import day
-from broadcast.overlap import Known, ToCome
-from broadcast.plan.audience import OpenIDs
-from broadcast.plan.chunk import Chunk
+from broadcast.rules.overlap import Known, ToCome
+from broadcast.rules.plan.audience import OpenIDs
+from broadcast.rules.plan.chunk import Chunk
 from models.engine import now
-from models.ledger import leases, operator, submits, uploads
-from models.ledger.reading import members, overlaps, recipients
+from models.ledger.lane import leases
+from models.ledger.lists import recipients, uploads
+from models.ledger.plan import removals
+from models.ledger.steer import operator
+from models.ledger.submit import overlaps, submits
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -188,14 +191,14 @@ def test_a_part_with_holes_is_known_by_its_places(engine: Engine) -> None:
     for fact in (said(0, msg_id=1), said(43004), said(0, msg_id=3)):
         driver.call(fact)
     with engine.connect() as connection:
-        there = members.ranges(connection, broadcast_id)
-    reached = [one for one in there if one.state in members.REACHED]
-    part = members.Part(broadcast_id=broadcast_id, ranges=reached)
+        there = removals.member_ranges(connection, broadcast_id)
+    reached = [one for one in there if one.state in removals.REACHED]
+    part = removals.Part(broadcast_id=broadcast_id, ranges=reached)
     by_place = replace(part, same_list=True)
 
     found = [
         (one.tolist(), other.tolist())
-        for one, other in members.hits(engine, chunks(PEOPLE), [part, by_place])
+        for one, other in removals.member_hits(engine, chunks(PEOPLE), [part, by_place])
     ]
 
     assert sum(map(sum, (one for one, _ in found))) == 20

@@ -9,18 +9,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult
-from broadcast.call.rules import Rules
-from broadcast.gates.kinds import GateKind
-from broadcast.plan.submission import Body
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from models.ledger import claims, operator, preflight, records, submits, sweeps
-from models.ledger.reading import reports
-from models.ledger.reading.next_work import Kind, Work
-from presentation import late
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.submission import Body
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.views import blocker_lines
+from models.ledger.lane import claims, preflight, records
+from models.ledger.lane.next_work import Kind, Work
+from models.ledger.steer import operator, sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import close, kinds, let_wait, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
@@ -82,7 +82,7 @@ def test_first_call_is_made_in_time_or_held(
     assert tried(engine) == called
 
     assert is_held(engine, broadcast_id) != called
-    state = reports.report(engine, broadcast_id).state
+    state = broadcast_reports.report(engine, broadcast_id).state
     assert state is (BroadcastState.SENDING if called else BroadcastState.HELD)
 
 
@@ -157,11 +157,13 @@ def test_a_claim_that_sent_nothing_is_no_first_call(engine: Engine, came: str) -
     _sends_nothing(engine, came)
     ledger.pass_time(engine, 6 * HOUR)
 
-    assert late.will_be_held(reports.report(engine, broadcast_id)), "status tells it before"
+    assert blocker_lines.will_be_held(broadcast_reports.report(engine, broadcast_id)), (
+        "status tells it before"
+    )
     assert not tried(engine)
 
     assert is_held(engine, broadcast_id)
-    assert reports.report(engine, broadcast_id).started_at is not None, "it was claimed"
+    assert broadcast_reports.report(engine, broadcast_id).started_at is not None, "it was claimed"
 
 
 def _sends_nothing(engine: Engine, came: str) -> None:
@@ -390,9 +392,11 @@ def test_hours_without_a_worker_are_not_hidden_by_the_calls_that_follow_them(
     ledger.pass_time(engine, timedelta(seconds=8))
     Driver(engine).call(said(0, msg_id=13))
     ledger.pass_time(engine, timedelta(seconds=8))
-    assert reports.report(engine, first).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, first).state is BroadcastState.COMPLETED
 
-    assert late.will_be_held(reports.report(engine, second)), "status tells it before"
+    assert blocker_lines.will_be_held(broadcast_reports.report(engine, second)), (
+        "status tells it before"
+    )
 
     assert not tried(engine)
 

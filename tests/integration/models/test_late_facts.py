@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from broadcast.call.operator_verdict import NotSent, Sent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.waits import Waits
-from broadcast.finish import FinishEvent
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
-from models.attempt import AttemptRow
-from models.ledger import finishes, resolves, results, retries
-from models.ledger.reading import history
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent, Sent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.finish_events import FinishEvent
+from broadcast.rules.states import BatchState, Reason
+from models.batch_tables import AttemptRow
+from models.ledger.outcomes import resolves, results
+from models.ledger.steer import retries
+from models.ledger.views import history
 from tests.integration.models.stories import lane, take_over
 from tests.integration.models.tampering import found
 from tests.kit import ledger
@@ -130,9 +130,9 @@ def test_late_acceptance_as_another_job_than_a_person_named_outlives_the_review_
     """A person named somebody else's job, whose review refused it; WeChat's own word is true."""
     claim = driver.claim()
     take_over(driver).call(said(40130))
-    finishes.take(driver.engine, "default", FinishEvent(msg_id=555_001, status="err(20001)"))
+    results.take_finish(driver.engine, "default", FinishEvent(msg_id=555_001, status="err(20001)"))
     if real:
-        finishes.take(driver.engine, "default", FinishEvent(msg_id=71, status=real))
+        results.take_finish(driver.engine, "default", FinishEvent(msg_id=71, status=real))
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(555_001), who="tests")
     assert ledger.batch(driver.engine, broadcast_id).reason is Reason.REVIEW_REFUSED
 

@@ -7,11 +7,13 @@ from itertools import permutations
 
 import pytest
 
-from broadcast.finish import FinishEvent
-from broadcast.reasons import Reason
-from models.ledger import finishes
-from models.ledger.audit import Found
-from models.ledger.reading import recipients, reports, retry_verdicts
+from broadcast.rules.finish_events import FinishEvent
+from broadcast.rules.states import Reason
+from models.ledger.audit.case import Found
+from models.ledger.lists import recipients
+from models.ledger.outcomes import results
+from models.ledger.steer import retries
+from models.ledger.views import broadcast_reports
 from tests.integration.models.tampering import change_batch, found
 from tests.integration.models.test_finishes import MORNING, NOON, B, event, rows, stands
 from tests.kit.ledger import Driver, said
@@ -27,7 +29,7 @@ def test_later_word_of_wechat_takes_the_place_of_the_earlier_in_whichever_order_
     driver.call(said(0, msg_id=71))
 
     for one in (refused, sent) if in_order else (sent, refused):
-        finishes.take(driver.engine, "default", one)
+        results.take_finish(driver.engine, "default", one)
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
     [stored] = rows(driver.engine)
@@ -37,9 +39,9 @@ def test_later_word_of_wechat_takes_the_place_of_the_earlier_in_whichever_order_
 def test_later_refusal_takes_nobody_away_who_got_it(driver: Driver, broadcast_id: str) -> None:
     """Whoever takes them for missed would send to them a second time."""
     driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", replace(event(71), created_at=MORNING))
+    results.take_finish(driver.engine, "default", replace(event(71), created_at=MORNING))
 
-    again = finishes.take(
+    again = results.take_finish(
         driver.engine, "default", replace(event(71, "err(20001)"), created_at=NOON)
     )
 
@@ -62,12 +64,12 @@ def test_job_stands_the_same_in_whichever_order_its_words_come(
     """Nine got it: nobody may be offered another send to them."""
     driver.call(said(0, msg_id=71))
     for n in order:
-        finishes.take(driver.engine, "default", WORDS[n])
+        results.take_finish(driver.engine, "default", WORDS[n])
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
     assert list(recipients.portions(driver.engine, broadcast_id, "refused")) == []
-    assert [group.numbers for group in retry_verdicts.look(driver.engine, broadcast_id)] == [[2]]
-    assert reports.report(driver.engine, broadcast_id).delivered.counts.sent == 9
+    assert [group.numbers for group in retries.retry_verdicts(driver.engine, broadcast_id)] == [[2]]
+    assert broadcast_reports.report(driver.engine, broadcast_id).delivered.counts.sent == 9
     assert found(driver.engine) == set()
 
 
@@ -79,7 +81,7 @@ def test_job_that_reached_nobody_is_refused_in_whichever_order_its_words_come(
     words = [replace(event(71, sent=0), created_at=MORNING), *WORDS[1:]]
     driver.call(said(0, msg_id=71))
     for n in order:
-        finishes.take(driver.engine, "default", words[n])
+        results.take_finish(driver.engine, "default", words[n])
 
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
     assert found(driver.engine) == set()
@@ -89,9 +91,9 @@ def test_later_refusal_of_what_reached_nobody_is_a_refusal(
     driver: Driver, broadcast_id: str
 ) -> None:
     driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", replace(event(71, sent=0), created_at=MORNING))
+    results.take_finish(driver.engine, "default", replace(event(71, sent=0), created_at=MORNING))
 
-    finishes.take(driver.engine, "default", replace(event(71, "err(20001)"), created_at=NOON))
+    results.take_finish(driver.engine, "default", replace(event(71, "err(20001)"), created_at=NOON))
 
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
 
@@ -106,7 +108,7 @@ def test_audit_finds_a_batch_that_its_event_passed_by(
     driver: Driver, broadcast_id: str, status: str, state: B, reason: Reason | None
 ) -> None:
     driver.call(said(0, msg_id=71))
-    finishes.take(driver.engine, "default", event(71, status))
+    results.take_finish(driver.engine, "default", event(71, status))
     assert found(driver.engine) == set()
 
     change_batch(driver.engine, broadcast_id, 1, state=state, reason=reason)

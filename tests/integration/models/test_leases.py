@@ -9,21 +9,22 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from broadcast.call.waits import UNKNOWN_TRIES
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState, Phase
-from models.account import AccountRow, Lane
-from models.ledger import lanes, leases, operator
-from models.ledger.reading import reports
-from models.ledger.reading.next_work import Kind
-from models.ledger.transaction import write
+from broadcast.rules.calls.policy import UNKNOWN_TRIES
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from models.accounts import AccountRow, Lane
+from models.ledger.lane import leases
+from models.ledger.lane.next_work import Kind
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import write
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
 pytestmark = pytest.mark.every_database
 
-OVER = lanes.LEASE + timedelta(seconds=1)
+OVER = lane_rows.LEASE + timedelta(seconds=1)
 
 
 def test_lane_is_leased_to_one_of_many(engine: Engine) -> None:
@@ -122,7 +123,7 @@ def test_orphan_of_a_cancelled_broadcast_is_in_doubt(engine: Engine) -> None:
     Driver(engine, owner="second")
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert told.recipients["in_doubt"] == told.recipients["cancelled"] == 10
 
@@ -135,7 +136,7 @@ def test_wait_is_never_shortened_and_ends_with_an_acceptance(engine: Engine) -> 
     for minutes in (60, 5):
         until = moment + timedelta(minutes=minutes)
         with engine.begin() as connection:
-            lanes.wait(connection, "default", until=until, reason=Reason.THROTTLED)
+            lane_rows.wait(connection, "default", until=until, reason=Reason.THROTTLED)
     with engine.connect() as connection:
         assert connection.scalar(select(Lane.not_before)) == moment + timedelta(minutes=60)
     ledger.pass_time(engine, timedelta(minutes=61))
@@ -149,7 +150,7 @@ def test_new_account_is_met_by_many_at_once(engine: Engine) -> None:
 
     def race(_n: int) -> None:
         together.wait()
-        write(engine, lambda c: lanes.know(c, ledger.account("new")))
+        write(engine, lambda c: lane_rows.ensure_lane(c, ledger.account("new")))
 
     with ThreadPoolExecutor(6) as threads:
         list(threads.map(race, range(6)))

@@ -7,17 +7,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.overlap import Newer
-from models.ledger import leases, operator
-from models.ledger.reading import ids, newer
+from broadcast.rules.overlap import Newer
+from models.ledger.lane import leases
+from models.ledger.rows import held_rows
+from models.ledger.steer import operator
+from models.ledger.views import received
 from tests.integration.models.test_known import PEOPLE, STRANGERS, planned, sent
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 
 
 def reached(engine: Engine, broadcast_id: str, numbers: list[int]) -> Newer:
-    among = ids.newer(engine, broadcast_id)
-    return newer.newer(engine, broadcast_id, numbers, among=among)
+    among = held_rows.newer(engine, broadcast_id)
+    return received.newer(engine, broadcast_id, numbers, among=among)
 
 
 NOBODY = Newer(followers=0, ids=[])
@@ -76,9 +78,9 @@ def test_what_was_submitted_before_the_old_one_began_is_not_newer(engine: Engine
     ledger.pass_time(engine, timedelta(seconds=10))
     after = planned(engine, PEOPLE, text="after")
 
-    assert ids.newer(engine, first) == [after]
+    assert held_rows.newer(engine, first) == [after]
     # Of one that was not called yet: what was submitted after it.
-    assert ids.newer(engine, waits) == [after]
+    assert held_rows.newer(engine, waits) == [after]
 
 
 def test_however_many_there_are_each_is_compared(engine: Engine, old: str) -> None:
@@ -92,12 +94,12 @@ def test_however_many_there_are_each_is_compared(engine: Engine, old: str) -> No
 
 def test_what_is_still_to_come_counts_where_it_is_asked_for(engine: Engine, old: str) -> None:
     made = planned(engine, PEOPLE, text="next week's")
-    among = ids.newer(engine, old)
+    among = held_rows.newer(engine, old)
 
-    both = newer.newer(engine, old, [2, 3, 4], among=among)
+    both = received.newer(engine, old, [2, 3, 4], among=among)
 
     assert both == Newer(followers=30, ids=[made])
-    assert newer.newer(engine, old, [2, 3, 4], among=among, to_come=False) == NOBODY
+    assert received.newer(engine, old, [2, 3, 4], among=among, to_come=False) == NOBODY
 
 
 def test_another_account_is_not_asked(engine: Engine, old: str) -> None:

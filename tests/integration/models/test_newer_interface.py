@@ -8,16 +8,18 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult
-from broadcast.call.waits import REPEAT_WINDOW
 from broadcast.enums import recognised
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause
-from broadcast.states import BatchState
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.calls.policy import REPEAT_WINDOW
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause
+from broadcast.rules.states import BatchState
 from models import Batch, BroadcastRow
-from models.ledger import claims, plans, sweeps
-from models.ledger.reading import reports
+from models.ledger.lane import claims
+from models.ledger.plan import plans
+from models.ledger.steer import sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import OVER
 from tests.integration.models.test_newer_release import called, outcome
 from tests.kit import ledger
@@ -52,7 +54,7 @@ def test_broadcast_that_only_a_newer_release_can_call_is_left_alone_and_the_othe
 
     assert {work.broadcast_id for work in called(Driver(engine))} == {other}
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert [one.cause for one in blockers.of(told)] == [Cause.NEWER_RELEASE]
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 2}
 

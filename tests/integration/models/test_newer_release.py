@@ -7,22 +7,26 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.waits import REPEAT_WINDOW, Waits
 from broadcast.enums import is_recognised, recognised
-from broadcast.events import EventKind
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import REPEAT_WINDOW, Waits
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause, GateKind
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.views import operator_actions, words
+from broadcast.views.texts import LANGUAGES, Language, Texts
 from models import AttemptRow, Batch, BroadcastRow
-from models.ledger import audit, claims, operator, plans, results, sweeps
-from models.ledger.reading import recipients, reports
-from models.ledger.reading.next_work import Kind, Work
-from models.ledger.transaction import note
-from presentation import operator_actions, words
-from presentation.texts import LANGUAGES, Language, Texts
+from models.ledger.audit import audit_run, case
+from models.ledger.lane import claims
+from models.ledger.lane.next_work import Kind, Work
+from models.ledger.lists import recipients
+from models.ledger.outcomes import results
+from models.ledger.plan import plans
+from models.ledger.rows.transaction import note
+from models.ledger.steer import operator, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import OVER, SOON, close, kinds, take_over
 from tests.integration.models.tampering import found
 from tests.kit import ledger
@@ -60,11 +64,11 @@ def test_batch_in_a_strange_state_is_not_called_and_the_others_are(engine: Engin
         (broadcast_id, 2), (other, 1),
     ]  # fmt: skip
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.phase, told.state) == (Phase.SENDING, BroadcastState.SENDING)
     assert (told.recipients["waiting"], told.recipients["accepted"]) == (10, 10)
     assert [line.state for line in told.batch_list] == ["prefetched", BatchState.ACCEPTED]
-    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, other).state is BroadcastState.COMPLETED
     [portion] = recipients.portions(engine, broadcast_id, "waiting")
     assert portion.n == 1
 
@@ -124,7 +128,7 @@ def test_cancel_ends_what_is_known_and_leaves_a_strange_batch_open(engine: Engin
 
     one, other = ledger.batches(engine, broadcast_id)
     assert (one.state, other.state) == (PREFETCHED, BatchState.CANCELLED)
-    assert reports.report(engine, broadcast_id).phase is Phase.SENDING
+    assert broadcast_reports.report(engine, broadcast_id).phase is Phase.SENDING
 
 
 def test_strange_batch_is_named_once_nothing_else_is_left_and_found_if_nobody_moves_it(
@@ -132,17 +136,17 @@ def test_strange_batch_is_named_once_nothing_else_is_left_and_found_if_nobody_mo
 ) -> None:
     broadcast_id = ledger.broadcast(engine)
     strange_batch(engine, broadcast_id)
-    among = [one.cause for one in blockers.of(reports.report(engine, broadcast_id))]
+    among = [one.cause for one in blockers.of(broadcast_reports.report(engine, broadcast_id))]
     called(Driver(engine))
 
-    told = list(blockers.of(reports.report(engine, broadcast_id)))
+    told = list(blockers.of(broadcast_reports.report(engine, broadcast_id)))
 
     assert Cause.NEWER_RELEASE not in among
     assert [one.cause for one in told] == [Cause.NEWER_RELEASE]
     assert found(engine) == set()
     ledger.pass_time(engine, timedelta(minutes=10))
-    [finding] = audit.audit_all(engine, waits=Waits()).findings
-    assert (finding.found, finding.n) == (audit.Found.STATE, 1)
+    [finding] = audit_run.audit_all(engine, waits=Waits()).findings
+    assert (finding.found, finding.n) == (case.Found.STATE, 1)
     assert finding.facts["state"] == PREFETCHED
 
 
@@ -245,7 +249,7 @@ def test_strange_gate_stops_its_broadcast_alone_and_is_named(engine: Engine) -> 
 
     assert {work.broadcast_id for work in called(driver)} == {other}
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.HELD
     assert [one.cause for one in blockers.of(told)] == [Cause.NEWER_RELEASE]
     assert kinds(engine, broadcast_id) == {QUIET}
@@ -259,7 +263,7 @@ def test_late_reply_behind_a_strange_gate_counts_as_ever(engine: Engine) -> None
 
     driver.record(claim, said(0, msg_id=7))
 
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 
 
 # -- a phase
@@ -276,7 +280,7 @@ def test_broadcast_in_a_strange_phase_is_left_alone_and_the_others_go_on(engine:
 
     assert {work.broadcast_id for work in called(driver)} == {other}
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.phase == PREVIEWING
     assert is_recognised(told.state)
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 2}
@@ -310,7 +314,9 @@ def test_command_that_only_a_newer_release_has_stands_in_the_history_by_its_word
             did="approve",
         )  # fmt: skip
 
-    lines = list(map(Texts("en"), operator_actions.lines(reports.report(engine, broadcast_id))))
+    lines = list(
+        map(Texts("en"), operator_actions.lines(broadcast_reports.report(engine, broadcast_id)))
+    )
 
     assert "approve (command of a newer release), by cli:a person" in lines[-1]
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from sqlalchemy import Engine
 
-from broadcast.plan.audience import Followers, Tag
-from broadcast.plan.selection import Excluded, Exclusion, Selection
-from broadcast.plan.submission import Body
-from models.ledger.reading import of_tag
+from broadcast.rules.plan.audience import Followers, Tag
+from broadcast.rules.plan.selection import Excluded, Exclusion, Selection
+from broadcast.rules.plan.submission import Body
+from models.ledger.views import at_wechat
 from tests.kit import ledger
 
 TAG = 105
@@ -30,6 +30,6 @@ def test_a_tag_is_needed_until_a_plan_or_a_call_has_asked_who_has_it(engine: Eng
     ledger.published(engine, replace(ledger.body(), audience=Followers(tag_id=TAG + 1)))
     ledger.published(engine, without(TAG + 1))
 
-    assert set(of_tag.to_come(engine, "default", TAG)) == set(needing)
+    assert set(at_wechat.tag_sends_to_come(engine, "default", TAG)) == set(needing)
     ledger.planned(engine, planned)
-    assert set(of_tag.to_come(engine, "default", TAG)) == set(needing[:2])
+    assert set(at_wechat.tag_sends_to_come(engine, "default", TAG)) == set(needing[:2])

@@ -12,7 +12,9 @@ from sqlalchemy import Engine
 
 from models import Base
 from models.engine import open_engine
-from models.ledger import leases, operator, sweeps, transaction
+from models.ledger.lane import leases
+from models.ledger.rows import transaction
+from models.ledger.steer import operator, sweeps
 from tests.kit import ledger
 from tests.kit.effort import Effort, Effortmeter
 from tests.kit.ledger import Driver, said

@@ -9,17 +9,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.result import CallResult
-from broadcast.call.rules import Rules
 from broadcast.errors import InputError, UnknownIdError
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
-from models.attempt import AttemptRow
-from models.ledger import claims, operator, plans, sweeps
-from models.ledger.reading import reports
-from models.ledger.reading.next_work import Kind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause, GateKind
+from broadcast.rules.states import BroadcastState, Reason
+from models.batch_tables import AttemptRow
+from models.ledger.lane import claims
+from models.ledger.lane.next_work import Kind
+from models.ledger.plan import plans
+from models.ledger.steer import operator, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -28,7 +29,7 @@ WHO = "王小明"
 
 
 def state(engine: Engine, broadcast_id: str) -> BroadcastState:
-    return reports.report(engine, broadcast_id).state
+    return broadcast_reports.report(engine, broadcast_id).state
 
 
 @pytest.mark.parametrize("word", ["pause", "resume", "cancel"])
@@ -66,7 +67,7 @@ def test_call_in_flight_at_the_pause_is_recorded(engine: Engine) -> None:
     claim = driver.claim()
     operator.pause(engine, broadcast_id, who=WHO)
     driver.record(claim, said(0, msg_id=1))
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.recipients["accepted"]) == (BroadcastState.PAUSED, 10)
 
 
@@ -122,7 +123,7 @@ def test_broadcast_held_for_a_doubt_alone_needs_a_human_not_a_resume(engine: Eng
         operator.resume(engine, broadcast_id, who=WHO)
     assert caught.value.message_id == "error.broadcast.in_doubt"
     assert operator.cancel(engine, broadcast_id, who=WHO)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.CANCELLED
     assert told.recipients["in_doubt"] == told.audience["planned"], "no doubt is cancelled away"
     assert Cause.IN_DOUBT in {blocker.cause for blocker in blockers.of(told)}
@@ -138,7 +139,7 @@ def test_cancel_before_any_call_cancels_everybody(engine: Engine) -> None:
     for broadcast_id in (uncut, later, cut, paused):
         assert operator.cancel(engine, broadcast_id, who=WHO)
         assert not operator.cancel(engine, broadcast_id, who=WHO)
-        told = reports.report(engine, broadcast_id)
+        told = broadcast_reports.report(engine, broadcast_id)
         assert told.state is BroadcastState.CANCELLED
         assert told.recipients["cancelled"] == sum(ledger.counted(told).values()) == 20
     assert plans.to_plan(engine, uncut) is None
@@ -151,7 +152,7 @@ def test_cancel_in_the_middle_names_the_exact_sets(engine: Engine) -> None:
     driver.call(said(40130))
     driver.call(LOST)
     operator.cancel(engine, broadcast_id, who=WHO)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.recipients == {
         "accepted": 10, "refused": 10, "cancelled": 10, "in_doubt": 10, "waiting": 0,
     }  # fmt: skip
@@ -164,7 +165,7 @@ def test_halt_and_unhalt_name_the_accounts_they_moved(engine: Engine) -> None:
     assert operator.halt(engine, "north", who=WHO) == ["north"]
     assert operator.halt(engine, None, who=WHO) == ["south"]
     assert operator.halt(engine, None, who=WHO) == []
-    halts = [told.lane.gates for told in reports.reports(engine)]
+    halts = [told.lane.gates for told in broadcast_reports.reports(engine)]
     assert [[(gate.kind, gate.closed_by) for gate in gates] for gates in halts] == [
         [(GateKind.HALT, WHO)]
     ] * 2
@@ -182,12 +183,12 @@ def test_an_unhalt_ends_the_wait_for_the_calls_of_another_day(
     driver = Driver(engine, rules=Rules(shared_quota=shared))
     driver.call(said(45009))
     assert driver.next().kind in {Kind.WAIT, Kind.REST}
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert [one.cause for one in blockers.of(report)] == [Cause.ACCOUNT_WAITS]
 
     assert operator.unhalt(engine, "default", who=WHO) == ["default"]
 
-    assert list(blockers.of(reports.report(engine, broadcast_id))) == []
+    assert list(blockers.of(broadcast_reports.report(engine, broadcast_id))) == []
     for msg_id in range(1, batches + 1):
         driver.call(said(0, msg_id=msg_id))
     assert state(engine, broadcast_id) is BroadcastState.COMPLETED
@@ -203,7 +204,7 @@ def test_an_unhalt_that_came_too_early_waits_for_another_day_again(engine: Engin
     driver.call(said(45009))
 
     assert driver.next().kind is Kind.WAIT
-    assert [b.cause for b in blockers.of(reports.report(engine, broadcast_id))] == [
+    assert [b.cause for b in blockers.of(broadcast_reports.report(engine, broadcast_id))] == [
         Cause.ACCOUNT_WAITS
     ]
 

@@ -9,17 +9,16 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.errors import UnknownIdError
-from broadcast.events import EventKind
-from broadcast.gates import blockers
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.reports import Did
-from broadcast.states import BatchState, BroadcastState
+from broadcast.names import EventKind
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.reports import Did
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import Event, GateRow
-from models.ledger import operator
-from models.ledger.reading import in_flight, reports
-from models.ledger.reading.in_flight import Waiting
-from models.ledger.transaction import note, write
+from models.ledger.rows.transaction import note, write
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports, in_flight
+from models.ledger.views.in_flight import Waiting
 from tests.integration.models.stories import OVER, doubt, snapshot, standing_gates, the_gate
 from tests.integration.models.test_operator import WHO, state
 from tests.kit import ledger
@@ -92,7 +91,7 @@ def test_why_stands_in_the_history_and_at_the_gate(engine: Engine) -> None:
             select(GateRow.opened_by, GateRow.opened_why).order_by(GateRow.id)
         ).all()
     assert [tuple(row) for row in opened] == [(WHO, "改好了 🎉"), (WHO, None)]
-    actions = reports.report(engine, broadcast_id).operator_actions
+    actions = broadcast_reports.report(engine, broadcast_id).operator_actions
     assert actions is not None
     assert [(one.did, one.who, one.why) for one in actions.actions] == [
         (Did.PAUSE, WHO, "错字"), (Did.RESUME, WHO, "改好了 🎉"), (Did.HALT, WHO, "老板来电"),
@@ -103,7 +102,7 @@ def test_why_stands_in_the_history_and_at_the_gate(engine: Engine) -> None:
 def test_nobody_is_named_where_only_wechat_stopped_it(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(said(45002))
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.PAUSED
     assert [blocker.who for blocker in blockers.of(told)] == [None]
     assert told.operator_actions is not None
@@ -114,7 +113,7 @@ def test_who_paused_what_wechat_had_stopped_is_told_beside_it(engine: Engine) ->
     broadcast_id = ledger.broadcast(engine)
     Driver(engine).call(said(45002))
     assert operator.pause(engine, broadcast_id, who=WHO, why="错字")
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert [(gate.kind, gate.errcode, gate.why) for gate in told.gates] == [
         (GateKind.BREAKER, 45002, None), (GateKind.PAUSE, None, "错字"),
     ]  # fmt: skip

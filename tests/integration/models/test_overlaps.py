@@ -10,15 +10,16 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.overlap import Known, Overlap
-from broadcast.plan.audience import OpenIDs
-from broadcast.plan.selection import Sample, Selection
-from broadcast.plan.submission import Body
-from broadcast.plan.subtraction import Removal
+from broadcast.rules.overlap import Known, Overlap
+from broadcast.rules.plan.audience import OpenIDs
+from broadcast.rules.plan.selection import Removal, Sample, Selection
+from broadcast.rules.plan.submission import Body
 from models import BroadcastRow
-from models.ledger import operator, plans, subtract
-from models.ledger.reading import members, overlaps, recipients
-from models.ledger.transaction import present
+from models.ledger.lists import recipients
+from models.ledger.plan import plans, removals, subtract
+from models.ledger.rows.transaction import present
+from models.ledger.steer import operator
+from models.ledger.submit import overlaps
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -135,7 +136,7 @@ def test_batches_far_smaller_than_a_chunk_are_read_together(
         return read(*words, start=start, size=size)  # type: ignore[arg-type]
 
     monkeypatch.setattr(recipients, "packed", packed)
-    monkeypatch.setattr(members, "CHUNK", 12)
+    monkeypatch.setattr(removals, "CHUNK", 12)
 
     assert counted(engine, [*PEOPLE[20:], *STRANGERS]) == {broadcast_id: 10}
     assert sizes == [12, 12, 6]

@@ -9,12 +9,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from broadcast.gates.kinds import GateKind
-from broadcast.reports import SETS
-from broadcast.states import BatchState, BroadcastState, Phase
-from models.ledger import operator, plans, sweeps
-from models.ledger.reading import next_work, recipients, reports
-from models.ledger.reading.next_work import Kind
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.reports import SETS
+from broadcast.rules.states import BatchState, BroadcastState, Phase
+from models.ledger.lane import next_work
+from models.ledger.lane.next_work import Kind
+from models.ledger.lists import recipients
+from models.ledger.plan import plans
+from models.ledger.steer import operator, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import close
 from tests.kit import ledger
 from tests.kit.ledger import Driver
@@ -39,7 +42,7 @@ def test_it_is_planned_behind_gates_that_forbid_its_calls_alone(engine: Engine, 
 
     ledger.planned(engine, broadcast_id)
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.phase is Phase.SENDING
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 2}
     assert Driver(engine).next().kind is Kind.REST
@@ -70,7 +73,7 @@ def test_it_is_not_planned_after_a_cancel_that_came_during_the_plan(engine: Engi
     assert opened is None
     assert plans.to_plan(engine, broadcast_id) is None
     assert sweeps.due(engine).plans == []
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert told.recipients["cancelled"] == 20
 
@@ -86,7 +89,7 @@ def test_batches_are_unseen_before_all_of_them_may_be_called(engine: Engine) -> 
         assert plans.add_batches(engine, row, ledger.account(), cuts=some)
         assert driver.next().kind is Kind.REST
         assert sweeps.due(engine).lanes == []
-        told = reports.report(engine, broadcast_id)
+        told = broadcast_reports.report(engine, broadcast_id)
         assert (told.state, told.batches["total"]) == (BroadcastState.PLANNING, 0)
         assert told.batch_list == []
         assert told.recipients["waiting"] == sum(told.recipients[name] or 0 for name in SETS) == 20
@@ -97,7 +100,7 @@ def test_batches_are_unseen_before_all_of_them_may_be_called(engine: Engine) -> 
     work = driver.next()
     assert (work.kind, work.n) == (Kind.CALL, 1)
     assert next_work.openids(engine, work) == ledger.packed(ledger.openids(20)[:10])
-    assert reports.report(engine, broadcast_id).batches["total"] == 2
+    assert broadcast_reports.report(engine, broadcast_id).batches["total"] == 2
 
 
 def test_a_plan_of_which_a_batch_is_missing_opens_nothing(engine: Engine) -> None:
@@ -109,7 +112,7 @@ def test_a_plan_of_which_a_batch_is_missing_opens_nothing(engine: Engine) -> Non
 
     assert plans.open_for_calls(engine, row, ledger.account(), cuts=cuts, quota=None) is None
 
-    assert reports.report(engine, broadcast_id).phase is Phase.PLANNING
+    assert broadcast_reports.report(engine, broadcast_id).phase is Phase.PLANNING
 
 
 # -- what a cancel costs
@@ -147,10 +150,10 @@ def test_a_cancel_takes_as_many_statements_for_a_thousand_batches_as_for_two(
 def test_a_report_takes_as_many_statements_for_twenty_broadcasts_as_for_two(engine: Engine) -> None:
     cost = []
     for most in (2, 20):
-        while len(reports.reports(engine)) < most:
+        while len(broadcast_reports.reports(engine)) < most:
             ledger.broadcast(engine)
         with counted(engine) as run:
-            assert len(reports.reports(engine, most=most)) == most
+            assert len(broadcast_reports.reports(engine, most=most)) == most
         cost.append(len(run))
 
     assert cost[0] == cost[1]

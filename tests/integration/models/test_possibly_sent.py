@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Engine, select, update
 
-from broadcast.call.outcomes import SAID_ACCEPTED, Outcome, unanswered
-from models.attempt import AttemptRow
-from models.ledger.reading import possibly_sent
+from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, unanswered
+from models.batch_tables import AttemptRow
+from models.ledger.lane import call_history
 from tests.kit import ledger
 from tests.kit.ledger import Driver
 
@@ -21,9 +21,9 @@ def test_program_and_database_agree_on_each_outcome(engine: Engine) -> None:
                 found = [
                     connection.scalar(select(AttemptRow.id).where(condition)) is not None
                     for condition in (
-                        possibly_sent.UNANSWERED,
-                        possibly_sent.MAYBE,
-                        possibly_sent.UNDENIED,
+                        call_history.UNANSWERED,
+                        call_history.MAYBE,
+                        call_history.UNDENIED,
                     )
                 ]
             maybe = unanswered(outcome) or outcome in SAID_ACCEPTED

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.preflight import NOT_READY, REDIS_AWAY
-from broadcast.call.result import NoAnswer
-from broadcast.call.waits import MINUTE, Waits
-from broadcast.gates import blockers
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.reasons import Reason
-from models.ledger import preflight, sweeps
-from models.ledger.reading import reports
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.calls.policy import MINUTE, Waits
+from broadcast.rules.calls.preflight import NOT_READY, REDIS_AWAY
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause, GateKind, GateScope
+from broadcast.rules.states import Reason
+from models.ledger.lane import preflight
+from models.ledger.steer import sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
 
@@ -28,7 +28,7 @@ REAL = Waits()
 def met(engine: Engine, outcome: Outcome, errcode: int) -> Any:
     """Return the lane after WeChat could not be asked."""
     fact = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT, errcode=errcode, errmsg="words of WeChat")
-    waits = preflight.meet(engine, ledger.account(), fact, waits=REAL)
+    waits = preflight.apply_no_answer(engine, ledger.account(), fact, waits=REAL)
     assert waits == (standing_gates(engine) == [])
     return lane(engine)
 
@@ -86,7 +86,7 @@ def test_a_redis_that_is_away_is_named_until_wechat_takes_a_batch(engine: Engine
     waiting = lane(engine)
     assert waiting.wait_reason is Reason.REDIS_AWAY
     assert waiting.not_before - datetime.now(UTC) <= REDIS_AWAY
-    [blocker] = blockers.of(reports.report(engine, broadcast_id))
+    [blocker] = blockers.of(broadcast_reports.report(engine, broadcast_id))
     assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.REDIS_AWAY)
     ledger.pass_time(engine, REDIS_AWAY)
     ledger.Driver(engine).call(ledger.said(0, msg_id=1))

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, func, select
 
-from broadcast.pushes.push import Push
+from broadcast.rules.pushes import Push
 from models import PushRow
-from models.ledger import forgetting, pushes
-from models.ledger.reading.pushes import heard
+from models.ledger.boxes import pushes
+from models.ledger.boxes.pushes import heard
+from models.ledger.rows import transaction
 from tests.kit import ledger
 
 OPENID = "oTEST0000000000000000000001A"
@@ -122,7 +123,7 @@ def test_what_is_set_aside_is_never_due_counted_and_forgotten_at_last(engine: En
     pushes.store(engine, FOLLOWED)
     (push,) = pushes.take_due(engine, most=10)
     pushes.set_aside(engine, push, "no msg_id")
-    ledger.pass_time(engine, forgetting.KEPT_FOR - timedelta(minutes=1))
+    ledger.pass_time(engine, transaction.KEPT_FOR - timedelta(minutes=1))
 
     assert pushes.take_due(engine, most=10) == []
     seen = heard(engine, ["default"])["default"]
@@ -148,7 +149,7 @@ def test_what_waits_for_a_worker_is_counted_since_the_first_came(engine: Engine)
 def test_what_was_handled_is_forgotten_after_a_month(engine: Engine) -> None:
     pushes.store(engine, replace(FOLLOWED, kind="VIEW"))
     pushes.store(engine, replace(FOLLOWED, dedup="2" * 64))
-    ledger.pass_time(engine, forgetting.KEPT_FOR - timedelta(minutes=1))
+    ledger.pass_time(engine, transaction.KEPT_FOR - timedelta(minutes=1))
     assert pushes.forget(engine) == 0
 
     ledger.pass_time(engine, timedelta(minutes=2))

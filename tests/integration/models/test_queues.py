@@ -9,8 +9,8 @@ from sqlalchemy import Engine, func, select
 
 from models import QueueRow
 from models.engine import now
-from models.ledger import queues
-from models.ledger.transaction import read
+from models.ledger.boxes import outbox
+from models.ledger.rows.transaction import read
 from tests.kit import ledger
 
 pytestmark = pytest.mark.every_database
@@ -30,34 +30,34 @@ def test_an_empty_queue_is_noted_with_the_moment_before_the_look(engine: Engine)
         return True
 
     looked: list[datetime] = []
-    found = queues.empty_at(engine, "a", is_empty=is_empty)
+    found = outbox.queue_empty_at(engine, "a", is_empty=is_empty)
 
     assert found is not None
     assert found < looked[0]
-    assert queues.empty_at(engine, "a", is_empty=lambda: False) == found
-    assert queues.empty_at(engine, "b", is_empty=lambda: False) is None
+    assert outbox.queue_empty_at(engine, "a", is_empty=lambda: False) == found
+    assert outbox.queue_empty_at(engine, "b", is_empty=lambda: False) is None
 
 
 def test_it_is_written_every_five_seconds_at_most_and_known_to_the_finder_at_once(
     engine: Engine,
 ) -> None:
-    first = queues.empty_at(engine, "a", is_empty=lambda: True)
-    second = queues.empty_at(engine, "a", is_empty=lambda: True)
+    first = outbox.queue_empty_at(engine, "a", is_empty=lambda: True)
+    second = outbox.queue_empty_at(engine, "a", is_empty=lambda: True)
 
     assert first is not None
     assert second is not None
     assert second > first
-    assert queues.empty_at(engine, "a", is_empty=lambda: False) == first
-    ledger.pass_time(engine, queues.EVERY)
-    third = queues.empty_at(engine, "a", is_empty=lambda: True)
-    assert queues.empty_at(engine, "a", is_empty=lambda: False) == third
+    assert outbox.queue_empty_at(engine, "a", is_empty=lambda: False) == first
+    ledger.pass_time(engine, outbox.QUEUE_FOUND_EMPTY_EVERY)
+    third = outbox.queue_empty_at(engine, "a", is_empty=lambda: True)
+    assert outbox.queue_empty_at(engine, "a", is_empty=lambda: False) == third
     assert rows(engine) == 1
 
 
 def test_a_clock_that_was_set_back_is_noted_anew(engine: Engine) -> None:
-    queues.empty_at(engine, "a", is_empty=lambda: True)
+    outbox.queue_empty_at(engine, "a", is_empty=lambda: True)
     ledger.pass_time(engine, -timedelta(hours=1))
 
-    found = queues.empty_at(engine, "a", is_empty=lambda: True)
+    found = outbox.queue_empty_at(engine, "a", is_empty=lambda: True)
 
-    assert queues.empty_at(engine, "a", is_empty=lambda: False) == found
+    assert outbox.queue_empty_at(engine, "a", is_empty=lambda: False) == found

@@ -10,19 +10,23 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast import day
-from broadcast.call.operator_verdict import NotSent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
 from broadcast.errors import PlanError
-from broadcast.plan import Fit, Quota
-from broadcast.plan.submission import Terms
-from broadcast.states import BatchState, BroadcastState
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.plan.proof import Fit, Quota
+from broadcast.rules.plan.submission import Terms
+from broadcast.rules.states import BatchState, BroadcastState
+from broadcast.views.texts import LANGUAGES, Language, Texts
 from models import Reservation
 from models.engine import now
-from models.ledger import operator, quotas, resolves, retries, submits, sweeps, uploads
-from models.ledger.reading import reports
-from models.ledger.transaction import write
-from presentation.texts import LANGUAGES, Language, Texts
+from models.ledger.gates import quotas
+from models.ledger.lists import uploads
+from models.ledger.outcomes import resolves
+from models.ledger.rows.transaction import write
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.stories import lost_then, take_over
 from tests.kit import ledger
@@ -179,7 +183,7 @@ def test_calls_are_freed_at_rest_and_by_a_cancel(engine: Engine) -> None:
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
     driver.call(said(40130))
-    assert reports.report(engine, done).state is BroadcastState.PARTIAL
+    assert broadcast_reports.report(engine, done).state is BroadcastState.PARTIAL
     cancelled = ledger.broadcast(engine, batches=2, quota=HUNDRED)
     unplanned = published(engine, body(text="别的"), quota=HUNDRED)
     for broadcast_id in (cancelled, unplanned):
@@ -242,7 +246,7 @@ def test_end_of_the_day_frees_what_was_held_on_it(still: tuple[Engine, StillCloc
     with pytest.raises(PlanError) as caught:
         operator.resume(engine, paused, who=WHO, quota=whole)
     assert caught.value.facts["free"] == 0
-    assert reports.report(engine, paused).state is BroadcastState.PAUSED
+    assert broadcast_reports.report(engine, paused).state is BroadcastState.PAUSED
     operator.resume(engine, paused, who=WHO, quota=HUNDRED)
     assert held(engine, paused) == 4
 
@@ -298,7 +302,7 @@ def test_broadcast_that_waited_for_another_days_calls_is_not_late_for_that(
     ledger.planned(engine, broadcast_id)
     clock.pass_(timedelta(hours=12, minutes=1))
     Driver(engine).call(said(0, msg_id=1))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 
 
 def test_scheduled_broadcasts_are_held_against_their_own_day(engine: Engine) -> None:
@@ -328,7 +332,7 @@ def test_launch_keeps_the_calls_that_a_scheduled_broadcast_holds(
     assert sweeps.launch_due(engine) == [broadcast_id]
     assert held(engine, broadcast_id) == 4
     ledger.planned(engine, broadcast_id, quota=Quota(daily_limit=100, used=96, remain=4))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.WAITING
     assert held(engine, broadcast_id) == 4
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, insert
 
-from broadcast.plan.chunk import Chunk
-from broadcast.plan.selection import excluded_list
+from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.selection import excluded_list
 from models import ChunkRow
-from models.ledger.reading import received
-from models.ledger.uploads import chunk_row
+from models.ledger.lists.uploads import chunk_row
+from models.ledger.views import received
 from tests.kit import ledger
 
 

@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.errors import InputError, UnknownIdError
-from broadcast.plan import submission
-from broadcast.reasons import Reason
-from broadcast.reports import SETS
-from broadcast.states import BatchState
-from models.ledger import operator, plans, submits
-from models.ledger.reading import recipients, reports
-from models.ledger.reading.recipients import Portion
+from broadcast.rules.plan import submission
+from broadcast.rules.reports import SETS
+from broadcast.rules.states import BatchState, Reason
+from models.ledger.lists import recipients
+from models.ledger.lists.recipients import Portion
+from models.ledger.plan import plans
+from models.ledger.steer import operator
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lost_then
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -54,7 +56,7 @@ def test_each_set_has_its_own_and_together_they_are_the_audience(engine: Engine)
     broadcast_id = in_all_sets(engine)
     operator.cancel(engine, broadcast_id, who=WHO)
 
-    told = reports.report(engine, broadcast_id).recipients
+    told = broadcast_reports.report(engine, broadcast_id).recipients
     for name in SETS:
         assert len(members(engine, broadcast_id, name)) == told[name], name
 

@@ -8,19 +8,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.decide import Decision, Verdict
-from broadcast.call.operator_verdict import NotSent
-from broadcast.call.result import CallResult
-from broadcast.events import EventKind
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.decide import Decision, Verdict
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import Event
-from models.attempt import AttemptRow
-from models.ledger import operator, records, resolves, retries
-from models.ledger.reading import next_work, reports
-from models.ledger.reading.next_work import Kind
+from models.batch_tables import AttemptRow
+from models.ledger.lane import next_work, records
+from models.ledger.lane.next_work import Kind
+from models.ledger.outcomes import resolves
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
 from tests.integration.models.still_clock import NOON, StillClock
 from tests.integration.models.stories import (
     SOON,
@@ -40,7 +40,7 @@ def test_accepted_batch_has_its_msg_id_and_is_polled(driver: Driver, broadcast_i
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 2**40)
     assert batch.poll_at is not None
-    assert reports.report(driver.engine, broadcast_id).state is BroadcastState.SENDING
+    assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.SENDING
 
 
 @pytest.mark.parametrize("fact", [said(0, msg_id=7), LOST, said(45009), said(40003), said(40007)])
@@ -115,7 +115,7 @@ def test_lost_reply_then_a_refusal_is_in_doubt_never_refused(
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.REFUSED_AFTER_UNKNOWN)
     assert batch.errcode == errcode
-    told = reports.report(driver.engine, broadcast_id)
+    told = broadcast_reports.report(driver.engine, broadcast_id)
     assert told.recipients == {
         "accepted": 0, "refused": 0, "cancelled": 0, "in_doubt": 10, "waiting": 10,
     }  # fmt: skip
@@ -306,9 +306,9 @@ def test_broadcast_rests_as_its_batches_say(
     driver: Driver, broadcast_id: str, facts: tuple[CallResult, CallResult], state: BroadcastState
 ) -> None:
     driver.call(facts[0])
-    assert reports.report(driver.engine, broadcast_id).finished_at is None
+    assert broadcast_reports.report(driver.engine, broadcast_id).finished_at is None
     driver.call(facts[1])
-    told = reports.report(driver.engine, broadcast_id)
+    told = broadcast_reports.report(driver.engine, broadcast_id)
     assert told.state is state
     assert told.finished_at is not None
     assert driver.next().kind is Kind.REST

@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event, update
 
-from broadcast.states import BatchState
-from broadcast.suppression import SuppressionKind, Word
-from models.broadcast import BroadcastRow
+from broadcast.rules.states import BatchState
+from broadcast.rules.suppressions import SuppressionKind, Word
+from models.broadcast_tables import BroadcastRow
 from models.engine import now
-from models.ledger import freshness, operator, refreeze, suppressions
-from models.ledger.reading import followers, reports
-from models.ledger.suppressions import Wish
-from models.ledger.transaction import read
+from models.ledger.followers import followers
+from models.ledger.lists import suppressions
+from models.ledger.lists.suppressions import Wish
+from models.ledger.plan import refreeze
+from models.ledger.rows.transaction import read
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.test_shrink import PEOPLE, adds_up, members
 from tests.kit import follows, ledger
 from tests.kit.ledger import Driver, said
@@ -31,7 +34,7 @@ def planned(engine: Engine, **changes: Any) -> str:
     broadcast_id = ledger.published(engine, ledger.body(size=40), size=40, batches=4)
     if changes:
         change(engine, broadcast_id, **changes)
-    freshness.begin(engine, broadcast_id)
+    refreeze.begin_opt_outs(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     return broadcast_id
 
@@ -54,7 +57,7 @@ def resumed(engine: Engine, broadcast_id: str) -> str:
     """Pause and resume; return for what it is to be looked at."""
     operator.pause(engine, broadcast_id, who="tests")
     operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
-    wanted = freshness.due(engine, broadcast_id)
+    wanted = refreeze.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
     return wanted
 
@@ -72,7 +75,7 @@ def test_after_a_resume_who_asked_out_or_left_is_in_no_batch_that_was_not_called
 
     assert refreeze.refreeze(engine, broadcast_id, wanted) == 1 + 9 + 1
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["suppressed"], told.audience["unsubscribed"]) == (1, 10)
     assert members(engine, broadcast_id, "accepted") == PEOPLE[:10]
     assert members(engine, broadcast_id, "waiting") == [
@@ -81,19 +84,19 @@ def test_after_a_resume_who_asked_out_or_left_is_in_no_batch_that_was_not_called
     # The only one left of the third batch joined another.
     rows = ledger.batches(engine, broadcast_id)
     assert [row.size for row in rows if row.state is BatchState.PLANNED] == [10, 9]
-    assert freshness.due(engine, broadcast_id) is None
+    assert refreeze.due_opt_outs(engine, broadcast_id) is None
     adds_up(engine, broadcast_id)
 
 
 def test_nothing_is_looked_at_before_anybody_can_have_come_or_gone(engine: Engine) -> None:
     broadcast_id = planned(engine)
 
-    assert freshness.due(engine, broadcast_id) is None
+    assert refreeze.due_opt_outs(engine, broadcast_id) is None
     change(engine, broadcast_id, fresh_for="2026-01-01/0.0.0/0.0.0")
-    wanted = freshness.due(engine, broadcast_id)
+    wanted = refreeze.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
     assert refreeze.refreeze(engine, broadcast_id, wanted) == 0
-    assert freshness.due(engine, broadcast_id) is None
+    assert refreeze.due_opt_outs(engine, broadcast_id) is None
 
 
 def test_who_is_suppressed_stays_where_that_was_said(engine: Engine) -> None:
@@ -113,7 +116,7 @@ def test_a_broadcast_whose_rest_all_left_ends(engine: Engine) -> None:
 
     assert refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id)) == 30
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.audience["unsubscribed"]) == ("completed", 30)
     adds_up(engine, broadcast_id)
 
@@ -155,7 +158,7 @@ def test_who_takes_a_lane_over_catches_up_with_whoever_asked_out_meanwhile(
     """
     people = ledger.openids(1_200)
     broadcast_id = ledger.published(engine, ledger.body(size=1_200), size=1_200, batches=200)
-    freshness.begin(engine, broadcast_id)
+    refreeze.begin_opt_outs(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     heard = Counter[str]()
     for name in ("begin", "before_cursor_execute"):
@@ -163,7 +166,7 @@ def test_who_takes_a_lane_over_catches_up_with_whoever_asked_out_meanwhile(
 
     def effort(some: list[str]) -> Counter[str]:
         suppressions.suppress(engine, some, WORD)
-        wanted = freshness.due(engine, broadcast_id)
+        wanted = refreeze.due_opt_outs(engine, broadcast_id)
         assert wanted is not None
         heard.clear()
         assert refreeze.refreeze(engine, broadcast_id, wanted) == len(some)
@@ -187,17 +190,17 @@ def test_whoever_is_suppressed_after_the_plan_is_looked_for_before_the_next_call
     suppressions.suppress(engine, [PEOPLE[20], PEOPLE[39]], WORD, account="default")
     suppressions.lift(engine, [PEOPLE[20]], who="tests", account="default")
 
-    wanted = freshness.due(engine, broadcast_id)
+    wanted = refreeze.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
     assert refreeze.refreeze(engine, broadcast_id, wanted) == 6
 
-    assert freshness.due(engine, broadcast_id) is None
+    assert refreeze.due_opt_outs(engine, broadcast_id) is None
     assert members(engine, broadcast_id, "waiting") == PEOPLE[15:39]
     adds_up(engine, broadcast_id)
     # Another one, by a pushed word that came late.
     wish = Wish(openid=PEOPLE[30], at=EARLIER, received_at=EARLIER, out=True)
     suppressions.heed(engine, "default", [wish])
-    wanted = freshness.due(engine, broadcast_id)
+    wanted = refreeze.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
     assert refreeze.refreeze(engine, broadcast_id, wanted) == 1
 
@@ -233,7 +236,7 @@ def test_a_look_that_is_broken_off_is_made_again(engine: Engine) -> None:
 
     assert taken is None
     assert next(answers, None) is None, "it stopped at the first no"
-    assert freshness.due(engine, broadcast_id) == wanted
+    assert refreeze.due_opt_outs(engine, broadcast_id) == wanted
     assert refreeze.refreeze(engine, broadcast_id, wanted) == 3
 
 

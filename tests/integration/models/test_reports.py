@@ -8,17 +8,20 @@ from datetime import UTC, timedelta
 import pytest
 from sqlalchemy import Engine, event
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
 from broadcast.errors import UnknownIdError
-from broadcast.gates.kinds import GateKind
-from broadcast.plan import submission
-from broadcast.reports import SETS, SKIPS, Report
-from broadcast.states import BatchState, BroadcastState
-from models.ledger import claims, lanes, leases, operator, submits
-from models.ledger.reading import in_flight, reports
-from models.ledger.reading.next_work import Kind
-from presentation.report_json import as_json
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan import submission
+from broadcast.rules.reports import SETS, SKIPS, Report
+from broadcast.rules.states import BatchState, BroadcastState
+from broadcast.views.json_objects import as_json
+from models.ledger.lane import claims, leases
+from models.ledger.lane.next_work import Kind
+from models.ledger.rows import lane_rows
+from models.ledger.steer import operator
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports, in_flight
 from tests.integration.models.stories import take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -27,7 +30,7 @@ SKIPPED = {"malformed": (3, [(1, "x")]), "duplicate": (4, [(2, "y")])}
 
 
 def adds_up(engine: Engine, broadcast_id: str) -> Report:
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     audience = told.audience
     skips = sum(audience[reason] or 0 for reason in SKIPS)
     planned = audience["planned"] or 0
@@ -84,7 +87,7 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
         ledger.pass_time(engine, timedelta(seconds=dice.choice([3, 70, 4_000])))
         told = adds_up(engine, broadcast_id)
         leases.release(engine, driver.held)
-        ledger.pass_time(engine, lanes.LEASE)
+        ledger.pass_time(engine, lane_rows.LEASE)
         held = leases.acquire(engine, "default", f"driver-{step}")
         assert held is not None
         driver.held = held
@@ -96,10 +99,10 @@ def test_unknown_id_names_near_ones(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     wrong = broadcast_id[:-1] + ("2" if broadcast_id[-1] != "2" else "3")
     with pytest.raises(UnknownIdError) as caught:
-        reports.report(engine, wrong)
+        broadcast_reports.report(engine, wrong)
     assert caught.value.facts["near"] == broadcast_id
     with pytest.raises(UnknownIdError) as caught:
-        reports.report(engine, "nothing of the kind")
+        broadcast_reports.report(engine, "nothing of the kind")
     assert caught.value.message_id == "error.broadcast.unknown"
 
 
@@ -108,10 +111,13 @@ def test_newest_broadcasts_come_first_and_of_one_account_if_asked(engine: Engine
     for name in ("north", "south", "north"):
         ids.append(ledger.broadcast(engine, owner=ledger.account(name)))
         ledger.pass_time(engine, timedelta(seconds=1))
-    assert [told.id for told in reports.reports(engine)] == ids[::-1]
-    assert [told.id for told in reports.reports(engine, account="north")] == [ids[2], ids[0]]
-    assert [told.id for told in reports.reports(engine, most=1)] == [ids[2]]
-    assert reports.reports(engine)[0].batch_list == ()
+    assert [told.id for told in broadcast_reports.reports(engine)] == ids[::-1]
+    assert [told.id for told in broadcast_reports.reports(engine, account="north")] == [
+        ids[2],
+        ids[0],
+    ]
+    assert [told.id for told in broadcast_reports.reports(engine, most=1)] == [ids[2]]
+    assert broadcast_reports.reports(engine)[0].batch_list == ()
 
 
 def test_repeats_tell_why_a_call_was_made_again(engine: Engine) -> None:
@@ -121,13 +127,13 @@ def test_repeats_tell_why_a_call_was_made_again(engine: Engine) -> None:
     driver.call(LOST)
     ledger.pass_time(engine, timedelta(seconds=3))
     driver.call(said(45065, msg_id=7))
-    told = reports.repeats(engine, broadcast_id)
+    told = broadcast_reports.repeats(engine, broadcast_id)
     assert [(one.number, one.outcome, one.errcode) for one in told] == [
         (1, Outcome.TOKEN, 40001),
         (2, Outcome.UNKNOWN, None),
     ]
     assert told[1].transport == "read_timeout"
-    assert reports.report(engine, broadcast_id).calls == 3
+    assert broadcast_reports.report(engine, broadcast_id).calls == 3
 
 
 def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
@@ -135,7 +141,7 @@ def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
     driver = Driver(engine)
     driver.call(said(0, msg_id=2**40))
     driver.call(said(0, msg_id=2**40 + 1))
-    told = as_json(reports.report(engine, broadcast_id))
+    told = as_json(broadcast_reports.report(engine, broadcast_id))
     assert set(told) >= {
         "id", "state", "account", "key", "audience", "recipients", "batches", "batch_list",
         "calls", "delivered", "created_at", "started_at", "finished_at", "error",
@@ -155,7 +161,7 @@ def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
 def test_moments_of_a_report_are_in_order_and_in_utc(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, batches=1)
     Driver(engine).call(said(0, msg_id=1))
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.started_at is not None
     assert told.finished_at is not None
     assert told.created_at <= told.started_at <= told.finished_at <= told.now
@@ -168,10 +174,10 @@ def test_lanes_are_told_together_as_each_report_tells_its_own(engine: Engine) ->
     }
     operator.halt(engine, "shop", who="a person", why="stock-taking")
 
-    views, moment = reports.lanes(engine)
+    views, moment = broadcast_reports.lanes(engine)
 
     assert list(views) == ["default", "shop"]
-    told = {name: reports.report(engine, ids[name]) for name in views}
+    told = {name: broadcast_reports.report(engine, ids[name]) for name in views}
     assert views == {name: report.lane for name, report in told.items()}
     [halt] = views["shop"].gates
     assert (halt.kind, halt.closed_by, halt.why) == (GateKind.HALT, "a person", "stock-taking")
@@ -184,7 +190,7 @@ def test_what_goes_on_is_what_waits_for_a_worker_now(engine: Engine) -> None:
     uncut = ledger.published(engine, ledger.body())
     paused = ledger.broadcast(engine)
     operator.pause(engine, paused, who="a person")
-    soon = reports.report(engine, first).now + timedelta(hours=1)
+    soon = broadcast_reports.report(engine, first).now + timedelta(hours=1)
     scheduled = ledger.published(engine, ledger.body(at=soon))
     others = ledger.broadcast(engine, owner=ledger.account("shop"))
 
@@ -213,4 +219,4 @@ def test_report_and_flights_are_of_one_moment_whatever_is_committed_meanwhile(
     assert told.recipients["accepted"] == 0
     assert [line.state for line in told.batch_list] == [BatchState.CALLING, BatchState.PLANNED]
     assert [flight.n for flight in under_way] == [1]
-    assert reports.report(driver.engine, broadcast_id).recipients["accepted"] == 10
+    assert broadcast_reports.report(driver.engine, broadcast_id).recipients["accepted"] == 10

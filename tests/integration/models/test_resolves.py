@@ -7,15 +7,15 @@ import json
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
-from broadcast.events import EventKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from models.ledger import operator, results, retries, sweeps
-from models.ledger.reading import history, reports
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from models.ledger.outcomes import results
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.views import broadcast_reports, history
 from tests.integration.models.stories import lost_then, snapshot, take_over
 from tests.integration.models.words import DAY, WHO, doubt, events, findings, refused, resolve
 from tests.kit import ledger
@@ -39,7 +39,7 @@ def test_word_closes_a_doubt_and_stands_in_the_history_with_its_speaker(
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason, batch.msg_id) == (state, reason, msg_id)
     assert (batch.poll_at is not None) is (msg_id is not None)
-    assert reports.report(driver.engine, broadcast_id).recipients[counted] == 10
+    assert broadcast_reports.report(driver.engine, broadcast_id).recipients[counted] == 10
     [told] = [one for one in events(driver.engine, EventKind.BATCH_MOVE) if one.who == WHO]
     assert json.loads(told.detail)["why"] == "looked in the console"
     assert findings(driver.engine) == set()
@@ -84,7 +84,7 @@ def test_word_not_sent_is_corrected_to_sent_after_a_cancel(
     resolve(driver.engine, broadcast_id, None)
     operator.cancel(driver.engine, broadcast_id, who=WHO)
     resolve(driver.engine, broadcast_id, 99)
-    told = reports.report(driver.engine, broadcast_id)
+    told = broadcast_reports.report(driver.engine, broadcast_id)
     assert (told.recipients["accepted"], told.recipients["refused"]) == (10, 0)
     assert findings(driver.engine) == set()
 
@@ -120,9 +120,9 @@ def test_last_doubt_that_is_resolved_settles_the_broadcast(engine: Engine) -> No
     driver = Driver(engine)
     driver.call(said(0, msg_id=7))
     lost_then(driver, said(40130))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.HELD
     resolve(engine, broadcast_id, None, 2)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
 
 
 def test_acceptance_that_arrives_after_not_sent_is_a_fact_and_is_told(
@@ -265,7 +265,7 @@ def test_correcting_a_word_gives_the_msg_id_to_the_batch_for_which_wechat_named_
     first, second = (ledger.batch(driver.engine, broadcast_id, n) for n in (1, 2))
     assert (first.state is BatchState.ACCEPTED, first.msg_id) == (msg_id is not None, msg_id)
     assert (second.state, second.msg_id, second.reason) == (BatchState.ACCEPTED, 50, None)
-    told = reports.report(driver.engine, broadcast_id).state
+    told = broadcast_reports.report(driver.engine, broadcast_id).state
     assert told is (BroadcastState.PARTIAL if msg_id is None else BroadcastState.COMPLETED)
     assert findings(driver.engine) == set()
 

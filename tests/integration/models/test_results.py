@@ -10,18 +10,19 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.path import SendPath
-from broadcast.call.result import storable_status
-from broadcast.call.waits import Waits
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
+from broadcast.rules.calls.attempts import storable_status
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import Batch
 from models.engine import now
-from models.ledger import gates, operator, results
-from models.ledger.gates import Closing
-from models.ledger.reading import reports
-from models.ledger.transaction import write
+from models.ledger.gates import gate_changes
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.outcomes import results
+from models.ledger.rows.transaction import write
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 
@@ -79,7 +80,7 @@ def test_job_that_ended_is_finished_and_asked_for_no_more(
     for row in results.due_batches(engine, "default", 10):
         results.heard(engine, row, status, waits=WAITS)
     assert ledger.states(engine, broadcast_id) == {BatchState.FINISHED: 2}
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.COMPLETED
     assert (told.batches["finished"], told.batches["accepted"]) == (2, 2)
     ledger.pass_time(engine, timedelta(hours=50))
@@ -93,10 +94,10 @@ def test_job_that_failed_is_refused_and_the_broadcast_told_anew(
     results.heard(engine, one, results.FAILED, waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.JOB_FAILED)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
     results.heard(engine, other, "SEND_SUCCESS", waits=WAITS)
     results.heard(engine, other, results.FAILED, waits=WAITS)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
 @pytest.mark.parametrize("told", ["X" * 500, "SEND_FAIL\0", "发送成功", "SEND_SUCCESS\n"])
@@ -154,7 +155,7 @@ def now_of(engine: Engine) -> datetime:
 
 def test_stopped_account_is_not_asked(engine: Engine, broadcast_id: str) -> None:
     stop = Closing(kind=GateKind.STOP, who="worker", reason=Reason.ACCOUNT_STOPPED, errcode=48001)
-    write(engine, lambda connection: gates.close(connection, "default", stop))
+    write(engine, lambda connection: gate_changes.close(connection, "default", stop))
     assert results.due_accounts(engine) == []
     operator.unhalt(engine, "default", who="a person")
     assert results.due_accounts(engine) == ["default"]
@@ -166,7 +167,7 @@ def test_account_whose_mass_send_is_stopped_or_out_of_calls_is_asked(
     """mass/get is another interface, with a day of its own."""
     for kind, until in ((GateKind.STOP, None), (GateKind.QUOTA, now_of(engine) + FIRST)):
         path = Closing(kind=kind, who="worker", path=SendPath.MASS_SEND, until=until)
-        write(engine, functools.partial(gates.close, account="default", closing=path))
+        write(engine, functools.partial(gate_changes.close, account="default", closing=path))
     operator.halt(engine, "default", who="a person")
     assert results.due_accounts(engine) == ["default"]
 

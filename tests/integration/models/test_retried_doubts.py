@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.result import CallResult
-from broadcast.call.retry import RetryVerdict
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
-from models.ledger import operator, retries, sweeps
-from models.ledger.reading import history, possibly_sent, reports
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.states import BatchState, Reason
+from models.ledger.lane import call_history
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.views import broadcast_reports, history
 from tests.integration.models.stories import SOON, take_over
 from tests.integration.models.words import DAY, WHO, doubt, findings, resolve
 from tests.kit import ledger
@@ -111,7 +111,9 @@ def test_cancel_leaves_a_batch_that_only_a_word_calls_not_sent_to_that_word(
     first, second = (ledger.batch(driver.engine, broadcast_id, n) for n in (1, 2))
     assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
     assert (second.state, second.reason) == (BatchState.CANCELLED, Reason.BY_HAND)
-    assert reports.report(driver.engine, broadcast_id).recipients["cancelled"] == second.size
+    assert (
+        broadcast_reports.report(driver.engine, broadcast_id).recipients["cancelled"] == second.size
+    )
     assert findings(driver.engine) == set()
     driver.record(claim, said(0, msg_id=71))
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
@@ -147,7 +149,7 @@ def test_late_already_accepted_puts_a_batch_that_was_taken_for_not_sent_in_doubt
     driver.record(claim, said(45065, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
-    assert possibly_sent.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
+    assert call_history.named_msg_ids(driver.engine, broadcast_id) == {1: [71]}
     assert findings(driver.engine) == set()
     resolve(driver.engine, broadcast_id, 71)
     assert findings(driver.engine) == set()

@@ -7,22 +7,25 @@ import json
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.call.retry import RetryVerdict
-from broadcast.call.waits import Waits
 from broadcast.errors import InputError, PlanError, UnknownIdError
-from broadcast.events import EventKind
-from broadcast.gates.kinds import GateKind
-from broadcast.plan import Quota
-from broadcast.reports import total
-from broadcast.states import BatchState, BroadcastState
-from broadcast.suppression import SuppressionKind, Word
-from cli.commands.settling import retried
+from broadcast.names import EventKind
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.reports import total
+from broadcast.rules.states import BatchState, BroadcastState
+from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.views.texts import Texts
+from entrypoints.cli.commands.resolve import retried
 from models import BroadcastRow, Event
-from models.ledger import audit, operator, results, retries, suppressions
-from models.ledger.reading import reports, retry_verdicts
-from models.ledger.reading.next_work import Kind
-from models.ledger.retries import Goes, Retried
-from presentation.texts import Texts
+from models.ledger.audit import audit_run, case
+from models.ledger.lane.next_work import Kind
+from models.ledger.lists import suppressions
+from models.ledger.outcomes import results
+from models.ledger.steer import operator, retries
+from models.ledger.steer.retries import Goes, Retried
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lost_then, snapshot
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -43,8 +46,8 @@ def numbers(done: Retried, place: RetryVerdict) -> list[int]:
     return [n for group in done.of(place) for n in group.numbers]
 
 
-def findings(engine: Engine) -> list[audit.Finding]:
-    return audit.audit_all(engine, waits=Waits()).findings
+def findings(engine: Engine) -> list[case.Finding]:
+    return audit_run.audit_all(engine, waits=Waits()).findings
 
 
 @pytest.mark.parametrize("errcode", [43004, 48002, 50005])
@@ -55,19 +58,19 @@ def test_refused_batch_whose_reason_may_pass_is_called_again_with_its_key(
     driver = Driver(engine)
     driver.call(said(errcode))
     driver.call(said(0, msg_id=2))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
     key = ledger.batch(engine, broadcast_id).clientmsgid
 
     done = retry(engine, broadcast_id)
 
     assert (numbers(done, RetryVerdict.AGAIN), done.goes) == ([1], Goes.ON)
     assert total(group.followers for group in done.of(RetryVerdict.AGAIN)) == 2
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.finished_at) == (BroadcastState.SENDING, None)
     work = driver.next()
     assert (work.n, work.clientmsgid) == (1, key)
     driver.call(said(0, msg_id=1))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
     assert findings(engine) == []
 
 
@@ -92,7 +95,7 @@ def test_retry_twice_changes_nothing_more(engine: Engine) -> None:
     driver = Driver(engine)
     driver.call(said(43004))
     driver.call(said(43004))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
     assert numbers(retry(engine, broadcast_id), RetryVerdict.AGAIN) == [1, 2]
     before = snapshot(engine)
     again = retry(engine, broadcast_id)
@@ -116,7 +119,7 @@ def test_batch_in_doubt_is_never_touched(engine: Engine) -> None:
     assert ledger.batch(engine, broadcast_id) == doubt
     driver.call(said(0, msg_id=2))
     assert driver.next().kind is Kind.REST
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.HELD
 
 
 def test_unknown_batch_and_one_in_flight_are_left_to_themselves(engine: Engine) -> None:
@@ -191,7 +194,7 @@ def test_pause_by_hand_of_what_a_refusal_paused_stays_until_a_person_resumes_it(
     broadcast_id = small(engine)
     driver = Driver(engine)
     driver.call(said(errcode))
-    refused = reports.report(engine, broadcast_id)
+    refused = broadcast_reports.report(engine, broadcast_id)
 
     assert operator.pause(engine, broadcast_id, who=WHO, why="the list is wrong")
     assert not operator.pause(engine, broadcast_id, who="somebody else")
@@ -200,7 +203,7 @@ def test_pause_by_hand_of_what_a_refusal_paused_stays_until_a_person_resumes_it(
     assert (numbers(done, RetryVerdict.AGAIN), done.goes) == (again, Goes.PAUSED)
     assert not operator.pause(engine, broadcast_id, who="somebody else"), "a retry lifts no pause"
     assert driver.next().kind is Kind.REST
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     breaker, pause = told.gate(GateKind.BREAKER), told.gate(GateKind.PAUSE)
     assert (told.state, breaker) == (BroadcastState.PAUSED, refused.gate(GateKind.BREAKER))
     assert breaker is not None
@@ -221,7 +224,7 @@ def test_pause_by_hand_that_was_resumed_does_not_hold_what_a_refusal_pauses_late
     operator.pause(engine, broadcast_id, who=WHO)
     operator.resume(engine, broadcast_id, who=WHO)
     driver.call(said(48008))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
     assert retry(engine, broadcast_id).goes is Goes.ON
 
 
@@ -233,7 +236,7 @@ def test_a_retry_goes_round_no_proof(engine: Engine) -> None:
     done = retry(engine, broadcast_id)
 
     assert (numbers(done, RetryVerdict.NEVER_CALLED), done.goes) == ([1, 2], Goes.HELD)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.HELD
     with pytest.raises(PlanError):
         operator.resume(engine, broadcast_id, who=WHO, quota=too_few)
     driver = Driver(engine)
@@ -255,10 +258,10 @@ def test_broadcast_that_a_refusal_paused_goes_on_unless_its_content_stays_refuse
 ) -> None:
     broadcast_id = small(engine)
     Driver(engine).call(said(errcode))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
     done = retry(engine, broadcast_id)
     assert (numbers(done, RetryVerdict.AGAIN), done.goes) == (again, goes)
-    assert reports.report(engine, broadcast_id).state is state
+    assert broadcast_reports.report(engine, broadcast_id).state is state
 
 
 def test_word_stands_in_the_history_with_its_speaker_and_why(engine: Engine) -> None:
@@ -278,7 +281,7 @@ def test_look_tells_what_a_retry_would_find(engine: Engine) -> None:
     Driver(engine).call(said(43004))
     before = snapshot(engine)
     found = {
-        group.verdict: list(group.numbers) for group in retry_verdicts.look(engine, broadcast_id)
+        group.verdict: list(group.numbers) for group in retries.retry_verdicts(engine, broadcast_id)
     }
     assert found == {RetryVerdict.AGAIN: [1], RetryVerdict.NEVER_CALLED: [2]}
     assert snapshot(engine) == before
@@ -290,7 +293,7 @@ def test_a_pause_ends_with_its_broadcast(engine: Engine) -> None:
     claim = driver.claim()
     operator.pause(engine, broadcast_id, who=WHO)
     driver.record(claim, said(43004))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
     assert retry(engine, broadcast_id).goes is Goes.ON
 
@@ -310,13 +313,17 @@ def test_refused_batch_in_which_somebody_was_suppressed_since_is_left_and_the_nu
     word = Word(kind=SuppressionKind.KEYWORD, who="tests")
     suppressions.suppress(engine, ledger.openids(6)[:1], word, account="default")
 
-    foreseen = {group.verdict: group.numbers for group in retry_verdicts.look(engine, broadcast_id)}
+    foreseen = {
+        group.verdict: group.numbers for group in retries.retry_verdicts(engine, broadcast_id)
+    }
     done = retry(engine, broadcast_id)
 
     assert foreseen == {RetryVerdict.SUPPRESSED: [1], RetryVerdict.AGAIN: [2]}
     assert numbers(done, RetryVerdict.SUPPRESSED) == [1]
     assert (numbers(done, RetryVerdict.AGAIN), done.suppressed) == ([2], {1: 1})
-    shown = [Texts("en")(line) for line in retried(reports.report(engine, broadcast_id), done)]
+    shown = [
+        Texts("en")(line) for line in retried(broadcast_reports.report(engine, broadcast_id), done)
+    ]
     [left] = [line for line in shown if "batch 1" in line]
     assert "1 of them on the suppression list" in left
     # Lifted again, it is called with its key.

@@ -7,15 +7,18 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from broadcast.call.rules import DEFAULT_RULES, Rules
-from broadcast.call.waits import Waits
 from broadcast.errors import DatabaseAwayError
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
+from broadcast.rules.calls.policy import DEFAULT_RULES, Rules, Waits
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.engine import now
-from models.ledger import claims, lanes, operator, plans, records, results, sweeps, uploads
-from models.ledger.reading import recipients, reports
-from models.ledger.reading.next_work import Kind
+from models.ledger.lane import claims, records
+from models.ledger.lane.next_work import Kind
+from models.ledger.lists import recipients, uploads
+from models.ledger.outcomes import results
+from models.ledger.plan import plans
+from models.ledger.rows import lane_rows
+from models.ledger.steer import operator, sweeps
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
 
@@ -48,7 +51,7 @@ def test_batch_that_nobody_called_for_a_day_is_not_called_again(engine: Engine) 
     assert claims.claim(engine, driver.held, work) is None
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.HELD
 
 
 def test_acceptance_that_nobody_proved_for_a_day_is_in_doubt(engine: Engine) -> None:
@@ -86,7 +89,7 @@ def test_verification_waits_with_its_lane(engine: Engine) -> None:
     assert driver.next().kind is Kind.VERIFY
     with engine.begin() as connection:
         until = now(connection) + timedelta(minutes=5)
-        lanes.wait(connection, "default", until=until, reason=Reason.WECHAT_NOT_READY)
+        lane_rows.wait(connection, "default", until=until, reason=Reason.WECHAT_NOT_READY)
     work = driver.next()
     assert (work.kind, work.until) == (Kind.WAIT, until)
 
@@ -95,12 +98,12 @@ def test_poll_does_not_move_the_end_of_a_broadcast(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, batches=1)
     Driver(engine).call(said(0, msg_id=9))
     ledger.pass_time(engine, timedelta(minutes=3))
-    ended = reports.report(engine, broadcast_id).finished_at
+    ended = broadcast_reports.report(engine, broadcast_id).finished_at
     assert ended is not None
     batch = ledger.batch(engine, broadcast_id)
     for status in ("SENDING", "SEND_SUCCESS", "SEND_SUCCESS"):
         results.heard(engine, batch, status, waits=DEFAULT_RULES.waits)
-        assert reports.report(engine, broadcast_id).finished_at == ended
+        assert broadcast_reports.report(engine, broadcast_id).finished_at == ended
 
 
 def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> None:
@@ -109,17 +112,17 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     claim = driver.claim()
     driver.record(claim, said(0, msg_id=9))
     ledger.pass_time(engine, timedelta(minutes=3))
-    ended = reports.report(engine, broadcast_id).finished_at
+    ended = broadcast_reports.report(engine, broadcast_id).finished_at
     batch = ledger.batch(engine, broadcast_id)
     results.heard(engine, batch, "SEND_FAIL", waits=DEFAULT_RULES.waits)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.FAILED
     assert ended is not None
     assert told.finished_at is not None
     assert told.finished_at > ended
     # The recorder did not see its commit and brings the same fact again.
     records.record(engine, claim.attempt_id, said(0, msg_id=9))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
 def half_planned(engine: Engine) -> str:
@@ -147,7 +150,7 @@ def test_plan_that_lacks_a_batch_is_not_opened(engine: Engine) -> None:
 def test_batches_of_a_plan_that_is_not_whole_are_seen_by_nobody(engine: Engine) -> None:
     broadcast_id = half_planned(engine)
     assert Driver(engine).next().kind is Kind.REST
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.batches["total"], told.batch_list) == (0, [])
     assert told.recipients["waiting"] == told.audience["planned"] == 20
     waiting = recipients.portions(engine, broadcast_id, "waiting")
@@ -157,7 +160,7 @@ def test_batches_of_a_plan_that_is_not_whole_are_seen_by_nobody(engine: Engine) 
 def test_pause_in_the_middle_of_planning_forgets_nobody(engine: Engine) -> None:
     broadcast_id = half_planned(engine)
     operator.pause(engine, broadcast_id, who="tests")
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.PAUSED
     assert told.recipients["waiting"] == told.audience["planned"] == 20
     # Planning calls nobody, so it goes on meanwhile.
@@ -165,7 +168,7 @@ def test_pause_in_the_middle_of_planning_forgets_nobody(engine: Engine) -> None:
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 4}
     assert Driver(engine).next().kind is Kind.REST
     operator.resume(engine, broadcast_id, who="tests")
-    assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.WAITING
 
 
 def test_cancel_in_the_middle_of_planning_adds_up(engine: Engine) -> None:
@@ -177,7 +180,7 @@ def test_cancel_in_the_middle_of_planning_adds_up(engine: Engine) -> None:
     assert not plans.add_batches(engine, row, ledger.account(), cuts=cuts)
     assert plans.open_for_calls(engine, row, ledger.account(), cuts=cuts, quota=PLENTY) is None
     assert ledger.states(engine, broadcast_id) == {}
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.CANCELLED
     assert told.recipients["cancelled"] == 20
 
@@ -212,7 +215,7 @@ def test_driver_who_died_after_a_cancel_leaves_a_batch_in_doubt(engine: Engine) 
     assert ("default", broadcast_id) in sweeps.due(engine).lanes
     Driver(engine)
     assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.recipients["in_doubt"]) == (BroadcastState.CANCELLED, 20)
 
 
@@ -250,7 +253,7 @@ def test_doubt_that_is_put_off_after_the_look_is_not_called_yet(engine: Engine) 
     ledger.broadcast(engine, batches=1)
     slow = Driver(engine)
     first = slow.claim()
-    ledger.pass_time(engine, lanes.LEASE + timedelta(seconds=1))
+    ledger.pass_time(engine, lane_rows.LEASE + timedelta(seconds=1))
     driver = Driver(engine, owner="second")
     work = driver.next()
     assert (work.kind, work.state) == (Kind.CALL, BatchState.UNKNOWN)

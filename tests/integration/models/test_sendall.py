@@ -8,24 +8,26 @@ from datetime import datetime
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.operator_verdict import NotSent
-from broadcast.call.outcomes import Endpoint, of_send
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult
-from broadcast.call.retry import RetryVerdict
-from broadcast.gates import blockers
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.plan import audience as audiences
-from broadcast.plan.audience import Audience, Everyone, Tag
-from broadcast.plan.submission import Body, Figures, PublishedMeanwhileError
-from broadcast.reasons import Reason
-from broadcast.reports import Report
-from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.calls.outcomes import Endpoint, SendPath, of_send
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause, GateKind, GateScope
+from broadcast.rules.plan import audience as audiences
+from broadcast.rules.plan.audience import Audience, Everyone, Tag
+from broadcast.rules.plan.submission import Body, Figures, PublishedMeanwhileError
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from models import AttemptRow, ChunkRow, Reservation
-from models.ledger import operator, plans, resolves, retries, submits, sweeps
-from models.ledger.reading import next_work, recipients, reports, retry_verdicts
-from models.ledger.reading.next_work import Kind
+from models.ledger.lane import next_work
+from models.ledger.lane.next_work import Kind
+from models.ledger.lists import recipients
+from models.ledger.outcomes import resolves
+from models.ledger.plan import plans
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import SOON, kinds, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
@@ -121,7 +123,7 @@ def test_nobody_is_counted_and_no_set_has_anybody(engine: Engine, audience: Audi
     broadcast_id = published(engine, audience)
 
     def look() -> Report:
-        told = reports.report(engine, broadcast_id)
+        told = broadcast_reports.report(engine, broadcast_id)
         assert told.audience["planned"] is None
         assert set(told.recipients.values()) == {None}
         for name in told.recipients:
@@ -173,7 +175,7 @@ def test_it_is_never_split(engine: Engine, errcode: int) -> None:
     Driver(engine).call(answered(errcode))
     [batch] = ledger.batches(engine, broadcast_id)
     assert batch.state is BatchState.REFUSED
-    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
 def test_a_list_that_is_wechats_has_no_halves_whatever_the_outcome(engine: Engine) -> None:
@@ -192,10 +194,10 @@ def test_a_refusal_of_the_interface_leaves_calls_by_openid_alone(engine: Engine)
     assert (gate.scope, gate.path) == (GateScope.PATH, SendPath.SENDALL)
     assert driver.next().broadcast_id == by_openid
     driver.claim()
-    goes_on = reports.report(engine, by_openid)
+    goes_on = broadcast_reports.report(engine, by_openid)
     assert (goes_on.state, list(goes_on.gates)) == (BroadcastState.SENDING, [])
     assert list(blockers.of(goes_on)) == []
-    told = reports.report(engine, everyone)
+    told = broadcast_reports.report(engine, everyone)
     stops = [(one.cause, one.path) for one in blockers.of(told)]
     assert stops == [(Cause.ACCOUNT_STOPPED, SendPath.SENDALL)]
     assert operator.unhalt(engine, "default", who=WHO) == ["default"]
@@ -209,11 +211,11 @@ def test_a_doubt_is_settled_by_a_person_and_retried_by_a_word(engine: Engine) ->
     ledger.pass_time(engine, SOON)
     driver.call(answered(48001))
     operator.unhalt(engine, "default", who=WHO)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.phase) == (BroadcastState.HELD, Phase.ENDED)
     [doubt] = blockers.of(told)
     assert (doubt.cause, doubt.count) == (Cause.IN_DOUBT, 1)
-    [group] = retry_verdicts.look(engine, broadcast_id)
+    [group] = retries.retry_verdicts(engine, broadcast_id)
     assert (group.verdict, group.numbers, group.followers) == (RetryVerdict.IN_DOUBT, [1], None)
 
     resolved = resolves.resolve(engine, broadcast_id, 1, verdict=NotSent(), who=WHO)
@@ -225,16 +227,16 @@ def test_a_doubt_is_settled_by_a_person_and_retried_by_a_word(engine: Engine) ->
         (RetryVerdict.AGAIN, [1])
     ]
     driver.call(answered(0, msg_id=7))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 
 
 def test_gates_forbid_it_as_every_call(engine: Engine) -> None:
     broadcast_id = planned(engine)
     operator.pause(engine, broadcast_id, who=WHO)
     assert Driver(engine).next().kind is Kind.REST
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PAUSED
     assert operator.cancel(engine, broadcast_id, who=WHO)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.batches["cancelled"]) == (BroadcastState.CANCELLED, 1)
     assert set(told.recipients.values()) == {None}
     assert kinds(engine, broadcast_id) == {GateKind.CANCEL}, "a pause ends with its broadcast"
@@ -243,7 +245,7 @@ def test_gates_forbid_it_as_every_call(engine: Engine) -> None:
 def test_a_cancel_before_the_plan_leaves_no_call(engine: Engine) -> None:
     broadcast_id = published(engine, Tag(tag_id=2))
     assert operator.cancel(engine, broadcast_id, who=WHO)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert (told.batches["total"], set(told.recipients.values())) == (0, {None})
     assert plans.to_plan(engine, broadcast_id) is None

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.operator_verdict import Sent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.waits import Waits
-from broadcast.events import EventKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import Sent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import Batch
-from models.ledger import operator, results, retries, sweeps
-from models.ledger.audit import Found
-from models.ledger.reading import history, reports
+from models.ledger.audit.case import Found
+from models.ledger.outcomes import results
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.views import broadcast_reports, history
 from tests.integration.models.stories import lost_then, snapshot, take_over
 from tests.integration.models.words import DAY, WHO, doubt, events, findings, refused, resolve
 from tests.kit import ledger
@@ -48,7 +48,7 @@ def test_sent_alone_closes_a_doubt_and_nothing_waits_for_its_result(engine: Engi
 
     assert (done.changed, done.msg_id, done.deniable) == (True, None, True)
     assert stands(engine, broadcast_id) == UNNAMED
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert (report.state, report.results_due) == (BroadcastState.COMPLETED, 0)
     assert report.recipients["accepted"] == 20
     ledger.pass_time(engine, 3 * DAY)
@@ -256,7 +256,7 @@ def test_each_verdict_is_corrected_by_each_other_and_the_sets_follow(
     done = resolve(driver.engine, broadcast_id, right)
 
     assert (done.changed, done.cancelled) == (True, cancelled is not None)
-    report = reports.report(driver.engine, broadcast_id)
+    report = broadcast_reports.report(driver.engine, broadcast_id)
     name = "refused" if right is None else "accepted"
     assert {set_: n for set_, n in report.recipients.items() if n} == {
         name: 10, "cancelled" if cancelled else "waiting": 10,
@@ -357,7 +357,7 @@ def test_two_batches_are_settled_each_by_its_own_verdict(engine: Engine) -> None
     resolve(engine, broadcast_id, SENT, 1)
     resolve(engine, broadcast_id, None, 2)
 
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert report.state is BroadcastState.PARTIAL
     assert (report.recipients["accepted"], report.recipients["refused"]) == (10, 10)
     assert findings(engine) == set()

@@ -11,14 +11,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast.plan.subtraction import Removal
-from broadcast.reasons import Reason
-from broadcast.reports import SETS, SKIPS
-from broadcast.states import BatchState, BroadcastState
+from broadcast.rules.plan.selection import Removal
+from broadcast.rules.reports import SETS, SKIPS
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import Batch, Reservation
-from models.ledger import claims, leases, operator, plans, shrink, subtract
-from models.ledger.reading import next_work, recipients, reports
-from models.ledger.reading.next_work import Kind
+from models.ledger.lane import claims, leases, next_work
+from models.ledger.lane.next_work import Kind
+from models.ledger.lists import recipients
+from models.ledger.plan import plans, shrink, subtract
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.words import findings
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -55,7 +57,7 @@ def held(engine: Engine) -> int:
 
 
 def adds_up(engine: Engine, broadcast_id: str) -> None:
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     planned = told.audience["planned"] or 0
     assert told.audience["read"] == planned + sum(told.audience[name] or 0 for name in SKIPS)
     assert planned == sum(told.recipients[name] or 0 for name in SETS)
@@ -77,7 +79,7 @@ def test_people_move_from_planned_to_the_reason_and_their_batch_gets_a_new_key(
         False, False, True, True,
     ]  # fmt: skip
     assert [row.list for row in after] == ["batch:1", "batch:2", "asked", "asked"]
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["suppressed"], told.audience["planned"]) == (3, 37)
     [skipped] = recipients.skipped(engine, broadcast_id)
     assert [text for _, text in skipped.lines] == [PEOPLE[3], PEOPLE[12], PEOPLE[13]]
@@ -133,7 +135,7 @@ def test_who_is_left_alone_and_finds_no_batch_is_cancelled_as_too_few(engine: En
     batch = ledger.batch(engine, broadcast_id, 4)
     assert (batch.state, batch.reason, batch.size) == (BatchState.CANCELLED, Reason.TOO_FEW, 1)
     assert members(engine, broadcast_id, "cancelled") == [PEOPLE[30]]
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
     assert held(engine) == 0
     adds_up(engine, broadcast_id)
 
@@ -147,7 +149,7 @@ def test_batch_of_which_nobody_is_left_is_no_call_any_more(engine: Engine) -> No
     take_out(engine, broadcast_id, PEOPLE[30:])
 
     assert [row.n for row in ledger.batches(engine, broadcast_id)] == [1, 2, 3]
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.batches["total"]) == (BroadcastState.COMPLETED, 3)
     adds_up(engine, broadcast_id)
 
@@ -155,7 +157,7 @@ def test_batch_of_which_nobody_is_left_is_no_call_any_more(engine: Engine) -> No
 def test_broadcast_of_which_nobody_is_left_ends_cancelled(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, size=40, batches=4)
     take_out(engine, broadcast_id, PEOPLE)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.audience["suppressed"]) == (BroadcastState.FAILED, 40)
     assert held(engine) == 0
     assert Driver(engine).next().kind is Kind.REST
@@ -183,7 +185,7 @@ def test_half_of_which_nobody_is_left_is_no_call_that_failed(engine: Engine) -> 
     for n in range(2):
         driver.call(said(0, msg_id=n + 1))
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
 
     assert told.state is BroadcastState.COMPLETED
     assert (told.batches["total"], told.batches["accepted"], told.batches["cancelled"]) == (2, 2, 0)
@@ -198,7 +200,7 @@ def test_broadcast_of_whose_halves_nobody_is_left_ends_cancelled(engine: Engine)
 
     take_out(engine, broadcast_id, ledger.openids(20))
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.audience["suppressed"]) == (BroadcastState.FAILED, 20)
     assert driver.next().kind is Kind.REST
     adds_up(engine, broadcast_id)
@@ -256,7 +258,7 @@ def test_plan_and_shrinking_leave_people_out_for_the_same_reason(engine: Engine)
 
     assert take_out(engine, broadcast_id, PEOPLE[2:7], "capped") == 3
 
-    assert reports.report(engine, broadcast_id).audience["capped"] == 7
+    assert broadcast_reports.report(engine, broadcast_id).audience["capped"] == 7
     [skipped] = recipients.skipped(engine, broadcast_id)
     assert (skipped.count, [text for _, text in skipped.lines]) == (7, PEOPLE[:7])
     adds_up(engine, broadcast_id)

@@ -8,13 +8,16 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from broadcast import openid
-from broadcast.call.rules import Rules
-from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models import Batch, ChunkRow
-from models.ledger import apply_verdict, operator
-from models.ledger.reading import held_rows, next_work, recipients, reports
-from models.ledger.reading.next_work import Kind
-from models.ledger.transaction import read, write
+from models.ledger.lane import apply_verdict, next_work
+from models.ledger.lane.next_work import Kind
+from models.ledger.lists import recipients
+from models.ledger.rows import held_rows
+from models.ledger.rows.transaction import read, write
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
 
@@ -76,7 +79,7 @@ def test_batch_without_recipients_of_ours_cannot_be_split(engine: Engine) -> Non
     batch_id = ledger.batch(engine, broadcast_id).id
 
     with pytest.raises(ValueError, match="no recipients"):
-        write(engine, lambda c: apply_verdict.halve(c, held_rows.batch(c, batch_id)))
+        write(engine, lambda c: apply_verdict.halve(c, held_rows.held_batch(c, batch_id)))
 
     assert len(ledger.batches(engine, broadcast_id)) == 2
 
@@ -103,7 +106,7 @@ def test_batches_are_halved_as_often_as_the_rules_say(engine: Engine, depth: int
     assert max(row.depth for row in rows) == depth
     [refused] = [row for row in rows if row.state is BatchState.REFUSED]
     assert refused.size == 1_000 // 2**depth
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     recipients = ledger.counted(told)
     assert recipients["accepted"] + recipients["refused"] == 1_000
     assert recipients["refused"] == refused.size
@@ -119,7 +122,7 @@ def test_halves_of_a_cancelled_broadcast_are_not_called(engine: Engine) -> None:
     claim = driver.claim()
     operator.cancel(engine, broadcast_id, who="a person")
     driver.record(claim, said(40003))
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.recipients["refused"] == sum(ledger.counted(told).values()) == 10
     assert (told.state, told.phase) == (BroadcastState.CANCELLED, Phase.ENDED)
     assert driver.next().kind is Kind.REST

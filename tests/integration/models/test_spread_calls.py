@@ -8,14 +8,13 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast import day
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause
-from broadcast.plan import Quota
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
-from models.ledger import claims
-from models.ledger.reading import reports
-from models.ledger.reading.next_work import Kind
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.states import BroadcastState, Reason
+from models.ledger.lane import claims
+from models.ledger.lane.next_work import Kind
+from models.ledger.views import broadcast_reports
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.test_quotas import HUNDRED, days, held
 from tests.kit import ledger
@@ -40,14 +39,14 @@ def test_what_goes_out_over_several_days_leaves_today_to_those_who_reserved_it(
     assert _called(driver) == 6
 
     assert held(engine, tonight) == 4
-    told = reports.report(engine, spreads)
+    told = broadcast_reports.report(engine, spreads)
     [wait] = blockers.of(told)
     assert (wait.cause, wait.reason) == (Cause.ACCOUNT_WAITS, Reason.SPREAD_OVER_DAYS)
     assert told.state is BroadcastState.SENDING
     assert wait.until is not None
     clock.pass_(wait.until - clock.now + timedelta(seconds=8))
     assert _called(Driver(engine)) == 6
-    assert reports.report(engine, spreads).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, spreads).state is BroadcastState.COMPLETED
 
 
 def test_a_batch_that_is_called_again_waits_for_no_share_of_a_day(
@@ -62,7 +61,7 @@ def test_a_batch_that_is_called_again_waits_for_no_share_of_a_day(
 
     Driver(engine).call(said(0, msg_id=1))
 
-    assert reports.report(engine, spreads).batches["accepted"] == 1
+    assert broadcast_reports.report(engine, spreads).batches["accepted"] == 1
 
 
 def test_what_was_spread_over_days_on_which_nobody_drove_it_takes_its_turn(
@@ -119,5 +118,5 @@ def test_what_has_to_be_spread_just_after_the_turn_is_planned_once_wechats_day_h
 
     ledger.planned(engine, spreads, quota=quota)
 
-    waiting = reports.report(engine, spreads).lane.wait_reason is Reason.QUOTA_TODAY
+    waiting = broadcast_reports.report(engine, spreads).lane.wait_reason is Reason.QUOTA_TODAY
     assert waiting == waits

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from sqlalchemy import Engine
 
-from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
 from broadcast.errors import InputError
-from broadcast.states import BatchState
-from models.ledger import resolves
-from models.ledger.audit.findings import Check
-from models.ledger.resolves import Resolved
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import BatchState
+from models.ledger.audit.case import Check
+from models.ledger.outcomes import resolves
+from models.ledger.outcomes.resolves import Resolved
 from tests.integration.models.ledger_machine import (
     CONSOLE,
     MEANWHILE,

@@ -10,16 +10,19 @@ import pytest
 from sqlalchemy import Engine, delete, func, select
 
 from broadcast.errors import ConflictError, PlanError, RepeatedSendError
-from broadcast.gates.kinds import GateKind
-from broadcast.plan import Fit, Quota, submission
-from broadcast.plan.submission import Terms
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState, Phase
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.proof import Fit, Quota
+from broadcast.rules.plan.submission import Terms
+from broadcast.rules.states import BroadcastState, Phase, Reason
+from broadcast.views.texts import LANGUAGES, Texts
 from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
-from models.ledger import operator, plans, submits, sweeps, uploads
-from models.ledger.reading import recipients, reports, used_keys
-from models.ledger.reading.next_work import Kind
-from presentation.texts import LANGUAGES, Texts
+from models.ledger.lane.next_work import Kind
+from models.ledger.lists import recipients, uploads
+from models.ledger.plan import plans
+from models.ledger.steer import operator, sweeps
+from models.ledger.submit import publication, submits
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.ledger import Driver, body, figures, published, said, upload
 
@@ -40,9 +43,9 @@ def stored(engine: Engine) -> tuple[int, int]:
 def test_upload_is_seen_as_such_and_touched_by_nobody_before_the_flip(engine: Engine) -> None:
     text = body()
     broadcast_id = upload(engine, text)
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.phase) == (BroadcastState.UPLOADING, Phase.UPLOADING)
-    assert [(one.id, one.state) for one in reports.reports(engine)] == [
+    assert [(one.id, one.state) for one in broadcast_reports.reports(engine)] == [
         (broadcast_id, BroadcastState.UPLOADING)
     ]
     assert sweeps.due(engine) == sweeps.Wakes()
@@ -53,7 +56,7 @@ def test_upload_is_seen_as_such_and_touched_by_nobody_before_the_flip(engine: En
     submits.publish(
         engine, broadcast_id, text, figures=figures(size=20, batches=2), terms=TERMS, quota=None
     )
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
     assert sweeps.due(engine).plans == [broadcast_id]
 
 
@@ -87,7 +90,7 @@ def test_same_key_for_another_time_is_another_body(
     assert caught.value.message_id == "error.submit.other_time"
     # Facts, not words: whoever reads them has a language.
     assert (caught.value.facts["stored"], caught.value.facts["at"]) == (
-        first or used_keys.AT_ONCE, second or used_keys.AT_ONCE,
+        first or publication.KEYS_AT_ONCE, second or publication.KEYS_AT_ONCE,
     )  # fmt: skip
     assert submits.find(engine, body(key="one", at=first)) == broadcast_id
 
@@ -236,7 +239,7 @@ def test_of_two_that_publish_the_same_send_at_once_one_is_refused(engine: Engine
 def test_scheduled_broadcast_is_launched_when_its_time_has_come(engine: Engine) -> None:
     at = datetime.now(UTC) + timedelta(hours=2)
     broadcast_id = published(engine, body(at=at))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.SCHEDULED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.SCHEDULED
     assert sweeps.launch_due(engine) == []
     ledger.pass_time(engine, timedelta(hours=2, seconds=1))
     assert sweeps.launch_due(engine) == [broadcast_id]
@@ -256,7 +259,7 @@ def test_skipped_lines_are_kept_with_their_reason(engine: Engine) -> None:
         "malformed": [(3, "没有"), (9, "x,y")],
         "duplicate": [(4, "oA")],
     }
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.audience["read"] == 23
     with engine.connect() as connection:
         assert connection.scalar(select(func.sum(Skipped.count))) == 3
@@ -305,16 +308,16 @@ def test_plan_that_fits_no_more_is_held_and_goes_on_after_resume(engine: Engine)
     proof = ledger.planned(engine, broadcast_id, quota=few)
     assert proof is not None
     assert proof.fit is Fit.TOO_MANY
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     hold = told.gate(GateKind.HOLD)
     assert hold is not None
     assert (told.state, hold.reason) == (BroadcastState.HELD, Reason.PLAN_DOES_NOT_FIT)
     assert told.recipients["waiting"] == 20
     with pytest.raises(PlanError):
         operator.resume(engine, broadcast_id, who="a person", quota=few)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.HELD
     assert operator.resume(engine, broadcast_id, who="a person", quota=HUNDRED)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.WAITING
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.WAITING
     assert Driver(engine).next().kind is Kind.CALL
 
 

@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.plan.chunk import ASKED, LEFT
-from broadcast.plan.subtraction import Removal
-from broadcast.reasons import Reason
-from broadcast.reports import SETS
+from broadcast.rules.plan.chunk import ASKED, LEFT
+from broadcast.rules.plan.selection import Removal
+from broadcast.rules.reports import SETS
+from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.sorted_openids import unpacked
-from broadcast.states import BatchState, BroadcastState
+from broadcast.views.json_objects import as_json
 from models import BroadcastRow, ChunkRow
-from models.ledger import operator, plans, subtract, sweeps, transaction, unused_lists
-from models.ledger.reading import recipients, reports
-from presentation.report_json import as_json
+from models.ledger.lists import recipients
+from models.ledger.plan import plans, subtract
+from models.ledger.rows import transaction
+from models.ledger.steer import operator, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models.words import findings
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -88,7 +90,7 @@ def test_who_is_removed_is_listed_by_the_first_reason_and_the_rest_is_sent(engin
     left = [one for one in PEOPLE if one not in {*out["suppressed"], *out["excluded"]}]
     assert lists(engine, broadcast_id) == {ASKED: PEOPLE, LEFT: left, **out}
     assert members(engine, broadcast_id, "waiting") == left
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["suppressed"], told.audience["excluded"]) == (8, 4)
     assert (told.audience["read"], told.audience["planned"]) == (60, 48)
     assert {one.reason: (one.count, [text for _, text in one.lines])
@@ -132,7 +134,7 @@ def test_broadcast_of_which_nobody_is_left_fails_with_everybody_skipped(
 ) -> None:
     broadcast_id = ledger.published(engine, ledger.body())
     assert not planned(engine, broadcast_id, removal("suppressed", ledger.openids(20)))
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.audience["suppressed"], told.audience["planned"]) == (
         BroadcastState.FAILED, 20, 0,
     )  # fmt: skip
@@ -144,7 +146,7 @@ def test_broadcast_of_which_nobody_is_left_fails_with_everybody_skipped(
 def test_single_person_who_is_left_is_cancelled_as_too_few(engine: Engine) -> None:
     broadcast_id = ledger.published(engine, ledger.body())
     assert not planned(engine, broadcast_id, removal("excluded", ledger.openids(20)[:19]))
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.recipients["cancelled"]) == (BroadcastState.FAILED, 1)
     assert as_json(told)["reason"] == "too_few"
     [batch] = told.batch_list
@@ -175,7 +177,7 @@ def test_planner_that_is_killed_at_any_moment_shows_nothing_and_another_begins_a
         dying.setattr(subtract, "write", dies)
         with pytest.raises(KilledError):
             planned(engine, broadcast_id, removal("suppressed", out))
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["planned"], told.audience["suppressed"]) == (60, 0)
     assert members(engine, broadcast_id, "waiting") == PEOPLE
     assert findings(engine) == set()
@@ -202,7 +204,7 @@ def test_lists_of_a_planner_that_was_killed_are_removed(
     if then == "another counts":
         counts |= {LEFT: PEOPLE[:10] + PEOPLE[40:], "suppressed": PEOPLE[10:40]}
         with monkeypatch.context() as dying:
-            dying.setattr(unused_lists, "clear", killed)
+            dying.setattr(subtract, "clear", killed)
             with pytest.raises(KilledError):
                 planned(engine, broadcast_id, removal("suppressed", PEOPLE[10:40]))
     if then == "it is cancelled":

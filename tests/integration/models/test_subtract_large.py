@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast import openid
-from broadcast.plan.chunk import CHUNK, Chunk
-from broadcast.plan.subtraction import Removal
-from models.ledger import plans, submits, subtract, uploads
-from models.ledger.reading import recipients, reports
+from broadcast.rules.plan.chunk import CHUNK, Chunk
+from broadcast.rules.plan.selection import Removal
+from models.ledger.lists import recipients, uploads
+from models.ledger.plan import plans, subtract
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 from tests.kit.openids import split
 
@@ -49,7 +51,7 @@ def test_ten_million_of_one_reason_are_listed_and_counted(engine: Engine) -> Non
         engine, row, ledger.account(), removals=[Removal(reason="suppressed", pieces=left_out())]
     )
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["suppressed"], told.audience["planned"]) == (MILLIONS - STAY, STAY)
     [skipped] = recipients.skipped(engine, broadcast_id)
     assert (skipped.reason, skipped.count) == ("suppressed", MILLIONS - STAY)

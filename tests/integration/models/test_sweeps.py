@@ -10,21 +10,22 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, delete, select
 
-from broadcast.call.path import SendPath
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
-from models.account import Lane
-from models.attempt import AttemptRow
-from models.broadcast import BroadcastRow
-from models.ledger import lanes, leases, operator, sweeps
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, Reason
+from models.accounts import Lane
+from models.batch_tables import AttemptRow
+from models.broadcast_tables import BroadcastRow
+from models.ledger.lane import leases
+from models.ledger.rows import lane_rows
+from models.ledger.steer import operator, sweeps
 from tests.integration.models.stories import close, let_wait
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
 pytestmark = pytest.mark.every_database
 
-OVER = lanes.LEASE + timedelta(seconds=1)
+OVER = lane_rows.LEASE + timedelta(seconds=1)
 
 
 def test_plan_that_nobody_was_woken_for_is_found_and_woken_once(engine: Engine) -> None:
@@ -199,7 +200,7 @@ def test_a_doubt_that_may_wait_holds_up_nobody_who_has_its_lane(engine: Engine) 
     ledger.pass_time(engine, timedelta(hours=2))
 
     with engine.begin() as connection:
-        lanes.hold(connection, "default")
+        lane_rows.hold(connection, "default")
         assert sweeps.hold_expired(engine) == 0
     ledger.pass_time(engine, timedelta(hours=21))
     assert sweeps.hold_expired(engine) == 1

@@ -10,12 +10,14 @@ from sqlalchemy import Engine, func, insert, select, update
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from broadcast.enums import is_recognised
-from broadcast.states import BatchState
+from broadcast.rules.states import BatchState
 from models import AccountRow, Batch, BroadcastRow, ChunkRow
-from models.account import Lane
+from models.accounts import Lane
 from models.engine import now
-from models.ledger import submits, uploads
-from models.ledger.reading import next_work, reports
+from models.ledger.lane import next_work
+from models.ledger.lists import uploads
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
 
 pytestmark = pytest.mark.every_database
@@ -150,7 +152,7 @@ def test_word_of_a_newer_release_is_read_as_a_stranger_and_written_back_as_it_wa
         assert stranger not in set(BatchState)
         connection.execute(update(Batch).where(Batch.n == 2).values(state=stranger))
     assert {str(state) for state in ledger.states(engine, broadcast_id)} == {"of_the_future"}
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.recipients["waiting"], told.batches["waiting"]) == (20, 2)
     assert next_work.next_work(engine, "default").kind is next_work.Kind.REST
 

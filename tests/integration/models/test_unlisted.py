@@ -11,20 +11,24 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from broadcast.call.operator_verdict import NotSent
 from broadcast.errors import ConflictError, DatabaseAwayError, InputError, UnknownIdError
-from broadcast.plan import submission
-from broadcast.plan.audience import OpenIDs
-from broadcast.plan.submission import Body, TakenOverError
-from broadcast.reports import Did
-from broadcast.states import BroadcastState
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.audience import OpenIDs
+from broadcast.rules.plan.submission import Body, TakenOverError
+from broadcast.rules.reports import Did
+from broadcast.rules.states import BroadcastState
 from models import ChunkRow
-from models.ledger import awaited_lists, operator, resolves, retries, submits, sweeps, uploads
-from models.ledger import unlisted as unlisted_broadcasts
-from models.ledger.audit import Found
-from models.ledger.reading import ids, received, recipients, reports
-from models.ledger.reading import webhooks as reading
-from models.ledger.reading.following import Followed
+from models.ledger.audit.case import Found
+from models.ledger.boxes import webhooks as reading
+from models.ledger.lists import recipients, uploads
+from models.ledger.outcomes import resolves
+from models.ledger.rows import held_rows
+from models.ledger.steer import operator, retries, sweeps
+from models.ledger.submit import awaited_lists as unlisted_broadcasts
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports, received
+from models.ledger.views.history import Followed
 from tests.integration.models.tampering import found
 from tests.kit import ledger
 from tests.kit.ledger import body
@@ -41,7 +45,7 @@ def awaiting(said: Body) -> Body:
 
 
 def reserve(engine: Engine, said: Body) -> tuple[str, bool]:
-    return awaited_lists.reserve(
+    return unlisted_broadcasts.reserve(
         engine, awaiting(said), request="{}", who="tests", title=None, notify_url=URL
     )
 
@@ -59,7 +63,7 @@ def id_of(said: Body) -> str:
 
 
 def begin(engine: Engine, said: Body) -> int:
-    return awaited_lists.begin(engine, id_of(said), said)
+    return unlisted_broadcasts.begin(engine, id_of(said), said)
 
 
 def add(engine: Engine, said: Body, fence: int, part: slice = slice(None)) -> None:
@@ -102,9 +106,9 @@ def test_a_try_that_stores_the_list_publishes_nothing_after_the_cancel(
         with pytest.raises(ConflictError) as caught:
             late()
         assert caught.value.message_id == "error.submit.list_cancelled"
-    awaited_lists.stop(engine, id_of(mine), fence)
-    assert not awaited_lists.is_being_stored(engine, id_of(mine))
-    assert reports.report(engine, id_of(mine)).state is BroadcastState.CANCELLED
+    unlisted_broadcasts.stop(engine, id_of(mine), fence)
+    assert not unlisted_broadcasts.is_being_stored(engine, id_of(mine))
+    assert broadcast_reports.report(engine, id_of(mine)).state is BroadcastState.CANCELLED
     assert (chunks(engine), found(engine)) == (0, set())
 
 
@@ -117,7 +121,7 @@ def test_after_its_list_is_published_a_cancel_is_one_like_any_other(
 
     assert cancel(engine, mine)
 
-    report = reports.report(engine, id_of(mine))
+    report = broadcast_reports.report(engine, id_of(mine))
     assert (report.state, report.is_unlisted) == (BroadcastState.CANCELLED, False)
     assert ledger.counted(report)["cancelled"] == SIZE
     # The same list is found, and it is not sent.
@@ -137,7 +141,7 @@ def test_of_a_cancel_and_a_list_at_once_either_is_first_and_nothing_is_sent(
             stored = threads.submit(_stored, engine, said, fence, together)
             together.wait()
             assert cancel(engine, said)
-            report, was_first = reports.report(engine, id_of(said)), stored.result()
+            report, was_first = broadcast_reports.report(engine, id_of(said)), stored.result()
         assert report.state is BroadcastState.CANCELLED
         assert report.is_unlisted is not was_first
         assert ledger.counted(report)["cancelled"] == (SIZE if was_first else 0)
@@ -166,7 +170,7 @@ def test_it_ends_cancelled_with_figures_of_0_and_is_told_so_everywhere(
     assert cancel(engine, mine)
 
     assert not cancel(engine, mine)
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert report.is_unlisted
     assert set(report.audience.values()) == set(report.recipients.values()) == {0}
     assert set(report.batches.values()) == {0}
@@ -174,13 +178,13 @@ def test_it_ends_cancelled_with_figures_of_0_and_is_told_so_everywhere(
     assert report.operator_actions is not None
     assert [one.did for one in report.operator_actions.actions] == [Did.CANCEL]
     assert [one.state for one in followed.see().became] == [BroadcastState.CANCELLED]
-    assert [one.state for one in reports.reports(engine, awaited_only=True)] == [
+    assert [one.state for one in broadcast_reports.reports(engine, awaited_only=True)] == [
         BroadcastState.CANCELLED
     ]
     assert list(recipients.portions(engine, broadcast_id, *recipients.NAMES[:5])) == []
     assert recipients.skipped(engine, broadcast_id) == []
     assert received.of_openid(engine, "default", ledger.openids(SIZE)[0], most=9) == []
-    assert ids.of_open(engine, most=9) == []
+    assert held_rows.of_open(engine, most=9) == []
     (hook,) = reading.of_broadcast(engine, broadcast_id)
     assert (hook.kind, hook.url) == ("broadcast.cancelled", URL)
     assert found(engine) == set()
@@ -208,7 +212,7 @@ def test_no_word_brings_it_back(
     assert not operator.pause(engine, id_of(mine), who="tests")
     operator.halt(engine, "default", who="tests")
     operator.unhalt(engine, "default", who="tests")
-    assert reports.report(engine, id_of(mine)).state is BroadcastState.CANCELLED
+    assert broadcast_reports.report(engine, id_of(mine)).state is BroadcastState.CANCELLED
     assert found(engine) == set()
 
 
@@ -218,7 +222,7 @@ def test_its_key_stays_its_own_and_no_sweep_forgets_it(engine: Engine, mine: Bod
 
     assert sweeps.forget_uploads(engine) == 0
     assert reserve(engine, body(key="one")) == (mine.reserved, False)
-    assert ids.under_key(engine, "default", "one") == mine.reserved
+    assert held_rows.under_key(engine, "default", "one") == mine.reserved
     for other in (
         lambda: reserve(engine, body(key="one", text="别的")),
         lambda: submits.find(engine, body(key="one")),
@@ -253,7 +257,7 @@ def test_what_whoever_cancelled_left_of_the_list_is_swept(
     assert [sweeps.forget_uploads(engine) for _ in range(2)] == [1, 0]
 
     assert (chunks(engine), found(engine)) == (0, set())
-    assert reports.report(engine, id_of(mine)).state is BroadcastState.CANCELLED
+    assert broadcast_reports.report(engine, id_of(mine)).state is BroadcastState.CANCELLED
 
 
 def test_only_a_list_that_comes_later_can_be_cancelled_before_it_is_there(

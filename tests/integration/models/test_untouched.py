@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
 from broadcast.enums import recognised
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from models.attempt import AttemptRow
-from models.batch import Batch
-from models.ledger import leases, operator, refreeze
-from models.ledger.reading import next_work, reports
-from models.ledger.reading.untouched import UNTOUCHED, left_nothing
-from models.ledger.transaction import read
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from models.batch_tables import AttemptRow, Batch
+from models.ledger.lane import leases, next_work
+from models.ledger.lane.call_history import UNTOUCHED, left_nothing
+from models.ledger.plan import refreeze
+from models.ledger.rows.transaction import read
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models.test_refreeze import leave, planned, resumed
 from tests.integration.models.test_shrink import PEOPLE, adds_up, held, members, take_out
 from tests.kit import ledger
@@ -130,14 +130,14 @@ def test_a_batch_of_whose_claim_nobody_is_left_is_no_call_any_more(
 
     take_out(engine, broadcast_id, PEOPLE[:20])
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.batches["total"], told.calls) == (1, int(halved))
     assert held(engine) == 1
     assert told.audience["suppressed"] == 20
     adds_up(engine, broadcast_id)
     operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
     Driver(engine).call(said(0, msg_id=1))
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
     adds_up(engine, broadcast_id)
 
 
@@ -154,7 +154,7 @@ def test_who_is_left_alone_of_a_claim_joins_another_batch_or_is_cancelled(engine
     take_out(engine, broadcast_id, PEOPLE[39:])
     [batch] = [row for row in ledger.batches(engine, broadcast_id) if row.size]
     assert (batch.state, batch.reason) == (BatchState.CANCELLED, Reason.TOO_FEW)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.FAILED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
     adds_up(engine, broadcast_id)
 
 

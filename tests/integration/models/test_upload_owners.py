@@ -8,10 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.plan import submission
-from broadcast.states import BroadcastState
-from models.ledger import submits, sweeps, upload_beat, uploads, whole_submits
-from models.ledger.reading import reports
+from broadcast.rules.plan import submission
+from broadcast.rules.states import BroadcastState
+from models.ledger.lists import uploads
+from models.ledger.steer import sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models.test_submits import TERMS, stored
 from tests.kit import ledger
 from tests.kit.ledger import body, figures, published, upload
@@ -24,7 +26,7 @@ def test_id_that_is_taken_is_drawn_again(engine: Engine, monkeypatch: pytest.Mon
     monkeypatch.setattr(secrets, "choice", lambda _letters: next(letters))
     first = upload(engine, body(key="one"))
     second = submits.begin(engine, body(key="two"), who="tests")
-    third = whole_submits.store(
+    third = submits.store(
         engine, body(key="three", text="别的"), (), figures=figures(size=0, batches=1), terms=TERMS,
         quota=None,
     ).id  # fmt: skip
@@ -44,7 +46,7 @@ def test_upload_that_takes_hours_is_nobodys_but_its_owners_while_it_shows_that_i
     submits.publish(
         engine, broadcast_id, text, figures=figures(size=40, batches=2), terms=TERMS, quota=None
     )
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PLANNING
     assert ledger.planned(engine, broadcast_id) is not None
 
 
@@ -53,7 +55,7 @@ def test_upload_that_was_silent_for_an_hour_is_given_up_and_its_owner_notices(
 ) -> None:
     text = body(key="one")
     dead = upload(engine, text)
-    ledger.pass_time(engine, upload_beat.GIVEN_UP_AFTER + timedelta(seconds=1))
+    ledger.pass_time(engine, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
     assert sweeps.forget_uploads(engine) == 1
     with pytest.raises(submission.TakenOverError) as caught:
         uploads.add_chunks(engine, dead, ledger.chunks(ledger.openids(4)))
@@ -84,7 +86,7 @@ def test_upload_that_died_an_hour_ago_is_swept(engine: Engine) -> None:
     ledger.pass_time(engine, timedelta(hours=1, seconds=1))
     assert sweeps.forget_uploads(engine) == 1
     assert sweeps.forget_uploads(engine) == 0
-    assert reports.report(engine, done).audience["planned"] == 20
+    assert broadcast_reports.report(engine, done).audience["planned"] == 20
     assert stored(engine) == (1, 3)
 
 

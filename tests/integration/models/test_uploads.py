@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.plan import submission
-from broadcast.plan.submission import TakenOverError, Terms
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.submission import TakenOverError, Terms
 from models import engine as engines
 from models import schema
-from models.ledger import submits, sweeps, transaction, upload_beat, uploads
-from models.ledger.transaction import write
+from models.ledger.lists import uploads
+from models.ledger.rows import transaction
+from models.ledger.rows.transaction import write
+from models.ledger.steer import sweeps
+from models.ledger.submit import submits
 from tests.integration.models.test_submits import stored
 from tests.kit import ledger
 from tests.kit.ledger import body, figures, upload
@@ -139,7 +142,7 @@ def stopped_in_a_chunk(engine: Engine, broadcast_id: str, silence: timedelta) ->
     unlimited = engines.open_engine(url, patient=True)
     try:
         with unlimited.connect() as connection:
-            upload_beat.alive(connection, broadcast_id)
+            uploads.upload_is_alive(connection, broadcast_id)
             yield
     finally:
         unlimited.dispose()

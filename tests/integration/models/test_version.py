@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.operator_verdict import NotSent
-from broadcast.call.waits import Waits
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.calls.policy import Waits
 from models import BroadcastRow
-from models.ledger import operator, resolves, results, retries
+from models.ledger.outcomes import resolves, results
+from models.ledger.steer import operator, retries
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 

@@ -11,36 +11,32 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy import event as hook
 
-from broadcast import plan, report_object
-from broadcast.call.waits import Waits
 from broadcast.errors import InputError, UnknownIdError
-from broadcast.finish import Counts, FinishEvent
-from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.webhooks import event
-from broadcast.webhooks.event import Webhook, WebhookState
-from broadcast.webhooks.schedule import PAUSES
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.finish_events import Counts, FinishEvent
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan import proof
+from broadcast.rules.states import Reason
+from broadcast.rules.webhooks import PAUSES
+from broadcast.views import objects
+from broadcast.views.objects import Webhook, WebhookState
 from models import WebhookRow
-from models.ledger import (
-    finishes,
-    forgetting,
-    operator,
-    records,
-    retries,
-    submits,
-    webhooks,
-)
-from models.ledger.reading import reports
-from models.ledger.reading import webhooks as reading
-from models.ledger.reading.figures import Figures
-from models.ledger.reading.next_work import Kind
-from models.ledger.rows import columns, every
-from models.ledger.webhooks import Taken
+from models.ledger.boxes import webhooks as reading
+from models.ledger.boxes.webhooks import Taken
+from models.ledger.lane import records
+from models.ledger.lane.next_work import Kind
+from models.ledger.outcomes import results
+from models.ledger.rows import transaction
+from models.ledger.rows.figures import Figures
+from models.ledger.rows.typed_rows import columns, every_row
+from models.ledger.steer import operator, retries
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import close
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
-from worker.webhooks import rendering
+from worker.delivery import webhooks as delivery_webhooks
 
 URL = "https://hooks.example.com/broadcasts?token=abc"
 PUT_OFF = timedelta(seconds=30)
@@ -69,12 +65,12 @@ def bodies(engine: Engine) -> list[Any]:
     """Return what is posted of each event, oldest first."""
     with engine.connect() as connection:
         query = select(*columns(Taken, WebhookRow)).order_by(WebhookRow.id)
-        events = every(connection, query, Taken)
-    return [json.loads(rendering.body(engine, one)) for one in events]
+        events = every_row(connection, query, Taken)
+    return [json.loads(delivery_webhooks.rendered_body(engine, one)) for one in events]
 
 
 def take(engine: Engine, *busy: str) -> Taken:
-    taken = webhooks.take(engine, busy=busy, put_off=PUT_OFF)
+    taken = reading.take(engine, busy=busy, put_off=PUT_OFF)
     assert taken is not None
     return taken
 
@@ -94,7 +90,7 @@ def test_an_end_is_told_once_with_sums_and_no_openid(engine: Engine) -> None:
 
     assert told(engine, broadcast_id) == ["broadcast.completed"]
     (body,) = bodies(engine)
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert (body["type"], body["version"]) == ("broadcast.completed", report.version)
     assert only(engine).id == f"{broadcast_id}-{report.version}"
     assert body["data"]["id"] == broadcast_id
@@ -108,7 +104,7 @@ def test_whom_nobody_named_nobody_tells(engine: Engine) -> None:
     Driver(engine).call(said(0, msg_id=71))
 
     assert told(engine, broadcast_id) == []
-    assert not webhooks.any_due(engine)
+    assert not reading.any_due(engine)
 
 
 def test_the_accounts_receiver_is_told_where_the_request_names_none(engine: Engine) -> None:
@@ -132,7 +128,7 @@ def test_a_late_refusal_is_told_again_even_if_the_result_stays(engine: Engine) -
         driver.call(said(0, msg_id=msg_id))
 
     for msg_id in (71, 72, 71, 73):
-        finishes.take(engine, "default", refusal(msg_id))
+        results.take_finish(engine, "default", refusal(msg_id))
 
     expected = ["completed", "partial", "partial", "failed"]
     assert told(engine, broadcast_id) == [f"broadcast.{word}" for word in expected]
@@ -155,9 +151,11 @@ def test_wechats_counts_alone_are_not_told_again(engine: Engine) -> None:
     broadcast_id = broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
     counts = Counts(total=20, eligible=19, sent=19, errors=0)
-    finishes.take(engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts))
+    results.take_finish(
+        engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
+    )
 
-    assert reports.report(engine, broadcast_id).batches["finished"] == 1
+    assert broadcast_reports.report(engine, broadcast_id).batches["finished"] == 1
     assert told(engine, broadcast_id) == ["broadcast.completed"]
 
 
@@ -182,7 +180,7 @@ def test_a_hold_before_the_end_is_reported_each_time_and_an_operators_pause_is_n
         engine, broadcast_id, said_, figures=ledger.figures(size=20, batches=2), quota=None,
         terms=replace(ledger.terms(batches=2), notify_url=URL),
     )  # fmt: skip
-    nothing_left = plan.Quota(daily_limit=100, used=100, remain=0)
+    nothing_left = proof.Quota(daily_limit=100, used=100, remain=0)
     ledger.planned(engine, broadcast_id, quota=nothing_left)
 
     assert told(engine, broadcast_id) == ["broadcast.held"]
@@ -198,17 +196,17 @@ def test_the_event_is_stored_with_the_change_or_not_at_all(
 ) -> None:
     broadcast_id = broadcast(engine)
     claim = Driver(engine).claim()
-    notify = webhooks.notify
+    notify = reading.notify
 
     def die(*given: Any, **more: Any) -> None:
         notify(*given, **more)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(webhooks, "notify", die)
+    monkeypatch.setattr(reading, "notify", die)
     with pytest.raises(KeyboardInterrupt):
         records.record(engine, claim.attempt_id, said(0, msg_id=71))
 
-    assert reports.report(engine, broadcast_id).state.value == "sending"
+    assert broadcast_reports.report(engine, broadcast_id).state.value == "sending"
     assert told(engine, broadcast_id) == []
     monkeypatch.undo()
     records.record(engine, claim.attempt_id, said(0, msg_id=71))
@@ -217,7 +215,7 @@ def test_the_event_is_stored_with_the_change_or_not_at_all(
 
 def bare(engine: Engine, broadcast_id: str) -> dict[str, str]:
     """Return what an event says of a broadcast without figures."""
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     state = report.state.value
     return {"id": broadcast_id, "account": "default", "key": report.key, "state": state}
 
@@ -242,7 +240,7 @@ def test_a_figure_that_cannot_be_counted_loses_neither_the_reply_nor_the_event(
 
     records.record(broken, claim.attempt_id, said(0, msg_id=71))
 
-    assert reports.report(engine, broadcast_id).state.value == "completed"
+    assert broadcast_reports.report(engine, broadcast_id).state.value == "completed"
     assert told(engine, broadcast_id) == ["broadcast.completed"]
     assert bodies(engine)[0]["data"] == bare(engine, broadcast_id)
 
@@ -256,7 +254,7 @@ def test_a_bug_in_the_report_touches_no_reply_and_the_event_has_its_state(
     def broken(_: Figures) -> None:
         raise ValueError("a bug")
 
-    monkeypatch.setattr(reports, "of_figures", broken)
+    monkeypatch.setattr(broadcast_reports, "of_figures", broken)
     (first,) = bodies(engine)
     monkeypatch.undo()
 
@@ -268,7 +266,7 @@ def test_a_bug_in_the_report_touches_no_reply_and_the_event_has_its_state(
 
 def as_of_now(engine: Engine, broadcast_id: str) -> Any:
     """Return a broadcast as a list has it now."""
-    return report_object.of(reports.report(engine, broadcast_id, whole=False))
+    return objects.object_of(broadcast_reports.report(engine, broadcast_id, whole=False))
 
 
 def test_an_event_says_what_was_so_then_however_late_its_body_is_made(engine: Engine) -> None:
@@ -318,11 +316,11 @@ def test_of_two_workers_that_make_a_body_the_first_one_counts(
     slow = take(engine)
     ledger.pass_time(engine, PUT_OFF)
     quick = take(engine)
-    stored = rendering.body(engine, quick)
+    stored = delivery_webhooks.rendered_body(engine, quick)
 
     # One of another release may word it otherwise.
-    monkeypatch.setattr(event, "body", lambda *_, **__: "{}")
-    late = rendering.body(engine, slow)
+    monkeypatch.setattr(objects, "body", lambda *_, **__: "{}")
+    late = delivery_webhooks.rendered_body(engine, slow)
 
     ledger.pass_time(engine, PUT_OFF)
     assert late == stored
@@ -334,24 +332,24 @@ def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engin
     Driver(engine).call(said(0, msg_id=71))
 
     first = take(engine)
-    assert webhooks.take(engine, busy=(), put_off=PUT_OFF) is None
+    assert reading.take(engine, busy=(), put_off=PUT_OFF) is None
     ledger.pass_time(engine, PUT_OFF)
     second = take(engine)
 
     assert (first.event_id, first.figures) == (second.event_id, second.figures)
     # Nobody had come to make its body.
-    assert (first.body, json.loads(rendering.body(engine, second))["version"]) == (
+    assert (first.body, json.loads(delivery_webhooks.rendered_body(engine, second))["version"]) == (
         None,
         second.version,
     )
     assert (first.tries, second.tries) == (1, 2)
     # The first was only slow: what it heard late changes nothing any more.
-    webhooks.failed(engine, first, DOWN, http_status=500, waits=WAITS)
+    reading.failed(engine, first, DOWN, http_status=500, waits=WAITS)
     assert only(engine).problem is None
-    webhooks.delivered(engine, second, 204)
-    webhooks.failed(engine, second, DOWN, http_status=500, waits=WAITS)
+    reading.delivered(engine, second, 204)
+    reading.failed(engine, second, DOWN, http_status=500, waits=WAITS)
     assert only(engine).state is WebhookState.DELIVERED
-    assert not webhooks.any_due(engine)
+    assert not reading.any_due(engine)
 
 
 def test_an_event_of_a_receiver_that_is_busy_is_left(engine: Engine) -> None:
@@ -362,7 +360,7 @@ def test_an_event_of_a_receiver_that_is_busy_is_left(engine: Engine) -> None:
     driver.call(said(0, msg_id=72))
 
     assert take(engine, "https://hooks.example.com").url == "https://other.example.com/"
-    assert webhooks.take(engine, busy={"https://hooks.example.com"}, put_off=PUT_OFF) is None
+    assert reading.take(engine, busy={"https://hooks.example.com"}, put_off=PUT_OFF) is None
     assert take(engine).url == URL
 
 
@@ -376,7 +374,7 @@ def test_an_event_is_given_up_after_a_day_and_tried_again_when_a_person_says_so(
         taken = take(engine)
         tries += 1
         if (
-            webhooks.failed(engine, taken, DOWN, http_status=500, waits=WAITS)
+            reading.failed(engine, taken, DOWN, http_status=500, waits=WAITS)
             is WebhookState.GIVEN_UP
         ):
             break
@@ -391,12 +389,12 @@ def test_an_event_is_given_up_after_a_day_and_tried_again_when_a_person_says_so(
     assert reading.count_given_up(engine) == 1
     event_id = one.id
 
-    webhooks.again(engine, [(one.broadcast_id, one.version)])
+    reading.again(engine, [(one.broadcast_id, one.version)])
 
     assert reading.count_given_up(engine) == 0
     again = take(engine)
     assert (again.event_id, again.tries) == (event_id, 1)
-    webhooks.delivered(engine, again, 200)
+    reading.delivered(engine, again, 200)
     assert only(engine).closed_at is not None
 
 
@@ -405,14 +403,14 @@ def test_a_retry_amid_a_delivery_has_the_event_delivered_once_more(engine: Engin
     Driver(engine).call(said(0, msg_id=71))
     before = take(engine)
     ledger.pass_time(engine, timedelta(seconds=1))
-    webhooks.again(engine, [(before.broadcast_id, before.version)])
+    reading.again(engine, [(before.broadcast_id, before.version)])
 
-    webhooks.delivered(engine, before, 204)
+    reading.delivered(engine, before, 204)
     assert only(engine).state is WebhookState.WAITING
     again = take(engine)
     # Of the same number, but not the same try.
-    webhooks.failed(engine, before, DOWN, http_status=410, waits=WAITS, is_final=True)
-    webhooks.delivered(engine, again, 200)
+    reading.failed(engine, before, DOWN, http_status=410, waits=WAITS, is_final=True)
+    reading.delivered(engine, again, 200)
 
     one = only(engine)
     assert (one.state, one.tries, one.http_status) == (WebhookState.DELIVERED, 1, 200)
@@ -421,7 +419,7 @@ def test_a_retry_amid_a_delivery_has_the_event_delivered_once_more(engine: Engin
 def test_a_receiver_that_wants_no_more_is_left_alone_at_once(engine: Engine) -> None:
     broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
-    state = webhooks.failed(engine, take(engine), DOWN, http_status=410, waits=WAITS, is_final=True)
+    state = reading.failed(engine, take(engine), DOWN, http_status=410, waits=WAITS, is_final=True)
 
     assert state is WebhookState.GIVEN_UP
     assert only(engine).http_status == 410
@@ -430,13 +428,15 @@ def test_a_receiver_that_wants_no_more_is_left_alone_at_once(engine: Engine) -> 
 def test_what_was_closed_long_ago_is_forgotten_and_not_told_again(engine: Engine) -> None:
     broadcast_id = broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
-    webhooks.delivered(engine, take(engine), 204)
-    assert webhooks.forget(engine) == 0
-    ledger.pass_time(engine, forgetting.KEPT_FOR)
-    assert webhooks.forget(engine) == 1
+    reading.delivered(engine, take(engine), 204)
+    assert reading.forget(engine) == 0
+    ledger.pass_time(engine, transaction.KEPT_FOR)
+    assert reading.forget(engine) == 1
 
     counts = Counts(total=20, eligible=19, sent=19, errors=0)
-    finishes.take(engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts))
+    results.take_finish(
+        engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
+    )
     assert told(engine, broadcast_id) == []
 
 
@@ -448,12 +448,12 @@ def test_an_event_is_found_by_its_id_or_a_part(engine: Engine) -> None:
     driver.call(said(0, msg_id=72))
     first, second = reading.newest(engine, states=list(WebhookState))
 
-    assert reading.one(engine, first.id) == first
-    assert reading.one(engine, second.id[9:].upper()) == second
-    assert reading.one(engine, second.broadcast_id[-6:]) == second
+    assert reading.one_webhook(engine, first.id) == first
+    assert reading.one_webhook(engine, second.id[9:].upper()) == second
+    assert reading.one_webhook(engine, second.broadcast_id[-6:]) == second
     with pytest.raises(InputError, match=r"error\.webhook\.several"):
-        reading.one(engine, first.id[:6])
+        reading.one_webhook(engine, first.id[:6])
     with pytest.raises(UnknownIdError, match=r"error\.webhook\.unknown_near"):
-        reading.one(engine, f"{first.id}9")
+        reading.one_webhook(engine, f"{first.id}9")
     with pytest.raises(UnknownIdError, match=r"error\.webhook\.unknown "):
-        reading.one(engine, "%")
+        reading.one_webhook(engine, "%")

@@ -7,15 +7,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.waits import Waits
 from broadcast.message import Message
-from broadcast.states import BatchState
-from cli import ledger_facts
-from models.attempt import AttemptRow
-from models.ledger import records
-from models.ledger.reading import possibly_sent, reports
-from presentation import next_steps
-from presentation.words import Between
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.states import BatchState
+from broadcast.views import next_steps
+from broadcast.views.words import Between
+from entrypoints.cli import ledger_facts
+from models.batch_tables import AttemptRow
+from models.ledger.lane import call_history, records
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import SOON, lost_then, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -27,7 +27,7 @@ YESTERDAY = timedelta(hours=20)
 
 def told(engine: Engine, broadcast_id: str) -> Message:
     """What is told of the one doubt."""
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     lines = next_steps.lines(report, ledger_facts.circumstances(engine, report, waits=Waits()))
     # Where to look stands above the batches, once.
     doubts = [line for line in lines if line.id.startswith("next_step.doubt")]
@@ -50,7 +50,7 @@ def test_status_names_the_time_of_the_call_that_may_have_been_taken(
         first, lost, _ = connection.scalars(
             select(AttemptRow.started_at).order_by(AttemptRow.number)
         )
-    span = possibly_sent.called_at(driver.engine, broadcast_id)[1]
+    span = call_history.called_at(driver.engine, broadcast_id)[1]
     assert (span.first, span.last) == (lost, lost)
     at = told(driver.engine, broadcast_id).facts["at"]
     assert isinstance(at, Between)
@@ -64,7 +64,7 @@ def test_status_names_the_first_and_the_last_of_several(driver: Driver, broadcas
     second.call(LOST)
     ledger.pass_time(driver.engine, timedelta(minutes=5))
     Driver(driver.engine, owner="third").call(said(48001))
-    span = possibly_sent.called_at(driver.engine, broadcast_id)[1]
+    span = call_history.called_at(driver.engine, broadcast_id)[1]
     assert span.last - span.first > timedelta(hours=4)
     at = told(driver.engine, broadcast_id).facts["at"]
     assert isinstance(at, Between)
@@ -80,5 +80,5 @@ def test_status_says_of_a_doubt_whose_calls_were_refused_in_the_end_that_nothing
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.IN_DOUBT
     driver.record(claim, said(40001))
     ledger.pass_time(driver.engine, SOON)
-    assert possibly_sent.called_at(driver.engine, broadcast_id) == {}
+    assert call_history.called_at(driver.engine, broadcast_id) == {}
     assert told(driver.engine, broadcast_id).id == "next_step.doubt_refused"

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.operator_verdict import NotSent, OperatorVerdict, Sent
-from broadcast.call.waits import Waits
 from broadcast.errors import InputError
-from broadcast.events import EventKind
+from broadcast.names import EventKind
+from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.rules.calls.policy import Waits
 from models import Event
-from models.ledger import audit, operator, resolves
-from models.ledger.audit import Found
-from models.ledger.resolves import Resolved
+from models.ledger.audit import audit_run
+from models.ledger.audit.case import Found
+from models.ledger.outcomes import resolves
+from models.ledger.outcomes.resolves import Resolved
+from models.ledger.steer import operator
 from tests.integration.models.stories import lost_then, snapshot
 from tests.kit.ledger import Driver, said
 
@@ -60,4 +62,4 @@ def events(engine: Engine, kind: EventKind) -> list[Any]:
 
 
 def findings(engine: Engine) -> set[Found]:
-    return {one.found for one in audit.audit_all(engine, waits=Waits()).findings}
+    return {one.found for one in audit_run.audit_all(engine, waits=Waits()).findings}

@@ -12,17 +12,18 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from broadcast import content, plan
-from broadcast.accounts import Account
-from broadcast.call.path import SendPath
 from broadcast.errors import BrokerAwayError
-from broadcast.plan.submission import Terms
-from broadcast.settings import Settings
+from broadcast.rules import content
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.plan import proof
+from broadcast.rules.plan.submission import Terms
+from broadcast.settings.settings import Settings
 from producer import audience as audiences
-from producer.order import Order
-from producer.prepare import prepare
 from producer.request.door import Door
-from producer.submit import store
+from producer.submit.order import Order
+from producer.submit.prepare import prepare
+from producer.submit.store import store
 from tests.kit import media
 
 LETTERS = string.ascii_letters + string.digits + "_-"
@@ -32,12 +33,12 @@ LETTERS = string.ascii_letters + string.digits + "_-"
 class QuotaStub:
     """Answers like WeChat would; None is WeChat away."""
 
-    answer: plan.Quota | None = field(
-        default_factory=lambda: plan.Quota(daily_limit=100, used=0, remain=100)
+    answer: proof.Quota | None = field(
+        default_factory=lambda: proof.Quota(daily_limit=100, used=0, remain=100)
     )
     asked: int = 0
 
-    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
+    def quota(self, account: Account, path: SendPath) -> proof.Quota | None:
         self.asked += 1
         return self.answer
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.accounts import Account
-from broadcast.media import MediaFormat
+from broadcast.rules.accounts import Account
+from broadcast.rules.media import MediaFormat
 from models import BroadcastRow, FilePieceRow, KeptFileRow
-from models.ledger import files as keeping
-from models.ledger import operator, sweeps, upload_beat
-from models.ledger.reading import files
+from models.ledger.lists import uploads
+from models.ledger.lists import uploads as keeping
+from models.ledger.plan import renewals
+from models.ledger.steer import operator, sweeps
 from tests.integration.models.still_clock import StillClock
 from tests.integration.producer.test_media import DAY, UploaderStub, pictures, submit
 from tests.kit import media
@@ -31,7 +32,7 @@ def test_files_that_die_before_their_time_are_stored_whole_with_their_broadcast(
 
     made = submit(engine, account, said, uploader=uploader, scheduled_at=late)
 
-    kept = list(files.kept(engine, made.id))
+    kept = list(renewals.kept_files(engine, made.id))
     assert [one.data for one in kept] == [photo.read_bytes(), large.read_bytes()]
     assert [(one.media_id, one.format, one.name) for one in kept] == [
         ("shop-1", MediaFormat.JPEG, "photo.jpg"), ("shop-2", MediaFormat.PNG, "large.png"),
@@ -39,7 +40,7 @@ def test_files_that_die_before_their_time_are_stored_whole_with_their_broadcast(
     # An upload of today serves several that will need another, and those that need none.
     submit(engine, account, pictures(photo), uploader=uploader, key="k2", scheduled_at=late)
     soon = submit(engine, account, pictures(photo), uploader=uploader, key="k3")
-    assert (len(uploader.got), list(files.kept(engine, soon.id))) == (2, [])
+    assert (len(uploader.got), list(renewals.kept_files(engine, soon.id))) == (2, [])
 
 
 def test_files_of_a_submit_that_fails_or_is_given_up_are_not_left_behind(
@@ -54,13 +55,13 @@ def test_files_of_a_submit_that_fails_or_is_given_up_are_not_left_behind(
     def fails(*_: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("models.ledger.submits.publish", fails)
+    monkeypatch.setattr("models.ledger.submit.submits.publish", fails)
     with pytest.raises(KeyboardInterrupt):
         submit(engine, account, pictures(photo), **late)
-    monkeypatch.setattr("models.ledger.uploads.abandon", lambda *_: None)
+    monkeypatch.setattr("models.ledger.lists.uploads.abandon", lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
         submit(engine, account, pictures(photo), key="k2", **late)
-    clock.pass_(upload_beat.GIVEN_UP_AFTER)
+    clock.pass_(uploads.GIVEN_UP_AFTER)
     assert sweeps.forget_uploads(engine) == 1
 
     with engine.connect() as connection:
@@ -75,11 +76,11 @@ def test_files_go_when_their_broadcast_ends_and_not_before(
     made = submit(
         engine, account, pictures(photo), uploader=UploaderStub(), scheduled_at=clock.now + 5 * DAY
     )
-    assert keeping.drop_of_ended(engine) == 0
-    assert len(list(files.kept(engine, made.id))) == 1
+    assert keeping.drop_files_of_ended(engine) == 0
+    assert len(list(renewals.kept_files(engine, made.id))) == 1
 
     operator.cancel(engine, made.id, who="tests")
 
-    assert (keeping.drop_of_ended(engine), keeping.drop_of_ended(engine)) == (1, 0)
+    assert (keeping.drop_files_of_ended(engine), keeping.drop_files_of_ended(engine)) == (1, 0)
     with engine.connect() as connection:
         assert connection.scalars(select(FilePieceRow.id)).all() == []

@@ -17,14 +17,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
-from broadcast.gates.kinds import GateKind
-from broadcast.plan.audience import OpenIDs
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.audience import OpenIDs
+from broadcast.rules.states import BroadcastState, Reason
+from broadcast.views.program_words import explained
 from models import AccountRow, GateRow, schema
-from models.ledger import awaited_lists
-from models.ledger.reading import reports
-from presentation.for_programs import explained
+from models.ledger.submit import awaited_lists
+from models.ledger.views import broadcast_reports
 from producer import (
     ConflictError,
     InputError,
@@ -33,8 +32,9 @@ from producer import (
     RequestError,
     SettingsError,
     UnknownIdError,
+    library,
 )
-from producer.request import arguments, shape
+from producer.request import shape
 from tests.integration.models.test_known import sent
 from tests.integration.producer.conftest import QuotaStub, openids
 from tests.kit import ledger
@@ -73,7 +73,7 @@ def test_a_broadcast_is_stored_once_under_its_key_though_the_broker_is_away(
     assert found is not None
     assert found.id == made.id
     assert shop.find("order-2") is None
-    assert len(reports.reports(here)) == 1
+    assert len(broadcast_reports.reports(here)) == 1
 
 
 def test_its_errors_have_a_kind_a_name_a_field_and_words(shop: Producer, here: Engine) -> None:
@@ -90,7 +90,7 @@ def test_its_errors_have_a_kind_a_name_a_field_and_words(shop: Producer, here: E
     assert '"key"' in explained(taken.value, "zh")
     assert "--" not in explained(taken.value)
     assert "/v1/" not in explained(unknown.value)
-    assert len(reports.reports(here)) == 1
+    assert len(broadcast_reports.reports(here)) == 1
 
 
 def test_a_time_is_an_aware_datetime_or_a_text(shop: Producer) -> None:
@@ -268,8 +268,8 @@ def test_every_process_has_its_own_connections(shop: Producer) -> None:
 
 
 def test_its_keywords_are_the_members_of_every_request() -> None:
-    assert set(typing.get_type_hints(arguments.Arguments)) == {"key", *shape.Request.model_fields}
-    assert arguments.Arguments.__required_keys__ == {"key", "content", "audience"}
+    assert set(typing.get_type_hints(library.Arguments)) == {"key", *shape.Request.model_fields}
+    assert library.Arguments.__required_keys__ == {"key", "content", "audience"}
 
 
 @pytest.mark.parametrize("verb", [name for name in vars(Producer) if not name.startswith("_")])
@@ -311,7 +311,7 @@ def test_a_broadcast_is_submitted_and_a_worker_woken_without_a_workers_code(
     )
     done = run(script, tmp_path)
     assert (done.stdout, done.stderr) == ("False\nTrue []\n", "")
-    assert len(reports.reports(here)) == 1
+    assert len(broadcast_reports.reports(here)) == 1
 
 
 @pytest.mark.parametrize("file", ["models.py", "worker/__init__.py", "celeryconfig.py"])

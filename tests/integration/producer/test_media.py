@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast import plan
-from broadcast.accounts import Account
-from broadcast.content import Content
 from broadcast.errors import ConflictError, MediaError, RepeatedSendError, WeChatAwayError
-from broadcast.media import LocalFile, MediaKind
+from broadcast.rules.accounts import Account
+from broadcast.rules.content import Content
+from broadcast.rules.media import LocalFile, MediaKind
+from broadcast.rules.plan import proof
+from broadcast.views import content
 from models import BroadcastRow, MediaRow
-from models.ledger import renewals
-from models.ledger.media import lost
-from models.ledger.reading import files, reports
-from presentation import content
+from models.ledger.lists.media import lost
+from models.ledger.plan import renewals
+from models.ledger.views import broadcast_reports
 from producer import audience as audiences
 from producer.media.content import of_files, stand_in
 from producer.media.file import read
 from producer.media.upload import Shelf
-from producer.prepare import prepare, upload
-from producer.submit import Submitted, store
+from producer.submit.prepare import prepare, upload
+from producer.submit.store import Submitted, store
 from tests.integration.models.still_clock import StillClock
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order
 from tests.kit import media
@@ -88,7 +88,7 @@ def submit(
     *,
     uploader: UploaderStub,
     key: str = "k1",
-    quota: plan.Quota | None = None,
+    quota: proof.Quota | None = None,
     spread_days: bool = False,
     people: str | None = None,
     **values: Any,
@@ -152,9 +152,9 @@ def test_a_report_and_a_list_call_media_by_the_names_of_their_files(
     sent = submit(engine, account, pictures(photo, unknown), uploader=UploaderStub())
     bare = submit(engine, account, pictures(unknown), uploader=UploaderStub(), key="k2")
 
-    report = reports.report(engine, sent.id)
+    report = broadcast_reports.report(engine, sent.id)
     assert ZH(content.line(report)) == (f"内容：图片“photo.jpg, {unknown}”，账号 {account.name}")
-    assert {one.id: content.name(one) for one in reports.reports(engine)} == {
+    assert {one.id: content.name(one) for one in broadcast_reports.reports(engine)} == {
         sent.id: f"photo.jpg, {unknown}", bare.id: unknown,
     }  # fmt: skip
 
@@ -215,7 +215,7 @@ def upload_again(
 ) -> None:
     """Do what a lane does before a call whose files have died."""
     shelf = Shelf(engine, account)
-    for one in files.kept(engine, submitted.id):
+    for one in renewals.kept_files(engine, submitted.id):
         local = LocalFile(
             path=Path(one.name), kind=one.kind, permanent=one.permanent, format=one.format,
             data=one.data,
@@ -321,7 +321,7 @@ def test_the_last_day_of_a_spread_counts_and_permanent_material_needs_no_other_u
     engine, clock = still
     # Three calls, one a day, from today or from the day after tomorrow on.
     one_a_day: dict[str, Any] = {
-        "quota": plan.Quota(daily_limit=1, used=0, remain=1), "batch_size": 2,
+        "quota": proof.Quota(daily_limit=1, used=0, remain=1), "batch_size": 2,
         "spread_days": True,
         "scheduled_at": clock.now + (days - 2) * DAY + timedelta(minutes=1),
     }  # fmt: skip
@@ -331,10 +331,10 @@ def test_the_last_day_of_a_spread_counts_and_permanent_material_needs_no_other_u
         assert uploader.got == ["image"]
         return
     late = submit(engine, account, pictures(photo), uploader=uploader, key="k4", **one_a_day)
-    assert [one.media_id for one in files.kept(engine, late.id)] == ["shop-1"]
+    assert [one.media_id for one in renewals.kept_files(engine, late.id)] == ["shop-1"]
     uploader.got.clear()
     made = submit(engine, account, pictures(photo, permanent=True), uploader=uploader, **one_a_day)
-    assert list(files.kept(engine, made.id)) == []
+    assert list(renewals.kept_files(engine, made.id)) == []
     with engine.connect() as connection:
         newest = select(MediaRow.expires_at, MediaRow.permanent).order_by(MediaRow.id.desc())
         row = connection.execute(newest.limit(1)).one()

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.accounts import Account, AccountKind
 from broadcast.message import Message
-from broadcast.plan.audience import Everyone, Tag
+from broadcast.rules.accounts import Account, AccountKind
+from broadcast.rules.plan.audience import Everyone, Tag
+from broadcast.views.texts import Texts
 from models import Base
 from models.engine import open_engine
-from models.ledger import leases
-from presentation.texts import Texts
-from producer.prepare import prepare
+from models.ledger.lane import leases
+from producer.submit.prepare import prepare
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.test_sendall import answered, planned, published
 from tests.integration.producer.conftest import QuotaStub, order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from broadcast.accounts import Account
+from broadcast.rules.accounts import Account
 from tests.integration.producer.conftest import openids, order, send
 from tests.kit import ledger
 

@@ -9,8 +9,9 @@ from contextlib import closing
 
 import pytest
 
-from broadcast import names, request_ids
+from broadcast import names
 from broadcast.errors import BrokerAwayError
+from broadcast.logs import request_ids
 from producer.publish import CeleryWaker
 from tests.kit.wait import patiently
 from tests.servers.fixtures import MakeProxy

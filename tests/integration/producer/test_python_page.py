@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.states import BroadcastState
+from broadcast.rules.states import BroadcastState
 from models import OutboxRow
-from models.ledger.reading import reports
+from models.ledger.views import broadcast_reports
 from producer import Producer
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -32,7 +32,7 @@ def test_the_code_of_the_page_runs(here: Engine, tmp_path: Path, page: str) -> N
     )  # fmt: skip
 
     assert (len(blocks), done.returncode, done.stderr) == (4, 0, "")
-    by_key = {report.key: report for report in reports.reports(here)}
+    by_key = {report.key: report for report in broadcast_reports.reports(here)}
     assert set(by_key) == {"python-4711", "python-4713"}
     assert {report.created_by for report in by_key.values()} == {"python shop"}
     assert f"{by_key['python-4711'].id} True" in done.stdout

@@ -10,9 +10,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select
 
-from broadcast import plan
-from broadcast.accounts import Account
-from broadcast.drafts.mark import Mark, Marks
 from broadcast.errors import (
     AudienceError,
     BroadcastError,
@@ -25,18 +22,21 @@ from broadcast.errors import (
     UnknownIdError,
     WeChatAwayError,
 )
-from broadcast.states import BroadcastState
+from broadcast.rules.accounts import Account
+from broadcast.rules.drafts import Mark, Marks
+from broadcast.rules.plan import proof
+from broadcast.rules.states import BroadcastState
+from broadcast.views.program_words import refusal
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from broadcast.wechat.api.tags import TagInfo
 from models import BroadcastRow
-from models.ledger import lanes
-from models.ledger.reading import reports
-from presentation.for_programs import refusal
-from presentation.texts import LANGUAGES, Language, Texts
+from models.ledger.rows import lane_rows
+from models.ledger.views import broadcast_reports
 from producer.request import shape
 from producer.request.door import Door
 from tests.integration.producer.conftest import QuotaStub, openids
 from tests.kit import follows
 from tests.kit.receiver import SECRET
-from wechat.api.tags import TagInfo
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 DRAFT = {"msgtype": "mpnews", "mpnews": {"media_id": "D"}}
@@ -87,7 +87,7 @@ def test_a_request_is_a_broadcast_as_the_command_would_make_it(door: Door, engin
 
     made = door.submit(request, key="order-1", who="crm")
 
-    told = reports.report(engine, made.id)
+    told = broadcast_reports.report(engine, made.id)
     assert (told.key, told.created_by, told.title) == ("order-1", "crm", "Sale")
     assert (told.account, told.state) == ("shop", BroadcastState.SCHEDULED)
     assert (told.audience["read"], told.audience["malformed"], told.audience["duplicate"]) == (
@@ -184,7 +184,7 @@ def test_a_tag_that_reaches_nobody_is_refused_as_the_command_refuses_it(
     door: Door, engine: Engine, members: dict[str, Any], told: str
 ) -> None:
     with engine.begin() as connection:
-        lanes.know(connection, door.settings.account("shop"))
+        lane_rows.ensure_lane(connection, door.settings.account("shop"))
     follows.listed(engine, "shop", sorted(openids(30)))
     looking = replace(door, looks=LooksStub())
 
@@ -231,7 +231,7 @@ def test_the_draft_of_a_request_is_read_at_its_submit_and_gives_its_title(
     made = looking.submit(asked(content=DRAFT), key="k", who="crm")
     again = looking.submit(asked(content=DRAFT), key="k", who="crm")
 
-    told = reports.report(engine, made.id)
+    told = broadcast_reports.report(engine, made.id)
     assert (told.title, made.notices, again.id) == ("Autumn sale", (), made.id)
     assert told.draft is not None
     assert told.draft.approved == looks.marks
@@ -265,7 +265,7 @@ def test_wechat_is_asked_nothing_more_where_it_is_away_or_the_plan_does_not_fit(
 ) -> None:
     looks = LooksStub(there=None)
     unknown = asked(audience={"tag_id": 999}, content=DRAFT)
-    full = plan.Quota(daily_limit=100, used=100, remain=0)
+    full = proof.Quota(daily_limit=100, used=100, remain=0)
 
     replace(door, looks=looks, quota=QuotaStub(None)).submit(unknown, key="a", who="crm")
     with pytest.raises(PlanError):

@@ -12,11 +12,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from broadcast.accounts import Account
 from broadcast.errors import ConflictError, InputError, RepeatedSendError
 from broadcast.message import Message
-from broadcast.settings import Settings
-from models.ledger import awaited_lists, operator
+from broadcast.rules.accounts import Account
+from broadcast.settings.settings import Settings
+from models.ledger.steer import operator
+from models.ledger.submit import awaited_lists
 from producer.request import shape
 from producer.request.door import Door
 from tests.integration.producer.conftest import openids, order, send

@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, delete, func, select
 
-from broadcast import openid, plan
-from broadcast.accounts import Account, AccountKind
-from broadcast.call.path import SendPath
+from broadcast import openid
 from broadcast.errors import (
     ConflictError,
     DatabaseAwayError,
@@ -20,17 +18,22 @@ from broadcast.errors import (
     RepeatedSendError,
     SettingsError,
 )
-from broadcast.plan import submission
-from broadcast.plan.audience import Followers
-from broadcast.plan.chunk import ASKED, CHUNK
-from broadcast.states import BroadcastState
+from broadcast.rules.accounts import Account, AccountKind
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.plan import proof, submission
+from broadcast.rules.plan.audience import Followers
+from broadcast.rules.plan.chunk import ASKED, CHUNK
+from broadcast.rules.states import BroadcastState
 from models import BroadcastRow, ChunkRow, Reservation
 from models.engine import now, reader
-from models.ledger import lanes, submits, sweeps, uploads
-from models.ledger.reading import recipients, reports
+from models.ledger.lists import recipients, uploads
+from models.ledger.rows import lane_rows
+from models.ledger.steer import sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from producer import audience as audiences
-from producer.prepare import prepare
-from producer.submit import store
+from producer.submit.prepare import prepare
+from producer.submit.store import store
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order, send
 from tests.kit import follows
 from tests.kit.openids import split
@@ -61,8 +64,8 @@ def test_a_broadcast_is_stored_whole_and_woken_for(engine: Engine, account: Acco
     made = send(engine, order(account, batch_size=300), [*people, people[7], "bad"], waker=waker)
 
     assert (made.created, waker.woken) == (True, [made.id])
-    assert made.proof.fit is plan.Fit.FITS
-    told = reports.report(engine, made.id)
+    assert made.proof.fit is proof.Fit.FITS
+    told = broadcast_reports.report(engine, made.id)
     assert told.state is BroadcastState.PLANNING
     assert told.audience == dict.fromkeys(told.audience, 0) | {
         "read": 1003, "malformed": 1, "duplicate": 1, "planned": 1001,
@@ -123,7 +126,7 @@ def test_the_same_key_with_another_priority_brings_the_first_with_its_own(
     second = send(engine, wanted, people)
 
     assert (second.id, second.created) == (first.id, False)
-    assert reports.report(engine, first.id).priority == 7
+    assert broadcast_reports.report(engine, first.id).priority == 7
 
 
 def test_what_was_submitted_while_a_person_was_asked_is_found(
@@ -145,10 +148,10 @@ class Meanwhile(QuotaStub):
     """WeChat, which answers when another process has published something."""
 
     def __init__(self, publish: Callable[[], Any], *, remain: int = 100) -> None:
-        super().__init__(plan.Quota(daily_limit=100, used=100 - remain, remain=remain))
+        super().__init__(proof.Quota(daily_limit=100, used=100 - remain, remain=remain))
         self._publish = publish
 
-    def quota(self, account: Account, path: SendPath) -> plan.Quota | None:
+    def quota(self, account: Account, path: SendPath) -> proof.Quota | None:
         self.first = self._publish()
         return super().quota(account, path)
 
@@ -225,7 +228,7 @@ def test_the_same_send_under_another_key_needs_again(engine: Engine, account: Ac
 def test_a_plan_that_does_not_fit_is_refused_and_not_stored(
     engine: Engine, account: Account
 ) -> None:
-    quota = QuotaStub(plan.Quota(daily_limit=100, used=98, remain=2))
+    quota = QuotaStub(proof.Quota(daily_limit=100, used=98, remain=2))
     wanted = order(account, batch_size=10)
 
     with pytest.raises(PlanError, match=r"error\.plan\.too_many "):
@@ -234,11 +237,11 @@ def test_a_plan_that_does_not_fit_is_refused_and_not_stored(
 
     spread = replace(wanted, terms=replace(wanted.terms, spread_days=True))
     made = send(engine, spread, openids(25), quota=quota)
-    assert (made.proof.fit, made.proof.days) == (plan.Fit.SPREADS, 2)
+    assert (made.proof.fit, made.proof.days) == (proof.Fit.SPREADS, 2)
 
 
 def test_calls_that_another_broadcast_needs_are_not_free(engine: Engine, account: Account) -> None:
-    quota = QuotaStub(plan.Quota(daily_limit=100, used=95, remain=5))
+    quota = QuotaStub(proof.Quota(daily_limit=100, used=95, remain=5))
     send(engine, order(account, "one", batch_size=10), openids(30), quota=quota)
 
     with pytest.raises(PlanError):
@@ -250,7 +253,7 @@ def test_with_wechat_away_it_is_stored_unproved_and_says_so(
 ) -> None:
     made = send(engine, order(account), openids(5), quota=QuotaStub(None))
 
-    assert made.proof.fit is plan.Fit.UNPROVED
+    assert made.proof.fit is proof.Fit.UNPROVED
     assert [n.id for n in made.notices] == ["notice.plan.unproved"]
     assert counts(engine) == (1, 1)
 
@@ -315,7 +318,7 @@ def test_a_short_list_is_there_with_its_broadcast_or_not_at_all(
 
     with monkeypatch.context() as patch:
         # The last of its rows.
-        patch.setattr("models.ledger.flips.note", stopped)
+        patch.setattr("models.ledger.submit.publication.note", stopped)
         with pytest.raises(KeyboardInterrupt):
             send(engine, order(account), openids(5))
         assert counts(engine) == (0, 0)
@@ -361,7 +364,7 @@ def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
 
         assert list(prepared.sizes) == [9, 8, 8]
         assert prepared.proof is not None
-        assert (prepared.proof.fit, prepared.proof.free) == (plan.Fit.FITS, 100)
+        assert (prepared.proof.fit, prepared.proof.free) == (proof.Fit.FITS, 100)
         assert counts(engine) == (0, 0)
         made = store(prepared, engine=engine, waker=WakerStub())
     assert made.created
@@ -369,15 +372,15 @@ def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
 
 @pytest.mark.parametrize(
     ("count", "left", "fit"),
-    [(8, 8, plan.Fit.FITS), (0, 2, plan.Fit.FITS), (None, 30, plan.Fit.TOO_MANY)],
+    [(8, 8, proof.Fit.FITS), (0, 2, proof.Fit.FITS), (None, 30, proof.Fit.TOO_MANY)],
 )
 def test_followers_with_a_tag_are_proved_as_as_many_as_wechat_counts(
-    engine: Engine, account: Account, count: int | None, left: int, fit: plan.Fit
+    engine: Engine, account: Account, count: int | None, left: int, fit: proof.Fit
 ) -> None:
     with engine.begin() as connection:
-        lanes.know(connection, account)
+        lane_rows.ensure_lane(connection, account)
     follows.listed(engine, account.name, sorted(openids(30)))
-    one_call = QuotaStub(plan.Quota(daily_limit=100, used=99, remain=1))
+    one_call = QuotaStub(proof.Quota(daily_limit=100, used=99, remain=1))
 
     prepared = prepare(
         order(account, batch_size=10), Followers(tag_id=7), engine=engine, quota=one_call,

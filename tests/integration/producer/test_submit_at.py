@@ -8,17 +8,17 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.accounts import Account
 from broadcast.errors import (
     ConflictError,
     InputError,
 )
-from broadcast.states import BroadcastState
-from models.ledger import sweeps
-from models.ledger.reading import reports
+from broadcast.rules.accounts import Account
+from broadcast.rules.states import BroadcastState
+from models.ledger.steer import sweeps
+from models.ledger.views import broadcast_reports
 from producer import audience as audiences
-from producer.prepare import prepare
-from producer.submit import store
+from producer.submit.prepare import prepare
+from producer.submit.store import store
 from tests.integration.models.still_clock import StillClock
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order, send
 from tests.integration.producer.test_submit import counts, ledger_now
@@ -30,7 +30,7 @@ def test_a_scheduled_broadcast_is_not_woken_for(engine: Engine, account: Account
     made = send(engine, order(account, scheduled_at=at), openids(5), waker=waker)
 
     assert waker.woken == []
-    assert reports.report(engine, made.id).state is BroadcastState.SCHEDULED
+    assert broadcast_reports.report(engine, made.id).state is BroadcastState.SCHEDULED
 
 
 def test_a_key_is_found_after_its_time_and_meets_another_body_or_time_as_ever(
@@ -79,7 +79,7 @@ def test_a_broadcast_whose_time_passed_before_it_was_published_is_woken_for_at_o
         made = store(replace(prepared, body=passed), engine=engine, waker=waker)
 
     assert (made.scheduled, waker.woken) == (False, [made.id])
-    assert reports.report(engine, made.id).state is BroadcastState.PLANNING
+    assert broadcast_reports.report(engine, made.id).state is BroadcastState.PLANNING
 
 
 def test_a_scheduled_broadcast_whose_time_has_come_is_woken_for_when_it_is_submitted_again(

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.gate import Gate
-from serving import protocol
-from serving.server import Server
+from entrypoints.http.request_gate import Gate
+from entrypoints.serving import hostile_clients
+from entrypoints.serving.server import Server
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK
 
@@ -42,7 +42,7 @@ async def _app(scope: Scope, receive: Receive, send: Send) -> None:
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Server, tuple[str, int]]]:
     """A server that answers one request at a time, and waits for readers for a moment."""
-    monkeypatch.setattr(protocol, "READ_WITHIN_S", 0.5)
+    monkeypatch.setattr(hostile_clients, "READ_WITHIN_S", 0.5)
     served = Server(Gate(_app, language="zh", most=1), ready="ready", end_within_s=5)
     with socket.create_server((LOOPBACK, 0)) as listener:
         thread = threading.Thread(target=served.run, kwargs={"sockets": [listener]})
@@ -95,7 +95,7 @@ def test_who_comes_in_a_crowd_is_asked_to_come_again(
 def test_who_reads_on_gets_everything(
     server: tuple[Server, tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "READ_WITHIN_S", 2.0)
+    monkeypatch.setattr(hostile_clients, "READ_WITHIN_S", 2.0)
     _, address = server
     pause, got = threading.Event(), 0
     with _asking(address, "/large", close=True) as slow:

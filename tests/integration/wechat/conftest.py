@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from broadcast.wechat.api.mass import MassReply, MassSend
+from broadcast.wechat.api.token import ClassicToken, StableToken, TokenReply
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.deadline import Timeouts
 from tests.integration.wechat.servers import APPSECRET, TOKEN, RawServer
-from wechat.api.mass import MassReply, MassSend
-from wechat.api.token import ClassicToken, StableToken, TokenReply
-from wechat.client import WeChatClient
-from wechat.deadline import Timeouts
 
 Serve = Callable[..., RawServer]
 Connect = Callable[..., WeChatClient]

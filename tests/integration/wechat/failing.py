@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.wechat.conftest import send
-from wechat.client import WeChatClient
-from wechat.errors import (
+from broadcast.wechat.call_errors import (
     NotSentError,
     TransportError,
     TransportKind,
     UnknownOutcomeError,
 )
+from broadcast.wechat.client import WeChatClient
+from tests.integration.wechat.conftest import send
 
 
 def failure(client: WeChatClient, call: Callable[[WeChatClient], object] = send) -> TransportError:

@@ -5,16 +5,13 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
+from broadcast.wechat.api.mass import MassSend
+from broadcast.wechat.call_errors import APIError, InvalidRequestError
 from tests.integration.wechat.conftest import Connect, Serve, fetch_token, mass, send
 from tests.integration.wechat.servers import (
     ACCEPTED,
     TOKEN,
     says,
-)
-from wechat.api.mass import MassSend
-from wechat.errors import (
-    APIError,
-    InvalidRequestError,
 )
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from broadcast.wechat.api.drafts import Article, Draft, DraftAdd, DraftBatchGet, DraftGet, Drafts
+from broadcast.wechat.call_errors import APIError, InvalidRequestError, UnknownOutcomeError
+from broadcast.wechat.endpoint import Request
 from tests.integration.wechat.conftest import Connect, Serve
 from tests.integration.wechat.servers import TOKEN, RawServer, says
-from wechat.api.draft import Article, Draft, DraftAdd, DraftBatchGet, DraftGet, Drafts
-from wechat.errors import APIError, InvalidRequestError, UnknownOutcomeError
-from wechat.request import Request
 
 #: As WeChat's page "draft/get" shows it.
 STORED = {

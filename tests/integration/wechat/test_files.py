@@ -10,14 +10,14 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr
 
+from broadcast.wechat import endpoint
+from broadcast.wechat.call_errors import InvalidRequestError, TransportKind, UnknownOutcomeError
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.deadline import Timeouts
+from broadcast.wechat.endpoint import Body, File, multipart
+from broadcast.wechat.endpoint import Request as Endpoint
 from tests.integration.wechat.conftest import PATIENT, Connect, Serve
 from tests.integration.wechat.servers import TOKEN, Request, drips, says, writes
-from wechat import reply
-from wechat.client import WeChatClient
-from wechat.deadline import Timeouts
-from wechat.errors import InvalidRequestError, TransportKind, UnknownOutcomeError
-from wechat.request import Body, File, multipart
-from wechat.request import Request as Endpoint
 
 PICTURE = bytes(range(256)) * 8_000
 
@@ -33,8 +33,8 @@ class Upload(Endpoint[str]):
     def body(self) -> Body:
         return multipart({"media": self.file}, {"description": '{"title":"标题"}'})
 
-    def read(self, raw: reply.RawReply) -> str:
-        return reply.success(raw).text("media_id") or ""
+    def read(self, raw: endpoint.RawReply) -> str:
+        return endpoint.success(raw).text("media_id") or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Download(Endpoint[bytes]):
     timeouts: ClassVar[Timeouts] = PATIENT
     largest_reply_bytes: ClassVar[int] = len(PICTURE)
 
-    def read(self, raw: reply.RawReply) -> bytes:
+    def read(self, raw: endpoint.RawReply) -> bytes:
         return raw.body
 
 

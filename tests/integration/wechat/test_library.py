@@ -13,20 +13,19 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
-import wechat
-import wechat.api
+from broadcast import wechat
+from broadcast.wechat import APIError, MassSend, Request, Session, TagsGet, WeChatClient, api
 from tests.kit.processes import ROOT
 from tests.kit.simulator import SimulatedAccount, Simulator
-from wechat import APIError, MassSend, Request, Session, TagsGet, WeChatClient
 
 ACCOUNT = SimulatedAccount()
 BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
 #: Ends with an error if any other package of ours was imported.
 ALONE = """
 import sys
-ours = {"broadcast", "callback", "cli", "coordination", "models", "presentation", "producer",
-        "simulator", "worker"}
-sys.exit(", ".join(ours & {name.partition(".")[0] for name in sys.modules}) or 0)
+ours = ("broadcast.", "entrypoints", "models", "producer", "simulator", "worker")
+sys.exit(", ".join(name for name in sys.modules
+                   if name.startswith(ours) and not name.startswith("broadcast.wechat")) or 0)
 """
 
 
@@ -58,10 +57,10 @@ def test_the_code_of_the_page_runs_and_needs_no_other_package_of_ours(
 
 
 def requests() -> set[str]:
-    """Every request of `wechat.api`, by its class."""
+    """Every request of `broadcast.wechat.api`, by its class."""
     modules = [
-        importlib.import_module(f"wechat.api.{one.name}")
-        for one in pkgutil.iter_modules(wechat.api.__path__)
+        importlib.import_module(f"broadcast.wechat.api.{one.name}")
+        for one in pkgutil.iter_modules(api.__path__)
     ]
     return {
         name for module in modules for name, kind in inspect.getmembers(module, inspect.isclass)
@@ -83,7 +82,7 @@ def test_every_name_of_the_package_is_there_and_others_are_not() -> None:
     assert sorted(wechat.__all__) == list(wechat.__all__)
     for name in wechat.__all__:
         assert getattr(wechat, name).__name__ == name
-    assert (ROOT / "wechat" / "py.typed").is_file()
+    assert (ROOT / "broadcast" / "wechat" / "py.typed").is_file()
     with pytest.raises(AttributeError):
         _ = wechat.MassSned  # type: ignore[attr-defined]
 

@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from tests.integration.wechat.conftest import Connect, Serve
-from tests.integration.wechat.servers import TOKEN, RawServer, says
-from tests.integration.wechat.test_files import parts
-from wechat.api.media import (
+from broadcast.wechat.api.media import (
     LARGEST,
     AddMaterial,
     Material,
@@ -21,8 +18,11 @@ from wechat.api.media import (
     UploadImage,
     UploadVideo,
 )
-from wechat.errors import APIError, InvalidRequestError, UnknownOutcomeError
-from wechat.request import File, Request
+from broadcast.wechat.call_errors import APIError, InvalidRequestError, UnknownOutcomeError
+from broadcast.wechat.endpoint import File, Request
+from tests.integration.wechat.conftest import Connect, Serve
+from tests.integration.wechat.servers import TOKEN, RawServer, says
+from tests.integration.wechat.test_files import parts
 
 PICTURE = File(name="周年庆.png", data=bytes(range(256)) * 4_000, content_type="image/png")
 FILM = File(name="film.mp4", data=b"film" * 1_000, content_type="video/mp4")

@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from broadcast.call import sendby
+from broadcast.rules.calls import preflight
+from broadcast.wechat import connections
+from broadcast.wechat.api.mass import MassSend
+from broadcast.wechat.call_errors import TransportKind
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.connections import resolve
 from tests.integration.wechat.conftest import PATIENT, Connect, Serve, mass, send
 from tests.integration.wechat.failing import assert_not_sent, failure, quietly
 from tests.integration.wechat.servers import (
@@ -31,13 +36,6 @@ from tests.integration.wechat.servers import (
     writes,
 )
 from tests.kit import wait
-from wechat import connections
-from wechat.api.mass import MassSend
-from wechat.client import WeChatClient
-from wechat.connections import resolve
-from wechat.errors import (
-    TransportKind,
-)
 
 NO_REQUEST = Request(connection=1, line="", headers={}, body=b"")
 
@@ -172,8 +170,8 @@ def test_a_busy_pool_is_not_sent(serve: Serve, connect: Connect) -> None:
 
 
 def late_send(client: WeChatClient, *, within_s: float = 0.3) -> object:
-    begun = sendby.clocks()
-    send_by = sendby.SendBy.after(begun, moment=begun[0], within_s=within_s)
+    begun = preflight.clocks()
+    send_by = preflight.SendBy.after(begun, moment=begun[0], within_s=within_s)
     return client.call(mass(), token=SecretStr(TOKEN), send_by=send_by)
 
 
@@ -181,7 +179,7 @@ def test_a_connection_that_is_ready_after_the_moment_to_send_by_is_not_sent(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(says(ACCEPTED))
-    client = connect(server.url().replace("127.0.0.1", "wechat.test"))
+    client = connect(server.url().replace("127.0.0.1", "broadcast.wechat.test"))
     slow = threading.Event()
 
     def lookup(*_: object, **__: object) -> list[str]:

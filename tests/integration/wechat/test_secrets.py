@@ -24,6 +24,8 @@ import pytest
 import rich.console
 import rich.traceback
 
+from broadcast.wechat.call_errors import InvalidRequestError
+from broadcast.wechat.client import WeChatClient
 from tests.integration.wechat.conftest import (
     Connect,
     Serve,
@@ -49,8 +51,6 @@ from tests.integration.wechat.servers import (
     self_signed,
     writes,
 )
-from wechat.client import WeChatClient
-from wechat.errors import InvalidRequestError
 
 Call = Callable[[WeChatClient], object]
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import pytest
 from pydantic import SecretStr
 
+from broadcast.wechat.api.mass import MassGet, MassSend, MassSendAll
+from broadcast.wechat.api.quotas import QuotaGet
+from broadcast.wechat.api.token import ClassicToken, StableToken
+from broadcast.wechat.call_errors import APIError
+from broadcast.wechat.client import WeChatClient
 from tests.integration.wechat.conftest import Connect
 from tests.kit.simulator import SimulatedAccount, Simulator
-from wechat.api.mass import MassGet, MassSend, MassSendAll
-from wechat.api.quota import QuotaGet
-from wechat.api.token import ClassicToken, StableToken
-from wechat.client import WeChatClient
-from wechat.errors import APIError
 
 ACCOUNT = SimulatedAccount()
 TEXT = {"msgtype": "text", "text": {"content": '您好 <a href="https://example.com">x</a> & 😀'}}

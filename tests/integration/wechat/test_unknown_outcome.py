@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from broadcast.wechat.call_errors import TransportKind, UnknownOutcomeError
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.endpoint import Body
 from tests.integration.wechat.conftest import Connect, Serve, hurried, mass, send
 from tests.integration.wechat.failing import assert_unknown, failure, quietly
 from tests.integration.wechat.servers import (
@@ -27,12 +30,6 @@ from tests.integration.wechat.servers import (
     self_signed,
     writes,
 )
-from wechat.client import WeChatClient
-from wechat.errors import (
-    TransportKind,
-    UnknownOutcomeError,
-)
-from wechat.request import Body
 
 JSON = json.dumps(ACCEPTED).encode()
 

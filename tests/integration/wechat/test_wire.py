@@ -15,6 +15,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from broadcast.wechat import connections
+from broadcast.wechat.api.mass import MassGet, MassSend, MassSendAll, MassStatus
+from broadcast.wechat.api.quotas import Quota, QuotaGet
+from broadcast.wechat.api.token import StableToken
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.deadline import Timeouts
 from tests.integration.wechat.conftest import (
     PATIENT,
     Connect,
@@ -36,12 +42,6 @@ from tests.integration.wechat.servers import (
     self_signed,
     writes,
 )
-from wechat import connections
-from wechat.api.mass import MassGet, MassSend, MassSendAll, MassStatus
-from wechat.api.quota import Quota, QuotaGet
-from wechat.api.token import StableToken
-from wechat.client import WeChatClient
-from wechat.deadline import Timeouts
 
 TEXT = '周五 <a href="https://example.com/?a=1&b=2">报名</a> & 😀 "引号" \\u4e2d / \n第二行'
 
@@ -283,7 +283,7 @@ FORKS = """
 import os, sys
 from pydantic import SecretStr
 from tests.integration.wechat.conftest import send
-from wechat.client import WeChatClient
+from broadcast.wechat.client import WeChatClient
 client = WeChatClient(sys.argv[1])
 send(client)
 child = os.fork()

@@ -11,22 +11,22 @@ from typing import Any
 
 import pytest
 
-from broadcast import accounts, redaction
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.path import SendPath
-from broadcast.call.result import LONGEST_MSG_STATUS, CallResult, NoAnswer
-from broadcast.plan import Quota
-from coordination.connection import connect
-from coordination.tokens import Token, TokenService
+from broadcast import redaction
+from broadcast.rules import accounts
+from broadcast.rules.calls.attempts import LONGEST_MSG_STATUS, CallResult, NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
+from broadcast.rules.plan.proof import Quota
+from broadcast.tokens.redis_access import connect
+from broadcast.tokens.token_service import Token, TokenService
+from broadcast.wechat.api.mass import MassGet, MassSend, MassSendAll
+from broadcast.wechat.api.quotas import QuotaGet
+from broadcast.wechat.call_errors import APIError
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat_account.account_client import AccountClient, ClientTokenFetcher
 from tests.integration.wechat.servers import RawServer, Request, closes, http, says
 from tests.servers.valkey import Valkey
-from wechat.api.mass import MassGet, MassSend, MassSendAll
-from wechat.api.quota import QuotaGet
-from wechat.client import WeChatClient
-from wechat.errors import APIError
-from worker.account_client import AccountClient, ClientTokenFetcher
-from worker.gateway import WeChatGateway
-from worker.ports import Message, ToAll, ToTag
+from worker.delivery.gateway import WeChatGateway
+from worker.delivery.ports import Message, ToAll, ToTag
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 OPENIDS = b"oTEST0000000000000000000001A" + b"oTEST0000000000000000000002B"

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.gates import late
-from broadcast.settings import Settings
-from models.ledger.reading import reports
-from models.ledger.transaction import present
-from producer.recent_quotas import RecentQuotas
+from broadcast.rules.gates import liveness
+from broadcast.settings.settings import Settings
+from models.ledger.rows.transaction import present
+from models.ledger.views import broadcast_reports
+from producer.submit.recent_quotas import RecentQuotas
 from tests.kit import ledger
 from worker import enqueue, planner
 
@@ -57,6 +57,6 @@ def test_a_message_is_late_by_the_longest_time_that_it_may_have_waited(
         )
     )
 
-    first = reports.report(engine, made["id"]).first_call
+    first = broadcast_reports.report(engine, made["id"]).first_call
     assert first is not None
-    assert late.is_late(first, present(engine)) is is_late
+    assert liveness.is_late(first, present(engine)) is is_late

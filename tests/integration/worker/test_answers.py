@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from celery import Celery
 
-from broadcast import url_options
+from broadcast.settings import server_urls
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.valkey import Valkey
-from worker import answers
+from worker import enqueue
 
 ANSWER = {"id": "20261127-abcdef", "created": True, "dead_letter": None, "error": None}
 
@@ -23,11 +23,11 @@ def look_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]
 
     def look(url: str) -> None:
         settings = SimpleNamespace(result_backend=url)
-        monkeypatch.setattr(answers, "parts", lambda: SimpleNamespace(settings=settings))
-        answers._backend.cache_clear()
+        monkeypatch.setattr(enqueue, "parts", lambda: SimpleNamespace(settings=settings))
+        enqueue._backend.cache_clear()
 
     yield look
-    answers._backend.cache_clear()
+    enqueue._backend.cache_clear()
 
 
 # Celery calls what redis-py would rather have called otherwise.
@@ -36,15 +36,15 @@ def look_for(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]
 def test_an_answer_is_found_by_celery_and_forgotten_by_redis(
     valkey: Valkey, look_for: Callable[[str], None], socket: bool
 ) -> None:
-    look_for(url_options.for_celery(valkey.socket_url if socket else valkey.url))
+    look_for(server_urls.for_celery(valkey.socket_url if socket else valkey.url))
 
-    answers.leave("task-1", ANSWER)
+    enqueue.leave_answer("task-1", ANSWER)
 
     with contextlib.closing(Celery(backend=valkey.url, set_as_current=False)) as app:
         assert app.AsyncResult("task-1").get(timeout=60) == ANSWER
     with valkey.client() as client:
         (key,) = client.keys("*")
-        assert 0 < client.ttl(key) <= answers.KEPT_S
+        assert 0 < client.ttl(key) <= enqueue.KEPT_S
 
 
 def test_an_answer_that_cannot_be_left_is_a_line_without_a_password(
@@ -52,7 +52,7 @@ def test_an_answer_that_cannot_be_left_is_a_line_without_a_password(
 ) -> None:
     look_for(f"redis://:hunter2-password@{LOOPBACK}:{free_port()}/0")
 
-    answers.leave("task-1", ANSWER)
+    enqueue.leave_answer("task-1", ANSWER)
 
     assert len(caplog.records) == 1
     assert "\n" not in caplog.text.strip()

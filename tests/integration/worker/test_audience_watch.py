@@ -8,34 +8,27 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.operator_verdict import NotSent
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import CallResult
-from broadcast.call.retry import RetryVerdict
-from broadcast.call.rules import Rules
-from broadcast.call.waits import Waits
 from broadcast.errors import InputError
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause
-from broadcast.plan.audience import Everyone
-from broadcast.pushes.keywords import Action
-from broadcast.pushes.push import SUBSCRIBE, UNSUBSCRIBE, Push
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from broadcast.suppression import ALL_ACCOUNTS, SuppressionKind, Word
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Rules, Waits
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause
+from broadcast.rules.plan.audience import Everyone
+from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, Word
 from models import BroadcastRow
-from models.ledger import (
-    audit,
-    freshness,
-    leases,
-    operator,
-    refreeze,
-    resolves,
-    retries,
-    suppressions,
-)
-from models.ledger import pushes as ledger_pushes
-from models.ledger.reading import reports, retry_verdicts
+from models.ledger.audit import audit_run
+from models.ledger.boxes import pushes as ledger_pushes
+from models.ledger.lane import leases
+from models.ledger.lists import suppressions
+from models.ledger.outcomes import resolves
+from models.ledger.plan import refreeze
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
 from tests.integration.models.stories import lost_then
 from tests.integration.models.test_refreeze import planned
@@ -43,7 +36,7 @@ from tests.integration.models.test_shrink import PEOPLE
 from tests.integration.worker.test_slices import WeChat, context
 from tests.kit import follows, ledger
 from tests.kit.wait import until
-from worker import audience_watch, lane
+from worker.delivery import lane, watches
 
 WORD = Word(kind=SuppressionKind.PERSON, who="tests")
 
@@ -76,13 +69,13 @@ def test_an_unhalt_sends_nothing_to_who_was_suppressed_during_the_halt(
     lane.drive(context(engine, wechat), seconds=5)
 
     assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[25]}]
-    assert reports.report(engine, broadcast_id).audience["suppressed"] == 2
+    assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 2
 
 
 def test_who_is_suppressed_while_a_broadcast_runs_gets_nothing_of_what_is_left(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(watches, "LOOK_EVERY_S", 0.0)
     broadcast_id = planned(engine)
     wechat = WeChat()
 
@@ -95,7 +88,7 @@ def test_who_is_suppressed_while_a_broadcast_runs_gets_nothing_of_what_is_left(
 
     # The first batch was under way.
     assert got(wechat) == [*PEOPLE[:10], *PEOPLE[12:]]
-    assert reports.report(engine, broadcast_id).audience["suppressed"] == 2
+    assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 2
 
 
 @pytest.mark.parametrize("ignored", [False, True])
@@ -116,7 +109,7 @@ def test_a_send_to_everybody_is_held_where_somebody_was_suppressed_after_its_pla
         assert len(wechat.keys) == 1
         return
     assert not wechat.keys
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     [gate] = report.gates
     assert (report.state, gate.reason) == (BroadcastState.HELD, Reason.SUPPRESSION_LIST)
     [one] = blockers.of(report)
@@ -152,7 +145,9 @@ def test_who_is_suppressed_before_any_call_left_gets_nothing_whatever_was_claime
     # What WeChat refused may be known to it all the same: that goes out as it was.
     left = fact not in {NOT_CALLED, UNREACHABLE}
     assert got(wechat) == (PEOPLE if left else PEOPLE[5:])
-    assert reports.report(engine, broadcast_id).audience["suppressed"] == (0 if left else 5)
+    assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == (
+        0 if left else 5
+    )
 
 
 def asks_out(engine: Engine, one: str) -> None:
@@ -177,7 +172,7 @@ def test_a_keyword_that_no_worker_has_handled_yet_is_heeded_before_the_next_call
     lane.drive(context(engine, wechat), seconds=5)
 
     assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[25]}]
-    assert reports.report(engine, broadcast_id).audience["suppressed"] == 2
+    assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 2
     assert not ledger_pushes.any_due(engine)
 
 
@@ -186,7 +181,7 @@ def test_who_left_while_no_worker_handled_pushes_gets_nothing_that_was_not_calle
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And who came back does; also where that comes to light while the broadcast runs."""
-    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(watches, "LOOK_EVERY_S", 0.0)
     broadcast_id = planned(engine)
     moment = datetime.now(UTC) + timedelta(seconds=5)
     wechat = WeChat()
@@ -210,19 +205,19 @@ def test_who_left_while_no_worker_handled_pushes_gets_nothing_that_was_not_calle
     lane.drive(context(engine, wechat), seconds=5)
 
     assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[33]}]
-    assert reports.report(engine, broadcast_id).audience["unsubscribed"] == 2
+    assert broadcast_reports.report(engine, broadcast_id).audience["unsubscribed"] == 2
 
 
 def test_a_finished_pass_over_the_followers_lets_a_broadcast_be_looked_at_again(
     engine: Engine,
 ) -> None:
     broadcast_id = planned(engine)
-    before = freshness.due(engine, broadcast_id)
+    before = refreeze.due_opt_outs(engine, broadcast_id)
 
     follows.listed(engine, "default", PEOPLE)
 
     assert before is None
-    assert freshness.due(engine, broadcast_id) is not None
+    assert refreeze.due_opt_outs(engine, broadcast_id) is not None
 
 
 @pytest.mark.parametrize("few", [refreeze.FEW, 0])
@@ -230,7 +225,7 @@ def test_calls_go_on_while_the_lists_change_during_every_look(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     """And every look takes longer than it counts for."""
-    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(watches, "LOOK_EVERY_S", 0.0)
     monkeypatch.setattr(refreeze, "FEW", few)
     broadcast_id = planned(engine)
     strangers = iter(ledger.openids(1_000)[40:])
@@ -238,29 +233,29 @@ def test_calls_go_on_while_the_lists_change_during_every_look(
     def suppress() -> None:
         suppressions.suppress(engine, [next(strangers)], WORD, account="default")
 
-    settle = freshness.settle
+    settle = refreeze.settle_opt_outs
 
     def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
         settle(engine, broadcast_id, wanted)
         suppress()
 
-    monkeypatch.setattr(freshness, "settle", settled)
+    monkeypatch.setattr(refreeze, "settle", settled)
     suppress()
     wechat = WeChat()
 
     lane.drive(context(engine, wechat), seconds=20)
 
     assert got(wechat) == PEOPLE
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 
 
 def test_a_look_that_outlasts_its_slice_is_followed_by_its_call(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience_watch, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(watches, "LOOK_EVERY_S", 0.0)
     planned(engine)
     strangers = iter(ledger.openids(1_000)[40:])
-    settle, wechat, slices = freshness.settle, WeChat(), 0
+    settle, wechat, slices = refreeze.settle_opt_outs, WeChat(), 0
 
     def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
         settle(engine, broadcast_id, wanted)
@@ -268,7 +263,7 @@ def test_a_look_that_outlasts_its_slice_is_followed_by_its_call(
         ends = time.monotonic() + SLICE_S
         until(lambda: time.monotonic() > ends, 5, "the end of the slice")
 
-    monkeypatch.setattr(freshness, "settle", settled)
+    monkeypatch.setattr(refreeze, "settle", settled)
     suppressions.suppress(engine, [next(strangers)], WORD, account="default")
     while len(wechat.keys) < BATCHES:
         lane.drive(context(engine, wechat), seconds=SLICE_S)
@@ -311,16 +306,16 @@ def test_who_asks_out_between_a_retry_and_its_call_gets_nothing(
     assert got(wechat) == TWENTY[10:]
     first = ledger.batch(engine, broadcast_id)
     assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SUPPRESSED_SINCE)
-    assert reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
-    assert audit.audit_all(engine, waits=Waits()).findings == []
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
+    assert audit_run.audit_all(engine, waits=Waits()).findings == []
     # Taken off the list, it is called with its key.
-    [left] = retry_verdicts.look(engine, broadcast_id)
+    [left] = retries.retry_verdicts(engine, broadcast_id)
     assert (left.verdict, list(left.numbers)) == (RetryVerdict.SUPPRESSED, [1])
     suppressions.lift(engine, [TWENTY[0]], who="tests", account="default")
     retries.retry(engine, broadcast_id, who="tests")
     lane.drive(context(engine, wechat), seconds=5)
     assert got(wechat) == TWENTY
-    assert reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.COMPLETED
 
 
 def test_what_an_operator_called_not_sent_is_left_by_that_word_where_somebody_asked_out(
@@ -343,7 +338,7 @@ def test_what_an_operator_called_not_sent_is_left_by_that_word_where_somebody_as
     assert not wechat.keys
     first = ledger.batch(engine, broadcast_id)
     assert (first.state, first.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
-    assert audit.audit_all(engine, waits=Waits()).findings == []
+    assert audit_run.audit_all(engine, waits=Waits()).findings == []
 
 
 def test_a_batch_that_may_have_been_sent_is_repeated_whoever_asked_out(engine: Engine) -> None:
@@ -369,7 +364,7 @@ def test_a_retried_send_to_everybody_is_held_where_somebody_was_suppressed(engin
     lane.drive(context(engine, wechat), seconds=5)
 
     assert not wechat.keys
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     [gate] = report.gates
     assert (report.state, gate.reason) == (BroadcastState.HELD, Reason.SUPPRESSION_LIST)
     suppressions.lift(engine, TWENTY[:1], who="tests", account="default")

@@ -8,25 +8,25 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import NoAnswer
-from broadcast.call.rules import Rules
-from broadcast.drafts.mark import Mark, Marks
-from broadcast.drafts.watch import FRESH, Gone, Look
 from broadcast.errors import InputError
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.reasons import Reason
-from broadcast.reports import Report
-from broadcast.states import BroadcastState
-from broadcast.unanswered import MOST_TRIES
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.preflight import MOST_TRIES
+from broadcast.rules.drafts import FRESH, Gone, Look, Mark, Marks
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause, GateKind
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BroadcastState, Reason
 from models import Batch, GateRow
-from models.ledger import drafts, leases, operator, retries
-from models.ledger.reading import reports
+from models.ledger.gates import drafts
+from models.ledger.lane import leases
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
 from tests.integration.worker import test_slices
 from tests.integration.worker.test_slices import context
 from tests.kit import ledger
-from worker import draft_watch, lane
+from worker.delivery import lane, watches
 
 BEFORE: Marks = (Mark(title="周报", content="ab"),)
 EDITED: Marks = (Mark(title="月报", content="ab"),)
@@ -60,7 +60,7 @@ def driven(engine: Engine, wechat: WeChat, broadcast_id: str, *, after: timedelt
     """Let time pass, drive the lane to its end, and return the report."""
     ledger.pass_time(engine, after)
     lane.drive(context(engine, wechat), seconds=2)
-    return reports.report(engine, broadcast_id)
+    return broadcast_reports.report(engine, broadcast_id)
 
 
 def spread(engine: Engine, wechat: WeChat, broadcast_id: str) -> None:
@@ -281,7 +281,7 @@ def test_without_an_answer_one_broadcast_waits_and_its_account_goes_on(engine: E
 
     told = driven(engine, wechat, which)
 
-    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, other).state is BroadcastState.COMPLETED
     assert (told.state, len(wechat.keys), len(wechat.looks)) == (BroadcastState.WAITING, 2, 1)
     (blocker,) = blockers.of(told)
     assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.DRAFT_UNREAD)
@@ -339,7 +339,7 @@ def test_a_retry_does_not_open_what_an_edit_holds(engine: Engine) -> None:
 
     retries.retry(engine, which, who="tests")
 
-    assert reason_of(reports.report(engine, which)) is Reason.DRAFT_EDITED
+    assert reason_of(broadcast_reports.report(engine, which)) is Reason.DRAFT_EDITED
 
 
 def test_what_nobody_read_at_the_submit_is_read_long_before_its_time(engine: Engine) -> None:
@@ -348,11 +348,11 @@ def test_what_nobody_read_at_the_submit_is_read_long_before_its_time(engine: Eng
     assert drafts.unread_accounts(engine, waits=here.rules.waits) == ["default"]
 
     wechat.says = AWAY
-    assert draft_watch.read_first(here) == 1
-    assert draft_watch.read_first(here) == 0
+    assert watches.read_first(here) == 1
+    assert watches.read_first(here) == 0
     ledger.pass_time(engine, timedelta(minutes=2))
     wechat.says = BEFORE
-    assert draft_watch.read_first(here) == 1
+    assert watches.read_first(here) == 1
     assert drafts.unread_accounts(engine, waits=here.rules.waits) == []
     wechat.says = EDITED
     told = driven(engine, wechat, which)
@@ -379,5 +379,5 @@ def test_nobody_looks_where_the_settings_say_so(engine: Engine) -> None:
 
     lane.drive(here, seconds=2)
 
-    assert reports.report(engine, which).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, which).state is BroadcastState.COMPLETED
     assert wechat.looks == []

@@ -15,19 +15,23 @@ from kombu.exceptions import OperationalError
 from kombu.message import Message as BrokerMessage
 from sqlalchemy import Engine
 
-from broadcast import accounts, names
-from broadcast.dead_letters import KeptLetter
+from broadcast import names
 from broadcast.errors import DatabaseAwayError
 from broadcast.message import Message
-from broadcast.plan.chunk import CHUNK
-from broadcast.settings import Settings
-from models.ledger import dead_letters, submits, sweeps, upload_beat
-from models.ledger.reading import dead_letters as reading
-from models.ledger.reading import reports
-from producer.recent_quotas import RecentQuotas
+from broadcast.rules import accounts
+from broadcast.rules.dead_letters import KeptLetter
+from broadcast.rules.plan.chunk import CHUNK
+from broadcast.settings.settings import Settings
+from models.ledger.boxes import dead_letters as reading
+from models.ledger.lists import uploads
+from models.ledger.steer import sweeps
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from producer.request import incoming
+from producer.submit.recent_quotas import RecentQuotas
 from tests.kit import ledger
-from worker import answers, application, door, enqueue, late, letters, messages, planner
+from worker import application, celery_parts, enqueue, messages, planner, program_door
+from worker import dead_letters as worker_dead_letters
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 AWAY = DatabaseAwayError("error.database.away", reason="refused")
@@ -69,7 +73,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
 def left(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """The answers that were left."""
     found: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(answers, "leave", lambda *answer: found.append(answer))
+    monkeypatch.setattr(enqueue, "leave", lambda *answer: found.append(answer))
     return found
 
 
@@ -88,7 +92,7 @@ def here(
         quotas=RecentQuotas(lambda *_: None),
     )  # fmt: skip
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
-    monkeypatch.setattr(letters, "parts", lambda: parts)
+    monkeypatch.setattr(worker_dead_letters, "parts", lambda: parts)
     monkeypatch.setattr(planner, "plan", lambda *_, **__: None)
 
 
@@ -114,7 +118,7 @@ def come(expires: datetime, /, **headers: object) -> dict[str, Any]:
         body=json.dumps(sent.body), headers=said, properties={},
         content_type="application/json", content_encoding="utf-8", delivery_info={},
     )  # fmt: skip
-    request = late.Request(taken, app=ours, task=ours.tasks[names.ENQUEUE])
+    request = celery_parts.Request(taken, app=ours, task=ours.tasks[names.ENQUEUE])
     assert not request.revoked()
     answer: dict[str, Any] = request.execute()
     return answer
@@ -132,7 +136,7 @@ def test_a_good_message_is_one_broadcast_however_often_it_comes(
 ) -> None:
     first, again = enqueue.take(message()), enqueue.take(message())
 
-    told = reports.report(engine, first["id"])
+    told = broadcast_reports.report(engine, first["id"])
     assert (told.key, told.created_by) == ("k", "celery gen1@shop")
     assert (first["created"], again["created"], again["id"]) == (True, False, first["id"])
     assert (first["error"], first["dead_letter"]) == (None, None)
@@ -156,7 +160,7 @@ def test_a_sender_without_a_name_that_can_be_shown_is_celery(
 ) -> None:
     made = enqueue.take(message(origin=origin))
 
-    assert reports.report(engine, made["id"]).created_by == "celery"
+    assert broadcast_reports.report(engine, made["id"]).created_by == "celery"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,7 @@ def test_a_bad_message_is_a_dead_letter_and_says_so_to_its_sender(
     assert (told["error"]["code"], told["error"]["field"]) == (code, field)
     assert "--" not in told["error"]["text"]
     assert one.reason.id == code
-    assert reports.reports(engine) == []
+    assert broadcast_reports.reports(engine) == []
 
 
 @sqlite
@@ -214,7 +218,7 @@ def test_every_message_that_expired_is_a_dead_letter_and_says_so_to_its_sender(
     assert left == [("task-1", answer) for answer in answers_]
     assert {answer["dead_letter"] for answer in answers_} == {one.id}
     assert "2026-01-02 11:04:05 (Beijing time)" in answers_[0]["error"]["text"]
-    assert reports.reports(engine) == []
+    assert broadcast_reports.reports(engine) == []
 
 
 @sqlite
@@ -269,7 +273,7 @@ def test_what_nobody_expected_is_a_dead_letter_too(
     def breaks(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(door, "submit", breaks)
+    monkeypatch.setattr(program_door, "submit", breaks)
 
     told = enqueue.take(message())
 
@@ -281,12 +285,12 @@ def test_what_nobody_expected_is_a_dead_letter_too(
 def test_what_cannot_be_kept_at_all_goes_back_to_the_broker(
     monkeypatch: pytest.MonkeyPatch, stopping: Stopping, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(dead_letters, "keep", lambda *_: 1 / 0)
+    monkeypatch.setattr(reading, "keep", lambda *_: 1 / 0)
 
     with pytest.raises(Reject) as caught:
         enqueue.take(message(titles="x"))
 
-    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
+    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [worker_dead_letters.PAUSE_S])
     assert "cannot be kept" in caplog.text
 
 
@@ -298,14 +302,14 @@ def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
     def away(*_: object, **__: object) -> None:
         raise AWAY
 
-    monkeypatch.setattr(door, "submit", away)
-    monkeypatch.setattr(dead_letters, "keep", away)
+    monkeypatch.setattr(program_door, "submit", away)
+    monkeypatch.setattr(reading, "keep", away)
 
     with pytest.raises(Reject) as caught:
         enqueue.take(message(titles="x") if bad else message())
 
     assert vars(caught.value)["requeue"]
-    assert stopping.waited == [letters.PAUSE_S]
+    assert stopping.waited == [worker_dead_letters.PAUSE_S]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
@@ -317,7 +321,7 @@ def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broke
     publish = submits.publish
 
     def suspended(*args: Any, **facts: Any) -> Any:
-        ledger.pass_time(engine, upload_beat.GIVEN_UP_AFTER + timedelta(seconds=1))
+        ledger.pass_time(engine, uploads.GIVEN_UP_AFTER + timedelta(seconds=1))
         assert sweeps.forget_uploads(engine) == 1
         return publish(*args, **facts)
 
@@ -326,7 +330,7 @@ def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broke
         with pytest.raises(Reject) as caught:
             enqueue.take(message(audience={"openids": LONG}))
 
-    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
+    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [worker_dead_letters.PAUSE_S])
     assert kept(engine) == []
     assert enqueue.take(message(audience={"openids": LONG}))["created"]
 
@@ -385,5 +389,5 @@ def test_a_message_that_cannot_be_passed_on_goes_back_to_the_broker(
     with pytest.raises(Reject) as caught:
         enqueue.take(message(account="club"))
 
-    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [letters.PAUSE_S])
+    assert (vars(caught.value)["requeue"], stopping.waited) == (True, [worker_dead_letters.PAUSE_S])
     assert kept(engine) == []

@@ -11,15 +11,15 @@ from celery.worker import state
 from kombu.message import Message
 
 from broadcast import names
-from worker import application, late
+from worker import application, celery_parts
 
 
 @pytest.fixture(autouse=True)
 def _nothing_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(late, "_taken", {})
+    monkeypatch.setattr(celery_parts, "_taken", {})
 
 
-def wake(task: str, *args: object, age: timedelta, **kwargs: object) -> late.Request:
+def wake(task: str, *args: object, age: timedelta, **kwargs: object) -> celery_parts.Request:
     """The message of beat that expired *age* ago, as the worker makes it of what comes."""
     app = application.make()
     app.loader.import_default_modules()
@@ -30,7 +30,7 @@ def wake(task: str, *args: object, age: timedelta, **kwargs: object) -> late.Req
         body=json.dumps(sent.body), headers=sent.headers, properties=sent.properties,
         content_type="application/json", content_encoding="utf-8", delivery_info={},
     )  # fmt: skip
-    return late.Request(message, app=app, task=app.tasks[task])
+    return celery_parts.Request(message, app=app, task=app.tasks[task])
 
 
 OLD = timedelta(minutes=30)
@@ -67,15 +67,15 @@ def test_the_next_wake_of_a_kind_is_taken_after_less_than_the_shortest_period_of
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = [100.0]
-    monkeypatch.setattr("worker.late.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("worker.celery_parts.time.monotonic", lambda: now[0])
     assert not wake(names.SWEEP, age=OLD).revoked()
-    now[0] += late.ONE_WITHIN_S - 0.1
+    now[0] += celery_parts.ONE_WITHIN_S - 0.1
     assert wake(names.SWEEP, age=OLD).revoked()
     now[0] += 0.1
     assert not wake(names.SWEEP, age=OLD).revoked()
 
     periods = [entry["schedule"] for entry in application.make().conf.beat_schedule.values()]
-    assert min(periods) > late.ONE_WITHIN_S
+    assert min(periods) > celery_parts.ONE_WITHIN_S
 
 
 def test_every_task_of_ours_is_read_so() -> None:
@@ -83,5 +83,5 @@ def test_every_task_of_ours_is_read_so() -> None:
     app.loader.import_default_modules()
     tasks = app.tasks
     assert {tasks[name].Request for name in (names.SWEEP, names.REFRESH_TOKEN)} == {
-        "worker.late:Request"
+        "worker.celery_parts:Request"
     }

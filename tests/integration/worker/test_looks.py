@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import NoAnswer
-from broadcast.drafts.mark import Mark
-from broadcast.drafts.watch import Gone, Look
 from broadcast.errors import BroadcastError, OutOfReachError, RedisAwayError
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.drafts import Gone, Look, Mark
 from tests.kit import ledger
-from worker.looks import Looks
+from worker.program_door import Looks
 
 if TYPE_CHECKING:
     from worker.wiring import Parts

@@ -8,21 +8,23 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast import media
-from broadcast.call.outcomes import Outcome
-from broadcast.call.result import NoAnswer
-from broadcast.call.waits import Waits
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.media import KeptFile, MediaKind
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
-from broadcast.unanswered import MOST_TRIES
+from broadcast.rules import media
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.preflight import MOST_TRIES
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause, GateKind
+from broadcast.rules.media import KeptFile, MediaKind
+from broadcast.rules.states import BroadcastState, Reason
 from models import FilePieceRow, MediaRow
-from models.ledger import claims, files, leases, operator, renewals, retries
-from models.ledger import media as ledger_media
-from models.ledger.reading import next_work, reports
-from models.ledger.transaction import write
+from models.ledger.lane import claims, leases, next_work
+from models.ledger.lists import media as ledger_media
+from models.ledger.lists import uploads
+from models.ledger.plan import renewals
+from models.ledger.rows.transaction import write
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
 from tests.integration.worker.test_media_watch import (
     AWAY,
     OFFLINE,
@@ -47,7 +49,7 @@ def test_what_dies_too_soon_after_its_upload_as_well_lets_its_broadcast_alone_wa
 
     told = driven(engine, wechat, which)
 
-    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, other).state is BroadcastState.COMPLETED
     assert (len(wechat.got_files), wechat.said) == (1, [["elsewhere"]] * 2)
     gate = told.gate(GateKind.LOOK)
     assert gate is not None
@@ -64,7 +66,7 @@ def test_without_an_answer_one_broadcast_waits_and_its_account_goes_on(engine: E
 
     told = driven(engine, wechat, which)
 
-    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, other).state is BroadcastState.COMPLETED
     assert wechat.said == [["elsewhere"]] * 2
     (blocker,) = blockers.of(told)
     assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.MEDIA_NOT_RENEWED)
@@ -82,7 +84,7 @@ def test_after_a_refusal_or_ten_silences_a_person_decides_and_a_resume_uploads(
     work = next_work.next_work(engine, "default")
     for _ in range(before):
         renewals.not_renewed(engine, work, why, waits=Waits())
-    assert reports.report(engine, which).gate(GateKind.HOLD) is None
+    assert broadcast_reports.report(engine, which).gate(GateKind.HOLD) is None
 
     told = driven(engine, wechat, which)
 
@@ -151,7 +153,7 @@ def test_files_that_are_gone_leave_it_to_wechat_to_say_so(engine: Engine) -> Non
     wechat = WeChat()
     which = broadcast(engine, pictures("P-old"), kept("P-old"))
     with engine.begin() as connection:
-        while files.drop_some(connection, which):
+        while uploads.drop_files(connection, which):
             pass
 
     driven(engine, wechat, which)
@@ -164,7 +166,7 @@ def test_files_that_are_gone_leave_it_to_wechat_to_say_so(engine: Engine) -> Non
 def refused_with_a_large_file(engine: Engine) -> tuple[str, KeptFile]:
     """A broadcast that has ended without a call that was taken, with files of many pieces."""
     photo = kept("P-old")
-    photo = replace(photo, data=photo.data + bytes(files.PIECE * files.PIECES_AT_ONCE * 2))
+    photo = replace(photo, data=photo.data + bytes(uploads.PIECE * uploads.PIECES_AT_ONCE * 2))
     which = broadcast(engine, pictures("P-old"), photo, batches=1)
     driver = ledger.Driver(engine)
     driver.call(ledger.said(48008))
@@ -183,15 +185,15 @@ def halved(engine: Engine, which: str) -> None:
 def test_files_that_were_dropped_in_part_before_a_retry_are_not_uploaded(engine: Engine) -> None:
     wechat = WeChat()
     which, _ = refused_with_a_large_file(engine)
-    assert write(engine, lambda connection: files.begin_to_drop(connection, which))
-    assert write(engine, lambda connection: files.drop_some(connection, which))
+    assert write(engine, lambda connection: uploads.begin_to_drop_files(connection, which))
+    assert write(engine, lambda connection: uploads.drop_files(connection, which))
 
     halved(engine, which)
     driven(engine, wechat, which)
 
     # WeChat says that their media_id is dead, and then the rest of them goes.
     assert (wechat.got_files, set(map(str, wechat.said))) == ([], {"['P-old']"})
-    assert files.drop_of_ended(engine) == 1
+    assert uploads.drop_files_of_ended(engine) == 1
     with engine.connect() as connection:
         assert connection.scalars(select(FilePieceRow.id)).all() == []
 
@@ -201,7 +203,7 @@ def test_a_retry_that_comes_before_its_files_are_dropped_keeps_them_whole(engine
     which, photo = refused_with_a_large_file(engine)
 
     halved(engine, which)
-    assert not write(engine, lambda connection: files.begin_to_drop(connection, which))
+    assert not write(engine, lambda connection: uploads.begin_to_drop_files(connection, which))
     driven(engine, wechat, which)
 
     assert [data for _, data in wechat.got_files] == [photo.data]
@@ -215,7 +217,7 @@ def test_a_file_that_is_not_what_was_stored_is_held_and_never_uploaded(
     engine: Engine, damage: str
 ) -> None:
     wechat, photo = WeChat(), kept("P-old")
-    photo = replace(photo, data=photo.data + bytes(files.PIECE))
+    photo = replace(photo, data=photo.data + bytes(uploads.PIECE))
     which = broadcast(engine, pictures("P-old"), photo)
     with engine.begin() as connection:
         connection.exec_driver_sql(damage)

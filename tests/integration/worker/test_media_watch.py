@@ -11,25 +11,29 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import CallResult, NoAnswer
-from broadcast.media import KeptFile, LocalFile, MediaFormat, MediaKind
-from broadcast.plan import submission
-from broadcast.reports import Report
-from broadcast.states import BroadcastState
-from coordination.tokens import Token
+from broadcast.rules.calls.attempts import CallResult, NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.media import KeptFile, LocalFile, MediaFormat, MediaKind
+from broadcast.rules.plan import submission
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BroadcastState
+from broadcast.tokens.token_service import Token
+from broadcast.wechat_account import media as uploaded
 from models import RenewalRow
-from models.ledger import files, leases, operator, renewals, submits
-from models.ledger import media as ledger_media
-from models.ledger.reading import reports
+from models.ledger.lane import leases
+from models.ledger.lists import media as ledger_media
+from models.ledger.lists import uploads
+from models.ledger.plan import renewals
+from models.ledger.steer import operator
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from producer.media.upload import Shelf
 from tests.integration.worker import test_slices
 from tests.integration.worker.test_slices import context
 from tests.kit import ledger
 from tests.kit import media as kit
-from worker import lane
-from worker import uploads as uploaded
-from worker.ports import Message
+from worker.delivery import lane
+from worker.delivery.ports import Message
 
 LATE = timedelta(days=5)
 SOON = timedelta(minutes=2)
@@ -60,7 +64,7 @@ class WeChat(test_slices.WeChat):
     def upload(  # type: ignore[override]
         self, file: LocalFile, *, title: str, description: str
     ) -> Upload:
-        uploaded.request_of(file, title=title, description=description).body()
+        uploaded.upload_request_of(file, title=title, description=description).body()
         if self.problem_with_files is not None:
             return self.problem_with_files
         self.got_files.append((f"{file.kind} {file.name}", file.data))
@@ -111,7 +115,7 @@ def broadcast(
             name=one.name, size=1, media_id=one.media_id,
         )  # fmt: skip
     if some:
-        files.keep(engine, which, some)
+        uploads.keep_file(engine, which, some)
     submits.publish(
         engine, which, said, figures=ledger.figures(size=20, batches=batches),
         terms=ledger.terms(batches=batches), quota=ledger.PLENTY,
@@ -126,7 +130,7 @@ def driven(engine: Engine, wechat: WeChat, which: str, *, after: timedelta = LAT
     here = context(engine, wechat)
     while lane.drive(here, seconds=2).again:
         pass
-    return reports.report(engine, which)
+    return broadcast_reports.report(engine, which)
 
 
 def test_what_died_is_uploaded_once_before_the_first_call_and_every_batch_says_the_new_one(
@@ -221,7 +225,7 @@ def test_another_broadcast_of_the_same_file_shares_its_new_upload(engine: Engine
 
     driven(engine, wechat, first)
 
-    assert reports.report(engine, second).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, second).state is BroadcastState.COMPLETED
     assert len(wechat.got_files) == 1
     assert wechat.said == [["new-1"]] * 4
 
@@ -281,7 +285,7 @@ def test_a_file_that_gets_the_media_id_that_it_had_before_is_sent_with_it(engine
     told = driven(engine, wechat, which)
 
     assert told.state is BroadcastState.COMPLETED
-    assert reports.report(engine, other).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, other).state is BroadcastState.COMPLETED
     assert (len(wechat.got_files), wechat.said[:2]) == (1, [["P-old"]] * 2)
 
 

@@ -12,21 +12,21 @@ import pytest
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
 
-from broadcast import accounts
-from broadcast.dead_letters import KeptLetter, LetterSource
 from broadcast.errors import InputError
-from broadcast.settings import Settings
+from broadcast.rules import accounts
+from broadcast.rules.dead_letters import KeptLetter, LetterSource
+from broadcast.settings.settings import Settings
 from models import OutboxRow
-from models.ledger import known_accounts, outbox
-from models.ledger.reading import dead_letters as reading
-from models.ledger.reading import outbox as waiting
-from models.ledger.reading import reports
+from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes import outbox as waiting
+from models.ledger.rows import known_accounts
+from models.ledger.views import broadcast_reports
 from producer import Producer
-from producer.recent_quotas import RecentQuotas
 from producer.request import incoming
+from producer.submit.recent_quotas import RecentQuotas
 from tests.kit import ledger
-from worker import door, planner
 from worker import outbox as work
+from worker import planner, program_door
 
 if TYPE_CHECKING:
     from worker.wiring import Parts
@@ -103,7 +103,7 @@ def test_committed_it_is_one_broadcast_rolled_back_it_is_none(engine: Engine, ap
     here = worker(engine)
     assert (sweep(here), sweep(here), left(engine)) == (2, 0, 0)
 
-    (told,) = reports.reports(engine)
+    (told,) = broadcast_reports.reports(engine)
     assert (told.key, told.title, told.created_by) == ("committed", "促销 🎉", "python shop")
     # Followers were never synced: refused, with the reason.
     (letter,) = letters(engine)
@@ -123,7 +123,7 @@ def test_a_row_that_is_committed_late_is_not_passed_over_and_keeps_nobody_waitin
         with Session(app) as session, session.begin():
             shop.post(session, **asked("early"))
         assert sweep(here) == 1
-        assert [told.key for told in reports.reports(engine)] == ["early"]
+        assert [told.key for told in broadcast_reports.reports(engine)] == ["early"]
         # A second transaction with the same key does not wait for the first either.
         with Session(app) as session, session.begin():
             shop.post(session, **asked("late", content=OTHER))
@@ -131,7 +131,7 @@ def test_a_row_that_is_committed_late_is_not_passed_over_and_keeps_nobody_waitin
         late.commit()
 
     assert sweep(here) == 1
-    assert sorted(told.key for told in reports.reports(engine)) == ["early", "late"]
+    assert sorted(told.key for told in broadcast_reports.reports(engine)) == ["early", "late"]
     assert (left(engine), letters(engine)) == (0, [])
 
 
@@ -157,26 +157,26 @@ def test_a_worker_that_died_in_between_leaves_it_to_the_next(engine: Engine, app
     here = worker(engine)
     with app.begin() as connection:
         Producer().post(connection, **asked())
-    (row_id,) = outbox.due(engine, accounts=["default"], most=5)
-    taken = outbox.take(engine, row_id)
+    (row_id,) = waiting.due(engine, accounts=["default"], most=5)
+    taken = waiting.take(engine, row_id)
     assert taken is not None
     # The other worker dies after the broadcast is stored, before the row is gone.
-    door.submit(
+    program_door.submit(
         here, incoming.parse_text(taken.body).request, key="k", who=taken.who
     )  # fmt: skip
 
-    assert (sweep(here), outbox.take(engine, row_id)) == (0, None)
-    ledger.pass_time(engine, outbox.TAKEN_FOR + timedelta(seconds=1))
+    assert (sweep(here), waiting.take(engine, row_id)) == (0, None)
+    ledger.pass_time(engine, waiting.TAKEN_FOR + timedelta(seconds=1))
     assert (sweep(here), left(engine)) == (1, 0)
-    assert len(reports.reports(engine)) == 1
+    assert len(broadcast_reports.reports(engine)) == 1
 
 
 def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engine) -> None:
     with app.begin() as connection:
         Producer().post(connection, **asked(audience={"followers": True}))
-    (row_id,) = outbox.due(engine, accounts=["default"], most=5)
+    (row_id,) = waiting.due(engine, accounts=["default"], most=5)
     here = worker(engine)
-    posted = outbox.take(engine, row_id)
+    posted = waiting.take(engine, row_id)
     assert posted is not None
 
     work._settle(here, posted)
@@ -232,7 +232,7 @@ def test_what_nobody_expected_is_a_letter_too(
 
     with app.begin() as connection:
         Producer().post(connection, **asked())
-    monkeypatch.setattr(door, "submit", breaks)
+    monkeypatch.setattr(program_door, "submit", breaks)
 
     assert (sweep(worker(engine)), left(engine)) == (1, 0)
     assert letters(engine)[0].reason.facts == {"kind": "ZeroDivisionError"}
@@ -244,7 +244,7 @@ def test_what_cannot_be_read_is_a_letter_with_its_own_text(
     app: Engine, engine: Engine, body: str
 ) -> None:
     with app.begin() as connection:
-        outbox.post(connection, body=body, account=None, who="an app")
+        waiting.post(connection, body=body, account=None, who="an app")
 
     assert (sweep(worker(engine)), left(engine)) == (1, 0)
     (letter,) = letters(engine)
@@ -263,9 +263,9 @@ def test_it_waits_for_a_worker_that_has_its_account(engine: Engine, app: Engine)
         Producer().post(connection, **asked("typo", account="shpo"))
 
     # As if its transaction had been open for long: what counts is when a worker sees it.
-    ledger.pass_time(engine, outbox.STRAY_AFTER + timedelta(seconds=1))
+    ledger.pass_time(engine, waiting.STRAY_AFTER + timedelta(seconds=1))
     assert (sweep(here), work.waits_elsewhere(here), left(engine)) == (0, True, 2)
-    ledger.pass_time(engine, outbox.STRAY_AFTER - timedelta(minutes=1))
+    ledger.pass_time(engine, waiting.STRAY_AFTER - timedelta(minutes=1))
     assert (sweep(here), work.waits_elsewhere(there)) == (0, True)
     ledger.pass_time(engine, timedelta(minutes=2))
     told = waiting.waiting_long(engine)
@@ -276,10 +276,10 @@ def test_it_waits_for_a_worker_that_has_its_account(engine: Engine, app: Engine)
     assert [(one.key, one.reason.id) for one in letters(engine)] == [
         ("typo", "error.settings.unknown_account")
     ]
-    assert (outbox.any_due(engine), work.waits_elsewhere(there)) == (True, False)
+    assert (waiting.any_due(engine), work.waits_elsewhere(there)) == (True, False)
     assert sweep(there) == 1
-    assert [told.account for told in reports.reports(engine)] == ["club"]
-    assert (outbox.any_due(engine), work.waits_elsewhere(here)) == (False, False)
+    assert [told.account for told in broadcast_reports.reports(engine)] == ["club"]
+    assert (waiting.any_due(engine), work.waits_elsewhere(here)) == (False, False)
 
 
 def test_without_an_account_it_is_for_who_has_one_alone(engine: Engine, app: Engine) -> None:
@@ -289,7 +289,7 @@ def test_without_an_account_it_is_for_who_has_one_alone(engine: Engine, app: Eng
     both = worker(engine, "shop", "club")
     assert (sweep(both), work.waits_elsewhere(both)) == (0, True)
     assert sweep(worker(engine, "shop")) == 1
-    assert [told.account for told in reports.reports(engine)] == ["shop"]
+    assert [told.account for told in broadcast_reports.reports(engine)] == ["shop"]
 
 
 @sqlite
@@ -298,12 +298,12 @@ def test_what_was_tried_most_comes_last(engine: Engine, app: Engine) -> None:
     for key in keys:
         with app.begin() as connection:
             Producer().post(connection, **asked(key))
-    first = outbox.due(engine, accounts=["default"], most=1)[0]
-    assert outbox.take(engine, first)
-    ledger.pass_time(engine, outbox.TAKEN_FOR + timedelta(seconds=1))
+    first = waiting.due(engine, accounts=["default"], most=1)[0]
+    assert waiting.take(engine, first)
+    ledger.pass_time(engine, waiting.TAKEN_FOR + timedelta(seconds=1))
 
-    assert outbox.due(engine, accounts=["default"], most=5)[-1] == first
-    assert outbox.any_due(engine, accounts=["default"])
+    assert waiting.due(engine, accounts=["default"], most=5)[-1] == first
+    assert waiting.any_due(engine, accounts=["default"])
 
 
 def known_accounts_of(engine: Engine, name: str) -> None:

@@ -11,31 +11,32 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult, NoAnswer
-from broadcast.call.rules import DEFAULT_RULES
-from broadcast.drafts.watch import Look
-from broadcast.events import EventKind
-from broadcast.gates.kinds import GateKind
-from broadcast.media import LocalFile
-from broadcast.plan import Quota
-from broadcast.plan.audience import Everyone
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState, Phase
-from broadcast.suppression import SuppressionKind, Word
-from coordination.tokens import Token
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult, NoAnswer
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.drafts import Look
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.media import LocalFile
+from broadcast.rules.plan.audience import Everyone
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.tokens.token_service import Token
 from models import BroadcastRow, Event
-from models.ledger import freshness, operator, suppressions, sweeps
-from models.ledger.reading import reports
+from models.ledger.lists import suppressions
+from models.ledger.plan import refreeze
+from models.ledger.steer import operator, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
 from tests.integration.models.test_refreeze import leave
 from tests.integration.models.test_shrink import adds_up, members
 from tests.kit import ledger
 from tests.kit.ledger import body, published
-from worker import planning
-from worker.heartbeat import Heartbeat
-from worker.lane import LaneContext
-from worker.ports import Message
+from worker.delivery import planning
+from worker.delivery.heartbeat import Heartbeat
+from worker.delivery.lane import LaneContext
+from worker.delivery.ports import Message
 
 PLANNERS = 4
 
@@ -116,7 +117,7 @@ def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engi
     batches = ledger.batches(engine, broadcast_id)
     assert [batch.n for batch in batches] == list(range(1, 151))
     assert [(batch.start, batch.size) for batch in batches] == [(4 * n, 4) for n in range(150)]
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert (report.state, report.recipients["waiting"]) == (BroadcastState.WAITING, 600)
     with engine.connect() as connection:
         kinds = select(Event.kind).where(Event.broadcast_id == broadcast_id).order_by(Event.id)
@@ -134,7 +135,7 @@ def test_whom_a_plan_leaves_out_is_in_no_batch(engine: Engine) -> None:
     assert told is not None
     assert told.batches == 5
     assert sum(batch.size for batch in ledger.batches(engine, broadcast_id)) == 48
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert (report.audience["suppressed"], report.recipients["waiting"]) == (12, 48)
 
 
@@ -149,10 +150,10 @@ def test_of_a_list_who_left_between_its_submit_and_its_plan_is_left_out(engine: 
 
     assert planning.plan(context(engine, wechat), broadcast_id) is not None
 
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert (report.audience["unsubscribed"], report.audience["planned"]) == (3, 57)
     assert members(engine, broadcast_id, "waiting") == [*people[:20], *people[23:]]
-    assert freshness.due(engine, broadcast_id) is None
+    assert refreeze.due_opt_outs(engine, broadcast_id) is None
     adds_up(engine, broadcast_id)
 
 
@@ -165,7 +166,7 @@ def test_plan_that_leaves_everybody_out_ends_its_broadcast(engine: Engine) -> No
     told = planning.plan(context(engine, wechat), broadcast_id)
 
     assert told is None
-    ended = reports.report(engine, broadcast_id)
+    ended = broadcast_reports.report(engine, broadcast_id)
     # No person cancelled it.
     assert (ended.state, ended.failed_uncalled) == (BroadcastState.FAILED, Reason.NOBODY_LEFT)
 
@@ -192,18 +193,18 @@ def test_broadcast_that_cannot_be_planned_is_held_until_a_person_resumes_it(
     for broadcast_id in (bad, good, bad):
         planning.plan(context(engine, wechat), broadcast_id)
 
-    hold = reports.report(engine, bad).gate(GateKind.HOLD)
+    hold = broadcast_reports.report(engine, bad).gate(GateKind.HOLD)
     assert hold is not None
     assert hold.reason is Reason.REQUEST_NOT_MADE
     assert len([record for record in caplog.records if record.exc_info]) == 1
-    assert reports.report(engine, good).phase is Phase.SENDING
+    assert broadcast_reports.report(engine, good).phase is Phase.SENDING
     assert sweeps.due(engine).plans == []
 
     _say(engine, bad, "{}")
     operator.resume(engine, bad, who="tests")
     assert sweeps.due(engine).plans == [bad]
     planning.plan(context(engine, wechat), bad)
-    assert reports.report(engine, bad).phase is Phase.SENDING
+    assert broadcast_reports.report(engine, bad).phase is Phase.SENDING
 
 
 def _say(engine: Engine, broadcast_id: str, spec: str) -> None:

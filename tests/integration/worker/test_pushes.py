@@ -10,19 +10,19 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from broadcast.call.rules import DEFAULT_RULES
-from broadcast.pushes.keywords import Action
-from broadcast.pushes.push import push_of
+from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.pushes import Action, push_of
 from models import PushRow
-from models.finish import Finish
-from models.ledger import followers, pushes
-from models.ledger.followers import Move
-from models.ledger.reading import suppressions as reading
-from models.ledger.reading.followers import of_openid
+from models.box_tables import Finish
+from models.ledger.boxes import pushes
+from models.ledger.followers import follower_changes
+from models.ledger.followers.follower_changes import Move
+from models.ledger.followers.followers import of_openid
+from models.ledger.lists import suppressions as reading
+from producer.pushes import MOST_TRIES, handle
 from tests.integration.models.test_planning import counted
 from tests.kit import follows, ledger
 from tests.kit.pushes import OPENID, event, finished, text
-from worker.pushes import MOST_TRIES, handle
 
 
 def store(engine: Engine, fields: dict[str, str | int], body: str | None = None) -> None:
@@ -107,7 +107,7 @@ def test_a_bug_is_tried_again_for_ever(engine: Engine, monkeypatch: pytest.Monke
     """A follower may have asked out: the next release handles it."""
     store(engine, event("subscribe"))
     with monkeypatch.context() as patch:
-        patch.setattr(followers, "moved", None)
+        patch.setattr(follower_changes, "moved", None)
         for _ in range(MOST_TRIES + 1):
             assert work(engine) == 0
             ledger.pass_time(engine, pushes.LONGEST_PAUSE)
@@ -180,14 +180,14 @@ def test_one_push_that_cannot_be_handled_keeps_no_other_of_its_kind_from_its_tur
 ) -> None:
     store(engine, event("subscribe"))
     store(engine, event("subscribe", openid="oTEST0000000000000000000002A"))
-    as_it_is = followers.moved
+    as_it_is = follower_changes.moved
 
     def bad(engine: Engine, account: str, moves: Sequence[Move]) -> None:
         if any(move.openid == OPENID for move in moves):
             raise RuntimeError("a bug")
         as_it_is(engine, account, moves)
 
-    monkeypatch.setattr(followers, "moved", bad)
+    monkeypatch.setattr(follower_changes, "moved", bad)
 
     assert work(engine) == 1
 

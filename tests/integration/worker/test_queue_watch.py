@@ -12,7 +12,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from broadcast import names
-from models.ledger import queues
+from models.ledger.boxes import outbox
 from tests.servers.valkey import Valkey
 from worker import application, queue_watch
 from worker.queue_watch import QueueWatch
@@ -43,7 +43,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     app = SimpleNamespace(connection_or_acquire=application.make().connection_or_acquire)
     monkeypatch.setattr(application, "make", lambda: app)
     monkeypatch.setattr(
-        queues, "empty_at", lambda *_, **__: found.pop(0) if len(found) > 1 else found[0]
+        outbox, "empty_at", lambda *_, **__: found.pop(0) if len(found) > 1 else found[0]
     )
     return found
 

@@ -11,18 +11,19 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.call.path import SendPath
-from broadcast.call.waits import Waits
-from broadcast.gates.kinds import GateKind
-from broadcast.plan import Quota
-from broadcast.settings import Settings
-from models.ledger import leases
-from models.ledger.reading import closed_gates
-from producer import recent_quotas
-from producer.recent_quotas import ANSWER_FOR_S, Answer, RecentQuotas
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.proof import Quota
+from broadcast.settings.settings import Settings
+from models.ledger.lane import leases
+from models.ledger.rows import closed_gates
+from producer.submit import recent_quotas
+from producer.submit.recent_quotas import ANSWER_FOR_S, Answer, RecentQuotas
 from tests.integration.worker.test_enqueue import message
 from tests.kit import ledger
-from worker import answers, enqueue, letters, planner, planning
+from worker import dead_letters, enqueue, planner
+from worker.delivery import planning
 
 PATH = SendPath.MASS_SEND
 ACCOUNT = ledger.account()
@@ -122,8 +123,8 @@ def worker(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Worker:
     here = SimpleNamespace(settings=settings, engine=engine, accounts=settings.accounts())
     made = Worker(here)
     monkeypatch.setattr(enqueue, "parts", lambda: here)
-    monkeypatch.setattr(letters, "parts", lambda: here)
-    monkeypatch.setattr(answers, "leave", lambda *_: None)
+    monkeypatch.setattr(dead_letters, "parts", lambda: here)
+    monkeypatch.setattr(enqueue, "leave", lambda *_: None)
     monkeypatch.setattr(planner, "plan", made.plan)
     return made
 

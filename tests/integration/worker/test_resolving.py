@@ -10,30 +10,31 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import NoAnswer
 from broadcast.errors import InputError
-from broadcast.gates import blockers
-from broadcast.gates.kinds import Cause
-from broadcast.plan import selection as selections
-from broadcast.plan.audience import Everyone, Followers
-from broadcast.plan.selection import Excluded, Exclusion, Sample, Selection
-from broadcast.pushes.keywords import Action
-from broadcast.pushes.push import UNSUBSCRIBE, Push
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState, Phase
-from broadcast.suppression import SuppressionKind, Word
-from models.broadcast import BroadcastRow
-from models.ledger import operator, plans, pushes, suppressions, sweeps
-from models.ledger.reading import removals, reports
-from presentation import blockers as presented
-from presentation.texts import Texts
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause
+from broadcast.rules.plan import selection as selections
+from broadcast.rules.plan.audience import Everyone, Followers
+from broadcast.rules.plan.selection import Excluded, Exclusion, Sample, Selection
+from broadcast.rules.pushes import UNSUBSCRIBE, Action, Push
+from broadcast.rules.states import BroadcastState, Phase, Reason
+from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.views import blocker_lines as presented
+from broadcast.views.texts import Texts
+from models.broadcast_tables import BroadcastRow
+from models.ledger.boxes import pushes
+from models.ledger.lists import suppressions
+from models.ledger.plan import plans, removals
+from models.ledger.steer import operator, sweeps
+from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
 from tests.integration.models.test_shrink import members
 from tests.integration.worker.test_planning import WeChatStub, context
 from tests.kit import ledger
 from tests.kit.ledger import body, published
-from worker import planning
+from worker.delivery import planning
 
 WORD = Word(kind=SuppressionKind.PERSON, who="tests")
 PEOPLE = ledger.openids(20)
@@ -82,7 +83,7 @@ def test_who_has_a_tag_that_is_excluded_is_in_no_batch(engine: Engine) -> None:
 
     assert planning.plan(context(engine, wechat), broadcast_id) is not None
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["excluded"], told.recipients["waiting"]) == (5, 15)
     assert wechat.asked == [7]
 
@@ -99,7 +100,7 @@ def test_what_was_pushed_while_no_worker_ran_is_heeded_by_the_plan(engine: Engin
 
     assert planning.plan(context(engine, Tagging()), broadcast_id) is not None
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["unsubscribed"], told.audience["suppressed"]) == (1, 1)
     assert members(engine, broadcast_id, "waiting") == PEOPLE[2:]
 
@@ -112,9 +113,9 @@ def test_a_plan_waits_while_wechat_does_not_say_who_has_a_tag(engine: Engine) ->
 
     assert waits is not None
     assert waits.waits
-    assert reports.report(engine, broadcast_id).phase is Phase.PLANNING
+    assert broadcast_reports.report(engine, broadcast_id).phase is Phase.PLANNING
     assert planning.plan(context(engine, wechat), broadcast_id) is not None
-    assert reports.report(engine, broadcast_id).recipients["waiting"] == 15
+    assert broadcast_reports.report(engine, broadcast_id).recipients["waiting"] == 15
 
 
 def test_a_tag_of_which_wechat_says_nothing_holds_the_broadcast(engine: Engine) -> None:
@@ -122,11 +123,11 @@ def test_a_tag_of_which_wechat_says_nothing_holds_the_broadcast(engine: Engine) 
 
     assert planning.plan(context(engine, Tagging(says=[NO_SUCH_TAG])), broadcast_id) is None
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.HELD
     [one] = blockers.of(told)
     assert (one.cause, one.command) == (Cause.TAG_GONE, f"broadcast cancel {broadcast_id}")
-    [said] = [Texts("en")(line) for line in presented.lines(told)]
+    [said] = [Texts("en")(line) for line in presented.blocker_lines(told)]
     assert "no such tag any more (45159 tag 7: invalid tag id)" in said
     # No sweep has it planned again.
     assert sweeps.due(engine).plans == []
@@ -139,7 +140,7 @@ def test_a_broadcast_whose_tag_may_be_asked_about_again_goes_on_by_a_resume(engi
 
     assert planning.plan(context(engine, wechat), broadcast_id) is None
 
-    [one] = blockers.of(reports.report(engine, broadcast_id))
+    [one] = blockers.of(broadcast_reports.report(engine, broadcast_id))
     assert (one.cause, one.command) == (Cause.HELD, f"broadcast resume {broadcast_id}")
     assert (one.reason, one.errcode) == (Reason.TAG_UNANSWERED, 50001)
     operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
@@ -155,7 +156,7 @@ def test_followers_that_nobody_ever_listed_are_not_taken_for_nobody(engine: Engi
 
     assert planning.plan(context(engine, Tagging()), broadcast_id) is None
 
-    told = reports.report(engine, broadcast_id)
+    told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.audience["planned"]) == (BroadcastState.HELD, None)
 
 
@@ -170,7 +171,7 @@ def test_who_is_suppressed_after_the_submit_holds_a_send_to_everybody(
 
     told = planning.plan(context(engine, Tagging()), broadcast_id)
 
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     if ignored:
         assert told is not None
         assert report.state is BroadcastState.WAITING
@@ -185,7 +186,7 @@ def test_who_is_suppressed_after_the_submit_holds_a_send_to_everybody(
     with pytest.raises(InputError) as caught:
         operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
     assert caught.value.message_id == "error.resume.suppressed_one"
-    assert reports.report(engine, broadcast_id).state is BroadcastState.HELD
+    assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.HELD
     # Where nobody is suppressed any more it goes out.
     suppressions.lift(engine, PEOPLE[:1], who="tests")
     operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
@@ -210,7 +211,7 @@ def test_a_plan_waits_for_that_of_a_sample_which_it_excludes(engine: Engine) -> 
     here = context(engine, Tagging())
 
     assert planning.plan(here, second) is None
-    waiting = reports.report(engine, second)
+    waiting = broadcast_reports.report(engine, second)
     assert (waiting.phase, waiting.gates) == (Phase.PLANNING, [])
     planning.plan(here, first)
     planning.plan(here, second)
@@ -218,7 +219,7 @@ def test_a_plan_waits_for_that_of_a_sample_which_it_excludes(engine: Engine) -> 
     assert members(engine, first, "waiting") == sorted(
         set(PEOPLE) - set(members(engine, second, "waiting"))
     )
-    told = reports.report(engine, second)
+    told = broadcast_reports.report(engine, second)
     assert (told.audience["excluded"], told.recipients["waiting"]) == (5, 15)
 
 
@@ -231,7 +232,7 @@ def test_a_plan_that_excludes_what_is_planned_later_is_held_with_the_reason(
 
     assert planning.plan(context(engine, Tagging()), second) is None
 
-    told = reports.report(engine, second)
+    told = broadcast_reports.report(engine, second)
     [gate] = told.gates
     assert (told.state, gate.reason) == (BroadcastState.HELD, Reason.REQUEST_NOT_MADE)
     assert gate.errmsg is not None
@@ -246,7 +247,7 @@ def test_a_broadcast_whose_list_is_still_to_come_is_never_excluded_as_nobody(
 
     assert planning.plan(context(engine, Tagging()), second) is None
 
-    told = reports.report(engine, second)
+    told = broadcast_reports.report(engine, second)
     [gate] = told.gates
     assert (told.phase, told.state) == (Phase.PLANNING, BroadcastState.HELD)
     assert gate.errmsg is not None
@@ -268,7 +269,7 @@ def test_an_unplanned_list_is_excluded_as_it_was_given(engine: Engine, *, ignore
         [first] if ignored else []
     )
     planning.plan(context(engine, Tagging()), second)
-    told = reports.report(engine, second)
+    told = broadcast_reports.report(engine, second)
     if ignored:
         assert told.phase is Phase.PLANNING
     else:

@@ -12,7 +12,7 @@ from celery.beat import PersistentScheduler
 
 from celeryconfig import beat_schedule
 from worker import application
-from worker.schedule import Scheduler
+from worker.celery_parts import Scheduler
 
 DAYS = timedelta(days=2)
 

@@ -14,28 +14,29 @@ from sqlalchemy import Delete, Engine, Update, delete, select, update
 
 import celeryconfig
 from broadcast import openid
-from broadcast.call import sendby
-from broadcast.call.outcomes import Outcome
-from broadcast.call.path import SendPath
-from broadcast.call.result import CallResult
-from broadcast.call.rules import Rules
 from broadcast.errors import DatabaseAwayError
-from broadcast.gates.kinds import GateKind
-from broadcast.media import LocalFile
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from cli.embedded import supervisor
-from coordination.tokens import Token
+from broadcast.rules.calls import preflight
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.media import LocalFile
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.tokens.token_service import Token
+from entrypoints.cli.embedded import supervisor
 from models import Batch, BroadcastRow, ChunkRow
 from models.engine import BUSY_TIMEOUT_S
-from models.ledger import claims, leases, operator, records, transaction
-from models.ledger.reading import recipients, reports
+from models.ledger.lane import claims, leases, records
+from models.ledger.lists import recipients
+from models.ledger.rows import transaction
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
 from tests.kit import ledger
-from worker import lane
-from worker.heartbeat import Heartbeat
-from worker.lane import LaneContext
-from worker.ports import Message
+from worker.delivery import lane
+from worker.delivery.heartbeat import Heartbeat
+from worker.delivery.lane import LaneContext
+from worker.delivery.ports import Message
 
 
 class WeChat:
@@ -177,7 +178,7 @@ def test_a_broadcast_of_which_no_request_can_be_made_is_held_and_nothing_is_clai
     wechat.problem = "content: holds half a surrogate pair"
     lane.drive(context(engine, wechat), seconds=5)
 
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     hold = report.gate(GateKind.HOLD)
     assert hold is not None
     assert (report.state, hold.reason) == (BroadcastState.HELD, Reason.REQUEST_NOT_MADE)
@@ -213,12 +214,12 @@ def test_a_broadcast_that_cannot_be_read_is_held_and_the_others_of_its_account_g
     wechat = WeChat()
     lane.drive(context(engine, wechat), seconds=5)
 
-    hold = reports.report(engine, bad).gate(GateKind.HOLD)
+    hold = broadcast_reports.report(engine, bad).gate(GateKind.HOLD)
     assert hold is not None
     assert hold.reason is Reason.REQUEST_NOT_MADE
     assert str(hold.errmsg).startswith("its stored content or audience cannot be read: ")
-    assert reports.report(engine, bad).calls == 0
-    assert reports.report(engine, good).state is BroadcastState.COMPLETED
+    assert broadcast_reports.report(engine, bad).calls == 0
+    assert broadcast_reports.report(engine, good).state is BroadcastState.COMPLETED
     assert len([record for record in caplog.records if record.exc_info]) == 1
 
 
@@ -229,7 +230,7 @@ def test_a_send_to_wechats_list_whose_audience_cannot_be_read_is_held(engine: En
     wechat = WeChat()
     lane.drive(context(engine, wechat), seconds=5)
 
-    hold = reports.report(engine, bad).gate(GateKind.HOLD)
+    hold = broadcast_reports.report(engine, bad).gate(GateKind.HOLD)
     assert hold is not None
     assert hold.reason is Reason.REQUEST_NOT_MADE
     assert wechat.keys == []
@@ -270,21 +271,21 @@ def test_a_claim_whose_commit_got_no_answer_and_cannot_be_given_back_ends_the_sl
     assert states(engine) == [BatchState.ACCEPTED] * 3
 
 
-@pytest.mark.parametrize("clock", range(len(sendby.clocks())))
+@pytest.mark.parametrize("clock", range(len(preflight.clocks())))
 def test_a_claim_that_is_old_by_any_clock_is_given_back_uncalled(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, clock: int
 ) -> None:
     """A machine that is suspended between claim and call: its monotonic clock stands still."""
     ledger.broadcast(engine, size=20, batches=1)
     wechat = WeChat()
-    real, claim = sendby.clocks, claims.claim
+    real, claim = preflight.clocks, claims.claim
 
-    def slept() -> sendby.Clocks:
+    def slept() -> preflight.Clocks:
         return tuple(at + 3_600 * (n == clock) for n, at in enumerate(real()))
 
     def claimed(*args: Any, **kwargs: Any) -> Any:
         made = claim(*args, **kwargs)
-        monkeypatch.setattr(sendby, "clocks", slept)
+        monkeypatch.setattr(preflight, "clocks", slept)
         return made
 
     with monkeypatch.context() as late:
@@ -294,7 +295,7 @@ def test_a_claim_that_is_old_by_any_clock_is_given_back_uncalled(
     assert wechat.keys == []
     assert states(engine) == [BatchState.PLANNED]
 
-    monkeypatch.setattr(sendby, "clocks", real)
+    monkeypatch.setattr(preflight, "clocks", real)
     lane.drive(context(engine, wechat), seconds=5)
     assert states(engine) == [BatchState.ACCEPTED]
 

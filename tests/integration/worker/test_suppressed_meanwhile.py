@@ -8,16 +8,14 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.drafts.watch import Look
-from broadcast.plan.audience import Audience, Everyone
-from broadcast.reasons import Reason
-from models.ledger import (
-    freshness,
-    retries,
-    submits,
-    suppressions,
-)
-from models.ledger.reading import reports
+from broadcast.rules.drafts import Look
+from broadcast.rules.plan.audience import Audience, Everyone
+from broadcast.rules.states import Reason
+from models.ledger.lists import suppressions
+from models.ledger.plan import refreeze
+from models.ledger.steer import retries
+from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
 from tests.integration.models.test_refreeze import planned
 from tests.integration.models.test_shrink import PEOPLE
@@ -25,7 +23,7 @@ from tests.integration.worker import test_draft_watch
 from tests.integration.worker.test_audience_watch import TWENTY, WORD, got, refused
 from tests.integration.worker.test_slices import WeChat, context
 from tests.kit import ledger
-from worker import lane
+from worker.delivery import lane
 
 
 class SlowWeChat(test_draft_watch.WeChat):
@@ -60,7 +58,7 @@ def of_draft(engine: Engine, audience: Audience | None = None) -> str:
             engine, broadcast_id, said, figures=test_sendall.NO_LIST, terms=ledger.terms(),
             quota=ledger.PLENTY,
         )  # fmt: skip
-    freshness.begin(engine, broadcast_id)
+    refreeze.begin_opt_outs(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     return broadcast_id
 
@@ -77,7 +75,7 @@ def test_who_is_suppressed_while_wechat_is_slow_before_a_call_gets_nothing(
     lane.drive(context(engine, wechat), seconds=5)
 
     assert got(wechat) == TWENTY[1:]
-    assert reports.report(engine, broadcast_id).audience["suppressed"] == 1
+    assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 1
 
 
 @pytest.mark.parametrize("at", ["draft", "connection"])
@@ -91,7 +89,7 @@ def test_a_send_to_everybody_is_held_where_somebody_is_suppressed_while_wechat_i
     lane.drive(context(engine, wechat), seconds=5)
 
     assert not wechat.keys
-    report = reports.report(engine, broadcast_id)
+    report = broadcast_reports.report(engine, broadcast_id)
     assert [gate.reason for gate in report.gates] == [Reason.SUPPRESSION_LIST]
 
 

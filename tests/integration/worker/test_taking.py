@@ -15,8 +15,8 @@ import celeryconfig
 from broadcast import names
 from tests.kit import foreign
 from tests.kit.wait import until
-from worker import unread
-from worker.transport import Transport
+from worker import dead_letters
+from worker.queue_transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -216,7 +216,7 @@ def aside(valkey: Valkey, prefix: str) -> list[bytes]:
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How often what is put aside was to be kept."""
     found: list[str] = []
-    monkeypatch.setattr(unread, "keep_soon", lambda: found.append("x"))
+    monkeypatch.setattr(dead_letters, "keep_soon", lambda: found.append("x"))
     return found
 
 

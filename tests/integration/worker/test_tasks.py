@@ -13,17 +13,19 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from broadcast.accounts import Account
-from broadcast.call.rules import Rules
 from broadcast.errors import SettingsError
-from coordination.tokens import Token
-from models.ledger import apply_verdict, outbox, sweeps
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.policy import Rules
+from broadcast.tokens.token_service import Token
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat_account.account_client import AccountClient
+from models.ledger.boxes import outbox
+from models.ledger.lane import apply_verdict
+from models.ledger.steer import sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
-from wechat.client import WeChatClient
 from worker import planner, tasks, wake
-from worker.account_client import AccountClient
-from worker.gateway import WeChatGateway
+from worker.delivery.gateway import WeChatGateway
 
 
 @pytest.fixture
@@ -58,7 +60,7 @@ def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
 
     wired(engine, monkeypatch, "b")
     tasks.sweep()
-    assert woken[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
+    assert woken[1:] == [("broadcast.plan.plan", plan), ("broadcast.send_batch", "b", there)]
 
 
 def test_sweep_wakes_for_what_was_posted_for_an_account_that_its_worker_lacks(
@@ -83,7 +85,7 @@ def unable(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     "task",
-    ["broadcast.plan", "broadcast.send_batch", "broadcast.settle", "broadcast.submit_outbox"],
+    ["broadcast.plan.plan", "broadcast.send_batch", "broadcast.settle", "broadcast.submit_outbox"],
 )
 def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_until_it_went_round(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, task: str
@@ -99,7 +101,7 @@ def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
     post(engine, account="b")
     wired(engine, monkeypatch, "a", context=unable)
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
-        "broadcast.plan": (tasks.plan, (broadcast_id,)),
+        "broadcast.plan.plan": (tasks.plan, (broadcast_id,)),
         "broadcast.send_batch": (tasks.send_batch, ("b", broadcast_id)),
         "broadcast.settle": (tasks.settle, ("b",)),
         "broadcast.submit_outbox": (tasks.submit_outbox, ()),

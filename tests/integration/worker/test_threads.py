@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.webhooks.event import WebhookState
+from broadcast.views.objects import WebhookState
 from tests.integration.worker.test_slices import WeChat, context
 from tests.integration.worker.test_webhooks import deliverer, stored, told, until_state
 from tests.kit import ledger
 from tests.kit.processes import ROOT
 from tests.kit.receiver import Receiver
-from worker import lane
+from worker.delivery import lane
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -91,7 +91,10 @@ def test_webhooks_are_delivered_once_a_thread_can_be_started(
     "begin",
     [
         "from worker.application import make; make()",
-        "import cli.main as m; m.run = lambda _: 0; m.sys.exit = lambda _: None; m.main()",
+        (
+            "import entrypoints.cli.main as m;"
+            "m.run = lambda _: 0; m.sys.exit = lambda _: None; m.main()"
+        ),
     ],
 )
 def test_numpy_starts_no_thread_of_its_own(begin: str, tmp_path: Path) -> None:

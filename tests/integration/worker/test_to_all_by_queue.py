@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.settings import Settings
-from models.ledger.reading import dead_letters
-from producer.recent_quotas import RecentQuotas
-from worker import enqueue, letters, planner
+from broadcast.settings.settings import Settings
+from models.ledger.boxes import dead_letters as boxes_dead_letters
+from producer.submit.recent_quotas import RecentQuotas
+from worker import dead_letters as worker_dead_letters
+from worker import enqueue, planner
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ASKED = {
@@ -29,7 +30,7 @@ def allowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         quotas=RecentQuotas(lambda *_: None),
     )  # fmt: skip
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
-    monkeypatch.setattr(letters, "parts", lambda: parts)
+    monkeypatch.setattr(worker_dead_letters, "parts", lambda: parts)
     monkeypatch.setattr(planner, "plan", lambda *_, **__: None)
     return parts
 
@@ -53,7 +54,7 @@ def test_a_message_to_everybody_is_a_dead_letter_that_names_the_setting(
         "error.dead.to_all", "audience.to_all",
     )  # fmt: skip
     assert "BROADCAST_ENQUEUE_TO_ALL" in answer["error"]["text"]
-    (letter,) = dead_letters.newest(engine, state=None, most=5)
+    (letter,) = boxes_dead_letters.newest(engine, state=None, most=5)
     assert (letter.id, letter.key) == (answer["dead_letter"], "k")
 
 

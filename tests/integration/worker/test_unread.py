@@ -9,10 +9,9 @@ import pytest
 
 from broadcast import names
 from broadcast.errors import DatabaseAwayError
-from models.ledger import dead_letters
-from models.ledger.reading import dead_letters as reading
+from models.ledger.boxes import dead_letters as reading
 from tests.kit.wait import until
-from worker import letters, unread
+from worker import dead_letters as worker_dead_letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     import redis
     from sqlalchemy import Engine
 
-    from broadcast.dead_letters import KeptLetter
+    from broadcast.rules.dead_letters import KeptLetter
     from tests.servers.valkey import Valkey
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -31,7 +30,7 @@ AWAY = DatabaseAwayError("error.database.away", reason="refused")
 def client(
     valkey: Valkey, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[redis.Redis]:
-    monkeypatch.setattr(letters, "parts", lambda: SimpleNamespace(engine=engine))
+    monkeypatch.setattr(worker_dead_letters, "parts", lambda: SimpleNamespace(engine=engine))
     with valkey.client() as made:
         yield made
 
@@ -41,7 +40,7 @@ def kept(engine: Engine) -> list[KeptLetter]:
 
 
 def keep(client: redis.Redis) -> int:
-    return unread.keep(client.execute_command, names.UNREAD)
+    return worker_dead_letters.keep(client.execute_command, names.UNREAD)
 
 
 def test_each_is_kept_as_it_was_and_leaves_the_broker(client: redis.Redis, engine: Engine) -> None:
@@ -59,20 +58,20 @@ def test_a_worker_that_is_killed_after_the_commit_leaves_one_letter(
     client: redis.Redis, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.lpush(names.UNREAD, b"junk", b"more")
-    keep_one = dead_letters.keep
+    keep_one = reading.keep
 
     def and_die(*args: object) -> str:
         keep_one(*args)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(dead_letters, "keep", and_die)
+        patch.setattr(reading, "keep", and_die)
         with pytest.raises(KeyboardInterrupt):
             keep(client)
     assert client.lrange(names.UNREAD, 0, -1) == [b"more", b"junk"]
     # Nobody else goes on at once; after a while everybody may.
     assert (keep(client), client.llen(names.UNREAD)) == (0, 2)
-    assert 0 < client.ttl(f"{names.UNREAD}.at") <= unread.HELD_S
+    assert 0 < client.ttl(f"{names.UNREAD}.at") <= worker_dead_letters.HELD_S
     client.delete(f"{names.UNREAD}.at")
 
     assert keep(client) == 2
@@ -92,9 +91,9 @@ def test_while_it_cannot_be_kept_it_waits_in_the_broker_and_no_thread_does(
         raise error
 
     client.lpush(names.UNREAD, b"junk")
-    keeper = unread.Keeper(lambda: keep(client))
+    keeper = worker_dead_letters.Keeper(lambda: keep(client))
     with monkeypatch.context() as patch:
-        patch.setattr(dead_letters, "keep", fails)
+        patch.setattr(reading, "keep", fails)
         for _ in range(50):
             keeper.keep_soon()
         until(lambda: "kept" in caplog.text, 60, "a line about it")
@@ -103,7 +102,7 @@ def test_while_it_cannot_be_kept_it_waits_in_the_broker_and_no_thread_does(
     assert len(caplog.records) == 1
 
     client.delete(f"{names.UNREAD}.at")
-    unread.Keeper(lambda: keep(client)).keep_soon()
+    worker_dead_letters.Keeper(lambda: keep(client)).keep_soon()
 
     until(lambda: client.dbsize() == 0, 60, "it left the broker")
     assert len(kept(engine)) == 1

@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from urllib3.util.connection import create_connection
 
-from broadcast.webhooks.address import parse_networks
+from broadcast.rules.webhooks import parse_networks
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.connections import resolve
 from tests.integration.wechat.servers import RawServer, self_signed, writes
 from tests.integration.worker.test_webhooks import LOOPBACK
 from tests.kit.receiver import Receiver
-from wechat.client import WeChatClient
-from wechat.connections import resolve
-from worker.webhooks.post import Outcome, Poster
+from worker.delivery.posting import Outcome, Poster
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -216,7 +216,7 @@ def resolver(monkeypatch: pytest.MonkeyPatch, *rounds: list[str]) -> list[str]:
         return create_connection(("127.0.0.1", address[1]), *given, **more)
 
     monkeypatch.setattr(resolve, "__kwdefaults__", {"lookup": answers(*rounds)})
-    monkeypatch.setattr("wechat.connections.create_connection", connect)
+    monkeypatch.setattr("broadcast.wechat.connections.create_connection", connect)
     return connected
 
 

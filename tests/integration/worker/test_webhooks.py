@@ -11,18 +11,19 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
-from broadcast.call.waits import Waits
 from broadcast.errors import SettingsError
-from broadcast.webhooks import signature
-from broadcast.webhooks.address import parse_networks
-from broadcast.webhooks.event import Webhook, WebhookState
-from models.ledger import operator, submits
-from models.ledger.reading import webhooks as reading
+from broadcast.rules import webhooks
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.webhooks import parse_networks
+from broadcast.views.objects import Webhook, WebhookState
+from models.ledger.boxes import webhooks as reading
+from models.ledger.steer import operator
+from models.ledger.submit import submits
 from tests.kit import ledger
 from tests.kit.receiver import OLDER_SECRET, SECRET, Receiver
 from tests.kit.wait import until
-from worker.webhooks.deliver import AT_ONCE, Deliverer
-from worker.webhooks.post import Poster
+from worker.delivery.posting import Poster
+from worker.delivery.webhooks import AT_ONCE, Deliverer
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 LOOPBACK = parse_networks("127.0.0.0/8")
@@ -35,7 +36,7 @@ class Secrets:
         self.text = secrets
 
     def signing_secrets(self) -> tuple[SecretStr, ...]:
-        return signature.parse_secrets(",".join(self.text)) if self.text else ()
+        return webhooks.parse_secrets(",".join(self.text)) if self.text else ()
 
 
 def deliverer(

@@ -10,10 +10,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
-from models.ledger import leases
+from models.ledger.lane import leases
 from tests.kit import ledger
 from worker import wiring
-from worker.ports import Message
+from worker.delivery.ports import Message
 
 
 def parts(engine: Engine, monkeypatch: pytest.MonkeyPatch, **settings: str) -> wiring.Parts:

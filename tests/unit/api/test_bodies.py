@@ -8,8 +8,8 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from api import bodies
-from api.problems import ProblemError
+from entrypoints.http import bodies
+from entrypoints.http.problems import ProblemError
 
 
 def test_a_body_that_drips_is_waited_for_so_long_and_no_longer(

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from api.caller import Caller
-from api.problems import ProblemError
-from broadcast.api_keys import APIKey
-from presentation.texts import Texts
+from broadcast.rules.api_keys import APIKey
+from broadcast.views.texts import Texts
+from entrypoints.http.caller import Caller
+from entrypoints.http.problems import ProblemError
 
 
 @pytest.mark.parametrize(

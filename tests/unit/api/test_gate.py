@@ -11,9 +11,9 @@ import pytest
 from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 
-from api import app as applications
-from api.gate import Gate
 from broadcast.errors import DatabaseAwayError
+from entrypoints.http import app as applications
+from entrypoints.http.request_gate import Gate
 
 
 async def _cut(error: Exception) -> AsyncIterator[bytes]:
@@ -42,7 +42,7 @@ def test_a_database_that_goes_away_amid_an_answer_is_one_line_and_a_fault_has_it
         "type": "http", "method": "GET", "path": "/rows", "raw_path": b"/rows", "headers": [],
         "query_string": b"", "asgi": {"version": "3.0", "spec_version": "2.3"}, "extensions": {},
     }  # fmt: skip
-    with caplog.at_level(logging.WARNING, logger="api.gate"):
+    with caplog.at_level(logging.WARNING, logger="entrypoints.http.request_gate"):
         asyncio.run(Gate(inner, language="en")(scope, receive, send))
 
     assert [one["status"] for one in sent if "status" in one] == [200]

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from api.keyring import MOST_UNKNOWN, KeyRing
-from api.problems import ProblemError
-from api.shared import Shared
-from api.threads import Pool
-from broadcast import api_keys
-from broadcast.api_keys import EVERY_SCOPE, APIKey
-from broadcast.settings import Settings
+from broadcast.rules import api_keys
+from broadcast.rules.api_keys import EVERY_SCOPE, APIKey
+from broadcast.settings.settings import Settings
+from entrypoints.http.keyring import MOST_UNKNOWN, KeyRing, Shared
+from entrypoints.http.problems import ProblemError
+from entrypoints.http.threads import Pool
 
 GOOD = "key-of-the-settings-0123"
 STORED = "key-of-the-database-0123"

@@ -7,7 +7,7 @@ import contextlib
 
 import pytest
 
-from api.places import MEASURED_OVER_S, SLOW, SLOWEST, Place, Places
+from entrypoints.http.uploading import MEASURED_OVER_S, SLOW, SLOWEST, Place, Places
 
 MINUTE = MEASURED_OVER_S
 

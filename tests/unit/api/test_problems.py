@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from api import problems
 from broadcast.errors import BroadcastError, DatabaseAwayError, SettingsError
-from presentation.texts import Texts
+from broadcast.views.texts import Texts
+from entrypoints.http import problems
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_hosts_ports_and_paths_stand_in_the_log_and_in_no_answer(
     error: BroadcastError, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        told = problems.shown(problems.of(error), Texts("en"), request_id=None)
+        told = problems.shown(problems.problem_of(error), Texts("en"), request_id=None)
 
     assert told["status"] == 503
     assert "…" in told["detail"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from api import uploading
-from api.problems import ProblemError
 from broadcast.errors import DatabaseAwayError
-from models.ledger import awaited_lists
-from models.ledger.awaited_lists import Awaited
+from entrypoints.http import uploading
+from entrypoints.http.problems import ProblemError
+from models.ledger.submit import awaited_lists
+from models.ledger.submit.awaited_lists import Awaited
 
 
 async def _lists(work: Callable[..., object], *values: object) -> object:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from broadcast.errors import AudienceError
-from presentation.texts import Texts
+from broadcast.views.texts import Texts
 from producer import audience
 
 A, B, C = (f"oTEST-{'x' * 21}{c}" for c in "ABC")

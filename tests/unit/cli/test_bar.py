@@ -7,11 +7,11 @@ import pytest
 from rich.console import Console
 
 from broadcast.message import Message
-from broadcast.reports import SETS
-from broadcast.states import BroadcastState
-from cli.bar import Bar
-from cli.terminal import Terminal
-from presentation.texts import LANGUAGES, Language, Texts
+from broadcast.rules.reports import SETS
+from broadcast.rules.states import BroadcastState
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from entrypoints.cli.progress import Bar
+from entrypoints.cli.terminal import Terminal
 from tests.unit.presentation.reports import EN, report
 
 

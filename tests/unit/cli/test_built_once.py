@@ -11,8 +11,8 @@ import pytest
 
 from broadcast.built_once import built_once
 from broadcast.errors import BrokerAwayError
-from cli.wiring import wechat
-from cli.wiring.api import RestingWaker
+from entrypoints.cli import wechat_wiring
+from entrypoints.cli.api_wiring import RestingWaker
 
 THREADS = 8
 
@@ -63,8 +63,8 @@ def test_a_part_is_built_once_for_all_threads() -> None:
 
 def test_a_client_of_wechat_is_built_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
-    monkeypatch.setattr(wechat, "WeChatClient", slow.build)
-    ask = wechat.WeChat(cast("Any", SimpleNamespace()))
+    monkeypatch.setattr(wechat_wiring, "WeChatClient", slow.build)
+    ask = wechat_wiring.WeChat(cast("Any", SimpleNamespace()))
 
     assert len(everybody(slow, lambda: ask._client("https://api.weixin.qq.com"))) == 1
     assert slow.built == 1

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from broadcast.message import Message
-from broadcast.states import BatchState, BroadcastState
-from cli.commands.checking import MOST_SHOWN, as_object, lines
-from models.ledger.audit import Audit, Check, Finding, Found
-from models.ledger.audit.findings import Fact
-from presentation.texts import LANGUAGES, Language, Texts
+from broadcast.rules.states import BatchState, BroadcastState
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from entrypoints.cli.commands.audit import MOST_SHOWN, as_object, lines
+from models.ledger.audit.audit_run import Audit
+from models.ledger.audit.case import Check, Fact, Finding, Found
 from tests.unit.presentation.reports import EN
 
 AT = datetime(2026, 3, 1, 4, 5, 6, 789_000, tzinfo=UTC)

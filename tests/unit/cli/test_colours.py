@@ -8,12 +8,12 @@ import re
 import pytest
 
 from broadcast.message import Message
-from broadcast.states import BroadcastState
-from cli import colours
-from cli.terminal import Terminal
-from presentation import headline
-from presentation.texts import Texts
-from presentation.words import FollowerCount
+from broadcast.rules.states import BroadcastState
+from broadcast.views import report_lines
+from broadcast.views.texts import Texts
+from broadcast.views.words import FollowerCount
+from entrypoints.cli import styling
+from entrypoints.cli.terminal import Terminal
 from tests.unit.presentation.reports import ID, report
 
 GREEN, YELLOW, RED, CYAN, DIM = (f"\x1b[{n}m" for n in (32, 33, 31, 36, 90))
@@ -51,7 +51,7 @@ def test_a_state_has_the_colour_of_its_meaning(
     monkeypatch: pytest.MonkeyPatch, state: BroadcastState, colour: str
 ) -> None:
     seen = seen_by(monkeypatch)
-    Terminal(Texts("en")).say(headline.line(report(state)))
+    Terminal(Texts("en")).say(report_lines.headline(report(state)))
 
     assert seen.getvalue().startswith(f"{colour}{ID} · ")
 
@@ -76,7 +76,7 @@ def test_commands_are_cyan_with_their_ids_and_options_and_nothing_else(
 def test_prose_around_a_command_keeps_its_own_colour() -> None:
     text = "The broadcast is paused. Start broadcast up in another terminal."
 
-    assert colours.painted(text, "x") == (
+    assert styling.painted(text, "x") == (
         f"The broadcast is paused. Start {CYAN}broadcast up\x1b[0m in another terminal."
     )
 
@@ -88,7 +88,7 @@ def test_who_wants_no_colour_gets_none(
     seen = seen_by(monkeypatch)
     monkeypatch.setenv(name, value)
 
-    Terminal(Texts("en")).say(headline.line(report(BroadcastState.HELD)))
+    Terminal(Texts("en")).say(report_lines.headline(report(BroadcastState.HELD)))
 
     assert "\x1b" not in seen.getvalue()
 
@@ -101,14 +101,14 @@ def test_a_pipe_and_an_object_have_none(
     assert "\x1b" not in seen.getvalue()
 
     monkeypatch.undo()
-    Terminal(Texts("en")).say(headline.line(report(BroadcastState.HELD)))
+    Terminal(Texts("en")).say(report_lines.headline(report(BroadcastState.HELD)))
     assert "\x1b" not in capsys.readouterr().out
 
 
 def test_a_command_on_its_own_line_is_cyan_to_its_end_also_where_it_is_broken() -> None:
     text = "Send:\n    broadcast send --openids rest.txt \\\n      --text 'a b'\nThen wait."
 
-    shown = colours.painted(text, "x")
+    shown = styling.painted(text, "x")
 
     assert (
         f"    {CYAN}broadcast send --openids rest.txt \\\n      --text 'a b'\x1b[0m\nThen" in shown

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from broadcast import finish
 from broadcast.errors import InputError
 from broadcast.message import Message
-from cli.commands.explaining import called_at, explained, meant, of_the_end
-from presentation.elsewhere import ELSEWHERE, OF_OTHERS
-from presentation.reviews import fix
-from presentation.texts import LANGUAGES, Language, Texts
+from broadcast.rules import finish_events
+from broadcast.views.delivered import fix
+from broadcast.views.errcode_words import ELSEWHERE, OF_OTHERS
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from broadcast.wechat.errcodes import errcodes, recognised
+from entrypoints.cli.commands.explain import called_at, explained, meant, of_the_end
 from tests.unit.presentation.reports import EN
-from wechat.errcodes import errcodes, recognised
 
 PAGE = Path(__file__).parents[3] / "docs/wechat-api.md"
 RANGE = re.compile(r"(-?\d+)(?:–(\d+))?")
@@ -126,7 +126,7 @@ def test_a_rid_says_when_the_call_was_made() -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("number", sorted(finish.REVIEWS))
+@pytest.mark.parametrize("number", sorted(finish_events.REVIEWS))
 def test_each_status_of_a_finish_event_is_explained_and_taken_for_no_errcode(
     number: int, lang: Language
 ) -> None:
@@ -142,7 +142,7 @@ def test_each_status_of_a_finish_event_is_explained_and_taken_for_no_errcode(
 
 def test_each_number_that_is_documented_for_the_end_of_a_job_is_taken_for_that_end() -> None:
     numbers = re.findall(r"^\| err\((\d+)\) \|", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert len(numbers) > len(finish.REVIEWS)
+    assert len(numbers) > len(finish_events.REVIEWS)
 
     for number in numbers:
         ended = [f"err({number})", number][: 1 if int(number) in errcodes() else 2]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cli.follower_progress import FollowerProgress
-from cli.terminal import Terminal
-from models.ledger.follower_syncs import Sync
-from presentation.texts import Texts
-from worker.follower_sync import Outlook
+from broadcast.views.texts import Texts
+from entrypoints.cli.follower_progress import FollowerProgress
+from entrypoints.cli.terminal import Terminal
+from models.ledger.followers.follower_syncs import Sync
+from producer.followers import Outlook
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 

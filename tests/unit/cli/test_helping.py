@@ -9,16 +9,18 @@ import pytest
 import typer
 from rich.cells import cell_len
 
-from cli import examples, exits, main
-from cli.examples import EXAMPLES
-from cli.group import COMMANDS, SUBJECTS, LazyGroup
-from cli.terminal import Terminal
-from cli.wiring.run import Run
-from presentation.texts import LANGUAGES, Language, Texts
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from entrypoints.cli import command_help, exits, main
+from entrypoints.cli.command_help import EXAMPLES
+from entrypoints.cli.group import COMMANDS, SUBJECTS, LazyGroup
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Terminal
 from tools import cli_docs
 
 EACH = {
-    language: [one for command in EXAMPLES for one in examples.of(command, Texts(language))]
+    language: [
+        one for command in EXAMPLES for one in command_help.examples_of(command, Texts(language))
+    ]
     for language in LANGUAGES
 }
 

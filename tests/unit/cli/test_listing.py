@@ -8,11 +8,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from broadcast.gates.kinds import GateKind
-from broadcast.reports import Report
-from broadcast.states import BroadcastState
-from cli.commands.looking import table
-from presentation.texts import LANGUAGES, Language, Texts
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BroadcastState
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from entrypoints.cli.commands.status import table
 from tests.unit.presentation.reports import HALTED, LATER, NOW, own, report
 
 

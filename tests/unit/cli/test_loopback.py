@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from requests.utils import should_bypass_proxies
 
-from cli.embedded.loopback import beside_proxies
+from entrypoints.cli.embedded.supervisor import beside_proxies
 
 URL = "http://127.0.0.1:8765/admin/faults"
 

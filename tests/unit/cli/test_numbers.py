@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.numbers import counted
+from entrypoints.cli.commands.options import counted
 
 
 @pytest.mark.parametrize(

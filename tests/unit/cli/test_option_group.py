@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.testing import CliRunner
 
-from cli.option_group import OptionGroup, grouped
+from entrypoints.cli.group import OptionGroup, grouped
 
 
 @dataclass(frozen=True, kw_only=True)

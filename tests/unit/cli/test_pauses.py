@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from broadcast.reports import Report
-from cli import following
-from cli.following import IDLE_PAUSE_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Pauses
+from broadcast.rules.reports import Report
+from entrypoints.cli import following
+from entrypoints.cli.following import IDLE_PAUSE_S, LONGEST_PAUSE_S, SHORTEST_PAUSE_S, Pauses
 
 
 @dataclass

@@ -5,19 +5,18 @@ from __future__ import annotations
 import pytest
 from pydantic import SecretStr
 
-from broadcast.call.outcomes import MAPS, Endpoint, Outcome
-from broadcast.call.path import SendPath
-from broadcast.plan import Quota
-from cli.terminal import Terminal
-from cli.wiring import wechat
-from cli.wiring.run import Run
-from coordination.tokens import FetchedToken
+from broadcast.rules.calls.outcomes import MAPS, Endpoint, Outcome, SendPath
+from broadcast.rules.plan.proof import Quota
+from broadcast.tokens.token_service import FetchedToken
+from broadcast.wechat.api.mass import MassSend, MassSendAll
+from broadcast.wechat.api.quotas import Quota as Answer
+from broadcast.wechat.api.quotas import QuotaGet
+from broadcast.wechat.call_errors import APIError
+from entrypoints.cli import wechat_wiring
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Terminal
 from tests.kit import ledger
 from tests.unit.presentation.reports import EN
-from wechat.api.mass import MassSend, MassSendAll
-from wechat.api.quota import Quota as Answer
-from wechat.api.quota import QuotaGet
-from wechat.errors import APIError
 
 LEFT = Answer(daily_limit=100, used=1, remain=99)
 
@@ -47,8 +46,8 @@ class WeChat:
         raise APIError(errcode=self.errcode, errmsg="words", rid=None, endpoint="quota")
 
 
-def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> tuple[wechat.WeChat, WeChat]:
-    asked = wechat.WeChat(Run(Terminal(EN)))
+def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> tuple[wechat_wiring.WeChat, WeChat]:
+    asked = wechat_wiring.WeChat(Run(Terminal(EN)))
     monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
     answers = WeChat(errcode)
     monkeypatch.setattr(asked, "_client", lambda *_of: answers)
@@ -76,6 +75,6 @@ def test_the_calls_are_those_of_the_interface_that_is_asked_about(
 
 def test_another_refusal_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, _ = wired(monkeypatch, 48001)
-    with pytest.raises(wechat.WeChatRefusedError) as caught:
+    with pytest.raises(wechat_wiring.WeChatRefusedError) as caught:
         asked.quota(ledger.account())
     assert caught.value.facts["errcode"] == 48001

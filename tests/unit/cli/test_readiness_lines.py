@@ -10,13 +10,20 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from broadcast import readiness
 from broadcast.message import Message
-from broadcast.plan import Quota
-from broadcast.readiness import AccountFacts, AddressFacts, Check, ClockFacts, Problem, Refusal
-from cli.readiness.lines import lines
-from cli.terminal import Terminal
-from presentation.texts import LANGUAGES, Texts
+from broadcast.rules import readiness
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.readiness import (
+    AccountFacts,
+    AddressFacts,
+    Check,
+    ClockFacts,
+    Problem,
+    Refusal,
+)
+from broadcast.views.texts import LANGUAGES, Texts
+from entrypoints.cli.readiness_checks import lines
+from entrypoints.cli.terminal import Terminal
 from tests.unit.cli.test_colours import GREEN, RED, seen_by
 from tests.unit.presentation.reports import EN, ZH
 

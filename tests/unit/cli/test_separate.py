@@ -9,9 +9,9 @@ import pytest
 import typer
 
 from broadcast.errors import InputError
-from cli import main
-from cli.group import COMMANDS, Command, LazyGroup
-from cli.separate import ALONE
+from entrypoints.cli import main
+from entrypoints.cli.group import COMMANDS, Command, LazyGroup
+from entrypoints.cli.separate import ALONE
 
 
 @pytest.fixture(autouse=True)

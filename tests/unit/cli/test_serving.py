@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast import accounts
-from broadcast.accounts import Account
 from broadcast.message import Message
-from cli.commands.serving import alike, keywords_of
-from presentation.texts import Language
+from broadcast.rules import accounts
+from broadcast.rules.accounts import Account
+from broadcast.views.texts import Language
+from entrypoints.cli.commands.callback import alike, keywords_of
 
 
 def account(name: str, token: str, key: str | None = None) -> Account:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import commands
+from entrypoints.cli import commands
 from tests.kit import ledger, template
 from tests.kit.command_line import CommandLine
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 #: Runs a command and prints which modules are there at its end.
 CODE = """
 import sys
-from cli.main import run
+from entrypoints.cli.main import run
 status = run(sys.argv[1:])
 print(*sys.modules, file=sys.stderr)
 sys.exit(status)

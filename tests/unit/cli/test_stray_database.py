@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broadcast import settings
-from cli import main
+from broadcast.settings import settings
+from entrypoints.cli import main
 
 
 @pytest.mark.parametrize("words", [("db", "upgrade"), ("list",)])

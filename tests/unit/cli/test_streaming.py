@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.errors import BroadcastError, DatabaseAwayError, OutOfReachError
-from cli import exits, main
-from cli.streaming import CutOffError
-from cli.terminal import Terminal
+from entrypoints.cli import exits, main
+from entrypoints.cli.streaming import CutOffError
+from entrypoints.cli.terminal import Terminal
 from tests.unit.presentation.reports import EN
 
 if TYPE_CHECKING:
-    from cli.wiring.run import Run
+    from entrypoints.cli.run import Run
 
 AWAY = DatabaseAwayError("error.database.away", cause="gone", where="")
 ERRORS = [(AWAY, exits.OUT_OF_REACH), (KeyError("other"), exits.FAILED)]

@@ -8,12 +8,12 @@ from typing import Any, cast
 import pytest
 
 from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
-from broadcast.plan.selection import Excluded, Exclusion, Selection
-from cli.tag_check import Tags
-from cli.wiring.wechat import WeChat
-from producer.tag_check import ListedTag
+from broadcast.rules.plan.selection import Excluded, Exclusion, Selection
+from broadcast.wechat.api.tags import TagInfo
+from entrypoints.cli.tag_lookup import Tags
+from entrypoints.cli.wechat_wiring import WeChat
+from producer.submit.checks import ListedTag
 from tests.kit import ledger
-from wechat.api.tags import TagInfo
 
 STAR = TagInfo(id=2, name="星标组", count=3)
 SHOP = ledger.account("shop")

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.by_hand import HandResult
-from broadcast.call.outcomes import Outcome
 from broadcast.errors import InputError
-from cli.commands.tagging import chosen_tag
-from cli.tagging import carry_out, missing, worth_a_look
-from cli.wiring.by_hand import Called
-from wechat.api.tags import TagInfo
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.hand_calls import HandResult
+from broadcast.wechat.api.tags import TagInfo
+from entrypoints.cli.commands.tags import chosen_tag
+from entrypoints.cli.tag_lookup import carry_out, missing, worth_a_look
+from entrypoints.cli.wechat_calls import Called
 
 NAMES = st.sets(st.text("ABCDEFGH", min_size=1, max_size=3))
 BAD = HandResult(outcome=Outcome.BAD_RECIPIENTS, errcode=40003, errmsg="invalid openid")

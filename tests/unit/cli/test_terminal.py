@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from broadcast import redaction
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
-from broadcast.shown import one_line
-from cli import main, unexpected
-from cli.terminal import AsWritten, Plain, Terminal, command_line
-from cli.wiring.run import Run
+from broadcast.quoting import one_line
+from entrypoints.cli import main, streaming
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import AsWritten, Plain, Terminal, command_line
 from tests.unit.presentation.reports import EN
 
 
@@ -65,7 +65,7 @@ def test_a_bug_tells_its_class_and_how_to_see_more_but_no_secret(
 
     assert main.run([]) == 1
     short = capsys.readouterr().err
-    monkeypatch.setenv(unexpected.DEBUG, "1")
+    monkeypatch.setenv(streaming.DEBUG, "1")
     assert main.run([]) == 1
     long = capsys.readouterr().err
 
@@ -130,7 +130,7 @@ def test_what_is_marked_as_written_is_printed_as_written(
 
 def test_only_the_one_place_prints() -> None:
     """Help holds no facts, and the bars clean the only text that is not their own."""
-    own = {"terminal.py", "helping.py", "bar.py", "follower_progress.py"}
+    own = {"terminal.py", "command_help.py", "progress.py", "follower_progress.py"}
     printing = {"print", "echo", "secho", "write", "print_json"}
     found = [
         f"{file.name}:{node.lineno}"
@@ -142,7 +142,11 @@ def test_only_the_one_place_prints() -> None:
 
     # The list draws its table into a text first, the guard writes to a process of ours, and the
     # configuration of Valkey is a file.
-    assert [one.partition(":")[0] for one in found] == ["looking.py", "guard.py", "parts.py"]
+    assert [one.partition(":")[0] for one in found] == [
+        "status.py",
+        "embedded_parts.py",
+        "guard.py",
+    ]
 
 
 def _called(call: ast.Call) -> str:
@@ -151,7 +155,7 @@ def _called(call: ast.Call) -> str:
 
 def test_a_character_that_the_terminal_lacks_is_no_traceback() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "cli.main", "sned"], capture_output=True, check=False,
+        [sys.executable, "-m", "entrypoints.cli.main", "sned"], capture_output=True, check=False,
         env={**os.environ, "PYTHONIOENCODING": "ascii", "BROADCAST_LANG": "zh"},
     )  # fmt: skip
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import typer
 
-from cli import main
-from cli.group import LazyGroup
-from cli.listening import _reason
+from entrypoints.cli import main
+from entrypoints.cli.group import LazyGroup
+from entrypoints.cli.listening import _reason
 from tests.unit.presentation.reports import EN
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import main
+from entrypoints.cli import main
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -9,13 +9,12 @@ import pytest
 from sqlalchemy import create_engine
 
 from broadcast import day
-from broadcast.gates.blockers import Blocker
-from broadcast.gates.kinds import Cause, GateKind
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.states import BroadcastState
-from cli.following import Until, _line, _rests, _Watch, waits_for_another_day
-from presentation.words import Moment
+from broadcast.rules.gates.blockers import Blocker
+from broadcast.rules.gates.gate import Cause, GateKind
+from broadcast.rules.states import BroadcastState, Reason
+from broadcast.views.words import Moment
+from entrypoints.cli.following import Until, _line, _rests, _Watch, waits_for_another_day
 from tests.unit.presentation.reports import FREE, NOW, STOPPED, of_account, own, report
 
 DOUBT = Blocker(

@@ -9,9 +9,8 @@ import subprocess
 import pytest
 from rich.cells import cell_len
 
-from cli.colours import COMMAND
-from cli.terminal import command_line
-from cli.wrapping import units, wrapped
+from entrypoints.cli.styling import COMMAND, units, wrapped
+from entrypoints.cli.terminal import command_line
 from tests.unit.test_catalogue import catalogue
 
 ZH = "已自动暂停：微信拒绝了群发内容（45166 bad content），共 30,001 人。请“修改”后提交……"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcast import settings
+from broadcast.settings import settings
 
 OURS = ("WECHAT_", "BROADCAST_", "DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 APPID = "wx0123456789abcdef"

@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from broadcast.call.attempts import Attempt
-from broadcast.call.outcomes import MAPS, Endpoint, Outcome
+from broadcast.rules.calls.attempts import Attempt
+from broadcast.rules.calls.outcomes import MAPS, Endpoint, Outcome
 
 START = datetime(2026, 3, 2, 4, 0, tzinfo=UTC)  # noon in Shanghai, far from the turn of the day
 OF_MASS_SEND = MAPS[Endpoint.MASS_SEND]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from broadcast import redaction
-from broadcast.accounts import Account, AccountKind
 from broadcast.errors import SettingsError
-from broadcast.settings import Settings
+from broadcast.rules.accounts import Account, AccountKind
+from broadcast.settings.settings import Settings
 from tests.unit.core.conftest import APPID, SECRET
 
 pytestmark = pytest.mark.usefixtures("environment")

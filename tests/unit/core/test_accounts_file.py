@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from broadcast.accounts import AccountKind, from_file
 from broadcast.errors import SettingsError
-from broadcast.settings import Settings
+from broadcast.rules.accounts import AccountKind, from_file
+from broadcast.settings.settings import Settings
 from tests.unit.core.conftest import APPID, SECRET
 from tests.unit.core.test_accounts import GOOD, OTHER, refusal, secret_of
 

@@ -6,10 +6,10 @@ import hmac
 
 import pytest
 
-from broadcast import api_keys
-from broadcast.api_keys import EVERY_SCOPE, Scope
 from broadcast.errors import SettingsError
-from presentation.texts import Texts
+from broadcast.rules import api_keys
+from broadcast.rules.api_keys import EVERY_SCOPE, Scope
+from broadcast.views.texts import Texts
 
 WHERE = "BROADCAST_API_KEYS"
 KEY = "key-of-every-scope-0123456789"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.blank import is_blank
+from broadcast.quoting import is_blank
 
 UNSEEN = [
     "", " ", "\n\t", "\u3000", "\u00a0", "\u200b", "\u200d\u200c", "\ufeff", "\u2060", "\u00ad",

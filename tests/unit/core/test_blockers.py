@@ -9,18 +9,15 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.outcomes import content_stays_refused
-from broadcast.call.path import SendPath
 from broadcast.enums import recognised
-from broadcast.gates import blockers
-from broadcast.gates.blockers import Blocker
-from broadcast.gates.gate import Gate, GateScope
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.gates.liveness import NOBODY, Liveness
-from broadcast.gates.shown import shown_state
-from broadcast.reasons import Reason
-from broadcast.reports import SETS, Ahead, BatchLine, Doubtful, Driven, LaneView, Report
-from broadcast.states import BatchState, BroadcastState, Phase
+from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.blockers import Blocker
+from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope
+from broadcast.rules.gates.liveness import NOBODY, Liveness
+from broadcast.rules.gates.shown_states import shown_state
+from broadcast.rules.reports import SETS, Ahead, BatchLine, Doubtful, Driven, LaneView, Report
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 AGO, SOON = NOW - timedelta(hours=1), NOW + timedelta(hours=1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.call.circuit_breaker import CircuitBreaker
-from broadcast.settings import Settings
+from broadcast.rules.calls.policy import CircuitBreaker
+from broadcast.settings.settings import Settings
 
 OFF = CircuitBreaker(refusals=0, doubts=0)
 

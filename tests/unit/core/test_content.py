@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast import content
-from broadcast.content import preview
 from broadcast.errors import ContentError
-from cli import content_file
-from presentation.texts import LANGUAGES, Language, Texts
-from wechat.api.mass import MassSend
+from broadcast.rules import content
+from broadcast.rules.content import preview
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from broadcast.wechat.api.mass import MassSend
+from entrypoints.cli import content_options
 
 LIMIT = 600
 
@@ -170,7 +170,7 @@ def test_a_file_that_is_no_content_is_refused(
         file.write_bytes(data)
 
     with pytest.raises(ContentError) as caught:
-        content_file.read(file)
+        content_options.read_content_file(file)
 
     assert caught.value.message_id == wanted
 
@@ -180,7 +180,7 @@ def test_a_pipe_that_may_never_end_is_not_read(tmp_path: Path) -> None:
 
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(ContentError) as caught:
-            content_file.read(path)
+            content_options.read_content_file(path)
         assert caught.value.message_id == "error.content.not_regular"
 
 
@@ -188,9 +188,9 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "content.json"
     file.write_bytes('\ufeff{"msgtype": "text", "text": {"content": "好"}}'.encode())
 
-    assert content.of_object(content_file.read(file), limit=LIMIT) == content.of_text(
-        "好", limit=LIMIT
-    )
+    assert content.of_object(
+        content_options.read_content_file(file), limit=LIMIT
+    ) == content.of_text("好", limit=LIMIT)
 
 
 @given(st.text(min_size=1, max_size=50))

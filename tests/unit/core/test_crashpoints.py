@@ -101,7 +101,7 @@ def test_an_order_that_cannot_be_read_stops_the_process_at_once(order: str) -> N
 
 
 def test_every_point_is_passed_somewhere_in_the_code() -> None:
-    rooms = ("coordination", "models", "producer", "worker")
+    rooms = ("broadcast", "models", "producer", "worker")
     code = "".join(
         file.read_text("utf-8") for room in rooms for file in (ROOT / room).rglob("*.py")
     )

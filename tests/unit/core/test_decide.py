@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.attempts import Attempt
-from broadcast.call.decide import Policy, Verdict, decide, window_end
-from broadcast.call.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Endpoint, Outcome, Scope
-from broadcast.call.waits import UNKNOWN_TRIES, VERIFY_FOR, Waits
-from broadcast.reasons import Reason
+from broadcast.rules.calls.attempts import Attempt
+from broadcast.rules.calls.decide import Policy, Verdict, decide, window_end
+from broadcast.rules.calls.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Endpoint, Outcome, Scope
+from broadcast.rules.calls.policy import UNKNOWN_TRIES, VERIFY_FOR, Waits
+from broadcast.rules.states import Reason
 from tests.unit.core.histories import START, attempt, history
 
 O = Outcome  # noqa: E741 - the tables below read better

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.call.attempts import Attempt
-from broadcast.call.decide import Decision, Policy, Verdict, decide
-from broadcast.call.outcomes import Endpoint, Outcome, Scope
+from broadcast.rules.calls.attempts import Attempt
+from broadcast.rules.calls.decide import Decision, Policy, Verdict, decide
+from broadcast.rules.calls.outcomes import Endpoint, Outcome, Scope
 from tests.unit.core.histories import histories
 
 NEVER_RAN = {

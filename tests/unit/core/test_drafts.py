@@ -8,22 +8,25 @@ from datetime import UTC, datetime
 import pytest
 
 from broadcast import day
-from broadcast.call.outcomes import Outcome, Scope
-from broadcast.call.result import NoAnswer
-from broadcast.drafts import mark
-from broadcast.drafts.mark import Change, Mark, Part, content_digest
-from broadcast.drafts.watch import (
+from broadcast.rules import drafts
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.calls.preflight import MOST_TRIES
+from broadcast.rules.drafts import (
     FRESH,
     LASTS,
+    Change,
     Gone,
     Known,
     Looked,
+    Mark,
+    Part,
     Ruling,
+    content_digest,
     is_due,
     judge,
 )
-from broadcast.reasons import Reason
-from broadcast.unanswered import MOST_TRIES
+from broadcast.rules.states import Reason
 
 FIRST = Mark(
     title="周报", author="运营", digest="本周", content="ab", cover="T1",
@@ -54,27 +57,27 @@ NOW = datetime(2026, 3, 2, 2, tzinfo=UTC)
 def test_an_edit_names_its_article_and_its_part(part: Part, edited: dict[str, str]) -> None:
     now = (SECOND, replace(FIRST, **edited))
 
-    (one,) = mark.changes((SECOND, FIRST), now)
+    (one,) = drafts.changes((SECOND, FIRST), now)
 
     assert one == Change(article=2, parts=[part], before="周报", now=now[1].title)
 
 
 def test_articles_that_came_and_went_are_named() -> None:
-    assert list(mark.changes((FIRST,), BEFORE)) == [
+    assert list(drafts.changes((FIRST,), BEFORE)) == [
         Change(article=2, parts=[Part.ADDED], before="", now="招聘")
     ]
-    assert list(mark.changes(BEFORE, (FIRST,))) == [
+    assert list(drafts.changes(BEFORE, (FIRST,))) == [
         Change(article=2, parts=[Part.REMOVED], before="招聘", now="")
     ]
 
 
 def test_the_same_draft_has_no_changes() -> None:
-    assert list(mark.changes(BEFORE, BEFORE)) == []
+    assert list(drafts.changes(BEFORE, BEFORE)) == []
 
 
 def test_marks_come_back_as_they_were_stored() -> None:
-    assert mark.load(mark.dump(BEFORE)) == BEFORE
-    assert mark.load(None) is None
+    assert drafts.load_marks(drafts.dump_marks(BEFORE)) == BEFORE
+    assert drafts.load_marks(None) is None
 
 
 def test_content_and_images_are_told_apart() -> None:

@@ -10,12 +10,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcast.call.path import SendPath
 from broadcast.enums import recognised
-from broadcast.gates.due import OpenBroadcast, due_of_lane
-from broadcast.gates.gate import ALWAYS, Gate, GateScope, Situation, may_call, plan_due_at
-from broadcast.gates.kinds import OPEN_BY_TIME, GateKind
-from broadcast.states import BatchState, Phase
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates.due import OpenBroadcast, due_of_lane
+from broadcast.rules.gates.gate import (
+    ALWAYS,
+    OPEN_BY_TIME,
+    Gate,
+    GateKind,
+    GateScope,
+    Situation,
+    may_call,
+    plan_due_at,
+)
+from broadcast.rules.states import BatchState, Phase
 from tests.unit.core.test_gates import GATES, MOMENTS, NOW, SECOND, gate
 
 B = BatchState

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcast import finish
-from broadcast.finish import (
+from broadcast.rules import finish_events
+from broadcast.rules.finish_events import (
     REVIEWS,
     Article,
     Copyright,
@@ -21,7 +21,7 @@ from broadcast.finish import (
     FinishEvent,
     UnreadableFinishError,
     ending,
-    read,
+    read_finish,
     review,
     supersedes,
 )
@@ -45,7 +45,7 @@ BARE = {"MsgID": 3147494276, "Status": "send success"}
 
 
 def test_event_is_read_whole() -> None:
-    event = read(XML)
+    event = read_finish(XML)
 
     assert (event.msg_id, event.status) == (3147494276, "send success")
     assert event.counts == Counts(total=10000, eligible=9612, sent=9607, errors=5)
@@ -66,7 +66,7 @@ def test_json_form_says_the_same_as_the_xml_form() -> None:
             return {name: numbers(part) for name, part in value.items()}
         return int(value) if isinstance(value, str) and value.isdigit() else value
 
-    assert read(numbers(XML)) == read(XML)
+    assert read_finish(numbers(XML)) == read_finish(XML)
 
 
 @pytest.mark.parametrize("listed", [
@@ -76,7 +76,7 @@ def test_json_form_says_the_same_as_the_xml_form() -> None:
      {"item": {"ArticleIdx": 2, "ArticleUrl": "v"}}],
 ])  # fmt: skip
 def test_several_articles_are_read_however_they_are_listed(listed: object) -> None:
-    event = read(BARE | {"ArticleUrlResult": {"Count": 2, "ResultList": listed}})
+    event = read_finish(BARE | {"ArticleUrlResult": {"Count": 2, "ResultList": listed}})
 
     assert event.articles == (Article(n=1, url="u"), Article(n=2, url="v"))
 
@@ -87,22 +87,22 @@ def test_several_articles_are_read_however_they_are_listed(listed: object) -> No
     {"ResultList": {"item": None}},
 ])  # fmt: skip
 def test_parts_that_are_missing_empty_or_null_are_none(part: object) -> None:
-    event = read(BARE | {"ArticleUrlResult": part, "CopyrightCheckResult": part})
+    event = read_finish(BARE | {"ArticleUrlResult": part, "CopyrightCheckResult": part})
 
     assert (event.articles, event.copyright) == ((), ())
 
 
 def test_counts_that_are_missing_stay_unknown() -> None:
-    assert read(BARE).counts == Counts()
-    assert read(BARE | {"SentCount": ""}).counts.sent is None
-    assert read(BARE | {"SentCount": "99999999999999999999"}).counts.sent is None
-    assert read(BARE | {"SentCount": -1}).counts.sent is None
+    assert read_finish(BARE).counts == Counts()
+    assert read_finish(BARE | {"SentCount": ""}).counts.sent is None
+    assert read_finish(BARE | {"SentCount": "99999999999999999999"}).counts.sent is None
+    assert read_finish(BARE | {"SentCount": -1}).counts.sent is None
 
 
 @pytest.mark.parametrize("msg_id", [None, "", "0", 0, "x", "-3", True, str(2**63), "１２"])
 def test_event_without_a_msg_id_is_refused(msg_id: object) -> None:
     with pytest.raises(UnreadableFinishError):
-        read({"MsgID": msg_id, "Status": "send success"})
+        read_finish({"MsgID": msg_id, "Status": "send success"})
 
 
 values = st.recursive(
@@ -117,7 +117,7 @@ values = st.recursive(
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(sorted(XML)), values))
 def test_nothing_that_a_push_can_hold_breaks_the_reading(fields: dict[str, object]) -> None:
-    event = read(fields | {"MsgID": 1})
+    event = read_finish(fields | {"MsgID": 1})
 
     assert event.msg_id == 1
     assert "\0" not in event.status
@@ -150,7 +150,7 @@ def test_status_and_count_say_how_the_job_ended(
 def test_every_err_is_a_refusal_by_the_review(number: int) -> None:
     assert review(f"err({number})") == number
     assert ending(f"err({number})", Counts(sent=0)) is Ending.REFUSED
-    assert review(finish.SUCCESS) is review(finish.FAIL) is None
+    assert review(finish_events.SUCCESS) is review(finish_events.FAIL) is None
 
 
 T = datetime(2026, 11, 27, 8, tzinfo=UTC)
@@ -158,7 +158,9 @@ _COUNTS = st.none() | st.sampled_from([0, 1, 18])
 #: What may be said of one job; few values, so that many are equal in part.
 EVENTS = st.builds(
     FinishEvent, msg_id=st.just(1),
-    status=st.sampled_from([finish.SUCCESS, finish.FAIL, "err(20001)", "err(20002)", "new", ""]),
+    status=st.sampled_from([
+        finish_events.SUCCESS, finish_events.FAIL, "err(20001)", "err(20002)", "new", "",
+    ]),
     counts=st.builds(Counts, total=_COUNTS, eligible=_COUNTS, sent=_COUNTS, errors=_COUNTS),
     articles=st.sampled_from([(), (Article(n=1, url="u"),)]),
     check_state=st.none() | st.integers(1, 2),

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.followers import (
+from broadcast.rules.followers import (
     FACTS,
     FOLLOWS,
     LEFT_SAID,

@@ -10,18 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.call.path import SendPath
 from broadcast.enums import is_recognised, recognised
-from broadcast.gates.gate import Gate, GateScope, Situation, due_at, may_call, plan_due_at
-from broadcast.gates.kinds import (
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates.gate import (
     FORBID_PLANNING,
     OPEN_BY_TIME,
     RESUME_OPENS,
     UNHALT_OPENS,
+    Gate,
     GateKind,
+    GateScope,
+    Situation,
+    due_at,
+    may_call,
+    plan_due_at,
 )
-from broadcast.gates.shown import shown_state
-from broadcast.states import BroadcastState, Phase
+from broadcast.rules.gates.shown_states import shown_state
+from broadcast.rules.states import BroadcastState, Phase
 
 NOW = datetime(2026, 3, 2, 4, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

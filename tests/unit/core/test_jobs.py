@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.finish import Counts, FinishEvent
-from broadcast.jobs import Job, OurBatch, counts_another, likeliest_first, went_to_nobody
-from broadcast.states import BatchState
+from broadcast.rules.finish_events import Counts, FinishEvent
+from broadcast.rules.jobs import Job, OurBatch, counts_another, likeliest_first, went_to_nobody
+from broadcast.rules.states import BatchState
 
 NOW = datetime(2026, 11, 27, 4, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

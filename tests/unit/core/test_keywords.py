@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast import accounts
-from broadcast.accounts import Account
 from broadcast.errors import SettingsError
-from broadcast.pushes.keywords import Action, Heard, Keywords
+from broadcast.rules import accounts
+from broadcast.rules.accounts import Account
+from broadcast.rules.pushes import Action, Heard, Keywords
 
 APPID = "wx0123456789abcdef"
 ON = {"unsubscribe_words": ["退订", "TD"]}

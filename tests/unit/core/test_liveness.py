@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.gates import liveness
-from broadcast.gates.liveness import Liveness
+from broadcast.rules.gates import liveness
+from broadcast.rules.gates.liveness import Liveness
 
 AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LATER = AT + timedelta(minutes=1)

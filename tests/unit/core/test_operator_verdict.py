@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.attempts import Attempt
-from broadcast.call.operator_verdict import (
+from broadcast.rules.calls.attempts import Attempt
+from broadcast.rules.calls.operator_verdict import (
     NotSent,
     OperatorVerdict,
     Sent,
@@ -21,9 +21,8 @@ from broadcast.call.operator_verdict import (
     named_of_another,
     was_said,
 )
-from broadcast.call.outcomes import Outcome
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import BatchState, Reason
 
 NOW = datetime(2026, 11, 27, 4, tzinfo=UTC)
 B = BatchState

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broadcast.plan.options import Options, Stored
+from broadcast.rules.plan.submission import Options, Stored
 
 
 def test_an_option_that_neither_request_said_differs_in_nothing() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcast.call.outcomes import (
+from broadcast.rules.calls.outcomes import (
     MAPS,
     MAY_PASS,
     MAYBE_SENT,
@@ -19,7 +19,7 @@ from broadcast.call.outcomes import (
     of_send,
     scope_of,
 )
-from wechat.errcodes import errcodes
+from broadcast.wechat.errcodes import errcodes
 
 O = Outcome  # noqa: E741 - the table below reads better
 

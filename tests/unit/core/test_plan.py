@@ -8,17 +8,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broadcast.errors import PlanError
-from broadcast.plan import (
-    LARGEST,
-    SMALLEST,
-    Fit,
-    Quota,
-    batch_count,
-    cut,
-    halves,
-    prove,
-    refuse_what_does_not_fit,
-)
+from broadcast.rules.plan.cut import LARGEST, SMALLEST, batch_count, cut, halves
+from broadcast.rules.plan.proof import Fit, Quota, prove, refuse_what_does_not_fit
 
 MOST = 10_000_000
 #: Around every place where the number of calls changes.

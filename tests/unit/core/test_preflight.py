@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.preflight import NOT_READY, weigh
-from broadcast.call.waits import MINUTE, Waits
-from broadcast.reasons import Reason
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.policy import MINUTE, Waits
+from broadcast.rules.calls.preflight import NOT_READY, weigh
+from broadcast.rules.states import Reason
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)  # in Shanghai
 REAL = Waits()

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from broadcast.pushes.keywords import Action
-from broadcast.pushes.push import Push, push_of
+from broadcast.rules.pushes import Action, Push, push_of
 
 OPENID = "oTEST0000000000000000000001A"
 EVENT = {

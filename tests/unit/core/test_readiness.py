@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from broadcast import readiness
 from broadcast.message import Message
-from broadcast.plan import Quota
-from broadcast.readiness import (
+from broadcast.rules import readiness
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.readiness import (
     AccountFacts,
     AddressFacts,
     Check,

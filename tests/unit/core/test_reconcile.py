@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 
-from broadcast.finish import Counts, FinishEvent
-from broadcast.jobs import LONGEST, SKEW, Job, OurBatch, fits
-from broadcast.reasons import Reason
-from broadcast.reconcile import Comparison, Difference, Reconciled, compare
-from broadcast.states import BatchState
+from broadcast.rules.finish_events import Counts, FinishEvent
+from broadcast.rules.jobs import (
+    LONGEST,
+    SKEW,
+    Comparison,
+    Difference,
+    Job,
+    OurBatch,
+    Reconciled,
+    compare,
+    fits,
+)
+from broadcast.rules.states import BatchState, Reason
 
 NOW = datetime(2026, 11, 27, 4, tzinfo=UTC)
 B, D = BatchState, Difference

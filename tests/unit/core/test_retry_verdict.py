@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.call.outcomes import MAY_PASS
-from broadcast.call.retry import LEFT_OVER, RetryVerdict, place
-from broadcast.reasons import Reason
-from broadcast.states import BatchState
+from broadcast.rules.calls.outcomes import MAY_PASS
+from broadcast.rules.calls.retry import LEFT_OVER, RetryVerdict, place
+from broadcast.rules.states import BatchState, Reason
 
 B = BatchState
 PASSES, STAYS = next(iter(MAY_PASS)), 40003

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.plan import selection as selections
-from broadcast.plan.chunk import LEFT
-from broadcast.plan.leaving import highest_of, parts, scores
-from broadcast.plan.selection import (
+from broadcast.rules.plan import selection as selections
+from broadcast.rules.plan.chunk import LEFT
+from broadcast.rules.plan.leaving import highest_of, parts, scores
+from broadcast.rules.plan.selection import (
     EVERYBODY,
     Excluded,
     Exclusion,
+    Removal,
     Sample,
     Selection,
     checked_size,
     seed_of,
 )
-from broadcast.plan.subtraction import Removal
 from broadcast.sorted_openids import IDs, packed
 
 SEED = seed_of(appid="wx1", key="k")

@@ -6,7 +6,7 @@ import pytest
 from kombu import Connection
 from redis import ConnectionPool, SSLConnection
 
-from broadcast.settings import Settings
+from broadcast.settings.settings import Settings
 from tests.unit.core.test_settings import SECRET, refusal
 
 pytestmark = pytest.mark.usefixtures("clean_environment")

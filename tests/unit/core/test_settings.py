@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from broadcast import settings as module
-from broadcast.accounts import AccountKind
 from broadcast.errors import SettingsError
 from broadcast.message import Message
-from broadcast.settings import Settings
-from cli.embedded import trial
+from broadcast.rules.accounts import AccountKind
+from broadcast.settings import settings as module
+from broadcast.settings.settings import Settings
+from entrypoints.cli.embedded import embedded_stack
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
 
@@ -68,7 +68,7 @@ VALUES = {
 WRONG = [
     ("WECHAT_ACCOUNT_KIND", "robot"),
     ("WECHAT_API_BASE", "ftp://api.weixin.qq.com"),
-    ("WECHAT_API_BASE", "api.weixin.qq.com"),
+    ("WECHAT_API_BASE", "entrypoints.http.weixin.qq.com"),
     ("WECHAT_API_BASE", f"https://h/?access_token={SECRET}"),
     ("WECHAT_TOKEN_MODE", "new"),
     ("WECHAT_CALLS_PER_MINUTE", "-1"),
@@ -284,9 +284,9 @@ def test_the_account_of_a_running_up_is_that_of_its_database_alone(
         return Settings.load()
 
     for name in ("UP_ACCOUNTS", "UP_DATABASE"):
-        monkeypatch.setattr(trial, name, getattr(module, name))
+        monkeypatch.setattr(embedded_stack, name, getattr(module, name))
     module.UP_DATABASE.parent.mkdir()
-    with trial.left("http://127.0.0.1:1", load(up)):
+    with embedded_stack.left("http://127.0.0.1:1", load(up)):
         assert (list(load(ours).accounts()) == ["demo"]) is found
         # The same name of a file is another one in another folder.
         (clean_environment / "elsewhere").mkdir()

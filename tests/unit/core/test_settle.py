@@ -7,13 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.decide import Verdict
-from broadcast.call.outcomes import SPLITTABLE, Outcome
-from broadcast.call.rules import Rules
-from broadcast.call.settle import Settled, Standing, settle
-from broadcast.call.waits import VERIFY_PAUSE
-from broadcast.reasons import Reason
-from broadcast.states import BATCH_AT_REST, BatchState
+from broadcast.rules.calls.decide import Settled, Standing, Verdict, settle
+from broadcast.rules.calls.outcomes import SPLITTABLE, Outcome
+from broadcast.rules.calls.policy import VERIFY_PAUSE, Rules
+from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason
 from tests.unit.core.histories import START, attempt, history
 
 O = Outcome  # noqa: E741 - the tables below read better

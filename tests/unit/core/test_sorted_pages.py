@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast import openid
-from broadcast.sorted_openids import unpacked
-from broadcast.sorted_pages import SAMPLED, in_order, ranges, sorted_page
+from broadcast.sorted_openids import SAMPLED, in_order, ranges, sorted_page, unpacked
 
 ALPHABET = "-0159AZ_az"
 #: OpenIDs of one account differ in their middle, some only at their end.

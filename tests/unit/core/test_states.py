@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from broadcast.enums import recognised
 from broadcast.errors import IllegalMoveError
-from broadcast.states import (
+from broadcast.rules.states import (
     BATCH_AT_REST,
     BATCH_MOVES,
     BatchState,

@@ -9,7 +9,7 @@ import pytest
 from broadcast import stored_message
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.states import BatchState
+from broadcast.rules.states import BatchState
 
 AT = datetime(2026, 11, 27, 8, 30, 5, 120, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.plan.subtraction import REASONS, Removal, Transfer, rearrange
+from broadcast.rules.plan.selection import REASONS, Removal, Transfer, rearrange
 
 SIZES = st.dictionaries(st.integers(1, 30), st.integers(0, 6), max_size=12)
 

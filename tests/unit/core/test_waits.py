@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.call.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
-from broadcast.call.waits import NOT_READY_STEPS, UNKNOWN_STEPS, Waits
-from broadcast.reasons import Reason
+from broadcast.rules.calls.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
+from broadcast.rules.calls.policy import NOT_READY_STEPS, UNKNOWN_STEPS, Waits
+from broadcast.rules.states import Reason
 from tests.unit.core.histories import START, attempt, history
 
 REAL = Waits()

@@ -9,12 +9,18 @@ import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from broadcast.call.waits import Waits
 from broadcast.errors import SettingsError
-from broadcast.settings import Settings
-from broadcast.webhooks import signature, url
-from broadcast.webhooks.address import is_allowed, is_public, parse_networks
-from broadcast.webhooks.schedule import PAUSES, TRIED_FOR, next_try
+from broadcast.rules import webhooks
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.webhooks import (
+    PAUSES,
+    TRIED_FOR,
+    is_allowed,
+    is_public,
+    next_try,
+    parse_networks,
+)
+from broadcast.settings.settings import Settings
 from tests.kit.receiver import OLDER_SECRET, SECRET
 
 NOW = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
@@ -62,7 +68,7 @@ def test_a_network_is_allowed_by_name_also_where_ipv6_wraps_it() -> None:
     ],
 )
 def test_a_public_https_url_is_taken(good: str) -> None:
-    assert url.problem_of(good) is None
+    assert webhooks.problem_of(good) is None
 
 
 @pytest.mark.parametrize(
@@ -95,14 +101,14 @@ def test_a_public_https_url_is_taken(good: str) -> None:
     ],
 )  # fmt: skip
 def test_another_url_is_refused_with_its_reason(bad: str, why: str) -> None:
-    problem = url.problem_of(bad)
+    problem = webhooks.problem_of(bad)
 
     assert problem is not None
     assert problem.id == f"webhook.url.{why}"
 
 
 def test_a_url_that_is_too_long_is_refused() -> None:
-    problem = url.problem_of(f"https://example.com/{'a' * 2048}")
+    problem = webhooks.problem_of(f"https://example.com/{'a' * 2048}")
 
     assert problem is not None
     assert problem.id == "request.reason.too_long"
@@ -117,21 +123,23 @@ def test_what_the_settings_allow_may_be_private_and_plain() -> None:
         "https://10.0.3.9/",
         "http://hook/",
     ):
-        assert url.problem_of(good, allowed) is None, good
+        assert webhooks.problem_of(good, allowed) is None, good
     # A public address is never told in the clear, nor another network.
     for bad in ("http://8.8.8.8/", "http://10.0.4.9/", "https://10.0.4.9/"):
-        assert url.problem_of(bad, allowed) is not None, bad
+        assert webhooks.problem_of(bad, allowed) is not None, bad
 
 
 def test_a_url_is_shown_without_what_may_be_a_secret() -> None:
-    assert url.shown("https://example.com/hook?token=abc") == "https://example.com/hook?…"
-    assert url.origin("https://Example.com:8443/hook?token=abc") == "https://example.com:8443"
+    assert webhooks.shown_url("https://example.com/hook?token=abc") == "https://example.com/hook?…"
+    assert webhooks.origin("https://Example.com:8443/hook?token=abc") == "https://example.com:8443"
 
 
 def test_the_library_of_the_specification_verifies_each_of_several_secrets() -> None:
     body = b'{"type":"broadcast.completed"}'
-    secrets = signature.parse_secrets(f"{SECRET}\n{OLDER_SECRET}, ")
-    signed = signature.headers("20261127-abcdef-7", body, at=datetime.now(UTC), secrets=secrets)
+    secrets = webhooks.parse_secrets(f"{SECRET}\n{OLDER_SECRET}, ")
+    signed = webhooks.signed_headers(
+        "20261127-abcdef-7", body, at=datetime.now(UTC), secrets=secrets
+    )
 
     for secret in (SECRET, OLDER_SECRET):
         Webhook(secret).verify(body, dict(signed))
@@ -144,7 +152,7 @@ def test_the_library_of_the_specification_verifies_each_of_several_secrets() -> 
 
 def test_the_bytes_are_those_of_the_specification() -> None:
     """Its own example."""
-    signed = signature.headers(
+    signed = webhooks.signed_headers(
         "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}',
         at=datetime.fromtimestamp(1614265330, UTC), secrets=[SecretStr(SECRET)],
     )  # fmt: skip

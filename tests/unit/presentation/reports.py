@@ -8,12 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from broadcast.gates.gate import Gate, GateScope
-from broadcast.gates.kinds import GateKind
-from broadcast.reasons import Reason
-from broadcast.reports import SETS, SKIPS, BatchLine, LaneView, Report
-from broadcast.states import BatchState, BroadcastState, Phase
-from presentation.texts import LANGUAGES, Texts
+from broadcast.rules.gates.gate import Gate, GateKind, GateScope
+from broadcast.rules.reports import SETS, SKIPS, BatchLine, LaneView, Report
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.views.texts import LANGUAGES, Texts
 
 ID = "20261127-abcdef"
 NOW = datetime(2026, 11, 27, 6, 0, tzinfo=UTC)  # Friday 14:00 in Beijing

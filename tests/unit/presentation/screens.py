@@ -8,15 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from broadcast.call.outcomes import Outcome
-from broadcast.call.path import SendPath
-from broadcast.call.retry import RetryVerdict
 from broadcast.enums import recognised
-from broadcast.gates.kinds import GateKind
-from broadcast.gates.liveness import Liveness
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.reports import (
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.liveness import Liveness
+from broadcast.rules.reports import (
     Ahead,
     Conflict,
     Did,
@@ -28,10 +26,10 @@ from broadcast.reports import (
     Report,
     RetryGroup,
 )
-from broadcast.states import BatchState, BroadcastState, Phase
-from presentation import next_steps
-from presentation import report as reporting
-from presentation.next_steps import Circumstances, Doubt
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.views import next_steps
+from broadcast.views import report_lines as reporting
+from broadcast.views.next_steps import Circumstances, Doubt
 from tests.unit.presentation.reports import (
     BOTH,
     FREE,
@@ -68,7 +66,9 @@ class Screen:
     def lines(self) -> Iterator[Message]:
         """Yield the lines that ``status`` shows."""
         steps = next_steps.lines(self.report, self.beside)
-        return reporting.lines(self.report, self.repeats, self.skipped or {}, next_steps=steps)
+        return reporting.report_lines(
+            self.report, self.repeats, self.skipped or {}, next_steps=steps
+        )
 
 
 def _sent(state: BroadcastState, *lines: Any, **facts: Any) -> Report:

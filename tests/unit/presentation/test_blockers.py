@@ -10,18 +10,15 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.outcomes import Endpoint, Outcome, meaning
-from broadcast.call.path import SendPath
 from broadcast.enums import recognised
-from broadcast.gates.gate import GateScope
-from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.reports import SETS, LaneView
-from broadcast.states import BatchState, BroadcastState
-from presentation import blockers, fixes
-from presentation.texts import LANGUAGES, Language, Texts
-from presentation.words import Meaning, Shortened
+from broadcast.rules.calls.outcomes import Endpoint, Outcome, SendPath, meaning
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.reports import SETS, LaneView
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.views import blocker_lines, errcode_words
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from broadcast.views.words import Meaning, Shortened
 from tests.unit.presentation.reports import (
     BOTH,
     EN,
@@ -53,7 +50,7 @@ STRANGE = replace(FREE, gates=(of_account(recognised(GateKind, "quiet_hours")),)
 
 
 def ids(state: BroadcastState, lane: LaneView, **facts: Any) -> list[str]:
-    return [line.id for line in blockers.lines(report(state, lane, **facts))]
+    return [line.id for line in blocker_lines.blocker_lines(report(state, lane, **facts))]
 
 
 OF_SENDALL = replace(
@@ -68,7 +65,7 @@ OF_SENDALL = replace(
 
 
 def test_a_stop_of_one_interface_is_no_stop_of_the_other() -> None:
-    lanes = blockers.Lanes(by_account={"shop": OF_SENDALL}, now=NOW)
+    lanes = blocker_lines.Lanes(by_account={"shop": OF_SENDALL}, now=NOW)
 
     [told] = lanes.stops("shop")
     assert EN(told).startswith("Stopped: sends of account shop to a tag or to everybody")
@@ -82,7 +79,7 @@ def test_a_stop_of_one_interface_is_no_stop_of_the_other() -> None:
 def test_a_day_without_calls_on_one_interface_does_not_keep_the_other_waiting() -> None:
     [gate] = USED_UP.gates
     lane = replace(USED_UP, gates=(replace(gate, scope=GateScope.PATH, path=SendPath.SENDALL),))
-    lanes = blockers.Lanes(by_account={"shop": lane}, now=NOW)
+    lanes = blocker_lines.Lanes(by_account={"shop": lane}, now=NOW)
 
     assert list(lanes.waits("shop", SendPath.SENDALL))
     assert not list(lanes.waits("shop", SendPath.MASS_SEND))
@@ -110,7 +107,7 @@ def test_an_account_that_stands_still_is_told_until_the_end(
 def test_what_has_ended_names_no_command_for_its_account_which_the_account_does(
     lane: LaneView,
 ) -> None:
-    of_all = blockers.Lanes(by_account={"shop": lane}, now=NOW)
+    of_all = blocker_lines.Lanes(by_account={"shop": lane}, now=NOW)
 
     assert ids(S.COMPLETED, lane) == []
     assert list(of_all.stops("shop")) != []
@@ -154,7 +151,7 @@ def test_a_pause_for_refusals_tells_how_many_and_what_they_mean() -> None:
     broken = own(GateKind.BREAKER, reason=Reason.TOO_MANY_REFUSALS, errcode=40003, count=3)
     paused = report(S.PAUSED, gates=[broken])
 
-    [line] = blockers.lines(paused)
+    [line] = blocker_lines.blocker_lines(paused)
 
     assert line == Message(
         "blocker.paused_for_refusals", n=3, code=40003, meaning=Meaning(40003), id=paused.id
@@ -175,7 +172,7 @@ def test_a_pause_by_one_refusal_tells_the_command(
 ) -> None:
     broken = own(GateKind.BREAKER, reason=reason, errcode=code)
 
-    [line] = blockers.lines(report(S.PAUSED, gates=[broken]))
+    [line] = blocker_lines.blocker_lines(report(S.PAUSED, gates=[broken]))
 
     assert line.id == wanted
     words = Texts(lang)(line)
@@ -202,7 +199,7 @@ def test_a_content_refused_in_the_middle_is_never_to_be_sent_to_the_same_list(
         gates=[own(GateKind.BREAKER, reason=Reason.CONTENT_REFUSED, errcode=45002)],
     )  # fmt: skip
 
-    line, *doubts = blockers.lines(middle)
+    line, *doubts = blocker_lines.blocker_lines(middle)
 
     assert line.id == "blocker.paused_for_content_in_part"
     assert [one.id for one in doubts] == ["blocker.in_doubt_one"] * middle.batches["in_doubt"]
@@ -210,7 +207,7 @@ def test_a_content_refused_in_the_middle_is_never_to_be_sent_to_the_same_list(
 
 
 def test_a_stop_for_doubts_names_their_broadcasts() -> None:
-    [line] = blockers.of_account("shop", DOUBTS, NOW)
+    [line] = blocker_lines.of_account("shop", DOUBTS, NOW)
 
     assert line.id == "blocker.stopped_for_doubts"
     assert line.facts["ids"] == Shortened(DOUBTS.gates[0].broadcasts)
@@ -218,29 +215,29 @@ def test_a_stop_for_doubts_names_their_broadcasts() -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_stop_for_doubts_names_both_commands(lang: Language) -> None:
-    [line] = map(Texts(lang), blockers.of_account("shop", DOUBTS, NOW))
+    [line] = map(Texts(lang), blocker_lines.of_account("shop", DOUBTS, NOW))
 
     assert "--batch N --sent" in line
     assert line.endswith("broadcast unhalt --account shop")
 
 
-@pytest.mark.parametrize("code", sorted(fixes.OF_ACCOUNTS))
+@pytest.mark.parametrize("code", sorted(errcode_words.OF_ACCOUNTS))
 def test_a_code_that_stops_an_account_has_its_own_fix(code: int) -> None:
     assert meaning(Endpoint.MASS_SEND, code).outcome in {Outcome.STOP_ACCOUNT, Outcome.TOKEN}
 
-    [line] = blockers.of_account("shop", stopped(errcode=code), NOW)
+    [line] = blocker_lines.of_account("shop", stopped(errcode=code), NOW)
 
     assert line.facts["fix"] == Message(f"fix.account.{code}")
 
 
 def test_any_other_stop_is_to_be_fixed_all_the_same() -> None:
-    [line] = blockers.of_account("shop", stopped(errcode=45501), NOW)
+    [line] = blocker_lines.of_account("shop", stopped(errcode=45501), NOW)
     assert line.facts["fix"] == Message("fix.account")
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_nobody_is_told_to_unhalt_what_no_unhalt_opens(lang: Language) -> None:
-    [line] = blockers.of_account("shop", STRANGE, NOW)
+    [line] = blocker_lines.of_account("shop", STRANGE, NOW)
     assert "unhalt" not in Texts(lang)(line)
 
 
@@ -249,7 +246,7 @@ def test_a_wait_for_another_day_names_the_quota_and_the_command_that_ends_it(
     lang: Language,
 ) -> None:
     """WeChat may have raised or cleared the quota meanwhile."""
-    [line] = blockers.of_account("shop", USED_UP, NOW)
+    [line] = blocker_lines.of_account("shop", USED_UP, NOW)
     words = Texts(lang)(line)
     assert "broadcast quota --account shop" in words
     assert words.endswith("broadcast unhalt --account shop")

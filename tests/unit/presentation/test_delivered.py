@@ -7,13 +7,19 @@ from typing import Any
 
 import pytest
 
-from broadcast.finish import REVIEWS, Article, Copyright, Counts, Delivered, FinishEvent
-from broadcast.reasons import Reason
-from broadcast.reports import BatchLine, Did, OperatorAction, OperatorActions, Report
-from broadcast.states import BatchState, BroadcastState
-from presentation import delivered
-from presentation import report as reporting
-from presentation.report_json import as_json
+from broadcast.rules.finish_events import (
+    REVIEWS,
+    Article,
+    Copyright,
+    Counts,
+    Delivered,
+    FinishEvent,
+)
+from broadcast.rules.reports import BatchLine, Did, OperatorAction, OperatorActions, Report
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.views import delivered
+from broadcast.views import report_lines as reporting
+from broadcast.views.json_objects import as_json
 from tests.unit.presentation.reports import EN, NOW, ZH, batch, of_batches
 
 DONE = Counts(total=10, eligible=9, sent=8, errors=1)
@@ -93,7 +99,9 @@ def test_a_refusal_by_the_review_is_said_in_words(number: int) -> None:
     event = ended(f"err({number})", Counts(total=0, eligible=0, sent=0, errors=0))
     there = of(line(1, event, state=BatchState.REFUSED, reason=Reason.REVIEW_REFUSED), jobs=0)
 
-    [told] = [one for one in reporting.lines(there, (), {}) if one.id == "report.troubled_one"]
+    [told] = [
+        one for one in reporting.report_lines(there, (), {}) if one.id == "report.troubled_one"
+    ]
     for speak in (EN, ZH):
         assert f"err({number})" in speak(told)
         assert speak(delivered.status(event)) in speak(told)
@@ -104,7 +112,7 @@ def test_batches_that_the_review_refused_for_different_reasons_are_told_apart() 
     refused = {"state": BatchState.REFUSED, "reason": Reason.REVIEW_REFUSED}
     there = of(line(1, ended("err(20001)"), **refused), line(2, ended("err(20013)"), **refused))
 
-    told = [EN(one) for one in reporting.lines(there, (), {})]
+    told = [EN(one) for one in reporting.report_lines(there, (), {})]
     # Why comes before what can be done.
     why = [n for n, one in enumerate(told) if "err(20001)" in one or "err(20013)" in one]
     assert why[:2] == [3, 4], told

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.call.attempts import Attempt
-from broadcast.call.decide import Policy, Verdict, decide
-from broadcast.call.outcomes import MAPS, Endpoint, Outcome, meaning
-from broadcast.call.waits import Waits
 from broadcast.message import Message
-from presentation.fixes import OF_SENDS, lines, of_call
-from presentation.texts import LANGUAGES, Language
+from broadcast.rules.calls.attempts import Attempt
+from broadcast.rules.calls.decide import Policy, Verdict, decide
+from broadcast.rules.calls.outcomes import MAPS, Endpoint, Outcome, meaning
+from broadcast.rules.calls.policy import Waits
+from broadcast.views.errcode_words import OF_SENDS, lines, of_call
+from broadcast.views.texts import LANGUAGES, Language
 from tests.unit.presentation.reports import EN
 from tools import fix_tables
 

@@ -8,8 +8,8 @@ import pytest
 
 from broadcast.message import Message
 from broadcast.stored_message import UNREADABLE
-from presentation.for_programs import in_members, refusal
-from presentation.texts import LANGUAGES, Language, Texts, _catalogue
+from broadcast.views.program_words import in_members, refusal
+from broadcast.views.texts import LANGUAGES, Language, Texts, _catalogue
 
 #: Texts of what refuses a submit, as far as a program can meet them.
 REFUSALS = re.compile(

@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from broadcast.gates.kinds import GateKind
-from broadcast.gates.late import First
-from broadcast.gates.liveness import Liveness
-from broadcast.reasons import Reason
-from broadcast.reports import Ahead, Driven, Report
-from broadcast.states import BroadcastState, Phase
-from presentation import blockers, late
-from presentation.words import Moment
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.liveness import First, Liveness
+from broadcast.rules.reports import Ahead, Driven, Report
+from broadcast.rules.states import BroadcastState, Phase, Reason
+from broadcast.views import blocker_lines
+from broadcast.views.words import Moment
 from tests.unit.presentation.reports import EN, NOW, ZH, own, report
 
 S = BroadcastState
@@ -51,7 +49,7 @@ def overdue(by: timedelta, **facts: Any) -> Report:
 def test_what_is_past_the_limit_is_said_to_be_held_once_a_worker_runs(
     by: timedelta, wanted: str
 ) -> None:
-    [line] = blockers.lines(overdue(by))
+    [line] = blocker_lines.blocker_lines(overdue(by))
 
     assert line.id == wanted
     assert ("at once" in EN(line)) == (wanted == "blocker.overdue")
@@ -65,24 +63,24 @@ def test_one_without_a_time_is_late_after_it_was_stored() -> None:
         first_call=first_call(NOW - 2 * LIMIT),
     )  # fmt: skip
 
-    assert [line.id for line in blockers.lines(waits)] == ["blocker.no_worker_late"]
+    assert [line.id for line in blocker_lines.blocker_lines(waits)] == ["blocker.no_worker_late"]
     begun = replace(waits, started_at=NOW - LIMIT, first_call=None)
-    assert [line.id for line in blockers.lines(begun)] == ["blocker.no_worker"]
+    assert [line.id for line in blocker_lines.blocker_lines(begun)] == ["blocker.no_worker"]
 
 
 def test_a_first_call_that_was_made_is_never_late() -> None:
     late_by_far = overdue(2 * LIMIT)
 
-    assert late.will_be_held(late_by_far)
-    assert not late.will_be_held(replace(late_by_far, first_call=None))
+    assert blocker_lines.will_be_held(late_by_far)
+    assert not blocker_lines.will_be_held(replace(late_by_far, first_call=None))
 
 
 def test_what_is_held_for_its_time_names_the_time_and_the_limit() -> None:
     due = NOW - timedelta(hours=2)
     hold = (own(GateKind.HOLD, reason=Reason.MISSED_TIME),)
 
-    [timed] = blockers.lines(report(S.HELD, gates=hold, scheduled_at=due))
-    [untimed] = blockers.lines(report(S.HELD, gates=hold, published_at=due))
+    [timed] = blocker_lines.blocker_lines(report(S.HELD, gates=hold, scheduled_at=due))
+    [untimed] = blocker_lines.blocker_lines(report(S.HELD, gates=hold, published_at=due))
 
     assert (timed.facts["due"], timed.facts["late_by"]) == (Moment(due, NOW), LIMIT)
     assert (untimed.id, untimed.facts["due"]) == ("blocker.missed_at_once", Moment(due, NOW))

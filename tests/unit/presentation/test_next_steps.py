@@ -8,18 +8,17 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.retry import RetryVerdict
-from broadcast.finish import FinishEvent
-from broadcast.gates.kinds import GateKind
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.reports import BatchLine, Conflict, InFlight, Report, RetryGroup
-from broadcast.states import BatchState, BroadcastState
-from cli.commands.settling import retried
-from models.ledger.retries import Goes, Retried
-from presentation import next_steps, resend
-from presentation.next_steps import Circumstances, Doubt
-from presentation.words import Between, FollowerCount, Moment, Shortened, Speaker
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.finish_events import FinishEvent
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.reports import BatchLine, Conflict, InFlight, Report, RetryGroup
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.views import next_steps, resend
+from broadcast.views.next_steps import Circumstances, Doubt
+from broadcast.views.words import Between, FollowerCount, Moment, Shortened, Speaker
+from entrypoints.cli.commands.resolve import retried
+from models.ledger.steer.retries import Goes, Retried
 from tests.unit.presentation.reports import EN, ID, NOW, ZH, batch, of_batches, own, refused, report
 
 S = BroadcastState

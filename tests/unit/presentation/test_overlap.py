@@ -6,9 +6,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from broadcast.message import Message
-from broadcast.overlap import Known, Overlap, ToCome, Uncounted
-from presentation import overlap
-from presentation.words import Moment
+from broadcast.rules.overlap import Known, Overlap, ToCome, Uncounted
+from broadcast.views import overlap_words
+from broadcast.views.words import Moment
 from tests.unit.presentation.reports import EN, ID, NOW, ZH
 
 NOTHING = Known(today=0, today_ids=[], earlier=[], to_come=[])
@@ -19,14 +19,14 @@ SCHEDULED = ToCome(id="20261128-zzzzzz", at=NOW + timedelta(hours=6), followers=
 
 
 def ids(known: Known) -> list[str]:
-    return [line.id for line in overlap.lines(known, Moment(NOW, NOW))]
+    return [line.id for line in overlap_words.overlap_lines(known, Moment(NOW, NOW))]
 
 
 def test_nothing_is_said_of_nothing() -> None:
     assert ids(NOTHING) == []
-    assert overlap.strongest(NOTHING) is None
-    assert overlap.strongest(None) is None
-    assert list(overlap.instead(NOTHING, "send")) == []
+    assert overlap_words.strongest(NOTHING) is None
+    assert overlap_words.strongest(None) is None
+    assert list(overlap_words.instead(NOTHING, "send")) == []
 
 
 def test_the_only_broadcast_of_today_is_said_once() -> None:
@@ -38,7 +38,7 @@ def test_the_only_broadcast_of_today_is_said_once() -> None:
 
 
 def test_the_moment_of_an_earlier_version_is_that_of_beijing() -> None:
-    [line] = overlap.lines(replace(NOTHING, earlier=[EARLIER]), Moment(NOW, NOW))
+    [line] = overlap_words.overlap_lines(replace(NOTHING, earlier=[EARLIER]), Moment(NOW, NOW))
 
     assert "14:00" in EN(line)
     assert "7,501" in ZH(line)
@@ -57,7 +57,7 @@ def test_the_question_has_the_strongest_fact() -> None:
     each.append(replace(known, today=9, today_ids=["other"]))
     each.append(replace(each[-1], earlier=[replace(EARLIER, followers=5), EARLIER]))
 
-    facts = [overlap.strongest(one) for one in each]
+    facts = [overlap_words.strongest(one) for one in each]
 
     assert [one and (one.id, one.facts["count"]) for one in facts] == [
         ("overlap.asked_to_come", 12), ("overlap.asked_today", 9), ("overlap.asked_earlier", 7501),
@@ -65,7 +65,7 @@ def test_the_question_has_the_strongest_fact() -> None:
 
 
 def test_the_rest_is_cancelled_listed_and_sent_to_and_those_in_doubt_are_not_in_it() -> None:
-    [line] = overlap.instead(replace(NOTHING, earlier=[EARLIER]), "send it")
+    [line] = overlap_words.instead(replace(NOTHING, earlier=[EARLIER]), "send it")
 
     assert line.id == "overlap.instead"
     assert EN(line).split("\n    ")[1:] == [
@@ -78,9 +78,9 @@ def test_the_rest_is_cancelled_listed_and_sent_to_and_those_in_doubt_are_not_in_
 def test_where_everybody_may_have_it_there_is_no_rest() -> None:
     doubtful = replace(EARLIER, rest=frozenset({"in_doubt"}))
 
-    assert [one.id for one in overlap.instead(replace(NOTHING, earlier=[doubtful]), "send")] == [
-        "overlap.no_rest"
-    ]
+    assert [
+        one.id for one in overlap_words.instead(replace(NOTHING, earlier=[doubtful]), "send")
+    ] == ["overlap.no_rest"]
 
 
 def test_the_rest_of_another_list_is_not_offered_in_the_place_of_this_one() -> None:
@@ -88,28 +88,32 @@ def test_the_rest_of_another_list_is_not_offered_in_the_place_of_this_one() -> N
     other = replace(EARLIER, same_list=False, followers=203)
     known = replace(NOTHING, earlier=[replace(EARLIER, followers=76, id="b"), other])
 
-    [line] = overlap.instead(replace(NOTHING, earlier=[other]), "send it")
+    [line] = overlap_words.instead(replace(NOTHING, earlier=[other]), "send it")
 
     assert line.id == "overlap.leave_out_cancel"
     assert f"--exclude broadcast:{ID}" in EN(line)
     assert EN(line).split("\n    ")[1:] == [f"broadcast cancel {ID} --yes"]
     done = replace(other, rest=frozenset({"refused"}))
-    assert "cancel" not in EN(next(overlap.instead(replace(NOTHING, earlier=[done]), "send")))
+    assert "cancel" not in EN(next(overlap_words.instead(replace(NOTHING, earlier=[done]), "send")))
     maybe = replace(done, possibly=True)
-    assert "cancel" in EN(next(overlap.instead(replace(NOTHING, earlier=[maybe]), "send")))
+    assert "cancel" in EN(next(overlap_words.instead(replace(NOTHING, earlier=[maybe]), "send")))
     them = Message("overlap.asked_of_them")
-    assert overlap.strongest(known) == Message("overlap.asked_in_part", of=them, count=203, id=ID)
+    assert overlap_words.strongest(known) == Message(
+        "overlap.asked_in_part", of=them, count=203, id=ID
+    )
     assert ids(known)[-2:] == ["overlap.earlier", "overlap.in_part"]
 
 
 def test_where_several_went_out_before_whoever_got_one_of_them_is_left_out() -> None:
     done = replace(EARLIER, id="b", rest=frozenset({"refused"}))
 
-    [line] = overlap.instead(replace(NOTHING, earlier=[EARLIER, done]), "send it")
+    [line] = overlap_words.instead(replace(NOTHING, earlier=[EARLIER, done]), "send it")
 
     assert f"--exclude broadcast:{ID} --exclude broadcast:b" in EN(line)
     assert EN(line).split("\n    ")[1:] == [f"broadcast cancel {ID} --yes"]
-    [line] = overlap.instead(replace(NOTHING, earlier=[done, replace(done, id="c")]), "send it")
+    [line] = overlap_words.instead(
+        replace(NOTHING, earlier=[done, replace(done, id="c")]), "send it"
+    )
     assert "cancel" not in EN(line)
 
 
@@ -126,10 +130,10 @@ def test_what_nobody_can_count_is_named_and_asked_about_last() -> None:
         "overlap.uncounted_several", "overlap.more",
     ]  # fmt: skip
     three = replace(known, uncounted=[sent, replace(sent, id="b"), replace(sent, id="c")])
-    [line] = overlap.lines(three, Moment(NOW, NOW))
+    [line] = overlap_words.overlap_lines(three, Moment(NOW, NOW))
     assert "b (" in EN(line)
     assert "；c（" in ZH(line)
-    assert overlap.strongest(known) == Message("overlap.asked_uncounted", id=ID)
-    counted = overlap.strongest(replace(known, to_come=[SCHEDULED]))
+    assert overlap_words.strongest(known) == Message("overlap.asked_uncounted", id=ID)
+    counted = overlap_words.strongest(replace(known, to_come=[SCHEDULED]))
     assert counted is not None
     assert counted.id == "overlap.asked_to_come"

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.outcomes import Outcome
-from broadcast.drafts.mark import Mark
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.reports import (
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.drafts import Mark
+from broadcast.rules.reports import (
     BatchLine,
     Did,
     DraftView,
@@ -19,10 +18,10 @@ from broadcast.reports import (
     Repeat,
     Report,
 )
-from broadcast.states import BatchState, BroadcastState
-from presentation import content, operator_actions
-from presentation import report as reporting
-from presentation.words import Code, Moment, Speaker
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.views import content, operator_actions
+from broadcast.views import report_lines as reporting
+from broadcast.views.words import Code, Moment, Speaker
 from tests.unit.presentation.reports import (
     EN,
     FREE,
@@ -41,7 +40,7 @@ SOON = NOW + timedelta(minutes=1)
 
 def lines(of: Report, **facts: Any) -> dict[str, Message]:
     """The lines by their ids."""
-    told = reporting.lines(of, facts.get("repeats", ()), facts.get("skipped", {}))
+    told = reporting.report_lines(of, facts.get("repeats", ()), facts.get("skipped", {}))
     return {line.id: line for line in told}
 
 
@@ -83,7 +82,7 @@ def test_one_of_a_kind_is_told_in_the_singular() -> None:
         audience=report(S.HELD).audience | {"malformed": 1},
     )  # fmt: skip
 
-    told = list(reporting.lines(held, [], {"malformed": [(7, "x")]}))
+    told = list(reporting.report_lines(held, [], {"malformed": [(7, "x")]}))
 
     assert "blocker.in_doubt_one" in [line.id for line in told]
     assert any("1 malformed (line 7)" in EN(line) for line in told)
@@ -149,7 +148,7 @@ def test_batches_that_were_called_again_are_one_line_a_cause() -> None:
     refused_once = Repeat(n=2, number=1, outcome=Outcome.TOKEN, errcode=40001, transport=None)
 
     told = [
-        line for line in reporting.lines(report(S.SENDING), [refused_once, *lost], {})
+        line for line in reporting.report_lines(report(S.SENDING), [refused_once, *lost], {})
         if line.id.startswith("report.repeat")
     ]  # fmt: skip
 

@@ -10,11 +10,9 @@ from typing import Any
 
 import pytest
 
-from broadcast.call.path import SendPath
-from broadcast.gates.gate import Gate, GateScope
-from broadcast.gates.kinds import Cause, GateKind
-from broadcast.reasons import Reason
-from broadcast.reports import (
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope
+from broadcast.rules.reports import (
     SETS,
     SKIPS,
     BatchLine,
@@ -24,8 +22,8 @@ from broadcast.reports import (
     OperatorActions,
     Report,
 )
-from broadcast.states import BatchState, BroadcastState, Phase
-from presentation.report_json import as_json, forbidden, in_a_list
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.views.json_objects import as_json, forbidden, in_a_list
 from tests.unit.presentation.reports import STOPPED, of_account
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,9 +8,9 @@ import re
 import pytest
 from rich.cells import cell_len
 
-from cli.colours import COMMAND
-from cli.terminal import Terminal
-from presentation.texts import LANGUAGES, Language, Texts
+from broadcast.views.texts import LANGUAGES, Language, Texts
+from entrypoints.cli.styling import COMMAND
+from entrypoints.cli.terminal import Terminal
 from tests.unit.presentation.screens import SCREENS
 
 WHOLE = re.compile(r"\d{8}-[a-z0-9]{6}|\d{1,3}(?:,\d{3})+|\d{2}:\d{2}|\d{4}-\d{2}-\d{2}")

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from broadcast.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
-from broadcast.reports import SETS, Report
-from broadcast.states import BroadcastState, Phase
-from cli.bar import Bar
-from cli.following import _line
-from cli.terminal import Terminal
-from presentation import headline
-from presentation import report as reporting
-from presentation.report_json import as_json
+from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
+from broadcast.rules.reports import SETS, Report
+from broadcast.rules.states import BroadcastState, Phase
+from broadcast.views import report_lines as reporting
+from broadcast.views.json_objects import as_json
+from entrypoints.cli.following import _line
+from entrypoints.cli.progress import Bar
+from entrypoints.cli.terminal import Terminal
 from tests.unit.presentation.reports import EN, ZH, report
 
 S = BroadcastState
@@ -66,8 +65,8 @@ def test_what_nobody_can_count_is_told_by_whose_list_it_is(
 ) -> None:
     found = uncounted(audience, phase)
 
-    assert headline.sets(found).id == wanted
-    for line in reporting.lines(found, [], {}):
+    assert reporting.sets(found).id == wanted
+    for line in reporting.report_lines(found, [], {}):
         assert "None" not in EN(line) + ZH(line)
     told = json.loads(json.dumps(as_json(found)))
     assert (told["audience"]["planned"], told["recipients"]) == (None, dict.fromkeys(SETS))
@@ -78,7 +77,7 @@ def test_of_wechat_s_own_list_it_counts_what_it_took_or_may_have_taken(state: st
     found = uncounted(Everyone(), Phase.ENDED, calls=1)
     taken = replace(found, batches={**found.batches, state: 1})
 
-    assert headline.sets(taken).id == OF_WECHAT
+    assert reporting.sets(taken).id == OF_WECHAT
 
 
 @pytest.mark.parametrize("audience", [Followers(), OpenIDs(digest="d")])
@@ -86,7 +85,7 @@ def test_of_wechat_s_own_list_it_counts_what_it_took_or_may_have_taken(state: st
 def test_what_is_counted_is_told_in_its_sets(audience: Audience, phase: Phase) -> None:
     counted = report(STATES[phase], phase=phase, audience_kind=audience.kind, path=audience.path)
 
-    assert headline.sets(counted).id == COUNTED
+    assert reporting.sets(counted).id == COUNTED
 
 
 @pytest.mark.parametrize(("audience", "phase", "wanted"), EACH)
@@ -108,4 +107,4 @@ def test_whoever_follows_it_reads_its_state_and_no_figures_that_are_none(
 def test_an_upload_is_not_said_to_have_read_nothing() -> None:
     found = uncounted(OpenIDs(digest="d"), Phase.UPLOADING)
 
-    assert "report.audience" not in {line.id for line in reporting.lines(found, [], {})}
+    assert "report.audience" not in {line.id for line in reporting.report_lines(found, [], {})}

@@ -6,14 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from broadcast.call.outcomes import Outcome
 from broadcast.errors import InputError, OutOfReachError
 from broadcast.message import Message
-from broadcast.reasons import Reason
-from broadcast.states import BatchState, BroadcastState
-from presentation import words
-from presentation.texts import Language, Texts, choose_language
-from presentation.words import (
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.views import words
+from broadcast.views.texts import Language, Texts, choose_language
+from broadcast.views.words import (
     Between,
     Code,
     FollowerCount,

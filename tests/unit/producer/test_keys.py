@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broadcast.errors import BroadcastError, InputError
-from producer.order import checked_key
+from producer.submit.order import checked_key
 
 
 @pytest.mark.parametrize("key", ["", "  ", "k" * 129, "a\nb", "a\x00"])

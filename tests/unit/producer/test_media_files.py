@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from broadcast.errors import MediaError
-from broadcast.media import LIMITS, USUAL_KIND, LocalFile, MediaFormat, MediaKind, in_bytes
-from presentation import content
-from presentation.texts import Language, Texts
+from broadcast.rules.media import LIMITS, USUAL_KIND, LocalFile, MediaFormat, MediaKind, in_bytes
+from broadcast.views import content
+from broadcast.views.texts import Language, Texts
 from producer.media.content import named, of_files, stand_in
 from producer.media.file import read
 from tests.kit import media

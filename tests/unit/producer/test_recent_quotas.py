@@ -8,9 +8,9 @@ from datetime import date
 
 import pytest
 
-from broadcast.call.path import SendPath
-from broadcast.plan import Quota
-from producer.recent_quotas import RecentQuotas
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.plan.proof import Quota
+from producer.submit.recent_quotas import RecentQuotas
 from tests.kit import ledger
 from tests.kit.wait import until
 
@@ -25,7 +25,7 @@ def asking(answer: Callable[[], Quota | None]) -> Callable[[], Quota | None]:
 def test_nobody_waits_for_wechat_while_there_is_an_answer_of_seconds_ago(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("producer.recent_quotas.ANSWER_FOR_S", 0.0)
+    monkeypatch.setattr("producer.submit.recent_quotas.ANSWER_FOR_S", 0.0)
     answers, came, goes_on = iter([OLD]), threading.Event(), threading.Event()
 
     def answer() -> Quota:
@@ -48,7 +48,7 @@ def test_nobody_waits_for_a_wechat_that_gave_no_answer_in_the_last_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("ANSWER_FOR_S", "USABLE_S"):
-        monkeypatch.setattr(f"producer.recent_quotas.{name}", 0.0)
+        monkeypatch.setattr(f"producer.submit.recent_quotas.{name}", 0.0)
     first, goes_on = iter([None]), threading.Event()
 
     def answer() -> Quota | None:
@@ -69,7 +69,7 @@ def test_the_answer_of_a_day_that_is_over_serves_nobody(monkeypatch: pytest.Monk
     quota = asking(lambda: next(answers))
 
     assert (quota(), quota()) == (OLD, OLD)
-    monkeypatch.setattr("producer.recent_quotas._today", lambda: date(2000, 1, 1))
+    monkeypatch.setattr("producer.submit.recent_quotas._today", lambda: date(2000, 1, 1))
     assert quota() == NEW
 
 
@@ -77,14 +77,14 @@ def test_an_answer_over_which_the_day_turned_serves_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def answer() -> Quota:
-        monkeypatch.setattr("producer.recent_quotas._today", lambda: date(2000, 1, 1))
+        monkeypatch.setattr("producer.submit.recent_quotas._today", lambda: date(2000, 1, 1))
         return OLD
 
     assert asking(answer)() is None
 
 
 def test_a_process_without_a_thread_to_spare_asks_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producer.recent_quotas.ANSWER_FOR_S", 0.0)
+    monkeypatch.setattr("producer.submit.recent_quotas.ANSWER_FOR_S", 0.0)
     answers = iter([OLD, NEW])
     quota = asking(lambda: next(answers))
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broadcast.errors import RequestError
-from presentation.texts import LANGUAGES, Texts
+from broadcast.views.texts import LANGUAGES, Texts
 from producer.request import shape
 from producer.request.shape import FollowerList, OpenIDList, TagMembers, ToAll
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broadcast.errors import InputError
-from presentation.texts import Texts
-from producer.schedule import parse_at, refuse_what_is_not_ahead
+from broadcast.views.texts import Texts
+from producer.submit.order import parse_at, refuse_what_is_not_ahead
 
 NOW = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)  # 12:00 in Beijing
 EVENING = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)

@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from wechat.api.delete import MassDelete
-from wechat.api.preview import MassPreview
-from wechat.api.quota import ClearQuota, ClearQuotaBySecret, QuotaClear, RidGet
-from wechat.api.speed import LEVELS, Speed, SpeedGet, SpeedSet
-from wechat.api.tags import (
+from broadcast.wechat.api.mass import MassPreview
+from broadcast.wechat.api.mass_control import LEVELS, MassDelete, Speed, SpeedGet, SpeedSet
+from broadcast.wechat.api.quotas import ClearQuota, ClearQuotaBySecret, QuotaClear, RidGet
+from broadcast.wechat.api.tags import (
     AddToTag,
     RemoveFromTag,
     TagCreate,
@@ -21,9 +20,8 @@ from wechat.api.tags import (
     TagRename,
     TagsGet,
 )
-from wechat.errors import APIError, InvalidRequestError, UnknownOutcomeError
-from wechat.reply import RawReply
-from wechat.request import Request
+from broadcast.wechat.call_errors import APIError, InvalidRequestError, UnknownOutcomeError
+from broadcast.wechat.endpoint import RawReply, Request
 
 OPENID = "oTEST0000000000000000000001A"
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}

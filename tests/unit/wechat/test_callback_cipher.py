@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import SecretStr
 
-from wechat.callback import Cipher, Refusal, RefusedError
-from wechat.callback.signature import is_signed, sign
+from broadcast.wechat.callback import Cipher, Refusal, RefusedError
+from broadcast.wechat.callback.cipher import is_signed, sign
 
 TOKEN = SecretStr("weisend_token")
 APPID = "wx1234567890abcdef"

@@ -6,9 +6,8 @@ import tracemalloc
 
 import pytest
 
-from wechat.callback import Refusal, RefusedError
-from wechat.callback.reading import MOST_BYTES, Form, read
-from wechat.callback.writing import written
+from broadcast.wechat.callback import Refusal, RefusedError
+from broadcast.wechat.callback.push_body import MOST_BYTES, Form, read, written
 
 FINISHED = """<xml><ToUserName><![CDATA[gh_0123456789ab]]></ToUserName>
 <FromUserName><![CDATA[oHELP00000000000000000000mph]]></FromUserName>

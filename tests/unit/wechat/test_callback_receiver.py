@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from broadcast.wechat.callback import Cipher, Receiver, Refusal, RefusedError
+from broadcast.wechat.callback.cipher import sign
+from broadcast.wechat.callback.push_body import Form, read, written
 from tests.unit.wechat.test_callback_cipher import AES_KEY, APPID, ENCRYPTED, MESSAGE, TOKEN
-from wechat.callback import Cipher, Receiver, Refusal, RefusedError
-from wechat.callback.reading import Form, read
-from wechat.callback.signature import sign
-from wechat.callback.writing import written
 
 SIGNED = {
     "signature": "f75e75db76ed386c16c5684238285ed7dfe71045",

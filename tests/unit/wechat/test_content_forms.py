@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from wechat.api.content import of_preview
-from wechat.api.mass import MassSend, MassSendAll
+from broadcast.wechat.api.mass import MassSend, MassSendAll, of_preview
 
 OPENIDS = b"oTEST0000000000000000000001A" + b"oTEST0000000000000000000002B"
 KEY = "job42-b0003-9f31c2"

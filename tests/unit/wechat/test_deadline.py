@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from broadcast.wechat.deadline import Exchange, Timeouts, Watchdog
 from tests.kit import wait
-from wechat.deadline import Exchange, Timeouts, Watchdog
 
 Pair = tuple[socket.socket, socket.socket]
 

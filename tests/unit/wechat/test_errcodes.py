@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 
-from wechat.errcodes import TABLE, errcodes
+from broadcast.wechat.errcodes import TABLE, errcodes
 
 
 def test_no_errcode_stands_twice() -> None:

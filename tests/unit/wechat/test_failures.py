@@ -11,8 +11,7 @@ import pytest
 import requests
 import urllib3
 
-from wechat.deadline import Exchange, Phase, Timeouts
-from wechat.errors import (
+from broadcast.wechat.call_errors import (
     APIError,
     InvalidRequestError,
     NotSentError,
@@ -21,7 +20,8 @@ from wechat.errors import (
     UnknownOutcomeError,
     WeChatError,
 )
-from wechat.failures import MAP, describe, kind_of
+from broadcast.wechat.deadline import Exchange, Phase, Timeouts
+from broadcast.wechat.failures import MAP, describe, kind_of
 
 
 def exchange(phase: Phase) -> Exchange:

@@ -12,14 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from wechat.api.mass import MassGet, MassReply, MassSend
-from wechat.api.ping import Ping
-from wechat.api.quota import QuotaGet
-from wechat.api.token import ClassicToken, TokenReply
-from wechat.errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
-from wechat.redaction import Secrets
-from wechat.reply import Errmsg, RawReply, parse_date, parse_errmsg, payload
-from wechat.request import Request
+from broadcast.wechat.api.mass import MassGet, MassReply, MassSend
+from broadcast.wechat.api.quotas import QuotaGet
+from broadcast.wechat.api.token import ClassicToken, Ping, TokenReply
+from broadcast.wechat.call_errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
+from broadcast.wechat.endpoint import Errmsg, RawReply, Request, parse_date, parse_errmsg, payload
+from broadcast.wechat.url_secrets import Secrets
 
 GET = MassGet(msg_id=7)
 QUOTA = QuotaGet(cgi_path="/cgi-bin/message/mass/send")

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wechat.api.mass import MassGet, MassSend, MassSendAll
-from wechat.api.quota import QuotaGet
-from wechat.deadline import Timeouts
-from wechat.errors import InvalidRequestError
-from wechat.request import File, Request, multipart
+from broadcast.wechat.api.mass import MassGet, MassSend, MassSendAll
+from broadcast.wechat.api.quotas import QuotaGet
+from broadcast.wechat.call_errors import InvalidRequestError
+from broadcast.wechat.deadline import Timeouts
+from broadcast.wechat.endpoint import File, Request, multipart
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 TWO = b"oTEST0000000000000000000001A" + b"oTEST0000000000000000000002B"

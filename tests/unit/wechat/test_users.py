@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from wechat.api.users import Page, TagFollowers, UserGet, UserInfo, UserInfos
-from wechat.errors import APIError, InvalidRequestError, UnknownOutcomeError
-from wechat.reply import RawReply
-from wechat.request import Request
+from broadcast.wechat.api.users import Page, TagFollowers, UserGet, UserInfo, UserInfos
+from broadcast.wechat.call_errors import APIError, InvalidRequestError, UnknownOutcomeError
+from broadcast.wechat.endpoint import RawReply, Request
 
 ANNA, BEN = "oTEST0000000000000000000001A", "oTEST-_00000000000000000001a"
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from broadcast.drafts.article import MOST_CHARACTERS, Comments, Written, check, check_content
 from broadcast.errors import ArticleError
-from presentation.texts import Texts
-from producer.articles.pictures import illustrated
-from producer.articles.reading import read
+from broadcast.rules.drafts import MOST_CHARACTERS, Comments, Written, check, check_content
+from broadcast.views.texts import Texts
+from producer.articles.article_files import illustrated, read_article
 from tests.kit import media
 
 MEDIA_ID = "m" * 43
@@ -25,7 +24,7 @@ WHOLE = {
 
 def refused(path: Path) -> ArticleError:
     with pytest.raises(ArticleError) as told:
-        check(read(path), where=path.name)
+        check(read_article(path), where=path.name)
     return told.value
 
 
@@ -43,7 +42,7 @@ def test_markdown_has_its_fields_in_front_of_it(tmp_path: Path) -> None:
         encoding="utf-8-sig",
     )
 
-    (one,) = read(file)
+    (one,) = read_article(file)
 
     assert (one.title, one.author, one.cover) == ("周报：一", "运营", "图/c.jpg")
     assert (one.comments, one.folder, one.where) == (Comments.FOLLOWERS, tmp_path, "weekly.md")
@@ -54,7 +53,7 @@ def test_markdown_without_fields_is_called_by_its_first_heading(tmp_path: Path) 
     file = tmp_path / "weekly.md"
     file.write_text("# 周报\n\n正文", encoding="utf-8")
 
-    (one,) = read(file)
+    (one,) = read_article(file)
 
     assert one.title == "周报"
     assert "周报" not in one.html
@@ -66,7 +65,7 @@ def test_html_says_its_fields_in_its_head(tmp_path: Path) -> None:
         "<title>周报</title><meta name=description content=本周><p>正文</p>", encoding="utf-8"
     )
 
-    (one,) = read(file)
+    (one,) = read_article(file)
 
     assert (one.title, one.digest) == ("周报", "本周")
 
@@ -76,7 +75,7 @@ def test_json_has_wechats_own_keys_and_files(tmp_path: Path) -> None:
     second = {"title": "乙", "content_file": "b.md", "thumb_media_id": "T1"}
     described(tmp_path, {"articles": [WHOLE, second]})
 
-    first, other = read(tmp_path)
+    first, other = read_article(tmp_path)
 
     assert (first.source_url, first.comments) == ("https://example.com", Comments.ALL)
     assert (first.html, first.cover) == ("<p>正文</p>", "cover.jpg")

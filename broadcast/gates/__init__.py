@@ -1,3 +1,0 @@
-"""What forbids calls: gates, the circuit breaker, and why a broadcast makes no call now."""
-
-from __future__ import annotations

@@ -1,0 +1,137 @@
+"""How long to wait after each kind of reply.
+
+Waits are dates in the database (``not_before``), never messages with an ETA. ``scale`` shrinks all
+of them alike for trials against the simulator; in production it is 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from broadcast import day
+from broadcast.frozen import frozen
+from broadcast.rules.calls.attempts import Attempt, same_in_a_row
+from broadcast.rules.calls.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
+from broadcast.rules.states import Reason
+
+#: WeChat remembers a clientmsgid for 24 h; after 23 h without an answer a person decides.
+REPEAT_WINDOW = timedelta(hours=23)
+#: mass/get may not know a fresh msg_id yet (40059 right after a success was reported).
+VERIFY_FOR = timedelta(minutes=10)
+VERIFY_PAUSE = timedelta(seconds=30)
+MINUTE = timedelta(minutes=1)
+#: Repeats of an unknown attempt: soon first, since a cut connection is usually a passing one, then
+#: slower, because each repeat is a call of the account's day.
+UNKNOWN_STEPS = tuple(timedelta(seconds=s) for s in (2, 10, 60, 120, 300, 600, 1800, 3600))
+#: So many of them, about six hours in all; where something holds them up, the window ends them.
+UNKNOWN_TRIES = 12
+#: WeChat cannot be reached and nothing was sent: called again for as long as it takes.
+NOT_READY_STEPS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60))
+#: 42010 "masssend fast": 5 s, doubled up to 300 s.
+PARALLEL_FIRST, PARALLEL_MOST = timedelta(seconds=5), timedelta(seconds=300)
+#: WeChat's clock and ours differ: after 45009 this near to the turn of the day we wait minutes.
+NEAR_TURN = timedelta(minutes=10)
+NEAR_TURN_PAUSE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """The waits at a scale (1.0 = as WeChat asks for)."""
+
+    scale: float = 1.0
+
+    def scaled(self, wait: timedelta) -> timedelta:
+        """Return *wait* at this scale."""
+        return wait * self.scale
+
+    def after(self, history: Sequence[Attempt], now: datetime) -> tuple[datetime, Reason]:
+        """Return when the batch may be called again, and why it waits."""
+        last = history[-1]
+        tries = same_in_a_row(history)
+        reason = Reason.REPEAT_UNKNOWN
+        match last.outcome:
+            case Outcome.TOKEN | Outcome.NOT_CALLED:
+                return now, Reason.NONE
+            case Outcome.QUOTA_TODAY:
+                return self.next_day(now), Reason.QUOTA_TODAY
+            case Outcome.THROTTLED:
+                pause = _doubled(tries) if last.errcode == PARALLEL else MINUTE
+                reason = Reason.THROTTLED
+            case Outcome.WAIT:
+                pause = _step(NOT_READY_STEPS, tries)
+                reason = Reason.WECHAT_NOT_READY
+            case _ if last.errcode == SAME_KEY_RUNNING:
+                pause = MINUTE
+            case _:
+                pause = _step(UNKNOWN_STEPS, tries)
+        return now + self.scaled(pause), reason
+
+    def next_day(self, now: datetime) -> datetime:
+        """Return when to call again after 45009: at the turn of WeChat's day, or soon near it."""
+        if just_turned(now):
+            return now + self.scaled(NEAR_TURN_PAUSE)
+        return now + self.scaled(day.turn(now) - now)
+
+
+def just_turned(now: datetime) -> bool:
+    """Return whether the day is so young here that it may not have turned at WeChat."""
+    return now - day.start(now) < NEAR_TURN
+
+
+def asked_for(repeats: int) -> timedelta:
+    """Return how long so many repeats of a call without an answer take, each unanswered too."""
+    return sum((_step(UNKNOWN_STEPS, n) for n in range(1, repeats + 1)), timedelta(0))
+
+
+def _step(steps: Sequence[timedelta], tries: int) -> timedelta:
+    return steps[min(tries, len(steps)) - 1]
+
+
+def _doubled(tries: int) -> timedelta:
+    """Return the pause after so many 42010 in a row; a long row must not outgrow a timedelta."""
+    doublings = min(tries - 1, (PARALLEL_MOST // PARALLEL_FIRST).bit_length())
+    return min(PARALLEL_FIRST * (1 << doublings), PARALLEL_MOST)
+
+
+@frozen
+class CircuitBreaker:
+    """How many batches it takes; 0 switches a guard off."""
+
+    #: Batches of one broadcast that were refused with the same errcode.
+    refusals: int = 3
+    #: Batches of one account that ended in doubt.
+    doubts: int = 3
+
+    def pauses(self, *, refused: int, waiting: bool) -> bool:
+        """Return whether *refused* alike batches pause a broadcast, while others may be *waiting*.
+
+        Where nothing waits there is nothing to be saved from the same end.
+        """
+        return waiting and _reached(refused, self.refusals)
+
+    def stops(self, *, doubts: int) -> bool:
+        """Return whether an account is stopped after so many *doubts*."""
+        return _reached(doubts, self.doubts)
+
+
+def _reached(count: int, limit: int) -> bool:
+    return 0 < limit <= count
+
+
+@frozen
+class Rules:
+    """How long is waited, how often a batch is halved, and what a guard takes."""
+
+    waits: Waits = field(default_factory=Waits)
+    #: How often a batch may be halved in search of the OpenIDs that WeChat refuses.
+    split_depth: int = 4
+    breaker: CircuitBreaker = field(default_factory=CircuitBreaker)
+    #: mass/send and mass/sendall count against one daily number of calls.
+    shared_quota: bool = True
+    #: A draft that was edited after the submit is held.
+    watch_drafts: bool = True
+
+
+DEFAULT_RULES = Rules()

@@ -1,0 +1,1 @@
+"""Gates: what forbids calls, since when, until when, and what a reader is shown of it."""

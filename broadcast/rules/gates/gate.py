@@ -1,0 +1,266 @@
+"""Gates: facts that forbid calls. Several may be closed at once, and none hides another.
+
+A closed gate forbids mass/send and sendall and nothing else. Whether a call may be made is decided
+by :func:`due_at` alone: the claim asks it under its locks, and what it gives is stored for the
+sweep. Reports show gates by :mod:`broadcast.rules.gates.blockers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from broadcast.enums import is_recognised
+from broadcast.frozen import frozen
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.states import BroadcastState, Phase, Reason
+
+#: What may be called at any time.
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+
+
+class GateScope(StrEnum):
+    """Whose calls a gate forbids."""
+
+    BROADCAST = "broadcast"
+    ACCOUNT = "account"
+    PATH = "path"  #: one interface (mass/send or sendall) of one account
+
+
+@frozen
+class Gate:
+    """A gate that was closed and that nobody opened."""
+
+    id: int
+    scope: GateScope
+    kind: GateKind
+    account: str
+    #: None: a gate of the account or of a path.
+    broadcast_id: str | None
+    #: Of scope PATH: which.
+    path: SendPath | None
+    closed_at: datetime
+    closed_by: str
+    #: A person's own words.
+    why: str | None = None
+    reason: Reason | None = None
+    errcode: int | None = None
+    errmsg: str | None = None
+    #: When it opens automatically.
+    until: datetime | None = None
+    #: How many batches made the circuit breaker act, and of which broadcasts they are.
+    count: int | None = None
+    broadcasts: Sequence[str] = ()
+
+    def opens_at(self) -> datetime | None:
+        """Return when it opens automatically; None: an operator must open it."""
+        return self.until if self.kind in OPEN_BY_TIME else None
+
+    def is_closed(self, now: datetime) -> bool:
+        """Return whether it forbids calls at *now*."""
+        at = self.opens_at()
+        return at is None or at > now
+
+    def concerns(self, path: SendPath) -> bool:
+        """Return whether it forbids calls of *path*."""
+        return self.path is None or self.path == path
+
+
+def closed(gates: Iterable[Gate], now: datetime) -> list[Gate]:
+    """Return those of *gates* that forbid calls at *now*."""
+    return [gate for gate in gates if gate.is_closed(now)]
+
+
+@frozen
+class Situation:
+    """What decides about one call: where the broadcast is, what forbids it, what it waits for."""
+
+    phase: Phase
+    path: SendPath
+    #: Of the broadcast, of its account, and of the account's paths.
+    gates: Sequence[Gate] = ()
+    lane_waits_until: datetime | None = None
+    batch_waits_until: datetime | None = None
+
+
+def due_at(situation: Situation) -> datetime | None:
+    """Return from when the call may be made; None: not before something changes.
+
+    Never to an interface that only a newer release knows.
+    """
+    return allowed_at(situation) if is_recognised(situation.path) else None
+
+
+def allowed_at(situation: Situation) -> datetime | None:
+    """Return from when a release that knows the interface may make the call; None: as above."""
+    if situation.phase is not Phase.SENDING:
+        return None
+    gates = [gate for gate in situation.gates if gate.concerns(situation.path)]
+    return _latest(gates, situation.lane_waits_until, situation.batch_waits_until)
+
+
+def may_call(situation: Situation, now: datetime) -> bool:
+    """Return whether the call may be made at *now*."""
+    at = due_at(situation)
+    return at is not None and at <= now
+
+
+def plan_due_at(gates: Iterable[Gate], lane_waits_until: datetime | None) -> datetime | None:
+    """Return from when a published broadcast may be planned; None: never, as it stands.
+
+    Planning makes no calls, so it runs under a pause, a hold and a halt. A lane that waits for
+    WeChat could not learn its quota either. What could not be planned, and what must not go out
+    while people are suppressed, is planned again at its resume.
+    """
+    return _latest([gate for gate in gates if _forbids_planning(gate)], lane_waits_until)
+
+
+#: Another plan would come to the same, before a person has acted.
+_HELD_UNPLANNED = frozenset({
+    Reason.REQUEST_NOT_MADE, Reason.TAG_UNANSWERED, Reason.SUPPRESSION_LIST,
+})  # fmt: skip
+
+
+def _forbids_planning(gate: Gate) -> bool:
+    return gate.kind in FORBID_PLANNING or gate.reason in _HELD_UNPLANNED
+
+
+def _latest(gates: Iterable[Gate], *waits: datetime | None) -> datetime | None:
+    at = max((wait for wait in waits if wait is not None), default=ALWAYS)
+    for gate in gates:
+        opens = gate.opens_at()
+        if opens is None:
+            return None
+        at = max(at, opens)
+    return at
+
+
+S = BroadcastState
+
+
+class GateKind(StrEnum):
+    """What closed a gate; each has its text. A kind that is not listed here forbids calls too."""
+
+    PAUSE = "pause"  #: a person
+    BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
+    HOLD = "hold"  #: the plan does not fit, or its time was missed: an operator must decide
+    DRAFT = "draft"  #: the draft was edited, is gone, or cannot be read: an operator must decide
+    LOOK = "look"  #: a draft is to be looked at, or a file uploaded, again soon; opens by time
+    CANCEL = "cancel"  #: an operator, permanently
+    SCHEDULE = "schedule"  #: its time is to come; opens automatically
+    HALT = "halt"  #: a person's kill switch
+    STOP = "stop"  #: WeChat refuses the account, or one interface of it
+    QUOTA = "quota"  #: no calls are left today, or none of its share; opens automatically
+
+
+class Cause(StrEnum):
+    """Why no call is made; each has its text."""
+
+    ACCOUNT_STOPPED = "account_stopped"  #: by what WeChat answered, or by too many doubts
+    ACCOUNT_HALTED = "account_halted"  #: by a person
+    PAUSED = "paused"  #: by a person, or by refusals
+    HELD = "held"  #: what is planned cannot go on before a person acts
+    MISSED_TIME = "missed_time"  #: its first call would have come too late
+    DOES_NOT_FIT = "does_not_fit"  #: the account's day has too few calls left
+    SUPPRESSION = "suppression"  #: WeChat's own list holds people who are suppressed
+    TAG_GONE = "tag_gone"  #: WeChat has no more the tag that says whom it means
+    DRAFT = "draft"  #: it says something else than what was to go out, or nobody can tell
+    IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
+    SCHEDULED = "scheduled"
+    OVERDUE = "overdue"  #: its time has come, and no process launched it
+    ACCOUNT_WAITS = "account_waits"  #: for WeChat or for another day
+    UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
+    BEHIND = "behind"  #: other broadcasts of the account go first
+    NO_WORKER = "no_worker"  #: no worker drives it although it may go on
+    #: A call of it began, and the worker that made it is gone; another cause blocks it.
+    LEFT_BEHIND = "left_behind"
+    #: A gate, an interface or an audience that this release does not know.
+    NEWER_RELEASE = "newer_release"
+
+
+class Opener(StrEnum):
+    """The commands that open gates, by their words."""
+
+    RESUME = "resume"
+    UNHALT = "unhalt"
+
+
+@frozen
+class Rule:
+    """What a kind of gate means, wherever it is looked at."""
+
+    #: The command that opens it where it is a broadcast's own; None: there is none.
+    own: Opener | None = None
+    #: The same where it is the account's or a path's.
+    of_account: Opener | None = None
+    #: It opens when its time has come, whether or not that is recorded.
+    by_time: bool = False
+    #: Not even planning makes sense under it.
+    forbids_planning: bool = False
+    #: A person closed it.
+    by_person: bool = False
+    #: Each of its reasons closes a gate of its own, beside the others.
+    by_reason: bool = False
+    #: As what a broadcast is shown that has it as its own gate; None: as if it were not there.
+    shown: BroadcastState | None = S.HELD
+    #: What a blocker says of it: of a broadcast's own, and of an account's or a path's.
+    cause: Cause = Cause.NEWER_RELEASE
+    account_cause: Cause = Cause.NEWER_RELEASE
+
+
+#: What is to be fixed first stands first: one command may open several.
+RULES: Final[Mapping[GateKind, Rule]] = {
+    GateKind.STOP: Rule(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
+    GateKind.BREAKER: Rule(
+        own=Opener.RESUME, of_account=Opener.UNHALT, shown=S.PAUSED, cause=Cause.PAUSED,
+        account_cause=Cause.ACCOUNT_STOPPED,
+    ),
+    GateKind.HALT: Rule(
+        of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
+    ),
+    # Its time opens it; a person does before, where WeChat has raised or cleared the quota.
+    GateKind.QUOTA: Rule(
+        of_account=Opener.UNHALT, by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS,
+        account_cause=Cause.ACCOUNT_WAITS,
+    ),
+    GateKind.HOLD: Rule(own=Opener.RESUME, by_reason=True, cause=Cause.HELD),
+    GateKind.DRAFT: Rule(own=Opener.RESUME, cause=Cause.DRAFT),
+    GateKind.LOOK: Rule(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
+    GateKind.PAUSE: Rule(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
+    GateKind.SCHEDULE: Rule(
+        by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED
+    ),
+    GateKind.CANCEL: Rule(forbids_planning=True, by_person=True, shown=S.CANCELLED),
+}  # fmt: skip
+_STRANGE = Rule()
+_ORDER = {kind: place for place, kind in enumerate(RULES, start=1)}
+
+
+def rule(kind: GateKind) -> Rule:
+    """Return what a kind means; one that this release does not know waits for a newer one."""
+    return RULES.get(kind, _STRANGE)
+
+
+def order(kind: GateKind) -> int:
+    """Return which place a kind has among those that are to be fixed; a strange one is first."""
+    return _ORDER.get(kind, 0)
+
+
+OPEN_BY_TIME = frozenset(kind for kind, one in RULES.items() if one.by_time)
+#: Under which even planning makes no sense.
+FORBID_PLANNING = frozenset(kind for kind, one in RULES.items() if one.forbids_planning)
+
+
+def opened_by(opener: Opener) -> frozenset[GateKind]:
+    """Return the kinds that a command opens."""
+    return frozenset(k for k, one in RULES.items() if opener in {one.own, one.of_account})
+
+
+#: Of a broadcast's own gates, those that a person's resume opens.
+RESUME_OPENS = opened_by(Opener.RESUME)
+#: Of those, the ones that no person closed: whoever waits for the broadcast does not know of them.
+CLOSED_UNASKED = frozenset(kind for kind in RESUME_OPENS if not RULES[kind].by_person)
+#: Of the gates of an account and its paths, those that a person's unhalt opens.
+UNHALT_OPENS = opened_by(Opener.UNHALT)

@@ -1,0 +1,264 @@
+"""Media: what WeChat takes as a file of which kind, how long its id lives, and what a content uses.
+
+The limits are WeChat's (``docs/wechat-api.md`` section 7).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from broadcast.frozen import frozen
+from broadcast.rules.content import without_defaults
+
+
+class MediaKind(StrEnum):
+    """What a media_id is good for."""
+
+    IMAGE = "image"
+    VOICE = "voice"
+    VIDEO = "video"  #: as it was uploaded; mass sends do not take it
+    MPVIDEO = "mpvideo"  #: what media/uploadvideo makes of a video, with a title and description
+    THUMB = "thumb"  #: the cover of an article
+    ARTICLE_IMAGE = "article_image"  #: a picture in an article: an address and no id
+
+
+class MediaFormat(StrEnum):
+    """What a file is, by its content."""
+
+    JPEG = "jpg"
+    PNG = "png"
+    GIF = "gif"
+    BMP = "bmp"
+    MP3 = "mp3"
+    AMR = "amr"
+    WAV = "wav"
+    WMA = "wma"
+    MP4 = "mp4"
+
+
+K, F = MediaKind, MediaFormat
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+
+@frozen
+class Limit:
+    """What WeChat takes as a file of one kind."""
+
+    most_bytes: int
+    #: Of a temporary one; ``permanent`` are those of a permanent one.
+    formats: tuple[MediaFormat, ...]
+    permanent: tuple[MediaFormat, ...]
+    most_seconds: int | None = None
+
+
+LIMITS: Final[Mapping[MediaKind, Limit]] = {
+    K.IMAGE: Limit(
+        most_bytes=10 * MIB, formats=(F.JPEG, F.PNG, F.GIF),
+        permanent=(F.JPEG, F.PNG, F.GIF, F.BMP),
+    ),
+    K.VOICE: Limit(
+        most_bytes=2 * MIB, most_seconds=60, formats=(F.MP3, F.AMR),
+        permanent=(F.MP3, F.AMR, F.WAV, F.WMA),
+    ),
+    K.VIDEO: Limit(most_bytes=10 * MIB, formats=(F.MP4,), permanent=(F.MP4,)),
+    K.THUMB: Limit(most_bytes=64 * KIB, formats=(F.JPEG,), permanent=(F.JPEG,)),
+    K.ARTICLE_IMAGE: Limit(most_bytes=1 * MIB, formats=(F.JPEG, F.PNG), permanent=(F.JPEG, F.PNG)),
+}  # fmt: skip
+#: The kind of a file for which none was named.
+USUAL_KIND: Final[Mapping[MediaFormat, MediaKind]] = {
+    **dict.fromkeys((F.JPEG, F.PNG, F.GIF, F.BMP), K.IMAGE),
+    **dict.fromkeys((F.MP3, F.AMR, F.WAV, F.WMA), K.VOICE),
+    F.MP4: K.VIDEO,
+}
+CONTENT_TYPES: Final[Mapping[MediaFormat, str]] = {
+    F.JPEG: "image/jpeg", F.PNG: "image/png", F.GIF: "image/gif", F.BMP: "image/bmp",
+    F.MP3: "audio/mpeg", F.AMR: "audio/amr", F.WAV: "audio/wav", F.WMA: "audio/x-ms-wma",
+    F.MP4: "video/mp4",
+}  # fmt: skip
+
+#: WeChat has no such media_id, be it expired, deleted, or another account's (page "Return codes").
+NO_SUCH_MEDIA: Final = 40007
+#: How long a temporary media_id lives. What uploadvideo makes is taken to live no longer.
+LIFE: Final = timedelta(days=3)
+#: What dies within this of its use is too old: an upload took its time, a call may wait its turn.
+MARGIN: Final = timedelta(hours=1)
+
+#: Says of a word that it is a media_id, whatever its form and whatever files there are.
+ID_MARK: Final = "id:"
+#: What stands in a content for a file that is not uploaded yet; its fingerprint follows.
+STAND_IN: Final = "file:"
+#: Those that were seen have 43 (permanent) and 64 (temporary) of these; a shorter word is likelier
+#: a mistyped name of a file.
+_LIKE_AN_ID: Final = re.compile(r"[A-Za-z0-9_-]{20,256}")
+_LONGEST_STEM: Final = 60
+
+
+@frozen
+class LocalFile:
+    """A file that WeChat takes as *kind*, as far as that can be known here."""
+
+    path: Path
+    kind: MediaKind
+    permanent: bool
+    format: MediaFormat
+    data: bytes = field(repr=False)
+    #: Of a picture, in pixels.
+    width: int | None = None
+    height: int | None = None
+    #: Of a voice message or a video.
+    seconds: float | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of what is in it, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """Its name for WeChat, which goes by the extension: that of what is in it."""
+        stem = "".join(c for c in self.path.stem if c.isprintable())[:_LONGEST_STEM]
+        return f"{stem.strip() or self.kind.value}.{self.format.value}"
+
+    @property
+    def shown(self) -> str:
+        """Its name and what it is, for a person."""
+        facts = [self.format.value.upper()]
+        if self.width:
+            facts.append(f"{self.width} × {self.height}")
+        if self.seconds:
+            facts.append(f"{self.seconds:.0f} s")
+        return f"{self.path.name} ({', '.join([*facts, in_bytes(len(self.data))])})"
+
+
+def in_bytes(size: int) -> str:
+    """Return a size as people read it."""
+    if size < KIB:
+        return f"{size} B"
+    return f"{size / KIB:.0f} kB" if size < MIB else f"{size / MIB:.1f} MB"
+
+
+@frozen
+class Media:
+    """One file at WeChat, as the ledger has it."""
+
+    appid: str
+    account: str
+    kind: MediaKind
+    permanent: bool
+    #: SHA-256 of the file, in hex; of an mpvideo that of the video with its words.
+    fingerprint: str
+    name: str
+    size: int
+    #: None for a picture of an article.
+    media_id: str | None
+    url: str | None
+    uploaded_at: datetime
+    #: None for never.
+    expires_at: datetime | None
+
+    def lives(self, until: datetime) -> bool:
+        """Return whether it can be used at *until*, with a margin."""
+        return self.expires_at is None or until + MARGIN < self.expires_at
+
+
+@frozen
+class KeptFile:
+    """A file of a broadcast whose time lies after the death of its media_id: uploaded again."""
+
+    #: What stands for it in the broadcast's content.
+    media_id: str
+    kind: MediaKind
+    #: The video of an mpvideo is permanent material: that lives on, the mpvideo does not.
+    permanent: bool
+    format: MediaFormat
+    name: str
+    data: bytes = field(repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the file, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+def is_like_an_id(text: str) -> bool:
+    """Return whether *text* has the form of a media_id."""
+    return _LIKE_AN_ID.fullmatch(text) is not None
+
+
+def dies_at(kind: MediaKind, uploaded_at: datetime, *, permanent: bool) -> datetime | None:
+    """Return when the id of a file dies; None for never."""
+    return uploaded_at + LIFE if is_mortal(kind, permanent=permanent) else None
+
+
+def is_mortal(kind: MediaKind, *, permanent: bool) -> bool:
+    """Return whether the id of a file dies."""
+    if kind is MediaKind.ARTICLE_IMAGE:
+        return False
+    return kind is MediaKind.MPVIDEO or not permanent
+
+
+def used(content: Mapping[str, Any]) -> Iterator[tuple[str, MediaKind]]:
+    """Yield each media_id of a content, and of which kind it must be.
+
+    An article's is that of a draft, and no file's.
+    """
+    match content.get("msgtype"):
+        case "image":
+            for media_id in content["images"]["media_ids"]:
+                yield media_id, MediaKind.IMAGE
+        case "voice":
+            yield content["voice"]["media_id"], MediaKind.VOICE
+        case "mpvideo":
+            yield content["mpvideo"]["media_id"], MediaKind.MPVIDEO
+
+
+def worded(fingerprint: str, *, title: str, description: str) -> str:
+    """Return the fingerprint of a file that is uploaded with these words."""
+    return hashlib.sha256(json.dumps([fingerprint, title, description]).encode()).hexdigest()
+
+
+def words_of(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return title and description of a video; other contents have none."""
+    part = content.get("mpvideo", {})
+    return {name: part.get(name, "") for name in ("title", "description")}
+
+
+def identity(content: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:
+    """Return a digest of what a content is, whatever media_ids its files have at the moment.
+
+    *fingerprints*: of uploads, by media_id. What has none, and is no stand-in, is its media_id.
+    """
+    words = words_of(content)
+
+    def of(media_id: str, kind: MediaKind) -> str:
+        if media_id in fingerprints:
+            return STAND_IN + fingerprints[media_id]
+        if kind is MediaKind.MPVIDEO and media_id.startswith(STAND_IN):
+            return STAND_IN + worded(media_id.removeprefix(STAND_IN), **words)
+        return media_id
+
+    ids = {media_id: of(media_id, kind) for media_id, kind in used(content)}
+    said = replaced(without_defaults(content), ids)
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def replaced(content: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:
+    """Return *content* with other media_ids in the place of those that *ids* has."""
+
+    def new(value: object, name: str) -> object:
+        if isinstance(value, Mapping):
+            return {key: new(item, key) for key, item in value.items()}
+        if name == "media_ids" and isinstance(value, list):
+            return [new(item, "media_id") for item in value]
+        return ids.get(str(value), value) if name == "media_id" else value
+
+    return {key: new(item, key) for key, item in content.items()}

@@ -1,0 +1,168 @@
+"""States of a batch and the moves between them, phases of a broadcast, and the states readers see.
+
+The ledger asks :func:`move` before it writes a batch's state; what the table does not allow raises,
+because an illegal move is a bug. A move to the same state is legal everywhere: everything arrives
+twice. A broadcast has a phase, gates (:mod:`broadcast.rules.gates.gate`) and, once it is at rest, a
+result; the state that a reader sees is derived from them
+(:mod:`broadcast.rules.gates.shown_states`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from broadcast.errors import IllegalMoveError
+
+
+class BatchState(StrEnum):
+    """The state of one batch (one call)."""
+
+    PLANNED = "planned"  #: never called, or every call definitely did not run
+    CALLING = "calling"  #: claimed; without a recorded outcome it is unknown, not "not called"
+    UNKNOWN = "unknown"  #: an attempt may have sent it: repeated with its key until 23 h are over
+    ACCEPTED = "accepted"  #: WeChat took the job and gave a msg_id
+    FINISHED = "finished"  #: WeChat reported the job's end
+    REFUSED = "refused"  #: every attempt was a definite refusal, or WeChat's review refused the job
+    CANCELLED = "cancelled"  #: nothing of it was taken, and it is not called any more
+    IN_DOUBT = "in_doubt"  #: a person must decide
+    SPLIT = "split"  #: replaced by its children, which add up to it
+
+
+class Phase(StrEnum):
+    """How far a broadcast is; whether its calls are forbidden is said by its gates alone."""
+
+    UPLOADING = "uploading"  #: its audience is being stored; no lane sees it yet
+    PLANNING = "planning"  #: published: the worker resolves, subtracts, cuts and proves
+    SENDING = "sending"  #: its batches are there, and may be called unless a gate forbids it
+    ENDED = "ended"  #: every batch is at rest; only a retry opens it again
+
+
+class BroadcastState(StrEnum):
+    """What a reader is shown of a broadcast (the words of ``--json``)."""
+
+    UPLOADING = "uploading"
+    SCHEDULED = "scheduled"  #: waits for its time
+    PLANNING = "planning"
+    AWAITING_APPROVAL = "awaiting_approval"  #: waits for a second person
+    WAITING = "waiting"  #: planned, no call yet
+    SENDING = "sending"  #: at least one call was made
+    PAUSED = "paused"  #: stopped by a person, or by a refusal that concerns all its batches
+    HELD = "held"  #: a person must act: the plan does not fit, or batches are in doubt
+    COMPLETED = "completed"  #: every batch accepted
+    PARTIAL = "partial"  #: at rest, some accepted, some not
+    FAILED = "failed"  #: at rest, none accepted, or nobody was left to send to
+    CANCELLED = "cancelled"  #: an operator cancelled it; the sets show what was taken before
+
+
+B = BatchState
+S = BroadcastState
+
+#: Shown where nothing is left that a person or a worker could send by going on.
+SHOWN_DONE = frozenset({S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED})
+#: Shown where nothing more happens without a person or WeChat's review.
+SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED, S.AWAITING_APPROVAL}
+
+BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
+    # After a person's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.
+    # Cancelled after those, it goes back to refused: only the verdict says that it was not sent.
+    B.PLANNED: frozenset({
+        B.CALLING, B.CANCELLED, B.REFUSED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN,
+    }),
+    # A late reply of an earlier attempt can settle a batch that is being called again.
+    B.CALLING: frozenset({B.PLANNED, B.UNKNOWN, B.ACCEPTED, B.REFUSED, B.IN_DOUBT, B.SPLIT}),
+    # A driver that lost its lane may still bring the reply: then the attempt is unknown no more.
+    B.UNKNOWN: frozenset({
+        B.CALLING, B.ACCEPTED, B.IN_DOUBT, B.PLANNED, B.REFUSED, B.SPLIT,
+    }),
+    B.ACCEPTED: frozenset({B.FINISHED, B.REFUSED, B.IN_DOUBT}),
+    B.FINISHED: frozenset({B.REFUSED, B.IN_DOUBT}),
+    # A refusal for a reason that passed may be tried again by a person (`retry`).
+    B.REFUSED: frozenset({B.PLANNED, B.ACCEPTED, B.IN_DOUBT}),
+    B.CANCELLED: frozenset({B.ACCEPTED, B.IN_DOUBT}),
+    B.IN_DOUBT: frozenset({B.ACCEPTED, B.REFUSED}),
+    B.SPLIT: frozenset(),
+}  # fmt: skip
+
+#: States in which a batch needs nothing more from a lane. Every other state, one that this release
+#: does not know as well, counts as open.
+BATCH_AT_REST = frozenset({B.ACCEPTED, B.FINISHED, B.REFUSED, B.CANCELLED, B.IN_DOUBT, B.SPLIT})
+
+
+def move(
+    moves: Mapping[BatchState, frozenset[BatchState]], old: BatchState, new: BatchState
+) -> BatchState:
+    """Return *new* if the table leads there from *old*; raise :class:`IllegalMoveError` if not."""
+    if new != old and new not in moves.get(old, frozenset()):
+        raise IllegalMoveError(f"{type(old).__name__}: {old} -> {new}")
+    return new
+
+
+def resting_state(batches: Mapping[BatchState, int]) -> BroadcastState | None:
+    """Return the result of a broadcast whose batches stand so, or None while one is not at rest.
+
+    *batches* counts the batches in each state; those that were split count by their children. None
+    also without any batch: what is not cut yet has neither reached nor failed anybody.
+    """
+    if any(count and state not in BATCH_AT_REST for state, count in batches.items()):
+        return None
+    counted = {state: count for state, count in batches.items() if count and state != B.SPLIT}
+    if not counted:
+        return None
+    good = counted.get(B.ACCEPTED, 0) + counted.get(B.FINISHED, 0)
+    if counted.get(B.IN_DOUBT):
+        return S.HELD
+    if good == sum(counted.values()):
+        return S.COMPLETED
+    if good:
+        return S.PARTIAL
+    return S.CANCELLED if set(counted) == {B.CANCELLED} else S.FAILED
+
+
+class Reason(StrEnum):
+    """Why a batch, a broadcast or an account waits or is stopped; each has its text."""
+
+    NONE = ""
+    REPEAT_UNKNOWN = "repeat_unknown"
+    THROTTLED = "throttled"
+    WECHAT_NOT_READY = "wechat_not_ready"
+    REDIS_AWAY = "redis_away"  #: it cannot be reached, or refuses to work: no token and no pace
+    QUOTA_TODAY = "quota_today"
+    SPREAD_OVER_DAYS = "spread_over_days"  #: its calls of today are made, the rest has days to come
+    QUOTA_MONTH = "quota_month"
+    CONTENT_REFUSED = "content_refused"
+    REQUEST_NOT_MADE = "request_not_made"  #: our client could write no request; nothing was called
+    ACCOUNT_STOPPED = "account_stopped"
+    APPID_CHANGED = "appid_changed"
+    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a reason's name
+    RECIPIENTS_REFUSED = "recipients_refused"
+    TWO_MSG_IDS = "two_msg_ids"
+    FOREIGN_MSG_ID = "foreign_msg_id"
+    UNPROVED_ACCEPTANCE = "unproved_acceptance"
+    WINDOW_CLOSED = "window_closed"
+    TOO_MANY_REFUSALS = "too_many_refusals"
+    TOO_MANY_DOUBTS = "too_many_doubts"
+    TOO_OFTEN_UNKNOWN = "too_often_unknown"
+    REFUSED_AFTER_UNKNOWN = "refused_after_unknown"
+    ILLEGAL_MOVE = "illegal_move"
+    STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"
+    REVIEW_REFUSED = "review_refused"
+    JOB_FAILED = "job_failed"  #: WeChat accepted the job, and reports that it failed
+    TAG_UNANSWERED = "tag_unanswered"  #: WeChat does not say who has a tag that it names
+    SUPPRESSION_LIST = "suppression_list"  #: of WeChat's own list nobody can be left out
+    SUPPRESSED_SINCE = "suppressed_since"  #: between a retry of the batch and its call
+    PLAN_DOES_NOT_FIT = "plan_does_not_fit"
+    MISSED_TIME = "missed_time"
+    DRAFT_EDITED = "draft_edited"  #: it says something else than what was to go out
+    DRAFT_GONE = "draft_gone"  #: WeChat has it no more, before anything was accepted
+    DRAFT_UNREAD = "draft_unread"  #: WeChat does not say what it says
+    MEDIA_NOT_RENEWED = "media_not_renewed"  #: a file that died could not be uploaded again
+    TOO_FEW = "too_few"
+    NOBODY_LEFT = "nobody_left"  #: everybody on the list was left out
+    BY_HAND = "by_hand"
+    SAID_SENT = "said_sent"
+    SAID_NOT_SENT = "said_not_sent"
+
+
+#: Of a batch whose job WeChat accepted, and then ended without sending it to anybody.
+STOPPED_JOB = frozenset({Reason.REVIEW_REFUSED, Reason.JOB_FAILED})

@@ -1,0 +1,1 @@
+"""Settings: the environment, ``.env`` and the accounts file, read and checked at once."""

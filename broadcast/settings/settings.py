@@ -1,0 +1,396 @@
+"""The settings: what the environment, ``.env`` and the accounts file say, checked at once.
+
+Every wrong value is reported by its name with what is allowed; a secret is never echoed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from broadcast.errors import SettingsError
+from broadcast.message import Message
+from broadcast.rules import accounts
+from broadcast.rules.accounts import Account, AccountKind, CallsPerMinute, TokenMode
+from broadcast.rules.calls.policy import CircuitBreaker, Rules, Waits
+from broadcast.rules.gates.liveness import LATE_BY, parse_late_by
+from broadcast.rules.plan.cut import LARGEST, SMALLEST
+from broadcast.settings import environment, server_urls
+from broadcast.settings.server_urls import (
+    AMQP_OPTION,
+    BROKER_SCHEMES,
+    OPTION,
+    REDIS_SCHEMES,
+    any_torn,
+    checked_database,
+    checked_servers,
+    torn,
+)
+from broadcast.settings.webhook_settings import WebhookSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+VAR = ROOT / "var"
+#: In a checkout all processes share one `var/`; no worker looks in that of a `site-packages`.
+IS_CHECKOUT = (ROOT / "pyproject.toml").is_file()
+#: The folder of `broadcast up`, and where it leaves the URL of its embedded Valkey.
+UP = VAR / "up"
+UP_REDIS = UP / "redis.url"
+#: Where `broadcast up --simulator` leaves the simulator's account, for where none is set, and the
+#: database that its worker looks in: no other program may send from that account.
+UP_ACCOUNTS = UP / "simulator.toml"
+UP_DATABASE = UP / "database.url"
+#: Where Redis is looked for when no setting says where it is.
+USUAL_REDIS = "redis://localhost:6379/0"
+
+
+def _default_redis() -> SecretStr:
+    """Return the Valkey of a running `broadcast up`, else the usual place."""
+    try:
+        return SecretStr(UP_REDIS.read_text(encoding="ascii"))
+    except OSError:
+        return SecretStr(USUAL_REDIS)
+
+
+def _env(name: str) -> AliasChoices:
+    return AliasChoices(name, name.lower())
+
+
+class Settings(WebhookSettings):
+    """What a process needs to know, read once where it is wired."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        frozen=True,
+        case_sensitive=False,
+    )
+
+    appid: str | None = Field(None, validation_alias=_env("WECHAT_APPID"))
+    appsecret: SecretStr | None = Field(None, validation_alias=_env("WECHAT_APPSECRET"))
+    appsecret_file: Path | None = Field(None, validation_alias=_env("WECHAT_APPSECRET_FILE"))
+    account_kind: AccountKind = Field(
+        AccountKind.SERVICE, validation_alias=_env("WECHAT_ACCOUNT_KIND")
+    )
+    api_base: str = Field(accounts.API_BASE, validation_alias=_env("WECHAT_API_BASE"))
+    token_mode: TokenMode = Field(accounts.TOKEN_MODE, validation_alias=_env("WECHAT_TOKEN_MODE"))
+    calls_per_minute: CallsPerMinute = Field(
+        accounts.CALLS_PER_MINUTE, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
+    )
+    shared_quota: bool = Field(default=True, validation_alias=_env("WECHAT_SHARED_QUOTA"))
+    preview_groups: str | None = Field(None, validation_alias=_env("WECHAT_PREVIEW_GROUPS"))
+    #: Of the callback server; the account checks them.
+    callback_token: SecretStr | None = Field(None, validation_alias=_env("WECHAT_CALLBACK_TOKEN"))
+    callback_token_file: Path | None = Field(
+        None, validation_alias=_env("WECHAT_CALLBACK_TOKEN_FILE")
+    )
+    encoding_aes_key: SecretStr | None = Field(
+        None, validation_alias=_env("WECHAT_ENCODING_AES_KEY")
+    )
+    encoding_aes_key_file: Path | None = Field(
+        None, validation_alias=_env("WECHAT_ENCODING_AES_KEY_FILE")
+    )
+    unsubscribe_words: str | None = Field(None, validation_alias=_env("WECHAT_UNSUBSCRIBE_WORDS"))
+    resubscribe_words: str | None = Field(None, validation_alias=_env("WECHAT_RESUBSCRIBE_WORDS"))
+    unsubscribe_reply: str | None = Field(None, validation_alias=_env("WECHAT_UNSUBSCRIBE_REPLY"))
+    resubscribe_reply: str | None = Field(None, validation_alias=_env("WECHAT_RESUBSCRIBE_REPLY"))
+    replies: str | None = Field(None, validation_alias=_env("WECHAT_REPLIES"))
+    #: Read where a process begins, since texts are needed before settings; here it is checked.
+    lang: Literal["zh", "en"] | None = Field(None, validation_alias=_env("BROADCAST_LANG"))
+    accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
+    batch_size: Annotated[int, Field(ge=SMALLEST, le=LARGEST)] = Field(
+        LARGEST, validation_alias=_env("BROADCAST_BATCH_SIZE")
+    )
+    database_url: SecretStr = Field(
+        SecretStr(f"sqlite:///{VAR / 'broadcast.db'}"), validation_alias=_env("DATABASE_URL")
+    )
+    redis_url: SecretStr = Field(default_factory=_default_redis, validation_alias=_env("REDIS_URL"))
+    broker_url: SecretStr | None = Field(None, validation_alias=_env("CELERY_BROKER_URL"))
+    redis_prefix: str = Field("", max_length=40, validation_alias=_env("BROADCAST_REDIS_PREFIX"))
+    #: Longest text of a mass send in characters: 45002 above 600, the console's help says 300.
+    text_limit: Annotated[int, Field(ge=1, le=20_000)] = Field(
+        600, validation_alias=_env("BROADCAST_TEXT_LIMIT")
+    )
+    #: Multiplies every wait of ours, for trials against the simulator: 60 s become 1 s at 0.0167.
+    wait_scale: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, validation_alias=_env("BROADCAST_WAIT_SCALE")
+    )
+    #: How often a batch refused for its recipients is halved to find the bad one; each half is a
+    #: call.
+    split_depth: Annotated[int, Field(ge=0, le=13)] = Field(
+        4, validation_alias=_env("BROADCAST_SPLIT_DEPTH")
+    )
+    #: So many batches of a broadcast refused with one errcode pause it; 0: never.
+    pause_after_refusals: Annotated[int, Field(ge=0, le=1000)] = Field(
+        3, validation_alias=_env("BROADCAST_PAUSE_AFTER_REFUSALS")
+    )
+    #: So many batches of an account in doubt stop it; 0: never.
+    pause_after_doubts: Annotated[int, Field(ge=0, le=1000)] = Field(
+        3, validation_alias=_env("BROADCAST_PAUSE_AFTER_DOUBTS")
+    )
+    #: Of the HTTP API (``broadcast.rules.api_keys``); the file is read again while the API runs.
+    api_keys: SecretStr | None = Field(None, validation_alias=_env("BROADCAST_API_KEYS"))
+    api_keys_file: Path | None = Field(None, validation_alias=_env("BROADCAST_API_KEYS_FILE"))
+    #: A first call that comes later than this after it was due is held for a person.
+    late_by: Annotated[timedelta, BeforeValidator(parse_late_by)] = Field(
+        LATE_BY, validation_alias=_env("BROADCAST_LATE_BY")
+    )
+    #: Whether a message of the broker may ask for WeChat's own send to every follower.
+    enqueue_to_all: bool = Field(default=False, validation_alias=_env("BROADCAST_ENQUEUE_TO_ALL"))
+    #: 0: a draft goes out as WeChat has it by then, and nobody looks whether it was edited.
+    watch_drafts: Annotated[int, Field(ge=0, le=1)] = Field(
+        1, validation_alias=_env("BROADCAST_WATCH_DRAFTS")
+    )
+    #: Most tasks at once in one worker process; each lane that is sending takes one.
+    concurrency: Annotated[int, Field(ge=1, le=512)] = Field(
+        64, validation_alias=_env("BROADCAST_CONCURRENCY")
+    )
+
+    @classmethod
+    def settings_customise_sources(  # noqa: PLR0917 - pydantic calls it so
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read ``.env`` for what the environment does not name."""
+        del settings_cls, file_secret_settings
+        assert isinstance(dotenv_settings, DotEnvSettingsSource)
+        named = {name.lower() for name in os.environ}
+        dotenv_settings.env_vars = {
+            name: value
+            for name, value in dotenv_settings.env_vars.items()
+            if name.lower() not in named
+        }
+        return init_settings, env_settings, dotenv_settings
+
+    @field_validator("api_base", "database_url", "redis_url", "broker_url")
+    @classmethod
+    def _login_is_whole(
+        cls, value: str | SecretStr | None, field: ValidationInfo
+    ) -> str | SecretStr | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        # A `;` in the database's password is its own. REDIS_URL is the broker's, too.
+        brokers = field.field_name in {"redis_url", "broker_url"}
+        if (any_torn if brokers else torn)(text):
+            raise PydanticCustomError(_LOGIN, "login")
+        return value
+
+    @field_validator("api_base")
+    @classmethod
+    def _is_http(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            raise ValueError("api_base")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_database(cls, value: SecretStr) -> SecretStr:
+        return checked_database(value)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, value: SecretStr) -> SecretStr:
+        if ";" in value.get_secret_value():
+            # Celery, whose broker it is as well, would take it for several.
+            raise ValueError("redis_url")
+        return checked_servers(value, REDIS_SCHEMES)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _is_broker(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and checked_servers(value, BROKER_SCHEMES)
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment and ``.env``; raise :class:`SettingsError` naming a wrong value."""
+        try:
+            _refuse_empty()
+            return cls()
+        except ValidationError as error:
+            problem = _torn_login(error) or _named(error)
+        raise problem
+
+    @property
+    def redis_is_guessed(self) -> bool:
+        """Whether nobody said where Redis is, and no `broadcast up` runs that left its place."""
+        guess = self.redis_url.get_secret_value() == USUAL_REDIS
+        return guess and "redis_url" not in self.model_fields_set
+
+    def database(self) -> str:
+        """Return the database's URL with its password.
+
+        Raises SettingsError where nobody said which one, and this is no checkout: a file of its own
+        would be a stray one.
+        """
+        if not IS_CHECKOUT and "database_url" not in self.model_fields_set:
+            raise SettingsError(
+                "error.settings.no_database", name="DATABASE_URL", path=Path(".env").resolve()
+            )
+        return self.database_url.get_secret_value()
+
+    @property
+    def celery_broker_url(self) -> str:
+        """The broker's URL with its password, for Celery alone."""
+        return server_urls.for_celery((self.broker_url or self.redis_url).get_secret_value())
+
+    @property
+    def result_backend(self) -> str:
+        """Where Celery leaves the id of a broadcast that another program asked for."""
+        return server_urls.for_celery(self.redis_url.get_secret_value())
+
+    def rules(self) -> Rules:
+        """Return what follows from a call, as far as it is set; an account has its own quota."""
+        breaker = CircuitBreaker(refusals=self.pause_after_refusals, doubts=self.pause_after_doubts)
+        waits = Waits(self.wait_scale)
+        return Rules(
+            waits=waits, split_depth=self.split_depth, breaker=breaker,
+            watch_drafts=bool(self.watch_drafts),
+        )  # fmt: skip
+
+    def accounts(self) -> dict[str, Account]:
+        """Return the accounts by name; raise :class:`SettingsError` on a wrong file or secret."""
+        found = self._accounts()
+        self.refuse_unreachable(found.values())
+        return found
+
+    def _accounts(self) -> dict[str, Account]:
+        if self.accounts_file is not None:
+            # Who points it at a simulator means every account, those of a file too.
+            return accounts.from_file(self.accounts_file, api_base=self.api_base)
+        if self.appid is None and self.appsecret is None and self.appsecret_file is None:
+            return accounts.from_file(UP_ACCOUNTS) if self._is_of_up() else {}
+        # The field of a variable WECHAT_… is the account's key of the same name.
+        given = {
+            name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if _alias(field).startswith(_OF_ACCOUNT)
+        }
+        return {accounts.DEFAULT: accounts.make(accounts.DEFAULT, **given)}
+
+    def _is_of_up(self) -> bool:
+        """Return whether a `broadcast up --simulator` runs on this database."""
+        try:
+            database = UP_DATABASE.read_text("utf-8")
+        except OSError:
+            return False
+        return database == self.whole_database_url and UP_ACCOUNTS.is_file()
+
+    @property
+    def whole_database_url(self) -> str:
+        """The database's URL with its password, the same in whichever folder it is read."""
+        url = self.database_url.get_secret_value()
+        beginning, slashes, file = url.partition(":///")
+        if not (beginning.startswith("sqlite") and file):
+            return url
+        return f"{beginning}{slashes}{Path(file).resolve()}"
+
+    def left_out(self) -> Message | None:
+        """Return a warning if the accounts file lacks the account of the variables.
+
+        Raises SettingsError on a wrong file.
+        """
+        if self.accounts_file is None or self.appid is None:
+            return None
+        if self.appid in {account.appid for account in self.accounts().values()}:
+            return None
+        return Message(
+            "settings.left_out", appid=self.appid, file="BROADCAST_ACCOUNTS_FILE",
+            variable="WECHAT_APPID", path=self.accounts_file,
+        )  # fmt: skip
+
+    def account(self, name: str | None) -> Account:
+        """Return the account called *name*; with one account the name may be left out."""
+        return accounts.choose(self.accounts(), name)
+
+
+def variables() -> set[str]:
+    """Return the names of all variables that settings are read from."""
+    return {_alias(field) for field in Settings.model_fields.values()}
+
+
+def _refuse_empty() -> None:
+    """Raise SettingsError for a variable that is set to nothing.
+
+    A script that lost a value must not send with another one: that of ``.env``, or a default.
+    """
+    # An empty one of the environment hides that of `.env`.
+    given = {**environment.written(), **os.environ}
+    known = variables()
+    for name, value in given.items():
+        if name.upper() in known and not (value or "").strip():
+            raise SettingsError("error.settings.empty", name=name)
+
+
+def misspelt() -> dict[str, str]:
+    """Return the variables that look like a setting and are none, each with the one it is near.
+
+    Of the environment and of ``.env``. Other programs have variables with these beginnings too, so
+    one that is near none, or near one that is set, is left alone. Raises SettingsError.
+    """
+    given = {name.upper() for name in (*os.environ, *environment.written())}
+    known = variables()
+    unknown = sorted(name for name in given - known - _NOT_SETTINGS if name.startswith(_OURS))
+    near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in unknown}
+    return {name: found[0] for name, found in near.items() if found and found[0] not in given}
+
+
+#: How alike two names are, from 0 to 1, before one is taken for the other: WECHAT_TOKEN, which
+#: many programs have, is no WECHAT_TOKEN_MODE.
+_NEAR = 0.85
+_OF_ACCOUNT: Final = "WECHAT_"
+_OURS = ("BROADCAST_", _OF_ACCOUNT)
+#: Set by the demo for its command: the database is gone with it, so no later command can look.
+DEMO: Final = "BROADCAST_DEMO"
+#: Read elsewhere, before there are settings or beside them.
+_NOT_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT", DEMO})
+
+
+def _alias(field: FieldInfo) -> str:
+    alias = field.validation_alias
+    assert isinstance(alias, AliasChoices)
+    return str(alias.choices[0])
+
+
+_LOGIN: Final = "login"
+
+
+def _torn_login(error: ValidationError) -> SettingsError | None:
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] != _LOGIN:
+        return None
+    return SettingsError("error.settings.login", name=str(first["loc"][0]).upper())
+
+
+def _named(error: ValidationError) -> SettingsError:
+    """Report the first wrong value by the name that the person wrote."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]).upper()
+    if (kind := first["type"]) in {OPTION, AMQP_OPTION}:
+        return SettingsError(f"error.settings.{kind}", name=name, options=first["ctx"]["options"])
+    return SettingsError(f"error.settings.{name}", name=name)

@@ -1,0 +1,225 @@
+"""What came back from WeChat: its counts of a broadcast, article addresses, what a review refused.
+
+The counts are WeChat's own, and rounded by it: it pushes them when a job has nearly ended.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from broadcast.message import Message
+from broadcast.rules.finish_events import (
+    FAIL,
+    REVIEWS,
+    SUCCESS,
+    Article,
+    Copyright,
+    Ending,
+    FinishEvent,
+    ending,
+    plain,
+    review,
+)
+from broadcast.rules.reports import BatchLine, Did, OperatorAction, Report
+from broadcast.rules.states import STOPPED_JOB, BatchState
+from broadcast.views.objects import utc_if_any
+from broadcast.views.words import Joined, Moment, Shortened, printable, suffix
+
+#: CheckState of a job none of whose articles is a reprint.
+_NO_REPRINT = 1
+#: Most addresses that are listed; a message has eight articles.
+_MOST = 8
+#: Characters of an address that are shown; WeChat's have about 200.
+_LONGEST_URL = 400
+
+
+def lines(report: Report) -> Iterator[Message]:
+    """Yield WeChat's counts, or that there are none, and what it said of the articles."""
+    figures, accepted = report.delivered, report.batches["accepted"]
+    if figures.jobs:
+        yield Message("delivered.counts", parts=Joined(list(_figures(report)), "separator"))
+        # While batches are still counted, and without a count, nobody knows that.
+        if figures.counts.sent == 0 and figures.jobs == accepted:
+            empty = figures.counts.total == 0
+            yield Message("delivered.nobody_listed" if empty else "delivered.nobody")
+    elif accepted and not report.results_due:
+        # No poll is to come: what is not known by now may never be.
+        yield from _no_counts(report.batch_list)
+    yield from _articles(report)
+    yield from _copyright(report)
+    yield from _odd(report)
+    for line in report.batch_list:
+        if line.is_unverified:
+            yield Message("delivered.unverified", n=line.n, msg_id=line.msg_id)
+
+
+def _no_counts(batches: Sequence[BatchLine]) -> Iterator[Message]:
+    """Yield why there are no counts: an event is missing, or nobody knows of which job it is."""
+    unnamed = [line.n for line in batches if line.is_unnamed]
+    if unnamed:
+        yield Message(f"delivered.unnamed{suffix(len(unnamed))}", numbers=Shortened(unnamed))
+    if not unnamed or any(line.is_taken and line.msg_id is not None for line in batches):
+        yield Message("delivered.no_counts")
+
+
+def _figures(report: Report) -> Iterator[Message]:
+    counts = report.delivered.counts
+    if counts.sent is not None:
+        yield Message("delivered.sent", n=counts.sent)
+    if counts.eligible is not None:
+        yield Message("delivered.eligible", n=counts.eligible)
+    if counts.total is not None:
+        yield Message("delivered.total", n=counts.total)
+    if counts.errors:
+        yield Message("delivered.errors", n=counts.errors)
+    stopped = [line for line in report.batch_list if line.finish and not line.is_taken]
+    ended = report.batches["accepted"] + len(stopped)
+    if report.delivered.jobs < ended:
+        yield Message("delivered.jobs", n=report.delivered.jobs, total=ended)
+
+
+def _articles(report: Report) -> Iterator[Message]:
+    found: dict[Article, None] = {}
+    for line in report.batch_list:
+        found.update(dict.fromkeys(line.finish.articles if line.finish else ()))
+    for article in list(found)[:_MOST]:
+        recall = _recall_of(article, report)
+        name = "delivered.article"
+        if recall is not None:
+            perhaps = "delivered.article_perhaps_recalled"
+            name = perhaps if recall.maybe else "delivered.article_recalled"
+        yield Message(
+            name, n=article.n, url=printable(article.url, longest=_LONGEST_URL),
+            at=recall and Moment(recall.at, report.now),
+        )  # fmt: skip
+    if len(found) > _MOST:
+        yield Message("delivered.more_articles", n=len(found) - _MOST)
+
+
+def _recall_of(article: Article, report: Report) -> OperatorAction | None:
+    """Return the recall after which an article opens no more, a certain one before a possible."""
+    done = report.operator_actions.actions if report.operator_actions else ()
+    pages = {line.msg_id: line.finish.articles for line in report.batch_list if line.finish}
+    mine = [
+        one for one in done
+        if one.did is Did.RECALL and one.article in {None, article.n}
+        # Of a job of another broadcast, which has the same page, nothing more is known here.
+        and article in pages.get(one.msg_id, [article])
+    ]  # fmt: skip
+    return min(mine, key=lambda one: (one.maybe, one.at), default=None)
+
+
+def _copyright(report: Report) -> Iterator[Message]:
+    found: dict[Copyright, None] = {}
+    for line in report.batch_list:
+        checked = (
+            line.finish if line.finish and (line.finish.check_state or 0) > _NO_REPRINT else None
+        )
+        found.update(dict.fromkeys(checked.copyright if checked else ()))
+    for one in list(found)[:_MOST]:
+        allowed = "delivered.reprint" if one.may_reprint else "delivered.reprint_forbidden"
+        yield Message(
+            allowed, n=one.n, url=printable(one.original_url or "?", longest=_LONGEST_URL)
+        )
+
+
+def _odd(report: Report) -> Iterator[Message]:
+    """Name accepted batches of which WeChat pushed another word than success."""
+    for line in report.batch_list:
+        if line.finish is None or _is_plain(line.finish):
+            continue
+        if ending(line.finish.status, line.finish.counts) is not Ending.REFUSED:
+            sent = line.finish.counts.sent
+            name = "delivered.odd_uncounted" if sent is None else "delivered.odd"
+            yield Message(name, n=line.n, status=status(line.finish), sent=sent)
+
+
+def _is_plain(event: FinishEvent) -> bool:
+    return status(event).id == "finish.success"
+
+
+def status(event: FinishEvent) -> Message:
+    """Return what WeChat's word for the end of a job means."""
+    return meaning(event.status)
+
+
+def meaning(status: str) -> Message:
+    """Return what a word of WeChat's for the end of a job means, ``err(20001)`` say."""
+    number = review(status)
+    if number is not None:
+        known = f"finish.err.{number}" if number in REVIEWS else "finish.err.other"
+        return Message(known, n=number)
+    word = plain(status)
+    names = {SUCCESS: "finish.success", FAIL: "finish.fail"}
+    return Message(names.get(word, "finish.other"), status=printable(status) or "-")
+
+
+def event_as_json(event: FinishEvent) -> dict[str, Any]:
+    """Return a finish event."""
+    return {
+        "status": event.status, **asdict(event.counts),
+        "articles": [asdict(one) for one in event.articles],
+        "copyright": [asdict(one) for one in event.copyright],
+        "check_state": event.check_state,
+        "at": utc_if_any(event.created_at),
+    }  # fmt: skip
+
+
+#: What stopped it where it was not what the content says.
+_OTHER_FIXES = {
+    30001: "check_failed", 30002: "no_reprint", 30003: "reprint", 40001: "administrator_refused",
+    40002: "administrator_silent",
+}  # fmt: skip
+
+
+def fix(status: str) -> Message:
+    """Return what to do after a word of WeChat's for the end of a job, ``err(20001)`` say."""
+    return Message(f"finish.fix.{_kind(status)}")
+
+
+def review_steps(report: Report) -> Iterator[Message]:
+    """Yield what to do about the batches of *report* that were stopped so."""
+    for kind, numbers in by_fix(report, [line.n for line in report.batch_list]).items():
+        yield Message(
+            f"next_step.reviewed{suffix(len(numbers))}", numbers=Shortened(numbers),
+            fix=Message(f"finish.fix.{kind}"),
+        )  # fmt: skip
+
+
+def listing(report: Report) -> Iterator[Message]:
+    """Yield the command that lists their followers, where it is known who they are."""
+    known = report.audience["planned"] is not None
+    if known and any(map(is_stopped, report.batch_list)):
+        yield Message("next_step.reviewed_list", id=report.id)
+
+
+def by_fix(report: Report, numbers: Collection[int]) -> dict[str, list[int]]:
+    """Return which of the batches *numbers* were stopped so, by what is to be done."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for line in report.batch_list:
+        if line.n in numbers and is_stopped(line):
+            found[_kind(line.finish.status if line.finish else FAIL)].append(line.n)
+    return found
+
+
+def blames_content(line: BatchLine) -> bool:
+    """Tell whether it is the content that was refused, as far as WeChat says."""
+    return is_stopped(line) and _kind(line.finish.status if line.finish else FAIL) in _OF_CONTENT
+
+
+_OF_CONTENT = frozenset({"content", "no_reprint"})
+
+
+def is_stopped(line: BatchLine) -> bool:
+    """Tell whether WeChat stopped the batch's job after it had accepted it."""
+    return line.state is BatchState.REFUSED and line.reason in STOPPED_JOB
+
+
+def _kind(status: str) -> str:
+    number = review(status)
+    if number is None or number not in REVIEWS:
+        return "unknown"
+    return _OTHER_FIXES.get(number, "content")

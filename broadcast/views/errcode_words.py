@@ -1,0 +1,132 @@
+"""Fixes: what an operator does about one of WeChat's errcodes, or what happens automatically."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Final
+
+from broadcast.message import Message
+from broadcast.rules.calls import policy
+from broadcast.rules.calls.outcomes import SPLITTABLE, Endpoint, Outcome, meaning
+
+#: Codes that stop an account and have a fix of their own.
+OF_ACCOUNTS = frozenset({
+    40001, 40013, 40125, 40164, 40243, 41002, 41004, 48001, 48003, 48004, 50002, 89501, 89503,
+    89506, 89507,
+})  # fmt: skip
+#: Codes of a mass send that have a fix of their own beside those.
+OF_SENDS = frozenset({
+    40001, 40003, 40007, 40130, 42010, 45002, 45009, 45011, 45028, 45064, 45065, 45086,
+})  # fmt: skip
+#: Codes that a call for the access_token ends with for another reason than a mass send.
+OF_TOKENS = frozenset({45009})
+#: Where in WeChat's console a person fixes it.
+PLACES = {
+    **dict.fromkeys((40001, 40013, 40125, 40164, 40243, 41002, 41004), "console.secret"),
+    48001: "console.permissions",
+}
+
+
+def lines(errcode: int) -> Iterator[Message]:
+    """Yield what to do about *errcode*: the fix, where in WeChat's console, and the command."""
+    stops = meaning(Endpoint.MASS_SEND, errcode).outcome is Outcome.STOP_ACCOUNT
+    if stops and errcode in OF_ACCOUNTS:
+        yield Message("explain.fix", fix=of_account(errcode))
+    elif errcode in OF_SENDS:
+        yield Message("explain.fix", fix=Message(f"fix.send.{errcode}"))
+    else:
+        yield of_call(errcode)
+    if errcode in OF_TOKENS:
+        yield Message("explain.token", fix=Message(f"fix.token.{errcode}"))
+    elif errcode in OF_ACCOUNTS and not stops:
+        yield Message("explain.token", fix=of_account(errcode))
+    if errcode in PLACES:
+        yield Message("explain.where", place=Message(PLACES[errcode]))
+    if stops and errcode in OF_ACCOUNTS:
+        yield Message("explain.unhalt")
+
+
+def of_account(errcode: int | None) -> Message:
+    """Return what a person does about an account that WeChat refuses with *errcode*."""
+    if errcode in OF_ACCOUNTS:
+        return Message(f"fix.account.{errcode}")
+    return Message("fix.account")
+
+
+def of_call(errcode: int) -> Message:
+    """Return what to do about a mass send that ended with *errcode*, or what follows anyway."""
+    ended = meaning(Endpoint.MASS_SEND, errcode).outcome
+    if ended is Outcome.BAD_RECIPIENTS and errcode not in SPLITTABLE:
+        return Message("fix.bad_list")
+    if ended is Outcome.UNKNOWN:
+        return Message(
+            "fix.unknown",
+            tries=policy.UNKNOWN_TRIES,
+            hours=round(policy.asked_for(policy.UNKNOWN_TRIES) / timedelta(hours=1)),
+            window=policy.REPEAT_WINDOW // timedelta(hours=1),
+        )
+    return Message(f"fix.{ended}")
+
+
+#: A mass send does not end with these. By the call that does: the codes, and the text of their fix.
+_CALLS: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = {
+    "upload": {
+        "format": (40004, 40005, 40137),
+        "size": (40006, 40009, 40010, 40011, 40012, 45001),
+        "empty": (41005, 44001),
+        "length": (45007,),
+        "transcoding": (46007,),
+    },
+    "draft": {
+        "length": (45003, 45004, 45005, 45006, 45008),
+        "empty": (44003,),
+        "cover": (40128,),
+        "in_use": (48005,),
+    },
+    "tags": {
+        "most": (45056,),
+        "followers": (45057,),
+        "system": (45058,),
+        "of_a_follower": (45059,),
+        "name": (45157, 45158),
+    },
+    "speed": {"level": (45083, 45084), "again": (45085,)},
+    "recall": {"msg_id": (40059,), "article": (40060,), "too_early": (40065,)},
+    "preview": {"wechat_id": (40132,)},
+    "quota": {"month": (48006,), "interface": (76003, 76021, 76022)},
+    "custom": {"not_ours": (45015, 45047, 45100)},
+    "menu": {"not_ours": (46003, *range(65301, 65318))},
+}
+OF_OTHERS: Final[Mapping[int, tuple[str, str]]] = {
+    code: (call, fix)
+    for call, fixes in _CALLS.items() for fix, codes in fixes.items() for code in codes
+}  # fmt: skip
+#: A mass send ends with these too, and elsewhere they mean something else.
+ELSEWHERE: Final = frozenset({
+    40003, 40007, 40008, 40032, 43004, 45009, 45159, 48001, 49003, 89504, 89505,
+})  # fmt: skip
+
+
+def is_of_others(errcode: int) -> bool:
+    """Return whether only other calls than a mass send end with *errcode*."""
+    return errcode in OF_OTHERS
+
+
+def of_others(errcode: int) -> Iterator[Message]:
+    """Yield which call ends with *errcode*, and what to do."""
+    call, fix = OF_OTHERS[errcode]
+    yield Message("explain.call", call=Message(f"explain.call.{call}"))
+    yield Message("explain.fix", fix=Message(f"fix.{call}.{fix}"))
+
+
+def fix_of_upload(errcode: int) -> Message | None:
+    """Return what to do about a file that WeChat refused with *errcode*; None: no file's fault."""
+    call, fix = OF_OTHERS.get(errcode, ("", ""))
+    return Message(f"fix.{call}.{fix}") if call == "upload" else None
+
+
+def beside(errcode: int) -> Iterator[Message]:
+    """Yield what *errcode* of a mass send means elsewhere, and what to do there."""
+    if errcode in ELSEWHERE:
+        yield Message("explain.elsewhere", fix=Message(f"fix.elsewhere.{errcode}"))

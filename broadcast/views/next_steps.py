@@ -1,0 +1,211 @@
+"""Next steps: who stopped a broadcast and why, and for each doubt and refusal the one command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.jobs import Job
+from broadcast.rules.reports import Conflict, InFlight, Report, RetryGroup, total
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from broadcast.views import delivered, job_words, report_lines, resend
+from broadcast.views.words import (
+    MOST_NAMED,
+    Between,
+    FollowerCount,
+    Moment,
+    Shortened,
+    Speaker,
+    suffix,
+)
+
+if TYPE_CHECKING:
+    from broadcast.rules.overlap import Newer
+
+#: Most codes for which the command is written out.
+MOST_EXPLAINED = 3
+
+
+@frozen
+class Doubt:
+    """A batch in doubt, and where a person looks for it."""
+
+    n: int
+    size: int | None
+    #: Between which calls it may have been sent; None: each was refused in the end.
+    first: datetime | None
+    last: datetime | None
+    #: The msg_ids that replies of WeChat's named.
+    msg_ids: Sequence[int]
+    #: Jobs that ended at that time, that no batch has, and that can be it.
+    jobs: Sequence[Job] = ()
+
+
+@frozen
+class Circumstances:
+    """What is known of a broadcast beside its report."""
+
+    doubts: Sequence[Doubt] = ()
+    left_over: Sequence[RetryGroup] = ()
+    #: By number, of batches called not sent: the jobs that ended at that time and can be them.
+    contradicted: Mapping[int, Sequence[Job]] = field(default_factory=dict)
+    #: By number, of batches that count as sent as a job that nobody knows: the same.
+    unnamed: Mapping[int, Sequence[Job]] = field(default_factory=dict)
+    #: Of what a retry would call again: whose key WeChat no longer knows, and its last call's age.
+    forgotten: Mapping[int, timedelta] = field(default_factory=dict)
+    #: Batches that a review refused by a msg_id that an operator alone gave them.
+    named_by_word: Mapping[int, int] = field(default_factory=dict)
+    conflicts: Sequence[Conflict] = ()
+    #: Who of its rest got a newer broadcast, or may have, or will.
+    newer: Newer | None = None
+    #: Whether a later command will find it: of the demo's nothing is left.
+    stays: bool = True
+
+
+def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
+    """Yield what a person can do about a broadcast, and what a person has said of it.
+
+    *report* with its batches.
+    """
+    yield from _cancelled(report)
+    yield from _doubts(report, beside.doubts)
+    # Before the command by which it could be sent twice.
+    yield from _contradicted(report, beside.contradicted)
+    if report.batches["refused"] and not report.gate(GateKind.CANCEL):
+        yield from _retry(report, beside.left_over)
+        yield from _forgotten(beside.forgotten)
+    yield from _offered(report, beside.unnamed)
+    yield from delivered.review_steps(report)
+    for n, msg_id in list(beside.named_by_word.items())[:MOST_NAMED]:
+        yield Message("next_step.named_by_word", id=report.id, n=n, msg_id=msg_id)
+    again = list(resend.resend_steps(report, beside.newer))
+    yield from again or delivered.listing(report)
+    yield from explain(report)
+    if beside.stays:
+        yield from _completed(report)
+    for one in beside.conflicts:
+        yield Message(
+            "next_step.conflict", n=one.n, at=Moment(one.at, report.now), word=one.word,
+            msg_id=one.msg_id or "-",
+        )  # fmt: skip
+
+
+def _cancelled(report: Report) -> Iterator[Message]:
+    """Yield who cancelled a broadcast, and what to do where nobody knows for whom it was."""
+    gate = report.gate(GateKind.CANCEL)
+    if gate is not None:
+        yield Message(
+            "next_step.cancelled_by", who=Speaker(gate.closed_by, gate.why),
+            at=Moment(gate.closed_at, report.now),
+        )  # fmt: skip
+        if report.audience["planned"] is None and report_lines.asked_for(report):
+            yield Message("next_step.undecided")
+
+
+def _doubts(report: Report, doubts: Sequence[Doubt]) -> Iterator[Message]:
+    if any(doubt.first for doubt in doubts):
+        yield Message("next_step.doubts")
+    for doubt in doubts[:MOST_NAMED]:
+        yield _doubt(report, doubt)
+        yield from job_words.offers(doubt.jobs, report.id, doubt.n, now=report.now)
+    if len(doubts) > MOST_NAMED:
+        yield Message("next_step.more_doubts", n=len(doubts) - MOST_NAMED, id=report.id)
+
+
+def _doubt(report: Report, doubt: Doubt) -> Message:
+    facts: dict[str, object] = {"n": doubt.n, "size": FollowerCount(doubt.size), "id": report.id}
+    if doubt.first is None or doubt.last is None:
+        # Replies that came late refused every call of it.
+        return Message("next_step.doubt_refused", **facts)
+    facts["at"] = Between(first=doubt.first, last=doubt.last, now=report.now)
+    if doubt.msg_ids:
+        # "Sent" alone takes the only one.
+        name = "next_step.doubt_several" if len(doubt.msg_ids) > 1 else "next_step.doubt_named"
+        return Message(name, msg_ids=list(doubt.msg_ids), **facts)
+    return Message("next_step.doubt", **facts)
+
+
+def _retry(report: Report, left_over: Sequence[RetryGroup]) -> Iterator[Message]:
+    again = [group for group in left_over if group.verdict is RetryVerdict.AGAIN]
+    denied = [group for group in again if group.reason is Reason.SAID_NOT_SENT]
+    passing = [group for group in again if group not in denied]
+    if passing:
+        yield Message(f"next_step.retry{several(passing)}", id=report.id, **together(passing))
+    if denied:
+        yield Message(f"next_step.retry_verdict{several(denied)}", id=report.id, **together(denied))
+    left = [group for group in left_over if group.verdict is RetryVerdict.SUPPRESSED]
+    if left:
+        yield Message(
+            f"next_step.suppressed{several(left)}", id=report.id, account=report.account,
+            **together(left),
+        )  # fmt: skip
+
+
+def _forgotten(forgotten: Mapping[int, timedelta]) -> Iterator[Message]:
+    """Warn before the retry, not after it."""
+    if forgotten:
+        yield Message(
+            f"next_step.forgotten{suffix(len(forgotten))}",
+            numbers=Shortened(sorted(forgotten)), age=min(forgotten.values()),
+        )  # fmt: skip
+
+
+def _contradicted(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
+    """Name the jobs that speak against an operator's "not sent"."""
+    for n, mine in list(jobs.items())[:MOST_NAMED]:
+        yield Message("next_step.contradicted", n=n)
+        yield from _offered(report, {n: mine})
+
+
+def _offered(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
+    """Offer, by the number of a batch, the jobs that can be it."""
+    for n, mine in list(jobs.items())[:MOST_NAMED]:
+        yield from job_words.offers(mine, report.id, n, now=report.now)
+
+
+def explain(report: Report) -> Iterator[Message]:
+    """Name the command that explains WeChat's codes, where nothing or not all went out."""
+    if report.state not in {BroadcastState.FAILED, BroadcastState.PARTIAL}:
+        return
+    refused = [line.errcode for line in report.batch_list if line.state is BatchState.REFUSED]
+    for code in sorted({code for code in refused if code is not None})[:MOST_EXPLAINED]:
+        yield Message("next_step.explain", code=code)
+
+
+def _completed(report: Report) -> Iterator[Message]:
+    """Name what is left where every batch was accepted: who it was, and WeChat's own report."""
+    if report.state is not BroadcastState.COMPLETED:
+        return
+    # Of a list that is WeChat's, nobody here knows who they are.
+    if report.audience["planned"] is not None:
+        yield Message("next_step.completed", id=report.id)
+    if report.results_due:
+        yield Message("next_step.results", id=report.id)
+
+
+def together(groups: Sequence[RetryGroup]) -> dict[str, object]:
+    """Return the facts of all batches in *groups*: the first numbers, and how many follow."""
+    numbers = sorted(n for group in groups for n in group.numbers)
+    followers = FollowerCount(total(group.followers for group in groups))
+    return {"numbers": Shortened(numbers), "followers": followers}
+
+
+def several(groups: Sequence[RetryGroup]) -> str:
+    """Return how the id of a text about *groups* ends."""
+    return suffix(sum(len(group.numbers) for group in groups))
+
+
+def in_flight(calls: Iterable[InFlight], now: datetime) -> Iterator[Message]:
+    """Yield the calls that no word stops any more, and those whose worker is gone."""
+    for call in calls:
+        yield Message(
+            "next_step.in_flight" if call.driven else "next_step.left_behind",
+            id=call.broadcast_id, n=call.n, size=FollowerCount(call.size),
+            at=Moment(call.since, now),
+        )  # fmt: skip

@@ -1,0 +1,176 @@
+"""A broadcast as an object for programs, with sums alone: in lists and in webhooks.
+
+Moments are in UTC, counts are numbers, and no word depends on a language.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.content import preview
+from broadcast.rules.finish_events import Counts, Delivered
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.blockers import Blocker
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BroadcastState, Reason
+
+
+def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
+    """Return the object; *error* is what kept a command from doing all that it was to do.
+
+    Raises ValueError if the report's content is none.
+    """
+    return {
+        "id": report.id,
+        "state": report.state.value,
+        "reason": word(report.failed_uncalled),
+        "account": report.account,
+        "key": report.key,
+        "title": report.title,
+        "content": _content(report.content),
+        "created_by": report.created_by,
+        "priority": report.priority,
+        "to": _to(report),
+        "selection": json.loads(report.selection or "{}"),
+        "audience": report.audience,
+        "recipients": report.recipients,
+        "batches": report.batches,
+        "blockers": [_blocker(one) for one in blockers.of(report)],
+        "calls": report.calls,
+        "delivered": _delivered(report.delivered),
+        "created_at": utc_if_any(report.created_at),
+        "scheduled_at": utc_if_any(report.scheduled_at),
+        "started_at": utc_if_any(report.started_at),
+        "finished_at": utc_if_any(report.finished_at),
+        "error": error,
+    }
+
+
+def _content(canonical: str) -> dict[str, str]:
+    value = json.loads(canonical)
+    return {"msgtype": value["msgtype"], "preview": preview(value)}
+
+
+def _to(report: Report) -> dict[str, Any]:
+    """Return whom it goes to, as a request says it; a list is not repeated."""
+    said = json.loads(report.audience_spec)
+    match report.audience_kind:
+        case "followers":
+            tag = said.get("tag_id")
+            return {"followers": True} if tag is None else {"followers": True, "with_tag": tag}
+        case "tag":
+            return {"tag_id": said.get("tag_id")}
+        case "everyone":
+            return {"to_all": True}
+        case "openids":
+            return {"openids": True}
+    # Of a newer release.
+    return {report.audience_kind: True}
+
+
+def _blocker(one: Blocker) -> dict[str, Any]:
+    return {
+        "cause": one.cause.value, "reason": word(one.reason), "errcode": one.errcode,
+        "errmsg": one.errmsg, "since": utc_if_any(one.since), "until": utc_if_any(one.until),
+        "who": one.who, "why": one.why, "count": one.count, "broadcasts": list(one.broadcasts),
+        "batch": one.batch, "command": one.command, "path": one.path and one.path.value,
+    }  # fmt: skip
+
+
+def _delivered(figures: Delivered) -> dict[str, Any]:
+    """Return WeChat's counts; without any each is null, never 0."""
+    return {**asdict(figures.counts if figures.jobs else Counts()), "jobs": figures.jobs}
+
+
+def word(reason: Reason | None) -> str | None:
+    """Return a reason as programs read it."""
+    return reason.value if reason else None
+
+
+def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
+    """Return a moment as programs read it; *timespec* is that of ``datetime.isoformat``."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def utc_if_any(moment: datetime | None) -> str | None:
+    """Return the same of a moment that there may be none of."""
+    return None if moment is None else utc(moment)
+
+
+class WebhookState(StrEnum):
+    """What became of an event."""
+
+    #: It is to be delivered, for the first time or once more.
+    WAITING = "waiting"
+    #: The receiver answered 2xx.
+    DELIVERED = "delivered"
+    #: The receiver answered 410, or a day passed; only a person has it tried again.
+    GIVEN_UP = "given_up"
+
+
+def event_id(broadcast_id: str, version: int) -> str:
+    """Return the id of an event, the same at each try: of which broadcast, and which version."""
+    return f"{broadcast_id}-{version}"
+
+
+def event_kind(state: BroadcastState) -> str:
+    """Return the ``type`` of an event."""
+    return f"broadcast.{state.value}"
+
+
+def event_body(kind: str, data: Mapping[str, Any], *, version: int, at: datetime) -> str:
+    """Return what is posted, in ASCII, so that every database gives back the signed bytes."""
+    event = {
+        "type": kind,
+        "timestamp": utc(at),
+        "version": version,
+        "data": data,
+    }
+    return json.dumps(event, separators=(",", ":"))
+
+
+def event_digest(
+    state: BroadcastState, recipients: Mapping[str, int | None], batches: Mapping[str, int]
+) -> str:
+    """Return what is reported once: state and sets. WeChat's counts, which come later, are not."""
+    sets = {name: n for name, n in batches.items() if name != "finished"}
+    facts = [state.value, recipients, sets]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@frozen
+class Webhook:
+    """An event as it is stored."""
+
+    broadcast_id: str
+    version: int
+    account: str
+    kind: str
+    state: WebhookState
+    url: str = field(repr=False)
+    #: Since then.
+    tries: int
+    #: Of the last answer; None: there was none.
+    http_status: int | None
+    #: Why the last try failed.
+    problem: Message | None
+    created_at: datetime
+    tried_at: datetime | None
+    #: When it is tried next; None: it is not.
+    due_at: datetime | None
+    #: From when on the day is counted in which it is tried: the event, or a person's retry.
+    since: datetime
+    closed_at: datetime | None
+
+    @property
+    def id(self) -> str:
+        """Its id as the receiver knows it."""
+        return event_id(self.broadcast_id, self.version)

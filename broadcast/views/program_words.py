@@ -1,0 +1,68 @@
+"""What refuses a program's request, in its words: members of the body, not options of a command."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from broadcast.errors import BroadcastError
+from broadcast.message import Message
+from broadcast.stored_message import UNREADABLE
+from broadcast.views.texts import Language, Texts
+
+#: Where a message of the broker says its idempotency key.
+KEY: Final = '"key"'
+_VALUES: Final = (
+    "account", "at", "content", "exclude", "late-by", "priority", "sample", "title",
+    "with-tag",
+)  # fmt: skip
+_FLAGS: Final = ("again", "ignore-suppression", "only-current", "spread-days")
+_MEMBERS: Final = {
+    **{f"--{name}": f'"{name.replace("-", "_")}"' for name in _VALUES},
+    **{f"--{name}": f'"{name.replace("-", "_")}": true' for name in _FLAGS},
+    "--followers": '"audience": {"followers": true}', "--openids": '"audience": {"openids": […]}',
+    **{f"--{name}": f'"msgtype": "{name}"' for name in ("mpnews", "video", "voice")},
+    "--tag": '"audience": {"tag_id": ID}', "--to-all": '"audience": {"to_all": true, …}',
+    "--set": '"set"', "--sent": '"sent": true',
+}  # fmt: skip
+#: A command, which keeps its options, up to the end of its sentence; or an option.
+_COMMAND_OR_OPTION: Final = re.compile(
+    r"`broadcast [^`]*`|\bbroadcast [a-z-]+(?: [\w{}=/@-]+)*|--[a-z]+(?:-[a-z]+)*"
+)
+
+
+def refusal(message: Message, texts: Texts, *, key: str = KEY) -> str:
+    """Return in one line why a request was refused, or that this release has no text for it.
+
+    It may quote the request, so nothing of it acts on a terminal or on a log. *key*: where a
+    program says its idempotency key.
+    """
+    try:
+        words = in_members(texts(text_of(message.id, texts), **message.facts), key=key)
+    except (KeyError, ValueError, TypeError):
+        # Kept by another release, under an id or with facts of its own.
+        return texts(UNREADABLE)
+    return "".join(sign if sign.isprintable() else "?" for sign in words)
+
+
+def text_of(message_id: str, texts: Texts) -> str:
+    """Return the id of the text for programs, where what they can do is not what a command can."""
+    own = f"by_program.{message_id}"
+    return own if texts.has(own) else message_id
+
+
+def explained(what: BroadcastError | Message, language: Language = "en") -> str:
+    """Return an error, or a notice, in one line, for a program's log or its user."""
+    return refusal(what if isinstance(what, Message) else what.message, Texts(language))
+
+
+def notices(made: Iterable[Message], texts: Texts, *, key: str = KEY) -> list[dict[str, str]]:
+    """Return the notices on a broadcast that was stored, as JSON has them."""
+    return [{"code": one.id, "text": refusal(one, texts, key=key)} for one in made]
+
+
+def in_members(text: str, *, key: str = KEY) -> str:
+    """Return *text* with the members of a request in place of the options of ``send``."""
+    members = {**_MEMBERS, "--key": key}
+    return _COMMAND_OR_OPTION.sub(lambda found: members.get(found[0], found[0]), text)

@@ -1,0 +1,159 @@
+"""Sending a corrected content: to the whole list, or only to those who cannot have got the first.
+
+Once WeChat has taken a part of a broadcast, the same list again would reach that part twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from broadcast.message import Message
+from broadcast.rules import reports
+from broadcast.rules.calls.outcomes import content_stays_refused
+from broadcast.rules.content import PLACEHOLDER
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.media import NO_SUCH_MEDIA
+from broadcast.rules.reports import BatchLine, Report, total
+from broadcast.rules.states import STOPPED_JOB, BatchState, BroadcastState, Reason
+from broadcast.views import delivered
+from broadcast.views.words import FollowerCount, Shortened, suffix
+
+if TYPE_CHECKING:
+    from broadcast.rules.overlap import Newer
+
+S = BroadcastState
+
+
+def may_have_reached_some(report: Report) -> bool:
+    """Return whether anybody has got it, or may have, for all that WeChat or an operator said."""
+    sent = report.batches["accepted"] or report.batches["in_doubt"]
+    return bool(sent or _maybe_sent(report) or said_not_sent(report))
+
+
+def said_not_sent(report: Report) -> list[BatchLine]:
+    """Return the batches that are refused by an operator's verdict alone."""
+    return [
+        line for line in report.batch_list
+        if line.state is BatchState.REFUSED and line.reason is Reason.SAID_NOT_SENT
+    ]  # fmt: skip
+
+
+def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message]:
+    """Yield how a corrected content is sent to the rest alone, where WeChat refused the first one.
+
+    Nothing where nobody can have got it, and nothing where a resume or a retry sends the rest.
+    *newer*: who of the rest got a newer broadcast.
+    """
+    if newer is not None and newer.followers:
+        yield Message("resend.reached", count=newer.followers, ids=Shortened(newer.ids))
+        if newer.followers >= sum(report.recipients[name] or 0 for name in _REST):
+            if report.state is not S.CANCELLED and report.recipients["waiting"]:
+                yield Message("resend.close", id=report.id)
+            yield from _by_word(report)
+            return
+    # Of a list that is WeChat's, nobody can say who the rest are.
+    listed = report.audience["planned"] is not None
+    if listed and _is_content_refused(report) and may_have_reached_some(report):
+        if newer is not None and newer.followers:
+            # The list has to lose them first.
+            commands = reports.rest_listing(report.id, _filled(report))
+            yield Message("resend.list", commands=reports.rest_lines(commands))
+        else:
+            blamed = "resend.rest" if _is_content_blamed(report) else "resend.rest_same"
+            yield Message(blamed, commands=reports.rest_lines(_commands(report)))
+        if _is_media_gone(report):
+            yield Message("resend.media_gone")
+        if report.recipients["in_doubt"] or _maybe_sent(report):
+            yield Message("resend.without_doubts")
+        yield from _by_word(report)
+    elif report.state is S.CANCELLED:
+        # A retry is refused, so a new broadcast is all that is left for them.
+        commands = reports.rest_listing(report.id, _filled(report))
+        if listed and commands:
+            yield Message("resend.list", commands=reports.rest_lines(commands))
+        yield from _by_word(report)
+
+
+#: The sets of those who were not sent it.
+_REST = ("cancelled", "refused", "waiting")
+
+
+def numbers(report: Report) -> list[int]:
+    """Return the batches of the rest; none where nothing is said of it, or nobody knows it."""
+    if report.audience["planned"] is None:
+        return []
+    if report.state is not S.CANCELLED and not _is_content_refused(report):
+        return []
+    if not report.batch_list:
+        return [0]
+    states = {BatchState.CANCELLED, BatchState.REFUSED, BatchState.PLANNED}
+    return [line.n for line in report.batch_list if line.state in states]
+
+
+#: At rest: nothing more of it is called automatically.
+_ENDED = frozenset({S.HELD, S.PARTIAL, S.FAILED, S.CANCELLED})
+_MAYBE_SENT = frozenset({BatchState.CALLING, BatchState.UNKNOWN})
+
+
+def _maybe_sent(report: Report) -> bool:
+    return any(line.state in _MAYBE_SENT for line in report.batch_list)
+
+
+def _is_content_refused(report: Report) -> bool:
+    breaker = report.gate(GateKind.BREAKER)
+    if breaker is not None:
+        return content_stays_refused(breaker.reason, breaker.errcode)
+    if report.state not in _ENDED or report.recipients["waiting"]:
+        return False
+    return any(
+        line.state is BatchState.REFUSED
+        and (line.reason in STOPPED_JOB or content_stays_refused(line.reason, line.errcode))
+        for line in report.batch_list
+    )
+
+
+def _is_content_blamed(report: Report) -> bool:
+    """Tell whether anything but a review refused it, or a review because of the content."""
+    reviewed = [line for line in report.batch_list if line.reason in STOPPED_JOB]
+    others = [
+        line for line in report.batch_list
+        if line not in reviewed and content_stays_refused(line.reason, line.errcode)
+    ]  # fmt: skip
+    return not reviewed or bool(others) or any(map(delivered.blames_content, reviewed))
+
+
+def _filled(report: Report) -> list[str]:
+    return [name for name, count in report.recipients.items() if count]
+
+
+def _commands(report: Report) -> Iterator[str]:
+    """Yield the commands that list the rest and send to it; never to those in doubt."""
+    yield from reports.rest_listing(report.id, _filled(report))
+    said = _CONTENTS.get(report.msgtype, "--content FILE.json")
+    yield f"broadcast send --account {report.account} --openids {reports.REST_FILE} {said}"
+
+
+#: How another content of the same kind is given, with a placeholder that is refused where pasted.
+_CONTENTS = {
+    "text": f"--text {PLACEHOLDER}", "image": "--image FILE", "voice": "--voice FILE",
+    "mpvideo": "--video FILE", "mpnews": "--draft TITLE",
+}  # fmt: skip
+_FILES = frozenset({"image", "voice", "mpvideo"})
+
+
+def _is_media_gone(report: Report) -> bool:
+    if report.msgtype not in _FILES:
+        return False
+    return any(line.errcode == NO_SUCH_MEDIA for line in report.batch_list)
+
+
+def _by_word(report: Report) -> Iterator[Message]:
+    lines = said_not_sent(report)
+    if lines:
+        yield Message(
+            f"resend.said_not_sent{suffix(len(lines))}",
+            numbers=Shortened([line.n for line in lines]),
+            followers=FollowerCount(total(line.size for line in lines)),
+            id=report.id,
+        )

@@ -1,0 +1,306 @@
+"""Facts in words: moments in Beijing time with their distance, states, reasons, codes, lists.
+
+The classes here are facts that more than one value makes up; a message holds them like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import singledispatch
+from numbers import Integral
+from typing import TYPE_CHECKING
+
+from broadcast import day
+from broadcast.enums import is_recognised
+from broadcast.errors import BroadcastError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+
+if TYPE_CHECKING:
+    from broadcast.views.texts import Texts
+
+#: Most lines, batches or broadcasts that are named one by one; the rest is counted.
+MOST_NAMED = 10
+_MINUTE_S, _HOUR_S, _DAY_S = 60, 3600, 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment, and the one at which somebody reads of it."""
+
+    at: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShortMoment:
+    """A moment as short as it can be said: today's, yesterday's and tomorrow's without a date."""
+
+    at: datetime
+    now: datetime
+
+
+@frozen
+class Between:
+    """When something began: the first time and the last."""
+
+    first: datetime
+    last: datetime
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """WeChat's code and message, in brackets; nothing where there is no code."""
+
+    errcode: int | None
+    errmsg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an errcode means, or that no list names it."""
+
+    errcode: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Who did something, with the reason that was given."""
+
+    who: str
+    why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FollowerCount:
+    """How many followers; None: WeChat alone knows, of a send to a tag or to everybody."""
+
+    count: int | None
+
+
+def rest_of(count: int | None) -> FollowerCount | Message:
+    """Return those who are still to get something, as a sentence names them."""
+    return Message("followers.rest") if count is None else FollowerCount(count)
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """Names or numbers, of many only the first, and how many there are."""
+
+    each: Sequence[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """Messages one after the other, with the text *between* them."""
+
+    parts: Sequence[Message]
+    between: str | None = None
+
+
+@singledispatch
+def of(fact: object, texts: Texts) -> object:
+    """Return a fact as it stands in a text: words, or itself where it has no words of its own."""
+    del texts
+    return fact
+
+
+class Count(int):
+    """A number that a text may name what it counts of: ``{n:,|follower|followers}``."""
+
+    def __format__(self, spec: str) -> str:
+        """Return the number as *spec* says, and behind it the word for one or for several."""
+        number, *words = spec.split("|")
+        said = int.__format__(self, number)
+        if not words:
+            return said
+        one, several = words
+        return f"{said} {one if self == 1 else several}"
+
+
+@of.register(Integral)
+def _(fact: int, texts: Texts) -> object:
+    del texts
+    return fact if isinstance(fact, bool) else Count(fact)
+
+
+@of.register(Message)
+@of.register(BroadcastError)
+def _(fact: Message | BroadcastError, texts: Texts) -> str:
+    return texts(fact)
+
+
+@of.register(BatchState)
+@of.register(BroadcastState)
+@of.register(Outcome)
+def _(fact: StrEnum, texts: Texts) -> str:
+    return of_member(fact, texts, prefix=_PREFIXES[type(fact)])
+
+
+def of_member(fact: StrEnum, texts: Texts, *, prefix: str) -> str:
+    """Return the text of a member of an enum; of one that only a newer release knows, that."""
+    return texts(member(fact, prefix=prefix))
+
+
+def member(fact: StrEnum, *, prefix: str) -> Message:
+    """Return the word for a member of an enum, as :func:`of_member` does."""
+    if not is_recognised(fact):
+        return Message("word.newer", word=fact.value)
+    return Message(f"{prefix}{fact.value}")
+
+
+def short(state: BroadcastState, texts: Texts) -> str:
+    """Return a state in a word or two, for a table."""
+    return of_member(state, texts, prefix="state.short.")
+
+
+_PREFIXES: Mapping[type[StrEnum], str] = {
+    BatchState: "state.batch.",
+    BroadcastState: "state.broadcast.",
+    Outcome: "outcome.",
+}
+
+
+@of.register(Reason)
+def _(fact: Reason, texts: Texts) -> str:
+    if not is_recognised(fact):
+        return texts("word.newer", word=fact.value)
+    return texts(f"reason.{fact.name.lower()}")
+
+
+@of.register(Moment)
+def _(fact: Moment, texts: Texts) -> str:
+    local, span = fact.at.astimezone(day.SHANGHAI), fact.at - fact.now
+    facts = {
+        "weekday": texts(f"weekday.{local.isoweekday()}"), "date": f"{local:%Y-%m-%d}",
+        "time": f"{local:%H:%M}", "distance": _distance(span, texts),
+    }  # fmt: skip
+    if texts.names_zone():
+        return texts("moment", **facts)
+    today = local.date() == fact.now.astimezone(day.SHANGHAI).date()
+    return texts("moment.time" if today else "moment.date", **facts)
+
+
+@of.register(ShortMoment)
+def _(fact: ShortMoment, texts: Texts) -> str:
+    local, today = fact.at.astimezone(day.SHANGHAI), fact.now.astimezone(day.SHANGHAI).date()
+    name = _NEAR_DAYS.get((local.date() - today).days)
+    return texts(name, time=f"{local:%H:%M}") if name else f"{local:%m-%d %H:%M}"
+
+
+_NEAR_DAYS = {-1: "list.yesterday", 0: "list.today", 1: "list.tomorrow"}
+
+
+@of.register(datetime)
+def _(fact: datetime, texts: Texts) -> str:
+    """Write a moment in Beijing, to the second where it has one; its text says of which zone."""
+    del texts
+    local = fact.astimezone(day.SHANGHAI)
+    return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
+
+
+@of.register(Between)
+def _(fact: Between, texts: Texts) -> object:
+    first, last = (of(Moment(one, fact.now), texts) for one in (fact.first, fact.last))
+    return first if first == last else texts("moment.between", first=first, last=last)
+
+
+@of.register(timedelta)
+def _(fact: timedelta, texts: Texts) -> str:
+    seconds = round(fact.total_seconds())
+    if seconds < 2 * _MINUTE_S:
+        return texts("span.seconds", n=seconds)
+    if seconds < 2 * _HOUR_S:
+        return texts("span.minutes", n=round(seconds / _MINUTE_S))
+    if seconds < 2 * _DAY_S:
+        return texts("span.hours", n=round(seconds / _HOUR_S))
+    return texts("span.days", n=round(seconds / _DAY_S))
+
+
+@of.register(Code)
+def _(fact: Code, texts: Texts) -> str:
+    if fact.errcode is None:
+        return ""
+    if fact.errmsg:
+        return texts("code", errcode=fact.errcode, errmsg=printable(fact.errmsg))
+    return texts("code.bare", errcode=fact.errcode)
+
+
+@of.register(Meaning)
+def _(fact: Meaning, texts: Texts) -> str:
+    meaning = f"errcode.{fact.errcode}"
+    return texts(meaning if texts.has(meaning) else "explain.no_meaning")
+
+
+@of.register(Speaker)
+def _(fact: Speaker, texts: Texts) -> str:
+    return texts("speaker", who=fact.who, why=fact.why) if fact.why else fact.who
+
+
+@of.register(FollowerCount)
+def _(fact: FollowerCount, texts: Texts) -> str:
+    if fact.count is None:
+        return texts("followers.unknown")
+    return texts(f"followers.counted{suffix(fact.count)}", n=fact.count)
+
+
+@of.register(Joined)
+def _(fact: Joined, texts: Texts) -> str:
+    between = texts(fact.between) if fact.between else ""
+    return between.join(map(texts, fact.parts))
+
+
+@of.register(list)
+@of.register(tuple)
+def _(fact: Sequence[object], texts: Texts) -> str:
+    return texts("comma").join(str(of(one, texts)) for one in fact)
+
+
+@of.register(Shortened)
+def _(fact: Shortened, texts: Texts) -> object:
+    shown = of(list(fact.each[:MOST_NAMED]), texts)
+    if len(fact.each) > MOST_NAMED:
+        return texts("listed_more", shown=shown, count=len(fact.each))
+    return shown
+
+
+def _distance(span: timedelta, texts: Texts) -> str:
+    """Return how far a moment lies ahead, or back."""
+    if round(abs(span).total_seconds()) < 1:
+        return texts("distance.now")
+    return texts("distance.ahead" if span > timedelta(0) else "distance.back", span=abs(span))
+
+
+def printable(text: str, *, longest: int | None = None) -> str:
+    """Return a text of WeChat's or of a person without what moves the cursor or begins a line.
+
+    Of one with more than *longest* characters only so many.
+    """
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    if longest is None or len(plain) <= longest:
+        return plain
+    return plain[: longest - 1] + "…"
+
+
+def suffix(n: int) -> str:
+    """Return what a text's id ends with where it is about one thing, not several."""
+    return "_one" if n == 1 else ""
+
+
+def sizes(each: Collection[int]) -> Message:
+    """Return how many followers a batch has, as one number where all are equal."""
+    smallest, largest = min(each), max(each)
+    if smallest == largest:
+        return Message(f"sizes.equal{suffix(smallest)}", n=smallest)
+    return Message("sizes.range", smallest=smallest, largest=largest)
+
+
+def reason(why: Reason | None) -> Reason:
+    """Return why something waits or is stopped, also where no reason was recorded."""
+    return why or Reason.NONE

@@ -1,0 +1,194 @@
+"""draft/add, get and batchget: the account's drafts (WeChat page "草稿箱").
+
+An article is what WeChat stores of it. Its temporary link and the link of its cover change without
+anybody's doing and are never part of what two articles are compared by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.endpoint import Body, Payload, RawReply, Request, json_bytes, success
+
+#: Drafts of one page of draft/batchget at most.
+MOST_OF_A_PAGE: Final = 20
+#: draft/get: the account has no draft of this media_id (any more).
+NO_SUCH_DRAFT: Final = 40007
+# Eight articles of up to 1 MB, with their escapes.
+_LARGEST_DRAFT_BYTES: Final = 20_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Article:
+    """One article of a draft."""
+
+    title: str
+    author: str = ""
+    digest: str = ""
+    #: HTML.
+    content: str = field(default="", repr=False)
+    content_source_url: str = ""
+    #: Of a permanent material.
+    thumb_media_id: str = ""
+    need_open_comment: int = 0
+    only_fans_can_comment: int = 0
+    #: ``news``, or ``newspic`` for a message of images.
+    article_type: str = "news"
+    #: The media_ids of a ``newspic``.
+    images: Sequence[str] = ()
+    #: Of a stored article: a temporary link to it, and the link of its cover.
+    url: str = ""
+    thumb_url: str = ""
+
+    def written(self) -> Mapping[str, Any]:
+        """Return it as draft/add takes it."""
+        return {
+            "article_type": self.article_type, "title": self.title, "author": self.author,
+            "digest": self.digest, "content": self.content,
+            "content_source_url": self.content_source_url, "thumb_media_id": self.thumb_media_id,
+            "need_open_comment": self.need_open_comment,
+            "only_fans_can_comment": self.only_fans_can_comment,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A draft as a list shows it; of its articles the content is left out."""
+
+    media_id: str
+    #: Aware UTC; None where WeChat names no time.
+    updated_at: datetime | None
+    articles: Sequence[Article]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drafts:
+    """One page of an account's drafts, newest first."""
+
+    total: int
+    drafts: Sequence[Draft]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftAdd(Request[str]):
+    """Store a new draft (POST draft/add); the answer is its media_id. Each call makes another.
+
+    Raises ``APIError``: 40007 for a cover that is no permanent material, 45003 and alike for what
+    is too long, 48001 without the permission, token errors.
+    """
+
+    path: ClassVar[str] = "/cgi-bin/draft/add"
+
+    articles: Sequence[Article]
+
+    def body(self) -> Body:
+        """Return the articles."""
+        if not self.articles:
+            raise InvalidRequestError(field="articles", problem="is empty")
+        written = {"articles": [dict(one.written()) for one in self.articles]}
+        return Body(data=json_bytes(written, name="articles"))
+
+    def read(self, raw: RawReply) -> str:
+        """Return the media_id."""
+        media_id = success(raw).text("media_id")
+        if not media_id:
+            raise raw.error(TransportKind.GARBAGE, "no media_id")
+        return media_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftGet(Request[Sequence[Article]]):
+    """Ask what a draft says (POST draft/get).
+
+    Raises ``APIError``: 40007 where there is no such draft (any more), token errors.
+    """
+
+    path: ClassVar[str] = "/cgi-bin/draft/get"
+    largest_reply_bytes: ClassVar[int] = _LARGEST_DRAFT_BYTES
+
+    media_id: str
+
+    def body(self) -> Body:
+        """Return the media_id."""
+        return Body(data=json_bytes({"media_id": self.media_id}, name="media_id"))
+
+    def read(self, raw: RawReply) -> Sequence[Article]:
+        """Return the articles."""
+        articles = _articles(success(raw))
+        if not articles:
+            raise raw.error(TransportKind.GARBAGE, "no news_item")
+        return articles
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DraftBatchGet(Request[Drafts]):
+    """Ask for a page of the account's drafts without their contents (POST draft/batchget)."""
+
+    path: ClassVar[str] = "/cgi-bin/draft/batchget"
+    # Twenty drafts of eight articles.
+    largest_reply_bytes: ClassVar[int] = _LARGEST_DRAFT_BYTES
+
+    offset: int = 0
+    count: int = MOST_OF_A_PAGE
+
+    def body(self) -> Body:
+        """Return the place of the page."""
+        if not 1 <= self.count <= MOST_OF_A_PAGE:
+            raise InvalidRequestError(field="count", problem=f"must be 1 to {MOST_OF_A_PAGE}")
+        if self.offset < 0:
+            raise InvalidRequestError(field="offset", problem="must be 0 or more")
+        place = {"offset": self.offset, "count": self.count, "no_content": 1}
+        return Body(data=json_bytes(place, name="offset"))
+
+    def read(self, raw: RawReply) -> Drafts:
+        """Return the page."""
+        reply = success(raw)
+        total, items = reply.integer("total_count"), reply.objects("item")
+        if total is None or items is None:
+            raise raw.error(TransportKind.GARBAGE, "no total_count or no item")
+        drafts = tuple(draft for draft in map(_draft, items) if draft is not None)
+        if len(drafts) != len(items):
+            raise raw.error(TransportKind.GARBAGE, "a draft without media_id")
+        return Drafts(total=total, drafts=drafts)
+
+
+def _draft(item: Payload) -> Draft | None:
+    media_id, content = item.text("media_id"), item.object("content")
+    if not media_id or content is None:
+        return None
+    at = item.integer("update_time")
+    return Draft(
+        media_id=media_id, updated_at=None if at is None else _moment(at),
+        articles=_articles(content),
+    )  # fmt: skip
+
+
+def _moment(seconds: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _articles(holder: Payload) -> Sequence[Article]:
+    return tuple(_article(item) for item in holder.objects("news_item") or ())
+
+
+def _article(item: Payload) -> Article:
+    info = item.object("image_info")
+    images = info.objects("image_list") if info is not None else None
+    return Article(
+        title=item.text("title") or "", author=item.text("author") or "",
+        digest=item.text("digest") or "", content=item.text("content") or "",
+        content_source_url=item.text("content_source_url") or "",
+        thumb_media_id=item.text("thumb_media_id") or "",
+        need_open_comment=item.integer("need_open_comment") or 0,
+        only_fans_can_comment=item.integer("only_fans_can_comment") or 0,
+        article_type=item.text("article_type") or "news",
+        images=tuple(one.text("image_media_id") or "" for one in images or ()),
+        url=item.text("url") or "", thumb_url=item.text("thumb_url") or "",
+    )  # fmt: skip

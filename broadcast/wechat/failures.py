@@ -1,0 +1,185 @@
+"""From what ``requests`` and the layers below it raise, to our own words. Pure.
+
+Every exception has two meanings, one before and one after the first byte of the request left; which
+applies is known from the connection, never from the exception. ``MAP`` is read from the top, so it
+goes from the most specific exception to the most general. There is no default: what is in no row is
+not a failure of the transport and is passed on as it is, without its frames.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import requests.exceptions
+import urllib3.exceptions
+
+from broadcast.wechat.call_errors import TransportError, TransportKind
+from broadcast.wechat.deadline import Exchange, Phase, TooLateError
+
+
+class Row(NamedTuple):
+    """What an exception means before and after the request began to leave."""
+
+    exception: type[Exception]
+    before: TransportKind
+    after: TransportKind
+
+
+_K = TransportKind
+
+MAP: Final[tuple[Row, ...]] = (
+    # Our own word, from before the first byte.
+    Row(TooLateError, _K.TOO_LATE, _K.UNEXPECTED),
+    # The proxy: whatever ails it, nothing of ours was on the way.
+    Row(urllib3.exceptions.ProxyError, _K.PROXY, _K.RESET),
+    Row(requests.exceptions.ProxyError, _K.PROXY, _K.RESET),
+    Row(urllib3.exceptions.ProxySchemeUnknown, _K.PROXY, _K.UNEXPECTED),
+    Row(urllib3.exceptions.ProxySchemeUnsupported, _K.PROXY, _K.UNEXPECTED),
+    Row(requests.exceptions.InvalidProxyURL, _K.PROXY, _K.UNEXPECTED),
+    # The operating system, in its own words.
+    Row(socket.gaierror, _K.DNS, _K.UNEXPECTED),
+    Row(urllib3.exceptions.NameResolutionError, _K.DNS, _K.UNEXPECTED),
+    Row(ConnectionRefusedError, _K.REFUSED, _K.RESET),
+    Row(urllib3.exceptions.NewConnectionError, _K.UNREACHABLE, _K.UNEXPECTED),
+    # The pool.
+    Row(urllib3.exceptions.EmptyPoolError, _K.POOL_EXHAUSTED, _K.UNEXPECTED),
+    Row(urllib3.exceptions.FullPoolError, _K.POOL_EXHAUSTED, _K.UNEXPECTED),
+    Row(urllib3.exceptions.ClosedPoolError, _K.CLOSED, _K.UNEXPECTED),
+    # Time. A TLS handshake that is too slow reaches us as a read time-out, hence "before".
+    Row(urllib3.exceptions.ConnectTimeoutError, _K.CONNECT_TIMEOUT, _K.UNEXPECTED),
+    Row(requests.exceptions.ConnectTimeout, _K.CONNECT_TIMEOUT, _K.UNEXPECTED),
+    Row(urllib3.exceptions.ReadTimeoutError, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
+    Row(requests.exceptions.ReadTimeout, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
+    Row(requests.exceptions.Timeout, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
+    Row(TimeoutError, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
+    # TLS. After the request left, an alert or a broken record leaves the outcome open.
+    Row(ssl.SSLError, _K.TLS, _K.TLS_BROKEN),
+    Row(urllib3.exceptions.SSLError, _K.TLS, _K.TLS_BROKEN),
+    Row(requests.exceptions.SSLError, _K.TLS, _K.TLS_BROKEN),
+    # The connection breaks. Before the request that can only be within the handshake. After it,
+    # also on a kept-alive connection that the server closed at the same moment: not provable.
+    Row(http.client.RemoteDisconnected, _K.TLS, _K.RESET),
+    Row(ConnectionError, _K.TLS, _K.RESET),
+    # The reply breaks off, or is none.
+    Row(urllib3.exceptions.IncompleteRead, _K.TLS, _K.TRUNCATED),
+    Row(urllib3.exceptions.InvalidChunkLength, _K.TLS, _K.TRUNCATED),
+    Row(http.client.IncompleteRead, _K.TLS, _K.TRUNCATED),
+    Row(http.client.InvalidURL, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(http.client.HTTPException, _K.UNBUILDABLE, _K.BAD_HTTP),
+    Row(urllib3.exceptions.DecodeError, _K.UNBUILDABLE, _K.BAD_HTTP),
+    Row(requests.exceptions.ContentDecodingError, _K.UNBUILDABLE, _K.BAD_HTTP),
+    Row(requests.exceptions.ChunkedEncodingError, _K.UNBUILDABLE, _K.TRUNCATED),
+    Row(requests.exceptions.JSONDecodeError, _K.UNBUILDABLE, _K.NOT_JSON),
+    # What a request cannot be made of.
+    Row(requests.exceptions.MissingSchema, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.InvalidSchema, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.InvalidURL, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.InvalidHeader, _K.UNBUILDABLE, _K.BAD_HTTP),
+    Row(requests.exceptions.URLRequired, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.InvalidJSONError, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.UnrewindableBodyError, _K.UNBUILDABLE, _K.UNEXPECTED),
+    # What our use of requests leaves no room for: no retries, no redirects, one read of a body.
+    Row(requests.exceptions.RetryError, _K.UNREACHABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.TooManyRedirects, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.StreamConsumedError, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.HTTPError, _K.UNBUILDABLE, _K.HTTP_STATUS),
+    # The general ones.
+    Row(urllib3.exceptions.ProtocolError, _K.UNREACHABLE, _K.RESET),
+    Row(requests.exceptions.ConnectionError, _K.UNREACHABLE, _K.RESET),
+    Row(urllib3.exceptions.HTTPError, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(requests.exceptions.RequestException, _K.UNBUILDABLE, _K.UNEXPECTED),
+    Row(UnicodeError, _K.UNBUILDABLE, _K.BAD_HTTP),
+    Row(OSError, _K.UNREACHABLE, _K.RESET),
+)
+
+
+def kind_of(error: Exception, exchange: Exchange) -> TransportKind | None:
+    """Return what *error* means for the call, or ``None`` if it is no failure of the transport."""
+    row = row_of(error)
+    if row is None:
+        return None
+    if exchange.expired:
+        # The watchdog's shut looks like a reset, an end of file or a broken record.
+        return _K.TOTAL_TIMEOUT if exchange.sent else _K.CONNECT_TIMEOUT
+    if exchange.phase is Phase.TUNNELLING:
+        return _K.PROXY
+    if exchange.phase is Phase.SENDING:
+        return _K.WRITE_FAILED
+    return row.after if exchange.sent else row.before
+
+
+def row_of(error: Exception) -> Row | None:
+    """Return the first row that *error*, or an exception wrapped in it, belongs to."""
+    wrapped = list(_unwrap(error))
+    for row in MAP:
+        if any(isinstance(each, row.exception) for each in wrapped):
+            return row
+    return None
+
+
+def _unwrap(error: BaseException) -> Iterator[BaseException]:
+    """Yield *error* and what it wraps: in its arguments, its reason, its cause.
+
+    Not its context: that may lead out of the call into whatever the caller was handling.
+    """
+    rest, seen = [error], set[int]()
+    while rest:
+        each = rest.pop(0)
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        held: tuple[Any, ...] = (
+            *each.args,
+            getattr(each, "reason", None),
+            getattr(each, "original_error", None),
+            each.__cause__,
+        )
+        rest += [inner for inner in held if isinstance(inner, BaseException)]
+
+
+def describe(error: BaseException, exchange: Exchange, *, endpoint: str) -> BaseException:
+    """Return what to raise in place of *error*: our own error, or *error* without its frames."""
+    kind = kind_of(error, exchange) if isinstance(error, Exception) else None
+    if kind is None:
+        return strip(error, exchange)
+    return TransportError.of(
+        kind, endpoint=endpoint, detail=exchange.secrets.mask(_detail(error)),
+        elapsed_ms=exchange.elapsed_ms,
+    )  # fmt: skip
+
+
+def _detail(error: BaseException) -> str:
+    """Return the innermost exception's words; the outer ones only repeat the URL."""
+    innermost = error
+    for each in _unwrap(error):
+        if not isinstance(each, requests.exceptions.RequestException):
+            innermost = each
+    words = getattr(innermost, "verify_message", "") or getattr(innermost, "strerror", "")
+    return f"{type(innermost).__name__}: {words or innermost}"
+
+
+def strip(error: BaseException, exchange: Exchange) -> BaseException:
+    """Return *error* itself without traceback, cause and context, and with clean arguments.
+
+    For Ctrl-C, a task's time limit and bugs: they keep their class, since others wait for it, but
+    the frames they came through hold the URL with the token. Where it happened is kept as a note.
+    """
+    places = []
+    frame = error.__traceback__
+    while frame is not None:
+        code = frame.tb_frame.f_code
+        places.append(f"{code.co_filename}:{frame.tb_lineno} {code.co_qualname}")
+        frame = frame.tb_next
+    error.__cause__ = error.__context__ = None
+    mask = exchange.secrets.mask
+    error.args = tuple(each if type(each) in _PLAIN else mask(str(each)) for each in error.args)
+    error.add_note("within a call to WeChat, frames withheld:\n  " + "\n  ".join(places))
+    return error.with_traceback(None)
+
+
+_PLAIN: Final = frozenset({int, float, bool, type(None)})

@@ -1,1 +1,0 @@
-"""Whether this machine can send: asked of WeChat and the clocks, and printed line by line."""

@@ -1,1 +1,0 @@
-"""Wiring: the real parts of a command, built here and nowhere else."""

@@ -1,0 +1,1 @@
+"""Entry points: command line, HTTP API and callback server. Each parses, calls, shows."""

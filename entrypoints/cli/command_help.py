@@ -1,0 +1,235 @@
+"""The help of a command, in the person's language.
+
+Typer's own is English around the texts, and cuts Chinese ones off, which have no blanks to break
+at.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from broadcast.views.texts import Texts
+from entrypoints.cli import exits
+from entrypoints.cli.group import SUBJECTS, LazyGroup, help_id
+
+INDENT = 2
+
+
+def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keeps its classes private
+    """Print usage, purpose, arguments, options and commands.
+
+    Raises BrokenPipeError when nobody reads on, and OutOfReachError where it cannot be written.
+    """
+    # In memory: the terminal alone writes, and says so where standard output is full.
+    drawn = io.StringIO()
+    is_terminal = Console(file=sys.stdout).is_terminal
+    console = Console(file=drawn, highlight=False, force_terminal=is_terminal)
+    _draw(console, command, context)
+    context.obj.terminal.show_page(drawn.getvalue())
+
+
+def _draw(console: Console, command: Any, context: Any) -> None:  # noqa: ANN401
+    texts: Texts = context.obj.terminal.texts
+    pieces = [
+        texts(_PIECES[one]) if one in _PIECES else one
+        for one in command.collect_usage_pieces(context)
+    ]
+    usage = " ".join([context.command_path, *pieces])
+    console.print(Text(texts("help.usage", usage=usage)), soft_wrap=True)
+    console.print()
+    console.print(Padding(Text(_words(command, texts)), (0, INDENT)))
+    parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
+    arguments = [p for p in parameters if p.param_type_name == "argument"]
+    options = [p for p in parameters if p.param_type_name == "option"]
+    rows = [(p.metavar or p.name, _words(p, texts)) for p in arguments]
+    _section(console, texts("help.arguments"), rows)
+    _section(console, texts("help.options"), [(_names(p), _told(p, texts)) for p in options])
+    for title, names in _chapters(command, context):
+        _section(console, texts(title), _named(command, context, names=names, texts=texts))
+    if isinstance(command, LazyGroup):
+        _section(console, texts("help.exits"), _exits(texts))
+    _examples(console, texts, examples_of(_after_program(context.command_path), texts))
+
+
+#: Typer's own words in a usage.
+_PIECES = {"[OPTIONS]": "help.usage.options", "COMMAND [ARGS]...": "help.usage.command"}
+
+
+def _after_program(path: str) -> str:
+    """Return the words of a command's path behind the program's own name."""
+    return path.partition(" ")[2]
+
+
+def _words(helped: Any, texts: Texts) -> str:  # noqa: ANN401
+    """Return the help of a command or a parameter, which is written as the id of its text."""
+    return texts(helped.help) if helped.help else ""
+
+
+def _names(option: Any) -> str:  # noqa: ANN401
+    names = ", ".join(option.opts)
+    value = option.metavar or _range(option)
+    return names if option.is_flag or not value else f"{names} {value}"
+
+
+def _range(option: Any) -> str:  # noqa: ANN401
+    smallest, largest = (getattr(option, name, None) for name in ("min", "max"))
+    if smallest is None:
+        return ""
+    return f"{smallest}.." if largest is None else f"{smallest}..{largest}"
+
+
+def _told(option: Any, texts: Texts) -> str:  # noqa: ANN401
+    """Return an option's help with its default, unless it is a switch or has none."""
+    if option.is_flag or option.default is None:
+        return _words(option, texts)
+    return texts("help.default", text=_words(option, texts), default=option.default)
+
+
+def _chapters(command: Any, context: Any) -> Iterable[tuple[str, Iterable[str]]]:  # noqa: ANN401
+    """Yield the titles under which the commands of a group stand, and their names."""
+    if isinstance(command, LazyGroup):
+        for subject, names in SUBJECTS.items():
+            yield f"help.subject.{subject}", names
+    elif hasattr(command, "list_commands"):
+        yield "help.commands", command.list_commands(context)
+
+
+def _named(
+    group: Any,  # noqa: ANN401
+    context: Any,  # noqa: ANN401
+    *,
+    names: Iterable[str],
+    texts: Texts,
+) -> Iterable[tuple[str, str]]:
+    for name in names:
+        if isinstance(group, LazyGroup):
+            # A command of the root is imported when it is called, not for its line in the help.
+            yield name, texts(help_id(name))
+        else:
+            yield name, _words(group.get_command(context, name), texts)
+
+
+def _exits(texts: Texts) -> Iterable[tuple[str, str]]:
+    for status in sorted(exits.ALL):
+        yield str(status), texts(f"help.exit.{status}")
+
+
+def _examples(console: Console, texts: Texts, lines: Iterable[str]) -> None:
+    """Print lines that can be copied, so without a break."""
+    lines = list(lines)
+    if not lines:
+        return
+    console.print()
+    console.print(Text(texts("help.examples"), style="bold"))
+    for line in lines:
+        console.print(Text(" " * INDENT + line), soft_wrap=True)
+
+
+def _section(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> None:
+    rows = list(rows)
+    if not rows:
+        return
+    table = Table.grid(padding=(0, INDENT))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(Text(name, style="bold"), Text(text))
+    console.print()
+    console.print(Text(title, style="bold"))
+    console.print(Padding(table, (0, 0, 0, INDENT)))
+
+
+def examples_of(command: str, texts: Texts) -> Iterator[str]:
+    """Yield the examples of a command, with names of files and words in the reader's language."""
+    for line in EXAMPLES.get(command, ()):
+        yield _WORD.sub(lambda found: texts(f"example.{found[1]}"), line)
+
+
+_WORD: Final = re.compile(r"{(\w+)}")
+
+#: What stands in braces is the end of a text's id.
+EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
+    "send": (
+        "broadcast send --openids {followers_file} --text '{live}' --wait",
+        "broadcast send --openids {list_file} --content post.json --at '2026-12-01 20:00'",
+    ),
+    "preview": (
+        "broadcast preview --text '{live}' --to editor_01",
+        "broadcast preview --content post.json --group team",
+    ),
+    "status": ("broadcast status", "broadcast status @last"),
+    "watch": ("broadcast watch", "broadcast watch 5zhxqq --until finished"),
+    "list": ("broadcast list", "broadcast list --account shop --most 100"),
+    "recipients": (
+        "broadcast recipients 5zhxqq --set refused --csv > refused.csv",
+        "broadcast recipients 5zhxqq --set cancelled --set refused > rest.txt",
+    ),
+    "follower": (
+        "broadcast follower oAbcde000000000000000000000A",
+        "broadcast follower oAbcde000000000000000000000A --most 100 --json",
+    ),
+    "audit": ("broadcast audit --all", "broadcast audit 5zhxqq"),
+    "reconcile": ("broadcast reconcile", "broadcast reconcile --day 2026-12-01 --account shop"),
+    "explain": ("broadcast explain 45009", "broadcast explain 'api unauthorized'"),
+    "pause": ("broadcast pause", "broadcast pause 5zhxqq --why '{wrong_link}'"),
+    "resume": ("broadcast resume", "broadcast resume 5zhxqq --yes --why '{link_corrected}'"),
+    "cancel": ("broadcast cancel", "broadcast cancel 5zhxqq --yes --why '{wrong_list}'"),
+    "recall": (
+        "broadcast recall 5zhxqq --why '{wrong_price}'",
+        "broadcast recall 5zhxqq --article 2 --yes",
+    ),
+    "retry": ("broadcast retry 5zhxqq", "broadcast retry @last --why '{whitelist_corrected}'"),
+    "resolve": (
+        "broadcast resolve 5zhxqq --batch 3 --sent",
+        "broadcast resolve 5zhxqq --batch 3 --not-sent --why '{not_in_console}'",
+    ),
+    "halt": ("broadcast halt --account shop", "broadcast halt --all --why '{wrong_text}'"),
+    "unhalt": ("broadcast unhalt --account shop", "broadcast unhalt --all"),
+    "accounts": ("broadcast accounts", "broadcast accounts --json"),
+    "quota": ("broadcast quota --account shop", "broadcast quota clear --why '{urgent}'"),
+    "speed": ("broadcast speed get", "broadcast speed set 2 --account shop"),
+    "tags": (
+        "broadcast tags list --account shop",
+        "broadcast tags add {vip} --openids {vip_file}",
+    ),
+    "token": ("broadcast token show", "broadcast token refresh --account shop"),
+    "draft": ("broadcast draft list", "broadcast draft add {article_file} --cover {cover_file}"),
+    "followers": ("broadcast followers sync --account shop", "broadcast followers details"),
+    "suppress": (
+        "broadcast suppress add oAbcde000000000000000000000A --why '{complained}'",
+        "broadcast suppress import {asked_out_file} --account shop",
+    ),
+    "media": (
+        "broadcast media upload {photo_file} {voice_file}",
+        "broadcast media upload {cover_file} --kind thumb --permanent",
+    ),
+    "api": ("broadcast api", "broadcast api --host 0.0.0.0 --port 8080 --reuse-port"),
+    "api-keys": (
+        "broadcast api-keys new shop",
+        "broadcast api-keys new console --scope read --scope control",
+    ),
+    "dead": ("broadcast dead list", "broadcast dead retry dead-20261127-k3x9qa"),
+    "webhooks": (
+        "broadcast webhooks list",
+        "broadcast webhooks retry 20261127-k3x9qa-12",
+    ),
+    "up": ("broadcast up", "broadcast up --simulator"),
+    "callback": ("broadcast callback", "broadcast callback --host 0.0.0.0 --port 8080"),
+    "demo": ("broadcast demo", "BROADCAST_LANG=zh broadcast demo"),
+    "simulator": ("broadcast simulator", "broadcast simulator --port 8080"),
+    "db": ("broadcast db upgrade", "DATABASE_URL=postgresql://… broadcast db upgrade"),
+    "help": ("broadcast help", "broadcast help send"),
+    "completion": (
+        "broadcast completion bash --install",
+        "broadcast completion zsh > ~/.zfunc/_broadcast",
+    ),
+}

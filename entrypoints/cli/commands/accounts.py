@@ -1,0 +1,151 @@
+"""``accounts`` and ``token``: who can send; never with which secret."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import typer
+
+from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.message import Message
+from broadcast.redaction import redact
+from broadcast.rules.accounts import Account, no_account
+from broadcast.rules.reports import LaneView
+from broadcast.views.blocker_lines import Lanes
+from broadcast.views.json_objects import forbidden
+from broadcast.views.words import Moment, suffix
+from entrypoints.cli import exits, ledger_facts
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.pushed import push_lines, pushes_json
+from entrypoints.cli.run import Run
+from entrypoints.cli.showing import absent
+from models.ledger.boxes.pushes import Heard, heard
+from models.ledger.rows.known_accounts import with_work
+
+app = new_app()
+
+
+@app.command(cls=Command, help="help.accounts")
+def accounts(context: typer.Context, *, as_json: AsJSON = False) -> None:
+    """List the accounts of the settings, and those that are missing there."""
+    run: Run = context.obj
+    terminal, configured = run.terminal, list(run.settings.accounts().values())
+    (lanes, worked), problem = _looked_up(run)
+    pushed = _pushed(run, configured, problem)
+    missing = sorted(set(worked) - {account.name for account in configured})
+    if as_json:
+        each = [
+            _as_json(one, lanes.by_account.get(one.name)) | pushes_json(pushed.get(one.name))
+            for one in configured
+        ]
+        error = problem and terminal.in_words(problem)
+        terminal.show_json({"accounts": each, "missing": missing, "error": error})
+    else:
+        _say(run, configured, lanes, pushed=pushed)
+        for name in missing:
+            terminal.say(absent(run, name))
+    if problem is not None:
+        terminal.warn("accounts.blockers_unknown", problem=problem)
+        raise typer.Exit(exits.OUT_OF_REACH)
+
+
+def _looked_up(run: Run) -> tuple[tuple[Lanes, list[str]], BroadcastError | None]:
+    """Return which accounts are off and which have work left, or why that is unknown.
+
+    The accounts of the settings are known without it.
+    """
+    try:
+        engine = run.engine
+        return (ledger_facts.lanes(engine), with_work(engine)), None
+    except OutOfReachError as error:
+        # Without tables nobody can have halted or sent anything yet.
+        problem = None if error.message_id == "error.schema.missing" else error
+        return (Lanes(by_account={}, now=datetime.now(UTC)), []), problem
+
+
+def _pushed(
+    run: Run, accounts: list[Account], problem: BroadcastError | None
+) -> Mapping[str, Heard]:
+    """Return what the accounts heard of WeChat, as far as that is known."""
+    if problem is not None:
+        return {}
+    with contextlib.suppress(OutOfReachError):
+        return heard(run.engine, [account.name for account in accounts])
+    return {}
+
+
+def _say(run: Run, configured: list[Account], lanes: Lanes, *, pushed: Mapping[str, Heard]) -> None:
+    terminal = run.terminal
+    if not configured:
+        terminal.say(no_account())
+    for account in configured:
+        kind = Message(f"account_kind.{account.account_kind}")
+        terminal.say(
+            "accounts.line", name=account.name, appid=account.appid, kind=kind,
+            mode=Message(f"token_mode.{account.token_mode}"), pace=_pace(account),
+            base=redact(account.api_base),
+        )  # fmt: skip
+        for line in (*lanes.stops(account.name), *push_lines(account, pushed.get(account.name))):
+            terminal.say_below(line)
+
+
+def _pace(account: Account) -> Message:
+    """Tell how fast the account calls."""
+    if account.calls_per_minute == 0:
+        return Message("accounts.unpaced")
+    n = account.calls_per_minute
+    return Message(f"accounts.pace{suffix(n)}", n=n)
+
+
+def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
+    return {
+        "name": account.name, "appid": account.appid, "kind": account.account_kind.value,
+        "token_mode": account.token_mode, "calls_per_minute": account.calls_per_minute,
+        "api_base": redact(account.api_base), **forbidden(lane),
+    }  # fmt: skip
+
+
+token = typer.Typer(cls=Group, invoke_without_command=True, help="help.token")
+app.add_typer(token, name="token")
+
+
+@token.callback()
+def _token(context: typer.Context, *, account: AccountName = None) -> None:
+    """Show the token where no command is given."""
+    if context.invoked_subcommand is None:
+        _show_token(context.obj, account)
+    else:
+        refuse_before_command(context, account=account)
+
+
+@token.command(cls=Command, help="help.token.show")
+def show(context: typer.Context, *, account: AccountName = None) -> None:
+    """Show the fingerprint of the token, its age, and when it expires."""
+    _show_token(context.obj, account)
+
+
+@token.command(cls=Command, help="help.token.refresh")
+def refresh(context: typer.Context, *, account: AccountName = None) -> None:
+    """Fetch the token now."""
+    run: Run = context.obj
+    run.wechat.refresh_token(run.settings.account(account))
+    _show_token(run, account)
+
+
+def _show_token(run: Run, name: str | None) -> None:
+    account = run.settings.account(name)
+    seen = run.wechat.view_token(account)
+    if seen is None:
+        run.terminal.say("token.none", account=account.name)
+        return
+    now = datetime.now(UTC)
+    run.terminal.say(
+        "token.shown", account=account.name, fingerprint=seen.fingerprint, length=seen.length,
+        age=seen.age, until=Moment(seen.expires_at, now),
+    )  # fmt: skip
+    if seen.replaced_outside_at is not None:
+        at = Moment(seen.replaced_outside_at, now)
+        run.terminal.warn("token.drift_seen", account=account.name, at=at)

@@ -1,0 +1,102 @@
+"""``api``: the HTTP API for other programs."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import socket
+import stat
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from broadcast.errors import SettingsError
+from broadcast.rules import api_keys
+from broadcast.rules.accounts import no_account
+from entrypoints.cli.commands.callback import log_in_english
+from entrypoints.cli.commands.options import new_app
+from entrypoints.cli.group import Command
+from entrypoints.cli.listening import API_PORT, bound
+from entrypoints.cli.run import Run
+
+if TYPE_CHECKING:
+    from entrypoints.http.api_parts import Parts
+    from entrypoints.http.app import Ending
+
+app = new_app()
+_OTHERS: Final = stat.S_IRWXO
+
+
+@app.command(cls=Command, help="help.api")
+def api(
+    context: typer.Context,
+    *,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="help.callback.host")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="help.callback.port", min=0, max=65535)] = API_PORT,
+    reuse_port: Annotated[bool, typer.Option("--reuse-port", help="help.api.reuse_port")] = False,
+) -> None:
+    """Serve until SIGTERM."""
+    from entrypoints.http.app import Ending, serve  # noqa: PLC0415 - FastAPI is for this command alone
+    from entrypoints.http.threads import CONNECTIONS  # noqa: PLC0415
+    from models import durability  # noqa: PLC0415
+
+    run: Run = context.obj
+    if not run.settings.accounts():
+        raise no_account()
+    run.connections = CONNECTIONS
+    # An answer of 201 says that the broadcast is safe.
+    durability.check(run.engine)
+    durability.demand(run.engine)
+    ending = Ending()
+    parts = _parts(run, ending)
+    keys = parts.keys.read()
+    if not keys:
+        raise SettingsError("error.api_keys.none")
+    listener = bound(host, port, shared=reuse_port)
+    _warn(run, listener, keys)
+    log_in_english()
+    serve(
+        parts, ending, language=run.terminal.texts.language, listener=listener,
+        close=functools.partial(_close, run),
+    )  # fmt: skip
+
+
+def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) -> None:
+    """Warn of what an operator must see to: TLS, files that others may read, wrong accounts."""
+    address = listener.getsockname()[0]
+    if not ipaddress.ip_address(address).is_loopback:
+        run.terminal.warn("api.plain_http", address=address)
+    for path in (run.settings.api_keys_file, run.settings.webhook_secrets_file):
+        if path is not None and path.exists() and path.stat().st_mode & _OTHERS:
+            run.terminal.warn("api.open_file", path=path)
+    if unknown := api_keys.of_unknown_accounts(keys, run.settings.accounts()):
+        run.terminal.warn("api.unknown_accounts", keys=", ".join(unknown))
+
+
+def _parts(run: Run, ending: Ending) -> Parts:
+    from entrypoints.cli.api_wiring import Outside, RestingWaker  # noqa: PLC0415
+    from entrypoints.cli.wechat_calls import Looks  # noqa: PLC0415
+    from entrypoints.http.api_parts import Parts  # noqa: PLC0415
+    from entrypoints.http.keyring import KeyRing  # noqa: PLC0415 - as above
+    from entrypoints.http.threads import Threads  # noqa: PLC0415
+    from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
+    from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
+
+    waker, threads = RestingWaker(run.waker), Threads(run.engine)
+    return Parts(
+        settings=run.settings, engine=run.engine, waker=waker,
+        quota=RecentQuotas(run.wechat.quota_if_any),
+        looks=Looks(run.wechat), outside=Outside(run, waker), threads=threads,
+        is_ending=ending,
+        keys=KeyRing(
+            run.settings, functools.partial(stored.good, run.engine), threads=threads.keys
+        ),
+    )  # fmt: skip
+
+
+def _close(run: Run) -> None:
+    run.waker.close()
+    run.wechat.close()

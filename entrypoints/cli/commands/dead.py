@@ -1,0 +1,217 @@
+"""``dead``: messages of other programs that became no broadcast."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from broadcast.enums import is_recognised
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.rules.dead_letters import KeptLetter, LetterSource, LetterState, stays_wrong
+from broadcast.views.json_objects import body_of, letter_object
+from broadcast.views.program_words import in_members, refusal
+from broadcast.views.words import Moment
+from entrypoints.cli import exits, ledger_facts
+from entrypoints.cli.commands.options import AsJSON, new_app
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import Plain, clean, is_terminal
+from models.ledger.boxes import dead_letters as reading
+
+if TYPE_CHECKING:
+    from producer.submit.store import Submitted
+
+app = new_app()
+dead = typer.Typer(cls=Group, help="help.dead")
+app.add_typer(dead, name="dead")
+
+LetterID = Annotated[str, typer.Argument(metavar="ID", help="help.dead.id", show_default=False)]
+#: Characters of a body that a terminal shows; ``--json`` gives all that is kept.
+_SHOWN = 2_000
+
+
+@dead.command("list", cls=Command, help="help.dead.list")
+def list_(
+    context: typer.Context,
+    *,
+    closed: Annotated[bool, typer.Option("--all", help="help.dead.list.all")] = False,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=1_000_000, help="help.dead.list.most")
+    ] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """List dead letters, newest first."""
+    run: Run = context.obj
+    ledger_facts.settle_letters(run)
+    state = None if closed else LetterState.DEAD
+    found = reading.newest(run.engine, state=state, most=most)
+    more = max(reading.count(run.engine, state) - most, 0) if len(found) == most else 0
+    if as_json:
+        each = [letter_object(one, run.terminal.texts) for one in found]
+        run.terminal.show_json({"dead_letters": each, "more": more, "error": None})
+        return
+    for one in found:
+        _say(run, one)
+    if not found:
+        run.terminal.say("dead.none")
+    elif more:
+        run.terminal.say("dead.more", n=most, all=most + more)
+
+
+@dead.command(cls=Command, help="help.dead.show")
+def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+    """Show a dead letter and what it asked for."""
+    run: Run = context.obj
+    one, body = _one(run, letter_id)
+    if as_json:
+        run.terminal.show_json({**letter_object(one, run.terminal.texts), "body": body_of(body)})
+        return
+    _say(run, one)
+    shown = "".join(map(_shown, clean(body[:_SHOWN])))
+    cut = one.is_cut or len(body) > _SHOWN
+    run.terminal.say("dead.body_cut" if cut else "dead.body", body=shown)
+    if one.state is LetterState.DEAD:
+        lost = one.is_cut or stays_wrong(one.reason)
+        run.terminal.note("dead.wrong" if lost else "dead.next", id=one.id)
+
+
+def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
+    one, _ = reading.one(run.engine, name)
+    ledger_facts.settle_letters(run, one.id)
+    return reading.one(run.engine, one.id)
+
+
+@dead.command(cls=Command, help="help.dead.retry")
+def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+    """Submit a dead letter again, as it is, under its own key."""
+    run: Run = context.obj
+    one, body = reading.one(run.engine, letter_id)
+    _refuse_closed(one)
+    if one.is_cut:
+        raise InputError("error.dead.cut", id=one.id)
+    if not reading.take(run.engine, one.id):
+        raise InputError("error.dead.is_tried", id=one.id)
+    try:
+        _send(run, one, body, as_json=as_json)
+    finally:
+        reading.free(run.engine, one.id)
+
+
+def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
+    try:
+        made = _submitted(run, one, body)
+    except InputError as error:
+        reading.still_dead(run.engine, one.id, error.message)
+        problem = InputError(
+            "error.dead.still", id=one.id, problem=refusal(error.message, run.terminal.texts)
+        )
+    else:
+        reading.sent(run.engine, one.id, made.id, who=who())
+        for notice in made.notices:
+            run.terminal.warn(Plain(in_members(run.terminal.texts(notice))))
+        run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
+        _show(run, one.id, as_json=as_json)
+        return
+    raise problem
+
+
+@dead.command(cls=Command, help="help.dead.drop")
+def drop(
+    context: typer.Context,
+    letter_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="help.dead.id", show_default=False)
+    ] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="help.dead.drop.all")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Put a dead letter aside, or all of them: nobody wants them sent."""
+    run: Run = context.obj
+    if every == (letter_id is not None):
+        raise InputError("error.dead.which")
+    if letter_id is None:
+        _drop_all(run, yes=yes, as_json=as_json)
+        return
+    one, _ = _one(run, letter_id)
+    _refuse_closed(one)
+    if not reading.drop(run.engine, one.id, who=who()):
+        raise InputError("error.dead.is_tried", id=one.id)
+    run.terminal.say("dead.dropped", id=one.id)
+    _show(run, one.id, as_json=as_json)
+
+
+def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
+    """Put aside what waits now; what comes while a person is asked stays."""
+    ledger_facts.settle_letters(run)
+    n, moment = reading.waiting(run.engine)
+    if n and not yes and not _agreed(run, n):
+        run.terminal.note("dead.declined")
+        raise typer.Exit(exits.FAILED)
+    # A person takes time to answer.
+    ledger_facts.settle_letters(run)
+    dropped = reading.drop_all(run.engine, who=who(), until=moment)
+    run.terminal.say("dead.dropped_all", n=dropped)
+    left, _ = reading.waiting(run.engine)
+    if left:
+        run.terminal.warn("dead.not_dropped", n=left)
+    if as_json:
+        run.terminal.show_json({"dropped": dropped, "left": left, "error": None})
+
+
+def _agreed(run: Run, n: int) -> bool:
+    return not is_terminal() or run.terminal.agrees(run.terminal.ask("dead.question_all", n=n))
+
+
+def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
+    from entrypoints.cli.wechat_calls import Looks  # noqa: PLC0415 - not for who only looks
+    from entrypoints.cli.wechat_wiring import QuotaWithReason  # noqa: PLC0415
+    from producer.request import incoming  # noqa: PLC0415
+    from producer.request.door import Door  # noqa: PLC0415
+
+    found = incoming.parse_text(body)
+    if one.source is LetterSource.CELERY:
+        incoming.refuse_to_all(found, run.settings)
+    door = Door(
+        settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
+        waker=run.waker, looks=Looks(run.wechat),
+    )  # fmt: skip
+    return door.submit(found.request, key=found.key, who=who())
+
+
+def _refuse_closed(one: KeptLetter) -> None:
+    match one.state:
+        case LetterState.SENT:
+            raise InputError("error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
+        case LetterState.DROPPED:
+            raise InputError("error.dead.is_dropped", id=one.id)
+
+
+def _show(run: Run, letter_id: str, *, as_json: bool) -> None:
+    if as_json:
+        run.terminal.show_json(
+            letter_object(reading.one(run.engine, letter_id)[0], run.terminal.texts)
+        )
+
+
+def _say(run: Run, one: KeptLetter) -> None:
+    run.terminal.say(
+        "dead.line", id=one.id, at=Moment(one.last_at, datetime.now(UTC)), times=one.times,
+        key="-" if one.key is None else clean(one.key),
+        reason=clean(refusal(one.reason, run.terminal.texts)),
+        account="-" if one.account is None else clean(one.account), state=_state(one),
+    )  # fmt: skip
+
+
+def _state(one: KeptLetter) -> Message:
+    if not is_recognised(one.state):
+        return Message("word.newer", word=one.state.value)
+    return Message(f"dead.state.{one.state}", broadcast=one.broadcast_id)
+
+
+def _shown(sign: str) -> str:
+    """Return a character as a terminal can show it: another program wrote it."""
+    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()

@@ -1,0 +1,224 @@
+"""``draft list|show|add``: the articles that can be sent."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broadcast.errors import OutOfReachError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import Account
+from broadcast.views.json_objects import utc
+from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, Article, Draft, DraftGet
+from entrypoints.cli import draft_looks
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import AsWritten, command_line
+from models.ledger.rows.transaction import present
+
+if TYPE_CHECKING:
+    from producer.articles.article_files import Illustrated
+    from producer.media.upload import Shelf
+
+app = new_app()
+draft = typer.Typer(cls=Group, help="help.draft")
+app.add_typer(draft, name="draft")
+
+#: How many drafts are listed where nobody says: one page, one call.
+USUAL_MOST = 20
+
+
+@draft.command("list", cls=Command, help="help.draft.list")
+def list_(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=draft_looks.MOST_READ, help="help.draft.list.most")
+    ] = USUAL_MOST,
+    as_json: AsJSON = False,
+) -> None:
+    """List the drafts of an account, newest first."""
+    run: Run = context.obj
+    whose = run.settings.account(account)
+    found = list(itertools.islice(draft_looks.listed_drafts(run.wechat, whose), most))
+    run.terminal.say_all(_listed(found, whose))
+    if as_json:
+        run.terminal.show_json({"drafts": [_in_a_list(one) for one in found], "error": None})
+
+
+def _listed(found: Sequence[Draft], account: Account) -> Iterator[Message]:
+    now = datetime.now(UTC)
+    if not found:
+        yield Message("draft.list.none", account=account.name)
+    for one in found:
+        count, first = len(one.articles), one.articles[0] if one.articles else None
+        facts = {
+            "title": draft_looks.name_of(one), "at": draft_looks.edited(one, now),
+            "media_id": one.media_id,
+            "cover": (first.thumb_media_id if first else "") or "-",
+        }  # fmt: skip
+        if count > 1:
+            yield Message("draft.list.several", n=count, **facts)
+        else:
+            yield Message("draft.list.line", **facts)
+
+
+def _in_a_list(one: Draft) -> dict[str, Any]:
+    return {
+        "media_id": one.media_id, "edited_at": one.updated_at and utc(one.updated_at),
+        "articles": [
+            {"title": each.title, "cover": each.thumb_media_id, "cover_url": each.thumb_url or None}
+            for each in one.articles
+        ],
+    }  # fmt: skip
+
+
+@draft.command(cls=Command, help="help.draft.show")
+def show(
+    context: typer.Context,
+    which: Annotated[
+        str, typer.Argument(metavar="MEDIA_ID|TITLE", help="help.draft.which", show_default=False)
+    ],
+    *,
+    account: AccountName = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Show the articles of a draft."""
+    run: Run = context.obj
+    whose = run.settings.account(account)
+    media_id, articles = _one(run, whose, which)
+    run.terminal.say_all(_shown(whose, media_id, articles))
+    if as_json:
+        each = [_as_json(one) for one in articles]
+        run.terminal.show_json({"media_id": media_id, "articles": each, "error": None})
+
+
+def _one(run: Run, account: Account, which: str) -> tuple[str, Sequence[Article]]:
+    """Return the draft of this media_id, or else of this title."""
+    if which.isascii() and which.isprintable() and " " not in which:
+        asked = DraftGet(media_id=which)
+        articles = run.wechat.ask_for(account, asked, absent=NO_SUCH_DRAFT)
+        if articles is not None:
+            return which, articles
+    found = draft_looks.find_draft(run.wechat, account, which)
+    return found.media_id, run.wechat.ask(account, DraftGet(media_id=found.media_id))
+
+
+def _shown(
+    account: Account, media_id: str, articles: Sequence[Article]
+) -> Iterator[Message | AsWritten]:
+    yield Message("draft.show.head", media_id=media_id, n=len(articles))
+    for n, one in enumerate(articles, start=1):
+        yield Message("draft.show.article", n=n, title=one_line(one.title))
+        for name, value in _facts(one):
+            yield Message(f"draft.show.{name}", value=value)
+    send = ["broadcast", "send", "--openids", "FILE", "--mpnews", media_id]
+    send += ["--account", account.name]
+    yield Message("draft.show.send", command=command_line(send))
+
+
+def _facts(one: Article) -> Iterator[tuple[str, object]]:
+    """Yield what there is of an article, in the order in which it is read."""
+    told = {
+        "author": one.author, "digest": one.digest, "cover": one.thumb_media_id,
+        "source_url": one.content_source_url, "url": one.url,
+    }  # fmt: skip
+    yield from ((name, one_line(text)) for name, text in told.items() if text)
+    if one.images:
+        yield "images", len(one.images)
+    if one.content:
+        yield "length", len(one.content)
+    if one.need_open_comment:
+        yield (
+            "comments",
+            Message(
+                "draft.comments.followers" if one.only_fans_can_comment else "draft.comments.all"
+            ),
+        )
+
+
+def _as_json(one: Article) -> dict[str, Any]:
+    return {
+        **one.written(), "images": list(one.images), "url": one.url or None,
+        "thumb_url": one.thumb_url or None,
+    }  # fmt: skip
+
+
+@draft.command(cls=Command, help="help.draft.add")
+def add(
+    context: typer.Context,
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE|FOLDER", help="help.draft.path", show_default=False)
+    ],
+    *,
+    account: AccountName = None,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="help.draft.add.title")
+    ] = None,
+    author: Annotated[
+        str | None, typer.Option("--author", metavar="TEXT", help="help.draft.add.author")
+    ] = None,
+    digest: Annotated[
+        str | None, typer.Option("--digest", metavar="TEXT", help="help.draft.add.digest")
+    ] = None,
+    cover: Annotated[
+        str | None, typer.Option("--cover", metavar="FILE|MEDIA_ID", help="help.draft.add.cover")
+    ] = None,
+    source_url: Annotated[
+        str | None, typer.Option("--source-url", metavar="URL", help="help.draft.add.source_url")
+    ] = None,
+    comments: Annotated[
+        str | None,
+        typer.Option("--comments", metavar="all|followers", help="help.draft.add.comments"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="help.draft.add.dry_run")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Make a draft of files."""
+    from entrypoints.cli import draft_adding  # noqa: PLC0415 - Markdown, nh3 and Pillow, for this alone
+
+    run: Run = context.obj
+    whose = run.settings.account(account)
+    said = draft_adding.Overrides(
+        title=title, author=author, digest=digest, cover=cover, source_url=source_url,
+        comments=comments,
+    )  # fmt: skip
+    articles = draft_adding.prepared(path, said)
+    shelf = _shelf(run, whose)
+    if shelf is not None:
+        _refuse_covers(run, whose, articles)
+    added = (
+        draft_adding.dry_run(articles, shelf=shelf)
+        if dry_run
+        else draft_adding.add(run, whose, articles)
+    )
+    run.terminal.say_all(draft_adding.lines(added, whose))
+    if as_json:
+        run.terminal.show_json(draft_adding.as_json(added))
+
+
+def _refuse_covers(run: Run, account: Account, articles: Sequence[Illustrated]) -> None:
+    """Raise MediaError for a media_id that is no cover, as far as is known here."""
+    from producer.media.upload import refuse_unusable_cover  # noqa: PLC0415 - as above
+
+    for one in articles:
+        if isinstance(one.cover, str):
+            refuse_unusable_cover(run.engine, account, one.cover, now=present(run.engine))
+
+
+def _shelf(run: Run, account: Account) -> Shelf | None:
+    """Return what is uploaded already; None where there is no ledger to say so."""
+    from producer.media.upload import Shelf  # noqa: PLC0415 - as above
+
+    try:
+        return Shelf(run.engine, account)
+    except OutOfReachError:
+        return None

@@ -1,0 +1,310 @@
+"""``followers``: our copy of WeChat's list; ``follower``: what is known of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from broadcast import day, openid
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.rules.accounts import Account
+from broadcast.rules.suppressions import ALL_ACCOUNTS, Suppressed, SuppressionKind
+from broadcast.views.json_objects import utc
+from broadcast.views.words import Moment, Speaker, member
+from broadcast.wechat.deadline import Timeouts
+from entrypoints.cli import exits
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run, who
+from models.ledger.followers import follower_syncs
+from models.ledger.followers import followers as reading
+from models.ledger.followers.follower_syncs import Sync
+from models.ledger.followers.followers import Follower
+from models.ledger.lists import suppressions
+from models.ledger.rows.transaction import present
+from models.ledger.views import received
+from models.ledger.views.received import Received
+
+if TYPE_CHECKING:
+    from entrypoints.cli.follower_progress import FollowerProgress
+    from producer.followers import Coverage
+
+#: Nobody waits for each single answer, and a page has 300 kB.
+PATIENT = Timeouts()
+app = new_app()
+followers = typer.Typer(cls=Group, invoke_without_command=True, help="help.followers")
+app.add_typer(followers, name="followers")
+
+
+@followers.callback()
+def _followers(
+    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
+) -> None:
+    """Show the list where no command is given."""
+    if context.invoked_subcommand is None:
+        _show(context.obj, account, as_json=as_json)
+    else:
+        refuse_before_command(context, account=account, as_json=as_json)
+
+
+@followers.command(cls=Command, help="help.followers.status")
+def status(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+    """Show how many follow, since when that is known, and a pass under way."""
+    _show(context.obj, account, as_json=as_json)
+
+
+@followers.command(cls=Command, help="help.followers.sync")
+def sync(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    details: Annotated[bool, typer.Option("--details", help="help.followers.sync.details")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="help.followers.sync.anew")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Go through WeChat's list, and make ours of it."""
+    # numpy, rich and the client of WeChat are for who syncs alone.
+    from producer import followers as producer_followers  # noqa: PLC0415
+
+    run: Run = context.obj
+    whose, engine, moment = run.settings.account(account), run.engine, present(run.engine)
+    with _asking(run, whose, "sync.interrupted", now=moment) as progress:
+        done = producer_followers.sync(
+            engine, whose, run.wechat.client(whose, PATIENT), who=who(),
+            watcher=progress, anew=anew, details=details,
+        )  # fmt: skip
+    if done.out_of_calls:
+        until = Moment(day.turn(moment), moment)
+        facts = {"listed": done.sync.listed, "total": done.sync.total, "account": whose.name}
+        kind = "sync.out_of_calls" if done.sync.pages else "sync.out_of_calls_at_once"
+        run.terminal.say(kind, until=until, **facts)
+    else:
+        run.terminal.say_all(_ended(done.sync))
+    whole = not done.out_of_calls and done.sync.ended == "complete"
+    asked = _asked(run, whose) if details and not done.out_of_calls else None
+    if as_json:
+        shown = {"details": asked and asdict(asked)} if details else {}
+        run.terminal.show_json(_as_json(run, whose) | shown)
+    if not whole or (asked and asked.left):
+        raise typer.Exit(exits.FAILED)
+
+
+@followers.command("details", cls=Command, help="help.followers.details")
+def ask_details(
+    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
+) -> None:
+    """Ask WeChat since when the followers of our list follow."""
+    run: Run = context.obj
+    whose = run.settings.account(account)
+    asked = _asked(run, whose)
+    if as_json:
+        run.terminal.show_json({"account": whose.name, **asdict(asked), "error": None})
+    if asked.left:
+        raise typer.Exit(exits.FAILED)
+
+
+def _asked(run: Run, account: Account) -> Coverage:
+    """Ask about whoever is not dated, and say how far that came."""
+    from producer import followers as producer_followers  # noqa: PLC0415
+
+    there, moment = reading.newest(run.engine, account.name), present(run.engine)
+    if there is None:
+        raise InputError("error.followers.no_list", account=account.name)
+    with _asking(run, account, "details.interrupted", now=moment) as progress:
+        asked = producer_followers.ask_details(
+            run.engine, run.wechat.client(account, PATIENT), there, watcher=progress
+        )
+    facts = {"n": asked.people, "dated": asked.dated, "account": account.name}
+    if asked.left:
+        until = Moment(day.turn(moment), moment)
+        run.terminal.say("details.out_of_calls", left=asked.left, until=until, **facts)
+    else:
+        run.terminal.say("details.done" if asked.people else "details.all_known", **facts)
+    return asked
+
+
+@contextmanager
+def _asking(
+    run: Run, account: Account, interrupted: str, *, now: datetime
+) -> Iterator[FollowerProgress]:
+    """Show how the questions go on, and at Ctrl-C how to go on with them."""
+    from entrypoints.cli.follower_progress import FollowerProgress  # noqa: PLC0415
+
+    try:
+        with FollowerProgress(run.terminal, now=now) as progress, run.wechat.answering(account):
+            yield progress
+    except KeyboardInterrupt:
+        run.terminal.note(interrupted, account=account.name)
+        raise
+
+
+def _ended(sync: Sync) -> Iterator[Message]:
+    yield Message(
+        "sync.done", account=sync.account, n=sync.followers, joined=sync.joined, left=sync.left
+    )
+    if sync.ended == "shrunk":
+        yield Message("sync.shrunk", account=sync.account, listed=sync.listed)
+    elif sync.ended != "complete":
+        yield Message("sync.short", account=sync.account, total=sync.total, listed=sync.listed)
+
+
+def _show(run: Run, name: str | None, *, as_json: bool) -> None:
+    account = run.settings.account(name)
+    run.terminal.say_all(_shown(run, account))
+    if as_json:
+        run.terminal.show_json(_as_json(run, account))
+
+
+def _shown(run: Run, account: Account) -> Iterator[Message]:
+    engine, moment = run.engine, present(run.engine)
+    there = reading.newest(engine, account.name)
+    if there is None:
+        yield Message("follower_list.never", account=account.name)
+    else:
+        at = Moment(there.finished_at, moment)
+        n = reading.count(engine, account.name)
+        yield Message("follower_list.line", account=account.name, n=n, at=at)
+        if there.ended != "complete":
+            kind = "shrunk" if there.ended == "shrunk" else "short"
+            yield Message(f"follower_list.{kind}", account=account.name)
+    under_way = follower_syncs.under_way(engine, account.name)
+    if under_way is not None:
+        yield Message(
+            "follower_list.under_way" if under_way.pages else "follower_list.begun",
+            account=account.name, pages=under_way.pages, listed=under_way.listed,
+            total=under_way.total, since=Moment(under_way.started_at, moment),
+        )  # fmt: skip
+    suppressed = suppressions.count(engine, account.name)
+    if suppressed:
+        yield Message("follower_list.suppressed", n=suppressed)
+
+
+def _as_json(run: Run, account: Account) -> dict[str, Any]:
+    there = reading.newest(run.engine, account.name)
+    under_way = follower_syncs.under_way(run.engine, account.name)
+    return {
+        "account": account.name,
+        "followers": None if there is None else reading.count(run.engine, account.name),
+        "synced_at": there and utc(there.finished_at),
+        "complete": there and there.ended == "complete",
+        "suppressed": suppressions.count(run.engine, account.name),
+        "under_way": under_way
+        and {
+            "started_at": utc(under_way.started_at), "pages": under_way.pages,
+            "listed": under_way.listed, "total": under_way.total,
+        },
+        "error": None,
+    }  # fmt: skip
+
+
+@app.command(cls=Command, help="help.follower")
+def follower(
+    context: typer.Context,
+    one: Annotated[
+        str, typer.Argument(metavar="OPENID", help="help.follower.openid", show_default=False)
+    ],
+    *,
+    account: AccountName = None,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.most")] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """Show whether a person follows, since when, why they get nothing, and what they got."""
+    run: Run = context.obj
+    whose, engine = run.settings.account(account).name, run.engine
+    if not openid.is_openid(one.encode("utf-8", "replace")):
+        raise InputError("error.openid.malformed", text=one)
+    known = reading.of_openid(engine, whose, one)
+    suppressed = suppressions.of_openid(engine, whose, one)
+    # One more than is shown: are there earlier ones?
+    got = received.of_openid(engine, whose, one, most=most + 1)
+    more, got = len(got) > most, got[:most]
+    run.terminal.say_all(follower_lines(known, suppressed, got, now=present(run.engine)))
+    if more:
+        run.terminal.say(
+            "follower.earlier", n=most, openid=one, account=whose, most=min(10 * most, 1000)
+        )
+    if as_json:
+        shown = follower_json(known, suppressed, got)
+        run.terminal.show_json(
+            {"account": whose, "openid": one, **shown, "more": more, "error": None}
+        )
+
+
+def follower_lines(
+    known: Follower | None,
+    suppressed: Sequence[Suppressed],
+    got: Sequence[Received],
+    *,
+    now: datetime,
+) -> Iterator[Message]:
+    """Yield a line each: whether they follow, each suppression, each broadcast."""
+    yield _follows(known, now)
+    for one in suppressed:
+        if one.kind is SuppressionKind.KEYWORD:
+            yield Message("follower.suppressed_own", since=Moment(one.since, now))
+            continue
+        every = one.account == ALL_ACCOUNTS
+        yield Message(
+            "follower.suppressed_for_all" if every else "follower.suppressed",
+            since=Moment(one.since, now), kind=member(one.kind, prefix="suppress.kind."),
+            who=Speaker(one.who, one.why),
+        )  # fmt: skip
+    for each in got:
+        yield _got(each, now)
+    if not got:
+        yield Message("follower.got_nothing")
+
+
+def _follows(known: Follower | None, now: datetime) -> Message:
+    if known is None:
+        return Message("follower.unknown")
+    since = known.since and Moment(known.since, now)
+    if known.follows:
+        kind = "follower.since" if known.since_said else "follower.listed_since"
+        return Message(kind, since=since)
+    kind = "follower.left" if known.left_said else "follower.not_listed"
+    return Message(kind, at=known.left_at and Moment(known.left_at, now))
+
+
+def _got(each: Received, now: datetime) -> Message:
+    facts = {"id": each.broadcast_id, "created": Moment(each.created_at, now)}
+    if each.skipped is not None:
+        return Message("follower.skipped", why=Message(f"follower.why.{each.skipped}"), **facts)
+    if each.never_planned:
+        return Message("follower.never_planned", **facts)
+    if each.n is None:
+        stands = "undecided" if each.undecided else "not_planned"
+        return Message(f"follower.{stands}", **facts)
+    return Message("follower.in_batch", n=each.n, state=each.state, **facts)
+
+
+def follower_json(
+    known: Follower | None, suppressed: Sequence[Suppressed], got: Sequence[Received]
+) -> dict[str, Any]:
+    """Return the object."""
+    return {
+        "follows": known and known.follows,
+        "since": known and known.since and utc(known.since),
+        "left_at": known and known.left_at and utc(known.left_at),
+        "suppressed": [
+            {
+                "account": None if one.account == ALL_ACCOUNTS else one.account,
+                "kind": one.kind.value, "since": utc(one.since), "who": one.who, "why": one.why,
+            }
+            for one in suppressed
+        ],
+        "broadcasts": [
+            {
+                "id": one.broadcast_id, "title": one.title, "created_at": utc(one.created_at),
+                "batch": one.n, "state": one.state and one.state.value,
+                "called_at": one.called_at and utc(one.called_at), "skipped": one.skipped,
+            }
+            for one in got
+        ],
+    }  # fmt: skip

@@ -1,0 +1,238 @@
+"""``halt`` and ``unhalt`` of accounts."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from typing import Annotated, Protocol
+
+import typer
+from sqlalchemy import Engine
+
+from broadcast.errors import InputError, SettingsError
+from broadcast.message import Message
+from broadcast.rules.accounts import Account
+from broadcast.rules.gates import blockers
+from broadcast.rules.gates.gate import Cause
+from broadcast.rules.reports import Report
+from broadcast.views import content, next_steps
+from broadcast.views import report_lines as reporting
+from broadcast.views.json_objects import forbidden
+from broadcast.views.words import MOST_NAMED, Moment, Shortened
+from entrypoints.cli import ledger_facts, questions
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
+from entrypoints.cli.group import Command
+from entrypoints.cli.run import Run, in_one_line, who
+from models.ledger.rows import known_accounts
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports, in_flight
+from models.ledger.views.in_flight import Waiting
+
+app = new_app()
+
+EveryAccount = Annotated[bool, typer.Option("--all", help="help.all_accounts")]
+
+
+class Switch(Protocol):
+    """What an operator does to an account, or to all of them."""
+
+    def __call__(
+        self, engine: Engine, account: str | None, *, who: str, why: str | None = None
+    ) -> list[str]:
+        """Carry it out; return the accounts for which something changed."""
+
+
+@app.command(cls=Command, help="help.halt")
+def halt(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Start no new call of an account, or of all."""
+    halt_known = functools.partial(operator.halt, known=_configured(context.obj, every=every))
+    _switch(context.obj, halt_known, account, every=every, why=why, name="halt", as_json=as_json)
+
+
+@app.command(cls=Command, help="help.unhalt")
+def unhalt(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Let an account, or all, call again."""
+    questions.get_ready(context.obj)
+    _switch(
+        context.obj, operator.unhalt, account, every=every, why=why, name="unhalt", as_json=as_json
+    )
+
+
+def _configured(run: Run, *, every: bool) -> Collection[Account]:
+    """Return the accounts of the settings, used or not.
+
+    A secret that cannot be read keeps nobody from the kill switch: what has ever called is in the
+    ledger. That more may exist is said where all of them are meant.
+    """
+    try:
+        return run.settings.accounts().values()
+    except SettingsError as error:
+        if every:
+            run.terminal.warn(error)
+            run.terminal.warn("halt.settings_unread")
+        return ()
+
+
+def _switch(
+    run: Run,
+    control: Switch,
+    account: str | None,
+    *,
+    every: bool,
+    why: str | None,
+    name: str,
+    as_json: bool,
+) -> None:
+    """Carry out *control* for one account or all. Raises InputError for both at once."""
+    if every and account is not None:
+        raise InputError("error.usage.account_or_all")
+    ledger, terminal = run.engine, run.terminal
+    one = None if every else _named(run, ledger, account)
+    changed = control(ledger, one, who=who(), why=in_one_line(why))
+    if changed:
+        back = "broadcast unhalt " + ("--all" if one is None else f"--account {one}")
+        terminal.say(f"{name}.done", names=changed, command=back)
+    elif one is None:
+        nobody = name == "halt" and not known_accounts.account_names(ledger)
+        terminal.say(_nobody(run) if nobody else f"{name}.already_all")
+    else:
+        terminal.say(f"{name}.already", name=one)
+    meant = [one] if one is not None else known_accounts.account_names(ledger)
+    waiting = _say_what_remains(run, changed, meant, lifts=name == "unhalt")
+    if changed and name == "unhalt":
+        _say_next(run, waiting)
+    if as_json:
+        lanes = ledger_facts.lanes(ledger).by_account
+        each = [
+            {"name": name, "changed": name in changed, **forbidden(lanes.get(name))}
+            for name in meant
+        ]
+        terminal.show_json({"accounts": each, "error": None})
+
+
+def _nobody(run: Run) -> str:
+    """Return what is said where no account was halted: none is known, or none could be read."""
+    try:
+        run.settings.accounts()
+    except SettingsError:
+        return "halt.nobody_known"
+    return "halt.no_account"
+
+
+def _named(run: Run, ledger: Engine, account: str | None) -> str:
+    """Return the account that is meant: of the settings, or one that was in them and was used.
+
+    Raises SettingsError for one that nobody knows.
+    """
+    # The ledger first: what is wrong with the settings of others keeps nobody from this one.
+    if account is not None and known_accounts.is_known(ledger, account):
+        return account
+    return run.settings.account(account).name
+
+
+def _say_next(run: Run, waiting: Collection[Waiting]) -> None:
+    """Say how to follow what an unhalt lets go on, or that there is nothing."""
+    if not waiting:
+        run.terminal.say("unhalt.idle")
+    elif any(there.going for there in waiting):
+        run.terminal.say("unhalt.follow")
+
+
+def _say_what_remains(
+    run: Run, changed: list[str], accounts: list[str], *, lifts: bool
+) -> Collection[Waiting]:
+    """Say what waits, is under way or is scheduled; return what waits.
+
+    *lifts*: what waits goes on at once.
+    """
+    ledger, terminal = run.engine, run.terminal
+    # First, while what was under way at the word still is.
+    under_way = in_flight.of_accounts(ledger, accounts)
+    waiting = in_flight.waiting(ledger, accounts)
+    going = {name: there.going[0] for name, there in waiting.items() if there.going}
+    stands = ledger_facts.lanes(ledger).stands_still
+    questions.wake_lanes(run, [(name, one) for name, one in going.items() if not stands(name)])
+    for account in accounts:
+        if account in waiting:
+            goes_on = lifts and not stands(account)
+            _say_what_waits(run, account, waiting[account], goes_on=goes_on)
+            _say_what_is_kept_back(run, account, waiting[account].kept_back, lifts=lifts)
+            _say_scheduled(run, account, waiting[account])
+    lanes = ledger_facts.lanes(ledger)
+    for line in next_steps.in_flight(under_way, lanes.now):
+        terminal.say(line)
+    for account in accounts:
+        # One command lifts both, so a stop is shown beside the halt that was put on top of it.
+        if account not in changed or lanes.is_stopped(account):
+            for line in lanes.stops(account):
+                terminal.say(line)
+    return waiting.values()
+
+
+def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) -> None:
+    """Name what is not sent to everybody yet, and who has it."""
+    terminal = run.terminal
+    if waiting.going:
+        several = len(waiting.going)
+        terminal.say("lanes.goes_on" if goes_on else "lanes.waiting", account=account, n=several)
+        for broadcast_id in waiting.going[:MOST_NAMED]:
+            report = broadcast_reports.report(run.engine, broadcast_id)
+            for line in (reporting.headline(report), *reporting.maybe_sent(report)):
+                terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
+            terminal.say("lanes.content", name=content.name(report))
+        if several > MOST_NAMED:
+            terminal.say("lanes.more", account=account, n=several - MOST_NAMED)
+
+
+def _say_what_is_kept_back(run: Run, account: str, ids: Sequence[str], *, lifts: bool) -> None:
+    """Name what an unhalt does not continue; after one, each with the command that does."""
+    terminal = run.terminal
+    if not ids:
+        return
+    if not lifts:
+        terminal.say("lanes.kept_back", account=account, ids=Shortened(ids))
+        return
+    terminal.say("lanes.kept_back_next", account=account, n=len(ids))
+    for broadcast_id in ids[:MOST_NAMED]:
+        report = broadcast_reports.report(run.engine, broadcast_id)
+        terminal.say("lanes.broadcast", recipients=reporting.headline(report))
+        terminal.say("lanes.next", name=content.name(report), command=_next_command(report))
+    if len(ids) > MOST_NAMED:
+        terminal.say("lanes.more", account=account, n=len(ids) - MOST_NAMED)
+
+
+def _next_command(report: Report) -> str:
+    """Return the command by which a broadcast goes on, whatever its account may do."""
+    own = (one for one in blockers.of(report) if one.cause not in _OF_ACCOUNT)
+    one = next(own, None)
+    # A doubt needs a batch's number and a verdict: both stand in the status.
+    if one is None or one.cause is Cause.IN_DOUBT:
+        return f"broadcast status {report.id}"
+    return one.command
+
+
+_OF_ACCOUNT = frozenset({Cause.ACCOUNT_STOPPED, Cause.ACCOUNT_HALTED, Cause.ACCOUNT_WAITS})
+
+
+def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:
+    """Name what is to go out later: a halt that outlasts its time lets it be held."""
+    terminal, moment = run.terminal, ledger_facts.lanes(run.engine).now
+    for broadcast_id, at in waiting.scheduled[:MOST_NAMED]:
+        terminal.say("lanes.scheduled", account=account, id=broadcast_id, at=Moment(at, moment))
+    more = len(waiting.scheduled) - MOST_NAMED
+    if more > 0:
+        terminal.say("lanes.scheduled_more", account=account, n=more)

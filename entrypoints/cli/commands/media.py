@@ -1,0 +1,131 @@
+"""``media upload`` and ``media list``: files at WeChat, and until when they live there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.media import LIMITS, Media, MediaKind
+from broadcast.views.json_objects import utc
+from broadcast.views.words import Moment, member
+from entrypoints.cli.commands.options import AccountName, AsJSON
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run
+
+app = typer.Typer(add_completion=False)
+media = typer.Typer(cls=Group, help="help.media")
+app.add_typer(media, name="media")
+
+#: What a person may call a file; pictures of articles are uploaded with their article.
+KINDS = tuple(kind for kind in (*LIMITS, MediaKind.MPVIDEO) if kind is not MediaKind.ARTICLE_IMAGE)
+_SHOWN = 40
+
+
+@media.command(cls=Command, help="help.media.upload")
+def upload(
+    context: typer.Context,
+    *,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="help.media.upload.files")],
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", metavar="|".join(KINDS), help="help.media.upload.kind"),
+    ] = None,
+    permanent: Annotated[
+        bool, typer.Option("--permanent", help="help.media.upload.permanent")
+    ] = False,
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="help.media.upload.title")
+    ] = None,
+    description: Annotated[
+        str | None,
+        typer.Option("--description", metavar="TEXT", help="help.media.upload.description"),
+    ] = None,
+    account: AccountName = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Upload files, each once while it lives. All are checked before the first is uploaded."""
+    from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for the help
+    from producer.media.file import read  # noqa: PLC0415
+    from producer.media.upload import Shelf  # noqa: PLC0415
+
+    run: Run = context.obj
+    wanted = None if kind is None else _kind(kind)
+    owner = run.settings.account(account)
+    checked = [read(file, wanted, permanent=permanent) for file in files]
+    videos = all(file.kind in {MediaKind.VIDEO, MediaKind.MPVIDEO} for file in checked)
+    if (title or description) and not videos:
+        raise InputError("error.media.words")
+    shelf, uploads = Shelf(run.engine, owner), Uploads(run.wechat)
+    done = []
+    for file in checked:
+        words = {"title": title or "", "description": description or ""}
+        there = shelf.find(file, **words)
+        made = shelf.put(file, uploads, **words)
+        _say(run, made, "media.uploaded" if there is None else "media.there")
+        done.append(made)
+    if as_json:
+        run.terminal.show_json({"media": [_as_json(one) for one in done]})
+
+
+@media.command(cls=Command, name="list", help="help.media.list")
+def listing(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    dead: Annotated[bool, typer.Option("--all", help="help.media.list.all")] = False,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.media.list.most")] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """List what was uploaded through this ledger, newest first."""
+    from models.ledger.lists.media import listed  # noqa: PLC0415 - not for the help
+
+    run: Run = context.obj
+    owner = None if account is None else run.settings.account(account)
+    # One more than is shown, so that it is known whether there are more.
+    found = listed(run.engine, owner, most=most + 1, dead=dead)
+    shown = found.media[:most]
+    if as_json:
+        run.terminal.show_json({"media": [_as_json(one) for one in shown]})
+        return
+    for one in shown:
+        _say(run, one, "media.line", now=found.now)
+    if not shown:
+        run.terminal.say("media.none")
+    elif len(found.media) > most:
+        run.terminal.say("media.more", n=most)
+
+
+def _say(run: Run, one: Media, name: str, *, now: datetime | None = None) -> None:
+    moment = now or one.uploaded_at
+    run.terminal.say(
+        name, name=one.name, kind=member(one.kind, prefix="media_kind."), account=one.account,
+        media_id=one.media_id or one.url or "-", until=_until(one, moment),
+    )  # fmt: skip
+
+
+def _until(one: Media, now: datetime) -> Message:
+    if one.expires_at is None:
+        return Message("media.permanent")
+    name = "media.until" if one.expires_at > now else "media.expired"
+    return Message(name, at=Moment(one.expires_at, now))
+
+
+def _kind(word: str) -> MediaKind:
+    if word not in KINDS:
+        raise InputError("error.media.kind", text=one_line(word)[:_SHOWN], known=", ".join(KINDS))
+    return MediaKind(word)
+
+
+def _as_json(one: Media) -> dict[str, object]:
+    return {
+        "account": one.account, "kind": one.kind, "permanent": one.permanent, "name": one.name,
+        "size": one.size, "fingerprint": one.fingerprint, "media_id": one.media_id, "url": one.url,
+        "uploaded_at": utc(one.uploaded_at),
+        "expires_at": None if one.expires_at is None else utc(one.expires_at),
+    }  # fmt: skip

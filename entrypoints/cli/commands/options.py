@@ -1,0 +1,61 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import InputError
+from entrypoints.cli import candidates
+
+AsJSON = Annotated[bool, typer.Option("--json", help="help.json")]
+AccountName = Annotated[
+    str | None,
+    typer.Option(
+        "--account", metavar="NAME", help="help.account", autocompletion=candidates.accounts
+    ),
+]
+#: Left out it is ``@open``; :mod:`entrypoints.cli.which` finds the broadcast.
+BroadcastID = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="help.id", show_default=False, autocompletion=candidates.broadcasts
+    ),
+]
+Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="help.why")]
+#: Of a command that asks where a newer broadcast reached the same followers.
+Yes = Annotated[bool, typer.Option("--yes", help="help.newer.yes")]
+_UNTIL = typer.Option(
+    "--until", metavar="accepted|finished", help="help.until", autocompletion=candidates.until
+)
+UntilWord = Annotated[str, _UNTIL]
+#: Of its own: what is annotated keeps its option only where nothing is added to it.
+UntilWordIfAny = Annotated[str | None, _UNTIL]
+
+
+def new_app() -> typer.Typer:
+    """Return an empty app for the commands of one subject."""
+    return typer.Typer(add_completion=False)
+
+
+def refuse_before_command(
+    context: typer.Context, *, account: str | None, as_json: bool = False
+) -> None:
+    """Raise InputError if options of a group stand before the command that they are meant for."""
+    where = {"group": context.command_path, "command": context.invoked_subcommand}
+    if account is not None:
+        raise InputError("error.usage.account_after", **where)
+    if as_json:
+        raise InputError("error.usage.json_after", **where)
+
+
+def counted(text: str, *, most: int) -> int | None:
+    """Return a number from 1 to *most*; None: *text* is no such number.
+
+    To Python ``1_0`` is ten, and a number of 5,000 digits is an error of its own.
+    """
+    text = text.strip()
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
+        return None
+    return int(text) if 0 < int(text) <= most else None

@@ -1,0 +1,249 @@
+"""``pause``, ``resume`` and ``cancel`` of a broadcast."""
+
+from __future__ import annotations
+
+from typing import Annotated, Protocol
+
+import typer
+from sqlalchemy import Engine
+
+from broadcast.errors import PlanError, SettingsError
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
+from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, Opener
+from broadcast.rules.plan import proof
+from broadcast.rules.plan.proof import of_resume
+from broadcast.rules.reports import Report
+from broadcast.rules.states import SHOWN_DONE, BroadcastState, Phase
+from broadcast.views import report_lines
+from broadcast.views.words import FollowerCount, Moment, rest_of
+from entrypoints.cli import draft_looks, exits, questions, which
+from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
+from entrypoints.cli.group import Command
+from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.showing import show_what_remains
+from entrypoints.cli.terminal import is_terminal
+from models.ledger.steer import operator
+from models.ledger.views import broadcast_reports, in_flight
+from producer.steer import by_resume
+
+app = new_app()
+
+#: What is said instead where nothing goes on: no word on a broadcast lets its account call.
+BLOCKED_BY_ITS_ACCOUNT = {
+    "resume.done": "resume.done_blocked", "resume.already": "resume.already_blocked",
+}  # fmt: skip
+#: What a word that changes nothing has found, where that is not the end of the broadcast.
+AS_IT_STANDS = {
+    ("pause.already", BroadcastState.PAUSED): "pause.already_paused",
+    ("pause.already", BroadcastState.HELD): "pause.already_held",
+    ("cancel.already", BroadcastState.PARTIAL): "cancel.already_refused",
+    ("cancel.already", BroadcastState.FAILED): "cancel.already_refused",
+    ("resume.already", BroadcastState.SCHEDULED): "resume.already_scheduled",
+}
+
+
+class Control(Protocol):
+    """What an operator does to a broadcast."""
+
+    def __call__(
+        self, engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
+    ) -> bool:
+        """Carry it out; return whether anything changed."""
+
+
+@app.command(cls=Command, help="help.pause")
+def pause(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Start no new call of a broadcast."""
+    broadcast_id = which.stored(context.obj, broadcast_id, fits=_can_pause)
+    _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause", as_json=as_json)
+
+
+@app.command(cls=Command, help="help.resume")
+def resume(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    yes: Yes = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Let a broadcast go on; its remaining calls are proved against the day once more."""
+    run: Run = context.obj
+    broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
+    before = broadcast_reports.report(run.engine, broadcast_id)
+    fixed = sum(line.is_fixed for line in before.batch_list)
+    if fixed:
+        run.terminal.note("resume.called_before", batches=fixed)
+    draft = draft_looks.ask_of_edits(run, before, yes=yes)
+    # One question is enough: the first reason not to resume.
+    if not questions.ask_of_newer(run, before, by_resume(before), command="resume", yes=yes):
+        any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
+    shown = operator.Shown(gates={gate.id for gate in before.gates}, draft=draft)
+    _let_go_on(run, broadcast_id, why=why, as_json=as_json, shown=shown)
+
+
+def _can_pause(report: Report) -> bool:
+    return report.phase is not Phase.ENDED and not report.gate(GateKind.PAUSE)
+
+
+def _can_resume(report: Report) -> bool:
+    return report.gate(*RESUME_OPENS) is not None
+
+
+def _can_cancel(report: Report) -> bool:
+    return report.phase is not Phase.ENDED
+
+
+def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
+    """Ask on a terminal before a resume sends at once what was to go out at a time that passed.
+
+    Return whether it was asked. Raises typer.Exit for a no.
+    """
+    at, terminal = report.scheduled_at, run.terminal
+    if at is None or at > report.now or not report.awaits_first_call:
+        return False
+    if yes or not _can_resume(report) or not is_terminal():
+        return False
+    answer = terminal.ask("resume.question_late", id=report.id, at=Moment(at, report.now))
+    if not terminal.agrees(answer):
+        terminal.note("resume.declined_late", id=report.id)
+        raise typer.Exit(exits.FAILED)
+    return True
+
+
+def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
+    """Ask on a terminal before a resume sends on the content that WeChat refused.
+
+    Return whether it was asked. Raises typer.Exit for a no.
+    """
+    gate, terminal = report.gate(GateKind.BREAKER), run.terminal
+    if gate is None or not content_stays_refused(gate.reason, gate.errcode):
+        return False
+    if yes or not is_terminal():
+        return False
+    answer = terminal.ask(
+        "resume.question_refused", id=report.id, code=gate.errcode or "?",
+        followers=rest_of(report.recipients["waiting"]),
+    )  # fmt: skip
+    if not terminal.agrees(answer):
+        terminal.note("resume.declined_refused", id=report.id)
+        raise typer.Exit(exits.FAILED)
+    return True
+
+
+def _let_go_on(
+    run: Run,
+    broadcast_id: str,
+    *,
+    why: str | None,
+    as_json: bool,
+    shown: operator.Shown | None = None,
+) -> None:
+    questions.get_ready(run)
+    report = broadcast_reports.report(run.engine, broadcast_id, whole=False)
+    account = _account(run, report.account)
+    quota = _quota(run, account, report.path)
+
+    def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
+        try:
+            return operator.resume(
+                engine, broadcast_id, who=who, why=why, quota=quota,
+                shared_quota=account is None or account.shared_quota, shown=shown,
+            )  # fmt: skip
+        except PlanError as error:
+            raise of_resume(error, report) from None
+
+    _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value, as_json=as_json)
+
+
+def _account(run: Run, name: str) -> Account | None:
+    """Return an account; None where the settings lack it: the report that follows says so."""
+    try:
+        return run.settings.account(name)
+    except SettingsError:
+        return None
+
+
+def _quota(run: Run, account: Account | None, path: SendPath) -> proof.Quota | None:
+    """Return what WeChat says of today's calls; None where it, or the account, is not there."""
+    return run.wechat.quota_if_any(account, path) if account else None
+
+
+@app.command(cls=Command, help="help.cancel")
+def cancel(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    yes: Annotated[bool, typer.Option("--yes", help="help.cancel.yes")] = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Never call the rest of a broadcast; on a terminal pause it at once, then ask."""
+    run: Run = context.obj
+    broadcast_id = which.stored(run, broadcast_id, fits=_can_cancel, or_awaited=True)
+    if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
+        raise typer.Exit(exits.FAILED)
+    _steer(run, operator.cancel, broadcast_id, why=why, name="cancel", as_json=as_json)
+
+
+def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
+    """Pause a broadcast, so that nothing goes out while somebody thinks, and ask.
+
+    One that waits for its list takes no pause, so nobody is asked: it would go out meanwhile.
+    """
+    if broadcast_reports.report(run.engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
+        return True
+    try:
+        operator.pause(run.engine, broadcast_id, who=who(), why=in_one_line(why))
+        report = broadcast_reports.report(run.engine, broadcast_id)
+        if report.state in SHOWN_DONE or run.terminal.agrees(_asked(run, report)):
+            return True
+    except KeyboardInterrupt:
+        _say_what_was_kept(run, broadcast_id)
+        raise typer.Exit(exits.INTERRUPTED) from None
+    _say_what_was_kept(run, broadcast_id)
+    return False
+
+
+def _asked(run: Run, report: Report) -> str:
+    """Ask whether a broadcast is cancelled; return the answer."""
+    possibly, left = report_lines.possibly_sent(report), report.recipients["waiting"]
+    waiting = None if left is None else FollowerCount(left - possibly)
+    # What ended with a batch in doubt takes no pause, and sends nothing either.
+    question = "cancel.question_held"
+    if report.gate(GateKind.PAUSE):
+        question = "cancel.question_possibly" if possibly else "cancel.question"
+    if waiting is None:
+        question = f"{question}_uncounted"
+    return run.terminal.ask(question, id=report.id, waiting=waiting, possibly=possibly)
+
+
+def _say_what_was_kept(run: Run, broadcast_id: str) -> None:
+    """Say that it was not cancelled, and whether it is paused."""
+    is_paused = broadcast_reports.report(run.engine, broadcast_id, whole=False).gate(GateKind.PAUSE)
+    run.terminal.note("cancel.kept" if is_paused else "cancel.kept_held", id=broadcast_id)
+
+
+def _steer(
+    run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str, as_json: bool
+) -> None:
+    """Carry out *control* and say what came of it; doing it twice is no error."""
+    ledger = run.engine
+    changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
+    report, under_way = in_flight.beside_report(ledger, broadcast_id)
+    already = f"{name}.already"
+    text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
+    if changed and report.is_unlisted:
+        text = "cancel.done_no_list"
+    if report.lane.stands_still_for(report.path):
+        text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
+    questions.wake(run, report)
+    run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)
+    show_what_remains(run, report, under_way, as_json=as_json)

@@ -1,0 +1,244 @@
+"""``preview``: the content to a few people, before it goes to everybody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.frozen import frozen
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import Endpoint, Outcome
+from broadcast.rules.content import Content
+from broadcast.rules.hand_calls import ByHand, HandCall, HandResult, each_once, is_receiver
+from broadcast.rules.media import NO_SUCH_MEDIA
+from broadcast.views.words import Moment, suffix
+from broadcast.wechat.api.mass import MassPreview, of_preview
+from entrypoints.cli import confirmation, draft_looks, exits, ledger_facts
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
+from entrypoints.cli.content_options import ContentOptions
+from entrypoints.cli.group import Command, grouped
+from entrypoints.cli.quotas import Left, left_of
+from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.wechat_calls import Called, call
+from models.ledger.lists import media
+from models.ledger.rows.transaction import present
+from models.ledger.steer import hand_calls as made
+from producer.media.upload import refuse_unusable
+
+app = new_app()
+
+#: Calls of a day where WeChat does not say (WeChat page "message/mass/preview").
+MOST_A_DAY: Final = 100
+#: After these nobody else would get it either.
+_ENDS: Final = frozenset({
+    Outcome.NOT_CALLED, Outcome.QUOTA_TODAY, Outcome.QUOTA_MONTH, Outcome.STOP_ACCOUNT,
+    Outcome.STOP_BROADCAST, Outcome.TOKEN,
+})  # fmt: skip
+
+
+@frozen
+class Shown:
+    """What became of the preview to one receiver; None: it was not tried."""
+
+    receiver: str
+    called: Called | None
+    #: Calls that were taken: of several images one each.
+    sent: int = 0
+
+
+@app.command(cls=Command, help="help.preview")
+@grouped
+def preview(
+    context: typer.Context,
+    *,
+    content: ContentOptions,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="RECEIVER", help="help.preview.to")
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="NAME", help="help.preview.group")
+    ] = None,
+    account: AccountName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Send a content to named people."""
+    run: Run = context.obj
+    content.check()
+    chosen = run.settings.account(account)
+    receivers = receivers_of(chosen, to or [], group)
+    said = content.read(
+        limit=run.settings.text_limit,
+        draft=lambda title: draft_looks.media_id_of(run, chosen, title, key=None),
+    )
+    refuse_unusable(run.engine, chosen, said, now=present(run.engine))
+    calls = len(of_preview(json.loads(said.canonical)))
+    left = left_of(
+        run, chosen, MassPreview.path, most=MOST_A_DAY,
+        made=made.today(run.engine, chosen.name, ByHand.PREVIEW),
+    )  # fmt: skip
+    _say_unanswered(run, chosen, receivers)
+    needed = len(receivers) * calls
+    if needed > left.remain:
+        raise InputError(
+            "error.preview.too_many", needed=needed, left=left.remain, limit=left.limit,
+            account=chosen.name,
+        )  # fmt: skip
+    if not _agreed(run, chosen, said, receivers=receivers, left=left, yes=yes):
+        run.terminal.note("preview.declined")
+        raise typer.Exit(exits.FAILED)
+    each = of_preview(json.loads(_uploaded(run, chosen, said).canonical))
+    shown = list(_sent(run, chosen, each, receivers=receivers))
+    if as_json:
+        run.terminal.show_json(as_object(chosen, shown, left=left))
+    raise typer.Exit(status_of(shown))
+
+
+def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> None:
+    """Name who of them may have got one today of which nothing is known, and might get two."""
+    moment = present(run.engine)
+    calls = made.unanswered(run.engine, account.name, ByHand.PREVIEW)
+    for one in {one.target: one for one in calls if one.target in receivers}.values():
+        run.terminal.warn(
+            "preview.unanswered", receiver=one.target, at=Moment(one.at, moment), who=one.who
+        )
+
+
+def _uploaded(run: Run, account: Account, said: Content) -> Content:
+    """Give WeChat the files that it lacks; a later send of them finds them there."""
+    from entrypoints.cli.wechat_calls import uploaded  # noqa: PLC0415 - most previews are without files
+
+    return uploaded(run, account, said)
+
+
+def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list[str]:
+    """Return whom it goes to, each once. Raises InputError for nobody, and for no receiver."""
+    if group is not None and group not in account.preview_groups:
+        facts = {"group": one_line(group)[:40], "account": account.name}
+        if not account.preview_groups:
+            raise InputError("error.preview.no_groups", **facts)
+        names = ", ".join(sorted(account.preview_groups))
+        raise InputError("error.preview.group", **facts, names=names)
+    found = each_once([*to, *(account.preview_groups[group] if group is not None else ())])
+    if not found:
+        raise InputError("error.preview.nobody")
+    for receiver in found:
+        if not receiver.strip():
+            raise InputError("error.preview.no_receiver")
+        if not is_receiver(receiver):
+            raise InputError("error.preview.receiver", text=one_line(receiver)[:40])
+    return found
+
+
+def _agreed(
+    run: Run, account: Account, said: Content, *, receivers: Sequence[str], left: Left, yes: bool
+) -> bool:
+    """Show on a terminal what goes to whom, and ask unless ``--yes`` was said."""
+    if not is_terminal():
+        return True
+    terminal = run.terminal
+    for line in confirmation.account_lines(account):
+        terminal.note(line)
+    # A halt is about sends to followers; who is named here was named by a person.
+    for line in ledger_facts.lanes(run.engine).stops(account.name):
+        terminal.note(line)
+    for shown in confirmation.content_lines(run.engine, said):
+        terminal.note(shown)
+    draft = draft_looks.read_at_submit(run, account, said)
+    for title in confirmation.articles(draft.draft):
+        terminal.note(title)
+    for notice in draft.content.notices:
+        terminal.warn(notice)
+    terminal.note(left.line())
+    if yes:
+        return True
+    n = len(receivers)
+    return terminal.agrees(
+        terminal.ask(f"preview.question{suffix(n)}", n=n, receivers=receivers, account=account.name)
+    )
+
+
+def _sent(
+    run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receivers: Sequence[str]
+) -> Iterator[Shown]:
+    """Send it to one after the other, a line each, until nobody else would get it either."""
+    ended: Called | None = None
+    for receiver in receivers:
+        if ended is not None:
+            run.terminal.say("preview.not_tried", receiver=receiver)
+            yield Shown(receiver=receiver, called=None)
+            continue
+        shown = _to_one(run, account, each, receiver=receiver)
+        assert shown.called is not None
+        called = shown.called
+        _say(run, receiver, called, sent=shown.sent)
+        yield shown
+        if called.result.outcome in _ENDS:
+            ended = called
+
+
+def _to_one(
+    run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receiver: str
+) -> Shown:
+    """Make the calls for one receiver, of several images one each; return the last one's end."""
+    called = Called(HandResult(outcome=Outcome.NOT_CALLED))
+    for sent, content in enumerate(each):
+        order = HandCall(kind=ByHand.PREVIEW, who=who(), target=receiver)
+        number = made.begin(run.engine, account, order)
+        request = MassPreview(receiver=receiver, content=content)
+        called = call(run, account, request, at=Endpoint.PREVIEW)
+        made.end(run.engine, number, called.result)
+        if called.result.errcode == NO_SUCH_MEDIA and "media_id" in content[content["msgtype"]]:
+            # Whoever runs the command again has the file uploaded again.
+            media.lost(run.engine, account, [content[content["msgtype"]]["media_id"]])
+        if not called.result.done:
+            return Shown(receiver=receiver, called=called, sent=sent)
+    return Shown(receiver=receiver, called=called, sent=len(each))
+
+
+def _say(run: Run, receiver: str, called: Called, *, sent: int) -> None:
+    if sent and not called.result.done:
+        run.terminal.say("preview.partly", receiver=receiver, n=sent)
+    if called.result.done:
+        run.terminal.say("preview.sent", receiver=receiver)
+    elif called.result.maybe:
+        run.terminal.say("preview.maybe", receiver=receiver, why=called.why())
+    else:
+        run.terminal.say("preview.refused", receiver=receiver, why=called.why())
+
+
+def status_of(shown: Sequence[Shown]) -> int:
+    """Return the exit status: 3 where WeChat was out of reach, 1 where somebody did not get it."""
+    if all(one.called is not None and one.called.result.done for one in shown):
+        return exits.DONE
+    away = any(one.called is not None and one.called.out_of_reach for one in shown)
+    return exits.OUT_OF_REACH if away else exits.FAILED
+
+
+def as_object(account: Account, shown: Sequence[Shown], *, left: Left) -> dict[str, Any]:
+    """Return the object of ``--json``."""
+    return {
+        "account": account.name,
+        "previews": [_one(one) for one in shown],
+        "calls_left_before": left.remain,
+        "error": None,
+    }
+
+
+def _one(one: Shown) -> dict[str, Any]:
+    result = one.called.result if one.called else HandResult(outcome=Outcome.NOT_CALLED)
+    return {
+        "receiver": one.receiver,
+        "result": "sent" if result.done else "unknown" if result.maybe else _refused(result),
+        "sent": one.sent, "errcode": result.errcode, "errmsg": result.errmsg,
+    }  # fmt: skip
+
+
+def _refused(result: HandResult) -> str:
+    return "not_called" if result.outcome is Outcome.NOT_CALLED else "refused"

@@ -1,0 +1,259 @@
+"""``quota``: the calls that an account has left today, and their clearing."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import ALLOWANCES, Account
+from broadcast.rules.calls.outcomes import Endpoint, Outcome
+from broadcast.rules.hand_calls import ByHand, HandCall
+from broadcast.views.words import Moment
+from broadcast.wechat.api.quotas import (
+    MOST_CLEARS,
+    ClearQuota,
+    ClearQuotaBySecret,
+    Quota,
+    QuotaClear,
+)
+from entrypoints.cli import exits, ledger_facts
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.quotas import asked
+from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.wechat_calls import Called, call
+from models.ledger.steer import hand_calls as made
+from models.ledger.views import at_wechat
+
+app = typer.Typer(add_completion=False)
+quota = typer.Typer(cls=Group, invoke_without_command=True, help="help.quota")
+app.add_typer(quota, name="quota")
+
+_BASE: Final = "/cgi-bin/"
+_PATH: Final = re.compile(rf"{_BASE}[A-Za-z0-9_/-]+")
+#: Whose calls an operator may run out of, beside those of mass/send.
+INTERFACES: Final = tuple(
+    f"{_BASE}{name}"
+    for name in (
+        "message/mass/sendall", "message/mass/preview", "message/mass/delete", "message/mass/get",
+        "user/get", "user/info/batchget", "user/tag/get", "tags/members/batchtagging",
+        "media/upload", "material/add_material", "draft/add", "draft/batchget",
+    )
+)  # fmt: skip
+
+
+@frozen
+class Kept:
+    """What only our ledger knows."""
+
+    #: Clearings of this month, and WeChat's own sends of this day or month, that were made here.
+    clears: int
+    sends: int | None
+    #: Such sends that WeChat may have taken: what nobody knows yet.
+    doubts: int
+
+
+@quota.callback()
+def show(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+    """Ask WeChat for the calls of each interface."""
+    if context.invoked_subcommand is not None:
+        refuse_before_command(context, account=account, as_json=as_json)
+        return
+    run: Run = context.obj
+    chosen = run.settings.account(account)
+    answer = run.wechat.quota(chosen)
+    run.terminal.say(
+        "quota.line", account=chosen.name, limit=answer.daily_limit, used=answer.used,
+        remain=answer.remain,
+    )  # fmt: skip
+    each = {path: asked(run, chosen, path) for path in INTERFACES}
+    for line in _others(each):
+        run.terminal.say(line)
+    kept = _kept(run, chosen)
+    for line in _of_the_ledger(run, chosen, kept):
+        run.terminal.say(line)
+    if as_json:
+        object_ = _object(chosen, each, kept)
+        run.terminal.show_json(
+            {
+                "account": chosen.name, "daily_limit": answer.daily_limit, "used": answer.used,
+                "remain": answer.remain, **object_, "error": None,
+            }
+        )  # fmt: skip
+
+
+def _others(each: dict[str, Quota | None]) -> Iterator[Message]:
+    """Yield a line an interface, and then those that WeChat does not count."""
+    for path, left in each.items():
+        if left is not None:
+            yield Message(
+                "quota.interface", name=_name(path), remain=left.remain, limit=left.daily_limit,
+                used=left.used,
+            )  # fmt: skip
+    if uncounted := [_name(path) for path, left in each.items() if left is None]:
+        yield Message("quota.uncounted", names=uncounted)
+
+
+def _name(path: str) -> str:
+    return path.removeprefix(_BASE)
+
+
+def _kept(run: Run, account: Account) -> Kept | None:
+    """Return what the ledger has of it; None: WeChat is asked without a database too."""
+    allowance = ALLOWANCES.get(account.account_kind)
+    with contextlib.suppress(OutOfReachError):
+        return Kept(
+            clears=made.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
+            sends=at_wechat.sendalls_accepted(run.engine, account.name, allowance)
+            if allowance
+            else None,
+            doubts=at_wechat.sendalls_in_doubt(run.engine, account.name, allowance)
+            if allowance
+            else 0,
+        )
+    return None
+
+
+def _of_the_ledger(run: Run, account: Account, kept: Kept | None) -> Iterator[Message]:
+    if kept is None:
+        return
+    yield from ledger_facts.lanes(run.engine).waits(account.name)
+    allowance = ALLOWANCES.get(account.account_kind)
+    if allowance is not None and kept.sends is not None:
+        period = "quota.messages_month" if allowance.a_month else "quota.messages_day"
+        yield Message(period, n=kept.sends, most=allowance.most)
+        if kept.doubts:
+            yield Message("quota.messages_in_doubt", n=kept.doubts)
+    if kept.clears:
+        yield Message("quota.clears", n=kept.clears, most=MOST_CLEARS)
+
+
+def _object(account: Account, each: dict[str, Quota | None], kept: Kept | None) -> dict[str, Any]:
+    allowance = ALLOWANCES.get(account.account_kind)
+    messages = None
+    if kept is not None and allowance is not None:
+        period = "month" if allowance.a_month else "day"
+        messages = {
+            "period": period, "sent_here": kept.sends, "in_doubt": kept.doubts,
+            "limit": allowance.most,
+        }  # fmt: skip
+    return {
+        "interfaces": [
+            {
+                "path": path, "daily_limit": left and left.daily_limit, "used": left and left.used,
+                "remain": left and left.remain,
+            }
+            for path, left in each.items()
+        ],
+        "messages": messages,
+        "clears_this_month": kept and kept.clears,
+    }  # fmt: skip
+
+
+@quota.command(cls=Command, help="help.quota.clear")
+def clear(
+    context: typer.Context,
+    *,
+    interface: Annotated[
+        str | None, typer.Option("--interface", metavar="PATH", help="help.quota.interface")
+    ] = None,
+    account: AccountName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Have WeChat set the calls of today back to none used."""
+    run: Run = context.obj
+    path = None if interface is None else path_of(interface)
+    chosen = run.settings.account(account)
+    used = made.this_month(run.engine, chosen.name, ByHand.CLEAR_QUOTA)
+    if used >= MOST_CLEARS:
+        raise InputError("error.quota.month", account=chosen.name, n=used, most=MOST_CLEARS)
+    for line in ("quota.clear_means", Message("quota.clears", n=used, most=MOST_CLEARS)):
+        run.terminal.note(line)
+    for one in made.unanswered(run.engine, chosen.name, ByHand.CLEAR_QUOTA):
+        moment = ledger_facts.lanes(run.engine).now
+        run.terminal.warn("quota.unanswered", at=Moment(one.at, moment), who=one.who)
+    if not _agreed(run, chosen, path, yes=yes):
+        run.terminal.note("quota.declined")
+        raise typer.Exit(exits.FAILED)
+    order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=in_one_line(why), target=path)
+    row = made.begin(run.engine, chosen, order)
+    called = _cleared(run, chosen, path)
+    made.end(run.engine, row, called.result)
+    _say(run, chosen, called, path=path)
+    if as_json:
+        run.terminal.show_json(_clear_object(run, chosen, called, path=path))
+    if not called.result.done:
+        raise typer.Exit(exits.OUT_OF_REACH if called.out_of_reach else exits.FAILED)
+
+
+def path_of(text: str) -> str:
+    """Return the path of an interface, also of one that is named without its beginning."""
+    written = text.strip()
+    path = written if written.startswith("/") else f"{_BASE}{written}"
+    if not _PATH.fullmatch(path):
+        raise InputError("error.quota.interface", text=one_line(text)[:60])
+    return path
+
+
+def _agreed(run: Run, account: Account, path: str | None, *, yes: bool) -> bool:
+    if yes or not is_terminal():
+        return True
+    question = "quota.question" if path is None else "quota.question_interface"
+    return run.terminal.agrees(run.terminal.ask(question, account=account.name, path=path))
+
+
+def _cleared(run: Run, account: Account, path: str | None) -> Called:
+    """Clear once; without a token where no token can be had, since that may be what is used up."""
+    if path is not None:
+        return call(run, account, QuotaClear(cgi_path=path), at=Endpoint.CLEAR_QUOTA)
+    called = call(run, account, ClearQuota(appid=account.appid), at=Endpoint.CLEAR_QUOTA)
+    tokenless = called.result.outcome is Outcome.NOT_CALLED
+    if not tokenless or isinstance(called.problem, WeChatAwayError):
+        return called
+    request = ClearQuotaBySecret(appid=account.appid, secret=account.appsecret)
+    return call(run, account, request, at=Endpoint.CLEAR_QUOTA)
+
+
+def _say(run: Run, account: Account, called: Called, *, path: str | None) -> None:
+    if called.result.done:
+        done = "quota.cleared" if path is None else "quota.cleared_interface"
+        run.terminal.say(done, account=account.name, path=path)
+        for line in _goes_on(run, account):
+            run.terminal.say(line)
+    elif called.result.maybe:
+        run.terminal.say("quota.maybe", why=called.why(), account=account.name)
+    else:
+        run.terminal.say("quota.refused", why=called.why(), account=account.name)
+
+
+def _goes_on(run: Run, account: Account) -> Sequence[Message]:
+    """Say how what waits for tomorrow's calls goes on now."""
+    waits = ledger_facts.lanes(run.engine).waits(account.name)
+    return [Message("quota.unhalt", account=account.name)] if list(waits) else []
+
+
+def _clear_object(
+    run: Run, account: Account, called: Called, *, path: str | None
+) -> dict[str, Any]:
+    result = called.result
+    refused = "refused" if result.errcode is not None else "not_called"
+    return {
+        "account": account.name,
+        "interface": path,
+        "result": "cleared" if result.done else "unknown" if result.maybe else refused,
+        "errcode": result.errcode,
+        "errmsg": result.errmsg,
+        "clears_this_month": made.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
+        "error": None,
+    }

@@ -1,0 +1,287 @@
+"""``recall``: take the page of a sent article or video away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Annotated, Any, Final
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import Endpoint
+from broadcast.rules.hand_calls import ByHand, HandCall, Recalled
+from broadcast.rules.states import BatchState
+from broadcast.views import content as contents
+from broadcast.views.words import Joined, Moment, Shortened, suffix
+from broadcast.wechat.api.mass_control import MassDelete
+from entrypoints.cli import exits, which
+from entrypoints.cli.commands.options import AsJSON, Why, counted, new_app
+from entrypoints.cli.group import Command
+from entrypoints.cli.quotas import asked
+from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.wechat_calls import Called, call
+from models.ledger.rows import known_accounts
+from models.ledger.rows.transaction import present
+from models.ledger.steer import hand_calls as made
+from models.ledger.views import at_wechat, broadcast_reports
+from models.ledger.views.at_wechat import Page, Pages, SentBatch
+
+app = new_app()
+
+#: Not visible yet, or not ended: another send of the same page may be.
+_NOT_YET: Final = frozenset({40059, 40065})
+#: So many sends of one page are tried, each of which costs a call.
+_MOST_TRIED: Final = 3
+
+
+@frozen
+class Done:
+    """What became of one page; *called* None: it had been recalled before."""
+
+    page: Page
+    msg_id: int
+    called: Called | None
+
+
+@app.command(cls=Command, help="help.recall")
+def recall(
+    context: typer.Context,
+    *,
+    broadcast_id: Annotated[
+        str, typer.Argument(metavar="ID", help="help.recall.id", show_default=False)
+    ],
+    batch: Annotated[
+        str | None, typer.Option("--batch", metavar="N", help="help.recall.batch")
+    ] = None,
+    article: Annotated[
+        str | None, typer.Option("--article", metavar="N", help="help.recall.article")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Take the page of a broadcast away, for everybody who got it."""
+    run: Run = context.obj
+    n, number = _number(batch, "error.recall.batch"), _number(article, "error.recall.article")
+    broadcast_id = which.stored(run, broadcast_id)
+    found = at_wechat.pages_of_broadcast(run.engine, broadcast_id, n=n)
+    _refuse(broadcast_id, found, n=n)
+    account = run.settings.account(found.account)
+    known_accounts.check_account(run.engine, account)
+    for line in shown(broadcast_id, found):
+        run.terminal.say(line)
+    if any(not _before(run, account, page, article=number) for page in found.pages):
+        _say_left(run, account)
+        agreed = _agreed(run, broadcast_id, number, msgtype=found.msgtype, yes=yes)
+    else:
+        # No call is made, so nothing is asked.
+        agreed = True
+    if not agreed:
+        run.terminal.note("recall.declined")
+        raise typer.Exit(exits.FAILED)
+    order = HandCall(
+        kind=ByHand.RECALL, who=who(), why=in_one_line(why), broadcast_id=broadcast_id,
+        article=number,
+    )  # fmt: skip
+    again = _command(broadcast_id, n, number)
+    done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
+    if as_json:
+        run.terminal.show_json(as_object(order, account, found, done=done))
+    raise typer.Exit(status_of(done))
+
+
+def _number(text: str | None, message_id: str) -> int | None:
+    """Read a number from 1 on. Raises InputError."""
+    if text is None:
+        return None
+    number = counted(text, most=_LARGEST)
+    if number is None:
+        raise InputError(message_id, text=one_line(text)[:40])
+    return number
+
+
+#: More batches, or articles, than there can be.
+_LARGEST: Final = 1_000_000
+
+
+def _refuse(broadcast_id: str, found: Pages, *, n: int | None) -> None:
+    """Raise InputError for what WeChat cannot recall, and for what was never sent."""
+    if found.msgtype not in at_wechat.WITH_PAGE:
+        raise InputError(
+            "error.recall.msgtype", id=broadcast_id, msgtype=contents.kind(found.msgtype)
+        )
+    if found.pages:
+        return
+    if found.unnamed:
+        raise InputError("error.recall.unnamed", id=broadcast_id, numbers=Shortened(found.unnamed))
+    if n is not None:
+        raise InputError("error.recall.batch_not_sent", id=broadcast_id, n=n)
+    raise InputError("error.recall.nothing", id=broadcast_id)
+
+
+def shown(broadcast_id: str, found: Pages) -> Iterator[Message]:
+    """Yield what is taken away, from whom else, and what WeChat leaves where it is."""
+    own = [batch for page in found.pages for batch in page.batches]
+    yield Message(
+        f"recall.batches{suffix(len(own))}", id=broadcast_id,
+        numbers=Shortened([one.n for one in own]),
+    )  # fmt: skip
+    if found.shared:
+        yield Message("recall.shared", each=Joined(list(_each(found.shared)), "semicolon"))
+    if found.unnamed:
+        yield Message("recall.unnamed", numbers=Shortened(found.unnamed))
+    if found.to_come:
+        yield Message("recall.to_come", ids=list(found.to_come), id=found.to_come[0])
+    yield Message("recall.means")
+
+
+def _each(shared: Sequence[SentBatch]) -> Iterator[Message]:
+    for broadcast_id in dict.fromkeys(one.broadcast_id for one in shared):
+        numbers = [one.n for one in shared if one.broadcast_id == broadcast_id]
+        yield Message(
+            f"recall.other{suffix(len(numbers))}", id=broadcast_id, numbers=Shortened(numbers)
+        )
+
+
+def _say_left(run: Run, account: Account) -> None:
+    """Say how many deletes are left, where WeChat counts them. Raises WeChatAwayError and alike."""
+    quota = asked(run, account, MassDelete.path)
+    if quota is not None:
+        run.terminal.say("recall.left", remain=quota.remain, limit=quota.daily_limit)
+
+
+def _agreed(run: Run, broadcast_id: str, article: int | None, *, msgtype: str, yes: bool) -> bool:
+    if yes or not is_terminal():
+        return True
+    question = "recall.question_video" if msgtype == "mpvideo" else "recall.question"
+    if article is not None:
+        question = "recall.question_article"
+    name = contents.name(broadcast_reports.report(run.engine, broadcast_id))
+    return run.terminal.agrees(run.terminal.ask(question, id=broadcast_id, n=article, name=name))
+
+
+def _command(broadcast_id: str, n: int | None, article: int | None) -> str:
+    """Return the command that recalls the same once more, and nothing beside it."""
+    words = ["broadcast recall", broadcast_id]
+    words += [] if n is None else [f"--batch {n}"]
+    words += [] if article is None else [f"--article {article}"]
+    return " ".join(words)
+
+
+def _one(
+    run: Run, account: Account, order: HandCall, *, page: Page, found: Pages, again: str
+) -> Done:
+    """Take one page away, with one call where the first send of it can be deleted; say so."""
+    msg_ids = {batch.msg_id for batch in page.batches}
+    if covering := _before(run, account, page, article=order.article):
+        _say_before(run, covering[0])
+        return Done(page=page, msg_id=min(msg_ids), called=None)
+    for msg_id in _in_order(page):
+        called = _call(run, account, order, page=page, msg_id=msg_id, found=found)
+        if called.result.errcode not in _NOT_YET:
+            break
+    _say(run, order, called, again=again)
+    return Done(page=page, msg_id=msg_id, called=called)
+
+
+def _before(run: Run, account: Account, page: Page, *, article: int | None) -> list[Recalled]:
+    """Return the recalls of what is to be recalled."""
+    made_before = made.recalls(
+        run.engine, account.name, msg_ids={batch.msg_id for batch in page.batches},
+        msg_data_id=page.msg_data_id,
+    )  # fmt: skip
+    return [one for one in made_before if one.article in {None, article}]
+
+
+def _say_before(run: Run, one: Recalled) -> None:
+    moment = present(run.engine)
+    run.terminal.say("recall.before", at=Moment(one.at, moment), who=one.who)
+
+
+def _in_order(page: Page) -> Sequence[int]:
+    """Return the msg_ids that are tried: of jobs that ended first, and then by their age."""
+    ended = sorted(page.batches, key=lambda one: one.state is not BatchState.FINISHED)
+    return list(dict.fromkeys(one.msg_id for one in ended))[:_MOST_TRIED]
+
+
+def _call(
+    run: Run, account: Account, order: HandCall, *, page: Page, msg_id: int, found: Pages
+) -> Called:
+    mine = HandCall(
+        kind=order.kind, who=order.who, why=order.why, broadcast_id=order.broadcast_id,
+        article=order.article, msg_id=msg_id, msg_data_id=page.msg_data_id,
+    )  # fmt: skip
+    number = made.begin(run.engine, account, mine)
+    request = MassDelete(msg_id=msg_id, article_idx=order.article)
+    called = call(run, account, request, at=Endpoint.DELETE)
+    made.end_recall(
+        run.engine, number, called.result, call=mine, broadcasts=_concerned(order, found)
+    )
+    return called
+
+
+def _concerned(order: HandCall, found: Pages) -> Collection[str]:
+    others = (batch.broadcast_id for batch in found.shared)
+    return dict.fromkeys([str(order.broadcast_id), *others])
+
+
+def _say(run: Run, order: HandCall, called: Called, *, again: str) -> None:
+    if called.result.done:
+        text = "recall.done" if order.article is None else "recall.done_article"
+        run.terminal.say(text, n=order.article, id=order.broadcast_id)
+    elif called.result.maybe:
+        run.terminal.say("recall.maybe", why=called.why(), command=again)
+    else:
+        run.terminal.say("recall.refused", why=called.why())
+
+
+def status_of(done: Sequence[Done]) -> int:
+    """Return the exit status: 3 where WeChat was out of reach, 1 where it refused."""
+    failed = [one.called for one in done if one.called and not one.called.result.done]
+    if not failed:
+        return exits.DONE
+    return exits.OUT_OF_REACH if any(one.out_of_reach for one in failed) else exits.FAILED
+
+
+def as_object(
+    order: HandCall, account: Account, found: Pages, *, done: Sequence[Done]
+) -> dict[str, Any]:
+    """Return the object of ``--json``."""
+    return {
+        "id": order.broadcast_id,
+        "account": account.name,
+        "article": order.article,
+        "pages": [_page(one) for one in done],
+        "shared": [{"id": one.broadcast_id, "batch": one.n} for one in found.shared],
+        "without_msg_id": list(found.unnamed),
+        "to_come": list(found.to_come),
+        "error": None,
+    }
+
+
+def _page(one: Done) -> dict[str, Any]:
+    result = one.called.result if one.called else None
+    return {
+        "msg_id": one.msg_id,
+        "msg_data_id": one.page.msg_data_id,
+        "batches": [batch.n for batch in one.page.batches],
+        "result": _result(one),
+        "errcode": result.errcode if result else None,
+        "errmsg": result.errmsg if result else None,
+    }
+
+
+def _result(one: Done) -> str:
+    if one.called is None:
+        return "recalled_before"
+    result = one.called.result
+    if result.done:
+        return "recalled"
+    if result.maybe:
+        return "unknown"
+    return "refused" if result.errcode is not None else "not_called"

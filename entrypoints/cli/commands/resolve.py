@@ -1,0 +1,297 @@
+"""``resolve``: was a batch in doubt sent? ``retry``: what was refused, once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import BroadcastError, InputError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.calls.attempts import LARGEST_MSG_ID
+from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.finish_events import FinishEvent
+from broadcast.rules.jobs import counts_another
+from broadcast.rules.reports import Did, Report, RetryGroup, total
+from broadcast.rules.states import BatchState
+from broadcast.views import delivered
+from broadcast.views.job_words import job_status, of_job
+from broadcast.views.next_steps import several, together
+from broadcast.views.words import Code, FollowerCount, Moment, Shortened, Speaker, reason, suffix
+from entrypoints.cli import exits, questions, which
+from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
+from entrypoints.cli.group import Command
+from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.separate import ALONE
+from entrypoints.cli.showing import show_what_remains
+from entrypoints.cli.terminal import is_terminal
+from models.ledger.lane import call_history
+from models.ledger.outcomes import ended_jobs, resolves
+from models.ledger.outcomes.resolves import Resolved
+from models.ledger.steer import retries
+from models.ledger.steer.retries import Goes, Retried
+from models.ledger.views import broadcast_reports, in_flight
+from producer.steer import by_retry
+
+app = new_app()
+
+
+@app.command(cls=Command, help="help.resolve")
+def resolve(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    batch: Annotated[str, typer.Option("--batch", metavar="N", help="help.resolve.batch")],
+    sent: Annotated[
+        str | None, typer.Option("--sent", metavar="[MSG_ID]", help="help.resolve.sent")
+    ] = None,
+    not_sent: Annotated[bool, typer.Option("--not-sent", help="help.resolve.not_sent")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="help.resolve.yes")] = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
+    run: Run = context.obj
+    n = _number(batch, "error.resolve.batch")
+    if not_sent == (sent is not None):
+        # `broadcast status` of what is open may show several.
+        meant = which.LAST if broadcast_id == which.OPEN else broadcast_id
+        raise InputError("error.resolve.which", id=meant, n=n)
+    verdict = NotSent() if sent is None else _sent(sent)
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id, fits=_is_in_doubt)
+    verdict, asked = _ask_about(run, broadcast_id, n=n, verdict=verdict)
+    before = broadcast_reports.report(ledger, broadcast_id)
+    against = _against(run, before, n, verdict=verdict, yes=yes)
+    done = resolves.resolve(
+        ledger, broadcast_id, n, verdict=verdict, who=who(), why=in_one_line(why),
+        rules=run.settings.rules(),
+    )  # fmt: skip
+    replaced = _replaced(before, n) if done.changed else ()
+    # A second verdict on the batch comes too soon as well.
+    last = call_history.last_call(ledger, broadcast_id, n)
+    soon = _too_soon(before, done, last) if last else ()
+    for line in (*asked, *replaced, *resolved(broadcast_id, done, contradicted=against), *soon):
+        run.terminal.say(line)
+    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
+
+
+def _sent(msg_id: str) -> Sent:
+    return Sent() if msg_id == ALONE else Sent(_number(msg_id, "error.resolve.msg_id"))
+
+
+def _replaced(report: Report, n: int) -> Iterator[Message]:
+    """Yield the earlier verdict on the batch: whoever gave it may not know that it changed."""
+    actions = report.operator_actions.actions if report.operator_actions else ()
+    mine = [one for one in actions if one.did is Did.RESOLVE and one.batch == n]
+    if mine:
+        last = mine[-1]
+        yield Message(
+            "resolve.replaces_sent" if last.sent else "resolve.replaces_not_sent", n=n,
+            who=Speaker(last.who, last.why), at=Moment(last.at, report.now),
+        )  # fmt: skip
+
+
+def _too_soon(report: Report, done: Resolved, last: datetime) -> Iterator[Message]:
+    """Yield that WeChat may not show the call yet, of which an operator says: not sent."""
+    age = report.now - last
+    if done.state is BatchState.REFUSED and age < _SHOWN_AFTER:
+        again = Moment(last + _SHOWN_AFTER, report.now)
+        yield Message("resolve.too_soon", n=done.n, age=age, at=again)
+
+
+#: WeChat's pages may show a mass send this long after its call.
+_SHOWN_AFTER = timedelta(minutes=10)
+
+
+def _is_in_doubt(report: Report) -> bool:
+    return report.batches["in_doubt"] > 0
+
+
+def _ask_about(
+    run: Run, broadcast_id: str, *, n: int, verdict: OperatorVerdict
+) -> tuple[OperatorVerdict, Sequence[Message]]:
+    """Ask WeChat about a msg_id that an operator gives; return the verdict, and what it said.
+
+    Raises InputError for one that WeChat does not know: it would stand for a job that is none.
+    """
+    if isinstance(verdict, NotSent) or verdict.msg_id is None:
+        return verdict, ()
+    report, msg_id = broadcast_reports.report(run.engine, broadcast_id), verdict.msg_id
+    if n not in {line.n for line in report.batch_list}:
+        # The ledger says so, and names those in doubt.
+        return verdict, ()
+    event = ended_jobs.of_job(run.engine, report.account, msg_id)
+    pushed: list[Message] = []
+    if event is not None:
+        pushed = [
+            Message("resolve.ended", msg_id=msg_id, status=delivered.status(event)),
+            *_of_another_size(event, report, n),
+        ]  # fmt: skip
+    # A push names no list, and may be of another account: WeChat is asked all the same.
+    try:
+        status = run.wechat.status_of_job(run.settings.account(report.account), msg_id)
+    except BroadcastError as error:
+        return verdict, pushed or [Message("resolve.not_asked", msg_id=msg_id, problem=error)]
+    if status is None:
+        raise InputError("error.resolve.denied", msg_id=msg_id, id=broadcast_id)
+    known = replace(verdict, msg_status=status)
+    return known, [Message("resolve.asked", msg_id=msg_id, status=job_status(status)), *pushed]
+
+
+def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Message]:
+    """Yield that WeChat counted another list for a job than the batch has: a hint, no proof."""
+    [size] = [line.size for line in report.batch_list if line.n == n]
+    if counts_another(event, size):
+        yield Message(
+            "resolve.other_size", msg_id=event.msg_id, n=n, size=FollowerCount(size),
+            total=FollowerCount(event.counts.total),
+        )  # fmt: skip
+
+
+def _number(text: str, message_id: str) -> int:
+    """Read a number that the ledger can hold, above 0. Raises InputError with what it is for."""
+    number = counted(text, most=LARGEST_MSG_ID)
+    if number is None:
+        raise InputError(message_id, text=one_line(text)[:40])
+    return number
+
+
+def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes: bool) -> bool:
+    """Tell whether WeChat ended a job that can be a batch of which a person says: not sent.
+
+    On a terminal it is asked about first. Raises typer.Exit for a no.
+    """
+    if not isinstance(verdict, NotSent):
+        return False
+    ended = ended_jobs.jobs_of_batch(run.engine, report.account, report.id, n=n)
+    if ended and not yes and is_terminal():
+        terminal, facts = run.terminal, of_job(report, ended[0], n)
+        if not terminal.agrees(terminal.ask("resolve.unclaimed", **facts)):
+            terminal.note("retry.unclaimed_declined", **facts)
+            raise typer.Exit(exits.FAILED)
+    return bool(ended)
+
+
+def resolved(broadcast_id: str, done: Resolved, *, contradicted: bool = False) -> Iterator[Message]:
+    """Yield what the verdict did, how to correct it, and whether a retry could send it twice.
+
+    *contradicted*: a job of WeChat's speaks against it, of which the lines that follow tell first.
+    """
+    facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": FollowerCount(done.size)}
+    if contradicted and done.state is BatchState.REFUSED and not done.cancelled:
+        yield Message("resolve.not_sent_contradicted", **facts)
+        return
+    yield _closed(done, facts)
+    if done.state is BatchState.ACCEPTED:
+        if done.deniable and not done.reviewed:
+            yield Message("resolve.correct_sent", **facts)
+        return
+    if done.forgotten is not None and not done.cancelled:
+        yield Message("resolve.forgotten", n=done.n, age=done.forgotten)
+    yield Message(
+        "resolve.correct_cancelled" if done.cancelled else "resolve.correct_not_sent", **facts
+    )
+
+
+def _closed(done: Resolved, facts: dict[str, object]) -> Message:
+    if done.state is BatchState.ACCEPTED:
+        if done.msg_id is None:
+            name = "resolve.sent_unnamed" if done.changed else "resolve.sent_unnamed_already"
+            return Message(name, **facts)
+        if done.reviewed:
+            return Message("resolve.sent_reviewed", msg_id=done.msg_id, **facts)
+        name = "resolve.sent" if done.changed else "resolve.sent_already"
+        return Message(name, msg_id=done.msg_id, **facts)
+    if not done.changed:
+        return Message("resolve.not_sent_already", **facts)
+    return Message("resolve.not_sent_cancelled" if done.cancelled else "resolve.not_sent", **facts)
+
+
+@app.command(cls=Command, help="help.retry")
+def retry(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    yes: Yes = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
+    run: Run = context.obj
+    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
+    before = broadcast_reports.report(ledger, broadcast_id)
+    _heed(run, before.account)
+    questions.ask_of_called_again(run, before, yes=yes)
+    questions.ask_of_newer(run, before, by_retry(ledger, before), command="retry", yes=yes)
+    questions.get_ready(run)
+    done = retries.retry(
+        ledger, broadcast_id, who=who(), why=in_one_line(why),
+        waits=run.settings.rules().waits,
+    )  # fmt: skip
+    report, under_way = in_flight.beside_report(ledger, broadcast_id)
+    questions.wake(run, report)
+    for line in retried(report, done):
+        run.terminal.say(line)
+    show_what_remains(run, report, under_way, as_json=as_json)
+
+
+def _heed(run: Run, account: str) -> None:
+    """Handle who asked out before now: nobody of them is to be called again."""
+    from producer import pushes  # noqa: PLC0415 - what reads pushes, which few commands need
+
+    pushes.heed_followers(run.engine, account, rules=run.settings.rules())
+
+
+def retried(report: Report, done: Retried) -> Iterator[Message]:
+    """Yield what was put back, whether the broadcast goes on, and what was left and why."""
+    again = done.of(RetryVerdict.AGAIN)
+    if again:
+        yield Message(f"retry.again{several(again)}", id=report.id, **together(again))
+    else:
+        yield Message("retry.nothing", id=report.id)
+    if done.forgotten:
+        yield Message(
+            f"retry.forgotten{suffix(len(done.forgotten))}",
+            numbers=Shortened(sorted(done.forgotten)), age=min(done.forgotten.values()),
+            id=report.id,
+        )  # fmt: skip
+    yield _goes(report, done)
+    never = done.of(RetryVerdict.NEVER_CALLED)
+    if done.goes is Goes.ON and never:
+        yield Message(f"retry.never_called{several(never)}", **together(never))
+    for group in done.placed:
+        if group.verdict is RetryVerdict.REVIEWED:
+            yield from _reviewed(report, group)
+        elif group not in [*again, *never]:
+            yield _left(group, report, done)
+
+
+def _goes(report: Report, done: Retried) -> Message:
+    blocked = done.goes in {Goes.ON, Goes.ALREADY} and report.lane.stands_still_for(report.path)
+    goes = "on_blocked" if blocked else done.goes
+    return Message(f"retry.goes.{goes}", id=report.id, account=report.account)
+
+
+def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:
+    """Yield the batches that the review refused, by what is to be done about them."""
+    sizes = {line.n: line.size for line in report.batch_list}
+    for kind, numbers in delivered.by_fix(report, group.numbers).items():
+        yield Message(
+            f"retry.left.reviewed{suffix(len(numbers))}", numbers=Shortened(numbers),
+            followers=FollowerCount(total(sizes[n] for n in numbers)),
+            reason=reason(group.reason), fix=Message(f"finish.fix.{kind}"), id=report.id,
+        )  # fmt: skip
+
+
+def _left(group: RetryGroup, report: Report, done: Retried) -> Message:
+    people = sum(done.suppressed.get(n, 0) for n in group.numbers)
+    return Message(
+        f"retry.left.{group.verdict}{several([group])}", reason=reason(group.reason),
+        code=Code(group.errcode), id=report.id, account=report.account,
+        suppressed=people, **together([group]),
+    )  # fmt: skip

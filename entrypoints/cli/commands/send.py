@@ -1,0 +1,98 @@
+"""``broadcast send AUDIENCE CONTENT``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.rules import reports
+from entrypoints.cli import draft_looks, showing
+from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
+from entrypoints.cli.content_options import ContentOptions
+from entrypoints.cli.following import Until
+from entrypoints.cli.group import Command, grouped
+from entrypoints.cli.run import Run
+from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions, OrderOptions
+from entrypoints.cli.sending import Ask, Sending, Wish
+from entrypoints.cli.terminal import clean, command_line, is_terminal
+
+app = new_app()
+
+
+@app.command(cls=Command, help="help.send")
+@grouped
+def send(
+    context: typer.Context,
+    *,
+    audience: AudienceOptions,
+    narrowing: NarrowingOptions,
+    content: ContentOptions,
+    account: AccountName = None,
+    order: OrderOptions,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="help.send.dry_run")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
+    confirm: Annotated[
+        list[str] | None, typer.Option("--confirm", metavar="ID", help="help.send.confirm")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
+    until: UntilWordIfAny = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Submit a broadcast."""
+    from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
+
+    run: Run = context.obj
+    audience.check(asks=dry_run or is_terminal())
+    narrowing.check()
+    content.check()
+    goal = showing.until_of(until or Until.ACCEPTED.value)
+    if until is not None and not wait:
+        raise InputError("error.usage.until_without_wait")
+    whose = run.settings.account(account)
+    tags = Tags(lambda: run.wechat, whose)
+    target = audience.target(tags.id_of)
+    said = content.read(
+        limit=run.settings.text_limit,
+        draft=lambda name: draft_looks.media_id_of(run, whose, name, key=order.key),
+    )
+    ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, said))
+    wish = Wish(
+        target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
+        to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
+        to_the_rest=_to_the_rest(run.arguments),
+    )  # fmt: skip
+    sending = Sending(run, wish, repeat=_repeat(run.arguments, ordered.key))
+    raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
+
+
+def _ask(*, yes: bool) -> Ask:
+    if not is_terminal():
+        return Ask.NOBODY
+    return Ask.TELL if yes else Ask.ASK
+
+
+def _to_the_rest(arguments: Sequence[str]) -> str | Message:
+    """Return this command for the rest of an earlier broadcast in the place of its list."""
+    words = ["broadcast"]
+    for word in arguments:
+        if words[-1] == "--openids":
+            words.append(reports.REST_FILE)
+        elif word.startswith("--openids="):
+            words.append(f"--openids={reports.REST_FILE}")
+        elif word != "--dry-run":
+            words.append(word)
+    line = command_line(words)
+    return line if clean(line) == line else Message("overlap.same_words", file=reports.REST_FILE)
+
+
+def _repeat(arguments: Sequence[str], key: str) -> str | Message:
+    """Return this command as a line that can be run again and finds what it stored."""
+    words = ["broadcast", *arguments]
+    named = any(word == "--key" or word.startswith("--key=") for word in words)
+    line = command_line(words if named else [*words, "--key", key])
+    # With a part of it masked, whoever ran the line would send the mask to everybody.
+    return line if clean(line) == line else Message("send.same_words", key=key)

@@ -1,0 +1,96 @@
+"""``speed``: how fast WeChat delivers the account's mass sends."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.calls.outcomes import Endpoint
+from broadcast.rules.hand_calls import ByHand, HandCall
+from broadcast.views.words import Joined
+from broadcast.wechat.api.mass_control import LEVELS, SpeedGet, SpeedSet
+from entrypoints.cli import exits
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.wechat_calls import call
+from models.ledger.steer import hand_calls
+
+app = typer.Typer(add_completion=False)
+speed = typer.Typer(cls=Group, invoke_without_command=True, help="help.speed")
+app.add_typer(speed, name="speed")
+
+
+@speed.callback()
+def _speed(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+    """Ask WeChat for the speed where no command is given."""
+    if context.invoked_subcommand is None:
+        _show(context.obj, account, as_json=as_json)
+    else:
+        refuse_before_command(context, account=account, as_json=as_json)
+
+
+@speed.command(cls=Command, help="help.speed.get")
+def get(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+    """Ask WeChat for the speed."""
+    _show(context.obj, account, as_json=as_json)
+
+
+def _show(run: Run, account: str | None, *, as_json: bool) -> None:
+    chosen = run.settings.account(account)
+    seen = run.wechat.ask(chosen, SpeedGet())
+    run.terminal.say("speed.line", account=chosen.name, level=seen.level, n=seen.followers_a_minute)
+    if as_json:
+        run.terminal.show_json(_object(chosen.name, seen.level, seen.followers_a_minute))
+
+
+@speed.command(name="set", cls=Command, help="help.speed.set")
+def set_(
+    context: typer.Context,
+    *,
+    level: Annotated[str, typer.Argument(metavar="LEVEL", help="help.speed.level")],
+    account: AccountName = None,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Set the speed."""
+    run: Run = context.obj
+    number = level_of(level)
+    chosen = run.settings.account(account)
+    order = HandCall(kind=ByHand.SPEED, who=who(), why=in_one_line(why), target=str(number))
+    row = hand_calls.begin(run.engine, chosen, order)
+    called = call(run, chosen, SpeedSet(level=number), at=Endpoint.SPEED)
+    hand_calls.end(run.engine, row, called.result)
+    if called.result.done:
+        run.terminal.say("speed.set", account=chosen.name, level=number, n=LEVELS[number])
+    else:
+        maybe = "speed.maybe" if called.result.maybe else "speed.refused"
+        run.terminal.say(maybe, account=chosen.name, why=called.why())
+    if as_json:
+        run.terminal.show_json(
+            _object(chosen.name, number if called.result.done else None, None)
+            | {"errcode": called.result.errcode, "errmsg": called.result.errmsg}
+        )
+    if not called.result.done:
+        raise typer.Exit(exits.OUT_OF_REACH if called.out_of_reach else exits.FAILED)
+
+
+def level_of(text: str) -> int:
+    """Read a level. Raises InputError, with what each level comes to."""
+    known = {str(level): level for level in LEVELS}
+    if text not in known:
+        levels = [Message("speed.level", level=level, n=n) for level, n in LEVELS.items()]
+        raise InputError(
+            "error.speed.level", text=one_line(text)[:40], levels=Joined(levels, "comma")
+        )
+    return known[text]
+
+
+def _object(account: str, level: int | None, followers: int | None) -> dict[str, object]:
+    return {
+        "account": account, "speed": level, "followers_a_minute": followers, "error": None,
+    }  # fmt: skip

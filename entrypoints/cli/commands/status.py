@@ -1,0 +1,248 @@
+"""``status``, ``watch`` and ``list``: where broadcasts stand."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from sqlalchemy import Engine
+
+from broadcast import day
+from broadcast.message import Message
+from broadcast.rules.accounts import unknown
+from broadcast.rules.reports import Report
+from broadcast.rules.states import Phase
+from broadcast.views import content, next_steps, words
+from broadcast.views import report_lines as reporting
+from broadcast.views import webhooks as presented
+from broadcast.views.texts import Texts
+from entrypoints.cli import candidates, ledger_facts, showing, styling, which
+from entrypoints.cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
+from entrypoints.cli.following import Until
+from entrypoints.cli.group import Command
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Plain
+from models.ledger.boxes import dead_letters, outbox, webhooks
+from models.ledger.rows import held_rows
+from models.ledger.views import broadcast_reports, in_flight
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = new_app()
+
+#: Open broadcasts that `status` shows.
+MOST_OPEN = 20
+#: Pipes are as wide as it takes.
+WIDTH_OF_A_PIPE = 200
+#: From here on there is room for the year and the weekday of a moment.
+WIDE = 100
+#: Between two columns of the table.
+GAP = 2
+#: Columns that may fold where there is no room at all, and what is kept of the content's.
+FOLDED = {"account", "state"}
+LEAST_ROOM = 8
+
+
+@app.command(cls=Command, help="help.status")
+def status(
+    context: typer.Context,
+    *,
+    broadcast_id: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="help.id_or_newest",
+            show_default=False,
+            autocompletion=candidates.broadcasts,
+        ),
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Show where a broadcast stands; without an id all open ones, else the newest."""
+    run: Run = context.obj
+    if broadcast_id is not None:
+        _show(run, which.one(run, broadcast_id), as_json=as_json)
+        return
+    # One more than is shown, so that it is known whether there are more.
+    found = held_rows.of_open(run.engine, most=MOST_OPEN + 1)
+    for line in ledger_facts.lanes(run.engine).stops_beside(
+        _accounts_shown(run, found[:MOST_OPEN])
+    ):
+        run.terminal.say(line)
+    _note_what_programs_wait_for(run)
+    newest = which.one(run, which.LAST)
+    if as_json or not found or list(found) == [newest]:
+        _show(run, newest, as_json=as_json)
+    else:
+        _say_in_short(run, dict.fromkeys([*found[:MOST_OPEN], newest]))
+        if len(found) > MOST_OPEN:
+            run.terminal.say("status.more_open", n=MOST_OPEN)
+
+
+def _note_what_programs_wait_for(run: Run) -> None:
+    ledger_facts.settle_letters(run)
+    if dead := dead_letters.count(run.engine):
+        run.terminal.note(Message(f"status.dead_letters{words.suffix(dead)}", n=dead))
+        if dead_letters.is_full(run.engine):
+            run.terminal.warn("status.dead_letters_full")
+    if left := outbox.waiting_long(run.engine):
+        since = words.Moment(left.since, left.now)
+        name = f"status.outbox{words.suffix(left.count)}"
+        run.terminal.note(Message(name, n=left.count, since=since))
+    if lost := webhooks.count_given_up(run.engine):
+        run.terminal.note(Message(f"status.webhooks{words.suffix(lost)}", n=lost))
+
+
+def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
+    for newest in webhooks.of_broadcast(run.engine, broadcast_id)[:1]:
+        run.terminal.note("status.webhook")
+        for line in presented.lines(newest, now=datetime.now(UTC)):
+            run.terminal.note(line)
+    showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
+
+
+def _accounts_shown(run: Run, shown: Iterable[str]) -> set[str]:
+    """Return the accounts of which a report says why they make no call; an ended one's does not."""
+    each = [
+        broadcast_reports.report(run.engine, broadcast_id, whole=False) for broadcast_id in shown
+    ]
+    return {report.account for report in each if report.phase is not Phase.ENDED}
+
+
+def _say_in_short(run: Run, found: Iterable[str]) -> None:
+    for broadcast_id in found:
+        report = broadcast_reports.report(run.engine, broadcast_id)
+        beside = ledger_facts.circumstances(run.engine, report, waits=run.settings.rules().waits)
+        steps = next_steps.lines(report, beside)
+        run.terminal.say_all([*reporting.in_short(report, showing.absent_of(run, report)), *steps])
+        run.terminal.say(Plain(""))
+    run.terminal.say("status.in_short")
+
+
+@app.command(cls=Command, help="help.watch")
+def watch(
+    context: typer.Context,
+    *,
+    broadcast_id: BroadcastID = which.OPEN,
+    until: UntilWord = Until.ACCEPTED.value,
+    as_json: AsJSON = False,
+) -> None:
+    """Follow a broadcast until it rests."""
+    goal = showing.until_of(until)
+    broadcast_id = which.stored(context.obj, broadcast_id)
+    raise typer.Exit(showing.wait(context.obj, broadcast_id, until=goal, as_json=as_json))
+
+
+@app.command(cls=Command, name="list", help="help.list")
+def listing(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.most")] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """List the newest broadcasts. Raises SettingsError for an account that nobody knows."""
+    run: Run = context.obj
+    ledger = run.engine
+    if account is not None:
+        _check_known(run, ledger, account)
+    found = broadcast_reports.reports(ledger, account=account, most=most)
+    if as_json:
+        from broadcast.views import json_objects  # noqa: PLC0415 - for programs
+
+        each = [json_objects.in_a_list(report) for report in found]
+        run.terminal.show_json({"broadcasts": each})
+    elif not found:
+        run.terminal.say("list.none")
+    else:
+        run.terminal.say(Plain(_drawn(found, run.terminal.texts)))
+        for report in found:
+            if report.audience["planned"] is None and reporting.asked_for(report):
+                run.terminal.say("list.undecided", id=report.id, sets=reporting.sets(report))
+
+
+def _check_known(run: Run, ledger: Engine, account: str) -> None:
+    """Refuse an account that neither the ledger nor the settings have: an empty list would lie."""
+    from models.ledger.rows import known_accounts  # noqa: PLC0415 - for one account's list
+
+    used = known_accounts.account_names(ledger)
+    if not used:
+        run.settings.account(account)
+    elif account not in used and account not in (configured := run.settings.accounts()):
+        raise unknown(account, {*used, *configured})
+
+
+def _drawn(found: list[Report], texts: Texts) -> str:
+    from rich.console import Console  # noqa: PLC0415 - a list alone draws a table
+
+    is_terminal = Console(file=sys.stdout).is_terminal
+    # In memory: the terminal alone writes, and says so where standard output is full.
+    drawn = io.StringIO()
+    console = Console(file=drawn, highlight=False, force_terminal=is_terminal)
+    if not is_terminal:
+        console.width = WIDTH_OF_A_PIPE
+    console.print(table(found, texts, width=console.width))
+    return drawn.getvalue().rstrip("\n")
+
+
+def table(found: list[Report], texts: Texts, *, width: int) -> Table:
+    """Return one row a broadcast; what it says is cut where *width* columns are too few."""
+    from rich.cells import cell_len  # noqa: PLC0415
+    from rich.markup import escape  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    wide, several = width >= WIDE, len({report.account for report in found}) > 1
+    rows = [
+        {
+            "id": report.id,
+            **({"account": report.account} if several else {}),
+            ("created" if wide else "created_narrow"): _created(
+                report.created_at, texts, wide=wide
+            ),
+            "content": content.in_a_list(report, texts) if wide else content.name(report),
+            "accepted": _progress(report),
+            "state": str(words.of(reporting.state(report), texts)),
+            **({"created_by": report.created_by} if wide else {}),
+        }
+        for report in found
+    ]
+    heads = {name: texts(f"list.{name}") for name in rows[0]}
+    each = {name: max(cell_len(row[name]) for row in (heads, *rows)) for name in heads}
+    room = width - sum(each.values()) + each["content"] - GAP * (len(heads) - 1)
+    made = Table(box=None, pad_edge=False)
+    for name, head in heads.items():
+        made.add_column(
+            head, no_wrap=name not in FOLDED, overflow="ellipsis" if name == "content" else "fold",
+            justify="right" if name == "accepted" else "left",
+            max_width=max(room, LEAST_ROOM) if name == "content" else None,
+        )  # fmt: skip
+    for report, row in zip(found, rows, strict=True):
+        *others, last = map(escape, row.values())
+        made.add_row(*others, f"[{styling.of_state(report.state)}]{last}[/]")
+    return made
+
+
+def _created(moment: datetime, texts: Texts, *, wide: bool) -> str:
+    """Return a moment in Beijing; where it is narrow, the date stands in the id."""
+    local = moment.astimezone(day.SHANGHAI)
+    if not wide:
+        return f"{local:%H:%M}"
+    return texts(
+        "list.moment", weekday=texts(f"weekday.{local.isoweekday()}"), date=f"{local:%Y-%m-%d}",
+        time=f"{local:%H:%M}",
+    )  # fmt: skip
+
+
+def _progress(report: Report) -> str:
+    """Return how many were accepted of how many; what only WeChat knows is a dash."""
+    accepted, planned = report.recipients["accepted"], report.audience["planned"]
+    return f"{_figure(accepted)}/{_figure(planned)}"
+
+
+def _figure(figure: int | None) -> str:
+    return "-" if figure is None else f"{figure:,}"

@@ -1,0 +1,231 @@
+"""``suppress``: people who get no broadcast until somebody takes them off the list again."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from broadcast import openid
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.rules.suppressions import ALL_ACCOUNTS, Suppressed, SuppressionKind, Word
+from broadcast.views.json_objects import utc
+from broadcast.views.tables import harmless
+from entrypoints.cli import exits
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.terminal import clean, is_terminal
+from models.ledger.lists import suppressions as reading
+
+app = new_app()
+suppress = typer.Typer(cls=Group, help="help.suppress")
+app.add_typer(suppress, name="suppress")
+
+EveryAccount = Annotated[bool, typer.Option("--all", help="help.suppress.all")]
+OpenIDs = Annotated[
+    list[str], typer.Argument(metavar="OPENID…", help="help.suppress.openids", show_default=False)
+]
+OpenIDsIfAny = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="OPENID…", help="help.suppress.openids", show_default=False),
+]
+COLUMNS = ("openid", "account", "kind", "since", "who", "why")
+#: Bad lines that are named.
+NAMED = 5
+
+
+@suppress.command(cls=Command, help="help.suppress.add")
+def add(
+    context: typer.Context,
+    openids: OpenIDs,
+    *,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Put people on the list."""
+    run: Run = context.obj
+    whose, people = _whose(run, account, every=every), _checked(openids)
+    word = Word(kind=SuppressionKind.PERSON, who=who(), why=in_one_line(why))
+    added = reading.suppress(run.engine, people, word, account=whose)
+    _tell_added(run, whose, added, as_json=as_json)
+
+
+@suppress.command(cls=Command, help="help.suppress.remove")
+def remove(
+    context: typer.Context,
+    openids: OpenIDsIfAny = None,
+    *,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="help.suppress.file")
+    ] = None,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    yes: Annotated[bool, typer.Option("--yes", help="help.suppress.yes")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Take people off the list."""
+    run: Run = context.obj
+    if bool(openids) == (file is not None):
+        raise InputError("error.suppress.whom")
+    whose = _whose(run, account, every=every)
+    if not yes and str(file) != "-" and is_terminal():
+        with nullcontext(_checked(openids or ())) if file is None else _in_file(file) as people:
+            _ask_about_own(run, whose, people)
+    with nullcontext(_checked(openids or ())) if file is None else _in_file(file) as people:
+        lifted = reading.lift(run.engine, people, who=who(), account=whose)
+    absent = lifted.named - lifted.people
+    run.terminal.say("suppress.removed", account=_named(whose), n=lifted.people)
+    if lifted.own:
+        run.terminal.warn("suppress.removed_own", n=lifted.own)
+    if absent:
+        run.terminal.say("suppress.absent", account=_named(whose), n=absent)
+    if lifted.for_all:
+        run.terminal.warn("suppress.still_for_all")
+    if as_json:
+        figures = {"removed": lifted.people, "own": lifted.own, "absent": absent}
+        run.terminal.show_json({"account": _of_json(whose), **figures, "error": None})
+
+
+def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
+    """Ask before people who asked out get broadcasts again. Raises typer.Exit for a no."""
+    own = {
+        one.openid for one in reading.every_suppressed(run.engine, whose)
+        if one.kind is SuppressionKind.KEYWORD and one.account == whose
+    }  # fmt: skip
+    n = sum(one in own for one in people)
+    if n and not run.terminal.agrees(run.terminal.ask("suppress.question_own", n=n)):
+        run.terminal.note("suppress.declined")
+        raise typer.Exit(exits.FAILED)
+
+
+@suppress.command("list", cls=Command, help="help.suppress.list")
+def list_(
+    context: typer.Context,
+    *,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="help.suppress.list.csv")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Write who is on the list, one OpenID a line."""
+    run: Run = context.obj
+    whose = _whose(run, account, every=every)
+    found = reading.every_suppressed(run.engine, None if every else whose)
+    if as_json:
+        run.terminal.stream_json("suppressed", map(_row_of, found))
+    elif as_csv:
+        run.terminal.stream(_table(found))
+    elif every:
+        run.terminal.stream(f"{one.openid}\n".encode() for one in _each_once(found))
+    else:
+        pieces = map(openid.unpack, reading.pieces(run.engine, whose))
+        run.terminal.stream(openid.with_end(some, b"\n") for some in pieces)
+
+
+@suppress.command("import", cls=Command, help="help.suppress.import")
+def import_(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="help.suppress.file", show_default=False)
+    ],
+    *,
+    account: AccountName = None,
+    every: EveryAccount = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Put everybody on the list whom a file names."""
+    run: Run = context.obj
+    whose = _whose(run, account, every=every)
+    word = Word(kind=SuppressionKind.IMPORT, who=who(), why=in_one_line(why))
+    with _in_file(file) as people:
+        added = reading.suppress(run.engine, people, word, account=whose)
+    _tell_added(run, whose, added, as_json=as_json)
+
+
+@contextmanager
+def _in_file(file: Path) -> Iterator[Iterator[str]]:
+    """Give everybody whom a file names, each once. Raises InputError if a line names nobody."""
+    # numpy is for who reads a list.
+    from producer import audience  # noqa: PLC0415
+
+    with audience.read("-" if str(file) == "-" else file, least=1) as people:
+        if people.malformed.count:
+            raise _malformed(file, people.malformed)
+        yield openid.each_of(chunk.packed for chunk in people.chunks())
+
+
+def _malformed(file: Path, found: Any) -> InputError:  # noqa: ANN401 - as above
+    """Return the error that names the first lines that hold no OpenID."""
+    lines = [Message("suppress.line", n=n, text=text) for n, text in found.sample[:NAMED]]
+    return InputError("error.suppress.malformed", file=str(file), count=found.count, lines=lines)
+
+
+def _whose(run: Run, account: str | None, *, every: bool) -> str:
+    if every and account is not None:
+        raise InputError("error.usage.account_or_all")
+    return ALL_ACCOUNTS if every else run.settings.account(account).name
+
+
+def _checked(openids: Iterable[str]) -> list[str]:
+    people = list(dict.fromkeys(openids))
+    for one in people:
+        if not openid.is_openid(one.encode("utf-8", "replace")):
+            raise InputError("error.openid.malformed", text=one)
+    return people
+
+
+def _named(whose: str) -> Message | str:
+    return Message("suppress.every_account") if whose == ALL_ACCOUNTS else whose
+
+
+def _of_json(whose: str) -> str | None:
+    return None if whose == ALL_ACCOUNTS else whose
+
+
+def _tell_added(run: Run, whose: str, added: reading.Added, *, as_json: bool) -> None:
+    run.terminal.say("suppress.added", account=_named(whose), n=added.new)
+    if added.already:
+        run.terminal.say("suppress.already", n=added.already)
+    if as_json:
+        figures = {"added": added.new, "already": added.already}
+        run.terminal.show_json({"account": _of_json(whose), **figures, "error": None})
+
+
+def _each_once(found: Iterable[Suppressed]) -> Iterator[Suppressed]:
+    """Leave out who is there a second time for the same account."""
+    before: tuple[str, str] | None = None
+    for one in found:
+        if (one.account, one.openid) != before:
+            yield one
+        before = (one.account, one.openid)
+
+
+def _row_of(one: Suppressed) -> dict[str, Any]:
+    return {
+        "openid": one.openid, "account": _of_json(one.account), "kind": one.kind.value,
+        "since": utc(one.since), "who": clean(one.who), "why": one.why and clean(one.why),
+    }  # fmt: skip
+
+
+def _table(found: Iterable[Suppressed]) -> Iterator[bytes]:
+    yield codecs.BOM_UTF8 + _csv(COLUMNS)
+    for one in found:
+        cells = ["" if cell is None else str(cell) for cell in _row_of(one).values()]
+        yield _csv(map(harmless, cells))
+
+
+def _csv(cells: Iterable[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text).writerow(cells)
+    return text.getvalue().encode()

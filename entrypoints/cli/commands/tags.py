@@ -1,0 +1,289 @@
+"""``tags``: the account's tags at WeChat, and who has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from broadcast import openid
+from broadcast.errors import InputError
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import Endpoint
+from broadcast.views.words import MOST_NAMED, Code, FollowerCount
+from broadcast.wechat.api.tags import (
+    LONGEST_NAME,
+    MOST_MEMBERS,
+    SYSTEM_TAGS,
+    AddToTag,
+    RemoveFromTag,
+    TagCreate,
+    TagDelete,
+    TagInfo,
+    TagRename,
+    TagsGet,
+)
+from broadcast.wechat.endpoint import Request
+from entrypoints.cli import exits, tag_lookup
+from entrypoints.cli.commands.options import AccountName, AsJSON
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run
+from entrypoints.cli.tag_lookup import Tagged
+from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.wechat_calls import Called, call
+from models.ledger.views import at_wechat
+from producer import audience as audiences
+from producer.audience import Audience
+
+app = typer.Typer(add_completion=False)
+tags = typer.Typer(cls=Group, help="help.tags")
+app.add_typer(tags, name="tags")
+
+_Tag = Annotated[str, typer.Argument(metavar="TAG", help="help.tags.tag", show_default=False)]
+_Name = Annotated[str, typer.Argument(metavar="NAME", help="help.tags.name", show_default=False)]
+_Openids = Annotated[Path, typer.Option("--openids", metavar="FILE", help="help.tags.openids")]
+#: After so many followers it is said how far it is.
+_TOLD_EVERY: Final = 5_000
+
+
+@tags.callback()
+def _tags() -> None:
+    """Make a group."""
+
+
+@tags.command(name="list", cls=Command, help="help.tags.list")
+def listing(
+    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
+) -> None:
+    """List the tags of an account."""
+    run: Run = context.obj
+    chosen = run.settings.account(account)
+    there = run.wechat.ask(chosen, TagsGet())
+    for one in there:
+        own = "tags.line_system" if one.id in SYSTEM_TAGS else "tags.line"
+        run.terminal.say(own, id=one.id, name=one_line(one.name), count=FollowerCount(one.count))
+    if all(one.id in SYSTEM_TAGS for one in there):
+        run.terminal.note("tags.none", account=chosen.name)
+    if as_json:
+        each = [_tag_json(one) | {"count": one.count} for one in there]
+        run.terminal.show_json({"account": chosen.name, "tags": each, "error": None})
+
+
+@tags.command(cls=Command, help="help.tags.create")
+def create(
+    context: typer.Context, *, name: _Name, account: AccountName = None, as_json: AsJSON = False
+) -> None:
+    """Make a tag; one that is there already is named."""
+    run: Run = context.obj
+    written, chosen = checked_name(name), run.settings.account(account)
+    there = run.wechat.ask(chosen, TagsGet())
+    known = next((one for one in there if one.name == written), None)
+    made = known or run.wechat.ask(chosen, TagCreate(name=written))
+    run.terminal.say("tags.exists" if known else "tags.created", id=made.id, name=made.name)
+    _show(run, chosen, made, as_json=as_json)
+
+
+@tags.command(cls=Command, help="help.tags.rename")
+def rename(
+    context: typer.Context,
+    *,
+    tag: _Tag,
+    name: _Name,
+    account: AccountName = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Give a tag another name."""
+    run: Run = context.obj
+    written, chosen = checked_name(name), run.settings.account(account)
+    found = _own(run, chosen, tag)
+    run.wechat.ask(chosen, TagRename(tag_id=found.id, name=written))
+    run.terminal.say("tags.renamed", id=found.id, old=found.name, name=written)
+    _show(run, chosen, TagInfo(id=found.id, name=written, count=found.count), as_json=as_json)
+
+
+@tags.command(cls=Command, help="help.tags.delete")
+def delete(
+    context: typer.Context,
+    *,
+    tag: _Tag,
+    account: AccountName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Delete a tag; its followers stay."""
+    run: Run = context.obj
+    chosen = run.settings.account(account)
+    found = _own(run, chosen, tag)
+    if waiting := at_wechat.tag_sends_to_come(run.engine, chosen.name, found.id):
+        raise InputError("error.tags.to_come", id=found.id, name=found.name, ids=list(waiting))
+    if not yes and is_terminal():
+        count = FollowerCount(found.count)
+        answer = run.terminal.ask("tags.question", id=found.id, name=found.name, count=count)
+        if not run.terminal.agrees(answer):
+            run.terminal.note("tags.declined")
+            raise typer.Exit(exits.FAILED)
+    run.wechat.ask(chosen, TagDelete(tag_id=found.id))
+    run.terminal.say("tags.deleted", id=found.id, name=found.name)
+    _show(run, chosen, found, as_json=as_json)
+
+
+@tags.command(cls=Command, help="help.tags.add")
+def add(
+    context: typer.Context,
+    *,
+    tag: _Tag,
+    source: _Openids,
+    account: AccountName = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Give a tag to the followers of a list."""
+    raise typer.Exit(
+        _change(context.obj, _Change(tag, source, account), as_json=as_json, adds=True)
+    )
+
+
+@tags.command(cls=Command, help="help.tags.remove")
+def remove(
+    context: typer.Context,
+    *,
+    tag: _Tag,
+    source: _Openids,
+    account: AccountName = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Take a tag from the followers of a list."""
+    raise typer.Exit(
+        _change(context.obj, _Change(tag, source, account), as_json=as_json, adds=False)
+    )
+
+
+def checked_name(name: str) -> str:
+    """Return the name of a tag. Raises InputError for one that WeChat refuses."""
+    written = name.strip()
+    if not written or len(written) > LONGEST_NAME or not written.isprintable():
+        raise InputError("error.tags.name", most=LONGEST_NAME, text=one_line(name)[:40])
+    return written
+
+
+def chosen_tag(there: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
+    """Return the tag with this id or name.
+
+    Raises InputError as :func:`entrypoints.cli.tag_lookup.chosen` does, and for WeChat's own.
+    """
+    found = tag_lookup.chosen(there, text, account=account)
+    if found.id in SYSTEM_TAGS:
+        raise InputError("error.tags.system", id=found.id, name=one_line(found.name))
+    return found
+
+
+def _own(run: Run, account: Account, text: str) -> TagInfo:
+    return chosen_tag(run.wechat.ask(account, TagsGet()), text, account=account.name)
+
+
+def _show(run: Run, account: Account, tag: TagInfo, *, as_json: bool) -> None:
+    if as_json:
+        told = {"account": account.name, "tag": _tag_json(tag), "error": None}
+        run.terminal.show_json(told)
+
+
+def _tag_json(tag: TagInfo) -> dict[str, Any]:
+    return {"id": tag.id, "name": tag.name, "system": tag.id in SYSTEM_TAGS}
+
+
+# Members
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """Whom a command is about."""
+
+    tag: str
+    source: Path
+    account: str | None
+
+
+def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
+    account = run.settings.account(change.account)
+    source = change.source
+    with audiences.read("-" if str(source) == "-" else source) as listed:
+        tag = _own(run, account, change.tag)
+        if listed.malformed.count:
+            lines = [line for line, _ in listed.malformed.sample[:MOST_NAMED]]
+            run.terminal.warn("tags.malformed", n=listed.malformed.count, lines=lines)
+        kind: type[AddToTag | RemoveFromTag] = AddToTag if adds else RemoveFromTag
+
+        def ask(some: Sequence[str]) -> Called:
+            request: Request[None] = kind(tag_id=tag.id, openids=some)
+            return call(run, account, request, at=Endpoint.TAGS)
+
+        looks = tag_lookup.worth_a_look(
+            listed=listed.planned, tagged=tag.count, most=MOST_MEMBERS
+        )  # fmt: skip
+        wanted = openid.each_of(chunk.packed for chunk in listed.chunks())
+        todo = _left(run, account, tag, wanted=wanted, adds=adds) if looks else wanted
+        told = _progress(run, listed.planned)
+        tagged = tag_lookup.carry_out(todo, ask, most=MOST_MEMBERS, tell=told)
+        tagged.already = listed.planned - tagged.meant if looks else None
+    _say(run, tag, tagged, adds=adds)
+    if as_json:
+        run.terminal.show_json(_object(account, tag, listed, tagged=tagged))
+    if tagged.ended is not None and tagged.ended.out_of_reach:
+        return exits.OUT_OF_REACH
+    return exits.FAILED if tagged.ended is not None or tagged.refused else exits.DONE
+
+
+def _left(
+    run: Run, account: Account, tag: TagInfo, *, wanted: Iterable[str], adds: bool
+) -> Iterable[str]:
+    """Yield whom a call is needed for: all of *wanted* but those who are as wanted already."""
+    present = openid.each_of(run.wechat.members(account, tag.id))
+    pairs = tag_lookup.missing(wanted, present)
+    return (one for one, there in pairs if there is not adds)
+
+
+def _progress(run: Run, total: int) -> Any:  # noqa: ANN401 - a function
+    told = [0]
+
+    def tell(done: int) -> None:
+        if is_terminal() and done - told[0] >= _TOLD_EVERY:
+            told[0] = done
+            run.terminal.note("tags.progress", done=done, total=total)
+
+    return tell
+
+
+def _say(run: Run, tag: TagInfo, tagged: Tagged, *, adds: bool) -> None:
+    run.terminal.say(
+        "tags.added" if adds else "tags.removed", id=tag.id, name=one_line(tag.name), n=tagged.done
+    )
+    if tagged.already is not None:
+        name = "tags.had_it" if adds else "tags.did_not_have_it"
+        run.terminal.say(name, n=tagged.already)
+    for one, result in tagged.refused[:MOST_NAMED]:
+        run.terminal.say("tags.refused", openid=one, code=Code(result.errcode, result.errmsg))
+    if len(tagged.refused) > MOST_NAMED:
+        run.terminal.say("tags.refused_more", n=len(tagged.refused) - MOST_NAMED)
+    if tagged.ended is not None:
+        run.terminal.say("tags.ended", left=tagged.left, why=tagged.ended.why())
+
+
+def _object(account: Account, tag: TagInfo, listed: Audience, *, tagged: Tagged) -> dict[str, Any]:
+    return {
+        "account": account.name,
+        "tag": _tag_json(tag),
+        "read": listed.read,
+        "malformed": listed.malformed.count,
+        "duplicate": listed.duplicate.count,
+        "already": tagged.already,
+        "done": tagged.done,
+        "refused": [
+            {"openid": openid, "errcode": result.errcode, "errmsg": result.errmsg}
+            for openid, result in tagged.refused
+        ],
+        "left": tagged.left,
+        "error": None,
+    }

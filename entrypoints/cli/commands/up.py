@@ -1,0 +1,138 @@
+"""``db``, ``up``, ``simulator`` and ``demo``: the parts of this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from broadcast.message import Message
+from broadcast.rules.accounts import Account
+from entrypoints.cli.commands.callback import with_token
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.listening import CALLBACK_PORT, bound
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import AsWritten
+
+app = typer.Typer(add_completion=False)
+db = typer.Typer(cls=Group, help="help.db")
+app.add_typer(db, name="db")
+
+
+@db.callback()
+def _db() -> None:
+    """Make a group of one command a group all the same."""
+
+
+@db.command(cls=Command, help="help.db.upgrade")
+def upgrade(context: typer.Context) -> None:
+    """Migrate to the newest schema."""
+    from models import schema  # noqa: PLC0415 - not for the help
+
+    run: Run = context.obj
+    before, after = schema.upgrade(run.engine_to_upgrade)
+    if before == after:
+        run.terminal.say("db.newest", revision=after)
+    else:
+        run.terminal.say("db.upgraded", before=before or Message("db.empty"), after=after)
+
+
+@app.command(cls=Command, help="help.demo")
+def demo(context: typer.Context) -> None:
+    """Run the demo."""
+    from entrypoints.cli.embedded import embedded_demo  # noqa: PLC0415 - not for the help
+
+    raise typer.Exit(embedded_demo.run(context.obj.terminal))
+
+
+@app.command(cls=Command, help="help.up")
+def up(
+    context: typer.Context,
+    *,
+    skip_checks: Annotated[bool, typer.Option("--skip-checks", help="help.up.skip_checks")] = False,
+    simulated: Annotated[bool, typer.Option("--simulator", help="help.up.simulator")] = False,
+    callback_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="help.up.callback_port")
+    ] = CALLBACK_PORT,
+) -> None:
+    """Run Valkey, a worker and a beat in this terminal."""
+    from entrypoints.cli.embedded import embedded_stack as embedded_up  # noqa: PLC0415 - not for the help
+
+    raise typer.Exit(
+        embedded_up.run(
+            context.obj.terminal,
+            checked=not skip_checks,
+            simulated=simulated,
+            callback_port=callback_port,
+        )
+    )
+
+
+@app.command(cls=Command, help="help.simulator")
+def simulator(
+    context: typer.Context,
+    *,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="help.simulator.host")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="help.simulator.port", min=0, max=65535)] = 8765,
+    followers: Annotated[int, typer.Option(help="help.simulator.followers", min=0)] = 1_000_000,
+    latency_ms: Annotated[int, typer.Option(help="help.simulator.latency", min=0)] = 0,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", metavar="FILE", help="help.simulator.scenario")
+    ] = None,
+    callback: Annotated[
+        str | None, typer.Option("--callback", metavar="URL", help="help.simulator.callback")
+    ] = None,
+) -> None:
+    """Become the simulator, with the accounts of this environment."""
+    from entrypoints.cli.embedded import embedded_parts  # noqa: PLC0415 - not for the help
+
+    run: Run = context.obj
+    given = list(run.settings.accounts().values())
+    accounts = given or [embedded_parts.LONE_ACCOUNT]
+    pushes = embedded_parts.simulator_callbacks(with_token(accounts), callback) if callback else {}
+    listener = bound(host, port)
+    if not given:
+        _tell_trial(
+            run, embedded_parts.LONE_ACCOUNT, listener, followers=followers,
+            listed=embedded_parts.TRIAL_FOLLOWERS,
+            pushes=bool(pushes),
+        )  # fmt: skip
+    # It is bound here, so that the port is known, and taken, before its URL is printed.
+    command = embedded_parts.simulator_command(
+        "--fd", str(listener.fileno()), "--followers", str(followers),
+        "--latency-ms", str(latency_ms), *(("--scenario", str(scenario)) if scenario else ()),
+        *(() if given else embedded_parts.FOLLOWERS_OF_TRIAL),
+    )  # fmt: skip
+    listener.set_inheritable(True)
+    # This process becomes the simulator, so that signals and the exit status are its own.
+    environment = {**os.environ, **pushes, **embedded_parts.simulator_env(accounts)}
+    os.execve(command[0], command, environment)  # noqa: S606
+
+
+def _tell_trial(
+    run: Run,
+    account: Account,
+    listener: socket.socket,
+    *,
+    followers: int,
+    listed: int,
+    pushes: bool,
+) -> None:
+    """Print what goes into ``.env``; the secret is nobody's, so it is not masked."""
+    host, port = listener.getsockname()[:2]
+    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    secret = account.appsecret.get_secret_value()
+    told = run.terminal.in_words(
+        "simulator.trial", n=followers, listed=listed, appid=account.appid, secret=secret, base=base
+    )
+    run.terminal.say(AsWritten(told))
+    if pushes and account.callback_token is not None:
+        token = account.callback_token.get_secret_value()
+        run.terminal.say(AsWritten(f"WECHAT_CALLBACK_TOKEN={token}"))
+    sys.stdout.flush()

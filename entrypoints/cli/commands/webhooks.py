@@ -1,0 +1,97 @@
+"""``webhooks``: what was delivered to other programs, what was not, and what is once more."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from broadcast.errors import BrokerAwayError, InputError
+from broadcast.message import Message
+from broadcast.views import json_objects
+from broadcast.views.objects import Webhook, WebhookState
+from broadcast.views.webhooks import lines
+from broadcast.views.words import suffix
+from entrypoints.cli.commands.options import AsJSON, new_app
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run
+from models.ledger.boxes import webhooks as ledger
+from models.ledger.boxes import webhooks as reading
+
+app = new_app()
+webhooks = typer.Typer(cls=Group, help="help.webhooks")
+app.add_typer(webhooks, name="webhooks")
+
+_NOT_DELIVERED = (WebhookState.WAITING, WebhookState.GIVEN_UP)
+
+
+@webhooks.command("list", cls=Command, help="help.webhooks.list")
+def list_(
+    context: typer.Context,
+    *,
+    delivered: Annotated[bool, typer.Option("--all", help="help.webhooks.list.all")] = False,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=1_000_000, help="help.webhooks.list.most")
+    ] = 20,
+    as_json: AsJSON = False,
+) -> None:
+    """List webhooks, newest first."""
+    run: Run = context.obj
+    states = tuple(WebhookState) if delivered else _NOT_DELIVERED
+    found = reading.newest(run.engine, states=states, most=most)
+    more = max(reading.count(run.engine, states) - most, 0) if len(found) == most else 0
+    if as_json:
+        run.terminal.show_json(as_object(run, found) | {"more": more})
+        return
+    for one in found:
+        run.terminal.say_all(lines(one, now=datetime.now(UTC)))
+    if not found:
+        run.terminal.say("webhooks.none_at_all" if delivered else "webhooks.none")
+    elif more:
+        run.terminal.say("webhooks.more", n=most, all=most + more)
+    if any(one.state is WebhookState.GIVEN_UP for one in found):
+        run.terminal.note("webhooks.next")
+
+
+@webhooks.command(cls=Command, help="help.webhooks.retry")
+def retry(
+    context: typer.Context,
+    *,
+    webhook_id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="help.webhooks.id", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="help.webhooks.retry.all")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Have one webhook, or every one that was given up, delivered again."""
+    run: Run = context.obj
+    if everything and webhook_id is not None:
+        raise InputError("error.webhook.both")
+    if webhook_id is not None:
+        chosen: Sequence[Webhook] = [reading.one_webhook(run.engine, webhook_id)]
+    elif everything:
+        chosen = reading.newest(run.engine, states=[WebhookState.GIVEN_UP])
+    else:
+        raise InputError("error.webhook.which")
+    ledger.again(run.engine, [(one.broadcast_id, one.version) for one in chosen])
+    if chosen:
+        # Where the broker is away, the next sweep has them delivered.
+        with contextlib.suppress(BrokerAwayError):
+            run.waker.wake_for_webhooks()
+        run.terminal.say(Message(f"webhooks.again{suffix(len(chosen))}", n=len(chosen)))
+    else:
+        run.terminal.say("webhooks.nothing_given_up")
+    if as_json:
+        run.terminal.show_json(
+            as_object(run, [reading.one_webhook(run.engine, one.id) for one in chosen])
+        )
+
+
+def as_object(run: Run, some: Sequence[Webhook]) -> dict[str, object]:
+    """Return webhooks as ``--json`` has them."""
+    waits, texts = run.settings.rules().waits, run.terminal.texts
+    each = [json_objects.webhook_object(one, texts, waits=waits) for one in some]
+    return {"webhooks": each, "error": None}

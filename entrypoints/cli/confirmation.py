@@ -1,0 +1,229 @@
+"""What a person sees before a broadcast is stored: it cannot be called back afterwards."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from sqlalchemy import Engine
+
+from broadcast.errors import SettingsError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.redaction import redact
+from broadcast.rules import accounts
+from broadcast.rules.accounts import API_BASE, Account
+from broadcast.rules.content import Content
+from broadcast.rules.drafts import Marks
+from broadcast.rules.media import used
+from broadcast.rules.plan import proof as proof_module
+from broadcast.rules.plan.audience import Everyone, Followers, Tag
+from broadcast.settings import settings
+from broadcast.views import content as contents
+from broadcast.views import overlap_words
+from broadcast.views.words import Joined, Moment, sizes
+from entrypoints.cli.terminal import AsWritten
+from producer.submit.order import Order
+from producer.submit.prepare import Prepared
+
+#: Without and with a fact about the followers; of an account that is halted or stopped, or not.
+QUESTIONS: Final = {
+    False: ("send.question", "send.question_known"),
+    True: ("send.question_blocked", "send.question_blocked_known"),
+}
+#: The same for lists that are WeChat's: nobody can say how many, and the account's name is typed
+#: before everybody is sent to.
+WECHATS_LISTS: Final = {
+    Tag.kind: {False: "send.question_tag", True: "send.question_blocked_tag"},
+    Everyone.kind: {False: "send.question_everyone", True: "send.question_blocked_everyone"},
+}
+
+
+def summary(
+    order: Order,
+    prepared: Prepared,
+    *,
+    stops: Iterable[Message],
+    content: Iterable[Message | AsWritten],
+    now: datetime,
+    blocked: bool,
+) -> Iterator[Message | AsWritten]:
+    """Yield account, audience, plan, calls left, content, time and priority, a line each.
+
+    *stops* are why the account is off, *blocked*: it is halted or stopped; *content* are the lines
+    about that.
+    """
+    yield from account_lines(order.account)
+    yield from stops
+    yield _audience(prepared)
+    yield from _left_out(prepared)
+    if prepared.body.selection.ignore_suppression:
+        yield Message("confirmation.ignores_suppression")
+    if prepared.sizes:
+        total = len(prepared.sizes)
+        yield Message("confirmation.batches", total=total, sizes=sizes(prepared.sizes))
+    if prepared.proof is not None:
+        yield _calls(prepared.proof)
+    if order.terms.title:
+        yield Message("confirmation.title", title=order.terms.title)
+    yield from content
+    yield from articles(order.draft)
+    if prepared.keeps_files:
+        yield Message("confirmation.keeps_files")
+    if order.scheduled_at is None:
+        yield Message(f"confirmation.{'when_unhalted' if blocked else 'now'}", at=Moment(now, now))
+    else:
+        yield Message("confirmation.at", at=Moment(order.scheduled_at, now))
+    if order.terms.priority:
+        yield Message("confirmation.priority", n=order.terms.priority)
+
+
+def question(
+    order: Order,
+    prepared: Prepared,
+    *,
+    source: str | Message,
+    blocked: bool,
+    tags: Mapping[int, str] = MappingProxyType({}),
+) -> Message:
+    """Return the question, with what cannot be fixed afterwards: how many, which list, when.
+
+    *blocked*: the account is halted or stopped; *tags*: the names of those that are known.
+    """
+    at, estimate = order.scheduled_at, prepared.estimate
+    at_most = estimate is not None and estimate.at_most
+    known = overlap_words.strongest(prepared.known, at_most=at_most)
+    when = Message("send.when_unhalted" if blocked else "send.when_now")
+    if at is not None:
+        when = Message("send.when", at=Moment(at, prepared.now))
+    recall = Message("send.no_recall" if at is None else "send.recall_until")
+    account, audience = order.account.name, prepared.wanted.audience
+    if isinstance(audience, Tag | Everyone):
+        name = WECHATS_LISTS[audience.kind][blocked]
+        tag = _tag(audience.tag_id, tags) if isinstance(audience, Tag) else None
+        return Message(name, tag=tag, account=account, when=when, recall=recall)
+    name, warned = QUESTIONS[blocked]
+    return Message(
+        name if known is None else warned, who=_who(prepared), source=source,
+        account=account, when=when, known=known, recall=recall,
+    )  # fmt: skip
+
+
+def _tag(tag_id: int, names: Mapping[int, str]) -> int | Message:
+    name = names.get(tag_id)
+    return tag_id if name is None else Message("send.tag_named", id=tag_id, name=one_line(name))
+
+
+def _who(prepared: Prepared) -> Message:
+    """Return how many would get it, by what is known now."""
+    estimate = prepared.estimate
+    if estimate is None:
+        return Message("send.followers", n=prepared.figures.planned)
+    return Message(
+        "send.followers_at_most" if estimate.at_most else "send.followers", n=estimate.left
+    )
+
+
+def _left_out(prepared: Prepared) -> Iterator[Message]:
+    """Yield who is left out of a list, and how many are planned without them."""
+    estimate = prepared.estimate
+    if estimate is None:
+        return
+    figures = [Message(f"skip.{reason}", n=n) for reason, n in estimate.left_out.items()]
+    if figures:
+        yield Message("confirmation.left_out", figures=Joined(figures, "separator"))
+    yield Message(
+        "confirmation.left_at_most" if estimate.at_most else "confirmation.left", n=estimate.left
+    )
+
+
+def _audience(prepared: Prepared) -> Message:
+    """Return whom it goes to: what was read, or whose list it is."""
+    figures = prepared.figures
+    match prepared.wanted.audience:
+        case Tag(tag_id=tag):
+            return Message("confirmation.audience_tag", tag=tag)
+        case Everyone():
+            return Message("confirmation.audience_everyone")
+        case Followers(tag_id=tag):
+            synced = prepared.estimate and prepared.estimate.synced_at
+            name = "followers" if tag is None else "followers_tag"
+            at = Moment(synced or prepared.now, prepared.now)
+            return Message(f"confirmation.audience_{name}", tag=tag, at=at)
+    # Who is left out, and how many are planned then, stands on the lines that follow.
+    name = "confirmation.audience" if prepared.estimate is None else "confirmation.audience_read"
+    return Message(
+        name, read=figures.read, malformed=figures.malformed,
+        duplicate=figures.duplicate, planned=figures.planned,
+    )  # fmt: skip
+
+
+def _calls(proof: proof_module.Proof) -> Message:
+    calls, free = proof.calls, proof.free
+    match proof.fit:
+        case proof_module.Fit.UNPROVED:
+            return Message("confirmation.calls_unknown", calls=calls)
+        case proof_module.Fit.SPREADS:
+            return Message("confirmation.calls_spread", calls=calls, free=free, days=proof.days)
+        case proof_module.Fit.TOO_MANY:
+            return Message("confirmation.calls_short", calls=calls, free=free, short=proof.short)
+    return Message("confirmation.calls", calls=calls, free=free)
+
+
+def account_lines(account: Account) -> Iterator[Message]:
+    """Yield the account; where its server is not WeChat's own, whose it is as far as is known."""
+    kind = Message(f"account_kind.{account.account_kind}")
+    yield Message("confirmation.account", name=account.name, appid=account.appid, kind=kind)
+    if account.api_base != API_BASE:
+        name = "confirmation.simulator" if _is_simulator(account) else "confirmation.server"
+        yield Message(name, base=redact(account.api_base), own=API_BASE)
+
+
+def _is_simulator(account: Account) -> bool:
+    """Return whether `broadcast up --simulator` left this account."""
+    try:
+        left = accounts.from_file(settings.UP_ACCOUNTS)
+    except SettingsError:
+        return False
+    return any(one.api_base == account.api_base for one in left.values())
+
+
+#: Most lines of a text that are shown.
+MOST_LINES: Final = 12
+
+
+def content_lines(engine: Engine, said: Content) -> Iterator[Message | AsWritten]:
+    """Yield the kind, and what followers will get. Raises DatabaseAwayError."""
+    yield Message("confirmation.content", msgtype=contents.kind(said.msgtype))
+    each = list(contents.written(said, _names(engine, said)))
+    for line in itertools.islice(each, MOST_LINES):
+        yield line if isinstance(line, Message) else _indented(line)
+    if len(each) > MOST_LINES:
+        yield Message("confirmation.more_lines", n=len(each) - MOST_LINES)
+
+
+def articles(draft: Marks | None) -> Iterator[Message]:
+    """Yield the titles of a draft's articles, where it is known."""
+    for n, article in enumerate(draft or (), start=1):
+        yield Message("confirmation.article", n=n, title=one_line(article.title))
+
+
+def _names(engine: Engine, said: Content) -> Mapping[str, str]:
+    """Return what the files are called: those that are named now, and those uploaded before."""
+    ids = {one for one, _ in used(json.loads(said.canonical))} - said.names.keys()
+    if not ids:
+        return said.names
+    from models.ledger.lists import media  # noqa: PLC0415 - most broadcasts are texts
+
+    known = {one: f"{name} ({one})" for one, name in media.names(engine, ids).items()}
+    return {**said.names, **known}
+
+
+def _indented(line: str) -> AsWritten:
+    shown = "".join(c if c.isprintable() else " " for c in line)
+    # What followers will read is shown as they will read it, a link with a token in it too.
+    return AsWritten(f"    {shown}")

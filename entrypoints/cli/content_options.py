@@ -1,0 +1,223 @@
+"""What a broadcast says, as options that ``send`` and others share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from broadcast.errors import ContentError, InputError, MediaError
+from broadcast.frozen import frozen
+from broadcast.quoting import one_line
+from broadcast.rules import content as contents
+from broadcast.rules.content import MOST_BYTES, Content
+from broadcast.rules.media import ID_MARK, MediaKind, is_like_an_id
+from entrypoints.cli.group import OptionGroup
+
+if TYPE_CHECKING:
+    from broadcast.rules.media import LocalFile
+
+#: Who may comment on pictures: WeChat's two switches.
+COMMENTS: Final = {
+    "all": {"need_open_comment": 1, "only_fans_can_comment": 0},
+    "followers": {"need_open_comment": 1, "only_fans_can_comment": 1},
+}
+_SHOWN: Final = 40
+
+
+def _no_draft(title: str) -> str:
+    raise InputError("error.usage.no_draft_here", title=title)
+
+
+@frozen
+class ContentOptions(OptionGroup):
+    """Exactly one content, with the options that belong to its kind."""
+
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="TEXT", help="help.content.text")
+    ] = None
+    image: Annotated[
+        list[str] | None,
+        typer.Option("--image", metavar="MEDIA_ID|FILE", help="help.content.image"),
+    ] = None
+    recommend: Annotated[
+        str | None, typer.Option("--recommend", metavar="TEXT", help="help.content.recommend")
+    ] = None
+    comments: Annotated[
+        str | None,
+        typer.Option("--comments", metavar="all|followers", help="help.content.comments"),
+    ] = None
+    voice: Annotated[
+        list[str] | None,
+        typer.Option("--voice", metavar="MEDIA_ID|FILE", help="help.content.voice"),
+    ] = None
+    video: Annotated[
+        list[str] | None,
+        typer.Option("--video", metavar="MEDIA_ID|FILE", help="help.content.video"),
+    ] = None
+    video_title: Annotated[
+        str | None, typer.Option("--video-title", metavar="TEXT", help="help.content.video_title")
+    ] = None
+    video_description: Annotated[
+        str | None,
+        typer.Option("--video-description", metavar="TEXT", help="help.content.video_description"),
+    ] = None
+    permanent: Annotated[bool, typer.Option("--permanent", help="help.content.permanent")] = False
+    mpnews: Annotated[
+        list[str] | None, typer.Option("--mpnews", metavar="MEDIA_ID", help="help.content.mpnews")
+    ] = None
+    draft: Annotated[
+        list[str] | None, typer.Option("--draft", metavar="TITLE", help="help.content.draft")
+    ] = None
+    send_ignore_reprint: Annotated[
+        bool, typer.Option("--send-ignore-reprint", help="help.content.send_ignore_reprint")
+    ] = False
+    card: Annotated[
+        list[str] | None, typer.Option("--card", metavar="CARD_ID", help="help.content.card")
+    ] = None
+    content: Annotated[
+        list[Path] | None, typer.Option("--content", metavar="FILE", help="help.content.content")
+    ] = None
+
+    def check(self) -> None:
+        """Raise InputError unless there is exactly one, and nothing that belongs to another."""
+        kinds = (
+            self.text, self.image, self.voice, self.video, self.mpnews, self.draft, self.card,
+            self.content,
+        )  # fmt: skip
+        given = [kind for kind in kinds if kind]
+        if not given:
+            raise InputError("error.usage.no_content")
+        # Several images are one content.
+        if len(given) > 1 or (given != [self.image] and len(given[0]) > 1):
+            raise InputError("error.usage.two_contents")
+        for option, is_given, needed, is_there in self._belonging():
+            if is_given and not is_there:
+                raise InputError("error.usage.belongs_to", option=option, needed=needed)
+        if self.comments is not None and self.comments not in COMMENTS:
+            raise InputError("error.usage.comments", text=one_line(self.comments)[:_SHOWN])
+
+    def _belonging(self) -> tuple[tuple[str, bool, str, bool], ...]:
+        """Return each option of one kind of content: is it given, whose is it, is that there."""
+        images, video = bool(self.image), bool(self.video)
+        return (
+            ("--recommend", self.recommend is not None, "--image", images),
+            ("--comments", self.comments is not None, "--image", images),
+            ("--video-title", self.video_title is not None, "--video", video),
+            ("--video-description", self.video_description is not None, "--video", video),
+            ("--send-ignore-reprint", self.send_ignore_reprint, "--mpnews, --draft",
+             bool(self.mpnews or self.draft)),
+            ("--permanent", self.permanent, "--image, --voice, --video",
+             images or video or bool(self.voice)),
+        )  # fmt: skip
+
+    def read(self, *, limit: int, draft: Callable[[str], str] = _no_draft) -> Content:
+        """Return the content; *limit* is the most characters of a text. Files are checked.
+
+        *draft* returns the media_id of a draft by its title. Raises ContentError and MediaError.
+        """
+        if self.text:
+            return contents.of_text(self.text[0], limit=limit)
+        if self.content:
+            return contents.of_object(read_content_file(self.content[0]), limit=limit)
+        if self.draft or self.mpnews:
+            media_id = draft(self.draft[0]) if self.draft else self._article()
+            return contents.of_object(self._articles(media_id), limit=limit)
+        return self._of_media()
+
+    def _of_media(self) -> Content:
+        from producer.media.content import of_files  # noqa: PLC0415 - most broadcasts are texts
+
+        files: list[LocalFile] = []
+        if self.image:
+            ids = [self._media_id(word, MediaKind.IMAGE, files) for word in self.image]
+            return of_files({"msgtype": "image", "images": self._images(ids)}, files)
+        if self.voice:
+            media_id = self._media_id(self.voice[0], MediaKind.VOICE, files)
+            return of_files({"msgtype": "voice", "voice": {"media_id": media_id}}, files)
+        if self.video:
+            media_id = self._media_id(self.video[0], MediaKind.MPVIDEO, files)
+            words = {"title": self.video_title, "description": self.video_description}
+            said = {name: text for name, text in words.items() if text is not None}
+            video = {"msgtype": "mpvideo", "mpvideo": {"media_id": media_id, **said}}
+            return of_files(video, files)
+        assert self.card
+        return of_files({"msgtype": "wxcard", "wxcard": {"card_id": self.card[0]}}, files)
+
+    def _media_id(self, word: str, kind: MediaKind, files: list[LocalFile]) -> str:
+        """Return a media_id, or what stands for a file, which is added to *files*."""
+        from producer.media.content import named, stand_in  # noqa: PLC0415 - as above
+
+        found = named(word, kind, permanent=self.permanent)
+        if isinstance(found, str):
+            return found
+        files.append(found)
+        return stand_in(found)
+
+    def _images(self, ids: list[str]) -> dict[str, Any]:
+        said = {} if self.recommend is None else {"recommend": self.recommend}
+        return {"media_ids": ids, **said, **COMMENTS.get(self.comments or "", {})}
+
+    def _article(self) -> str:
+        """Return the media_id of the articles that WeChat has."""
+        assert self.mpnews
+        word = self.mpnews[0]
+        if not word.startswith(ID_MARK) and not is_like_an_id(word):
+            raise MediaError("error.media.no_id", word=one_line(word)[:_SHOWN])
+        return word.removeprefix(ID_MARK)
+
+    def _articles(self, media_id: str) -> dict[str, Any]:
+        reprint = {"send_ignore_reprint": 1} if self.send_ignore_reprint else {}
+        return {"msgtype": "mpnews", "mpnews": {"media_id": media_id}, **reprint}
+
+
+#: Larger files are no content; reading one would only cost memory.
+MOST_FILE_BYTES: Final = 1_000_000
+
+
+class _TwiceError(Exception):
+    """A name stands twice in one object: which is meant, nobody knows."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def read_content_file(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return what the file *path* holds, in UTF-8 with or without a mark. Raises ContentError."""
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # A pipe or a device may never end.
+            raise ContentError("error.content.not_regular", path=path)
+        with path.open("rb") as file:
+            data = file.read(MOST_FILE_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ContentError("error.content.file", path=path, reason=reason) from error
+    if len(data) > MOST_FILE_BYTES:
+        raise ContentError(
+            "error.content.too_big", field="content", size=len(data), most=MOST_BYTES
+        )
+    try:
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_each_once)
+    except _TwiceError as error:
+        raise ContentError("error.content.twice", path=path, name=error.name) from None
+    except UnicodeDecodeError as error:
+        raise ContentError("error.content.encoding", path=path, byte=error.start) from error
+    except json.JSONDecodeError as error:
+        line, column = error.lineno, error.colno
+    except RecursionError:
+        line, column = 1, 1
+    raise ContentError("error.content.json", path=path, line=line, column=column)
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _TwiceError(name)
+        found[name] = value
+    return found

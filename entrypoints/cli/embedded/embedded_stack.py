@@ -1,0 +1,299 @@
+"""``broadcast up``: Valkey, a worker and a beat in one terminal, against any WeChat.
+
+Where ``REDIS_URL`` is set, that Redis is used. Else an embedded Valkey is started, and its URL is
+left in a file that commands in other terminals read (``broadcast.settings.settings``), so that they
+find it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from broadcast.logs import kept_log
+from broadcast.message import Message
+from broadcast.rules.accounts import KEYWORDS, Account, no_account
+from broadcast.rules.readiness import failed, off_alone
+from broadcast.settings.settings import UP, UP_ACCOUNTS, UP_DATABASE, UP_REDIS, Settings
+from broadcast.views import blocker_lines
+from broadcast.views.words import FollowerCount, Moment
+from entrypoints.cli.embedded import embedded_parts
+from entrypoints.cli.embedded.supervisor import Supervisor, beside_proxies
+from entrypoints.cli.listening import CALLBACK_PORT
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Terminal
+from models.ledger.views import broadcast_reports, in_flight
+
+_LOOK_EVERY_S = 0.5
+#: Longer than a guard needs.
+_FREE_WITHIN_S = 3.0
+
+
+class NotReadyError(BroadcastError):
+    """A check failed before the start: nobody would get anything."""
+
+
+def run(
+    terminal: Terminal,
+    *,
+    checked: bool = True,
+    simulated: bool = False,
+    callback_port: int = CALLBACK_PORT,
+) -> int:
+    """Run until Ctrl-C (status 0) or until a part ends unasked (OutOfReachError).
+
+    *checked*: first ask WeChat whether it takes calls of every account, and compare the clocks.
+    *simulated*: with a simulator in WeChat's place. *callback_port*: where WeChat's pushes are
+    taken, if an account has a token for them. Raises NotReadyError where no account can send,
+    InputError where an account is set beside a simulator, and SettingsError where no account is
+    known: nobody could send anything.
+    """
+    settings = Settings.load()
+    UP.mkdir(parents=True, exist_ok=True)
+    _close_to_others(UP)
+    # In this folder, so that the parts read the `.env` and the relative paths that we read.
+    with _alone() as lock, ExitStack() as stack:
+        # Not beside another one, or under the parts of one that was killed just now.
+        known = _accounts(settings, simulated=simulated)
+        accounts = [one.name for one in known]
+        backlog = _upgraded(settings, known)
+        supervisor = stack.enter_context(Supervisor(UP, {}, cwd=Path.cwd(), lock=lock))
+        stack.enter_context(_redis(supervisor))
+        if simulated:
+            callback_port = trial_callback_port(callback_port)
+            stack.enter_context(trial_simulator(supervisor, settings, callback_port=callback_port))
+        if checked:
+            # With the Valkey that was just started: the access_token is shared there.
+            _check(terminal)
+        else:
+            terminal.say("up.unchecked")
+        _serve(supervisor, terminal, accounts, backlog=backlog, callback_port=callback_port)
+    return 0
+
+
+def _accounts(settings: Settings, *, simulated: bool) -> list[Account]:
+    """Return the accounts that can send."""
+    # Of a simulator that was killed it may still be there.
+    UP_ACCOUNTS.unlink(missing_ok=True)
+    known = settings.accounts()
+    if simulated:
+        if known:
+            raise InputError("error.embedded.accounts_set", accounts=list(known))
+        return [ACCOUNT]
+    if not known:
+        raise no_account()
+    return list(known.values())
+
+
+def _close_to_others(folder: Path) -> None:
+    """Take from other users what an older version left open: access_tokens are among it."""
+    for one in (folder, *folder.rglob("*")):
+        if one.is_symlink():
+            # What it leads to is somebody else's.
+            continue
+        # A part of one that was killed just now may put its files aside meanwhile.
+        with contextlib.suppress(FileNotFoundError):
+            one.chmod(one.stat().st_mode & 0o700)
+
+
+def _serve(
+    supervisor: Supervisor,
+    terminal: Terminal,
+    accounts: Collection[str],
+    *,
+    backlog: Iterable[Message],
+    callback_port: int,
+) -> None:
+    """Run worker and beat until Ctrl-C, or until a part ends unasked."""
+    for line in backlog:
+        terminal.say(line)
+    worker, beat = embedded_parts.worker(supervisor), embedded_parts.beat(supervisor)
+    worker.ready(embedded_parts.WORKER_READY)
+    beat.ready(embedded_parts.BEAT_READY)
+    terminal.say("up.ready", accounts=list(accounts), logs=UP)
+    if UP_REDIS.is_file():
+        terminal.say("up.redis", path=UP_REDIS)
+    if any(account.callback_token for account in Settings.load().accounts().values()):
+        terminal.say("up.callback", url=embedded_parts.callback(supervisor, port=callback_port))
+    if ACCOUNT.name in accounts and UP_ACCOUNTS.is_file():
+        terminal.say("up.simulated", openids=OPENIDS)
+    with contextlib.suppress(KeyboardInterrupt):
+        while (child := supervisor.ended()) is None:
+            if supervisor.guarded_anew():
+                terminal.note("up.guard")
+            kept_log.make_room(supervisor.log_of("valkey"))
+            time.sleep(_LOOK_EVERY_S)
+        raise OutOfReachError("error.embedded.ended", name=child.name, log=child.log)
+    terminal.say("up.stopping")
+
+
+def _check(terminal: Terminal) -> None:
+    """Print what was checked. Raises NotReadyError, RedisAwayError, DatabaseAwayError."""
+    from entrypoints.cli import readiness_checks  # noqa: PLC0415 - Celery, which is not for the help
+
+    # The way that the parts will go.
+    os.environ.update(beside_proxies(os.environ))
+    run = Run(terminal)
+    accounts = run.settings.accounts()
+    terminal.say("up.checking")
+    try:
+        checks = readiness_checks.checks(run.wechat, run.settings, run.engine)
+    finally:
+        run.wechat.close()
+        run.engine.dispose()
+    for line in readiness_checks.lines(checks, terminal.texts, accounts=len(accounts)):
+        terminal.say(line)
+    off = off_alone(checks, accounts)
+    if off is None:
+        raise NotReadyError("error.embedded.checks", n=len(failed(checks)))
+    if off:
+        terminal.warn("up.some_off", accounts=off)
+
+
+def _upgraded(settings: Settings, known: Collection[Account]) -> list[Message]:
+    """Migrate the database; return what it holds for the workers to come.
+
+    Raises SettingsError where it has an account under another name, or a name with another appid.
+    """
+    from models import schema  # noqa: PLC0415 - Alembic costs half a second
+    from models.engine import open_engine  # noqa: PLC0415
+    from models.ledger.rows.known_accounts import check_account  # noqa: PLC0415
+
+    engine = open_engine(settings.database())
+    try:
+        schema.upgrade(engine)
+        for account in known:
+            check_account(engine, account)
+        return list(backlog_lines(engine, [one.name for one in known]))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _alone() -> Iterator[int]:
+    """Refuse a second one: it would share the first one's data and take its address away.
+
+    Of one that was killed a moment ago its guard and its parts have the lock until they are dead.
+    """
+    with (UP / "lock").open("w") as lock:
+        give_up = time.monotonic() + _FREE_WITHIN_S
+        while not _locked(lock.fileno()):
+            if time.monotonic() >= give_up:
+                raise InputError("error.embedded.running", logs=UP)
+            time.sleep(_LOOK_EVERY_S)
+        yield lock.fileno()
+
+
+def _locked(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _redis(supervisor: Supervisor) -> Iterator[None]:
+    """Start the embedded Valkey, unless the environment names a Redis."""
+    if os.environ.get("REDIS_URL") or "redis_url" in Settings.load().model_fields_set:
+        yield
+        return
+    url = embedded_parts.valkey(supervisor, data=UP / "valkey")
+    supervisor.env["REDIS_URL"] = url
+    embedded_parts.write_private(UP_REDIS, url)
+    try:
+        yield
+    finally:
+        UP_REDIS.unlink(missing_ok=True)
+
+
+ACCOUNT = embedded_parts.TRIAL_ACCOUNT
+#: As the commands are run in the project's folder.
+OPENIDS = "examples/openids.csv"
+
+
+def trial_callback_port(asked: int) -> int:
+    """Return the port for pushes: nobody else pushes here, so the usual one need not be free."""
+    return embedded_parts.free_port() if asked in {0, CALLBACK_PORT} else asked
+
+
+@contextmanager
+def trial_simulator(
+    supervisor: Supervisor, settings: Settings, *, callback_port: int
+) -> Iterator[None]:
+    """Start the simulator with the account of the demo, and leave the account where it is found.
+
+    It pushes to the callback server that is to listen on *callback_port*. What followers' words
+    do is as the settings say.
+    """
+    followers = str(embedded_parts.TRIAL_FOLLOWERS)
+    url = embedded_parts.simulator(
+        supervisor, [ACCOUNT], "--port", "0", "--followers", followers,
+        callback=f"http://{embedded_parts.LOOPBACK}:{callback_port}",
+    )  # fmt: skip
+    with left(url, settings):
+        yield
+
+
+@contextmanager
+def left(url: str, settings: Settings) -> Iterator[None]:
+    """Leave the account, and the database that it is for, where other terminals find them."""
+    assert ACCOUNT.callback_token is not None
+    secret, token = (one.get_secret_value() for one in (ACCOUNT.appsecret, ACCOUNT.callback_token))
+    embedded_parts.write_private(UP_DATABASE, settings.whole_database_url)
+    embedded_parts.write_private(
+        UP_ACCOUNTS,
+        f'[accounts.{ACCOUNT.name}]\nappid = "{ACCOUNT.appid}"\nappsecret = "{secret}"\n'
+        f'api_base = "{url}"\ncallback_token = "{token}"\n{_keywords(settings)}',
+    )
+    try:
+        yield
+    finally:
+        UP_ACCOUNTS.unlink(missing_ok=True)
+        UP_DATABASE.unlink(missing_ok=True)
+
+
+def _keywords(settings: Settings) -> str:
+    given = {name: getattr(settings, name) for name in sorted(KEYWORDS)}
+    # A string of JSON is one of TOML.
+    return "".join(
+        f"{name} = {json.dumps(text, ensure_ascii=False)}\n"
+        for name, text in given.items() if text is not None
+    )  # fmt: skip
+
+
+#: Most broadcasts that are named; the rest is counted.
+MOST_NAMED = 20
+
+
+def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
+    """Yield what workers of the *known* accounts go on with, oldest first, and what stops it.
+
+    What a person or WeChat holds still is none of it. Raises DatabaseAwayError.
+    """
+    found = (
+        broadcast_reports.report(engine, one, whole=False)
+        for one in in_flight.going_on(engine, known)
+    )
+    told = [one for one in found if not one.lane.stands_still]
+    if not told:
+        return
+    yield Message("up.backlog")
+    for one in told[:MOST_NAMED]:
+        held = blocker_lines.will_be_held(broadcast_reports.report(engine, one.id))
+        yield Message(
+            "up.backlog_late" if held else "up.backlog_line", id=one.id, account=one.account,
+            followers=FollowerCount(one.recipients["waiting"]),
+            since=Moment(one.created_at, one.now), late_by=one.late_by,
+        )  # fmt: skip
+    if len(told) > MOST_NAMED:
+        yield Message("up.backlog_more", n=len(told) - MOST_NAMED)

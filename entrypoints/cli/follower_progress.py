@@ -1,0 +1,118 @@
+"""How a pass over WeChat's list of followers goes on: a bar on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from broadcast.message import Message
+from broadcast.views.words import Moment
+from entrypoints.cli.progress import print_above
+from entrypoints.cli.terminal import Terminal
+from models.ledger.followers.follower_syncs import Sync
+from producer.followers import DetailsOutlook, Outlook
+
+
+class FollowerProgress:
+    """:class:`producer.followers.Watcher` and of the details, on standard error."""
+
+    def __init__(self, terminal: Terminal, *, now: datetime) -> None:
+        """Take the terminal, and the database's moment."""
+        self._terminal, self._now = terminal, now
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(),
+            TextColumn("{task.fields[figures]}"), TimeElapsedColumn(),
+            console=Console(stderr=True, highlight=False), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=None, figures="")
+        self._said: Message | None = None
+
+    def __enter__(self) -> Self:
+        """Show the bar where there is a terminal."""
+        if self._bar.console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        if self._bar.console.is_terminal:
+            self._bar.stop()
+
+    def begins(self, outlook: Outlook) -> None:
+        """Say how far the pass is and how far today's calls go; nothing that was said before."""
+        sync = outlook.sync
+        if outlook.resumed:
+            since = Moment(sync.started_at, self._now)
+            self._tell(Message("sync.resumes", pages=sync.pages, listed=sync.listed, since=since))
+        said = outlook_line(outlook)
+        if said != self._said:
+            self._said = said
+            self._tell(said)
+        self.has(sync)
+
+    def _tell(self, message: Message) -> None:
+        """Print a line above the bar, which has standard error meanwhile."""
+        if not self._bar.console.is_terminal:
+            self._terminal.note(message)
+            return
+        print_above(self._bar, message, self._terminal.texts)
+
+    def has(self, sync: Sync) -> None:
+        """Move the bar."""
+        texts, total = self._terminal.texts, sync.total
+        kind = "sync.bar_begins" if total is None else "sync.bar"
+        figures = texts(kind, listed=sync.listed, total=total)
+        self._bar.update(
+            self._task, total=total, completed=min(sync.listed, total or 0),
+            description=escape(texts("sync.bar_name")), figures=escape(figures),
+        )  # fmt: skip
+
+    def makes_list(self, sync: Sync) -> None:
+        """Say that nothing more is asked for."""
+        texts = self._terminal.texts
+        self._bar.update(
+            self._task, total=None, description=escape(texts("sync.bar_list")),
+            figures=escape(texts("sync.bar_begins", listed=sync.listed)),
+        )  # fmt: skip
+
+    def asks(self, outlook: DetailsOutlook) -> None:
+        """Say whom WeChat is asked about, and how far today's calls go."""
+        facts = {"people": outlook.people, "needed": outlook.calls_needed}
+        if outlook.calls_left is None:
+            self._tell(Message("details.left_unknown", **facts))
+        else:
+            kind = "details.fits" if outlook.fits else "details.does_not_fit"
+            self._tell(Message(kind, left=outlook.calls_left, **facts))
+        self._bar.update(self._task, total=outlook.people)
+        self.asked(0)
+
+    def asked(self, people: int) -> None:
+        """Move the bar."""
+        texts, total = self._terminal.texts, self._bar.tasks[0].total
+        self._bar.update(
+            self._task, completed=people, description=escape(texts("details.bar_name")),
+            figures=escape(texts("sync.bar", listed=people, total=int(total or 0))),
+        )  # fmt: skip
+
+
+def outlook_line(outlook: Outlook) -> Message:
+    """Return the line that says whether a pass can end today."""
+    if outlook.calls_needed is None:
+        if outlook.calls_left is None:
+            return Message("sync.nothing_known")
+        return Message("sync.total_unknown", left=outlook.calls_left)
+    facts = {"total": outlook.total, "needed": outlook.calls_needed}
+    if outlook.calls_left is None:
+        return Message("sync.left_unknown", **facts)
+    kind = "sync.fits" if outlook.fits else "sync.does_not_fit"
+    return Message(kind, left=outlook.calls_left, **facts)

@@ -1,0 +1,236 @@
+"""Commands that are imported when they are called, with help and errors in the person's language.
+
+The help of commands, arguments and options is the id of a text: the language is that of the run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, fields
+from importlib import import_module
+from inspect import Parameter, Signature, signature
+from typing import Any, Final, cast, get_type_hints
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from broadcast.errors import InputError
+from entrypoints.cli.separate import fill_in, refuse_options, refuse_repeated
+
+#: By subject, in the order of the help: in which module each command is. A module has a Typer
+#: ``app`` with its commands. What a command is for is the text :func:`help_id` of its name, so that
+#: the help of all of them imports none.
+SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "send": {
+        "send": "entrypoints.cli.commands.send",
+        "preview": "entrypoints.cli.commands.preview",
+    },
+    "look": {
+        "status": "entrypoints.cli.commands.status",
+        "watch": "entrypoints.cli.commands.status",
+        "list": "entrypoints.cli.commands.status",
+        "recipients": "entrypoints.cli.commands.recipients",
+        "follower": "entrypoints.cli.commands.followers",
+        "audit": "entrypoints.cli.commands.audit",
+        "reconcile": "entrypoints.cli.commands.reconcile",
+        "explain": "entrypoints.cli.commands.explain",
+    },
+    "stop_and_go": {
+        "pause": "entrypoints.cli.commands.pause",
+        "resume": "entrypoints.cli.commands.pause",
+        "cancel": "entrypoints.cli.commands.pause",
+        "recall": "entrypoints.cli.commands.recall",
+        "retry": "entrypoints.cli.commands.resolve",
+        "resolve": "entrypoints.cli.commands.resolve",
+        "halt": "entrypoints.cli.commands.halt",
+        "unhalt": "entrypoints.cli.commands.halt",
+    },
+    "account": {
+        "accounts": "entrypoints.cli.commands.accounts",
+        "quota": "entrypoints.cli.commands.quota",
+        "speed": "entrypoints.cli.commands.speed",
+        "tags": "entrypoints.cli.commands.tags",
+        "token": "entrypoints.cli.commands.accounts",
+        "draft": "entrypoints.cli.commands.draft",
+        "media": "entrypoints.cli.commands.media",
+        "followers": "entrypoints.cli.commands.followers",
+        "suppress": "entrypoints.cli.commands.suppress",
+    },
+    "programs": {
+        "api": "entrypoints.cli.commands.api",
+        "api-keys": "entrypoints.cli.commands.api_keys",
+        "dead": "entrypoints.cli.commands.dead",
+        "webhooks": "entrypoints.cli.commands.webhooks",
+    },
+    "machine": {
+        "up": "entrypoints.cli.commands.up",
+        "callback": "entrypoints.cli.commands.callback",
+        "demo": "entrypoints.cli.commands.up",
+        "simulator": "entrypoints.cli.commands.up",
+        "db": "entrypoints.cli.commands.up",
+        "help": "entrypoints.cli.commands.help",
+        "completion": "entrypoints.cli.commands.help",
+    },
+}
+COMMANDS: Final[Mapping[str, str]] = {
+    name: module for subject in SUBJECTS.values() for name, module in subject.items()
+}
+#: Commands that change nothing: who reads them may leave early.
+_ONLY_SHOW: Final = frozenset({
+    "status", "watch", "list", "recipients", "follower", "accounts", "quota", "explain",
+    "audit", "help", "completion",
+})  # fmt: skip
+_PARTS_THAT_SHOW: Final = frozenset({"list", "show", "get", "status"})
+_PARTS_THAT_ACT: Final = frozenset({"clear"})
+
+
+def only_shows(words: Sequence[str]) -> bool:
+    """Return whether a command line, without ``broadcast``, changes nothing."""
+    name, part = [*words[:2], "", ""][:2]
+    return part in _PARTS_THAT_SHOW or (name in _ONLY_SHOW and part not in _PARTS_THAT_ACT)
+
+
+def help_id(name: str) -> str:
+    """Return the id of a command's help, without importing the command."""
+    # Of help itself there is the option as well.
+    return "help.of_help" if name == "help" else f"help.{name}"
+
+
+class _Ours:
+    """Help in the person's language; no option taken for another's value, none twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own
+        refuse_options(self, ctx, args)
+        filled = fill_in(self, ctx, args)
+        refuse_repeated(self, ctx, filled)
+        return super().parse_args(ctx, filled)  # type: ignore[misc]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's own
+        from entrypoints.cli.command_help import print_help  # noqa: PLC0415 - rich is for help and terminals
+
+        print_help(cast("Any", self), ctx)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """Return the commands and options that begin so, with their help in words."""
+        from entrypoints.cli.completing import Candidate  # noqa: PLC0415 - for who presses Tab alone
+
+        texts = ctx.find_root().obj.terminal.texts
+        found = super().shell_complete(ctx, incomplete)  # type: ignore[misc]
+        return [Candidate(one.value, one.help and texts(one.help)) for one in found]
+
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.help = "help.help"
+        return option
+
+
+class Command(_Ours, TyperCommand):
+    """A command; ``@app.command(cls=Command)``."""
+
+    #: Typer's own error about them is a sentence in English; :meth:`parse_args` has ours.
+    allow_extra_args = True
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Refuse what no argument takes."""
+        rest = super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            raise InputError("error.usage.extra", extra=" ".join(ctx.args), help=help_at(ctx))
+        return rest
+
+
+class Group(_Ours, TyperGroup):
+    """A group of commands that are there."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
+        """Find the command that is called. Raises InputError, with the one that was meant."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            raise _no_command(args[0], self.list_commands(ctx), ctx)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
+    """The root: knows every command by name, and imports the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401, ARG002
+        """Return the names in the order of the help."""
+        return list(COMMANDS)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
+        """Return what begins so, and import nothing for it."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        from entrypoints.cli.completing import Candidate  # noqa: PLC0415 - as above
+
+        texts = ctx.obj.terminal.texts
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [Candidate(name, texts(help_id(name))) for name in names]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
+        """Import and return a command, or None if there is none of this name."""
+        module = COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        app = import_module(module).app
+        return typer.main.get_group(app).commands[cmd_name]
+
+
+def help_at(context: Any) -> str:  # noqa: ANN401 - Typer keeps its classes private
+    """Return the command that shows the help of where *context* is."""
+    return f"{context.command_path if context else 'broadcast'} --help"
+
+
+def _no_command(name: str, known: list[str], context: Any) -> InputError:  # noqa: ANN401
+    near = difflib.get_close_matches(name, known, n=1)
+    if near:
+        return InputError(
+            "error.usage.no_command_near", name=name, near=near[0], help=help_at(context)
+        )
+    return InputError("error.usage.no_command", name=name, help=help_at(context))
+
+
+class OptionGroup:
+    """Options of one subject; a subclass is a frozen dataclass."""
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Return *command* with the options of its groups in the place of the groups."""
+    hints = get_type_hints(command, include_extras=True)
+    groups = {
+        name: hint
+        for name, hint in hints.items()
+        if isinstance(hint, type) and issubclass(hint, OptionGroup)
+    }
+
+    @functools.wraps(command)
+    def run(**values: object) -> None:
+        given = {
+            name: group(**{field.name: values.pop(field.name) for field in fields(group)})  # type: ignore[arg-type]
+            for name, group in groups.items()
+        }
+        command(**values, **given)
+
+    parameters = list(_flat(command, hints, groups))
+    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    return run
+
+
+def _flat(
+    command: Callable[..., None], hints: dict[str, Any], groups: dict[str, type[OptionGroup]]
+) -> Iterator[Parameter]:
+    """Yield the parameters of *command*, where a group stands those of its fields."""
+    for parameter in signature(command).parameters.values():
+        group = groups.get(parameter.name)
+        if group is None:
+            # Whatever stands behind a field with a default is given by name.
+            yield parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+            continue
+        own = get_type_hints(group, include_extras=True)
+        for field in fields(group):  # type: ignore[arg-type]
+            default = Parameter.empty if field.default is MISSING else field.default
+            yield Parameter(
+                field.name, Parameter.KEYWORD_ONLY, annotation=own[field.name], default=default
+            )

@@ -1,0 +1,124 @@
+"""What the ledger says beside a report, in the structures that ``presentation`` takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.jobs import likeliest_first
+from broadcast.rules.reports import SKIPS, Report, RetryGroup
+from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
+from broadcast.settings.settings import DEMO
+from broadcast.views import resend
+from broadcast.views.blocker_lines import Lanes
+from broadcast.views.next_steps import Circumstances, Doubt
+from entrypoints.cli.run import Run
+from models.ledger.boxes import dead_letters as reading
+from models.ledger.lane import call_history
+from models.ledger.outcomes import ended_jobs
+from models.ledger.rows import held_rows
+from models.ledger.views import broadcast_reports, history
+
+if TYPE_CHECKING:
+    from broadcast.rules.overlap import Newer
+
+
+def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstances:
+    """Return what is known of a broadcast beside its *report*, which has its batches.
+
+    Raises DatabaseAwayError.
+    """
+    left = _left_over(engine, report)
+    again = [n for one in left if one.verdict is RetryVerdict.AGAIN for n in one.numbers]
+    reasons = {line.reason for line in report.batch_list if line.state is BatchState.REFUSED}
+    denied = Reason.SAID_NOT_SENT in reasons
+    reviewed = bool(STOPPED_JOB & reasons)
+    unnamed = any(line.is_unnamed for line in report.batch_list)
+    return Circumstances(
+        doubts=_doubts(engine, report),
+        left_over=left,
+        contradicted=ended_jobs.jobs_of_called_not_sent(engine, report.account, report.id)
+        if denied
+        else {},
+        unnamed=ended_jobs.jobs_of_called_sent(engine, report.account, report.id)
+        if unnamed
+        else {},
+        forgotten=call_history.forgotten_of(engine, report.id, again, waits=waits),
+        named_by_word=call_history.named_by_word(engine, report.id) if reviewed else {},
+        conflicts=history.conflicts(engine, report.id),
+        stays=DEMO not in os.environ,
+        newer=_newer(engine, report),
+    )
+
+
+def _left_over(engine: Engine, report: Report) -> Sequence[RetryGroup]:
+    """Return what a retry would do with the refused batches, where there are any."""
+    if not report.batches["refused"]:
+        return ()
+    from models.ledger.steer import retries  # noqa: PLC0415 - few broadcasts have any
+
+    return retries.retry_verdicts(engine, report.id)
+
+
+def _newer(engine: Engine, report: Report) -> Newer | None:
+    """Return who of the rest got a newer broadcast; None where there is no rest or no newer one."""
+    ended = report.finished_at or report.now
+    numbers = resend.numbers(report) if report.now - ended < _NEWS else []
+    among = held_rows.newer(engine, report.id) if numbers else ()
+    if not among:
+        return None
+    from models.ledger.views import received  # noqa: PLC0415 - numpy, which few commands need
+
+    return received.newer(engine, report.id, numbers, among=among, to_come=False)
+
+
+#: For how long after its end a broadcast is held against newer ones: each costs a look at its list.
+_NEWS = timedelta(days=7)
+
+
+def _doubts(engine: Engine, report: Report) -> list[Doubt]:
+    unsettled = [line for line in report.batch_list if line.state is BatchState.IN_DOUBT]
+    if not unsettled:
+        return []
+    named = call_history.named_msg_ids(engine, report.id)
+    called = call_history.called_at(engine, report.id)
+    there = ended_jobs.jobs_around(engine, report.account, list(called.values()))
+    return [
+        Doubt(
+            n=line.n, size=line.size, msg_ids=named.get(line.n, ()),
+            jobs=likeliest_first(there, report.id, line.n),
+            first=called[line.n].first if line.n in called else None,
+            last=called[line.n].last if line.n in called else None,
+        )
+        for line in unsettled
+    ]  # fmt: skip
+
+
+def skipped(engine: Engine, report: Report) -> dict[str, list[tuple[int, str]]]:
+    """Return the first skipped lines by reason. Raises DatabaseAwayError."""
+    # An upload has none, and no list of them yet.
+    if not any(report.audience[name] for name in SKIPS):
+        return {}
+    from models.ledger.lists import recipients  # noqa: PLC0415 - few lists have any
+
+    return {one.reason: one.lines for one in recipients.skipped(engine, report.id)}
+
+
+def lanes(engine: Engine) -> Lanes:
+    """Read every lane. Raises DatabaseAwayError."""
+    views, moment = broadcast_reports.lanes(engine)
+    return Lanes(by_account=views, now=moment)
+
+
+def settle_letters(run: Run, letter_id: str | None = None) -> None:
+    """Close those of all letters that wait, or one of them, whose message is a broadcast."""
+    if used := reading.possibly_sent(run.engine, letter_id):
+        from producer.request import door  # noqa: PLC0415 - few letters need it
+
+        door.settle_letters(run.engine, run.settings, used)

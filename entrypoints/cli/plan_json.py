@@ -1,0 +1,40 @@
+"""What ``send --dry-run --json`` prints."""
+
+from __future__ import annotations
+
+from broadcast.rules.plan import proof as proof_module
+from broadcast.views import overlap_words
+from producer.submit.order import Order
+from producer.submit.prepare import Prepared
+
+
+def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
+    """Return the figures of a list, and who would be left out of it now."""
+    figures, estimate = prepared.figures, prepared.estimate
+    told = {
+        "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
+        "planned": figures.planned,
+    }  # fmt: skip
+    if estimate is None:
+        return told
+    whole = estimate.left + sum(estimate.left_out.values())
+    read = figures.read if figures.planned is not None else whole
+    return {
+        **told, **estimate.left_out, "read": read, "planned": estimate.left,
+        "at_most": estimate.at_most,
+    }  # fmt: skip
+
+
+def of(order: Order, prepared: Prepared, proof: proof_module.Proof) -> dict[str, object]:
+    """Return the object of a plan that is proved."""
+    figures = prepared.figures
+    return {
+        "id": None, "state": None, "account": order.account.name, "key": order.key,
+        "audience": _audience_json(prepared),
+        "batches": {"total": figures.calls},
+        "plan": {
+            "fit": proof.fit.value, "calls": proof.calls, "free": proof.free, "days": proof.days,
+        },
+        "overlaps": None if prepared.known is None else overlap_words.overlap_json(prepared.known),
+        "error": None,
+    }  # fmt: skip

@@ -1,0 +1,104 @@
+"""Progress as a bar, on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
+from rich.progress import Progress as RichProgress
+from rich.text import Text
+
+from broadcast.message import Message
+from broadcast.rules.reports import Report
+from broadcast.views import words
+from broadcast.views.texts import Texts
+from entrypoints.cli.terminal import Terminal, fitted
+
+
+class _Clock(ProgressColumn):
+    """How long it has taken so far: what is waited for may come after the bar is full."""
+
+    def render(self, task: Task) -> Text:
+        """Return hours, minutes and seconds."""
+        elapsed = timedelta(seconds=int(task.elapsed or 0))
+        return Text(str(elapsed), style="progress.elapsed")
+
+
+class Bar:
+    """:class:`entrypoints.cli.following.Progress` as a bar on standard error."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        """Prepare; ``with`` shows it."""
+        self._texts = terminal.texts
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(complete_style="green", finished_style="green", pulse_style="yellow"),
+            TextColumn("{task.fields[figures]}"), _Clock(),
+            console=Console(stderr=True, highlight=False), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=None, figures="")
+
+    @property
+    def renderable(self) -> RenderableType:
+        """What is drawn."""
+        return self._bar.get_renderable()
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def show(self, report: Report) -> None:
+        """Move the bar to how far the report is."""
+        planned, total = report.audience["planned"], report.batches["total"]
+        done = total - report.batches["waiting"]
+        self._bar.update(
+            self._task,
+            # Before its batches are there, a list that nobody counted has no length.
+            total=planned if planned is not None else total or None,
+            completed=done if planned is None else planned - (report.recipients["waiting"] or 0),
+            # The long one does not fit into 80 columns beside the figures.
+            description=escape(words.short(report.state, self._texts)),
+            figures=escape(self._figures(report, done)),
+        )
+
+    def _figures(self, report: Report, done: int) -> str:
+        planned, total = report.audience["planned"], report.batches["total"]
+        if planned is None:
+            return self._texts("following.bar_calls", done=done, total=total) if total else ""
+        return self._texts(
+            "following.bar" if total else "following.bar_uncut", done=done, total=total,
+            accepted=report.recipients["accepted"], planned=planned,
+        )  # fmt: skip
+
+    def tell(self, message: Message) -> None:
+        """Print a line above the bar."""
+        print_above(self._bar, message, self._texts)
+
+
+def print_above(bar: RichProgress, message: Message, texts: Texts) -> None:
+    """Print a line by the bar's own console, which has standard error meanwhile."""
+    line = Text.from_ansi(fitted(texts(message), message, sys.stderr))
+    bar.console.print(line, soft_wrap=True)
+
+
+def leave_the_bar() -> None:
+    """Go on below the bar of a process that was killed: it had hidden the cursor."""
+    terminal = Console(stderr=True)
+    if terminal.is_terminal:
+        terminal.show_cursor()
+        terminal.print()

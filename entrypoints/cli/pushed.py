@@ -1,0 +1,52 @@
+"""Whether WeChat's pushes come: a line an account, and the same for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from broadcast.day import SHANGHAI
+from broadcast.message import Message
+from broadcast.rules.accounts import TRIAL, Account
+from broadcast.views.json_objects import utc
+from broadcast.views.words import Moment, suffix
+from models.ledger.boxes.pushes import Heard
+
+
+def push_lines(account: Account, heard: Heard | None) -> Iterator[Message]:
+    """Yield when WeChat pushed last, and what could not be handled yet."""
+    if heard is None:
+        if account.callback_token is not None:
+            # `broadcast up --simulator` serves its own account.
+            yield Message("pushes.none_simulated" if account.name == TRIAL else "pushes.none")
+        return
+    yield Message("pushes.last", at=Moment(heard.last_at, heard.now))
+    if heard.waiting_since is not None and heard.now - heard.waiting_since > _SOON:
+        yield Message(
+            f"pushes.waiting{suffix(heard.waiting)}", n=heard.waiting,
+            at=Moment(heard.waiting_since, heard.now),
+        )  # fmt: skip
+    if heard.unhandled:
+        yield Message(f"pushes.unhandled{suffix(heard.unhandled)}", n=heard.unhandled)
+    if heard.set_aside_at is not None:
+        yield Message(
+            f"pushes.set_aside{suffix(heard.set_aside)}", n=heard.set_aside, account=account.name,
+            at=Moment(heard.set_aside_at, heard.now),
+            day=f"{heard.set_aside_at.astimezone(SHANGHAI):%Y-%m-%d}",
+        )  # fmt: skip
+
+
+#: A worker that is there handles a push sooner.
+_SOON = timedelta(minutes=1)
+
+
+def pushes_json(heard: Heard | None) -> dict[str, object]:
+    """Return the same as an object's keys."""
+    since = heard and heard.waiting_since
+    return {
+        "last_push_at": heard and utc(heard.last_at),
+        "waiting_pushes": heard.waiting if heard else 0,
+        "waiting_since": since and utc(since),
+        "unhandled_pushes": heard.unhandled if heard else 0,
+        "set_aside_pushes": heard.set_aside if heard else 0,
+    }

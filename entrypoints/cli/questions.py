@@ -1,0 +1,108 @@
+"""Before followers are called again: whether a newer broadcast reached them meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable
+
+import typer
+
+from broadcast.errors import BrokerAwayError, InputError
+from broadcast.message import Message
+from broadcast.rules.gates.blockers import is_driven
+from broadcast.rules.reports import Report
+from broadcast.rules.states import SHOWN_DONE, Phase
+from broadcast.views.job_words import question
+from broadcast.views.words import Shortened
+from entrypoints.cli import exits
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Terminal, is_terminal
+from producer import steer
+from producer.submit.list_owner import ListOwner
+
+
+def ask_of_newer(
+    run: Run, report: Report, numbers: Collection[int], *, command: str, yes: bool
+) -> bool:
+    """Ask before batches are called whose followers a newer broadcast reached; return whether.
+
+    Raises InputError where no terminal can be asked, and typer.Exit for a no.
+    """
+    found = None if yes else steer.reached(run.engine, report, numbers)
+    if found is None:
+        return False
+    if not is_terminal():
+        raise steer.refusal(report, found, command=command)
+    terminal = run.terminal
+    answer = terminal.ask(
+        "newer.question", id=report.id, count=found.followers, ids=Shortened(found.ids)
+    )
+    if not terminal.agrees(answer):
+        done = report.state in SHOWN_DONE
+        terminal.note("newer.declined_ended" if done else "newer.declined", id=report.id)
+        raise typer.Exit(exits.FAILED)
+    return True
+
+
+def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
+    """Ask before a retry that sends twice, should a verdict be wrong: one question is enough.
+
+    WeChat ended a job that can be such a batch, or no longer knows the batch's key. Raises
+    InputError where no terminal can be asked, and typer.Exit for a no.
+    """
+    if yes:
+        return
+    against = steer.look_at_called_again(run.engine, report, waits=run.settings.rules().waits)
+    asked = question(report, ended=against.ended, forgotten=against.forgotten)
+    if asked is None:
+        return
+    if not is_terminal():
+        raise InputError(f"error.{asked.id}", **asked.facts)
+    terminal = run.terminal
+    if not terminal.agrees(terminal.ask(asked.id, **asked.facts)):
+        terminal.note(f"{asked.id.removesuffix('_one')}_declined", **asked.facts)
+        raise typer.Exit(exits.FAILED)
+
+
+def get_ready(run: Run) -> None:
+    """Connect to the broker, if it is there."""
+    with contextlib.suppress(BrokerAwayError):
+        run.waker.connect()
+
+
+def wake(run: Run, report: Report) -> None:
+    """Wake a worker for a broadcast that may go on."""
+    if not is_driven(report):
+        return
+    with contextlib.suppress(BrokerAwayError):
+        if report.phase is Phase.PLANNING:
+            run.waker.wake_planner(report.id)
+        else:
+            run.waker.wake_lane(report.account, report.id)
+
+
+def wake_lanes(run: Run, lanes: Iterable[tuple[str, str]]) -> None:
+    """Wake a worker for each account, by a broadcast of it that goes on."""
+    with contextlib.suppress(BrokerAwayError):
+        for account, broadcast_id in lanes:
+            run.waker.wake_lane(account, broadcast_id)
+
+
+def may_go(
+    owner: ListOwner | None,
+    confirmed: Collection[str],
+    *,
+    terminal: Terminal | None,
+    repeat: str | Message,
+) -> bool:
+    """Return whether it may be sent; *confirmed*: the ids that were given, *repeat*: this command.
+
+    Raises InputError, with the id, where nobody can be asked (*terminal* is None).
+    """
+    if owner is None or not owner.must_be_confirmed or owner.id in confirmed:
+        return True
+    facts = {"problem": owner.message, "account": owner.account}
+    if terminal is None:
+        name = "list_owner.refused" if isinstance(repeat, str) else "list_owner.refused_words"
+        raise InputError(name, **facts, id=owner.id, command=repeat)
+    return terminal.agrees(terminal.ask("list_owner.question", **facts))

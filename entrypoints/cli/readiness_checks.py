@@ -1,0 +1,212 @@
+"""Asks WeChat and the database what :mod:`broadcast.rules.readiness` decides on.
+
+An access_token is fetched anew, by the service that all processes share: one that is still in Redis
+would say nothing of an AppSecret that was changed since, or of this machine's address.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from rich.cells import cell_len
+from sqlalchemy import Engine
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from broadcast.errors import BroadcastError, RedisAwayError, WeChatAwayError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.redaction import redact
+from broadcast.rules.accounts import Account, AccountKind
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.readiness import (
+    AccountFacts,
+    AddressFacts,
+    Check,
+    ClockFacts,
+    Level,
+    Problem,
+    Refusal,
+    Subject,
+    failed,
+    of_account,
+    of_address,
+    of_clocks,
+)
+from broadcast.settings.settings import Settings
+from broadcast.tokens.token_service import Timing
+from broadcast.tokens.token_store import TokenFetchError
+from broadcast.views.texts import Texts
+from entrypoints.cli.wechat_wiring import WeChat, WeChatRefusedError
+from models.engine import now as database_now
+from models.ledger.rows.transaction import read
+
+#: Accounts that are asked about side by side; each may take three calls.
+AT_ONCE = 8
+
+
+def checks(wechat: WeChat, settings: Settings, engine: Engine) -> list[Check]:
+    """Ask WeChat for every account of *settings*, and compare the clocks.
+
+    Addresses first, then the clocks, then each account whose address answers. Raises RedisAwayError
+    and DatabaseAwayError.
+    """
+    accounts = list(settings.accounts().values())
+    addresses = _addresses(wechat, accounts)
+    found = [of_address(facts) for facts, _ in addresses.values()]
+    reached = [one for one in accounts if addresses[one.api_base][0].problem is None]
+    if not reached:
+        return found
+    ahead = next((each for _, each in addresses.values() if each is not None), None)
+    found.append(of_clocks(_clocks(engine, ahead)))
+    for facts in _asked(wechat, settings, reached):
+        found += of_account(facts)
+    return found
+
+
+def _addresses(
+    wechat: WeChat, accounts: Iterable[Account]
+) -> Mapping[str, tuple[AddressFacts, timedelta | None]]:
+    """Ask each address once: what is heard from it, and how far our clock is ahead of its."""
+    each = {account.api_base: account for account in accounts}
+    return {base: _address(wechat, account) for base, account in each.items()}
+
+
+def _address(wechat: WeChat, account: Account) -> tuple[AddressFacts, timedelta | None]:
+    shown = redact(account.api_base)
+    try:
+        pong = wechat.ping(account)
+    except WeChatAwayError as error:
+        reason = error.facts["reason"]
+        problem = reason if isinstance(reason, Message) else error.message
+        return AddressFacts(address=shown, problem=problem), None
+    ahead = datetime.now(UTC) - pong.date if pong.date else None
+    return AddressFacts(address=shown, elapsed=timedelta(milliseconds=pong.elapsed_ms)), ahead
+
+
+def _clocks(engine: Engine, ahead: timedelta | None) -> ClockFacts:
+    """Hold the database's clock against WeChat's, too, where it has one of its own."""
+    if ahead is None or engine.dialect.name == "sqlite":
+        return ClockFacts(machine=ahead)
+    with read(engine) as connection:
+        of_database = database_now(connection) - datetime.now(UTC)
+    return ClockFacts(machine=ahead, database=ahead + of_database)
+
+
+def _asked(wechat: WeChat, settings: Settings, accounts: list[Account]) -> list[AccountFacts]:
+    """Ask for all accounts side by side: a slow one must not keep all others waiting."""
+    wechat.tokens  # noqa: B018 - built here, once, and not by several threads
+    with ThreadPoolExecutor(min(len(accounts), AT_ONCE)) as threads:
+        return list(threads.map(lambda one: _account(wechat, settings, one), accounts))
+
+
+def _account(wechat: WeChat, settings: Settings, account: Account) -> AccountFacts:
+    token_problem, calls = None, None
+    # A failure of moments ago is remembered for all processes: perhaps that of the start before
+    # this one, and corrected since.
+    forgotten = wait_fixed(Timing().failure_memory_s)
+    again = Retrying(
+        retry=retry_if_exception_type(TokenFetchError), wait=forgotten, stop=stop_after_attempt(2),
+        reraise=True,
+    )  # fmt: skip
+    try:
+        again(wechat.refresh_token, account, reason="start")
+    except RedisAwayError:
+        raise
+    except BroadcastError as error:
+        token_problem = _problem(error)
+    else:
+        calls = _calls(wechat, account)
+    return AccountFacts(
+        name=account.name, token_problem=token_problem, calls=calls,
+        appid_setting=_setting(settings, account, "appid"),
+        appsecret_setting=_setting(settings, account, _secret_key(settings)),
+    )  # fmt: skip
+
+
+def _calls(wechat: WeChat, account: Account) -> Quota | Problem:
+    subscription = account.account_kind is AccountKind.SUBSCRIPTION
+    path = SendPath.SENDALL if subscription else SendPath.MASS_SEND
+    try:
+        return wechat.quota(account, path)
+    except RedisAwayError:
+        raise
+    except BroadcastError as error:
+        return _problem(error)
+
+
+def _problem(error: BroadcastError) -> Problem:
+    """Return an errcode where WeChat gave one, to us or to another process, else the reason."""
+    errcode, errmsg = error.facts.get("errcode"), error.facts.get("errmsg")
+    if isinstance(errcode, int):
+        # WeChat's words: whatever they hold stays on one line.
+        words = one_line(str(errmsg)) if isinstance(error, WeChatRefusedError) else None
+        return Refusal(errcode=errcode, errmsg=words)
+    reason = error.facts.get("reason")
+    return reason if isinstance(reason, Message) else error.message
+
+
+def _secret_key(settings: Settings) -> str:
+    return "appsecret_file" if settings.appsecret_file else "appsecret"
+
+
+def _setting(settings: Settings, account: Account, key: str) -> Message | str:
+    """Return where a person corrects a value of *account*."""
+    if settings.accounts_file is None:
+        return f"WECHAT_{key.upper()}"
+    return Message("check.in_file", key=key, account=account.name, path=settings.accounts_file)
+
+
+_MARKS: Final = {Level.GOOD: "✓", Level.WARNING: "!", Level.FAILED: "✗"}
+#: For a terminal whose encoding lacks them, such as GBK.
+_PLAIN_MARKS: Final = {Level.GOOD: "+", Level.WARNING: "!", Level.FAILED: "x"}
+
+
+def lines(checks: Iterable[Check], texts: Texts, *, accounts: int) -> Iterator[Message]:
+    """Yield the lines of *checks*, their columns aligned as the terminal shows them.
+
+    *accounts*: how many there are. Of several, one that can send takes one line.
+    """
+    rows = list(_rows(list(checks), texts) if accounts > 1 else _by_subject(checks, texts))
+    width = max((cell_len(label) for label, _ in rows), default=0)
+    marks = _marks(getattr(sys.stdout, "encoding", None) or "utf-8")
+    for label, check in rows:
+        padded = label + " " * (width - cell_len(label))
+        yield Message(
+            f"check.{check.level}", mark=marks[check.level], label=padded, found=check.found
+        )
+        if check.fix is not None:
+            for line in texts(check.fix).splitlines():
+                yield Message("check.indented", line=line)
+
+
+def _rows(checks: list[Check], texts: Texts) -> Iterator[tuple[str, Check]]:
+    """Yield each line's label and check: what is true of all, then account by account."""
+    yield from _by_subject([check for check in checks if check.account is None], texts)
+    for name in dict.fromkeys(check.account for check in checks if check.account is not None):
+        own = [check for check in checks if check.account == name]
+        yield from ((name, check) for check in failed(own) or [_in_one_line(own)])
+
+
+def _by_subject(checks: Iterable[Check], texts: Texts) -> Iterator[tuple[str, Check]]:
+    for check in checks:
+        yield texts(f"check.subject.{check.subject}"), check
+
+
+def _in_one_line(own: list[Check]) -> Check:
+    """Return the checks of an account that can send as one: what is left to say are its calls."""
+    calls = next(check for check in own if check.subject is Subject.CALLS)
+    return replace(calls, found=Message("check.ready", calls=calls.found))
+
+
+def _marks(encoding: str) -> dict[Level, str]:
+    try:
+        "".join(_MARKS.values()).encode(encoding)
+    except UnicodeEncodeError:
+        return _PLAIN_MARKS
+    return _MARKS

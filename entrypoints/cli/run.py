@@ -1,0 +1,116 @@
+"""One command as it runs: its terminal, and the real parts, each built when it is first needed.
+
+Nothing outlives the run: a second one in the same process reads its own environment.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from broadcast.built_once import built_once
+from broadcast.quoting import one_line
+from broadcast.redaction import redact
+from entrypoints.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from broadcast.errors import BroadcastError
+    from broadcast.settings.settings import Settings
+    from entrypoints.cli.wechat_wiring import WeChat
+    from producer.publish import CeleryWaker
+
+# What one command needs another one does not pay for: a look at the database imports no Celery.
+
+
+class Run:
+    """What a command finds in ``context.obj``."""
+
+    def __init__(self, terminal: Terminal, arguments: Sequence[str] = ()) -> None:
+        """Take the terminal, and the words after ``broadcast``."""
+        self.terminal = terminal
+        self.arguments = arguments
+        #: To the database that stay open; as many more may come for a while.
+        self.connections = 5
+
+    @built_once
+    def settings(self) -> Settings:
+        """The settings. Raises SettingsError naming a wrong value.
+
+        Warns once of what looks like a setting and is not read.
+        """
+        from broadcast.errors import SettingsError  # noqa: PLC0415
+        from broadcast.settings.settings import Settings, misspelt  # noqa: PLC0415
+
+        loaded = Settings.load()
+        for name, near in misspelt().items():
+            self.terminal.warn("settings.near", name=name, near=near)
+        # A wrong file is reported where the accounts are needed: the kill switch does without.
+        with contextlib.suppress(SettingsError):
+            if left_out := loaded.left_out():
+                self.terminal.warn(left_out)
+        return loaded
+
+    @built_once
+    def engine(self) -> Engine:
+        """The engine of a database that has this program's schema.
+
+        Raises SchemaError, DatabaseAwayError, SettingsError.
+        """
+        from models import schema  # noqa: PLC0415
+
+        schema.refuse_absent(self.settings.database())
+        schema.check(self.engine_to_upgrade)
+        return self.engine_to_upgrade
+
+    @built_once
+    def engine_to_upgrade(self) -> Engine:
+        """The engine whatever schema is there. Raises SettingsError."""
+        from models.engine import open_engine  # noqa: PLC0415
+
+        return open_engine(self.settings.database(), pool_size=self.connections)
+
+    @built_once
+    def waker(self) -> CeleryWaker:
+        """The way to call a worker; it connects when it wakes."""
+        from producer.publish import CeleryWaker  # noqa: PLC0415
+
+        return CeleryWaker(self.settings.celery_broker_url)
+
+    @built_once
+    def wechat(self) -> WeChat:
+        """WeChat and the shared access_token; they connect when they are first asked."""
+        from entrypoints.cli.wechat_wiring import WeChat  # noqa: PLC0415
+
+        return WeChat(self)
+
+    def redis_problem(self) -> BroadcastError | None:
+        """Return what is wrong with Redis or the broker, without which no lane moves."""
+        from broadcast.errors import BrokerAwayError  # noqa: PLC0415
+
+        problem = self.wechat.redis_problem()
+        if problem is None and self.settings.broker_url is not None:
+            try:
+                self.waker.answers()
+            except BrokerAwayError as error:
+                return error
+        return problem
+
+
+def who() -> str:
+    """Return ``cli:USER@HOST``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a number without a name.
+        user = "?"
+    return f"cli:{user}@{socket.gethostname()}"[:128]
+
+
+def in_one_line(why: str | None) -> str | None:
+    """Return a person's words as they are kept: in one line, without secrets; None for no words."""
+    return redact(one_line(why or "")) or None

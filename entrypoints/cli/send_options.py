@@ -1,0 +1,278 @@
+"""The options that say whom a broadcast goes to: exactly one audience, and none is an error."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import Account
+from broadcast.rules.gates.liveness import parse_late_by
+from broadcast.rules.plan.audience import Everyone, Followers, Tag
+from broadcast.rules.plan.selection import (
+    Excluded,
+    Exclusion,
+    Sample,
+    Selection,
+    checked_size,
+    seed_of,
+)
+from broadcast.rules.plan.submission import Terms
+from broadcast.settings.settings import Settings
+from entrypoints.cli import which
+from entrypoints.cli.group import OptionGroup
+from entrypoints.cli.run import Run, who
+from producer import audience as audiences
+from producer.audience import Audience
+from producer.audience.source import STDIN
+from producer.submit import checks
+from producer.submit.checks import Read
+from producer.submit.order import (
+    HIGHEST_PRIORITY,
+    Order,
+    checked_key,
+    checked_title,
+    new_key,
+    parse_at,
+)
+
+
+@frozen
+class ListFile:
+    """A list that is still to be read."""
+
+    #: A path, or ``-``.
+    source: str
+
+    @property
+    def name(self) -> str | Message:
+        """What a person calls it."""
+        return STDIN if self.source == "-" else Path(self.source).name
+
+
+Target: TypeAlias = ListFile | Followers | Tag | Everyone
+
+
+@frozen
+class AudienceOptions(OptionGroup):
+    """Exactly one audience; several of one kind are counted as well."""
+
+    openids: Annotated[
+        list[str] | None, typer.Option("--openids", metavar="FILE", help="help.send.openids")
+    ] = None
+    followers: Annotated[bool, typer.Option("--followers", help="help.send.followers")] = False
+    with_tag: Annotated[
+        str | None, typer.Option("--with-tag", metavar="TAG", help="help.send.with_tag")
+    ] = None
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG", help="help.send.tag")] = (
+        None
+    )
+    to_all: Annotated[bool, typer.Option("--to-all", help="help.send.to_all")] = False
+    yes_to_all: Annotated[bool, typer.Option("--yes-to-all", help="help.send.yes_to_all")] = False
+
+    def check(self, *, asks: bool) -> None:
+        """Check them; *asks*: a person is there who can be asked.
+
+        Raises InputError for none, for several, and for everybody where nobody said so in as many
+        words and nobody can be asked.
+        """
+        self._refuse_all_but_one()
+        if self.with_tag is not None and not self.followers:
+            raise InputError("error.usage.with_tag_alone")
+        if self.yes_to_all and not self.to_all:
+            raise InputError("error.usage.yes_without_to_all")
+        if self.to_all and not (self.yes_to_all or asks):
+            raise InputError("error.usage.to_all")
+        if self.openids == [""]:
+            raise InputError("error.usage.empty_audience")
+        for text in (*(self.tag or ()), *((self.with_tag,) if self.with_tag is not None else ())):
+            if not text.strip():
+                raise InputError("error.usage.empty_tag")
+
+    def _refuse_all_but_one(self) -> None:
+        given = {
+            "--followers": int(self.followers), "--openids": len(self.openids or ()),
+            "--tag": len(self.tag or ()), "--to-all": int(self.to_all),
+        }  # fmt: skip
+        names = [name for name, count in given.items() if count]
+        if not names:
+            raise InputError("error.usage.no_audience")
+        if names == ["--openids"] and given["--openids"] > 1:
+            raise InputError("error.usage.two_audiences")
+        if sum(given.values()) > 1:
+            raise InputError("error.usage.several_audiences", options=", ".join(names))
+
+    def target(self, tag_id: Callable[[str], int]) -> Target:
+        """Return the one audience that was given; *tag_id* returns the id of a tag by its name."""
+        if self.openids:
+            return ListFile(source=self.openids[0])
+        if self.followers:
+            with_tag = None if self.with_tag is None else tag_id(self.with_tag)
+            return Followers(tag_id=with_tag)
+        return Tag(tag_id=tag_id(self.tag[0])) if self.tag else Everyone()
+
+
+#: Bad lines of a file that are named.
+NAMED = 5
+
+
+@frozen
+class Narrowed:
+    """A selection, and the lists of its files in their order; close them."""
+
+    selection: Selection
+    files: Sequence[Audience]
+
+
+@frozen
+class NarrowingOptions(OptionGroup):
+    """Who is left out; without any of them, those who are suppressed alone."""
+
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="WHOM", help="help.send.exclude")
+    ] = None
+    only_current: Annotated[bool, typer.Option("--only-current", help="help.send.only_current")] = (
+        False
+    )
+    sample: Annotated[
+        str | None, typer.Option("--sample", metavar="N|P%", help="help.send.sample")
+    ] = None
+    ignore_suppression: Annotated[
+        bool, typer.Option("--ignore-suppression", help="help.send.ignore_suppression")
+    ] = False
+
+    def check(self) -> None:
+        """Raise InputError for what is not written as it should be."""
+        for text in self.exclude or ():
+            _kind_of(text)
+        if self.sample is not None:
+            _size_of(self.sample)
+
+    @contextlib.contextmanager
+    def read(
+        self, run: Run, account: Account, *, key: str, tag_id: Callable[[str], int]
+    ) -> Iterator[Narrowed]:
+        """Give the selection, with its files read; *tag_id* returns the id of a tag by its name.
+
+        Raises InputError, UnknownIdError, and AudienceError for a file that cannot be used: a line
+        that names nobody may be somebody who is not to get it.
+        """
+        named = sorted({_kind_of(text) for text in self.exclude or ()})
+        with contextlib.ExitStack() as stack:
+            paths = [value for kind, value in named if kind is Excluded.FILE]
+            lists = [(path, stack.enter_context(_list_in(path))) for path in paths]
+            for path, one in lists:
+                _refuse_malformed(path, one)
+            # The order is that of the digests: the same lists from other files are the same.
+            files = {one.digest: one for _, one in lists}
+            found = {Exclusion(kind=Excluded.FILE, value=digest) for digest in files}
+            for kind, value in named:
+                if kind is Excluded.TAG:
+                    found.add(Exclusion(kind=kind, value=str(tag_id(value))))
+                elif kind is Excluded.BROADCAST:
+                    found.add(Exclusion(kind=kind, value=_broadcast(run, account, value)))
+            exclude = tuple(sorted(found))
+            yield Narrowed(
+                selection=Selection(
+                    exclude=exclude, only_current=self.only_current,
+                    sample=self._sample(account, key), ignore_suppression=self.ignore_suppression,
+                ),
+                files=[files[one.value] for one in exclude if one.kind is Excluded.FILE],
+            )  # fmt: skip
+
+    def _sample(self, account: Account, key: str) -> Sample | None:
+        if self.sample is None:
+            return None
+        return Sample(size=_size_of(self.sample), seed=seed_of(appid=account.appid, key=key))
+
+
+def _kind_of(text: str) -> tuple[Excluded, str]:
+    word, _, value = text.partition(":")
+    if word not in set(Excluded) or not value.strip():
+        raise InputError("error.usage.exclude", text=one_line(text)[:60])
+    if (word, value) == (Excluded.FILE, "-"):
+        raise InputError("error.usage.exclude_stdin")
+    return Excluded(word), value
+
+
+def _size_of(text: str) -> str:
+    try:
+        return checked_size(text)
+    except ValueError:
+        raise InputError("error.usage.sample", text=one_line(text)[:40]) from None
+
+
+def _list_in(path: str) -> Audience:
+    return audiences.read(Path(path), least=1)
+
+
+def _broadcast(run: Run, account: Account, name: str) -> str:
+    """Return the id of a broadcast to a list of the same account."""
+    broadcast_id = which.stored(run, name)
+    checks.refuse_what_lists_nobody(run.engine, account, broadcast_id)
+    return broadcast_id
+
+
+def _refuse_malformed(path: str, one: Audience) -> None:
+    if not one.malformed.count:
+        return
+    lines = [Message("suppress.line", n=n, text=text) for n, text in one.malformed.sample[:NAMED]]
+    raise InputError(
+        "error.exclude.malformed", file=Path(path).name, count=one.malformed.count, lines=lines
+    )
+
+
+Priority = Annotated[
+    int,
+    typer.Option(
+        "--priority", min=-HIGHEST_PRIORITY, max=HIGHEST_PRIORITY, help="help.send.priority"
+    ),
+]
+
+
+@frozen
+class OrderOptions(OptionGroup):
+    """All of an order but its account, its audience and its content."""
+
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="help.send.title")
+    ] = None
+    key: Annotated[str | None, typer.Option("--key", metavar="KEY", help="help.send.key")] = None
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="help.send.at")] = None
+    late_by: Annotated[
+        str | None, typer.Option("--late-by", metavar="D", help="help.send.late_by")
+    ] = None
+    spread_days: Annotated[bool, typer.Option("--spread-days", help="help.send.spread_days")] = (
+        False
+    )
+    priority: Priority = 0
+    again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False
+
+    def order(self, settings: Settings, account: Account, said: Read) -> Order:
+        """Return the order of what is *said*. Raises InputError."""
+        return Order(
+            account=account, content=said.content, draft=said.draft,
+            key=checked_key(new_key() if self.key is None else self.key),
+            scheduled_at=None if self.at is None else parse_at(self.at),
+            terms=Terms(
+                who=who(), again=self.again, spread_days=self.spread_days, priority=self.priority,
+                batch_size=settings.batch_size,
+                title=said.title if self.title is None else checked_title(self.title),
+                late_by=settings.late_by if self.late_by is None else _late_by(self.late_by),
+            ),
+        )  # fmt: skip
+
+
+def _late_by(text: str) -> timedelta:
+    try:
+        return parse_late_by(text)
+    except ValueError:
+        raise InputError("error.usage.late_by", text=one_line(text)[:40]) from None

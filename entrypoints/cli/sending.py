@@ -1,0 +1,381 @@
+"""From a checked command line to a stored broadcast: read, show, ask, store, tell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.accounts import API_BASE
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.overlap import Known
+from broadcast.rules.plan import proof as proof_module
+from broadcast.rules.plan.audience import Everyone
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BroadcastState
+from broadcast.settings.settings import UP_ACCOUNTS, USUAL_REDIS
+from broadcast.views import overlap_words
+from broadcast.views.words import Moment
+from entrypoints.cli import confirmation, exits, ledger_facts, plan_json, questions, showing
+from entrypoints.cli.confirmation import question, summary
+from entrypoints.cli.following import Until
+from entrypoints.cli.run import Run
+from entrypoints.cli.send_options import ListFile, NarrowingOptions, Target
+from models import schema
+from models.ledger.submit.submits import find
+from models.ledger.views import broadcast_reports
+from producer import audience as audiences
+from producer.publish import Answers
+from producer.submit.order import Order, Whom
+from producer.submit.prepare import Prepared, Reader, prepare, upload
+from producer.submit.store import Submitted, refuse_what_does_not_fit, store
+
+if TYPE_CHECKING:
+    from entrypoints.cli.tag_lookup import Tags
+    from producer.submit.checks import ListedTag
+
+
+class Ask(Enum):
+    """Who is shown the broadcast before it is stored."""
+
+    NOBODY = auto()  #: no terminal
+    TELL = auto()  #: a terminal, and ``--yes``
+    ASK = auto()
+
+
+@frozen
+class Wish:
+    """What the command line asks for."""
+
+    target: Target
+    narrowing: NarrowingOptions
+    tags: Tags
+    order: Order
+    ask: Ask
+    #: Everybody is meant, and that was said in as many words.
+    to_all_is_said: bool = False
+    #: The ids of what is confirmed already.
+    confirmed: Collection[str] = ()
+    as_json: bool
+    #: What sends the same to the rest of an earlier broadcast.
+    to_the_rest: str | Message
+
+
+class RefusedError(BroadcastError):
+    """An error of a part that is away, with what became of the broadcast."""
+
+    exit_status = exits.OUT_OF_REACH
+
+
+class StoppedError(BroadcastError):
+    """Ctrl-C came before anything was stored."""
+
+    exit_status = exits.INTERRUPTED
+
+
+class Sending:
+    """One ``broadcast send``."""
+
+    def __init__(self, run: Run, wish: Wish, *, repeat: str | Message) -> None:
+        """Take what is asked for, and the command that repeats it safely."""
+        self._run = run
+        self._terminal = run.terminal
+        self._wish = wish
+        self._repeat = repeat
+        #: The tags that are named, as WeChat has them.
+        self._tags: Sequence[ListedTag] = ()
+        #: That nobody has the tag that it goes to, where that is so.
+        self._empty: Sequence[Message] = ()
+
+    def send(self, until: Until | None) -> int:
+        """Submit the broadcast, follow it *until* then, and return the exit status."""
+        with self._asked_for() as (order, whom):
+            with _nothing_stored():
+                reader = Reader.PROGRAM if self._wish.ask is Ask.NOBODY else Reader.PERSON
+                prepared, why = self._prepared(order, whom, "send.not_stored", reader=reader)
+                refuse_what_does_not_fit(prepared)
+                shown = [*prepared.notices, *self._empty, *_problem(why)]
+                if not self._may_go(prepared, shown):
+                    self._terminal.note("send.declined")
+                    return exits.FAILED
+                prepared = self._uploaded(prepared)
+            try:
+                with self._told("send.maybe_stored"):
+                    engine = self._run.engine
+                    submitted = store(prepared, engine=engine, waker=self._run.waker)
+            except KeyboardInterrupt:
+                return self._interrupted(prepared)
+        for warning in (*submitted.notices, *self._empty, *_problem(why)):
+            # What was said before the question is not said twice.
+            if warning not in shown or not self._is_shown(prepared):
+                self._terminal.warn(warning)
+        self._tell(submitted, followed=until is not None)
+        if until is not None:
+            return showing.wait(
+                self._run, submitted.id, until=until, as_json=self._wish.as_json,
+                again=self._repeat,
+            )  # fmt: skip
+        if self._wish.as_json:
+            showing.show_json(self._run, broadcast_reports.report(self._run.engine, submitted.id))
+        return exits.DONE
+
+    def dry_run(self) -> int:
+        """Prove the plan, store nothing, and return the exit status."""
+        with self._asked_for() as (order, whom):
+            prepared, why = self._prepared(order, whom, "send.dry_run_failed", reader=Reader.PERSON)
+        if prepared.existing is not None:
+            return self._show_existing(prepared.existing)
+        owner = prepared.list_owner
+        doubt = [owner.message] if owner is not None and owner.must_be_confirmed else []
+        # Why it could not be proved stands in the error at the end.
+        self._show(prepared, [*prepared.notices, *doubt, *self._empty])
+        proof = prepared.proof
+        assert proof is not None
+        if self._wish.as_json:
+            self._terminal.show_json(plan_json.of(self._wish.order, prepared, proof))
+        match proof.fit:
+            case proof_module.Fit.FITS | proof_module.Fit.SPREADS:
+                self._terminal.note("dry_run.fits")
+                return exits.DONE
+            case proof_module.Fit.UNPROVED:
+                status = exits.OUT_OF_REACH
+                return self._terminal.fail("dry_run.unproved", why=why or "", status=status)
+        self._terminal.note(proof_module.too_many(proof))
+        return exits.FAILED
+
+    @contextmanager
+    def _asked_for(self) -> Iterator[tuple[Order, Whom]]:
+        """Give the order, with who of its audience is meant, and whom it is for."""
+        order = self._wish.order
+        with ExitStack() as stack:
+            with _nothing_stored():
+                narrowed = stack.enter_context(
+                    self._wish.narrowing.read(
+                        self._run, order.account, key=order.key, tag_id=self._wish.tags.id_of
+                    )
+                )
+            whom = stack.enter_context(self._whom())
+            yield replace(order, selection=narrowed.selection, excluded=narrowed.files), whom
+
+    @contextmanager
+    def _whom(self) -> Iterator[Whom]:
+        """Give whom it is for; a list is read first."""
+        target = self._wish.target
+        if not isinstance(target, ListFile):
+            yield target
+            return
+        source = target.source
+        if source == "-" and sys.stdin is not None and sys.stdin.isatty():
+            self._terminal.note("send.reading_terminal")
+        with _nothing_stored():
+            read = audiences.read("-" if source == "-" else Path(source))
+        with read as audience:
+            yield audience
+
+    @property
+    def _path(self) -> SendPath:
+        target = self._wish.target
+        return SendPath.MASS_SEND if isinstance(target, ListFile) else target.path
+
+    def _prepared(
+        self, order: Order, whom: Whom, failed: str, *, reader: Reader
+    ) -> tuple[Prepared, BroadcastError | None]:
+        """Hold the order against the ledger and WeChat; return why WeChat gave no answer, too."""
+        from entrypoints.cli.wechat_wiring import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
+
+        quota = QuotaWithReason(self._run.wechat)
+        with self._told(failed):
+            engine = self._run.engine
+            prepared = prepare(
+                order, whom, engine=engine, quota=quota, tagged=quota.tagged, reader=reader,
+                others=[one for one in self._run.settings.accounts() if one != order.account.name],
+            )  # fmt: skip
+        if prepared.existing is None and quota.why is None:
+            self._tags = self._wish.tags.look(prepared.body)
+            unread = reader is Reader.PROGRAM and order.scheduled_at is None
+            self._empty = self._wish.tags.empty(prepared.body, refuse=unread)
+        return prepared, quota.why
+
+    def _uploaded(self, prepared: Prepared) -> Prepared:
+        """Give WeChat the files that it lacks; of what is stored already it has them."""
+        if prepared.existing is not None:
+            return prepared
+        from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for a broadcast that is refused
+
+        with self._told("send.not_stored"):
+            return upload(prepared, engine=self._run.engine, uploader=Uploads(self._run.wechat))
+
+    @contextmanager
+    def _told(self, message_id: str) -> Iterator[None]:
+        """Let an error of a part that is away tell what was stored, and how to go on safely."""
+        try:
+            yield
+        except OutOfReachError as error:
+            problem = RefusedError(message_id, problem=error, command=self._repeat)
+        else:
+            return
+        raise problem
+
+    def _show(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
+        """Show what will be sent, with *warnings*; return whether its account is off."""
+        lanes = ledger_facts.lanes(self._run.engine)
+        account = self._wish.order.account.name
+        stops = lanes.stops(account, self._path)
+        order = self._wish.order
+        content = confirmation.content_lines(self._run.engine, order.content)
+        blocked, now = lanes.stands_still(account, self._path), prepared.now
+        for line in summary(
+            order, prepared, stops=stops, content=content, now=now, blocked=blocked
+        ):
+            self._terminal.note(line)
+        for one in self._tags:
+            self._terminal.note(_tag(one))
+        if UP_ACCOUNTS.is_file() and self._wish.order.account.api_base == API_BASE:
+            self._terminal.warn("send.real_beside_simulator", account=account)
+        if prepared.known is not None:
+            self._show_known(prepared, prepared.known)
+        for warning in warnings:
+            self._terminal.warn(warning)
+        return blocked
+
+    def _show_known(self, prepared: Prepared, known: Known) -> None:
+        """Show what the followers of the list got and will get, and what to do instead."""
+        terminal, estimate, now = self._terminal, prepared.estimate, prepared.now
+        drawn = prepared.body.selection.sample is not None
+        sample = drawn and estimate is not None and not estimate.at_most
+        for line in overlap_words.overlap_lines(known, Moment(now, now), sample=sample):
+            terminal.note(line)
+        # Where nobody is asked, it is stored before anybody can do something else instead.
+        if self._wish.ask is not Ask.TELL:
+            for line in overlap_words.instead(known, self._wish.to_the_rest):
+                terminal.note(line)
+
+    def _is_shown(self, prepared: Prepared) -> bool:
+        """Tell whether a person sees it before it is stored: on a terminal, where it is new."""
+        return self._wish.ask is not Ask.NOBODY and prepared.existing is None
+
+    def _may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
+        """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
+        is_shown = self._is_shown(prepared)
+        blocked = is_shown and self._show(prepared, warnings)
+        if not questions.may_go(
+            prepared.list_owner, self._wish.confirmed, repeat=self._repeat,
+            terminal=self._terminal if is_shown else None,
+        ):  # fmt: skip
+            return False
+        if not is_shown:
+            return True
+        if isinstance(self._wish.target, Everyone):
+            return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
+        return self._wish.ask is Ask.TELL or self._agreed(prepared, blocked=blocked)
+
+    def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask for the account's name: a yes is typed too easily for everybody."""
+        asked = question(self._wish.order, prepared, source="", blocked=blocked)
+        answer, account = self._terminal.ask(asked), self._wish.order.account.name
+        if answer and answer != account:
+            self._terminal.note("send.not_the_name", account=account)
+        return answer == account
+
+    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask with the facts that cannot be corrected afterwards: how many, which list, when."""
+        terminal, target = self._terminal, self._wish.target
+        source = target.name if isinstance(target, ListFile) else Message("audience.source.synced")
+        names = {one.id: one.name for one in self._tags}
+        asked = question(self._wish.order, prepared, source=source, blocked=blocked, tags=names)
+        return terminal.agrees(terminal.ask(asked))
+
+    def _interrupted(self, prepared: Prepared) -> int:
+        """Say whether Ctrl-C came before or after the broadcast was stored."""
+        try:
+            stored = find(self._run.engine, prepared.body)
+        except BroadcastError:
+            # A second Ctrl-C left the half of an upload under its key, or the database is away.
+            self._terminal.note("send.interrupted_unsure", command=self._repeat)
+            return exits.INTERRUPTED
+        if stored:
+            self._terminal.note("send.interrupted_stored", id=stored)
+        else:
+            self._terminal.note("send.interrupted")
+        return exits.INTERRUPTED
+
+    def _tell(self, submitted: Submitted, *, followed: bool) -> None:
+        """Say that it is stored, and how to go on; who follows it needs no command for it."""
+        at = self._wish.order.scheduled_at
+        terminal, engine = self._terminal, self._run.engine
+        if not submitted.created:
+            terminal.say(_existing(broadcast_reports.report(engine, submitted.id, whole=False)))
+        elif at is not None and submitted.scheduled:
+            terminal.say("send.scheduled", id=submitted.id, at=Moment(at, submitted.now))
+        else:
+            terminal.say("send.stored_followed" if followed else "send.stored", id=submitted.id)
+            if at is not None:
+                terminal.say("send.at_passed", at=Moment(at, submitted.now))
+        if submitted.created:
+            self._tell_what_waits(self._path)
+            self._tell_who_sends(scheduled=submitted.scheduled)
+
+    def _tell_what_waits(self, path: SendPath) -> None:
+        """Say that the account makes no call now; who was shown it before hears of a halt."""
+        account, lanes = self._wish.order.account.name, ledger_facts.lanes(self._run.engine)
+        if lanes.stands_still(account, path):
+            self._terminal.say("send.blocked", account=account)
+        elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
+            for line in lanes.waits(account, path):
+                self._terminal.say(line)
+
+    def _tell_who_sends(self, *, scheduled: bool) -> None:
+        """Say what must run for it to be sent, and that nobody answers."""
+        terminal = self._terminal
+        if self._run.settings.redis_is_guessed:
+            terminal.note("send.redis_guessed", url=USUAL_REDIS)
+        try:
+            answers = self._run.waker.answers(schema.installation(self._run.engine))
+        except OutOfReachError:
+            return  # said already, as a warning
+        if answers is Answers.ELSEWHERE:
+            terminal.warn("send.other_database")
+        elif scheduled:
+            nobody = answers is Answers.NOBODY
+            terminal.note("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
+        elif answers is Answers.NOBODY:
+            terminal.note("send.no_worker")
+
+    def _show_existing(self, broadcast_id: str) -> int:
+        report = broadcast_reports.report(self._run.engine, broadcast_id)
+        self._terminal.say(_existing(report))
+        if self._wish.as_json:
+            showing.show_json(self._run, report)
+        return exits.DONE
+
+
+@contextmanager
+def _nothing_stored() -> Iterator[None]:
+    """Let Ctrl-C tell that nothing was stored."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise StoppedError("send.interrupted") from None
+
+
+def _tag(one: ListedTag) -> Message:
+    name = "confirmation.tag" if one.count is not None else "confirmation.tag_uncounted"
+    return Message(name, id=one.id, name=one.name, count=one.count)
+
+
+def _existing(report: Report) -> Message:
+    """Tell what became of the broadcast that has this key: a cancelled one is never sent."""
+    if report.state is BroadcastState.CANCELLED:
+        return Message("send.existing_cancelled", id=report.id, key=report.key)
+    return Message("send.existing", id=report.id, key=report.key, state=report.state)
+
+
+def _problem(why: BroadcastError | None) -> list[Message]:
+    return [] if why is None else [why.message]

@@ -1,0 +1,153 @@
+"""Reports on the terminal, whole or what remains; ``--wait`` and ``watch``, which follow first."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator
+
+from broadcast.errors import InputError, OutOfReachError, SettingsError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import TRIAL
+from broadcast.rules.gates.blockers import is_driven
+from broadcast.rules.reports import InFlight, Report
+from broadcast.rules.states import SHOWN_DONE
+from broadcast.views import blocker_lines, next_steps
+from broadcast.views import report_lines as reporting
+from entrypoints.cli import exits, ledger_facts, which
+from entrypoints.cli.following import Lines, Progress, Until, follow
+from entrypoints.cli.run import Run
+from models.ledger.views import broadcast_reports
+
+
+def wait(
+    run: Run, broadcast_id: str, *, until: Until, as_json: bool, again: str | Message | None = None
+) -> int:
+    """Follow a broadcast to its rest, print its report, and return the exit status.
+
+    *again* continues where a part stayed away; None: a watch. Ctrl-C leaves the broadcast running
+    and says so.
+    """
+    terminal, engine = run.terminal, run.engine
+    try:
+        with _progress(run) as progress:
+            followed = follow(
+                engine, broadcast_id, until=until, progress=progress,
+                redis_problem=run.redis_problem,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        terminal.note("following.interrupted", id=broadcast_id)
+        if as_json:
+            with contextlib.suppress(OutOfReachError):
+                show_json(run, broadcast_reports.report(engine, broadcast_id))
+        return exits.INTERRUPTED
+    except OutOfReachError as error:
+        status = exits.OUT_OF_REACH
+        command = again or f"broadcast watch {broadcast_id}"
+        return terminal.fail(
+            "following.gave_up", text=error, id=broadcast_id, command=command, status=status
+        )
+    show(run, followed.report, as_json=as_json)
+    if followed.good:
+        return exits.DONE
+    if followed.another_day:
+        terminal.note("following.another_day", id=followed.report.id)
+    return exits.FAILED
+
+
+def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_json: bool) -> None:
+    """Print a report: in words, and with ``--json`` the object as well.
+
+    *under_way*: its calls that no stop reaches any more. They are named where it is blocked or
+    was cancelled.
+    """
+    engine = run.engine
+    in_flight = [one for one in under_way if one.driven and not is_driven(report)]
+    upload = which.uploading_message(engine, report)
+    steps = [
+        *([upload] if upload else []),
+        *next_steps.in_flight(in_flight, report.now),
+        *next_steps.lines(
+            report, ledger_facts.circumstances(engine, report, waits=run.settings.rules().waits)
+        ),
+    ]
+    repeats = broadcast_reports.repeats(engine, report.id)
+    skipped = ledger_facts.skipped(engine, report)
+    run.terminal.say_all(
+        reporting.report_lines(
+            report, repeats, skipped, absent=absent_of(run, report), next_steps=steps
+        )
+    )
+    if as_json:
+        show_json(run, report)
+
+
+def show_what_remains(
+    run: Run, report: Report, under_way: Iterable[InFlight], *, as_json: bool
+) -> None:
+    """Say where everybody is, what is under way and cannot be stopped, and what goes on how.
+
+    With ``--json`` the object follows.
+    """
+    # What a worker left behind is among the blockers.
+    in_flight = [one for one in under_way if one.driven]
+    lines = (
+        reporting.headline(report),
+        *reporting.maybe_sent(report),
+        *next_steps.in_flight(in_flight, report.now),
+        *blocker_lines.blocker_lines(report),
+        *next_steps.lines(
+            report, ledger_facts.circumstances(run.engine, report, waits=run.settings.rules().waits)
+        ),
+    )
+    run.terminal.say_all(lines)
+    if as_json:
+        show_json(run, report)
+
+
+def show_json(run: Run, report: Report) -> None:
+    """Print the object of ``--json``."""
+    from broadcast.views import json_objects  # noqa: PLC0415 - for programs
+
+    run.terminal.show_json(json_objects.as_json(report))
+
+
+def until_of(word: str) -> Until:
+    """Read ``--until``. Raises InputError."""
+    try:
+        return Until(word)
+    except ValueError:
+        raise InputError("error.usage.until", text=one_line(word)[:40]) from None
+
+
+@contextlib.contextmanager
+def _progress(run: Run) -> Iterator[Progress]:
+    if not sys.stderr.isatty():
+        yield Lines(run.terminal)
+        return
+    from entrypoints.cli.progress import Bar  # noqa: PLC0415 - rich is for terminals
+
+    with Bar(run.terminal) as bar:
+        yield bar
+
+
+def absent_of(run: Run, report: Report) -> Message | None:
+    """Return that the settings lack the broadcast's account, if anything is left to do for it."""
+    if report.state in SHOWN_DONE and not report.results_due:
+        return None
+    try:
+        known = run.settings.accounts()
+    except SettingsError as error:
+        # The report itself needs no account, so it is shown all the same.
+        return Message("absent.unreadable", account=report.account, problem=error)
+    return None if report.account in known else absent(run, report.account)
+
+
+def absent(run: Run, account: str) -> Message:
+    """Tell that *account* is missing, from where, and the fix."""
+    if account == TRIAL:
+        return Message("absent.simulator", account=account)
+    path = run.settings.accounts_file
+    where = "WECHAT_APPID" if path is None else f"BROADCAST_ACCOUNTS_FILE={path}"
+    return Message("absent.account", account=account, where=where)

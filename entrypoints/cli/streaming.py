@@ -1,0 +1,78 @@
+"""Rows of data on their way to standard output: whole, or with an error that says that they end.
+
+Half of a list looks like a list, and somebody might send to it, or to all who are not on it.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.message import Message
+
+
+class CutOffError(BroadcastError):
+    """A bug of ours ended a list before its end."""
+
+
+class Rows:
+    """Rows, and whether any of them was taken."""
+
+    def __init__(self, rows: Iterable[bytes]) -> None:
+        """Take the rows."""
+        self._rows = rows
+        self.begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield them."""
+        for row in self._rows:
+            self.begun = True
+            yield row
+
+
+def cut_off(error: Exception) -> BroadcastError:
+    """Return the error of a list that *error* ended before its end."""
+    if isinstance(error, BroadcastError):
+        return OutOfReachError("error.output.cut_off", problem=error)
+    problem = CutOffError("error.output.cut_off", problem=unexpected_message(error))
+    problem.__cause__ = error
+    return problem
+
+
+def write_all(rows: Iterable[bytes]) -> None:
+    """Write to standard output to the last byte: an unbuffered one may take a part and say so."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    there: BinaryIO | io.RawIOBase = sys.stdout.buffer
+    if not isinstance(there, io.RawIOBase):
+        there.writelines(rows)
+        there.flush()
+        return
+    whole = io.BufferedWriter(there)
+    try:
+        whole.writelines(rows)
+        whole.flush()
+    finally:
+        whole.detach()
+
+
+#: With it a person sees the traceback, too.
+DEBUG = "BROADCAST_DEBUG"
+
+
+def unexpected_message(error: BaseException) -> Message:
+    """Return what is said of a bug."""
+    return Message("error.unexpected", kind=type(error).__name__, text=str(error), debug=DEBUG)
+
+
+def trace(error: BaseException) -> str | None:
+    """Return the traceback where it is asked for, and never its local variables."""
+    if not os.environ.get(DEBUG):
+        return None
+    return "".join(traceback.format_exception(error)).rstrip()

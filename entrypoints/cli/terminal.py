@@ -1,0 +1,313 @@
+"""Where a command's words go: results to standard output, all else to standard error.
+
+With ``--json`` standard output gets one object as its last line and nothing else. Everything that
+is printed passes :func:`clean`, so that no command has to remember that it may hold a secret.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import os
+import shlex
+import sys
+import termios
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TextIO, TypeAlias
+
+import typer
+
+from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.redaction import redact
+from broadcast.views.texts import Texts
+from entrypoints.cli import streaming, styling
+
+
+class Plain(str):
+    """A text that is in words already, such as a table."""
+
+    __slots__ = ()
+
+
+class AsWritten(Plain):
+    """A text that is printed as it is, though it may look like a secret.
+
+    Only for what a person wrote for everybody to read, and for the trial account's own values.
+    """
+
+    __slots__ = ()
+
+
+#: A message, an error, the id of a text, or a text in words already.
+Sayable: TypeAlias = Message | BroadcastError | str
+
+
+def clean(text: str) -> str:
+    """Return *text* without secrets, unless it is :class:`AsWritten`."""
+    return text if isinstance(text, AsWritten) else redact(text)
+
+
+class Terminal:
+    """The streams of one command, and the language of whoever reads them."""
+
+    def __init__(
+        self, texts: Texts, *, json_expected: bool = False, only_shows: bool = False
+    ) -> None:
+        """Take the catalogue; *json_expected* keeps standard output free for the object.
+
+        *only_shows*: the command changes nothing, so its reader may leave early, as ``head`` does.
+        """
+        self._only_shows = only_shows
+        self.texts = texts
+        self._json_expected = json_expected
+        #: Standard output is closed or full, and results go to standard error.
+        self.output_lost = False
+
+    def in_words(self, what: Sayable, /, **facts: object) -> str:
+        """Return it in the person's language."""
+        return what if isinstance(what, Plain) else self.texts(what, **facts)
+
+    def say(self, what: Sayable, /, **facts: object) -> None:
+        """Say a result."""
+        self._say(self.in_words(what, **facts), what)
+
+    def _say(self, text: str, what: Sayable) -> None:
+        if self._json_expected:
+            _echo(fitted(text, what, sys.stderr), err=True)
+        else:
+            self._result(text, what)
+
+    def say_all(self, lines: Iterable[Sayable]) -> None:
+        """Say the lines of one report, whose zone of time is named once."""
+        with self.texts.zone_once():
+            for line in lines:
+                self.say(line)
+
+    def say_below(self, line: Sayable) -> None:
+        """Say a line that belongs to the one above it, farther in."""
+        self._say(textwrap.indent(self.in_words(line), "    "), line)
+
+    def note(self, what: Sayable, /, **facts: object) -> None:
+        """Say what goes on beside the result."""
+        _echo(fitted(self.in_words(what, **facts), what, sys.stderr), err=True)
+
+    def ask(self, what: Sayable, /, **facts: object) -> str:
+        """Ask a person, bold where a terminal shows it; return the answer from the same line."""
+        question = clean(self.in_words(what, **facts))
+        if _is_a_terminal(sys.stdin):
+            # Whatever was typed before it was shown is no answer to it.
+            termios.tcflush(sys.stdin, termios.TCIFLUSH)
+        if _is_a_terminal(sys.stderr):
+            question = styling.wrapped(question, styling.width_of_terminal())
+        if styling.are_shown(sys.stderr):
+            question = typer.style(question, bold=True)
+        _echo(f"{question} ", err=True, end="")
+        answer = ""
+        try:
+            answer = sys.stdin.readline()
+        finally:
+            if not answer.endswith("\n"):
+                # Nobody pressed Enter: what is printed next begins on a line of its own.
+                _echo("", err=True)
+        return answer.strip()
+
+    def agrees(self, answer: str) -> bool:
+        """Tell whether an answer is a yes, in the person's language or in English."""
+        return answer.casefold() in self.texts("send.yes").split()
+
+    def warn(self, what: Sayable, /, **facts: object) -> None:
+        """Say a warning in one line."""
+        self._say_in_one_line("output.warning", self.in_words(what, **facts))
+
+    def fail(self, what: Sayable, /, *, status: int, **facts: object) -> int:
+        """Say an error in one line (what, where, the fix) and return *status*.
+
+        On a terminal a command that fixes it follows on a line of its own.
+        """
+        text = clean(self.in_words(what, **facts))
+        if self._json_expected:
+            self.show_json({"id": None, "state": None, "error": _with_command(text, " ")})
+        self._say_in_one_line("output.error", text)
+        return status
+
+    def _say_in_one_line(self, kind: str, text: str) -> None:
+        between = f"\n{styling.COMMAND_INDENT}" if _is_a_terminal(sys.stderr) else " "
+        shown = self.texts(kind, text=_with_command(text, between))
+        _echo(fitted(shown, None, sys.stderr), err=True)
+
+    def show_json(self, value: Mapping[str, Any]) -> None:
+        """Print the object of ``--json``."""
+        # Value by value: masked as a whole, an open quote in one text would eat the rest.
+        line = json.dumps(_clean_values(value), ensure_ascii=False, separators=(", ", ": "))
+        written = AsWritten(line)
+        self._result(written, written)
+
+    def _result(self, text: str, what: object) -> None:
+        """Write to standard output; where that is closed or full, to standard error.
+
+        What was done is done: whoever started it must see the id and the next command. Raises
+        BrokenPipeError where a command only shows something and its reader has gone.
+        """
+        if not self.output_lost:
+            try:
+                _echo(fitted(text, what, sys.stdout), err=False)
+            except OSError as error:
+                if self._only_shows and isinstance(error, BrokenPipeError):
+                    raise
+                self.output_lost = True
+                _discard_output()
+                self.warn("output.lost", reason=error.strerror or str(error))
+            else:
+                return
+        _echo(text, err=True)
+
+    def show_page(self, text: str) -> None:
+        """Write a help, which has its own line ends.
+
+        Raises BrokenPipeError when nobody reads on, and OutOfReachError where it is not written.
+        """
+        try:
+            _echo(text, err=False, end="")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            _discard_output()
+            raise OutOfReachError(
+                "error.output.unwritten", reason=error.strerror or str(error)
+            ) from None
+
+    def stream(self, rows: Iterable[bytes]) -> None:
+        """Write rows of data, which are no words, to standard output as they come.
+
+        Whoever makes them keeps secrets out of them. Raises BrokenPipeError when nobody reads on,
+        and OutOfReachError or CutOffError where they ended before their end.
+        """
+        taken = streaming.Rows(rows)
+        try:
+            streaming.write_all(taken)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutOfReachError(
+                "error.output.incomplete", reason=error.strerror or str(error)
+            ) from None
+        except Exception as error:
+            if not taken.begun:
+                raise
+            problem = streaming.cut_off(error)
+        else:
+            return
+        raise problem
+
+    def stream_json(self, name: str, each: Iterable[Mapping[str, Any]]) -> None:
+        """Print the object of ``--json``, whose list *name* is never held as a whole.
+
+        A list that is cut off is JSON all the same, and its error stands in the object. Raises as
+        :meth:`stream` does.
+        """
+        every = iter(each)
+        # What fails before anything is there to show has the object of every other failure.
+        first = list(itertools.islice(every, 1))
+        self._json_expected = False
+        cut: list[BroadcastError] = []
+        self.stream(self._rows_of_object(name, itertools.chain(first, every), cut))
+        for problem in cut:
+            raise problem
+
+    def _rows_of_object(
+        self, name: str, each: Iterable[Mapping[str, Any]], cut: list[BroadcastError]
+    ) -> Iterator[bytes]:
+        """Yield the object in one line; *cut* gets what ended it before its end."""
+        yield f'{{"{name}": ['.encode()
+        between, told = "", None
+        try:
+            for one in each:
+                yield (between + json.dumps(_clean_values(one), ensure_ascii=False)).encode()
+                between = ", "
+        except Exception as error:  # noqa: BLE001 - raised once the object is whole
+            cut.append(streaming.cut_off(error))
+            told = _with_command(clean(self.in_words(cut[0])), " ")
+        yield f'], "error": {json.dumps(told, ensure_ascii=False)}}}\n'.encode()
+
+
+def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    match value:
+        case str():
+            return clean(value)
+        case Mapping():
+            return {name: _clean_values(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_clean_values(each) for each in value]
+    return value
+
+
+def _with_command(text: str, between: str) -> str:
+    """Return *text* in one line, and the command on the last one as it is: a shell reads it."""
+    sentence, there, command = text.partition(f"\n{styling.COMMAND_INDENT}")
+    return one_line(sentence) + (between if there else "") + command
+
+
+def command_line(words: list[str]) -> str:
+    """Return *words* as one line that a shell reads back as them."""
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    # $'…' is what bash, zsh and ksh read line breaks from.
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in {"\\", "'"}:
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"  # noqa: PLR2004 - ASCII
+
+
+def is_utf8(word: str) -> bool:
+    """Tell whether a word of the command line is UTF-8: Python keeps other bytes as surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
+
+
+def is_terminal() -> bool:
+    """Tell whether a person sits there who can be asked."""
+    return _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stderr)
+
+
+def _is_a_terminal(stream: TextIO | None) -> bool:
+    """Tell whether *stream* is a terminal; Python has none for a closed one."""
+    return stream is not None and stream.isatty()
+
+
+def fitted(text: str, what: object, stream: TextIO | None) -> AsWritten:
+    """Return *text* without secrets and, on a terminal, as wide as that is and with its colours."""
+    if isinstance(what, Plain) or not _is_a_terminal(stream):
+        return AsWritten(clean(text))
+    shown = styling.wrapped(clean(text), styling.width_of_terminal())
+    return AsWritten(styling.painted(shown, what) if styling.are_shown(stream) else shown)
+
+
+def _echo(text: str, *, err: bool, end: str = "\n") -> None:
+    # A terminal that cannot show a character gets a substitute, not a traceback.
+    stream = sys.stderr if err else sys.stdout
+    if stream is None:
+        if err:
+            return
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    encoding = stream.encoding or "utf-8"
+    shown = clean(text).encode(encoding, "replace").decode(encoding)
+    typer.echo(shown + end, err=err, nl=False)
+
+
+def _discard_output() -> None:
+    """Let nothing more go to standard output, not even what Python kept for its own end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

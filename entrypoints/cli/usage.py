@@ -1,0 +1,69 @@
+"""Typer's usage errors as errors of ours, from the facts that they carry."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from typer import BadParameter
+from typer.exceptions import TyperException
+
+from broadcast.errors import InputError
+from entrypoints.cli.group import help_at
+
+
+def as_input_error(error: TyperException) -> InputError:
+    """Return what is wrong with the command line, and where its help is."""
+    facts: dict[str, object] = {"help": help_at(getattr(error, "ctx", None))}
+    if isinstance(error, BadParameter):
+        return _of_parameter(error, facts)
+    option = getattr(error, "option_name", None)
+    if option is None:
+        return _other(error, facts)
+    if not hasattr(error, "possibilities"):
+        return InputError("error.usage.option_value", name=option, **facts)
+    return _no_such_option(option, _known(error), facts)
+
+
+def _other(error: Any, facts: dict[str, object]) -> InputError:  # noqa: ANN401 - Typer keeps the classes of its errors private
+    # Our commands see to words too many and to unknown commands themselves: what is left for a
+    # group is that none is called.
+    if hasattr(getattr(error, "ctx", None) and error.ctx.command, "list_commands"):
+        return InputError("error.usage.missing_command", **facts)
+    return InputError("error.usage.other", text=error.message, **facts)
+
+
+def _known(error: Any) -> list[str]:  # noqa: ANN401
+    command = getattr(error.ctx, "command", None)
+    return [name for option in getattr(command, "params", ()) for name in option.opts]
+
+
+def _no_such_option(option: str, known: list[str], facts: dict[str, object]) -> InputError:
+    near = difflib.get_close_matches(option, known, n=1)
+    if near:
+        return InputError("error.usage.no_option_near", name=option, near=near[0], **facts)
+    return InputError("error.usage.no_option", name=option, **facts)
+
+
+def _of_parameter(error: BadParameter, facts: dict[str, object]) -> InputError:
+    """Tell a value that is missing, or that is none of those which its parameter takes."""
+    facts["name"] = _name(error.param, error.param_hint)
+    if hasattr(error, "param_type"):
+        of_broadcast = facts["name"] == "ID"
+        return InputError(
+            "error.usage.missing_id" if of_broadcast else "error.usage.missing", **facts
+        )
+    smallest, largest = (getattr(error.param, bound, None) for bound in ("min", "max"))
+    if smallest is not None and largest is not None:
+        return InputError("error.usage.between", smallest=smallest, largest=largest, **facts)
+    if smallest is not None:
+        return InputError("error.usage.at_least", smallest=smallest, **facts)
+    return InputError("error.usage.bad_value", **facts)
+
+
+def _name(parameter: Any, hint: object) -> str:  # noqa: ANN401
+    if parameter is None:
+        return str(hint or "?")
+    if parameter.param_type_name == "argument":
+        return str(parameter.metavar or parameter.name).upper()
+    return str(max(parameter.opts, key=len))

@@ -1,0 +1,157 @@
+"""What a person has WeChat do: one call, made once, and what it ended as."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from broadcast.errors import BroadcastError, MediaError, OutOfReachError
+from broadcast.message import Message
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import Endpoint, Outcome, meaning
+from broadcast.rules.content import Content
+from broadcast.rules.drafts import Marks
+from broadcast.rules.hand_calls import HandResult
+from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile
+from broadcast.views.errcode_words import fix_of_upload
+from broadcast.views.words import Code, Meaning
+from broadcast.wechat.api.media import UploadVideo
+from broadcast.wechat.api.tags import TagInfo, TagsGet
+from broadcast.wechat.deadline import Timeouts
+from broadcast.wechat.endpoint import Request
+from broadcast.wechat_account import media
+from entrypoints.cli import draft_looks
+from entrypoints.cli.run import Run
+from entrypoints.cli.wechat_wiring import WeChat, WeChatRefusedError, WeChatUnclearError
+from producer.media import upload
+
+
+class Called:
+    """One call that was tried."""
+
+    def __init__(self, result: HandResult, problem: BroadcastError | None = None) -> None:
+        """Take what it ended as, and why it was not done."""
+        self.result = result
+        self.problem = problem
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether WeChat, or the shared token, could not be reached."""
+        return isinstance(self.problem, OutOfReachError)
+
+    def why(self) -> Message:
+        """Return why it was not done, in plain words."""
+        result = self.result
+        if result.errcode is not None:
+            return Message(
+                "by_hand.refused", code=Code(result.errcode, result.errmsg),
+                meaning=Meaning(result.errcode), errcode=result.errcode,
+            )  # fmt: skip
+        return Message("by_hand.away", problem=self.problem or "")
+
+
+def call(run: Run, account: Account, request: Request[Any], *, at: Endpoint) -> Called:
+    """Make a call once and return what it ended as; a refused token is replaced before."""
+    try:
+        run.wechat.ask(account, request)
+    except WeChatRefusedError as error:
+        if not str(error.facts["endpoint"]).endswith(request.path):
+            # The call for a token: this one never left.
+            return Called(HandResult(outcome=Outcome.NOT_CALLED), error)
+        errcode = int(str(error.facts["errcode"]))
+        result = HandResult(
+            outcome=meaning(at, errcode).outcome, errcode=errcode, errmsg=str(error.facts["errmsg"])
+        )
+        return Called(result, error)
+    except WeChatUnclearError as error:
+        return Called(HandResult(outcome=Outcome.UNKNOWN), error)
+    except BroadcastError as error:
+        # Nothing left: no token, no way to WeChat.
+        return Called(HandResult(outcome=Outcome.NOT_CALLED), error)
+    return Called(HandResult(outcome=Outcome.ACCEPTED))
+
+
+class Looks:
+    """:class:`producer.request.door.Looks` of a command."""
+
+    def __init__(self, wechat: WeChat) -> None:
+        """Take the way to WeChat."""
+        self._wechat = wechat
+
+    def tags(self, account: Account) -> Sequence[TagInfo] | None:
+        """Return every tag, or None where WeChat gives no answer."""
+        try:
+            return self._wechat.ask(account, TagsGet())
+        except BroadcastError:
+            # What keeps WeChat from an answer is said of its quota; the plan asks for the people.
+            return None
+
+    def draft(self, account: Account, media_id: str) -> Marks | None:
+        """Return what a draft says; None: there is none. Raises WeChatAwayError and alike."""
+        return draft_looks.look_at_draft(self._wechat, account, media_id)
+
+
+Reply = TypeVar("Reply")
+
+#: A person waits, and 10 MB need their time.
+TIMEOUTS = Timeouts(connect_s=3, read_s=120, total_s=150)
+
+
+class Uploads:
+    """:class:`producer.media.upload.Uploader` on the real WeChat.
+
+    Every method raises WeChatAwayError, WeChatRefusedError, RedisAwayError and alike.
+    """
+
+    def __init__(self, wechat: WeChat) -> None:
+        """Take the way to WeChat."""
+        self._wechat = wechat
+
+    def upload(
+        self, account: Account, file: LocalFile, *, title: str, description: str
+    ) -> tuple[str | None, str | None]:
+        """Upload a file; return its media_id and its address, where it has them.
+
+        Raises MediaError for one that WeChat does not take, too.
+        """
+        try:
+            return self._upload(account, file, title=title, description=description)
+        except WeChatRefusedError as error:
+            code = Code(int(str(error.facts["errcode"])), str(error.facts["errmsg"]))
+            fix = fix_of_upload(code.errcode or 0)
+            if fix is None:
+                raise
+        raise MediaError("error.media.refused", path=file.path, code=code, fix=fix)
+
+    def _upload(
+        self, account: Account, file: LocalFile, *, title: str, description: str
+    ) -> tuple[str | None, str | None]:
+        request = media.upload_request_of(file, title=title, description=description)
+        return media.media_ids_of(self._ask(account, request))
+
+    def mass_video(
+        self, account: Account, media_id: str, *, title: str, description: str
+    ) -> str | None:
+        """Turn an uploaded video into one that can be mass-sent; return the new media_id.
+
+        None: WeChat has no such video.
+        """
+        request = UploadVideo(media_id=media_id, title=title, description=description)
+        try:
+            return self._ask(account, request).media_id
+        except WeChatRefusedError as error:
+            if error.facts.get("errcode") != NO_SUCH_MEDIA:
+                raise
+        return None
+
+    def _ask(self, account: Account, request: Request[Reply]) -> Reply:
+        return self._wechat.ask(account, request, timeouts=TIMEOUTS)
+
+
+def uploaded(run: Run, account: Account, content: Content) -> Content:
+    """Return *content* with its files uploaded, each once while it lives.
+
+    Raises what :class:`Uploads` raises, and DatabaseAwayError.
+    """
+    shelf = upload.Shelf(run.engine, account)
+    return upload.uploaded(content, shelf=shelf, uploader=Uploads(run.wechat))

@@ -1,0 +1,224 @@
+"""WeChat and the shared access_token, for one command."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from broadcast.built_once import built_once
+from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
+from broadcast.message import Message
+from broadcast.redaction import redact
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.attempts import storable_status
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.plan import proof
+from broadcast.tokens.redis_access import Connection, Keys, connect
+from broadcast.tokens.token_service import TokenService, TokenView
+from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet
+from broadcast.wechat.api.quotas import QuotaGet
+from broadcast.wechat.api.tags import TagsGet
+from broadcast.wechat.api.token import ClassicToken, Ping, Pong, StableToken
+from broadcast.wechat.call_errors import APIError, TransportError, WeChatError
+from broadcast.wechat.client import WeChatClient
+from broadcast.wechat.deadline import Timeouts
+from broadcast.wechat.endpoint import Request
+from broadcast.wechat_account.account_client import INTERFACES, AccountClient, ClientTokenFetcher
+from entrypoints.cli.run import who
+from models.ledger.gates import gate_changes as known_accounts
+
+if TYPE_CHECKING:
+    from entrypoints.cli.run import Run
+
+Reply = TypeVar("Reply")
+
+_OF_TOKENS = frozenset({StableToken.path, ClassicToken.path})
+#: A person waits: shorter than the worker's.
+TIMEOUTS = Timeouts(connect_s=3, read_s=5, total_s=8)
+
+
+class WeChatRefusedError(BroadcastError):
+    """WeChat answered, and would not."""
+
+
+class WeChatUnclearError(WeChatAwayError):
+    """The call left, and no answer came that can be trusted: it may have done its work."""
+
+
+class WeChat:
+    """What a command asks WeChat, with the token that all processes share."""
+
+    def __init__(self, run: Run) -> None:
+        """Take the settings, and the terminal that shows drift."""
+        self._run = run
+        self._clients: dict[tuple[str, Timeouts], WeChatClient] = {}
+        self._building = threading.Lock()
+
+    @built_once
+    def redis(self) -> Connection:
+        """The connection to Redis; it connects when it is first used."""
+        return connect(self._run.settings.redis_url)
+
+    @built_once
+    def tokens(self) -> TokenService:
+        """The token service of all accounts."""
+        settings = self._run.settings
+        by_appid = {account.appid: account for account in settings.accounts().values()}
+        clients = {appid: self._client(account.api_base) for appid, account in by_appid.items()}
+        return TokenService(
+            self.redis, ClientTokenFetcher(by_appid, clients),
+            keys=Keys(prefix=settings.redis_prefix),
+            on_drift=lambda appid: self._tell_drift(by_appid[appid]),
+        )  # fmt: skip
+
+    def client(self, account: Account, timeouts: Timeouts = TIMEOUTS) -> AccountClient:
+        """Return the account's way to WeChat."""
+        return AccountClient(self._client(account.api_base, timeouts), self.tokens, account)
+
+    def _client(self, base: str, timeouts: Timeouts = TIMEOUTS) -> WeChatClient:
+        with self._building:
+            made = self._clients.get((base, timeouts))
+            if made is None:
+                made = WeChatClient(base, timeouts=timeouts, pool_size=2)
+                self._clients[base, timeouts] = made
+        return made
+
+    @staticmethod
+    @contextlib.contextmanager
+    def answering(account: Account) -> Iterator[None]:
+        """Turn what WeChat's client raises inside into what :meth:`quota` raises."""
+        try:
+            yield
+        except WeChatError as error:
+            problem = _as_ours(error, account)
+        else:
+            return
+        raise problem
+
+    def ask(
+        self, account: Account, request: Request[Reply], *, timeouts: Timeouts = TIMEOUTS
+    ) -> Reply:
+        """Return WeChat's answer to *request*. Raises as :meth:`quota`."""
+        with self.answering(account):
+            if not request.needs_token:
+                return self._client(account.api_base, timeouts).call(request)
+            return self.client(account, timeouts).ask(request)
+
+    def ask_for(self, account: Account, request: Request[Reply], *, absent: int) -> Reply | None:
+        """Do as :meth:`ask`; return None for the errcode *absent*, which says there is no such."""
+        try:
+            return self.ask(account, request)
+        except WeChatRefusedError as error:
+            if error.facts["errcode"] != absent:
+                raise
+        return None
+
+    def ping(self, account: Account) -> Pong:
+        """Ask WeChat for any answer at the account's address. Raises WeChatAwayError."""
+        return self.ask(account, Ping())
+
+    def quota(self, account: Account, path: SendPath = SendPath.MASS_SEND) -> proof.Quota:
+        """Ask for today's calls of one interface, with one new token if the shared one is refused.
+
+        Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
+        """
+        said = self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path))
+        return proof.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
+
+    def quota_if_any(self, account: Account, path: SendPath) -> proof.Quota | None:
+        """Do as :meth:`quota`; return None where WeChat gives no answer."""
+        try:
+            return self.quota(account, path)
+        except BroadcastError:
+            return None
+
+    def status_of_job(self, account: Account, msg_id: int) -> str | None:
+        """Ask mass/get how the job of this msg_id fares; None: WeChat has no such job.
+
+        Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
+        """
+        said = self.ask_for(account, MassGet(msg_id=msg_id), absent=NO_SUCH_JOB)
+        return None if said is None else storable_status(said.msg_status)
+
+    def members(self, account: Account, tag_id: int) -> Iterator[bytes]:
+        """Yield the packed OpenIDs of those who have a tag, sorted. Raises as :meth:`quota`."""
+        # numpy costs 0.1 s, which most commands should not pay.
+        from broadcast.wechat_account import tags  # noqa: PLC0415
+
+        with self.answering(account):
+            yield from tags.members(self.client(account), tag_id)
+
+    def refresh_token(self, account: Account, *, reason: str = "by hand") -> None:
+        """Fetch the token now. Raises as :meth:`quota`."""
+        with self.answering(account):
+            self.client(account).refresh(reason=reason)
+
+    def view_token(self, account: Account) -> TokenView | None:
+        """Return what may be shown of the shared token. Raises RedisAwayError."""
+        return self.tokens.peek(account.appid)
+
+    def redis_problem(self) -> BroadcastError | None:
+        """Return what is wrong with Redis, without which no lane moves."""
+        try:
+            self.redis.ping()
+        except BroadcastError as error:
+            return error
+        return None
+
+    def close(self) -> None:
+        """Close the connections, where a command lives on without them."""
+        for client in self._clients.values():
+            client.close()
+        if "redis" in self.__dict__:
+            self.redis.close()
+
+    def _tell_drift(self, account: Account) -> None:
+        """Tell the person, and the history, that another program refreshes the token."""
+        self._run.terminal.warn(account.drifted())
+        # The next program that meets it writes the history; the operator has read it.
+        with contextlib.suppress(OutOfReachError, SchemaError):
+            known_accounts.note_drift(self._run.engine, account.name, who=who())
+
+
+class QuotaWithReason:
+    """:class:`~producer.submit.prepare.QuotaSource` on WeChat; keeps why it had no answer."""
+
+    def __init__(self, wechat: WeChat) -> None:
+        """Start without a reason."""
+        self._wechat = wechat
+        self.why: BroadcastError | None = None
+
+    def quota(self, account: Account, path: SendPath = SendPath.MASS_SEND) -> proof.Quota | None:
+        """Return today's calls of one interface, or None where WeChat gives no answer."""
+        try:
+            return self._wechat.quota(account, path)
+        except BroadcastError as error:
+            self.why = error
+            return None
+
+    def tagged(self, account: Account, tag_id: int) -> int | None:
+        """Return how many have a tag, or None where WeChat gives no answer."""
+        try:
+            there = self._wechat.ask(account, TagsGet())
+        except BroadcastError:
+            # The same keeps it from saying its quota, of which a person hears.
+            return None
+        return next((one.count for one in there if one.id == tag_id), None)
+
+
+def _as_ours(error: WeChatError, account: Account) -> BroadcastError:
+    if isinstance(error, APIError):
+        return WeChatRefusedError(
+            "error.wechat.refused", account=account.name, endpoint=error.endpoint,
+            errcode=error.errcode, errmsg=error.errmsg, rid=error.rid or "-",
+        )  # fmt: skip
+    reason: Message | str = str(error)
+    if isinstance(error, TransportError):
+        reason = Message(f"transport.{error.kind}")
+    # Of a call for a token nothing hangs on whether it arrived.
+    of_token = isinstance(error, TransportError) and error.path in _OF_TOKENS
+    left = isinstance(error, TransportError) and error.sent and not of_token
+    kind = WeChatUnclearError if left else WeChatAwayError
+    return kind("error.wechat.away", address=redact(account.api_base), reason=reason)

@@ -1,0 +1,118 @@
+"""Which broadcast a person means: its id, any part that only one id has, ``@last``, ``@open``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
+
+from sqlalchemy import Engine
+
+from broadcast.errors import UnknownIdError
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules.reports import Report
+from broadcast.rules.states import Phase
+from broadcast.views import content, report_lines
+from broadcast.views.words import Joined
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import is_utf8
+from models.ledger.rows import held_rows
+from models.ledger.views import broadcast_reports
+
+#: The newest broadcast.
+LAST: Final = "@last"
+#: The only open broadcast: one that has not ended, or that has a batch in doubt.
+OPEN: Final = "@open"
+_LONGEST = 64
+_MOST_NAMED = 5
+_MOST_LOOKED_AT = 50
+
+#: Whether a command can do anything to a broadcast.
+Fits: TypeAlias = Callable[[Report], bool]
+
+
+def one(run: Run, text: str) -> str:
+    """Return the id of the broadcast that *text* stands for.
+
+    Raises UnknownIdError: none is meant, or several are, which are named.
+    """
+    if text == LAST:
+        return _last(run)
+    if text == OPEN:
+        return _only_open(run)
+    if not text.strip():
+        raise UnknownIdError("error.broadcast.empty_id")
+    if len(text) > _LONGEST or not is_utf8(text):
+        raise UnknownIdError("error.broadcast.unknown", id=one_line(text)[:_LONGEST])
+    fitting = held_rows.fitting(run.engine, text, most=_MOST_NAMED + 1)
+    if len(fitting) > 1:
+        shown = one_line(text)[:_LONGEST]
+        raise UnknownIdError("error.broadcast.several", text=shown, ids=_named(fitting))
+    # Where nothing fits, whoever looks it up names what is near.
+    return fitting[0] if fitting else text
+
+
+def stored(run: Run, text: str, *, fits: Fits | None = None, or_awaited: bool = False) -> str:
+    """Return the id of a broadcast whose list is stored whole. Raises UnknownIdError.
+
+    *fits*: of several open ones the one that the command can do anything to is meant.
+    *or_awaited*: or whose list a program is to upload.
+    """
+    broadcast_id = _only_open(run, fits) if text == OPEN else one(run, text)
+    if or_awaited:
+        from models.ledger.submit import awaited_lists  # noqa: PLC0415 - few commands ask for it
+
+        if awaited_lists.of(run.engine, broadcast_id) is not None:
+            return broadcast_id
+    refuse_uploading(run.engine, broadcast_reports.report(run.engine, broadcast_id, whole=False))
+    return broadcast_id
+
+
+def _last(run: Run) -> str:
+    newest = held_rows.newest(run.engine)
+    if newest is None:
+        raise UnknownIdError("error.broadcast.none")
+    return newest
+
+
+def _only_open(run: Run, fits: Fits | None = None) -> str:
+    found = held_rows.of_open(run.engine, most=_MOST_LOOKED_AT + 1)
+    if not found:
+        raise UnknownIdError("error.broadcast.none_open")
+    if len(found) == 1:
+        return found[0]
+    each = [broadcast_reports.report(run.engine, one, whole=False) for one in found]
+    fitting = [report for report in each if fits is None or fits(report)] or each
+    if len(fitting) == 1 and len(found) <= _MOST_LOOKED_AT:
+        return fitting[0].id
+    shown = [
+        Message("list.named", id=one.id, state=report_lines.state(one), name=content.name(one))
+        for one in fitting[:_MOST_NAMED]
+    ]
+    more = " …" if len(fitting) > _MOST_NAMED else ""
+    raise UnknownIdError("error.broadcast.several_open", ids=Joined(shown, "semicolon"), more=more)
+
+
+def _named(found: Sequence[str]) -> str:
+    return ", ".join(found[:_MOST_NAMED]) + (", …" if len(found) > _MOST_NAMED else "")
+
+
+def refuse_uploading(engine: Engine, report: Report) -> None:
+    """Raise UnknownIdError for a broadcast whose list is not stored yet."""
+    told = uploading_message(engine, report)
+    if told is not None:
+        raise UnknownIdError(told.id, **told.facts)
+
+
+def uploading_message(engine: Engine, report: Report) -> Message | None:
+    """Tell whether an upload goes on or was given up; None for a broadcast that is stored."""
+    if report.phase is not Phase.UPLOADING:
+        return None
+    from models.ledger.lists.uploads import GIVEN_UP_AFTER  # noqa: PLC0415
+    from models.ledger.submit import awaited_lists  # noqa: PLC0415 - the verbs, for an upload alone
+
+    beat = report.uploading_at
+    if beat is None or report.now - beat >= GIVEN_UP_AFTER:
+        return Message("error.broadcast.given_up", id=report.id)
+    is_awaited = awaited_lists.of(engine, report.id) is not None
+    return Message(f"error.broadcast.{'awaited' if is_awaited else 'uploading'}", id=report.id)

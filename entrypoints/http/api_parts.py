@@ -1,0 +1,53 @@
+"""What the API works with, built by whoever starts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from broadcast.frozen import frozen
+from broadcast.rules.accounts import Account
+from broadcast.settings.settings import Settings
+from entrypoints.http.keyring import KeyRing
+from entrypoints.http.threads import Threads
+from producer.request.door import Looks
+from producer.steer import LaneWaker
+from producer.submit.prepare import QuotaSource
+
+
+class Outside(Protocol):
+    """What only the way to WeChat and to the workers' own code can say."""
+
+    def status_of_job(self, account: Account, msg_id: int) -> str | None:
+        """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""
+
+    def heed_followers(self, account: str) -> None:
+        """Handle what followers wrote before now, so that nobody who asked out is called again."""
+
+    def missing(self) -> list[str]:
+        """Return which parts are away of those that only delay: ``broker``, ``redis``."""
+
+
+class Waker(LaneWaker, Protocol):
+    """Calls a worker for what is stored, and for what is to be delivered."""
+
+    def wake_for_webhooks(self) -> None:
+        """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
+
+
+@frozen
+class Parts:
+    """One API process's."""
+
+    settings: Settings
+    engine: Engine
+    quota: QuotaSource
+    waker: Waker
+    looks: Looks
+    outside: Outside
+    keys: KeyRing
+    threads: Threads
+    #: Whether the process is about to end: whoever streams for ever must not.
+    is_ending: Callable[[], bool]

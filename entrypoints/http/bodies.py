@@ -1,0 +1,240 @@
+"""Reading a body: so many bytes, within so many seconds, as one JSON object and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+from starlette.requests import ClientDisconnect, Request
+
+from broadcast.message import Message
+from broadcast.quoting import quoted
+from entrypoints.http.problems import ProblemError
+from producer.request.shape import field_of
+
+#: 100,000 OpenIDs and their quotes are 3.2 MB.
+MOST_BYTES: Final = 4_000_000
+WITHIN_S: Final = 30.0
+#: Objects and lists; each costs some hundred times the memory and the time of its two bytes. A
+#: body has a dozen, and a list of OpenIDs one comma an OpenID.
+MOST_NESTED: Final = 10_000
+MOST_COMMAS: Final = 200_000
+JSON: Final = "application/json"
+#: Characters of a header that are shown.
+_SHOWN: Final = 60
+#: Of a refusal before the body was read: what stands on the connection is no next request.
+CLOSE: Final = {"Connection": "close"}
+
+
+async def read_object(request: Request, *, optional: bool = False) -> dict[str, Any]:
+    """Return the JSON object of a request; an empty one where *optional* lets it be left out.
+
+    Raises ProblemError.
+    """
+    if optional and not _has_body(request):
+        return {}
+    require_type(request, JSON)
+    data = await _read(request)
+    if optional and not data:
+        return {}
+    return parse(data)
+
+
+def require_type(request: Request, *allowed: str) -> str:
+    """Return the body's media type. Raises ProblemError for another than these."""
+    said = request.headers.get("content-type", "")
+    name, _, parameters = said.partition(";")
+    kind = name.strip().lower()
+    charset = parameters.strip().lower().replace('"', "").replace(" ", "")
+    if kind not in allowed or (charset.startswith("charset=") and charset[8:] not in _UTF8):
+        raise wrong_type(said, *allowed)
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise ProblemError(
+            415, "error.api.encoding", field="Content-Encoding",
+            headers={"Accept-Encoding": "identity", **CLOSE},
+        )  # fmt: skip
+    return kind
+
+
+def wrong_type(said: str, *allowed: str) -> ProblemError:
+    """Return the refusal of a body that is none of these media types; *said*: what it came as."""
+    named = ", ".join(allowed)
+    return ProblemError(
+        415, "error.api.content_type", field="Content-Type", allowed=named,
+        said=quoted(said, _SHOWN), headers={"Accept": named, **CLOSE},
+    )  # fmt: skip
+
+
+_UTF8: Final = {"utf-8", "utf8", "us-ascii"}
+
+
+def too_large(most: int) -> ProblemError:
+    """Return the refusal of a body over *most* bytes."""
+    return ProblemError(413, "error.api.too_large", most=most, headers=CLOSE)
+
+
+def _has_body(request: Request) -> bool:
+    length = request.headers.get("content-length")
+    return "transfer-encoding" in request.headers or length not in {None, "0"}
+
+
+async def _read(request: Request) -> bytes:
+    length = request.headers.get("content-length", "0")
+    if not length.isdigit() or len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES:
+        raise too_large(MOST_BYTES)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > MOST_BYTES:
+                    raise too_large(MOST_BYTES)
+    except TimeoutError:
+        problem = ProblemError(408, "error.api.slow", seconds=WITHIN_S, headers=CLOSE)
+    except ClientDisconnect:
+        problem = ProblemError(400, "error.api.cut_off", headers=CLOSE)
+    else:
+        return bytes(body)
+    raise problem
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """Return a JSON object that names no member twice. Raises ProblemError."""
+    if data.count(b"[") + data.count(b"{") > MOST_NESTED or data.count(b",") > MOST_COMMAS:
+        raise ProblemError(400, "error.api.json_many", nested=MOST_NESTED, most=MOST_COMMAS)
+    try:
+        # Strict in what the standard library is not: UTF-8, half surrogates, NaN, depth.
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        problem = ProblemError(400, "error.api.json", line=error.lineno, column=error.colno)
+    else:
+        if isinstance(value, dict):
+            _refuse_doubles(data)
+            return value
+        problem = ProblemError(422, "error.request.no_object")
+    raise problem
+
+
+def _refuse_doubles(data: bytes) -> None:
+    """Raise ProblemError where a member stands twice: readers differ in which one counts."""
+    try:
+        json.loads(data, object_pairs_hook=_pairs, parse_int=_nothing, parse_float=_nothing)
+    except _TwiceError as error:
+        name = "".join(sign if sign.isprintable() else "?" for sign in str(error.args[0]))[:60]
+    except RecursionError:
+        _refuse_depth()
+    else:
+        return
+    raise ProblemError(400, "error.api.json_twice", field=name)
+
+
+def _refuse_depth() -> NoReturn:
+    raise ProblemError(400, "error.api.json_deep")
+
+
+class _TwiceError(Exception):
+    """A member stands twice."""
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise _TwiceError(name)
+        found[name] = value
+    return found
+
+
+def _nothing(_: str) -> None:
+    return None
+
+
+Form = TypeVar("Form", bound=BaseModel)
+
+
+class Body(BaseModel):
+    """A body in which every member is known, and of its own type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Nothing(Body):
+    """No members."""
+
+
+def read_form(form: type[Form], value: Mapping[str, Any]) -> Form:
+    """Return *value* as *form*. Raises ProblemError."""
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+    raise refused(first["type"], first["loc"], first.get("ctx", {}), known=list(form.model_fields))
+
+
+def refused(
+    kind: str, loc: Sequence[object], facts: Mapping[str, Any], *, known: Sequence[str] = ()
+) -> ProblemError:
+    """Return what pydantic found as a refusal."""
+    field = field_of(loc)
+    if kind == "missing":
+        return ProblemError(422, "error.request.missing", field=field)
+    if kind == "extra_forbidden":
+        return unknown(field, known)
+    bound = next((facts[name] for name in ("ge", "gt", "le", "lt") if name in facts), None)
+    match kind:
+        case "greater_than_equal" | "greater_than":
+            reason = Message("request.reason.least", n=bound)
+        case "less_than_equal" | "less_than":
+            reason = Message("request.reason.most", n=bound)
+        case "string_too_long":
+            reason = Message("request.reason.too_long", n=facts["max_length"])
+        case "literal_error" | "enum" if "expected" in facts:
+            reason = Message("request.reason.one_of", words=_WORD.findall(facts["expected"]))
+        case _:
+            reason = Message(_REASONS.get(kind, "request.reason.form"))
+    return ProblemError(422, "error.request.wrong", field=field, reason=reason)
+
+
+def unknown(field: str, known: Sequence[str]) -> ProblemError:
+    """Return the refusal of a name that nobody knows, with the one that it is near."""
+    near = difflib.get_close_matches(field, known, n=1)
+    if near:
+        return ProblemError(422, "error.request.unknown_near", field=field, near=near[0])
+    return ProblemError(422, "error.request.unknown", field=field)
+
+
+#: Of what pydantic expected: 'one', 'two' or 'three'.
+_WORD: Final = re.compile(r"'([^']*)'")
+_REASONS: Final = {
+    "string_type": "request.reason.text", "int_type": "request.reason.number",
+    "int_parsing": "request.reason.number", "bool_type": "request.reason.flag",
+    "bool_parsing": "request.reason.flag", "literal_error": "request.reason.true",
+    "string_too_short": "request.reason.empty",
+}  # fmt: skip
+
+
+def refuse_unknown_parameters(request: Request) -> None:
+    """Refuse parameters of the query that the route does not know: a slip must not widen a look.
+
+    Raises ProblemError.
+    """
+    dependant = getattr(request.scope.get("route"), "dependant", None)
+    known = [one.alias for one in getattr(dependant, "query_params", ())]
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            raise unknown(field_of((name,)), known)
+        if name in seen and name not in REPEATED:
+            raise ProblemError(422, "error.api.parameter_twice", field=name)
+        seen.add(name)
+
+
+#: Parameters that may be given several times.
+REPEATED: Final = frozenset({"set"})

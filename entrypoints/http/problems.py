@@ -1,0 +1,204 @@
+"""Problem details (RFC 9457): each refusal as one object, in the caller's language.
+
+``type`` leads to the error on the page of errors and ends with its id, the same in every language;
+``detail`` says what happened, ``fix`` what to do, ``field`` which member, header or parameter is
+wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from broadcast import errors
+from broadcast.errors import (
+    AudienceError,
+    BroadcastError,
+    ConflictError,
+    InputError,
+    OutOfReachError,
+    RepeatedSendError,
+    RequestError,
+    SettingsError,
+)
+from broadcast.logs import request_ids
+from broadcast.message import Message
+from broadcast.views.program_words import refusal
+from broadcast.views.texts import Texts
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+#: The page of every error; an error's id is its place there.
+PAGE: Final = "/docs/errors"
+#: The same for every installation, and where this one explains it.
+TYPE: Final = f"{PAGE}#"
+#: Seconds after which a part that was away may be back.
+RETRY_AFTER_S: Final = 5
+
+KEY: Final = "Idempotency-Key"
+_AWAY: Final = 503
+#: Hosts, ports, drivers and paths: in the log, and in no answer. Who asks may have no key at all.
+_OF_THE_INSIDE: Final = frozenset({"cause", "where", "path", "reason", "url"})
+#: Of an uploaded list these are the server's trouble.
+_OF_THE_DISK: Final = frozenset({"error.audience.no_room", "error.audience.unreadable"})
+
+
+class ProblemError(Exception):
+    """A request is refused with a status and a reason."""
+
+    def __init__(
+        self, status: int, message_id: str, /, *, headers: Mapping[str, str] | None = None,
+        **facts: object,
+    ) -> None:  # fmt: skip
+        """Take the HTTP status, and the text's id and facts; the fact ``field`` is shown apart."""
+        super().__init__(message_id)
+        self.status = status
+        self.message = Message(message_id, **facts)
+        self.headers = dict(headers or {})
+        #: What to do, where neither the status nor the error's id says it.
+        self.fix: Message | None = None
+
+
+def busy(*, after_s: int = 1) -> ProblemError:
+    """Return the refusal of one request too many, which may come again after *after_s* seconds."""
+    return ProblemError(503, "error.api.busy", headers={"Retry-After": str(after_s)})
+
+
+def problem_of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
+    """Return how an error of the rooms below is answered; *refused*: the status of bad input."""
+    status = _status(error, refused)
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == _AWAY else {}
+    problem = ProblemError(status, error.message_id, headers=headers)
+    facts = {**error.facts}
+    if status == _AWAY:
+        log.warning("answered %s: %s", status, error)
+        facts |= dict.fromkeys(_OF_THE_INSIDE & facts.keys(), "…")
+    if status != _AWAY and "field" not in facts and (field := field_of(error.message_id)):
+        facts["field"] = field
+    problem.message = Message(error.message_id, **facts)
+    return problem
+
+
+def _status(error: BroadcastError, refused: int) -> int:
+    match error:
+        case ConflictError() | RepeatedSendError():
+            return 409
+        case SettingsError() | OutOfReachError():
+            # The request may be good; this installation cannot answer it now.
+            return _AWAY
+        case AudienceError() if error.message_id in _OF_THE_DISK:
+            return _AWAY
+        case RequestError():
+            return 422
+        case InputError():
+            return refused
+    # WeChat would not answer.
+    return _AWAY
+
+
+def field_of(message_id: str) -> str | None:
+    """Return what errors of this id are about, as a request by HTTP has it."""
+    field = errors.by_id(message_id)
+    return KEY if field == errors.KEY else field
+
+
+def shown(
+    problem: ProblemError, texts: Texts, *, request_id: str | None, keyed: bool = True
+) -> dict[str, Any]:
+    """Return the object that shows a problem; *keyed*: the request had an idempotency key."""
+    return {
+        "type": f"{TYPE}{problem.message.id}",
+        "title": texts(f"api.title.{problem.status}"),
+        "status": problem.status,
+        "detail": refusal(problem.message, texts, key=KEY),
+        "field": problem.message.facts.get("field") or None,
+        "fix": texts(problem.fix or fix(problem.status, problem.message, keyed=keyed)),
+        "request_id": request_id,
+    }
+
+
+def response(problem: ProblemError, texts: Texts, *, keyed: bool) -> Response:
+    """Return the answer that shows a problem; *keyed* as in :func:`shown`."""
+    told = shown(problem, texts, request_id=request_ids.current.get(), keyed=keyed)
+    return Response(
+        orjson.dumps(told), status_code=problem.status, media_type=MEDIA_TYPE,
+        headers={"Content-Language": texts.language, **problem.headers},
+    )  # fmt: skip
+
+
+def is_keyed(request: Request) -> bool:
+    """Return whether a request says by an idempotency key what it is a repeat of."""
+    return request.method == "POST" and KEY in request.headers
+
+
+def fix(status: int, message: Message, *, keyed: bool) -> Message:
+    """Return what to do about an error; *keyed*: it is sent again with the same key."""
+    field = message.facts.get("field")
+    found = (text for beginning, text in _FIXES.items() if message.id.startswith(beginning))
+    name = next(found, f"api.fix.{status}")
+    if name == _OF_A_FIELD and not field:
+        name = "api.fix.400" if keyed else "api.fix.plan"
+    if name in _OF_A_KEY and (not keyed or field == KEY):
+        name += ".plain"
+    return Message(name, field=field, options=message.facts.get("options", "--scope SCOPE"))
+
+
+#: Where the status alone does not say what to do, by the beginning of the error's id.
+_FIXES: Final = {
+    "error.api.scope": "api.fix.scope",
+    "error.submit.taken_over": "api.fix.taken_over",
+    "error.api.no_idempotency_key": "api.fix.no_key",
+    "error.submit.repeated": "api.fix.repeated",
+    "error.submit.key_taken": "api.fix.key_taken",
+    "error.submit.key_awaited": "api.fix.key_taken",
+    "error.submit.other_list": "api.fix.other_list",
+    "error.submit.list_cancelled": "api.fix.list_cancelled",
+    "error.api.uploading": "api.fix.uploading",
+    "error.api.being_stored": "api.fix.being_stored",
+    "error.api.other_being_stored": "api.fix.being_stored",
+    "error.submit.other_options": "api.fix.key_taken",
+    "error.submit.other_time": "api.fix.key_taken",
+    "error.plan.": "api.fix.plan",
+    "error.exclude.awaited": "api.fix.plan",
+    "error.dead.": "api.fix.dead",
+    "error.settings.": "api.fix.settings",
+    "error.database.encoding": "api.fix.settings",
+}
+#: Names what is wrong.
+_OF_A_FIELD: Final = "api.fix.422"
+#: These ask for the same key again, and have a text for requests that take none.
+_OF_A_KEY: Final = frozenset({
+    "api.fix.400", "api.fix.408", _OF_A_FIELD, "api.fix.500", "api.fix.503", "api.fix.plan",
+    "api.fix.settings",
+})  # fmt: skip
+
+
+def document() -> dict[str, Any]:
+    """Return what the OpenAPI document says of every refusal."""
+    text, maybe = {"type": "string"}, {"type": ["string", "null"]}
+    return {
+        "type": "object",
+        "description": "Problem details (RFC 9457)",
+        "properties": {
+            "type": text
+            | {
+                "format": "uri-reference",
+                "description": "where the error is explained; ends with its id, "
+                "the same in every language",
+            },
+            "title": text,
+            "status": {"type": "integer"},
+            "detail": text | {"description": "what happened"},
+            "field": maybe | {"description": "the member, header or parameter that is wrong"},
+            "fix": text | {"description": "what to do"},
+            "request_id": maybe,
+        },
+        "required": ["type", "title", "status", "detail", "field", "fix", "request_id"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,123 @@
+"""The gate before the application: an id for each request, a line in the log, a bound on how many.
+
+Whatever fails inside is answered as a problem, and shown to nobody but the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+from typing import Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from broadcast.errors import DatabaseAwayError
+from broadcast.logs import request_ids
+from broadcast.views.texts import Language
+from entrypoints.http import bodies, caller, problems
+from entrypoints.http.problems import ProblemError
+
+log = logging.getLogger(__name__)
+
+#: Requests that are being answered; each JSON body may take some MB.
+MOST_AT_ONCE: Final = 100
+REQUEST_ID: Final = "X-Request-Id"
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}\Z")
+#: Escapes of what needs none (letters, digits, ``-._~``), of slashes and of control characters:
+#: a server in front may read another path, and forbid that one.
+_HIDDEN: Final = re.compile(
+    rb"%(?:[01]|7f|2[def]|3\d|[46][1-9a-f]|[57][\da]|5f|7e|(?![\da-f]{2}))", re.IGNORECASE
+)
+_SHOWN: Final = 200
+_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+class Gate:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: ASGIApp, *, language: Language, most: int = MOST_AT_ONCE) -> None:
+        """Let *most* requests in at once; *language* is that of callers who name none."""
+        self._app, self._language = app, language
+        self._most, self._inside = most, 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        request_id = _id_of(request)
+        token = request_ids.current.set(request_id)
+        answering = _Answering(send, request_id)
+        began = time.monotonic()
+        self._inside += 1
+        try:
+            await self._answer(request, answering)
+        except Exception as error:
+            if answering.status and isinstance(error.__cause__, DatabaseAwayError):
+                # The rest of an answer; its reader sees that it was cut off.
+                log.warning("request %s is cut off: %s", request_id, error.__cause__)
+                return
+            log.exception("request %s failed", request_id)
+            if not answering.status:
+                await self._refuse(request, answering, ProblemError(500, "error.api.failed"))
+        finally:
+            self._inside -= 1
+            _log(request, answering.status, request_id, took_s=time.monotonic() - began)
+            request_ids.current.reset(token)
+
+    async def _answer(self, request: Request, answering: _Answering) -> None:
+        # Whoever looks after this process must be answered in a crowd, too.
+        if self._inside > self._most and request.scope["path"] not in {"/healthz", "/readyz"}:
+            problem = problems.busy()
+            problem.headers |= bodies.CLOSE
+            await self._refuse(request, answering, problem)
+        elif _HIDDEN.search(request.scope["raw_path"]):
+            await self._refuse(request, answering, ProblemError(404, "error.api.no_path"))
+        else:
+            await self._app(request.scope, request.receive, answering.send)
+
+    async def _refuse(self, request: Request, answering: _Answering, problem: ProblemError) -> None:
+        # The application has not seen the request, or broke over it.
+        texts = caller.language_of(request.headers.get("accept-language"), default=self._language)
+        answer = problems.response(problem, texts, keyed=problems.is_keyed(request))
+        await answer(request.scope, request.receive, answering.send)
+
+
+class _Answering:
+    """What is sent back, with the headers that every answer has."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self._request_id = send, request_id
+        #: 0: nothing was sent yet.
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [
+                *message.get("headers", ()), *_HEADERS,
+                (REQUEST_ID.lower().encode(), self._request_id.encode()),
+            ]  # fmt: skip
+        await self._send(message)
+
+
+def _id_of(request: Request) -> str:
+    """Return the id that the caller gave, where it is one; else a new one."""
+    given = request.headers.get(REQUEST_ID, "")
+    return given if _REQUEST_ID.match(given) else secrets.token_hex(8)
+
+
+def _log(request: Request, status: int, request_id: str, *, took_s: float) -> None:
+    path = request.scope.get("raw_path") or b""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in path.decode("latin-1"))
+    log.info(
+        "%s %s %s %.0f ms key=%s request=%s", request.method[:16], shown[:_SHOWN], status or "-",
+        took_s * 1000, getattr(request.state, "key_name", "-"), request_id,
+    )  # fmt: skip

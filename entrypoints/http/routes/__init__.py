@@ -1,0 +1,24 @@
+"""The routes, one file a subject."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from entrypoints.http.routes import (
+    accounts,
+    broadcasts,
+    controls,
+    dead_letters,
+    events,
+    health,
+    recipients,
+    webhooks,
+)
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    broadcasts.router, recipients.router, events.router, controls.router, broadcasts.router,
+    accounts.router,
+    dead_letters.router, webhooks.router, health.router,
+)  # fmt: skip

@@ -1,0 +1,269 @@
+"""Broadcasts: submit one, look at one, list them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from broadcast.errors import ConflictError, InputError, PlanError
+from broadcast.rules.plan import proof as proof_module
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BroadcastState
+from broadcast.views import json_objects
+from broadcast.views.json_objects import utc
+from broadcast.views.program_words import notices, refusal
+from entrypoints.http import (
+    answers,
+    bodies,
+    examples,
+    json_answers,
+    lookups,
+    openapi,
+    submitting,
+    uploading,
+)
+from entrypoints.http.caller import Caller, Reader, Submitter
+from entrypoints.http.lookups import the_account, the_broadcast
+from entrypoints.http.problems import KEY, ProblemError
+from models.ledger.audit import audit_run
+from models.ledger.views import broadcast_reports
+from producer.request.shape import LONGEST_ACCOUNT
+from producer.submit.order import LONGEST_KEY, checked_key, new_key
+from producer.submit.prepare import Prepared
+
+router = APIRouter(prefix="/v1", tags=["broadcasts"])
+
+#: Rows that one page with a state looks through: a state is derived, not stored.
+_LOOKED_THROUGH: Final = 2_000
+
+
+@router.post(
+    "/broadcasts", status_code=201, response_model=answers.Submitted,
+    operation_id="submit",
+    summary="Submit a broadcast",
+    openapi_extra=openapi.takes(examples.SUBMIT, key=True),
+    responses=openapi.of_a_body(
+        409, 410, also={200: ("The same key and body were there before", answers.Submitted)}
+    ),
+)  # fmt: skip
+async def submit(request: Request, caller: Submitter) -> Response:
+    """Store a broadcast; a worker plans it and sends.
+
+    The same `Idempotency-Key` and body give the same broadcast, however often they come; another
+    body under the same key is refused with 409.
+    """
+    key = submitting.key_of(request)
+    value = await bodies.read_object(request)
+    done = await caller.parts.threads.run(submitting.submit, caller, value, key=key)
+    return _answered(caller, done)
+
+
+@router.put(
+    "/broadcasts/{broadcast_id}/audience", status_code=201, response_model=answers.Submitted,
+    operation_id="upload", summary="Upload the list of a broadcast",
+    openapi_extra=openapi.uploads(examples.LIST, *uploading.TYPES),
+    responses=openapi.of_a_body(
+        409, also={200: ("The same list was there before", answers.Submitted)}
+    ),
+)  # fmt: skip
+async def upload(request: Request, broadcast_id: str, caller: Submitter) -> Response:
+    """Store the list of a broadcast that was submitted with `{"upload": true}`, and start it.
+
+    The list is streamed, one OpenID a line or CSV with a column `openid`. Nothing is stored before
+    its last byte is there; one that was cut off or refused can be sent again.
+    """
+    return _answered(caller, await uploading.take(request, caller, broadcast_id))
+
+
+def _answered(caller: Caller, done: submitting.Told) -> Response:
+    answer = json_answers.broadcast(done.report) | {
+        "notices": notices(done.notices, caller.texts, key=KEY)
+    }
+    where = {"Location": f"/v1/broadcasts/{done.report.id}"}
+    return json_answers.as_json(answer, status=201 if done.created else 200, headers=where)
+
+
+@router.get(
+    "/broadcasts/{broadcast_id}", response_model=answers.Broadcast, operation_id="get_broadcast",
+    summary="Look at a broadcast",
+    responses=openapi.of_a_look(),
+)  # fmt: skip
+async def show(
+    broadcast_id: str,
+    caller: Reader,
+    *,
+    batch_after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
+    batch_limit: Annotated[
+        int, Query(ge=0, le=json_answers.MOST_BATCHES)
+    ] = json_answers.MOST_BATCHES,
+) -> Response:
+    """Return where a broadcast stands; its batches come in pages."""
+    report = await caller.parts.threads.run(_report, caller, broadcast_id)
+    return json_answers.as_json(json_answers.broadcast(report, after=batch_after, most=batch_limit))
+
+
+def _report(caller: Caller, broadcast_id: str) -> Report:
+    the_broadcast(caller, broadcast_id)
+    return broadcast_reports.report(caller.parts.engine, broadcast_id)
+
+
+@router.get(
+    "/broadcasts", response_model=answers.BroadcastList, operation_id="list_broadcasts",
+    summary="List broadcasts",
+    responses=openapi.of_a_look(),
+)  # fmt: skip
+async def listing(
+    caller: Reader,
+    *,
+    account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
+    state: Annotated[BroadcastState | None, Query()] = None,
+    key: Annotated[str | None, Query(max_length=LONGEST_KEY)] = None,
+    limit: lookups.Limit = 50,
+    cursor: lookups.Cursor = None,
+) -> Response:
+    """Return broadcasts, the newest first.
+
+    With `state` a page may have fewer than `limit`, even none: go on while `next` is not null.
+    """
+    before = lookups.place_of(cursor)
+    found, last = await caller.parts.threads.run(
+        _found, caller, account, state, key=None if key is None else _checked(key), before=before,
+        limit=limit,
+    )  # fmt: skip
+    each = [json_objects.in_a_list(report) for report in found]
+    follows = None if last is None else lookups.cursor_of(last.created_at, last.id)
+    return json_answers.as_json({"broadcasts": each, "next": follows})
+
+
+def _checked(key: str) -> str:
+    """Return a key that is looked for. Raises InputError, which names the parameter."""
+    try:
+        return checked_key(key)
+    except InputError as error:
+        refused = InputError(error.message_id, **{**error.facts, "field": "key"})
+    raise refused
+
+
+def _found(
+    caller: Caller,
+    account: str | None,
+    state: BroadcastState | None,
+    *,
+    key: str | None,
+    before: lookups.Place | None,
+    limit: int,
+) -> tuple[list[Report], Report | None]:
+    """Return a page, and its last row where more may follow."""
+    if account is not None:
+        the_account(caller, account, field="account")
+    found: list[Report] = []
+    looked_at = 0
+    most = limit + 1 if state is None else lookups.MOST
+    while True:
+        some = broadcast_reports.reports(
+            caller.parts.engine, account=account, accounts=caller.key.accounts, key=key,
+            before=before, most=most, awaited_only=True,
+        )  # fmt: skip
+        for report in some:
+            if len(found) == limit:
+                return found, found[-1]
+            if state is None or report.state is state:
+                found.append(report)
+        looked_at += len(some)
+        if len(some) < most:
+            return found, None
+        if looked_at >= _LOOKED_THROUGH:
+            return found, some[-1]
+        before = (some[-1].created_at, some[-1].id)
+
+
+@router.get(
+    "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, operation_id="audit",
+    summary="Audit a broadcast",
+    responses=openapi.of_a_look(409),
+)  # fmt: skip
+async def ask(broadcast_id: str, caller: Reader) -> Response:
+    """Ask the ledger whether the delivery promise holds for a broadcast."""
+    return json_answers.as_json(
+        await caller.parts.threads.readers.run(_audit, caller, broadcast_id)
+    )
+
+
+def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
+    the_broadcast(caller, broadcast_id)
+    parts = caller.parts
+    try:
+        done = audit_run.audit(parts.engine, broadcast_id, waits=parts.settings.rules().waits)
+    except ConflictError:
+        raise ProblemError(409, "error.api.uploading") from None
+    return {
+        "id": broadcast_id,
+        **done.figures(),
+        "findings": [
+            {
+                "check": one.found.check.value, "code": one.found.value, "account": one.account,
+                "broadcast": one.broadcast_id or None, "batch": one.n,
+                "means": caller.texts(f"audit.means.{one.found.check}"),
+                "facts": {
+                    name: utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact
+                    for name, fact in one.facts.items()
+                },
+            }
+            for one in done.findings
+        ],
+    }  # fmt: skip
+
+
+@router.post(
+    "/plans", response_model=answers.Plan, operation_id="plan",
+    summary="Try a broadcast, storing nothing",
+    openapi_extra=openapi.takes(examples.PLAN, key=False),
+    responses=openapi.of_a_body(409),
+)  # fmt: skip
+async def dry_run(request: Request, caller: Submitter) -> Response:
+    """Check a body as a submit does, and hold it against the account's day.
+
+    With an `Idempotency-Key` it also says what that key would find.
+    """
+    has_key = KEY in request.headers
+    key = submitting.key_of(request) if has_key else new_key()
+    value = await bodies.read_object(request)
+    return await json_answers.of(caller, _planned, value, key=key)
+
+
+def _planned(caller: Caller, value: dict[str, Any], *, key: str) -> dict[str, Any]:
+    prepared = submitting.plan(caller, value, key=key)
+    problem, proof = _problem(prepared), prepared.proof
+    estimate, figures, quota = prepared.estimate, prepared.figures, prepared.quota
+    return {
+        "fits": problem is None,
+        "problem": None if problem is None else refusal(problem.message, caller.texts, key=KEY),
+        "existing": prepared.existing,
+        "account": prepared.body.account.name,
+        "audience": {
+            "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
+            "planned": figures.planned,
+        },
+        "left_out": {} if estimate is None else dict(estimate.left_out),
+        "recipients": figures.planned if estimate is None else estimate.left,
+        "calls": figures.calls,
+        "days": None if proof is None else proof.days,
+        "quota": None if quota is None else {
+            "daily_limit": quota.daily_limit, "used": quota.used, "remain": quota.remain,
+        },
+        "starts_at": utc(prepared.starts),
+        "notices": notices(prepared.notices, caller.texts, key=KEY),
+    }  # fmt: skip
+
+
+def _problem(prepared: Prepared) -> PlanError | None:
+    if prepared.proof is None:
+        return None
+    try:
+        proof_module.refuse_what_does_not_fit(prepared.proof)
+    except PlanError as error:
+        return error
+    return None

@@ -1,0 +1,191 @@
+"""Words on a broadcast: pause, resume, cancel, retry, resolve. Each may be said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import ConfigDict, Field
+from starlette.responses import Response
+
+from broadcast.errors import BroadcastError, InputError
+from broadcast.rules.calls.attempts import LARGEST_MSG_ID
+from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.reports import Report
+from broadcast.rules.states import Phase
+from broadcast.views.job_words import question
+from entrypoints.http import answers, bodies, examples, json_answers, openapi, problems
+from entrypoints.http.caller import Caller, Controller
+from entrypoints.http.lookups import account_of, the_broadcast
+from entrypoints.http.problems import ProblemError
+from models.ledger.outcomes import resolves
+from models.ledger.steer import operator, retries
+from models.ledger.views import broadcast_reports
+from producer import steer
+from producer.request.shape import WHOLE
+
+router = APIRouter(prefix="/v1", tags=["controls"])
+
+_LONGEST_WHY = 1_000
+
+
+class Word(bodies.Body):
+    """What is done to a broadcast or an account, and why."""
+
+    why: Annotated[str, Field(max_length=_LONGEST_WHY)] | None = Field(
+        None, description="kept in the history, in one line"
+    )
+
+
+class Verdict(Word):
+    """Was a batch in doubt sent?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"sent": {"const": False}}},
+            "then": {"properties": {"msg_id": {"type": "null"}}},
+        }
+    )
+
+    batch: Annotated[int, Field(ge=1, le=2**31 - 1, description="its `n` in `batch_list`"), WHOLE]
+    sent: bool
+    msg_id: Annotated[int, Field(ge=1, le=LARGEST_MSG_ID), WHOLE] | None = Field(
+        None, description="with `sent`: the job that WeChat's console shows"
+    )
+
+
+#: What a control does: the caller, the broadcast before it, the word; whether anything changed.
+Act = Callable[[Caller, Report, Word], bool]
+
+_RESPONSES: dict[int | str, dict[str, Any]] = openapi.of_a_body(409)
+
+
+async def _carry_out(request: Request, caller: Caller, broadcast_id: str, *, act: Act) -> Response:
+    word = bodies.read_form(Word, await bodies.read_object(request, optional=True))
+    return await _done(caller, broadcast_id, act=act, word=word)
+
+
+async def _done(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> Response:
+    report, changed = await caller.parts.threads.run(
+        _acted, caller, broadcast_id, act=act, word=word
+    )
+    return json_answers.as_json(json_answers.broadcast(report) | {"changed": changed})
+
+
+def _acted(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> tuple[Report, bool]:
+    the_broadcast(caller, broadcast_id)
+    engine = caller.parts.engine
+    report = broadcast_reports.report(engine, broadcast_id)
+    if report.phase is Phase.UPLOADING and act is not _cancel:
+        raise ProblemError(409, "error.api.uploading")
+    try:
+        changed = act(caller, report, word)
+    except InputError as error:
+        # The request is well formed; it is how the broadcast stands that refuses it.
+        raise problems.problem_of(error, refused=409) from None
+    after = broadcast_reports.report(engine, broadcast_id)
+    steer.wake(caller.parts.waker, after)
+    return after, changed
+
+
+def why(word: Word) -> str | None:
+    """Return a caller's words as they are kept."""
+    return steer.in_one_line(word.why)
+
+
+def _route(name: str, act: Act, summary: str) -> None:
+    @router.post(
+        f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
+        operation_id=name, summary=summary,
+        openapi_extra=openapi.takes(examples.word(name), form=Word),
+        responses=_RESPONSES,
+    )  # fmt: skip
+    async def control(request: Request, broadcast_id: str, caller: Controller) -> Response:
+        return await _carry_out(request, caller, broadcast_id, act=act)
+
+    control.__doc__ = summary
+
+
+def _pause(caller: Caller, report: Report, word: Word) -> bool:
+    return operator.pause(caller.parts.engine, report.id, who=caller.who, why=why(word))
+
+
+def _cancel(caller: Caller, report: Report, word: Word) -> bool:
+    return operator.cancel(caller.parts.engine, report.id, who=caller.who, why=why(word))
+
+
+def _resume(caller: Caller, report: Report, word: Word) -> bool:
+    parts = caller.parts
+    return steer.resume(
+        parts.engine, report, settings=parts.settings, quota=parts.quota, who=caller.who,
+        why=why(word),
+    )  # fmt: skip
+
+
+def _retry(caller: Caller, report: Report, word: Word) -> bool:
+    parts, waits = caller.parts, caller.parts.settings.rules().waits
+    parts.outside.heed_followers(report.account)
+    # As the command without a terminal: only a person may say that it goes out all the same.
+    against = steer.look_at_called_again(parts.engine, report, waits=waits)
+    if asked := question(report, ended=against.ended, forgotten=against.forgotten):
+        raise InputError(f"error.{asked.id}", **asked.facts)
+    again = steer.by_retry(parts.engine, report)
+    steer.refuse_reached(parts.engine, report, again, command="retry")
+    done = retries.retry(parts.engine, report.id, who=caller.who, why=why(word), waits=waits)
+    return bool(done.of(RetryVerdict.AGAIN))
+
+
+_route("pause", _pause, "Start no new call of a broadcast")
+_route("resume", _resume, "Open a pause or a hold; the rest is proved against the day again")
+_route("cancel", _cancel, "Never call the rest of a broadcast; a list to come is not taken")
+_route("retry", _retry, "Call again what WeChat refused for a reason that may pass")
+
+
+@router.post(
+    "/broadcasts/{broadcast_id}/resolve", response_model=answers.Controlled,
+    operation_id="resolve", summary="Say whether a batch in doubt was sent",
+    openapi_extra=openapi.takes(examples.VERDICT, form=Verdict), responses=_RESPONSES,
+)  # fmt: skip
+async def resolve(request: Request, broadcast_id: str, caller: Controller) -> Response:
+    """Close a batch in doubt by an operator's verdict.
+
+    `"sent": false` closes it as refused; only a retry sends it again.
+    """
+    verdict = bodies.read_form(Verdict, await bodies.read_object(request))
+    if verdict.msg_id is not None and not verdict.sent:
+        raise ProblemError(422, "error.api.msg_id_not_sent", field="msg_id")
+    return await _done(caller, broadcast_id, act=_resolve, word=verdict)
+
+
+def _resolve(caller: Caller, report: Report, word: Word) -> bool:
+    assert isinstance(word, Verdict)
+    if word.batch not in {line.n for line in report.batch_list}:
+        raise ProblemError(422, "error.api.no_batch", field="batch", n=word.batch)
+    done = resolves.resolve(
+        caller.parts.engine, report.id, word.batch, verdict=_verdict(caller, report, word),
+        who=caller.who, why=why(word), rules=caller.parts.settings.rules(),
+    )  # fmt: skip
+    return done.changed
+
+
+def _verdict(caller: Caller, report: Report, word: Verdict) -> OperatorVerdict:
+    """Return the verdict, with what WeChat says of its msg_id where it can be asked.
+
+    Raises InputError for one that WeChat does not know: it would stand for a job that is none.
+    """
+    if not word.sent:
+        return NotSent()
+    said, account = Sent(word.msg_id), account_of(caller, report.account)
+    if word.msg_id is None or account is None:
+        return said
+    try:
+        status = caller.parts.outside.status_of_job(account, word.msg_id)
+    except BroadcastError:
+        # WeChat is away: the word of a person counts without it.
+        return said
+    if status is None:
+        raise InputError("error.resolve.denied", msg_id=word.msg_id, id=report.id)
+    return replace(said, msg_status=status)

@@ -1,0 +1,237 @@
+"""Dead letters: messages of other programs that became no broadcast."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from broadcast import errors
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.rules.accounts import NAME
+from broadcast.rules.api_keys import Scope
+from broadcast.rules.dead_letters import KeptLetter, LetterState
+from broadcast.views.json_objects import body_of, letter_object
+from broadcast.views.program_words import refusal
+from entrypoints.http import answers, bodies, examples, json_answers, lookups, openapi, submitting
+from entrypoints.http.bodies import Nothing
+from entrypoints.http.caller import Caller, Controller, Reader
+from entrypoints.http.problems import ProblemError
+from models.ledger.boxes import dead_letters as reading
+from producer.request import door, incoming
+from producer.request.shape import LONGEST_ACCOUNT, Yes
+
+router = APIRouter(prefix="/v1", tags=["dead letters"])
+
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
+_FORBIDDEN: Final = 403
+
+
+@router.get(
+    "/dead-letters", response_model=answers.DeadLetterList, operation_id="list_dead_letters",
+    summary="List dead letters",
+    responses=openapi.of_a_look(),
+)  # fmt: skip
+async def listing(
+    caller: Reader,
+    *,
+    account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
+    closed: bool = False,
+    limit: lookups.Limit = 50,
+    cursor: lookups.Cursor = None,
+) -> Response:
+    """Return dead letters, the newest first; `closed` adds those that were sent or dropped.
+
+    One that comes again is the newest; one that names no account is shown to keys of all accounts.
+    """
+    before = lookups.place_of(cursor)
+    found = await caller.parts.threads.run(
+        _listed, caller, state=None if closed else LetterState.DEAD,
+        accounts=_accounts(caller, account), before=before, most=limit + 1,
+    )  # fmt: skip
+    each = [_as_object(caller, one) for one in found[:limit]]
+    last = found[limit - 1] if len(found) > limit else None
+    follows = None if last is None else lookups.cursor_of(last.last_at, last.id)
+    return json_answers.as_json({"dead_letters": each, "next": follows})
+
+
+def _listed(caller: Caller, **which: Any) -> Sequence[KeptLetter]:  # noqa: ANN401 - of newest
+    _settle(caller)
+    return reading.newest(caller.parts.engine, **which)
+
+
+def _settle(caller: Caller, letter_id: str | None = None) -> None:
+    """Close the letters that wait, or one of them, whose message is a broadcast after all."""
+    engine = caller.parts.engine
+    door.settle_letters(engine, caller.parts.settings, reading.possibly_sent(engine, letter_id))
+
+
+def _accounts(caller: Caller, account: str | None) -> Collection[str] | None:
+    """Return whose letters are meant; None: everybody's. Raises ProblemError."""
+    if account is None:
+        return caller.key.accounts
+    # A letter may name an account that nobody has.
+    if NAME.match(account) and caller.key.may_use(account):
+        return [account]
+    raise ProblemError(404, "error.api.no_account", field="account")
+
+
+def _as_object(caller: Caller, one: KeptLetter) -> dict[str, Any]:
+    # It was refused by a worker, which knows every account.
+    return letter_object(replace(one, reason=submitting.for_key(caller, one.reason)), caller.texts)
+
+
+def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
+    # One that names no account is everybody's, so nobody's who is limited.
+    return caller.key.accounts is None or one.account in caller.key.accounts
+
+
+@router.get(
+    "/dead-letters/{letter_id}", response_model=answers.DeadLetter, operation_id="get_dead_letter",
+    summary="Look at a dead letter",
+    responses=openapi.of_a_look(),
+)  # fmt: skip
+async def show(letter_id: str, caller: Reader) -> Response:
+    """Return a dead letter and what it asked for."""
+    one, body = await caller.parts.threads.run(_settled, caller, letter_id)
+    return json_answers.as_json(_as_object(caller, one) | {"body": body_of(body)})
+
+
+def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
+    if _ID.match(letter_id):
+        try:
+            one, body = reading.one(caller.parts.engine, letter_id)
+        except (UnknownIdError, InputError):
+            pass
+        else:
+            # A part of an id is for persons.
+            if one.id == letter_id and _is_theirs(caller, one):
+                return one, body
+    raise ProblemError(404, "error.api.no_dead_letter")
+
+
+def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
+    _letter(caller, letter_id)
+    _settle(caller, letter_id)
+    return _letter(caller, letter_id)
+
+
+@router.post(
+    "/dead-letters/{letter_id}/retry", response_model=answers.DeadLetterInAList,
+    operation_id="retry_dead_letter",
+    summary="Submit a dead letter again",
+    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+    responses=openapi.of_a_body(409),
+)  # fmt: skip
+async def retry(request: Request, letter_id: str, caller: Controller) -> Response:
+    """Submit a dead letter again as it is, under its own key.
+
+    One that is still bad is refused with 409, with the wrong `field`, and stays. The key also needs
+    the scope `submit`.
+    """
+    caller.needs(Scope.SUBMIT)
+    bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
+    return await json_answers.of(caller, _sent, letter_id)
+
+
+def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
+    engine = caller.parts.engine
+    one, body = _letter(caller, letter_id)
+    _refuse_closed(one)
+    if one.is_cut:
+        raise ProblemError(409, "error.dead.cut", id=one.id)
+    if not reading.take(engine, one.id):
+        raise ProblemError(409, "error.dead.is_tried", id=one.id)
+    try:
+        return _submitted(caller, one, body)
+    finally:
+        reading.free(engine, one.id)
+
+
+def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
+    engine = caller.parts.engine
+    try:
+        found = incoming.parse_text(body)
+        done = submitting.submit_parsed(caller, found.request, key=found.key)
+    except (InputError, ProblemError) as error:
+        if isinstance(error, ProblemError) and error.status == _FORBIDDEN:
+            # Of the key, not of the letter.
+            raise
+        reading.still_dead(engine, one.id, error.message)
+        reason = refusal(error.message, caller.texts)
+        # As the letter has it: its key is a member, and no header of this request.
+        field = errors.field_of(error.message)
+        problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason, field=field)
+    else:
+        reading.sent(engine, one.id, done.id, who=caller.who)
+        return _as_object(caller, reading.one(engine, one.id)[0])
+    raise problem
+
+
+class DropAll(bodies.Body):
+    """Which dead letters are put aside: all that wait."""
+
+    all: Yes
+    account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = Field(
+        None, description="those of this account alone"
+    )
+
+
+@router.post(
+    "/dead-letters/drop", response_model=answers.Dropped, operation_id="drop_dead_letters",
+    summary="Put all dead letters aside",
+    openapi_extra=openapi.takes(examples.DROP_ALL, form=DropAll),
+    responses=openapi.of_a_body(),
+)  # fmt: skip
+async def drop_all(request: Request, caller: Controller) -> Response:
+    """Put aside all dead letters that the key may see and that wait: nobody wants them sent.
+
+    One that is being retried is left.
+    """
+    asked = bodies.read_form(DropAll, await bodies.read_object(request))
+    accounts = _accounts(caller, asked.account)
+    return await json_answers.of(caller, _all_dropped, accounts)
+
+
+def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
+    _settle(caller)
+    engine = caller.parts.engine
+    _, moment = reading.waiting(engine, accounts)
+    dropped = reading.drop_all(engine, who=caller.who, until=moment, accounts=accounts)
+    left, _ = reading.waiting(engine, accounts)
+    return {"dropped": dropped, "left": left}
+
+
+@router.post(
+    "/dead-letters/{letter_id}/drop", response_model=answers.DeadLetterInAList,
+    operation_id="drop_dead_letter",
+    summary="Put a dead letter aside",
+    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+    responses=openapi.of_a_body(409),
+)  # fmt: skip
+async def drop(request: Request, letter_id: str, caller: Controller) -> Response:
+    """Put a dead letter aside: nobody wants it sent."""
+    bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
+    return await json_answers.of(caller, _dropped, letter_id)
+
+
+def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
+    engine = caller.parts.engine
+    one, _ = _settled(caller, letter_id)
+    _refuse_closed(one)
+    if not reading.drop(engine, one.id, who=caller.who):
+        raise ProblemError(409, "error.dead.is_tried", id=one.id)
+    return _as_object(caller, reading.one(engine, one.id)[0])
+
+
+def _refuse_closed(one: KeptLetter) -> None:
+    match one.state:
+        case LetterState.SENT:
+            raise ProblemError(409, "error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
+        case LetterState.DROPPED:
+            raise ProblemError(409, "error.dead.is_dropped", id=one.id)

@@ -1,0 +1,118 @@
+"""Webhooks: what was delivered, what was not, and what is to be delivered once more."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
+from broadcast.views.json_objects import webhook_object
+from broadcast.views.objects import Webhook, WebhookState
+from entrypoints.http import answers, bodies, examples, json_answers, lookups, openapi
+from entrypoints.http.bodies import Nothing
+from entrypoints.http.caller import Caller, Controller, Reader
+from entrypoints.http.lookups import the_account
+from entrypoints.http.problems import ProblemError
+from models.ledger.boxes import webhooks as ledger
+from models.ledger.boxes import webhooks as reading
+from producer.request.shape import LONGEST_ACCOUNT
+
+router = APIRouter(prefix="/v1", tags=["webhooks"])
+
+_ID: Final = re.compile(r"[A-Za-z0-9-]{1,52}\Z")
+_NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
+
+
+@router.get(
+    "/webhooks", response_model=answers.WebhookList, operation_id="list_webhooks",
+    summary="List webhooks",
+    responses=openapi.of_a_look(),
+)  # fmt: skip
+async def listing(
+    caller: Reader,
+    *,
+    account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
+    delivered: bool = False,
+    limit: lookups.Limit = 50,
+    cursor: lookups.Cursor = None,
+) -> Response:
+    """Return what is not delivered, the newest first; `delivered` adds what is."""
+    before = lookups.number_of(cursor)
+    found = await caller.parts.threads.run(
+        _found, caller, account,
+        states=tuple(WebhookState) if delivered else _NOT_DELIVERED, before=before, most=limit + 1,
+    )  # fmt: skip
+    each = [_told(caller, one) for _, one in found[:limit]]
+    row, last = found[limit - 1] if len(found) > limit else (None, None)
+    follows = None if last is None else lookups.cursor_of(last.created_at, str(row))
+    return json_answers.as_json({"webhooks": each, "next": follows})
+
+
+def _found(
+    caller: Caller,
+    account: str | None,
+    *,
+    states: Sequence[WebhookState],
+    before: int | None,
+    most: int,
+) -> Sequence[tuple[int, Webhook]]:
+    if account is not None:
+        the_account(caller, account, field="account")
+    accounts = caller.key.accounts if account is None else [account]
+    return reading.page(
+        caller.parts.engine, states=states, accounts=accounts, before=before, most=most
+    )
+
+
+def _told(caller: Caller, one: Webhook) -> dict[str, Any]:
+    return webhook_object(one, caller.texts, waits=caller.parts.settings.rules().waits)
+
+
+@router.get(
+    "/webhooks/{webhook_id}", response_model=answers.Webhook, operation_id="get_webhook",
+    summary="Look at a webhook",
+    responses=openapi.of_a_look(),
+)  # fmt: skip
+async def show(webhook_id: str, caller: Reader) -> Response:
+    """Return what became of an event."""
+    return json_answers.as_json(
+        _told(caller, await caller.parts.threads.run(_theirs, caller, webhook_id))
+    )
+
+
+def _theirs(caller: Caller, webhook_id: str) -> Webhook:
+    if _ID.match(webhook_id):
+        with contextlib.suppress(UnknownIdError, InputError):
+            one = reading.one_webhook(caller.parts.engine, webhook_id)
+            # A part of an id is for persons.
+            if one.id == webhook_id and caller.key.may_use(one.account):
+                return one
+    raise ProblemError(404, "error.api.no_webhook")
+
+
+@router.post(
+    "/webhooks/{webhook_id}/retry", response_model=answers.Webhook, operation_id="retry_webhook",
+    summary="Deliver a webhook again",
+    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+    responses=openapi.of_a_body(),
+)  # fmt: skip
+async def retry(request: Request, webhook_id: str, caller: Controller) -> Response:
+    """Have an event delivered from now on, as on its first day; also one that was delivered."""
+    bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
+    return json_answers.as_json(
+        _told(caller, await caller.parts.threads.run(_again, caller, webhook_id))
+    )
+
+
+def _again(caller: Caller, webhook_id: str) -> Webhook:
+    one = _theirs(caller, webhook_id)
+    ledger.again(caller.parts.engine, [(one.broadcast_id, one.version)])
+    # Where the broker is away, the next sweep has it delivered.
+    with contextlib.suppress(BrokerAwayError):
+        caller.parts.waker.wake_for_webhooks()
+    return _theirs(caller, webhook_id)

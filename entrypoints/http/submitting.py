@@ -1,0 +1,151 @@
+"""Submits and dry runs: what the door for programs does, for a caller with a key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from fastapi import Request as HTTPRequest
+
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.api_keys import Scope
+from broadcast.rules.reports import OperatorActions, Report
+from entrypoints.http.caller import Caller
+from entrypoints.http.problems import KEY, ProblemError
+from models.ledger.views import broadcast_reports
+from producer.request import shape
+from producer.request.door import Door
+from producer.request.shape import ListToCome, Request, ToAll
+from producer.submit.order import checked_key
+from producer.submit.prepare import Prepared
+from producer.submit.store import Submitted
+
+_ARTICLES: Final = "mpnews"
+#: What names another broadcast, or the ids that are near: of whichever account.
+_NAMES_OTHERS: Final = frozenset({
+    "error.exclude.other_account", "error.broadcast.unknown", "error.broadcast.unknown_near",
+})  # fmt: skip
+_UNSEEN: Final = Message("error.api.no_such_exclusion", field="exclude")
+
+
+@frozen
+class Told:
+    """What a submit is answered with."""
+
+    report: Report
+    created: bool
+    notices: tuple[Message, ...]
+
+
+def key_of(request: HTTPRequest) -> str:
+    """Return the idempotency key of a request. Raises ProblemError, InputError."""
+    given = request.headers.getlist(KEY)
+    if not given:
+        raise ProblemError(422, "error.api.no_idempotency_key", field=KEY)
+    if len(given) > 1:
+        raise ProblemError(422, "error.api.parameter_twice", field=KEY)
+    try:
+        # Headers are read as Latin-1; whoever writes Chinese into one writes UTF-8.
+        return checked_key(given[0].encode("latin-1").decode().strip())
+    except UnicodeDecodeError:
+        raise ProblemError(422, "error.key.unprintable", field=KEY) from None
+
+
+def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
+    """Store what a body asks for; the same key and body give the same broadcast.
+
+    Raises ProblemError and what :meth:`Door.submit` raises.
+    """
+    request = _permitted(caller, shape.parse(value))
+    if isinstance(request.audience, ListToCome):
+        return _reserved(caller, request, key=key)
+    made = _submitted(caller, request, key=key)
+    try:
+        report = _after(caller, made)
+    except UnknownIdError:
+        raise _removed(made.id) from None
+    return Told(report=report, created=made.created, notices=made.notices)
+
+
+def _after(caller: Caller, made: Submitted) -> Report:
+    """Return a broadcast as it stands after its submit; a new one has no batches and no actions."""
+    engine = caller.parts.engine
+    if made.created:
+        short = made.report or broadcast_reports.report(engine, made.id, whole=False)
+        # Of articles the draft is looked up, too.
+        if short.msgtype != _ARTICLES:
+            return replace(short, operator_actions=OperatorActions(actions=(), earlier=0))
+    return broadcast_reports.report(engine, made.id)
+
+
+def _reserved(caller: Caller, request: Request, *, key: str) -> Told:
+    try:
+        broadcast_id, created = door(caller).reserve(request, key=key, who=caller.who)
+    except InputError as error:
+        raise _without_others(caller, error) from None
+    try:
+        report = broadcast_reports.report(caller.parts.engine, broadcast_id)
+    except UnknownIdError:
+        raise _removed(broadcast_id) from None
+    return Told(report=report, created=created, notices=())
+
+
+def _removed(broadcast_id: str) -> ProblemError:
+    """Return the answer for a key whose broadcast was pruned: it alone is left, and stays used."""
+    return ProblemError(410, "error.api.removed", id=broadcast_id)
+
+
+def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:
+    """Store what a request asks for. Raises as :func:`submit`."""
+    return _submitted(caller, _permitted(caller, request), key=key)
+
+
+def _submitted(caller: Caller, request: Request, *, key: str) -> Submitted:
+    try:
+        return door(caller).submit(request, key=key, who=caller.who)
+    except InputError as error:
+        raise _without_others(caller, error) from None
+
+
+def plan(caller: Caller, value: Mapping[str, Any], *, key: str) -> Prepared:
+    """Hold what a body asks for against the ledger and WeChat, and store nothing.
+
+    Raises as :func:`submit`.
+    """
+    request = _permitted(caller, shape.parse(value))
+    try:
+        return door(caller).plan(request, key=key, who=caller.who)
+    except InputError as error:
+        raise _without_others(caller, error) from None
+
+
+def _permitted(caller: Caller, request: Request) -> Request:
+    """Return a request with its account. Raises ProblemError where the key is not good for it."""
+    if isinstance(request.audience, ToAll):
+        caller.needs(Scope.TO_ALL)
+    return request.model_copy(update={"account": caller.account(request.account).name})
+
+
+def door(caller: Caller) -> Door:
+    """Return the door by which every program submits."""
+    parts = caller.parts
+    return Door(
+        settings=parts.settings, engine=parts.engine, quota=parts.quota, waker=parts.waker,
+        looks=parts.looks, reported=True,
+    )  # fmt: skip
+
+
+def _without_others(caller: Caller, error: InputError) -> InputError | ProblemError:
+    """Return a refusal that names no broadcast of accounts that the key is not good for."""
+    if for_key(caller, error.message) is not error.message:
+        return ProblemError(422, _UNSEEN.id, field="exclude")
+    return error
+
+
+def for_key(caller: Caller, reason: Message) -> Message:
+    """Return a reason as the key may read it: without broadcasts of accounts it is not good for."""
+    is_hidden = caller.key.accounts is not None and reason.id in _NAMES_OTHERS
+    return _UNSEEN if is_hidden else reason

@@ -1,0 +1,330 @@
+"""The audit: the delivery promise as questions to the ledger, all of them in one list.
+
+Everything is recounted from packed OpenIDs and attempts; stored totals are only compared. Each
+broadcast is read in one snapshot, so that workers may go on, and one after the other, so that
+memory holds one of them. The number of statements does not grow with its batches.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, func, or_, select, true
+from sqlalchemy.orm import aliased
+
+from broadcast.enums import recognised
+from broadcast.frozen import frozen
+from broadcast.names import EventKind
+from broadcast.rules.calls.outcomes import SAID_ACCEPTED
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.finish_events import Counts, ending
+from broadcast.rules.gates.liveness import STUCK
+from broadcast.rules.plan.chunk import ASKED
+from broadcast.rules.states import BatchState, Phase
+from models.accounts import AccountRow, Lane
+from models.batch_tables import AttemptRow, Batch, GateRow
+from models.box_tables import Finish
+from models.broadcast_tables import BroadcastRow, Reservation
+from models.engine import now
+from models.event import Event
+from models.ledger.audit import audited_calls, audited_lanes, audited_lists, sets
+from models.ledger.audit.case import (
+    AuditedBatch,
+    AuditedBroadcast,
+    AuditedGate,
+    AuditedLane,
+    Call,
+    Case,
+    Check,
+    Finding,
+    Found,
+    Lists,
+    Moved,
+)
+from models.ledger.lane import next_work
+from models.ledger.lists.uploads import GIVEN_UP_AFTER
+from models.ledger.rows import held_rows
+from models.ledger.rows.transaction import read, snapshot
+from models.ledger.rows.typed_rows import columns, every_row, first, one_row
+from models.ledger.submit import awaited_lists
+from models.recipients import Skipped
+
+#: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
+MOST_KEPT = 1_000
+#: What is asked of each broadcast, beside what shows while it is read. A lane is asked for its
+#: overlaps, and for what of calls, gates, stuck and clock is its own.
+_CHECKS: Sequence[Callable[[Case], Iterator[Finding]]] = (
+    sets.check_sets, sets.halves, audited_calls.msg_ids, audited_calls.check_finishes,
+    audited_calls.check_calls, sets.keys, sets.check_stops,
+    sets.gates, sets.moves, audited_lanes.check_stuck, sets.clock,
+)  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class Audit:
+    """What was audited and what was found."""
+
+    broadcasts: int = 0
+    openids: int = 0
+    batches: int = 0
+    calls: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    #: All that was found, kept or not.
+    counts: Counter[Check] = field(default_factory=Counter)
+
+    def add(self, finding: Finding) -> None:
+        """Count a finding, and keep it while there are not too many of its check."""
+        check = finding.found.check
+        self.counts[check] += 1
+        if self.counts[check] <= MOST_KEPT:
+            self.findings.append(finding)
+
+    def figures(self) -> dict[str, Any]:
+        """Return how much was audited, and each check with its count, for programs."""
+        audited = {
+            "broadcasts": self.broadcasts, "openids": self.openids, "batches": self.batches,
+            "calls": self.calls,
+        }  # fmt: skip
+        checks = {check.value: self.counts[check] for check in Check}
+        return {"ok": not self.counts, "audited": audited, "checks": checks}
+
+
+def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
+    """Audit one broadcast, and its account's lane around its calls.
+
+    Raises UnknownIdError, naming near ids, ConflictError where its list is still to come, and
+    DatabaseAwayError.
+    """
+    with read(engine) as connection:
+        account = connection.scalar(_PUBLISHED.where(BroadcastRow.id == broadcast_id))
+        if account is None:
+            raise held_rows.not_stored(connection, broadcast_id)
+    done = Audit()
+    _broadcast(engine, broadcast_id, waits, into=done)
+    _lane(engine, account, broadcast_id, into=done)
+    return done
+
+
+_PUBLISHED = select(BroadcastRow.account).where(BroadcastRow.phase != Phase.UPLOADING)
+
+
+def audit_all(engine: Engine, *, waits: Waits) -> Audit:
+    """Audit every published broadcast, every lane, and what uploads left behind."""
+    done = Audit()
+    with read(engine) as connection:
+        published = select(BroadcastRow.id).where(BroadcastRow.phase != Phase.UPLOADING)
+        ids = connection.scalars(published.order_by(BroadcastRow.id)).all()
+        accounts = connection.scalars(select(AccountRow.name).order_by(AccountRow.name)).all()
+    for broadcast_id in ids:
+        _broadcast(engine, broadcast_id, waits, into=done)
+    for account in accounts:
+        _lane(engine, account, None, into=done)
+    for finding in _uploads(engine):
+        done.add(finding)
+    return done
+
+
+def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) -> None:
+    with snapshot(engine) as connection:
+        case = load_case(connection, broadcast_id, waits)
+    if case is None:
+        # Pruned since its id was read.
+        return
+    into.broadcasts += 1
+    into.openids += case.lists.size(ASKED)
+    into.batches += len(case.batches)
+    into.calls += sum(len(batch.calls) for batch in case.batches)
+    for finding in chain(case.findings, *(check(case) for check in _CHECKS)):
+        into.add(finding)
+
+
+def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:
+    with snapshot(engine) as connection:
+        for finding in audited_lanes.check_lanes(connection, account, broadcast_id):
+            into.add(finding)
+
+
+def _uploads(engine: Engine) -> Iterator[Finding]:
+    """Yield uploads that died long ago: a sweep takes one of them away at a time.
+
+    One that was given up is cleared at once, and when that was is written nowhere: it is found when
+    it began long ago. What is left of a list is found when its broadcast was cancelled long ago.
+    """
+    with read(engine) as connection:
+        late = now(connection) - GIVEN_UP_AFTER - 10 * STUCK
+        since = func.coalesce(
+            BroadcastRow.uploading_at, BroadcastRow.finished_at, BroadcastRow.created_at
+        ).label("since")
+        rows = connection.execute(
+            select(BroadcastRow.id, BroadcastRow.account, BroadcastRow.uploading_at, since)
+            .where(or_(BroadcastRow.phase == Phase.UPLOADING, awaited_lists.HAS_A_REST))
+            .where(since < late)
+        ).all()
+    for row in rows:
+        yield Finding(
+            found=Found.GIVEN_UP if row.uploading_at is None else Found.UPLOAD,
+            account=row.account, broadcast_id=row.id, facts={"since": row.since},
+        )  # fmt: skip
+
+
+_NO_LISTS = Lists(sizes={}, marks={}, ranges={}, resolved=ASKED, digest="")
+
+
+def load_case(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None:
+    """Return everything about a published broadcast; None where it is not there any more."""
+    query = (
+        select(*columns(AuditedBroadcast, BroadcastRow, "appid"), AccountRow.appid)
+        .join(AccountRow, AccountRow.name == BroadcastRow.account)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING)
+    )
+    row = first(connection, query, AuditedBroadcast)
+    if row is None:
+        return None
+    lane = select(*columns(AuditedLane, Lane)).where(Lane.account == row.account)
+    moves = _moves(connection, broadcast_id)
+    batches = _batches(connection, broadcast_id, moves)
+    case = Case(
+        row=row, now=now(connection), waits=waits, lane=one_row(connection, lane, AuditedLane),
+        signs=next_work.signs_of_life(connection, row.account), gates=_gates(connection, row,
+        batches),
+        batches=batches, moves=moves[None], lists=_NO_LISTS,
+        skipped=_skipped(connection, broadcast_id), findings=(),
+    )  # fmt: skip
+    found = [*_held(connection, case), *_shared(connection, case)]
+    return audited_lists.read_lists(connection, replace(case, findings=found))
+
+
+@frozen
+class _Line:
+    """One line of the history."""
+
+    id: int
+    batch_id: int | None
+    detail: str
+
+
+def _moves(connection: Connection, broadcast_id: str) -> dict[int | None, list[Moved]]:
+    """Return the moves of each batch, and (None) those of several at once, oldest first."""
+    query = (
+        select(*columns(_Line, Event))
+        .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BATCH_MOVE)
+        .order_by(Event.id)
+    )
+    found: dict[int | None, list[Moved]] = defaultdict(list)
+    for line in every_row(connection, query, _Line):
+        detail = json.loads(line.detail)
+        old, new = (recognised(BatchState, detail[end]) for end in ("old", "new"))
+        found[line.batch_id].append(Moved(id=line.id, batch_id=line.batch_id, old=old, new=new))
+    return found
+
+
+def _batches(
+    connection: Connection, broadcast_id: str, moves: dict[int | None, list[Moved]]
+) -> list[AuditedBatch]:
+    calls: dict[int, list[Call]] = defaultdict(list)
+    made = (
+        select(*columns(Call, AttemptRow))
+        .join(Batch, Batch.id == AttemptRow.batch_id)
+        .where(Batch.broadcast_id == broadcast_id)
+        .order_by(AttemptRow.batch_id, AttemptRow.number)
+    )
+    for call in every_row(connection, made, Call):
+        calls[call.batch_id].append(call)
+    query = (
+        select(*columns(AuditedBatch, Batch, "calls", "moves", "event_status", "ended"))
+        .where(Batch.broadcast_id == broadcast_id)
+        .order_by(Batch.n)
+    )
+    events = _events(connection, broadcast_id)
+    return [
+        replace(
+            batch, calls=calls.get(batch.id, ()), moves=moves.get(batch.id, ()),
+            **events.get(batch.id, {}),
+        )
+        for batch in every_row(connection, query, AuditedBatch)
+    ]  # fmt: skip
+
+
+def _events(connection: Connection, broadcast_id: str) -> dict[int, dict[str, Any]]:
+    """Return what the finish event of each batch's job says, by the batch's id."""
+    rows = connection.execute(
+        select(Batch.id, Finish.status, Finish.sent)
+        .join(Finish, and_(Finish.account == Batch.account, Finish.msg_id == Batch.msg_id))
+        .where(Batch.broadcast_id == broadcast_id)
+    )
+    return {
+        batch_id: {"event_status": status, "ended": ending(status, Counts(sent=sent))}
+        for batch_id, status, sent in rows
+    }
+
+
+def _gates(
+    connection: Connection, row: AuditedBroadcast, batches: Sequence[AuditedBatch]
+) -> Sequence[AuditedGate]:
+    """Return its own gates, and its account's that stand or stood while its calls were made."""
+    counters = [call.gate_counter for batch in batches for call in batch.calls] or [0]
+    stood = and_(
+        GateRow.broadcast_id == "",
+        or_(
+            GateRow.opened_at.is_(None),
+            and_(
+                GateRow.closed_counter <= max(counters),
+                GateRow.opened_counter > min(counters),
+            ),
+        ),
+    )
+    query = (
+        select(*columns(AuditedGate, GateRow))
+        # An index finds both: the account's gates are few, those of its broadcasts many.
+        .where(GateRow.account == row.account, GateRow.broadcast_id.in_(["", row.id]))
+        .where(or_(GateRow.broadcast_id == row.id, stood))
+        .order_by(GateRow.id)
+    )
+    return every_row(connection, query, AuditedGate)
+
+
+def _skipped(connection: Connection, broadcast_id: str) -> dict[str, int]:
+    rows = connection.execute(
+        select(Skipped.reason, Skipped.count).where(Skipped.broadcast_id == broadcast_id)
+    )
+    return {reason: count for reason, count in rows}  # noqa: C416 - rows are not pairs to mypy
+
+
+def _held(connection: Connection, case: Case) -> Iterator[Finding]:
+    """Yield days of which it holds fewer than no calls, or any although it has ended."""
+    wrong = Reservation.calls != 0 if case.row.phase is Phase.ENDED else Reservation.calls < 0
+    query = select(Reservation.calls, Reservation.day).where(wrong)
+    for held in connection.execute(query.where(Reservation.broadcast_id == case.row.id)).mappings():
+        yield case.finding(Found.RESERVED, **held)
+
+
+def _shared(connection: Connection, case: Case) -> Iterator[Finding]:
+    """Yield the msg_ids of accepted batches that another batch of the account owns as well."""
+    other = aliased(Batch)
+    named = select(
+        Batch.n, other.msg_id, other.broadcast_id.label("owner"), other.n.label("other")
+    ).where(Batch.broadcast_id == case.row.id)
+    by_batch = named.join(
+        other,
+        and_(other.account == Batch.account, other.msg_id == Batch.msg_id, other.id != Batch.id),
+    )
+    by_reply = (
+        named.join(AttemptRow, AttemptRow.batch_id == Batch.id)
+        .join(
+            other,
+            and_(
+                other.account == AttemptRow.account, other.msg_id == AttemptRow.msg_id,
+                other.id != Batch.id,
+            ),
+        )
+        .where(Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]))
+        .where(AttemptRow.outcome.in_(SAID_ACCEPTED), AttemptRow.denied.is_not(true()))
+    )  # fmt: skip
+    for row in connection.execute(by_batch.union(by_reply)).mappings():
+        facts = dict(row)
+        yield case.finding(Found.SHARED_MSG_ID, facts.pop("n"), **facts)

@@ -1,0 +1,84 @@
+"""Keys of the HTTP API: made and revoked; what was revoked stays as a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, Engine, insert, select, update
+
+from broadcast.errors import UnknownIdError
+from broadcast.rules.api_keys import APIKey, Scope, StoredKey
+from models import types
+from models.accounts import APIKeyRow
+from models.engine import now
+from models.ledger.rows.transaction import read, write
+
+
+def add(engine: Engine, key: APIKey, *, who: str) -> str:
+    """Store what is kept of a key; return its id. Raises DatabaseAwayError."""
+
+    def work(connection: Connection) -> str:
+        key_id = _new_id(connection)
+        connection.execute(
+            insert(APIKeyRow).values(
+                id=key_id, name=key.name, scopes=joined(key.scopes),
+                accounts=None if key.accounts is None else joined(key.accounts),
+                digest=key.digest, created_at=now(connection), created_by=who,
+            )
+        )  # fmt: skip
+        return key_id
+
+    return write(engine, work)
+
+
+def _new_id(connection: Connection) -> str:
+    while True:
+        drawn = f"key-{types.drawn()}"
+        if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == drawn)) is None:
+            return drawn
+
+
+def revoke(engine: Engine, key_id: str, *, who: str) -> bool:
+    """Let a key be good no more; return False if it was revoked already. Raises UnknownIdError."""
+
+    def work(connection: Connection) -> bool:
+        if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == key_id)) is None:
+            raise UnknownIdError("error.api_keys.unknown", id=key_id)
+        done = connection.execute(
+            update(APIKeyRow)
+            .where(APIKeyRow.id == key_id, APIKeyRow.revoked_at.is_(None))
+            .values(revoked_at=now(connection), revoked_by=who)
+        )
+        return done.rowcount == 1
+
+    return write(engine, work)
+
+
+def joined(words: Iterable[str]) -> str:
+    """Return words as one column has them."""
+    return " ".join(sorted(words))
+
+
+def good(engine: Engine) -> Sequence[APIKey]:
+    """Return the keys that were not revoked. Raises DatabaseAwayError."""
+    return [one.key for one in stored(engine) if one.revoked_at is None]
+
+
+def stored(engine: Engine) -> Sequence[StoredKey]:
+    """Return every key, the newest first. Raises DatabaseAwayError."""
+    query = select(APIKeyRow.__table__).order_by(APIKeyRow.created_at.desc(), APIKeyRow.id)
+    with read(engine) as connection:
+        rows = connection.execute(query).mappings().all()
+    return [
+        StoredKey(
+            id=row["id"], created_at=row["created_at"], created_by=row["created_by"],
+            revoked_at=row["revoked_at"], revoked_by=row["revoked_by"],
+            key=APIKey(
+                name=row["name"], digest=row["digest"],
+                # One that only a newer release knows gives no right here.
+                scopes=frozenset(Scope(w) for w in row["scopes"].split() if w in set(Scope)),
+                accounts=None if row["accounts"] is None else frozenset(row["accounts"].split()),
+            ),
+        )
+        for row in rows
+    ]  # fmt: skip

@@ -1,0 +1,387 @@
+"""Dead letters: each body kept once, closed by a person or by a try that went well."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import logging
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    func,
+    insert,
+    not_,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from broadcast import stored_message
+from broadcast.errors import DatabaseAwayError, InputError, UnknownIdError
+from broadcast.message import Message
+from broadcast.rules import dead_letters
+from broadcast.rules.dead_letters import KeptLetter, Letter, LetterState
+from models import types
+from models.accounts import AccountRow
+from models.box_tables import DeadLetterRow
+from models.broadcast_tables import Submission
+from models.engine import now
+from models.ledger.rows import transaction
+from models.ledger.rows.transaction import read, write, write_new
+from models.ledger.rows.typed_rows import change, columns
+
+log = logging.getLogger(__name__)
+
+#: A try that died does not keep its letter for longer; one that lives is done sooner.
+TRIED_FOR: Final = timedelta(minutes=10)
+#: Rows of one transaction.
+_DROPPED_AT_ONCE: Final = 500
+_LONGEST_KEY: Final = 128
+_LONGEST_ACCOUNT: Final = 64
+
+
+def keep(engine: Engine, letter: Letter) -> str:
+    """Keep a letter, or count that it came again; return its id. Raises DatabaseAwayError.
+
+    One that was closed and comes again is dead again: somebody sent it once more. One that became a
+    broadcast is that broadcast still: a worker may have looked for its key before that.
+    """
+    # Another worker may take the same one meanwhile.
+    return write_new(engine, lambda connection: keep_in(connection, letter))
+
+
+def keep_in(connection: Connection, letter: Letter) -> str:
+    """Do the work of :func:`keep` inside a transaction, begun by ``write_new``.
+
+    Where too many are open, a further one is counted in the letter of its reason.
+    """
+    moment = now(connection)
+    there = _id_of(connection, letter)
+    if there is None and is_full_in(connection):
+        log.error("dead letters are full: one is counted, and not kept: %s", letter.reason)
+        letter = letter.one_of_many
+        there = _id_of(connection, letter)
+    if there is not None:
+        _came_again(connection, there, letter.reason)
+        return there
+    letter_id, body = f"dead-{types.dated(moment)}", letter.kept_body
+    connection.execute(
+        insert(DeadLetterRow).values(
+            id=letter_id, source=letter.source, digest=letter.digest, state=LetterState.DEAD,
+            key=_fitting(letter.key, _LONGEST_KEY),
+            account=_fitting(letter.account, _LONGEST_ACCOUNT),
+            body=body, characters=len(body), is_cut=letter.is_cut,
+            reason=stored_message.stored(letter.reason), times=1, first_at=moment, last_at=moment,
+        )
+    )  # fmt: skip
+    return letter_id
+
+
+def _id_of(connection: Connection, letter: Letter) -> str | None:
+    """Return the id of the letter that says the same, and hold its row."""
+    return connection.scalar(
+        select(DeadLetterRow.id)
+        .where(DeadLetterRow.source == letter.source, DeadLetterRow.digest == letter.digest)
+        .with_for_update()
+    )
+
+
+def _came_again(connection: Connection, letter_id: str, reason: Message) -> None:
+    values: dict[str, object] = {"times": DeadLetterRow.times + 1, "last_at": now(connection)}
+    if not is_sent(connection, letter_id):
+        values |= {
+            "state": LetterState.DEAD, "reason": stored_message.stored(reason),
+            "broadcast_id": None, "closed_at": None, "closed_by": None,
+        }  # fmt: skip
+    change(connection, DeadLetterRow, letter_id, **values)
+
+
+def _fitting(text: str | None, most: int) -> str | None:
+    return text if text is not None and len(text) <= most and text.isprintable() else None
+
+
+def take(engine: Engine, letter_id: str) -> bool:
+    """Take a letter to try it again, so that nobody puts it aside meanwhile; :func:`free` it then.
+
+    Returns False where it is being tried already, or was closed.
+    """
+    return _change(
+        engine, letter_id, which=_nobody_tries, values=lambda moment: {"tried_at": moment}
+    )
+
+
+def free(engine: Engine, letter_id: str) -> None:
+    """Let a letter be tried again or put aside; with the database away, :data:`TRIED_FOR` does."""
+    statement = update(DeadLetterRow).where(DeadLetterRow.id == letter_id).values(tried_at=None)
+    with contextlib.suppress(DatabaseAwayError):
+        write(engine, lambda connection: connection.execute(statement))
+
+
+def sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None:
+    """Note that a letter became a broadcast, even if it was put aside while a try took too long."""
+
+    def values(moment: datetime) -> dict[str, object]:
+        facts = {"broadcast_id": broadcast_id, "closed_at": moment, "closed_by": who}
+        return {"state": LetterState.SENT, **facts}
+
+    _change(engine, letter_id, which=lambda _: true(), values=values)
+
+
+def found_sent(engine: Engine, letter_id: str, broadcast_id: str) -> None:
+    """Note that the message of a letter that waits is a broadcast: nobody sent the letter."""
+
+    def values(moment: datetime) -> dict[str, object]:
+        return {"state": LetterState.SENT, "broadcast_id": broadcast_id, "closed_at": moment}
+
+    waits = DeadLetterRow.state == LetterState.DEAD
+    _change(engine, letter_id, which=lambda _: waits, values=values)
+
+
+def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
+    """Put a letter aside; return False if it was closed already, or is being tried again."""
+
+    def values(moment: datetime) -> dict[str, object]:
+        return {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
+
+    return _change(engine, letter_id, which=_nobody_tries, values=values)
+
+
+def drop_all(
+    engine: Engine, *, who: str, until: datetime, accounts: Collection[str] | None = None
+) -> int:
+    """Put all letters aside that came last by *until*, of *accounts* or of any; return how many.
+
+    One that is being tried again is left.
+    """
+    mine = [DeadLetterRow.last_at <= until]
+    if accounts is not None:
+        mine.append(DeadLetterRow.account.in_(accounts))
+
+    def work(connection: Connection) -> int:
+        moment = now(connection)
+        open_ones = select(DeadLetterRow.id).where(*mine, _nobody_tries(moment))
+        ids = connection.scalars(open_ones.limit(_DROPPED_AT_ONCE).with_for_update()).all()
+        if ids:
+            closed = {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
+            connection.execute(
+                update(DeadLetterRow).where(DeadLetterRow.id.in_(ids)).values(closed)
+            )
+        return len(ids)
+
+    dropped = 0
+    # In portions: nobody else writes while one is dropped.
+    while some := write(engine, work):
+        dropped += some
+    return dropped
+
+
+def _nobody_tries(moment: datetime) -> ColumnElement[bool]:
+    tried = DeadLetterRow.tried_at
+    free_again = or_(tried.is_(None), tried < moment - TRIED_FOR)
+    return and_(DeadLetterRow.state == LetterState.DEAD, free_again)
+
+
+def _change(
+    engine: Engine,
+    letter_id: str,
+    *,
+    which: Callable[[datetime], ColumnElement[bool]],
+    values: Callable[[datetime], dict[str, object]],
+) -> bool:
+    def work(connection: Connection) -> bool:
+        moment = now(connection)
+        changed = connection.execute(
+            update(DeadLetterRow)
+            .where(DeadLetterRow.id == letter_id, which(moment))
+            .values(values(moment))
+        )
+        return changed.rowcount == 1
+
+    return write(engine, work)
+
+
+def still_dead(engine: Engine, letter_id: str, reason: Message) -> None:
+    """Note why a letter that was tried again is still none that can be sent."""
+    write(
+        engine,
+        lambda connection: connection.execute(
+            update(DeadLetterRow)
+            .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
+            .values(reason=stored_message.stored(reason))
+        ),
+    )
+
+
+def forget(engine: Engine) -> int:
+    """Remove some letters that were closed long ago; return how many."""
+    return transaction.forget(
+        engine, DeadLetterRow, lambda moment: DeadLetterRow.closed_at < moment
+    )
+
+
+_COLUMNS: Final = columns(KeptLetter, DeadLetterRow)
+#: Ids that are named where a part fits several.
+_NAMED: Final = 5
+#: How many of the characters of an id that were drawn a part must hold: what is dropped or sent
+#: should not be hit by what all ids share, nor by chance.
+_SHORTEST_PART: Final = 4
+
+
+def newest(
+    engine: Engine,
+    *,
+    state: LetterState | None,
+    most: int,
+    accounts: Collection[str] | None = None,
+    before: tuple[datetime, str] | None = None,
+) -> Sequence[KeptLetter]:
+    """Return the letters in a state, or in any, that came last; one that came again came now.
+
+    Of *accounts* alone, those that came before *before*: a moment and an id.
+    """
+    query = select(*_COLUMNS).order_by(DeadLetterRow.last_at.desc(), DeadLetterRow.id.desc())
+    if state is not None:
+        query = query.where(DeadLetterRow.state == state)
+    if accounts is not None:
+        query = query.where(DeadLetterRow.account.in_(accounts))
+    if before is not None:
+        at, last = before
+        same = and_(DeadLetterRow.last_at == at, DeadLetterRow.id < last)
+        query = query.where(or_(DeadLetterRow.last_at < at, same))
+    with read(engine) as connection:
+        return [_kept(row) for row in connection.execute(query.limit(most)).mappings()]
+
+
+def count(engine: Engine, state: LetterState | None = LetterState.DEAD) -> int:
+    """Return how many letters are in a state, or in any; on the dead ones nobody has acted."""
+    query = select(func.count()).select_from(DeadLetterRow)
+    if state is not None:
+        query = query.where(DeadLetterRow.state == state)
+    with read(engine) as connection:
+        return connection.scalar(query) or 0
+
+
+def waiting(engine: Engine, accounts: Collection[str] | None = None) -> tuple[int, datetime]:
+    """Return on how many letters of *accounts*, or of any, nobody acted, and by which moment."""
+    query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
+    if accounts is not None:
+        query = query.where(DeadLetterRow.account.in_(accounts))
+    with read(engine) as connection:
+        # First: one that comes while they are counted is none of those a person is asked about.
+        moment = now(connection)
+        return connection.scalar(query.where(DeadLetterRow.last_at <= moment)) or 0, moment
+
+
+def possibly_sent(engine: Engine, letter_id: str | None = None) -> Sequence[str]:
+    """Return the letters that wait though their key was used, so that they may have been sent.
+
+    Without *letter_id* those are left out whose reason says that they were not.
+    """
+    which = _may_be_stored() if letter_id is None else DeadLetterRow.id == letter_id
+    its_account = or_(DeadLetterRow.account.is_(None), AccountRow.name == DeadLetterRow.account)
+    query = (
+        select(DeadLetterRow.id)
+        # By way of the accounts, as a letter need not name one.
+        .join(AccountRow, its_account)
+        .join(
+            Submission,
+            and_(Submission.account == AccountRow.name, Submission.key == DeadLetterRow.key),
+        )
+        .where(DeadLetterRow.state == LetterState.DEAD, DeadLetterRow.is_cut.is_(False))
+        .where(Submission.body_digest.is_not(None), which)
+        .distinct()
+    )
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def _may_be_stored() -> ColumnElement[bool]:
+    def begins(name: str) -> ColumnElement[bool]:
+        return DeadLetterRow.reason.startswith(stored_message.beginning(name), autoescape=True)
+
+    never = or_(*map(begins, dead_letters.NEVER_STORED))
+    return or_(not_(never), *map(begins, sorted(dead_letters.OF_SETTINGS)))
+
+
+def is_sent(connection: Connection, letter_id: str) -> bool:
+    """Return whether a letter was sent, and its key stands for that broadcast."""
+    query = (
+        select(DeadLetterRow.id)
+        .join(
+            Submission,
+            and_(
+                Submission.account.in_(select(AccountRow.name)),
+                Submission.key == DeadLetterRow.key,
+                Submission.broadcast_id == DeadLetterRow.broadcast_id,
+            ),
+        )
+        .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.SENT)
+    )
+    return connection.scalar(query) is not None
+
+
+def is_full(engine: Engine) -> bool:
+    """Return whether so many are open that no further one is kept whole."""
+    with read(engine) as connection:
+        return is_full_in(connection)
+
+
+def is_full_in(connection: Connection) -> bool:
+    """Do the work of :func:`is_full` inside a transaction."""
+    query = select(func.count(), func.coalesce(func.sum(DeadLetterRow.characters), 0))
+    count, characters = connection.execute(
+        query.where(DeadLetterRow.state == LetterState.DEAD)
+    ).one()
+    return dead_letters.is_full(count, int(characters))
+
+
+def one(engine: Engine, name: str) -> tuple[KeptLetter, str]:
+    """Return the letter whose id is, or contains, *name*, and its body.
+
+    Raises UnknownIdError, and InputError where *name* fits several.
+    """
+    with read(engine) as connection:
+        letter_id = _id(connection, name)
+        row = connection.execute(
+            select(*_COLUMNS, DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
+        ).mappings().one()  # fmt: skip
+        return _kept({name: row[name] for name in row if name != "body"}), row["body"]
+
+
+def _id(connection: Connection, name: str) -> str:
+    holds = func.lower(DeadLetterRow.id).contains(name.lower(), autoescape=True)
+    newest_first = DeadLetterRow.first_at.desc()
+    found = connection.scalars(
+        select(DeadLetterRow.id).where(holds).order_by(newest_first).limit(_NAMED + 1)
+    ).all()
+    if name in found:
+        return name
+    if len(found) == 1:
+        if _drawn_in(name, found[0]) >= _SHORTEST_PART:
+            return found[0]
+        raise UnknownIdError("error.dead.unknown_near", id=name, near=found[0])
+    if len(found) > 1:
+        raise InputError("error.dead.several", part=name, ids=", ".join(found[:_NAMED]))
+    known = connection.scalars(select(DeadLetterRow.id).order_by(newest_first).limit(500)).all()
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    if near:
+        raise UnknownIdError("error.dead.unknown_near", id=name, near=", ".join(near))
+    raise UnknownIdError("error.dead.unknown", id=name)
+
+
+def _drawn_in(part: str, letter_id: str) -> int:
+    """Return how many of the drawn characters of an id stand in a part of it."""
+    end = letter_id.lower().rindex(part.lower()) + len(part)
+    return min(len(part), end - (len(letter_id) - types.LENGTH))
+
+
+def _kept(row: object) -> KeptLetter:
+    values = dict(row)  # type: ignore[call-overload] # a mapping of SQLAlchemy's
+    return KeptLetter(**{**values, "reason": stored_message.parse(values["reason"])})

@@ -1,0 +1,239 @@
+"""What is on its way to a worker: requests in an app's outbox, messages in a queue.
+
+An app writes requests in its own transaction, and workers submit them. Whatever is there and
+committed is due: no number and no moment says up to where it was read, so that a transaction which
+commits late is not passed over. A row that is submitted twice is one broadcast all the same, by its
+key; so a worker that takes a row holds no lock on it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import field
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+
+from broadcast.frozen import frozen
+from broadcast.rules.dead_letters import Letter
+from models.accounts import AccountRow
+from models.base import Base
+from models.box_tables import OutboxRow, QueueRow
+from models.engine import database_now, now
+from models.ledger.boxes import dead_letters
+from models.ledger.rows.transaction import read, write, write_new
+from models.ledger.rows.typed_rows import columns, first
+
+#: A worker that took a row and died leaves it to the others after this.
+TAKEN_FOR: Final = timedelta(seconds=30)
+#: So long a request waits, once seen, for a worker that has its account, where the ledger does not
+#: know the account either: to replace all workers may take minutes.
+STRAY_AFTER: Final = timedelta(minutes=10)
+#: Not the class: a session may find its engines by classes, of which it knows its own.
+_TABLE: Final = Base.metadata.tables[OutboxRow.__tablename__]
+
+
+class AppTransaction(Protocol):
+    """The app's own: a SQLAlchemy ``Session`` or ``Connection``."""
+
+    def execute(self, statement: Executable, /) -> Any:  # noqa: ANN401 - each has its own result
+        """Run one statement."""
+
+
+@frozen
+class Posted:
+    """A request that a worker has taken."""
+
+    id: str
+    who: str
+    created_at: datetime
+    body: str = field(repr=False)
+
+
+def post(transaction: AppTransaction, *, body: str, account: str | None, who: str) -> None:
+    """Write a request; it counts if and when *transaction* is committed."""
+    transaction.execute(
+        insert(_TABLE).values(
+            id=secrets.token_hex(16), account=account, who=who, body=body,
+            created_at=database_now(), tries=0,
+        )
+    )  # fmt: skip
+
+
+def any_due(engine: Engine, *, accounts: Collection[str] | None = None) -> bool:
+    """Return whether a request waits for whoever has *accounts*; None: for anybody."""
+    if accounts is not None:
+        return bool(due(engine, accounts=accounts, most=1))
+    with read(engine) as connection:
+        query = select(OutboxRow.id).where(_is_free(now(connection))).limit(1)
+        return connection.scalar(query) is not None
+
+
+def any_elsewhere(engine: Engine, *, accounts: Collection[str], most: int) -> bool:
+    """Return whether a request waits for workers with other accounts than *accounts*.
+
+    Up to *most* that are new are noted as seen.
+    """
+    with read(engine) as connection:
+        others = select(OutboxRow.id).where(_is_free(now(connection)), _is_of_others(accounts))
+        found = connection.scalar(others.limit(1)) is not None
+        unseen = connection.scalars(others.where(OutboxRow.seen_at.is_(None)).limit(most)).all()
+    if unseen:
+        write(engine, lambda connection: _see(connection, unseen))
+    return found
+
+
+def _see(connection: Connection, row_ids: Sequence[str]) -> None:
+    # By their ids: a search that locks would wait for what apps have not committed yet.
+    connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id.in_(row_ids), OutboxRow.seen_at.is_(None))
+        .values(seen_at=now(connection))
+    )
+
+
+def due(engine: Engine, *, accounts: Collection[str], most: int) -> Sequence[str]:
+    """Return requests for whoever has *accounts*, those first that were tried least.
+
+    Also those that nobody will take, which are to be refused.
+    """
+    with read(engine) as connection:
+        moment = now(connection)
+        return connection.scalars(
+            select(OutboxRow.id)
+            .where(_is_free(moment), or_(_is_of(accounts), _is_stray(moment)))
+            .order_by(OutboxRow.tries, OutboxRow.created_at)
+            .limit(most)
+        ).all()
+
+
+def _is_free(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody took it of late; the database's clock may be set back."""
+    taken = OutboxRow.taken_at
+    return or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
+
+
+def _is_of(accounts: Collection[str]) -> ColumnElement[bool]:
+    named = OutboxRow.account.in_(list(accounts))
+    # Who has one account takes what names none.
+    return or_(named, OutboxRow.account.is_(None)) if len(accounts) == 1 else named
+
+
+def _is_of_others(accounts: Collection[str]) -> ColumnElement[bool]:
+    named = OutboxRow.account.not_in(list(accounts))
+    return named if len(accounts) == 1 else or_(named, OutboxRow.account.is_(None))
+
+
+def _is_stray(moment: datetime) -> ColumnElement[bool]:
+    known = select(AccountRow.name)
+    return and_(
+        OutboxRow.seen_at < moment - STRAY_AFTER,
+        or_(OutboxRow.account.is_(None), OutboxRow.account.not_in(known)),
+    )
+
+
+def take(engine: Engine, row_id: str) -> Posted | None:
+    """Keep a request from the other workers for a while; None where somebody else was quicker."""
+
+    def work(connection: Connection) -> Posted | None:
+        moment = now(connection)
+        taken = connection.execute(
+            update(OutboxRow)
+            .where(OutboxRow.id == row_id, _is_free(moment))
+            .values(taken_at=moment, tries=OutboxRow.tries + 1)
+        )
+        if not taken.rowcount:
+            return None
+        query = select(*columns(Posted, OutboxRow)).where(OutboxRow.id == row_id)
+        return first(connection, query, Posted)
+
+    return write(engine, work)
+
+
+def done(engine: Engine, row_id: str) -> None:
+    """Remove a request that is a broadcast now."""
+    write(engine, lambda connection: _remove(connection, row_id))
+
+
+def bury(engine: Engine, row_id: str, letter: Letter) -> str | None:
+    """Make a dead letter of a request; return its id, or None where another worker was quicker."""
+
+    def work(connection: Connection) -> str | None:
+        if not _remove(connection, row_id):
+            return None
+        return dead_letters.keep_in(connection, letter)
+
+    return write_new(engine, work)
+
+
+def _remove(connection: Connection, row_id: str) -> bool:
+    return connection.execute(delete(OutboxRow).where(OutboxRow.id == row_id)).rowcount == 1
+
+
+#: Workers need seconds.
+LONG: Final = timedelta(minutes=1)
+
+
+@frozen
+class Waiting:
+    """Requests that no worker has submitted for long."""
+
+    count: int
+    #: When the oldest was written.
+    since: datetime
+    now: datetime
+
+
+def waiting_long(engine: Engine) -> Waiting | None:
+    """Return what waits for long; None: nothing does."""
+    with read(engine) as connection:
+        moment = now(connection)
+        count, since = connection.execute(
+            select(func.count(), func.min(OutboxRow.created_at))
+            .where(OutboxRow.created_at < moment - LONG)
+        ).one()  # fmt: skip
+    return Waiting(count=count, since=since, now=moment) if count else None
+
+
+#: A moment that is newer than this is not written anew.
+QUEUE_FOUND_EMPTY_EVERY: Final = timedelta(seconds=5)
+
+
+def queue_empty_at(engine: Engine, broker: str, *, is_empty: Callable[[], bool]) -> datetime | None:
+    """Return a moment before which whatever is in the queue of *broker* now was not sent.
+
+    *is_empty* looks at the queue. None: nobody has found it empty yet. Raises OutOfReachError.
+    """
+    with read(engine) as connection:
+        # Before the look: however long that takes, the queue was empty no earlier than this.
+        moment = now(connection)
+        query = select(QueueRow.empty_at).where(QueueRow.broker == broker)
+        known = connection.scalar(query)
+    if not is_empty():
+        return known
+    # A database's clock may be set back.
+    if known is None or abs(moment - known) >= QUEUE_FOUND_EMPTY_EVERY:
+        write_new(engine, lambda connection: _keep_queue_empty_at(connection, broker, moment))
+    return moment
+
+
+def _keep_queue_empty_at(connection: Connection, broker: str, moment: datetime) -> None:
+    changed = connection.execute(
+        update(QueueRow).where(QueueRow.broker == broker).values(empty_at=moment)
+    )
+    if not changed.rowcount:
+        connection.execute(insert(QueueRow).values(broker=broker, empty_at=moment))

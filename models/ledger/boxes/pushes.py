@@ -1,0 +1,288 @@
+"""Pushes: stored once before WeChat is answered, then handled, however often it takes.
+
+What is handled twice changes nothing the second time, so two workers that take the same push do no
+harm; they seldom do, since taking one puts off when it is due again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    bindparam,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import IntegrityError
+
+from broadcast.frozen import frozen
+from broadcast.rules.jobs import SetAside, Stretch
+from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
+from models.box_tables import IS_SET_ASIDE, PushRow
+from models.engine import database_now, now, skips_locked
+from models.ledger.rows import transaction
+from models.ledger.rows.transaction import read, write
+from models.ledger.rows.typed_rows import columns, every_row
+
+#: A worker that took pushes and died leaves them to the others after this.
+TAKEN_FOR: Final = timedelta(minutes=1)
+#: After a try that failed; doubled with each, up to the last.
+FIRST_PAUSE: Final = timedelta(seconds=5)
+LONGEST_PAUSE: Final = timedelta(hours=1)
+_FORGOTTEN_AT_ONCE: Final = 500
+_LONGEST_PROBLEM: Final = 512
+
+
+@frozen
+class Due:
+    """A push that is to be handled."""
+
+    id: int
+    account: str
+    kind: str
+    openid: str | None
+    happened_at: datetime
+    received_at: datetime
+    action: Action | None
+    body: str = field(repr=False)
+    tries: int
+    due_at: datetime
+
+
+_AS_IT_IS = ("account", "dedup", "kind", "openid", "msg_id", "action", "body")
+# Built once: building a statement costs as much as running it.
+_STORE = insert(PushRow).values(
+    {name: bindparam(name) for name in _AS_IT_IS} | {"received_at": database_now(), "tries": 0}
+)
+_STORE_BY = {
+    (False, False): _STORE.values(happened_at=database_now(), handled_at=database_now()),
+    (False, True): _STORE.values(happened_at=bindparam("happened_at"), handled_at=database_now()),
+    (True, False): _STORE.values(happened_at=database_now(), due_at=database_now()),
+    (True, True): _STORE.values(happened_at=bindparam("happened_at"), due_at=database_now()),
+}
+
+
+def store(engine: Engine, push: Push) -> bool:
+    """Store a push; return whether it is new. Raises DatabaseAwayError.
+
+    One that asks for nothing is handled when it is stored.
+    """
+    try:
+        write(engine, lambda connection: _insert(connection, [push]))
+    except IntegrityError:
+        # WeChat repeats what it got no answer to within five seconds.
+        return False
+    return True
+
+
+def store_all(engine: Engine, some: Sequence[Push]) -> None:
+    """Store those of these pushes that are new, in one transaction. Raises DatabaseAwayError."""
+
+    def work(connection: Connection) -> None:
+        by_key = {(push.account, push.dedup): push for push in some}
+        accounts, dedups = {key[0] for key in by_key}, {key[1] for key in by_key}
+        there = select(PushRow.account, PushRow.dedup).where(
+            PushRow.account.in_(accounts), PushRow.dedup.in_(dedups)
+        )
+        for account, dedup in connection.execute(there):
+            by_key.pop((account, dedup), None)
+        _insert(connection, list(by_key.values()))
+
+    try:
+        write(engine, work)
+    except IntegrityError:
+        # Another server stored one of them meanwhile.
+        for push in some:
+            store(engine, push)
+
+
+def _insert(connection: Connection, some: Sequence[Push]) -> None:
+    facts: dict[tuple[bool, bool], list[dict[str, object]]] = {}
+    for push in some:
+        row: dict[str, object] = {name: getattr(push, name) for name in _AS_IT_IS}
+        if push.happened_at is not None:
+            row["happened_at"] = push.happened_at
+        facts.setdefault((push.needs_handling, push.happened_at is not None), []).append(row)
+    for kind, rows in facts.items():
+        connection.execute(_STORE_BY[kind], rows)
+
+
+_DUE = (
+    select(*columns(Due, PushRow))
+    .where(PushRow.due_at <= database_now())
+    .order_by(PushRow.id)
+    .limit(bindparam("most"))
+)
+_ANY_DUE = select(PushRow.id).where(PushRow.due_at <= database_now()).limit(1)
+
+
+def any_due(engine: Engine) -> bool:
+    """Return whether a push waits to be handled."""
+    with read(engine) as connection:
+        return connection.scalar(_ANY_DUE) is not None
+
+
+def take_due(engine: Engine, *, most: int) -> Sequence[Due]:
+    """Take up to *most* pushes that are due, the first that came first."""
+
+    def work(connection: Connection) -> Sequence[Due]:
+        # Another worker skips the rows, or waits and then sees that they are not due.
+        held = _DUE.with_for_update(skip_locked=skips_locked(connection))
+        rows = every_row(connection, held, Due, {"most": most})
+        if rows:
+            connection.execute(
+                update(PushRow)
+                .where(PushRow.id.in_([row.id for row in rows]))
+                .values(due_at=now(connection) + TAKEN_FOR)
+            )
+        return rows
+
+    return write(engine, work) if any_due(engine) else []
+
+
+#: What says of a follower whether anything may be sent to them.
+_OF_A_FOLLOWER = or_(PushRow.action.is_not(None), PushRow.kind.in_([SUBSCRIBE, UNSUBSCRIBE]))
+
+
+def of_followers(engine: Engine, account: str, *, after: int, most: int) -> Sequence[Due]:
+    """Return who asked out, came or left, of an account's pushes behind *after* that wait.
+
+    Also what a worker has taken: what is handled twice changes nothing the second time. Not what
+    was tried in vain.
+    """
+    query = (
+        select(*columns(Due, PushRow))
+        .where(PushRow.due_at.is_not(None), PushRow.account == account, PushRow.id > after)
+        .where(_OF_A_FOLLOWER, PushRow.tries == 0)
+        .order_by(PushRow.id)
+        .limit(most)
+    )
+    with read(engine) as connection:
+        return every_row(connection, query, Due)
+
+
+def done(engine: Engine, push_ids: Sequence[int]) -> None:
+    """Note that pushes were handled."""
+    write(
+        engine,
+        lambda connection: connection.execute(
+            update(PushRow)
+            .where(PushRow.id.in_(push_ids))
+            .values(due_at=None, handled_at=now(connection), problem=None)
+        ),
+    )
+
+
+def failed(engine: Engine, taken: Due, problem: str) -> None:
+    """Note why a push could not be handled; it is tried again after a growing pause, for ever."""
+    pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), LONGEST_PAUSE)
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(PushRow)
+            .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+            .values(
+                tries=PushRow.tries + 1,
+                due_at=now(connection) + pause,
+                problem=problem[:_LONGEST_PROBLEM],
+            )
+        )
+
+    write(engine, work)
+
+
+def set_aside(engine: Engine, taken: Due, problem: str) -> None:
+    """Note why no try can handle a push: it is kept to be looked at, and never tried again."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(PushRow)
+            .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+            .values(tries=PushRow.tries + 1, due_at=None, problem=problem[:_LONGEST_PROBLEM])
+        )
+
+    write(engine, work)
+
+
+def forget(engine: Engine) -> int:
+    """Remove some pushes that were handled, or set aside, long ago; return how many."""
+
+    def settled_before(moment: datetime) -> ColumnElement[bool]:
+        aside = and_(IS_SET_ASIDE, PushRow.received_at < moment)
+        return or_(PushRow.handled_at < moment, aside)
+
+    return transaction.forget(engine, PushRow, settled_before, most=_FORGOTTEN_AT_ONCE)
+
+
+#: Most that are set aside and named one by one; the newest.
+MOST_SET_ASIDE = 100
+
+
+@frozen
+class Heard:
+    """The pushes of one account."""
+
+    last_at: datetime
+    #: How many were tried in vain and are tried again.
+    unhandled: int = 0
+    #: How many no worker has tried yet, and when the first of them came.
+    waiting: int = 0
+    waiting_since: datetime | None = None
+    #: How many are set aside, and when the last of them came.
+    set_aside: int = 0
+    set_aside_at: datetime | None = None
+    #: The database's moment.
+    now: datetime
+
+
+def heard(engine: Engine, accounts: Iterable[str]) -> dict[str, Heard]:
+    """Return the pushes of these accounts, of those that got any."""
+    found = {}
+    with read(engine) as connection:
+        moment = now(connection)
+        for account in accounts:
+            last = select(func.max(PushRow.received_at)).where(PushRow.account == account)
+            if (last_at := connection.scalar(last)) is None:
+                continue
+            due = (PushRow.due_at.is_not(None), PushRow.account == account)
+            waiting, since, _ = _counted(connection, *due, PushRow.tries == 0)
+            aside, _, aside_at = _counted(connection, IS_SET_ASIDE, PushRow.account == account)
+            found[account] = Heard(
+                last_at=last_at, unhandled=_counted(connection, *due, PushRow.tries > 0)[0],
+                waiting=waiting, waiting_since=since, set_aside=aside, set_aside_at=aside_at,
+                now=moment,
+            )  # fmt: skip
+    return found
+
+
+def _counted(
+    connection: Connection, *which: ColumnElement[bool]
+) -> tuple[int, datetime | None, datetime | None]:
+    """Return how many there are, and when the first and the last of them came."""
+    at = PushRow.received_at
+    count, first, last = connection.execute(
+        select(func.count(), func.min(at), func.max(at)).where(*which)
+    ).one()
+    return count, first, last
+
+
+def pushes_set_aside(connection: Connection, account: str, within: Stretch) -> Sequence[SetAside]:
+    """Return the pushes of an account that came then and that no try can handle, oldest first."""
+    query = (
+        select(*columns(SetAside, PushRow))
+        .where(PushRow.account == account, IS_SET_ASIDE)
+        .where(PushRow.received_at >= within.since, PushRow.received_at < within.until)
+        .order_by(PushRow.id.desc())
+        .limit(MOST_SET_ASIDE)
+    )
+    return every_row(connection, query, SetAside)[::-1]

@@ -1,0 +1,323 @@
+"""Who follows an account and who left: the newest list of a pass, and what pushes said since.
+
+A list is read chunk by chunk, so memory does not grow with it. It stays readable until the pass
+after the next one begins; a reader that is slower than that goes on in the newest one, from where
+it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import numpy as np
+from sqlalchemy import Connection, Engine, exists, func, select
+
+from broadcast.frozen import frozen
+from broadcast.rules.followers import (
+    FACTS,
+    FOLLOWS,
+    LEFT_SAID,
+    SINCE_SAID,
+    Changes,
+    Known,
+    Seconds,
+    merged,
+    nobody,
+    nobody_seen,
+    nothing_known,
+)
+from broadcast.sorted_openids import are_in, packed, unpacked
+from models.followers import FollowerChange, FollowerChunk, FollowerSync
+from models.ledger.rows.transaction import read
+from models.ledger.rows.typed_rows import columns, first
+
+#: Pushes that are read at once: more people came or went between two OpenIDs of the list.
+CHANGES_AT_ONCE = 10_000
+_LAST_SECOND = 2**32 - 1
+
+
+class ListGoneError(LookupError):
+    """A part of a list is missing: it was replaced and removed while somebody read it."""
+
+
+@frozen
+class FollowerList:
+    """The list that the newest finished pass made."""
+
+    sync_id: int
+    run: str
+    #: People in it, those who left too.
+    size: int
+    followers: int
+    #: When the pass began and ended.
+    started_at: datetime
+    finished_at: datetime
+    #: ``complete``, or ``short``: it showed nobody as left.
+    ended: str
+
+
+@frozen
+class Follower:
+    """What is known of one person."""
+
+    openid: str
+    follows: bool
+    #: Since when they follow, or followed last; None: nobody knows.
+    since: datetime | None
+    #: Whether WeChat said so, or they were first listed then.
+    since_said: bool
+    left_at: datetime | None
+    #: Whether WeChat said so, or a pass did not find them any more.
+    left_said: bool
+
+
+def newest(engine: Engine, account: str) -> FollowerList | None:
+    """Return the list of the newest finished pass; None where there never was one."""
+    with read(engine) as connection:
+        return newest_of(connection, account)
+
+
+def newest_of(connection: Connection, account: str) -> FollowerList | None:
+    """Return the list of the newest finished pass."""
+    query = (
+        select(FollowerSync.id.label("sync_id"), *columns(FollowerList, FollowerSync, "sync_id"))
+        .where(FollowerSync.account == account, FollowerSync.run.is_not(None))
+        .order_by(FollowerSync.id.desc())
+        .limit(1)
+    )
+    return first(connection, query, FollowerList)
+
+
+def count(engine: Engine, account: str) -> int:
+    """Return how many follow now."""
+    there = newest(engine, account)
+    changed = select(exists().where(FollowerChange.account == account))
+    with read(engine) as connection:
+        if there is not None and not connection.scalar(changed):
+            return there.followers
+    return sum(int(np.count_nonzero(piece.follow)) for piece in everybody(engine, account))
+
+
+def current(engine: Engine, account: str) -> Iterator[bytes]:
+    """Yield the packed OpenIDs of all who follow now, sorted, in pieces."""
+    for piece in everybody(engine, account):
+        if piece.follow.any():
+            yield packed(piece.ids[piece.follow])
+
+
+def left(engine: Engine, account: str, *, since: datetime | None = None) -> Iterator[bytes]:
+    """Yield the packed OpenIDs of all who are known to have left, sorted, in pieces.
+
+    *since*: those alone who left at that moment or later, by WeChat's clock.
+    """
+    earliest = 0 if since is None else int(since.timestamp())
+    for piece in everybody(engine, account):
+        gone = ~piece.follow & (piece.facts["as_of"] >= earliest)
+        if gone.any():
+            yield packed(piece.ids[gone])
+
+
+def any_left(engine: Engine, account: str, *, since: datetime) -> bool:
+    """Return whether anybody may have left at a moment or later: a quick look."""
+    by_push = exists().where(
+        FollowerChange.account == account, FollowerChange.left_change > 0,
+        FollowerChange.left_at >= since,
+    )  # fmt: skip
+    by_pass = exists().where(
+        FollowerSync.account == account, FollowerSync.run.is_not(None),
+        FollowerSync.finished_at >= since,
+    )  # fmt: skip
+    with read(engine) as connection:
+        return bool(connection.scalar(select(by_push | by_pass)))
+
+
+def everybody(engine: Engine, account: str) -> Iterator[Known]:
+    """Yield everybody of whom anything is known, sorted, in pieces."""
+    after = ""
+    for piece in _listed(engine, account):
+        last = str(piece.ids[-1], "ascii")
+        yield from _with_changes(engine, account, piece, after=after, upto=last)
+        after = last
+    yield from _with_changes(engine, account, nothing_known(), after=after, upto=None)
+
+
+def _listed(engine: Engine, account: str) -> Iterator[Known]:
+    """Yield the newest list; where it is replaced and removed meanwhile, the rest of the new one.
+
+    Raises ListGoneError where a part of the newest one is missing.
+    """
+    there, after = newest(engine, account), ""
+    while there is not None:
+        try:
+            for piece in chunks(engine, there, after=after):
+                yield piece
+                after = str(piece.ids[-1], "ascii")
+        except ListGoneError:
+            gone, there = there, newest(engine, account)
+            if there == gone:
+                raise
+        else:
+            return
+
+
+def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Known]:
+    """Yield a list as its pass made it, of those behind an OpenID.
+
+    Raises ListGoneError where it was replaced and removed.
+    """
+    start = _start_of(engine, of, after=after) if after else 0
+    query = select(FollowerChunk.size, FollowerChunk.openids, FollowerChunk.facts).where(
+        FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run
+    )
+    while start < of.size:
+        with read(engine) as connection:
+            row = connection.execute(query.where(FollowerChunk.start == start)).first()
+        if row is None:
+            raise ListGoneError(f"follower list {of.sync_id} ends at {start} of {of.size}")
+        ids, facts = unpacked(row.openids), np.frombuffer(row.facts, FACTS)
+        behind = int(np.searchsorted(ids, after.encode(), "right"))
+        yield Known(ids=ids[behind:], facts=facts[behind:])
+        start += row.size
+
+
+def _start_of(engine: Engine, of: FollowerList, *, after: str) -> int:
+    """Return where the chunk starts that holds the first person behind an OpenID."""
+    query = select(func.min(FollowerChunk.start)).where(
+        FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run,
+        FollowerChunk.last_openid > after,
+    )  # fmt: skip
+    with read(engine) as connection:
+        start = connection.scalar(query)
+    return of.size if start is None else int(start)
+
+
+def _with_changes(
+    engine: Engine, account: str, piece: Known, *, after: str, upto: str | None
+) -> Iterator[Known]:
+    """Yield a piece of the list with what pushes said of people between two OpenIDs."""
+    while True:
+        changes, last = changes_between(engine, account, after=after, upto=upto)
+        if last is None:
+            if len(piece.ids) or len(changes.ids):
+                yield merged(piece, changes, seen=nobody_seen())
+            return
+        until = int(np.searchsorted(piece.ids, last.encode(), "right"))
+        here = Known(ids=piece.ids[:until], facts=piece.facts[:until])
+        yield merged(here, changes, seen=nobody_seen())
+        piece, after = Known(ids=piece.ids[until:], facts=piece.facts[until:]), last
+
+
+def changes_between(
+    engine: Engine, account: str, *, after: str, upto: str | None
+) -> tuple[Changes, str | None]:
+    """Return what pushes said of people behind *after* and up to *upto*, and where it was cut.
+
+    None: it is all of it.
+    """
+    query = (
+        select(FollowerChange.openid, FollowerChange.followed_at, FollowerChange.left_at)
+        .where(FollowerChange.account == account, FollowerChange.openid > after)
+        .order_by(FollowerChange.openid)
+        .limit(CHANGES_AT_ONCE)
+    )
+    with read(engine) as connection:
+        bounded = query if upto is None else query.where(FollowerChange.openid <= upto)
+        rows = connection.execute(bounded).all()
+    changes = Changes(
+        ids=np.array([row.openid for row in rows], "S28"),
+        followed=_seconds([row.followed_at for row in rows]),
+        left=_seconds([row.left_at for row in rows]),
+    )
+    return changes, rows[-1].openid if len(rows) == CHANGES_AT_ONCE else None
+
+
+def of_openid(engine: Engine, account: str, openid: str) -> Follower | None:
+    """Return what is known of one person; None: nothing."""
+    there = newest(engine, account)
+    piece = nothing_known() if there is None else _chunk_of(engine, there, openid)
+    changes, _ = changes_between(engine, account, after=openid[:-1], upto=openid)
+    mine = changes.ids == openid.encode()
+    one = Changes(ids=changes.ids[mine], followed=changes.followed[mine], left=changes.left[mine])
+    found = merged(piece, one, seen=nobody_seen())
+    at = np.flatnonzero(found.ids == openid.encode())
+    return None if not len(at) else _follower(openid, found.facts[at[0]])
+
+
+def known_among(engine: Engine, account: str, openids: bytes) -> int | None:
+    """Return how many of some sorted OpenIDs follow or left; None: no whole pass shows who does."""
+    ids = np.frombuffer(openids, nobody().dtype)
+    there = newest(engine, account)
+    if there is None or there.ended != "complete":
+        return None
+    places = select(FollowerChunk.id, FollowerChunk.first_openid, FollowerChunk.last_openid)
+    pushed = select(FollowerChange.openid).where(FollowerChange.account == account)
+    drawn = [one.decode() for one in ids.tolist()]
+    with read(engine) as connection:
+        changed = sorted(connection.scalars(pushed.where(FollowerChange.openid.in_(drawn))))
+        known = are_in(ids, np.array(changed, ids.dtype))
+        mine = places.where(FollowerChunk.sync_id == there.sync_id, FollowerChunk.run == there.run)
+        for chunk, first, last in connection.execute(mine).all():
+            start = np.searchsorted(ids, first.encode())
+            end = np.searchsorted(ids, last.encode(), "right")
+            if start < end:
+                held = select(FollowerChunk.openids).where(FollowerChunk.id == chunk)
+                people = unpacked(connection.scalar(held) or b"")
+                known[start:end] |= are_in(ids[start:end], people)
+    return int(np.count_nonzero(known))
+
+
+def left_since_change(
+    engine: Engine, account: str, known: int, *, most: int
+) -> list[Follower] | None:
+    """Return those of whom a push said after a change that they left, sorted; some came back.
+
+    None: they are more than *most*.
+    """
+    query = (
+        select(FollowerChange.openid)
+        .where(FollowerChange.account == account, FollowerChange.left_change > known)
+        .limit(most + 1)
+    )
+    with read(engine) as connection:
+        found = sorted(connection.scalars(query))
+    if len(found) > most:
+        return None
+    return [there for one in found if (there := of_openid(engine, account, one))]
+
+
+def _chunk_of(engine: Engine, of: FollowerList, openid: str) -> Known:
+    query = (
+        select(FollowerChunk.id)
+        .where(FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run)
+        .where(FollowerChunk.first_openid <= openid, FollowerChunk.last_openid >= openid)
+    )
+    with read(engine) as connection:
+        # Its id first: MariaDB reads the OpenIDs of each row that a statement passes.
+        found = connection.scalar(query)
+        if found is None:
+            return nothing_known()
+        row = connection.execute(
+            select(FollowerChunk.openids, FollowerChunk.facts).where(FollowerChunk.id == found)
+        ).one()
+    return Known(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+
+
+def _follower(openid: str, facts: np.void) -> Follower:
+    flags, as_of = int(facts["flags"]), _moment(int(facts["as_of"]))
+    follows = bool(flags & FOLLOWS)
+    return Follower(
+        openid=openid, follows=follows, since=_moment(int(facts["since"])),
+        since_said=bool(flags & SINCE_SAID), left_at=None if follows else as_of,
+        left_said=bool(flags & LEFT_SAID),
+    )  # fmt: skip
+
+
+def _moment(seconds: int) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
+
+
+def _seconds(moments: Sequence[datetime | None]) -> Seconds:
+    seconds = [0 if one is None else int(one.timestamp()) for one in moments]
+    # Facts have 32 bits, and no moment is worth that nobody can be read any more.
+    return np.clip(np.array(seconds, np.int64), 0, _LAST_SECOND).astype(np.uint32)

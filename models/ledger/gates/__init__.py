@@ -1,0 +1,1 @@
+"""Gates in the ledger, and what closes them: quotas, drafts, changed accounts."""

@@ -1,0 +1,236 @@
+"""Drafts of broadcasts: what a look at them showed, and the gate that follows.
+
+A look asks WeChat, and a claim never does: the lane looks when one is due, what it saw is ruled on
+here under the lane's lock, and the claim reads the gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Executable, Select, exists, insert, or_, select, update
+
+from broadcast.frozen import frozen
+from broadcast.rules import content as contents
+from broadcast.rules import drafts
+from broadcast.rules.calls import preflight
+from broadcast.rules.calls.attempts import NoAnswer, storable
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.drafts import Known, Look, Looked, Marks, Ruling
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.submission import Body
+from broadcast.rules.reports import DraftView
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow, DraftRow, Submission
+from models.engine import now
+from models.ledger.gates import gate_changes
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.rows import closed_gates, held_rows, lane_rows
+from models.ledger.rows.closed_gates import OPEN_PHASES
+from models.ledger.rows.transaction import WORKER, read, write
+from models.ledger.rows.typed_rows import change, columns, every_row, first
+
+
+@frozen
+class Unread:
+    """A draft that nobody has read yet."""
+
+    broadcast_id: str
+    media_id: str
+
+
+@frozen
+class _Stored:
+    """A draft as it is stored."""
+
+    approved: str | None
+    seen: str | None
+    tries: int
+
+
+def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: datetime) -> None:
+    """Keep what the draft of a broadcast says at its submit; of other contents nothing."""
+    media_id = contents.draft_of(body.content)
+    if media_id is None:
+        return
+    marks = None if body.draft is None else drafts.dump_marks(body.draft)
+    connection.execute(
+        insert(DraftRow).values(
+            broadcast_id=broadcast_id, media_id=media_id, approved=marks, seen=marks, tries=0,
+            looked_at=None if marks is None else moment, tried_at=None,
+        )
+    )  # fmt: skip
+
+
+def to_look_at(engine: Engine, broadcast_id: str) -> str | None:
+    """Return the media_id of a draft at which must be looked before a call; None: not now."""
+    mine = DraftRow.broadcast_id == broadcast_id
+    with read(engine) as connection:
+        row = connection.execute(select(DraftRow.media_id, DraftRow.looked_at).where(mine)).first()
+        if row is None:
+            return None
+        broadcast = held_rows.held_broadcast(connection, broadcast_id)
+        looked = Looked(
+            at=row.looked_at, opened_at=closed_gates.last_opened_at(connection, broadcast),
+            called=broadcast.started_at is not None,
+        )  # fmt: skip
+        return row.media_id if drafts.is_due(looked, broadcast.now) else None
+
+
+def looked(engine: Engine, broadcast_id: str, look: Look, *, waits: Waits) -> bool:
+    """Store what a look showed and rule on it; return whether calls may go on.
+
+    Nothing is ruled on a broadcast that has ended.
+    """
+
+    def work(connection: Connection) -> bool:
+        account = lane_rows.hold_unless_ended(connection, broadcast_id)
+        if account is None:
+            return False
+        ruling = drafts.judge(_known(connection, broadcast_id), look)
+        _keep(connection, broadcast_id, ruling)
+        if ruling.reason is None:
+            return True
+        gate_changes.close(
+            connection, account, _closing(connection, broadcast_id, ruling, look=look, waits=waits)
+        )
+        lane_rows.refresh_due(connection, account)
+        return False
+
+    return write(engine, work)
+
+
+def seen_by_person(engine: Engine, broadcast_id: str, marks: Marks | None) -> None:
+    """Store what the draft says while a person looks at it: what a resume then lets go out.
+
+    None: WeChat has it no more.
+    """
+
+    def work(connection: Connection) -> None:
+        change(
+            connection,
+            DraftRow,
+            broadcast_id,
+            seen=None if marks is None else drafts.dump_marks(marks),
+        )
+
+    write(engine, work)
+
+
+def accept_seen(connection: Connection, broadcast_id: str) -> None:
+    """Let go out what was seen last; what could not be read is not compared any more."""
+    change(connection, DraftRow, broadcast_id, approved=DraftRow.seen)
+
+
+def accept(connection: Connection, broadcast_id: str, marks: Marks | None) -> None:
+    """Let go out what a person was shown, whatever somebody else saw meanwhile; as above."""
+    approved = None if marks is None else drafts.dump_marks(marks)
+    change(connection, DraftRow, broadcast_id, approved=approved)
+
+
+def unread_accounts(engine: Engine, *, waits: Waits) -> Sequence[str]:
+    """Return the accounts with drafts that nobody has read, and that were not tried of late."""
+    with read(engine) as connection:
+        query = select(BroadcastRow.account).distinct().order_by(BroadcastRow.account)
+        return list(connection.scalars(_unread(connection, query, waits)))
+
+
+def unread(engine: Engine, account: str, *, most: int, waits: Waits) -> Sequence[Unread]:
+    """Return up to *most* of these drafts of one account."""
+    with read(engine) as connection:
+        query = select(*columns(Unread, DraftRow)).where(BroadcastRow.account == account)
+        some = _unread(connection, query.order_by(BroadcastRow.published_at).limit(most), waits)
+        return every_row(connection, some, Unread)
+
+
+def _unread(connection: Connection, query: Select[Any], waits: Waits) -> Select[Any]:
+    before = now(connection) - waits.scaled(preflight.UNANSWERED_PAUSE)
+    return (
+        query.join_from(DraftRow, BroadcastRow, BroadcastRow.id == DraftRow.broadcast_id)
+        .where(DraftRow.looked_at.is_(None), BroadcastRow.phase.in_(OPEN_PHASES))
+        .where(or_(DraftRow.tried_at.is_(None), DraftRow.tried_at < before))
+    )
+
+
+def read_first(engine: Engine, broadcast_id: str, look: Look) -> None:
+    """Store the first look at a draft, made before any call is due; without an answer only that.
+
+    A lane that has looked meanwhile knows better.
+    """
+
+    def work(connection: Connection) -> None:
+        account = lane_rows.hold_unless_ended(connection, broadcast_id)
+        mine = DraftRow.broadcast_id == broadcast_id
+        if account is None or connection.scalar(select(DraftRow.looked_at).where(mine)):
+            return
+        if isinstance(look, NoAnswer):
+            connection.execute(update(DraftRow).where(mine).values(tried_at=now(connection)))
+        else:
+            _keep(connection, broadcast_id, drafts.judge(_known(connection, broadcast_id), look))
+
+    write(engine, work)
+
+
+def _known(connection: Connection, broadcast_id: str) -> Known:
+    query = select(*columns(_Stored, DraftRow)).where(DraftRow.broadcast_id == broadcast_id)
+    stored = first(connection, query, _Stored)
+    if stored is None:
+        raise LookupError(f"broadcast {broadcast_id} sends no draft")
+    taken = exists().where(Batch.broadcast_id == broadcast_id, Batch.state.in_(drafts.TAKEN))
+    return Known(
+        approved=drafts.load_marks(stored.approved), seen=drafts.load_marks(stored.seen),
+        tries=stored.tries,
+        accepted=bool(connection.scalar(select(taken))),
+    )  # fmt: skip
+
+
+def _keep(connection: Connection, broadcast_id: str, ruling: Ruling) -> None:
+    known, moment = ruling.known, now(connection)
+    values: dict[str, object] = {
+        "approved": None if known.approved is None else drafts.dump_marks(known.approved),
+        "seen": None if known.seen is None else drafts.dump_marks(known.seen),
+        "tries": known.tries, "tried_at": moment,
+    }  # fmt: skip
+    if not ruling.waits:
+        values["looked_at"] = moment
+    change(connection, DraftRow, broadcast_id, **values)
+
+
+def _closing(
+    connection: Connection, broadcast_id: str, ruling: Ruling, *, look: Look, waits: Waits
+) -> Closing:
+    fact = storable(look) if isinstance(look, NoAnswer) else None
+    until = now(connection) + waits.scaled(preflight.UNANSWERED_PAUSE) if ruling.waits else None
+    return Closing(
+        kind=GateKind.LOOK if ruling.waits else GateKind.DRAFT, who=WORKER,
+        broadcast_id=broadcast_id, reason=ruling.reason, until=until,
+        errcode=fact.errcode if fact else None, errmsg=fact.errmsg if fact else None,
+    )  # fmt: skip
+
+
+def of(connection: Connection, broadcast_id: str) -> DraftView | None:
+    """Return it; None where the broadcast sends no draft."""
+    return _view(connection, _DRAFT.where(DraftRow.broadcast_id == broadcast_id))
+
+
+def under_key(engine: Engine, account: str, key: str) -> DraftView | None:
+    """Return the draft of the broadcast that was submitted under this key, if there is one."""
+    mine = _DRAFT.join(Submission, Submission.broadcast_id == DraftRow.broadcast_id)
+    with read(engine) as connection:
+        return _view(connection, mine.where(Submission.account == account, Submission.key == key))
+
+
+_DRAFT = select(DraftRow.media_id, DraftRow.approved, DraftRow.seen, DraftRow.looked_at)
+
+
+def _view(connection: Connection, query: Executable) -> DraftView | None:
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return DraftView(
+        media_id=row.media_id, approved=drafts.load_marks(row.approved),
+        seen=drafts.load_marks(row.seen),
+        looked_at=row.looked_at,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""A lane: its lease, the next call, the claim, the record, what follows."""

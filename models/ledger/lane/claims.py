@@ -1,0 +1,262 @@
+"""Claims: a call is written down and committed before it is made.
+
+The claim reads, in the one transaction that writes it, everything that could forbid the call: lease
+and fence, every gate, every wait; :func:`broadcast.rules.gates.gate.may_call` decides. What was
+claimed and has no recorded outcome is *unknown*, never "not called"; only the claimer itself, which
+knows that it did not call, may give a claim back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+
+from broadcast.crashpoints import Point, passing
+from broadcast.errors import DatabaseAwayError
+from broadcast.frozen import frozen
+from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
+from broadcast.rules.gates.gate import GateKind, Situation, may_call
+from broadcast.rules.gates.liveness import SILENCE, is_late, silence, unattended
+from broadcast.rules.states import BatchState, Reason
+from models.accounts import Lane
+from models.batch_tables import AttemptRow, Batch
+from models.broadcast_tables import BroadcastRow
+from models.ledger.gates import gate_changes, quotas
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.lane import records
+from models.ledger.lane.leases import Lease
+from models.ledger.lane.next_work import Work
+from models.ledger.rows import closed_gates, held_rows, lane_rows
+from models.ledger.rows.closed_gates import OPEN_PHASES
+from models.ledger.rows.lane_rows import LEASE
+from models.ledger.rows.transaction import WORKER, write
+from models.ledger.rows.typed_rows import HeldBroadcast, HeldLane, change
+
+
+@frozen
+class Claim:
+    """A call that may be made now, and only now."""
+
+    attempt_id: int
+    claim: str
+    number: int
+    #: ``time.monotonic()`` when the last thing that could forbid the call had been read; only the
+    #: commit came after.
+    read_at: float
+
+
+def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RULES) -> Claim | None:
+    """Write the call down and commit; return None where something forbids it by now.
+
+    The name of the claim is made here, so that after a commit whose answer was lost
+    :func:`~models.ledger.lane.records.give_back` can find it.
+    """
+    name = secrets.token_hex(12)
+    try:
+        made = write(engine, lambda c: _claim(c, held, work, name=name, rules=rules))
+    except BaseException:
+        # Nothing was called. Whether the claim was committed is not known, so it is given back by
+        # its name; if that fails too, the batch is unknown to the next driver of the lane.
+        with contextlib.suppress(DatabaseAwayError):
+            records.give_back(engine, name, rules=rules)
+        raise
+    if made is not None:
+        passing(Point.CLAIM_COMMITTED)
+    return made
+
+
+def _claim(
+    connection: Connection, held: Lease, work: Work, *, name: str, rules: Rules
+) -> Claim | None:
+    lane = lane_rows.hold(connection, held.account)
+    broadcast = held_rows.held_broadcast(connection, work.broadcast_id)
+    moment = broadcast.now  # after the wait for the lane: the lease may have run out in it
+    if lane.fence != held.fence or not lane.leased_until or lane.leased_until <= moment:
+        return None
+    # Read under the lock that holds everything still that forbids a call until the commit.
+    situation = Situation(
+        phase=broadcast.phase,
+        path=work.path,
+        gates=closed_gates.of(connection, broadcast.account, broadcast.id)
+        if broadcast.has_gates
+        else (),
+        lane_waits_until=lane.not_before,
+        batch_waits_until=work.not_before,
+    )
+    if not may_call(situation, moment):
+        return None
+    if _must_wait(connection, broadcast, lane, work=work, situation=situation, rules=rules):
+        return None
+    number = work.attempts + 1
+    if not _take(connection, work, number=number, moment=moment):
+        return None
+    count_silence(connection, broadcast, lane, work=work, situation=situation)
+    attempt_id = _write_down(
+        connection, held, work, gate_counter=lane.gate_counter, name=name, moment=moment
+    )
+    passing(Point.CLAIM_WRITTEN)
+    return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
+
+
+def _must_wait(
+    connection: Connection,
+    broadcast: HeldBroadcast,
+    lane: HeldLane,
+    *,
+    work: Work,
+    situation: Situation,
+    rules: Rules,
+) -> bool:
+    """Close the gate of what comes too late, or has sent its share of today; leave a doubt alone.
+
+    Returns whether the call is not made now.
+    """
+    if is_missed(connection, broadcast, lane, situation=situation):
+        return True
+    if work.state is BatchState.UNKNOWN:
+        return _may_not_repeat(connection, work, rules)
+    return work.untouched and quotas.waits_for_its_day(connection, broadcast)
+
+
+def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:
+    """Leave a doubt whose window is over to a person, what is not understood to a newer release."""
+    batch = held_rows.held_batch(connection, work.batch_id)
+    if records.has_stranger(connection, batch):
+        return True
+    return records.expire_held(connection, batch, rules=rules)
+
+
+def _take(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
+    """Move the batch to *calling* if it still stands as it was read; return whether it did."""
+    seen = {
+        "b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts,
+        "b_not_before": work.not_before, "b_clientmsgid": work.clientmsgid,
+        "b_renewal": work.renewal,
+    }  # fmt: skip
+    values = {
+        "state": BatchState.CALLING, "attempts": number, "not_before": None, "begins_anew": False,
+    }  # fmt: skip
+    return connection.execute(_TAKE, {**seen, **values, "moment": moment}).rowcount == 1
+
+
+def _write_down(
+    connection: Connection,
+    held: Lease,
+    work: Work,
+    *,
+    gate_counter: int,
+    name: str,
+    moment: datetime,
+) -> int:
+    attempt = {
+        "claim": name, "batch_id": work.batch_id, "number": work.attempts + 1,
+        "account": held.account, "path": work.path, "fence": held.fence, "owner": held.owner,
+        "clientmsgid": work.clientmsgid, "gate_counter": gate_counter,
+        "begins_anew": work.begins_anew, "started_at": moment,
+    }  # fmt: skip
+    made = connection.execute(_ATTEMPT, attempt).inserted_primary_key
+    connection.execute(
+        _RENEW,
+        {"b_account": held.account, "leased_until": moment + LEASE, "claimed_at": moment},
+    )
+    connection.execute(_BEGIN, {"b_id": work.broadcast_id, "b_moment": moment})
+    quotas.take(connection, work.broadcast_id, work.path, moment=moment)
+    return made[0] if made else 0
+
+
+# Built once: building a statement costs as much as running it. The columns are those of the
+# parameters that these are run with.
+_TAKE = (
+    update(Batch)
+    .where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
+    .where(Batch.attempts == bindparam("b_attempts"))
+    # It may have shrunk since: then what was made ready goes to somebody who is not in it.
+    .where(Batch.clientmsgid == bindparam("b_clientmsgid"))
+    # The same where its files were uploaded again.
+    .where(Batch.renewal == bindparam("b_renewal"))
+    # A late reply may have said meanwhile that it is not to be repeated so soon.
+    .where(Batch.not_before.is_not_distinct_from(bindparam("b_not_before")))
+    .values(first_called_at=func.coalesce(Batch.first_called_at, bindparam("moment")))
+)
+_ATTEMPT = insert(AttemptRow)
+_RENEW = update(Lane).where(Lane.account == bindparam("b_account")).values(claims=Lane.claims + 1)
+_BEGIN = (
+    update(BroadcastRow)
+    .where(BroadcastRow.id == bindparam("b_id"))
+    .values(
+        version=BroadcastRow.version + 1,
+        started_at=func.coalesce(BroadcastRow.started_at, bindparam("b_moment")),
+    )
+)
+
+
+def is_missed(
+    connection: Connection,
+    broadcast: HeldBroadcast,
+    lane: HeldLane,
+    *,
+    situation: Situation,
+) -> bool:
+    """Hold a broadcast whose first call would come too late; return whether it was."""
+    attended = closed_gates.attended_since(lane, situation.gates, situation.path)
+    first = closed_gates.first_call_of(broadcast, attended)
+    if not is_late(first, broadcast.now):
+        return False
+    opened = closed_gates.last_opened_at(connection, broadcast)
+    if not is_late(closed_gates.first_call_of(broadcast, attended, opened=opened), broadcast.now):
+        return False
+    if closed_gates.is_begun(connection, broadcast.id):
+        return False
+    missed = Closing(
+        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast.id, reason=Reason.MISSED_TIME
+    )
+    gate_changes.close(connection, broadcast.account, missed)
+    return True
+
+
+def count_silence(
+    connection: Connection,
+    broadcast: HeldBroadcast,
+    lane: HeldLane,
+    *,
+    work: Work,
+    situation: Situation,
+) -> None:
+    """Count, for each broadcast that waits for a first call, the gap that a claim ends."""
+    attended = closed_gates.attended_since(lane, situation.gates, situation.path)
+    if work.not_before is not None:
+        attended.append(work.not_before)
+    if silence(closed_gates.first_call_of(broadcast, attended), broadcast.now) <= SILENCE:
+        return
+    opened = closed_gates.last_opened_at(connection, broadcast)
+    if (
+        silence(closed_gates.first_call_of(broadcast, attended, opened=opened), broadcast.now)
+        <= SILENCE
+    ):
+        return
+    for other in _queued(connection, broadcast):
+        due_since = closed_gates.last_opened_at(connection, other)
+        lost = unattended(
+            closed_gates.first_call_of(other, attended, opened=due_since), broadcast.now
+        )
+        change(
+            connection,
+            BroadcastRow,
+            other.id,
+            unattended_s=int(lost.total_seconds()),
+            unattended_at=broadcast.now,
+        )
+
+
+def _queued(connection: Connection, broadcast: HeldBroadcast) -> list[HeldBroadcast]:
+    """Return the account's other broadcasts that have not begun."""
+    ids = connection.scalars(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.account == broadcast.account, BroadcastRow.id != broadcast.id)
+        .where(BroadcastRow.phase.in_(OPEN_PHASES), ~closed_gates.BEGUN)
+    ).all()
+    return [held_rows.held_broadcast(connection, one) for one in ids]

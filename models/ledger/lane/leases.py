@@ -1,0 +1,212 @@
+"""Leases: one driver a lane, replaced in seconds when it dies.
+
+The lease is short and lives in the database. The fence guards claims: it grows with each change of
+driver, and a claim that names an old one fails.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, func, not_, or_, select, update
+
+from broadcast.frozen import frozen
+from broadcast.rules.calls.outcomes import SAME_KEY_RUNNING
+from broadcast.rules.calls.policy import UNKNOWN_TRIES, CircuitBreaker
+from broadcast.rules.states import BatchState, Reason
+from models.accounts import Lane
+from models.batch_tables import AttemptRow, Batch
+from models.engine import now, skips_locked
+from models.ledger.gates import quotas
+from models.ledger.lane import apply_verdict, call_history, transitions
+from models.ledger.rows import held_rows, lane_rows
+from models.ledger.rows.lane_rows import LEASE
+from models.ledger.rows.transaction import read, write
+
+#: Before each look at the lanes whose rows others hold. A claim holds its own for milliseconds, and
+#: together they are much less than a heartbeat, of which a lease has four.
+_PAUSES_S = (0.0, 0.02, 0.08, 0.2)
+_BREAKER = CircuitBreaker()
+
+
+@frozen
+class Lease:
+    """A lease: whose lane, and the fence that its claims name."""
+
+    account: str
+    owner: str
+    fence: int
+
+
+@frozen
+class _Free:
+    """A lane whose row could be had."""
+
+    account: str
+    fence: int
+    leased_until: datetime | None
+
+
+def is_free(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that no driver has the lane at *moment*.
+
+    If the driver of a lease of another clock lives, its next heartbeat makes it one of now, mostly
+    before another looks; if it died, no other would have the lane until the clock is there.
+    """
+    return or_(
+        Lane.leased_until.is_(None), Lane.leased_until <= moment, is_of_another_clock(moment)
+    )
+
+
+def is_driven(engine: Engine, account: str) -> bool:
+    """Return whether a driver has the lane.
+
+    It looks for work once more after it gave the lease back, so whatever was committed before
+    this was asked needs no wake.
+    """
+    with read(engine) as connection:
+        driven = select(Lane.account).where(Lane.account == account, not_(is_free(now(connection))))
+        return connection.scalar(driven) is not None
+
+
+def is_of_another_clock(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that the lane was leased before the database's clock was set back.
+
+    It then ends later than any lease can.
+    """
+    return Lane.leased_until > moment + 2 * LEASE
+
+
+def acquire(
+    engine: Engine, account: str, owner: str, *, breaker: CircuitBreaker = _BREAKER
+) -> Lease | None:
+    """Lease the lane, or return None while another driver's lease lives.
+
+    Batches that the former driver left without a recorded outcome become *unknown*: they may have
+    been sent, and the new driver repeats them before anything else.
+    """
+
+    def work(connection: Connection) -> Lease | None:
+        moment = now(connection)
+        fence = connection.scalar(
+            select(Lane.fence)
+            .where(Lane.account == account)
+            .where(is_free(moment))
+            .with_for_update()
+        )
+        if fence is None:
+            return None
+        leased = connection.execute(
+            update(Lane)
+            .where(Lane.account == account, Lane.fence == fence)
+            .where(is_free(moment))
+            .values(fence=fence + 1, owner=owner, leased_until=moment + LEASE)
+        )
+        if leased.rowcount != 1:
+            return None
+        _adopt_orphans(connection, account, moment, breaker=breaker)
+        return Lease(account=account, owner=owner, fence=fence + 1)
+
+    return write(engine, work)
+
+
+def _adopt_orphans(
+    connection: Connection, account: str, moment: datetime, *, breaker: CircuitBreaker
+) -> None:
+    ids = connection.scalars(
+        select(Batch.id).where(Batch.account == account, Batch.state == BatchState.CALLING)
+    ).all()
+    for batch in [held_rows.held_batch(connection, batch_id) for batch_id in ids]:
+        # What kills each driver of this batch must not use up the day's calls forever.
+        doubt = _tries(connection, batch.id) > UNKNOWN_TRIES
+        transitions.move_batch(
+            connection, batch, BatchState.IN_DOUBT if doubt else BatchState.UNKNOWN,
+            reason=Reason.TOO_OFTEN_UNKNOWN if doubt else Reason.REPEAT_UNKNOWN,
+            not_before=None if doubt else moment,
+        )  # fmt: skip
+        if not doubt:
+            quotas.give_back(connection, batch, calls=1)
+        else:
+            apply_verdict.after_doubt(connection, account, breaker)
+        # Cancelled while it was in flight: it will not be repeated.
+        transitions.after_cancel(connection, batch)
+        transitions.end_if_at_rest(connection, batch.broadcast_id)
+    if ids:
+        lane_rows.refresh_due(connection, account)
+
+
+def _tries(connection: Connection, batch_id: int) -> int:
+    """Count the attempts of a batch that nothing answered, as the decision counts them.
+
+    45066 says that a send with this key is running; WeChat may say so for as long as that runs.
+    """
+    return (
+        connection.scalar(
+            select(func.count())
+            .select_from(AttemptRow)
+            .where(AttemptRow.batch_id == batch_id, call_history.UNANSWERED, call_history.UNDENIED)
+            .where(AttemptRow.errcode.is_distinct_from(SAME_KEY_RUNNING))
+        )
+        or 0
+    )
+
+
+def renew(engine: Engine, held: Iterable[Lease]) -> set[str]:
+    """Renew leases; return the accounts whose lane is no longer ours.
+
+    A lease that ran out is not renewed even if no other driver took the lane: what its driver
+    knows is old. A lane whose row is locked comes after the others and waits for 0.3 s at
+    most: a client that was stopped in mid-transaction must cost only its own lane the lease.
+    """
+    left, lost = list(held), set[str]()
+    for pause_s in _PAUSES_S:
+        if not left:
+            break
+        time.sleep(pause_s)
+        left, gone = write(engine, functools.partial(_renew, held=left))
+        lost |= gone
+    return lost
+
+
+def _renew(connection: Connection, *, held: Sequence[Lease]) -> tuple[list[Lease], set[str]]:
+    """Renew what can be had at once; return what another transaction holds, and what is lost."""
+    free = {
+        row.account: _Free(account=row.account, fence=row.fence, leased_until=row.leased_until)
+        for row in connection.execute(
+            select(Lane.account, Lane.fence, Lane.leased_until)
+            .where(Lane.account.in_({lane.account for lane in held}))
+            .order_by(Lane.account)
+            .with_for_update(skip_locked=skips_locked(connection))
+        )
+    }
+    moment = now(connection)
+    there = [lane for lane in held if lane.account in free]
+    ours = {lane for lane in there if _lives(free[lane.account], lane, moment)}
+    if ours:
+        connection.execute(
+            update(Lane)
+            .where(Lane.account.in_({lane.account for lane in ours}))
+            .values(leased_until=moment + LEASE)
+        )
+    lost = {lane.account for lane in there if lane not in ours}
+    return [lane for lane in held if lane.account not in free], lost
+
+
+def _lives(row: _Free, lane: Lease, moment: datetime) -> bool:
+    return bool(row.fence == lane.fence and row.leased_until and row.leased_until > moment)
+
+
+def release(engine: Engine, held: Lease) -> None:
+    """Give the lane back, unless another driver has it by now."""
+
+    def work(connection: Connection) -> None:
+        connection.execute(
+            update(Lane)
+            .where(Lane.account == held.account, Lane.fence == held.fence)
+            .values(leased_until=None, owner=None)
+        )
+
+    write(engine, work)

@@ -1,0 +1,195 @@
+"""Before a call: what keeps the lane, or one broadcast, from calling WeChat at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection, Engine, select
+
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls import preflight
+from broadcast.rules.calls.attempts import NoAnswer, storable
+from broadcast.rules.calls.outcomes import Scope
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan import selection
+from broadcast.rules.states import BatchState, Phase, Reason
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.ledger.gates import gate_changes
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.lane import records
+from models.ledger.lane.next_work import Work
+from models.ledger.lists import suppressions
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import WORKER, read, write
+
+#: What is raised where a row cannot be read: bad JSON, no such kind, a gap in a list.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+def problem_of(error: Exception) -> str:
+    """Return in one line what could not be read of a broadcast."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    return f"its stored content or audience cannot be read: {words}"[:400]
+
+
+def apply_no_answer(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) -> bool:
+    """Let the lane of *account* wait, or stop the account; return whether it waits."""
+
+    def work(connection: Connection) -> bool:
+        lane_rows.ensure_lane(connection, account)
+        lane_rows.hold(connection, account.name)
+        met = preflight.weigh(
+            result.outcome, errcode=result.errcode, now=now(connection), waits=waits
+        )
+        if met.until is None:
+            _stop(connection, account, result)
+            return False
+        lane_rows.wait(connection, account.name, until=met.until, reason=met.reason)
+        lane_rows.refresh_due(connection, account.name)
+        return True
+
+    return write(engine, work)
+
+
+def stop(engine: Engine, account: Account, result: NoAnswer) -> None:
+    """Stop *account*: no machine of the fleet can ask WeChat for it."""
+
+    def work(connection: Connection) -> None:
+        lane_rows.ensure_lane(connection, account)
+        lane_rows.hold(connection, account.name)
+        _stop(connection, account, result)
+
+    write(engine, work)
+
+
+def _stop(connection: Connection, account: Account, result: NoAnswer) -> None:
+    closing = Closing(
+        kind=GateKind.STOP, who=WORKER, reason=Reason.ACCOUNT_STOPPED, errcode=result.errcode,
+        errmsg=result.errmsg,
+    )  # fmt: skip
+    gate_changes.close(connection, account.name, closing)
+
+
+def apply_no_answer_of_account(
+    engine: Engine, account: Account, result: NoAnswer, *, waits: Waits
+) -> bool:
+    """Do what :func:`meet` does where *result* is about the whole account; return whether it is.
+
+    Without a token, or a way to WeChat, nothing could be sent either.
+    """
+    if result.scope is not Scope.ACCOUNT:
+        return False
+    apply_no_answer(engine, account, result, waits=waits)
+    return True
+
+
+def wait_for_redis(engine: Engine, account: Account) -> None:
+    """Let the lane of *account* wait because Redis gives neither token nor pace."""
+
+    def work(connection: Connection) -> None:
+        lane_rows.ensure_lane(connection, account)
+        lane_rows.hold(connection, account.name)
+        until = now(connection) + preflight.REDIS_AWAY
+        lane_rows.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
+        lane_rows.refresh_due(connection, account.name)
+
+    write(engine, work)
+
+
+def cannot_be_made(engine: Engine, work: Work, problem: str) -> None:
+    """Hold the broadcast of a call of which no request can be made here.
+
+    Not where the batch has changed since it was read: then its list may be another by now.
+    """
+
+    def hold(connection: Connection) -> None:
+        batch = records.lock(connection, work.batch_id)
+        key = select(Batch.clientmsgid).where(Batch.id == batch.id)
+        if connection.scalar(key) == work.clientmsgid:
+            _hold(connection, batch.account, batch.broadcast_id, problem=problem)
+
+    write(engine, hold)
+
+
+def cannot_be_planned(engine: Engine, account: str, broadcast_id: str, *, problem: str) -> None:
+    """Hold a broadcast of which no plan can be made here, unless another worker planned it."""
+
+    def hold(connection: Connection) -> None:
+        _hold(connection, account, broadcast_id, problem=problem)
+
+    _unless_planned(engine, account, broadcast_id, hold=hold)
+
+
+def _unless_planned(
+    engine: Engine, account: str, broadcast_id: str, *, hold: Callable[[Connection], None]
+) -> None:
+    """Hold a broadcast under its lane, unless another worker planned it."""
+
+    def work(connection: Connection) -> None:
+        lane_rows.hold(connection, account)
+        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+        if connection.scalar(phase) is Phase.PLANNING:
+            hold(connection)
+
+    write(engine, work)
+
+
+def overtaken_before_call(engine: Engine, work: Work) -> bool:
+    """Hold a send by WeChat's own list, not taken yet, of which somebody was suppressed since.
+
+    Returns whether it is not to be called. Whoever submitted it may have said that all get it.
+    """
+    query = select(BroadcastRow.account, BroadcastRow.selection)
+    with read(engine) as connection:
+        row = connection.execute(query.where(BroadcastRow.id == work.broadcast_id)).one()
+    ignored = selection.parse(row.selection).ignore_suppression
+    if ignored or not suppressions.any_of(engine, row.account):
+        return False
+
+    def hold(connection: Connection) -> None:
+        batch = records.lock(connection, work.batch_id)
+        if batch.state is BatchState.PLANNED:
+            _hold_for_suppression(connection, batch.account, batch.broadcast_id)
+
+    write(engine, hold)
+    return True
+
+
+def overtaken_by_suppression(engine: Engine, account: str, broadcast_id: str) -> None:
+    """Hold a send by WeChat's own list, of which nobody can be left out, unless it was planned."""
+
+    def hold(connection: Connection) -> None:
+        _hold_for_suppression(connection, account, broadcast_id)
+
+    _unless_planned(engine, account, broadcast_id, hold=hold)
+
+
+def tag_unanswered(engine: Engine, account: str, broadcast_id: str, *, said: NoAnswer) -> None:
+    """Hold a broadcast with a tag of which WeChat does not say who has it, unless it is planned."""
+
+    def hold(connection: Connection) -> None:
+        held = Closing(
+            kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
+            reason=Reason.TAG_UNANSWERED, errcode=said.errcode, errmsg=storable(said).errmsg,
+        )  # fmt: skip
+        gate_changes.close(connection, account, held)
+
+    _unless_planned(engine, account, broadcast_id, hold=hold)
+
+
+def _hold_for_suppression(connection: Connection, account: str, broadcast_id: str) -> None:
+    held = Closing(
+        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id, reason=Reason.SUPPRESSION_LIST
+    )
+    gate_changes.close(connection, account, held)
+
+
+def _hold(connection: Connection, account: str, broadcast_id: str, *, problem: str) -> None:
+    held = Closing(
+        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
+        reason=Reason.REQUEST_NOT_MADE, errmsg=problem,
+    )  # fmt: skip
+    gate_changes.close(connection, account, held)

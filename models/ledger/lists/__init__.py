@@ -1,0 +1,1 @@
+"""Lists of OpenIDs: stored, read, suppressed; and uploaded media."""

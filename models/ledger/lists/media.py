@@ -1,0 +1,193 @@
+"""Writing down what was uploaded to WeChat, and what WeChat has no more."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, func, insert, or_, select, update
+
+from broadcast.frozen import frozen
+from broadcast.rules import media
+from broadcast.rules.accounts import Account
+from broadcast.rules.media import NO_SUCH_MEDIA, Media, MediaKind, dies_at, used
+from broadcast.rules.states import BatchState
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow, Submission
+from models.engine import now
+from models.ledger.rows.transaction import read, write
+from models.ledger.rows.typed_rows import columns, every_row
+from models.media import LONGEST_NAME, MediaRow, RenewalRow
+
+
+def remember(
+    engine: Engine,
+    account: Account,
+    *,
+    kind: MediaKind,
+    permanent: bool,
+    fingerprint: str,
+    name: str,
+    size: int,
+    media_id: str | None,
+    url: str | None = None,
+) -> Media:
+    """Store an upload that WeChat took just now, and return it."""
+
+    def work(connection: Connection) -> Media:
+        moment = now(connection)
+        made = Media(
+            appid=account.appid, account=account.name, kind=kind, permanent=permanent,
+            fingerprint=fingerprint, name=name[-LONGEST_NAME:], size=size, media_id=media_id,
+            url=url, uploaded_at=moment, expires_at=dies_at(kind, moment, permanent=permanent),
+        )  # fmt: skip
+        connection.execute(insert(MediaRow), {name: getattr(made, name) for name in _COLUMNS})
+        return made
+
+    return write(engine, work)
+
+
+def lost(engine: Engine, account: Account, ids: Collection[str]) -> None:
+    """Write down that WeChat has none of these media_ids (40007): their files are uploaded anew."""
+
+    def work(connection: Connection) -> None:
+        moment = now(connection)
+        connection.execute(
+            update(MediaRow)
+            .where(MediaRow.appid == account.appid, MediaRow.media_id.in_(ids))
+            .where(or_(MediaRow.expires_at.is_(None), MediaRow.expires_at > moment))
+            .values(expires_at=moment)
+        )
+
+    write(engine, work)
+
+
+_COLUMNS = tuple(Media.__dataclass_fields__)
+
+
+_MEDIA = columns(Media, MediaRow)
+
+
+@frozen
+class Uploads:
+    """Uploads, newest first, and the database's moment of the look."""
+
+    media: Sequence[Media]
+    now: datetime
+
+
+def of_file(
+    engine: Engine, account: Account, *, fingerprint: str, kind: MediaKind, permanent: bool
+) -> Uploads:
+    """Return the account's uploads of a file for one use, dead ones as well."""
+    query = select(*_MEDIA).where(
+        MediaRow.appid == account.appid, MediaRow.fingerprint == fingerprint,
+        MediaRow.kind == kind, MediaRow.permanent == permanent,
+    )  # fmt: skip
+    with read(engine) as connection:
+        return _newest(connection, query)
+
+
+def is_denied(engine: Engine, account: Account, upload: Media) -> bool:
+    """Return whether WeChat did not have an upload when a batch was called with it."""
+    renewed = and_(RenewalRow.broadcast_id == Batch.broadcast_id, RenewalRow.n == Batch.renewal)
+    query = (
+        select(func.coalesce(RenewalRow.content, BroadcastRow.content))
+        .select_from(BroadcastRow)
+        .join(Batch, Batch.broadcast_id == BroadcastRow.id)
+        .outerjoin(RenewalRow, renewed)
+        .where(
+            Batch.state == BatchState.REFUSED, Batch.account == account.name,
+            Batch.errcode == NO_SUCH_MEDIA,
+            # No earlier one can have named it, and there may be years of them.
+            Batch.first_called_at >= upload.uploaded_at,
+        )
+        .distinct()
+    )  # fmt: skip
+    with read(engine) as connection:
+        refused = [json.loads(text) for text in connection.scalars(query)]
+    return any(upload.media_id == media_id for said in refused for media_id, _ in used(said))
+
+
+def of_ids(engine: Engine, ids: Collection[str]) -> Uploads:
+    """Return what is known of these media_ids, of every account."""
+    with read(engine) as connection:
+        return _newest(connection, select(*_MEDIA).where(MediaRow.media_id.in_(ids)))
+
+
+def names(engine: Engine, ids: Collection[str]) -> Mapping[str, str]:
+    """Return what the files of these media_ids are called; those that are known."""
+    with read(engine) as connection:
+        return _names(connection, ids)
+
+
+def files(connection: Connection, contents: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """Return what the media of contents are called, by the contents' own keys.
+
+    Names of files, and media_ids where there are others with a name; nothing without any name.
+    """
+    ids = {key: _used(text) for key, text in contents.items()}
+    known = _names(connection, {one for each in ids.values() for one in each})
+    return {
+        key: [known.get(one, one) for one in each]
+        for key, each in ids.items()
+        if not known.keys().isdisjoint(each)
+    }
+
+
+def _used(content: str) -> Sequence[str]:
+    """Return the media_ids of a stored content; none where it cannot be read, which holds it."""
+    try:
+        return [one for one, _ in used(json.loads(content))]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
+
+
+def identity(connection: Connection, content: str) -> str:
+    """Return a digest of what a canonical content is: a file that is uploaded anew is the same."""
+    said = json.loads(content)
+    ids = [media_id for media_id, _ in used(said)]
+    query = select(MediaRow.media_id, MediaRow.fingerprint).where(MediaRow.media_id.in_(ids))
+    known = connection.execute(query.order_by(MediaRow.id)) if ids else ()
+    return media.identity(said, {row.media_id: row.fingerprint for row in known})
+
+
+def _names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    if not ids:
+        return {}
+    query = select(MediaRow.media_id, MediaRow.name).where(MediaRow.media_id.in_(ids))
+    return {media_id: name for media_id, name in connection.execute(query) if media_id}
+
+
+def listed(engine: Engine, account: Account | None, *, most: int, dead: bool) -> Uploads:
+    """Return the newest uploads of an account, or of all; those that died only where asked for."""
+    with read(engine) as connection:
+        query = select(*_MEDIA).limit(most)
+        if account is not None:
+            query = query.where(MediaRow.appid == account.appid)
+        if not dead:
+            alive = MediaRow.expires_at > now(connection)
+            query = query.where(or_(MediaRow.expires_at.is_(None), alive))
+        return _newest(connection, query)
+
+
+def used_under_key(engine: Engine, account: Account, key: str) -> Collection[str]:
+    """Return the media_ids of the broadcast that has this key, if there is one.
+
+    The same file under the same key is the same content, though its id has died since.
+    """
+    query = (
+        select(BroadcastRow.content)
+        .join(Submission, Submission.broadcast_id == BroadcastRow.id)
+        .where(Submission.account == account.name, Submission.key == key)
+    )
+    with read(engine) as connection:
+        content = connection.scalar(query)
+    return () if content is None else {media_id for media_id, _ in used(json.loads(content))}
+
+
+def _newest(connection: Connection, query: Any) -> Uploads:  # noqa: ANN401 - whatever SELECT
+    ordered = query.order_by(MediaRow.id.desc())
+    return Uploads(media=every_row(connection, ordered, Media), now=now(connection))

@@ -1,0 +1,259 @@
+"""Recipients: the OpenIDs of a range, a batch or a set, read chunk by chunk.
+
+Which batches are in a set is read in one moment; their recipients are frozen at the first claim, so
+they are read afterwards and nobody holds a transaction open while somebody reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field
+
+from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
+
+from broadcast import openid
+from broadcast.errors import ConflictError, InputError
+from broadcast.frozen import frozen
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.chunk import ASKED, CHUNK, LEFT, cut_out, name_of
+from broadcast.rules.reports import SETS, set_of
+from broadcast.rules.states import BatchState, Phase, Reason
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
+from models.ledger.rows import closed_gates, held_rows
+from models.ledger.rows.transaction import read
+from models.ledger.rows.typed_rows import change
+from models.recipients import ChunkRow, Skipped
+
+SKIPPED = "skipped"
+NAMES = (*SETS, SKIPPED)
+
+# Built once: a lane runs it for each call. Chunks of one list are at most CHUNK long.
+_CHUNKS = (
+    select(ChunkRow.start, ChunkRow.openids)
+    .where(
+        ChunkRow.broadcast_id == bindparam("broadcast_id"), ChunkRow.list == bindparam("name"),
+        ChunkRow.start > bindparam("after"), ChunkRow.start < bindparam("end"),
+    )
+    .order_by(ChunkRow.start)
+)  # fmt: skip
+
+
+def packed(connection: Connection, broadcast_id: str, name: str, *, start: int, size: int) -> bytes:
+    """Return the packed OpenIDs of a range of a list. Raises ValueError where some are missing."""
+    rows = connection.execute(
+        _CHUNKS,
+        {"broadcast_id": broadcast_id, "name": name, "after": start - CHUNK, "end": start + size},
+    )
+    chunks = [
+        (row.start, row.openids)
+        for row in rows
+        if row.start + len(row.openids) // openid.PACKED_LENGTH > start
+    ]
+    return cut_out(chunks, start=start, size=size)
+
+
+def resolved(connection: Connection, broadcast_id: str) -> tuple[str, int]:
+    """Return the list from which a plan cuts, what is left or else what was asked, and its size."""
+    run = connection.scalar(select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id))
+    name = ASKED if run is None else name_of(LEFT, run)
+    return name, size_of(connection, broadcast_id, name)
+
+
+def size_of(connection: Connection, broadcast_id: str, name: str) -> int:
+    """Return how many OpenIDs a list holds."""
+    size = connection.scalar(
+        select(func.sum(ChunkRow.size)).where(
+            ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == name
+        )
+    )
+    return int(size or 0)
+
+
+@frozen
+class Portion:
+    """The OpenIDs of one batch, and what is the same for all of them."""
+
+    #: One behind the other, 28 ASCII characters each, sorted.
+    openids: bytes = field(repr=False)
+    n: int
+    state: BatchState
+    reason: Reason | None
+    errcode: int | None
+    msg_id: int | None
+
+
+@frozen
+class SkippedLines:
+    """The lines that were left out for one reason: how many, and the first of them."""
+
+    reason: str
+    count: int
+    #: Line number and text.
+    lines: list[tuple[int, str]]
+
+
+@frozen
+class _Member:
+    n: int
+    list: str
+    start: int
+    size: int
+    state: BatchState
+    reason: Reason | None
+    errcode: int | None = None
+    msg_id: int | None = None
+
+
+def portions(engine: Engine, broadcast_id: str, *names: str) -> Iterator[Portion]:
+    """Yield the OpenIDs of the sets of these *names*, in the order of the batches.
+
+    All sets are those of one moment, so nobody is in two of them. Nothing for WeChat's own sends,
+    whose list is WeChat's. Raises UnknownIdError, InputError for a name that is no set of
+    followers, and ConflictError where a plan that was not made decides who is in it, before the
+    first.
+    """
+    for name in names:
+        if name not in SETS:
+            raise InputError("error.recipients.set", name=name, sets=", ".join(NAMES))
+    with read(engine) as connection:
+        members = _members(connection, broadcast_id, frozenset(names))
+    return _read(engine, broadcast_id, members)
+
+
+def _read(engine: Engine, broadcast_id: str, members: Sequence[_Member]) -> Iterator[Portion]:
+    for member in members:
+        with read(engine) as connection:
+            found = packed(
+                connection, broadcast_id, member.list, start=member.start, size=member.size
+            )
+        yield Portion(
+            openids=openid.unpack(found), n=member.n, state=member.state, reason=member.reason,
+            errcode=member.errcode, msg_id=member.msg_id,
+        )  # fmt: skip
+
+
+def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[_Member]:
+    """Return the batches of some sets; of what is not planned yet, the chunks of its list."""
+    stands = _published(connection, broadcast_id)
+    there = _batches(connection, broadcast_id) if stands.phase is not Phase.PLANNING else []
+    if stands.planned is None and stands.path is SendPath.MASS_SEND and names & _OF_A_PLAN:
+        name = "never_planned" if stands.phase is Phase.ENDED else "unplanned"
+        raise ConflictError(f"error.recipients.{name}", id=broadcast_id)
+    # Nobody is planned where everybody was left out.
+    if not there and stands.planned:
+        return _unplanned(connection, broadcast_id, names)
+    return [member for member in there if set_of(member.state) in names]
+
+
+#: The sets that hold anybody of a list that was never cut.
+_OF_A_PLAN = frozenset({"waiting", "cancelled"})
+
+
+def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | None, SendPath]:
+    query = select(BroadcastRow.phase, BroadcastRow.planned, BroadcastRow.path).where(
+        BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
+    )
+    stands = connection.execute(query).first()
+    if stands is None:
+        raise held_rows.unknown_id(connection, broadcast_id)
+    return stands
+
+
+def _batches(connection: Connection, broadcast_id: str) -> list[_Member]:
+    rows = connection.execute(
+        select(
+            Batch.n, Batch.list, Batch.start, Batch.size, Batch.state, Batch.reason, Batch.errcode,
+            Batch.msg_id,
+        )
+        .where(Batch.broadcast_id == broadcast_id, Batch.state != BatchState.SPLIT)
+        .where(Batch.list.is_not(None))
+        .order_by(Batch.n)
+    )  # fmt: skip
+    return [_Member(**row) for row in rows.mappings()]
+
+
+def _unplanned(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[_Member]:
+    """Return everybody of a list that never became batches: they wait, or were cancelled."""
+    gates = closed_gates.of_broadcasts(connection, [broadcast_id])
+    cancelled = any(gate.kind is GateKind.CANCEL for gate in gates)
+    if ("cancelled" if cancelled else "waiting") not in names:
+        return []
+    chosen, _ = resolved(connection, broadcast_id)
+    rows = connection.execute(
+        select(ChunkRow.start, ChunkRow.size)
+        .where(ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == chosen)
+        .order_by(ChunkRow.start)
+    )
+    return [
+        _Member(
+            n=n, list=chosen, start=start, size=size,
+            state=BatchState.CANCELLED if cancelled else BatchState.PLANNED,
+            reason=Reason.BY_HAND if cancelled else None,
+        )
+        for n, (start, size) in enumerate(rows, start=1)
+    ]  # fmt: skip
+
+
+def skipped(engine: Engine, broadcast_id: str) -> list[SkippedLines]:
+    """Return the lines that were left out, by reason. Raises UnknownIdError."""
+    with read(engine) as connection:
+        _published(connection, broadcast_id)
+        rows = connection.execute(
+            select(Skipped.reason, Skipped.count.label("lines"), Skipped.sample)
+            .where(Skipped.broadcast_id == broadcast_id)
+            .order_by(Skipped.reason)
+        ).all()
+    return [
+        SkippedLines(
+            reason=row.reason, count=row.lines,
+            lines=[(line, text) for line, text in json.loads(row.sample)],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+#: How many of a reason are shown.
+SHOWN = 1_000
+
+
+def count_skipped(
+    connection: Connection, broadcast_id: str, reason: str, *, more: int, sample: Sequence[str]
+) -> None:
+    """Count *more* people as left out for a reason, and show the first of them.
+
+    They are in no line of what was read, so their number is 0. The lane's row is held.
+    """
+    mine = (Skipped.broadcast_id == broadcast_id, Skipped.reason == reason)
+    shown = [[0, openid] for openid in sample[:SHOWN]]
+    there = connection.execute(select(Skipped.count, Skipped.sample).where(*mine)).first()
+    if there is None:
+        connection.execute(
+            insert(Skipped).values(
+                broadcast_id=broadcast_id, reason=reason, count=more, sample=json.dumps(shown)
+            )
+        )
+        return
+    connection.execute(
+        update(Skipped)
+        .where(*mine)
+        .values(
+            count=Skipped.count + more,
+            sample=json.dumps([*json.loads(there.sample), *shown][:SHOWN], ensure_ascii=False),
+        )
+    )
+
+
+def move_figures(connection: Connection, broadcast_id: str, moved: Mapping[str, int]) -> None:
+    """Take people from *planned* to the figures of their reasons: the sums stay what they were."""
+    values = {reason: getattr(BroadcastRow, reason) + more for reason, more in moved.items()}
+    change(
+        connection,
+        BroadcastRow,
+        broadcast_id,
+        planned=BroadcastRow.planned - sum(moved.values()),
+        version=BroadcastRow.version + 1,
+        **values,
+    )

@@ -1,0 +1,327 @@
+"""Finish events, taken: each once, kept whoever began its job, and met with the batch that has it.
+
+A batch in doubt gets no msg_id by an event. But where a reply to exactly one batch named the
+event's msg_id, the event shows that WeChat knows the job, as an answer of mass/get would.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Engine, exists, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from broadcast.enums import is_recognised
+from broadcast.errors import IllegalMoveError
+from broadcast.frozen import frozen
+from broadcast.names import EventKind
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.policy import DEFAULT_RULES, Rules, Waits
+from broadcast.rules.finish_events import Ending, FinishEvent, supersedes
+from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.states import BatchState
+from models.accounts import Lane
+from models.batch_tables import Batch, GateRow
+from models.box_tables import Finish
+from models.engine import now
+from models.ledger.lane import records, transitions
+from models.ledger.outcomes import ended_jobs
+from models.ledger.outcomes.ended_jobs import StoredFinish
+from models.ledger.rows import held_rows, lane_rows
+from models.ledger.rows.transaction import WORKER, note, read, write, write_or_keep
+from models.ledger.rows.typed_rows import change, columns, every_row, first, one_row
+
+
+@frozen
+class Taken:
+    """What became of a finish event."""
+
+    #: False: nothing new; what is stored of this job says the same, or outweighs it.
+    new: bool
+    #: Whose batch it ended; None: no batch has its msg_id, for now.
+    broadcast_id: str | None = None
+    n: int | None = None
+
+
+def take_finish(
+    engine: Engine, account: str, event: FinishEvent, *, rules: Rules = DEFAULT_RULES
+) -> Taken:
+    """Store the end of a job of *account* and settle the batch that has its msg_id; idempotent.
+
+    An account that sent nothing yet is fine. Raises DatabaseAwayError.
+    """
+
+    def work(connection: Connection) -> Taken:
+        # As everybody who moves a batch: a reply that is being recorded has its msg_id by then.
+        lane = select(Lane.account).where(Lane.account == account)
+        if connection.scalar(lane) is None:
+            return Taken(new=_store(connection, account, event))
+        lane_rows.hold(connection, account)
+        new = _store(connection, account, event)
+        _confirm(connection, account, event.msg_id, rules=rules)
+        return _settled(connection, account, event.msg_id, new=new)
+
+    return write_or_keep(
+        engine, work, lambda c, error: _keep_finish(c, account, event, error=error)
+    )
+
+
+def _keep_finish(
+    connection: Connection, account: str, event: FinishEvent, *, error: IllegalMoveError
+) -> Taken:
+    """Store an event though nothing follows from it for its batch but an *error*."""
+    lane_rows.hold(connection, account)
+    new = _store(connection, account, event)
+    owner = _owner(connection, account, event.msg_id)
+    batch_id = _doubt(connection, account, event.msg_id) if owner is None else owner
+    if batch_id is None:
+        return Taken(new=new)
+    batch = held_rows.held_batch(connection, batch_id)
+    transitions.leave_to_a_person(connection, batch, error, said=event.status, msg_id=event.msg_id)
+    return Taken(new=new, broadcast_id=batch.broadcast_id, n=batch.n)
+
+
+def _store(connection: Connection, account: str, event: FinishEvent) -> bool:
+    """Store an event, unless what is stored of its job outweighs it; return whether it is there."""
+    values: dict[str, Any] = {
+        "account": account, "msg_id": event.msg_id, "status": event.status,
+        **asdict(event.counts), "articles": _array(event.articles),
+        "copyright": _array(event.copyright), "check_state": event.check_state,
+        "created_at": event.created_at, "received_at": now(connection),
+    }  # fmt: skip
+    mine = (Finish.account == account, Finish.msg_id == event.msg_id)
+    # Of an account without a lane two processes may take events of one job at once.
+    query = select(*columns(StoredFinish, Finish)).where(*mine).with_for_update()
+    stored = first(connection, query, StoredFinish)
+    if stored is None:
+        if _insert(connection, values):
+            return True
+        stored = one_row(connection, query, StoredFinish)
+    if not supersedes(event, replace(stored.event(), created_at=stored.created_at)):
+        return False
+    connection.execute(update(Finish).where(*mine).values(values))
+    return True
+
+
+def _insert(connection: Connection, values: dict[str, Any]) -> bool:
+    """Store the first event of a job; return whether no other process was quicker."""
+    with contextlib.suppress(IntegrityError), connection.begin_nested():
+        connection.execute(insert(Finish).values(values))
+        return True
+    return False
+
+
+def _array(items: Sequence[object]) -> str:
+    known = [
+        {name: value for name, value in asdict(item).items() if value is not None}  # type: ignore[call-overload]
+        for item in items
+    ]
+    return json.dumps(known, ensure_ascii=False)
+
+
+def _confirm(connection: Connection, account: str, msg_id: int, *, rules: Rules) -> None:
+    """Accept the batch to which alone WeChat named the job, if that was all that lacked."""
+    batch_id = _doubt(connection, account, msg_id)
+    if batch_id is not None:
+        records.confirm_by_event(connection, batch_id, msg_id, rules=rules)
+
+
+def _doubt(connection: Connection, account: str, msg_id: int) -> int | None:
+    """Return the batch in doubt to which alone WeChat named the job."""
+    named = ended_jobs.unsettled(connection, account, msg_id)
+    if len(named) == 1:
+        return named[0]
+    return None
+
+
+def _owner(connection: Connection, account: str, msg_id: int) -> int | None:
+    """Return the batch that has a msg_id."""
+    return connection.scalar(
+        select(Batch.id)
+        .where(Batch.account == account, Batch.msg_id == msg_id)
+        .order_by(Batch.id)
+        .limit(1)
+    )
+
+
+def _settled(connection: Connection, account: str, msg_id: int, *, new: bool) -> Taken:
+    batch_id = _owner(connection, account, msg_id)
+    if batch_id is None:
+        return Taken(new=new)
+    moved = transitions.meet_finish(connection, batch_id)
+    whose = select(Batch.broadcast_id, Batch.n).where(Batch.id == batch_id)
+    owner = connection.execute(whose).one()
+    if new or moved:
+        transitions.end_if_at_rest(connection, owner.broadcast_id)
+    return Taken(new=new, broadcast_id=owner.broadcast_id, n=owner.n)
+
+
+PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
+#: A poller that took batches and died leaves them to the others after this.
+TAKEN_FOR = timedelta(minutes=1)
+#: The first question is asked two minutes after the acceptance; the 18th comes after 48 h.
+MOST_POLLS = 18
+_POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
+#: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
+ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
+FAILED = "SEND_FAIL"
+_CLEAR = frozenset({Ending.SENT, Ending.REFUSED})
+_AS_WECHAT = Waits()
+
+
+@frozen
+class Polled:
+    """A batch whose result is asked for, as it stood then."""
+
+    id: int
+    broadcast_id: str
+    msg_id: int
+    polls: int
+    poll_at: datetime
+
+
+@frozen
+class _Asked:
+    """How often mass/get was asked, and what it said last."""
+
+    polls: int
+    msg_status: str | None
+
+
+def due_accounts(engine: Engine) -> list[str]:
+    """Return the accounts that have a batch whose result is to be asked for now.
+
+    Not those that WeChat stopped: it would answer the question in the same way.
+    """
+    stopped = exists().where(
+        GateRow.account == Lane.account, GateRow.opened_at.is_(None),
+        GateRow.broadcast_id == "", GateRow.kind == GateKind.STOP,
+        GateRow.scope == GateScope.ACCOUNT,
+    )  # fmt: skip
+    with read(engine) as connection:
+        due = exists().where(Batch.account == Lane.account, Batch.poll_at <= now(connection))
+        query = select(Lane.account).where(due, ~stopped).order_by(Lane.account)
+        return list(connection.scalars(query))
+
+
+def due_batches(
+    engine: Engine, account: str, most: int, *, waits: Waits = _AS_WECHAT
+) -> list[Polled]:
+    """Take up to *most* due batches; their next poll is moved on, so two pollers share the work."""
+    next_poll = waits.scaled(TAKEN_FOR)
+
+    def work(connection: Connection) -> list[Polled]:
+        moment = now(connection)
+        rows = every_row(
+            connection,
+            select(*columns(Polled, Batch))
+            .where(Batch.account == account, Batch.poll_at <= moment, Batch.msg_id.is_not(None))
+            .order_by(Batch.poll_at)
+            .limit(most),
+            Polled,
+        )
+        return [row for row in rows if _take(connection, row, moment + next_poll)]
+
+    return write(engine, work)
+
+
+def _take(connection: Connection, row: Polled, next_poll: datetime) -> bool:
+    taken = connection.execute(
+        update(Batch)
+        .where(Batch.id == row.id, Batch.poll_at == row.poll_at)
+        .values(poll_at=next_poll)
+    )
+    return taken.rowcount == 1
+
+
+class PolledJob(Protocol):
+    """A batch and the msg_id that mass/get was asked about."""
+
+    @property
+    def id(self) -> int: ...  # noqa: D102
+    @property
+    def msg_id(self) -> int | None: ...  # noqa: D102
+
+
+def heard(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits) -> None:
+    """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended.
+
+    What it said of a msg_id that is the batch's no more changes nothing.
+    """
+
+    def work(connection: Connection) -> None:
+        # Lane, then batch, in the order of everybody who moves a batch that is there: read before
+        # its turn, the state could be one that a late fact has just changed.
+        batch = records.lock(connection, asked.id)
+        if not is_recognised(batch.state):
+            return
+        if batch.state not in _POLLED:
+            change(connection, Batch, batch.id, poll_at=None)
+            return
+        if batch.msg_id != asked.msg_id:
+            return
+        if transitions.ending_of(connection, batch.id) in _CLEAR:
+            # The event outweighs it, and has moved the batch already.
+            transitions.move_batch(
+                connection, batch, batch.state, poll_at=None, msg_status=status or batch.msg_status
+            )
+        elif status in ENDED:
+            transitions.finish_batch(connection, batch, msg_status=status)
+        elif status == FAILED:
+            transitions.refuse_batch(connection, batch, msg_status=status)
+        else:
+            _ask_again(connection, batch.id, status, waits=waits)
+        transitions.end_if_at_rest(connection, batch.broadcast_id)
+
+    write_or_keep(engine, work, lambda c, error: _keep(c, asked, status, error=error))
+
+
+def _keep(
+    connection: Connection, asked: PolledJob, status: str | None, *, error: IllegalMoveError
+) -> None:
+    """Store an answer though nothing follows from it but an *error*, and ask no more."""
+    batch = records.lock(connection, asked.id)
+    if batch.state not in _POLLED or batch.msg_id != asked.msg_id:
+        return
+    change(connection, Batch, batch.id, poll_at=None, msg_status=status or batch.msg_status)
+    said = status or "not known"
+    transitions.leave_to_a_person(connection, batch, error, said=said, msg_id=batch.msg_id)
+
+
+def unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits) -> None:
+    """Count a question that WeChat refused or that got no answer, and say so in the history.
+
+    The next one follows after the usual, growing pause, and after 48 h there is none: what became
+    of the batch is then not known, which is no reason to take it for not accepted.
+    """
+
+    def work(connection: Connection) -> None:
+        batch = records.lock(connection, asked.id)
+        if batch.state in _POLLED:
+            _ask_again(connection, batch.id, None, waits=waits)
+        note(
+            connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,
+            batch_id=asked.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
+        )  # fmt: skip
+
+    write(engine, work)
+
+
+def _ask_again(connection: Connection, batch_id: int, status: str | None, *, waits: Waits) -> None:
+    query = select(*columns(_Asked, Batch)).where(Batch.id == batch_id)
+    (asked,) = every_row(connection, query, _Asked)
+    polls = asked.polls + 1
+    pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])
+    change(
+        connection,
+        Batch,
+        batch_id,
+        polls=polls,
+        msg_status=status or asked.msg_status,
+        poll_at=now(connection) + pause if polls < MOST_POLLS else None,
+    )

@@ -1,0 +1,1 @@
+"""The plan of a broadcast: subtracted, cut, shrunk, with files that are alive."""

@@ -1,0 +1,265 @@
+"""Refreezing: who asked out or left since the plan is taken out of batches of which no call left.
+
+The look is made outside of any transaction, a batch at a time. What it found is taken out after
+it, a few batches at a time, because people who are left alone move to another batch then. Who asks
+out meanwhile is found by the next look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Row, func, select, update
+
+from broadcast import day, openid
+from broadcast.frozen import frozen
+from broadcast.rules.plan import audience as audiences
+from broadcast.rules.plan import selection as selections
+from broadcast.rules.plan.selection import Removal
+from broadcast.sorted_openids import Hits, IDs, Stream, packed, unpacked
+from models.accounts import Lane
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.followers import FollowerSync
+from models.ledger.followers import followers
+from models.ledger.lane.call_history import SHRINKS
+from models.ledger.lists import recipients, suppressions
+from models.ledger.plan import shrink
+from models.ledger.plan.removals import Again
+from models.ledger.rows.held_rows import Changes, list_changes
+from models.ledger.rows.transaction import read, write
+from models.ledger.rows.typed_rows import columns, every_row
+
+#: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or
+#: many small ones. A transaction for each few people would let a backlog grow faster than it goes.
+AT_ONCE = 30_000
+#: So many who asked out or left since the last look are taken out without a look at all batches:
+#: what comes in a few seconds without a worker, so that who takes over catches up.
+FEW = 500
+
+
+@frozen
+class _Range:
+    """A batch of which no call left."""
+
+    list: str
+    start: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Who is taken out of a broadcast of an account."""
+
+    account: str
+    #: Whether those who are suppressed stay.
+    ignored: bool
+    #: Who left earlier stays, by WeChat's clock; None: nobody who left.
+    left_since: datetime | None
+    #: Batches out of which people are taken in one transaction.
+    at_once: int
+
+
+class _StoppedError(Exception):
+    """The look is broken off."""
+
+
+def refreeze(
+    engine: Engine, broadcast_id: str, wanted: str, *, goes_on: Callable[[], bool] = lambda: True
+) -> int | None:
+    """Take out who asked out or left; record that it was done for *wanted*; return how many.
+
+    None where it was broken off because *goes_on* said no: the next look does all of it. Raises
+    ListGoneError where a part of our list of followers is missing.
+    """
+
+    def check() -> None:
+        if not goes_on():
+            raise _StoppedError
+
+    taken = 0
+    try:
+        for reason, portions in _people(engine, broadcast_id, wanted, check=check):
+            for people in portions:
+                check()
+                taken += shrink.shrink(engine, broadcast_id, people, reason=reason)
+    except _StoppedError:
+        return None
+    settle_opt_outs(engine, broadcast_id, wanted)
+    return taken
+
+
+def _people(
+    engine: Engine, broadcast_id: str, wanted: str, *, check: Callable[[], None]
+) -> Iterator[tuple[str, Sequence[bytes]]]:
+    """Yield whom to take out by reason, in portions of a few batches."""
+    query = select(
+        BroadcastRow.account, BroadcastRow.selection, BroadcastRow.audience_kind,
+        BroadcastRow.created_at, BroadcastRow.batch_size,
+    )  # fmt: skip
+    with read(engine) as connection:
+        row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+    selection = selections.parse(row.selection)
+    since = None
+    if not selection.only_current:
+        since = audiences.left_since(row.audience_kind, given_at=row.created_at)
+    out = _Out(
+        row.account, ignored=selection.ignore_suppression, left_since=since,
+        at_once=max(1, AT_ONCE // row.batch_size),
+    )  # fmt: skip
+    known = known_opt_outs(engine, broadcast_id, wanted)
+    if known is not None and (few := _few(engine, out, known)) is not None:
+        batches = len(_untouched(engine, broadcast_id))
+        for reason, people in few.items():
+            yield reason, list(_portions(people, batches=batches, at_once=out.at_once))
+        return
+    for removal in _removals(engine, out):
+        # Nobody is taken out before all were looked for.
+        found = _found(engine, broadcast_id, removal, at_once=out.at_once, check=check)
+        yield removal.reason, list(found)
+
+
+def _portions(people: Sequence[str], *, batches: int, at_once: int) -> Iterator[bytes]:
+    """Cut *people*, sorted as the batches are, so that each portion is of a few batches."""
+    size = max(at_once, len(people) * at_once // max(batches, 1))
+    for at in range(0, len(people), size):
+        yield openid.pack("".join(people[at : at + size]).encode())
+
+
+def _few(engine: Engine, out: _Out, known: Changes) -> dict[str, list[str]] | None:
+    """Return those who asked out or left since a look, by reason; None: they are many."""
+    left = followers.left_since_change(engine, out.account, known.left, most=FEW)
+    asked = [] if out.ignored else suppressions.since(engine, out.account, known, most=FEW)
+    if left is None or asked is None:
+        return None
+    gone = [
+        one.openid
+        for one in left
+        if one.left_at and (out.left_since is None or one.left_at >= out.left_since)
+    ]
+    return {"suppressed": asked, "unsubscribed": gone}
+
+
+def _removals(engine: Engine, out: _Out) -> list[Removal]:
+    """Return who is left out, but for lists that are empty."""
+    account, since = out.account, out.left_since
+    lists = {"unsubscribed": Again(lambda: followers.left(engine, account, since=since))}
+    if not out.ignored:
+        lists["suppressed"] = Again(lambda: suppressions.pieces(engine, account))
+    return [
+        Removal(reason=reason, pieces=pieces)
+        for reason, pieces in sorted(lists.items())
+        if next(iter(pieces), None)
+    ]
+
+
+def _found(
+    engine: Engine,
+    broadcast_id: str,
+    removal: Removal,
+    *,
+    at_once: int,
+    check: Callable[[], None],
+) -> Iterator[bytes]:
+    """Yield whom a removal names in the untouched batches, a few at a time."""
+    look, found = _Look(removal), list[IDs]()
+    for batch in _untouched(engine, broadcast_id):
+        check()
+        with read(engine) as connection:
+            ids = unpacked(
+                recipients.packed(
+                    connection, broadcast_id, batch.list, start=batch.start, size=batch.size
+                )
+            )
+        hits = look.hits(ids)
+        if hits.any():
+            found.append(ids[hits])
+        if len(found) == at_once:
+            yield packed(np.sort(np.concatenate(found)))
+            found.clear()
+    if found:
+        yield packed(np.sort(np.concatenate(found)))
+
+
+class _Look:
+    """Looks for people in one batch after the other, from the beginning where they go back."""
+
+    def __init__(self, removal: Removal) -> None:
+        self._removal = removal
+        self._stream = Stream(removal.pieces)
+        self._last = b""
+
+    def hits(self, ids: IDs) -> Hits:
+        if ids[0] <= self._last:
+            self._stream = Stream(self._removal.pieces)
+        self._last = ids[-1]
+        return self._stream.hits(ids)
+
+
+def _untouched(engine: Engine, broadcast_id: str) -> Sequence[_Range]:
+    query = (
+        select(*columns(_Range, Batch))
+        .where(Batch.broadcast_id == broadcast_id, SHRINKS)
+        .order_by(Batch.n)
+    )
+    with read(engine) as connection:
+        return every_row(connection, query, _Range)
+
+
+_UNHALTED = select(Lane.breaker_since).where(Lane.account == BroadcastRow.account)
+_SYNCED = select(func.max(FollowerSync.id)).where(
+    FollowerSync.account == BroadcastRow.account, FollowerSync.run.is_not(None)
+)
+_STANDS = select(
+    BroadcastRow.account,
+    BroadcastRow.fresh_for,
+    BroadcastRow.breaker_since.label("resumed"),
+    func.coalesce(_UNHALTED.scalar_subquery(), 0).label("unhalted"),
+    func.coalesce(_SYNCED.scalar_subquery(), 0).label("synced"),
+)
+
+
+def due_opt_outs(engine: Engine, broadcast_id: str) -> str | None:
+    """Return for what a broadcast is to be looked at again; None: it was."""
+    with read(engine) as connection:
+        row = connection.execute(_STANDS.where(BroadcastRow.id == broadcast_id)).one()
+        wanted = _of(connection, row)
+    # One that was planned before anybody looked is as fresh as its plan.
+    return None if row.fresh_for in {None, wanted} else wanted
+
+
+def begin_opt_outs(engine: Engine, broadcast_id: str) -> None:
+    """Record that the plan leaves people out now; what it did once it does not do again."""
+    mine = (BroadcastRow.id == broadcast_id, BroadcastRow.fresh_for.is_(None))
+
+    with read(engine) as connection:
+        row = connection.execute(_STANDS.where(*mine)).first()
+        wanted = None if row is None else _of(connection, row)
+    if wanted is not None:
+        statement = update(BroadcastRow).where(*mine).values(fresh_for=wanted)
+        write(engine, lambda connection: connection.execute(statement))
+
+
+def settle_opt_outs(engine: Engine, broadcast_id: str, wanted: str) -> None:
+    """Record that a broadcast was looked at for *wanted*."""
+    statement = update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(fresh_for=wanted)
+    write(engine, lambda connection: connection.execute(statement))
+
+
+def known_opt_outs(engine: Engine, broadcast_id: str, wanted: str) -> Changes | None:
+    """Return up to where the lists of people were looked at; None: all is to be looked at."""
+    query = select(BroadcastRow.fresh_for).where(BroadcastRow.id == broadcast_id)
+    with read(engine) as connection:
+        before, _, looked_at = str(connection.scalar(query)).rpartition("/")
+    return Changes.parse(looked_at) if before == wanted.rpartition("/")[0] else None
+
+
+def _of(connection: Connection, row: Row[str, str | None, int, int, int]) -> str:
+    """Return what changes with the day in Shanghai and all that lets people come and go."""
+    today = f"{day.start(now(connection)).astimezone(day.SHANGHAI):%Y-%m-%d}"
+    lists = list_changes(connection, row.account)
+    return f"{today}/{row.resumed}.{row.unhalted}.{row.synced}/{lists}"

@@ -1,0 +1,179 @@
+"""What the batches of a broadcast with kept files say: other media_ids after each upload.
+
+It changes until a call of the batch may have left, and never after it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, exists, func, insert, select, update
+
+from broadcast.frozen import frozen
+from broadcast.rules import content as contents
+from broadcast.rules import media
+from broadcast.rules.calls import preflight
+from broadcast.rules.calls.attempts import NoAnswer, storable
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.media import KeptFile
+from broadcast.rules.states import BatchState, Reason
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
+from models.engine import database_now, now
+from models.ledger.gates import gate_changes
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.lane.call_history import UNTOUCHED
+from models.ledger.lane.next_work import Work
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import WORKER, read, write
+from models.ledger.rows.typed_rows import columns
+from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
+
+
+def begin(connection: Connection, broadcast_id: str, content: str, *, appid: str) -> None:
+    """Write down what the batches of a broadcast with kept files say; of others nothing."""
+    if not connection.scalar(select(exists().where(KeptFileRow.broadcast_id == broadcast_id))):
+        return
+    ids = select(KeptFileRow.media_id).where(KeptFileRow.broadcast_id == broadcast_id)
+    dies_at = _dies_at(connection, connection.scalars(ids).all(), appid=appid)
+    _say(connection, broadcast_id, content, n=0, dies_at=dies_at)
+
+
+def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: str) -> bool:
+    """Let the untouched batches say the media_ids of new uploads.
+
+    *ids*: which takes the place of which media_id of the broadcast's content. A batch of which
+    a call may have left keeps what it says, so that its repeat has the very same body. So does one
+    that has ended.
+    Returns False, and changes nothing, where these die too soon as well.
+    """
+
+    def work(connection: Connection) -> bool:
+        if lane_rows.hold_unless_ended(connection, broadcast_id) is None:
+            return True
+        dies_at = _dies_at(connection, list(ids.values()), appid=appid)
+        if preflight.is_due(dies_at, now(connection)):
+            return False
+        submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
+        said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
+        content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
+        newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
+        n = connection.execute(newest).scalar_one() + 1
+        _say(connection, broadcast_id, content, n=n, dies_at=dies_at)
+        connection.execute(
+            update(Batch)
+            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
+            .where(UNTOUCHED)
+            .values(renewal=n)
+        )
+        return True
+
+    return write(engine, work)
+
+
+def _dies_at(connection: Connection, ids: Sequence[str], *, appid: str) -> datetime:
+    """Return when the first of these media_ids dies. Raises LookupError where none is known."""
+    # WeChat may give an id that it gave before: it lives as long as its newest upload.
+    lives = (
+        select(func.max(MediaRow.expires_at))
+        .where(MediaRow.appid == appid, MediaRow.media_id.in_(ids))
+        .group_by(MediaRow.media_id)
+    )
+    known = [dies_at for dies_at in connection.scalars(lives) if dies_at is not None]
+    if not known:
+        raise LookupError("files are kept whose media_ids nobody uploaded")
+    return min(known)
+
+
+def _say(
+    connection: Connection, broadcast_id: str, content: str, *, n: int, dies_at: datetime
+) -> None:
+    connection.execute(
+        insert(RenewalRow).values(
+            broadcast_id=broadcast_id, n=n, content=content, dies_at=dies_at, tries=0
+        )
+    )
+
+
+def not_renewed(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) -> None:
+    """Let a broadcast wait for its next upload, or hold it for a person."""
+
+    def close(connection: Connection) -> None:
+        account = lane_rows.hold_unless_ended(connection, work.broadcast_id)
+        if account is None:
+            return
+        mine = (RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal)
+        tries = connection.execute(select(RenewalRow.tries).where(*mine)).scalar_one() + 1
+        until = preflight.again_at(why, tries=tries, now=now(connection), waits=waits)
+        counted = 0 if until is None else tries
+        connection.execute(update(RenewalRow).where(*mine).values(tries=counted))
+        fact = storable(why)
+        gate = Closing(
+            kind=GateKind.HOLD if until is None else GateKind.LOOK, who=WORKER,
+            broadcast_id=work.broadcast_id, reason=Reason.MEDIA_NOT_RENEWED, until=until,
+            errcode=fact.errcode, errmsg=fact.errmsg,
+        )  # fmt: skip
+        gate_changes.close(connection, account, gate)
+        lane_rows.refresh_due(connection, account)
+
+    write(engine, close)
+
+
+_FILE = columns(KeptFile, KeptFileRow, "data")
+
+
+@frozen
+class Life:
+    """Until when the media live that a batch names, at the database's moment."""
+
+    dies_at: datetime
+    now: datetime
+
+
+def life_of_files(engine: Engine, work: Work) -> Life | None:
+    """Return it; None for a broadcast that keeps no files."""
+    query = select(RenewalRow.dies_at, database_now().label("now")).where(
+        RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal
+    )
+    with read(engine) as connection:
+        row = connection.execute(query).first()
+        return None if row is None else Life(dies_at=row.dies_at, now=row.now)
+
+
+def content_of_files(engine: Engine, broadcast_id: str, renewal: int) -> str:
+    """Return the canonical content of a renewal. Raises LookupError where there is none."""
+    query = select(RenewalRow.content).where(
+        RenewalRow.broadcast_id == broadcast_id, RenewalRow.n == renewal
+    )
+    with read(engine) as connection:
+        said = connection.scalar(query)
+    if said is None:
+        raise LookupError(f"broadcast {broadcast_id} has no renewal {renewal}")
+    return said
+
+
+def kept_files(engine: Engine, broadcast_id: str) -> Iterator[KeptFile]:
+    """Yield the files of a broadcast, one in memory at a time and no transaction open between.
+
+    Raises LookupError for one that is not stored whole.
+    """
+    query = select(*_FILE, KeptFileRow.n, KeptFileRow.size, KeptFileRow.fingerprint).where(
+        KeptFileRow.broadcast_id == broadcast_id, KeptFileRow.dropped.is_(False)
+    )
+    with read(engine) as connection:
+        files = connection.execute(query.order_by(KeptFileRow.n)).mappings().all()
+    for file in files:
+        facts = dict(file)
+        size, fingerprint = facts.pop("size"), facts.pop("fingerprint")
+        pieces = select(FilePieceRow.data).where(
+            FilePieceRow.broadcast_id == broadcast_id, FilePieceRow.n == facts.pop("n")
+        )
+        with read(engine) as connection:
+            data = b"".join(connection.scalars(pieces.order_by(FilePieceRow.place)))
+        whole = KeptFile(**facts, data=data)
+        if (len(data), whole.fingerprint) != (size, fingerprint):
+            raise LookupError(f"{whole.name}: {len(data)} of {size} bytes are as they were stored")
+        yield whole

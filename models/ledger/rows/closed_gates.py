@@ -1,0 +1,188 @@
+"""Gates that nobody opened, read from their rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from broadcast.rules.calls.outcomes import BEGINS_NOTHING, SendPath
+from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
+from broadcast.rules.gates.liveness import First
+from broadcast.rules.states import Phase
+from models.accounts import Lane
+from models.batch_tables import AttemptRow, Batch, GateRow
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.ledger.rows.typed_rows import HeldBroadcast, HeldLane, columns, one_row
+
+#: Phases in which something may be left to do.
+OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)
+
+
+def of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gate]:
+    """Return the gates that nobody opened: the account's, its paths', and one broadcast's."""
+    whose = {"account": account, "ids": ["", broadcast_id] if broadcast_id else [""]}
+    return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
+
+
+def of_some(connection: Connection, accounts: Iterable[str], ids: Iterable[str] = ()) -> list[Gate]:
+    """Return the gates of some accounts, their paths and some broadcasts that nobody opened."""
+    whose = {"accounts": list(accounts), "ids": ["", *ids]}
+    return [_gate(row) for row in connection.execute(_OF_SOME, whose).mappings()]
+
+
+def of_account(connection: Connection, account: str) -> list[Gate]:
+    """Return the gates that nobody opened of the account, its paths, and its open broadcasts."""
+    whose = {"account": account}
+    found = [_gate(row) for row in connection.execute(_OF_ACCOUNT, whose).mappings()]
+    return found + [_gate(row) for row in connection.execute(_OF_ALL, whose).mappings()]
+
+
+def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
+    """Return the gates of some broadcasts that nobody opened."""
+    whose = {"ids": list(ids)}
+    return [_gate(row) for row in connection.execute(_OF_BROADCASTS, whose).mappings()]
+
+
+def of_account_at(connection: Connection, account: str, moment: datetime) -> list[Gate]:
+    """Return the gates of an account and its paths that were closed at a moment."""
+    query = select(*_COLUMNS).where(
+        GateRow.account == account, GateRow.broadcast_id == "", GateRow.closed_at <= moment,
+        or_(GateRow.opened_at.is_(None), GateRow.opened_at > moment),
+    )  # fmt: skip
+    return [_gate(row) for row in connection.execute(query).mappings()]
+
+
+_COLUMNS = (
+    GateRow.id, GateRow.scope, GateRow.kind, GateRow.account, GateRow.broadcast_id, GateRow.path,
+    GateRow.closed_at, GateRow.closed_by, GateRow.why, GateRow.reason, GateRow.errcode,
+    GateRow.errmsg, GateRow.until, GateRow.count, GateRow.broadcasts,
+)  # fmt: skip
+_GATES = select(*_COLUMNS).where(GateRow.opened_at.is_(None)).order_by(GateRow.id)
+# Built once: building a statement costs as much as running it, and a claim runs this one.
+_STANDING = _GATES.where(
+    GateRow.account == bindparam("account"),
+    GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
+)
+_OF_SOME = _GATES.where(
+    GateRow.account.in_(bindparam("accounts", expanding=True)),
+    GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
+)
+_OF_BROADCASTS = _GATES.where(GateRow.broadcast_id.in_(bindparam("ids", expanding=True)))
+_MINE = _GATES.where(GateRow.account == bindparam("account"))
+_OF_ACCOUNT = _MINE.where(GateRow.broadcast_id == "")
+# Of those that ended some gates are never opened.
+_OF_ALL = _MINE.join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id).where(
+    BroadcastRow.account == bindparam("account"), BroadcastRow.phase.in_(OPEN_PHASES)
+)
+
+_FORBIDS = exists().where(
+    GateRow.account == BroadcastRow.account,
+    GateRow.opened_at.is_(None),
+    or_(GateRow.path.is_(None), GateRow.path == BroadcastRow.path),
+    or_(
+        GateRow.until.is_(None),
+        GateRow.kind.not_in(list(OPEN_BY_TIME)),
+        GateRow.until > bindparam("moment"),
+    ),
+)
+#: No gate forbids the calls of its path: the same as ``broadcast.rules.gates.gate``, which decides.
+#: Two looks, because MariaDB has no index for one into a list of which the query before gives a
+#: part.
+NO_GATE = and_(
+    ~_FORBIDS.where(GateRow.broadcast_id == ""),
+    ~_FORBIDS.where(GateRow.broadcast_id == BroadcastRow.id),
+)
+
+
+def _gate(row: Any) -> Gate:  # noqa: ANN401 - the mapping of a row
+    return Gate(
+        **{
+            **row,
+            "broadcast_id": row["broadcast_id"] or None,
+            "broadcasts": _ids(row["broadcasts"]),
+        }
+    )
+
+
+def _ids(stored: str | None) -> tuple[str, ...]:
+    """Return the ids that a gate names; they only explain it, and it counts without them."""
+    try:
+        ids = json.loads(stored or "[]")
+    except ValueError:
+        return ()
+    return tuple(map(str, ids)) if isinstance(ids, list) else ()
+
+
+def last_opened_at(connection: Connection, broadcast: HeldBroadcast) -> datetime | None:
+    """Return when the last gate opened that had forbidden calls of a broadcast."""
+    by_itself = and_(GateRow.kind.in_(list(OPEN_BY_TIME)), GateRow.until <= now(connection))
+    return connection.scalar(
+        select(func.max(func.coalesce(GateRow.opened_at, GateRow.until)))
+        .where(GateRow.account == broadcast.account, GateRow.broadcast_id.in_(["", broadcast.id]))
+        .where(or_(GateRow.path.is_(None), GateRow.path == broadcast.path))
+        .where(or_(GateRow.opened_at.is_not(None), by_itself))
+    )
+
+
+def is_cancelled(broadcast_id: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    """Return the condition that a person cancelled the broadcast of this id."""
+    return (
+        select(GateRow.id)
+        .where(GateRow.broadcast_id == broadcast_id, GateRow.kind == GateKind.CANCEL)
+        .correlate_except(GateRow)
+        .exists()
+    )
+
+
+#: A call of it came back with a word other than those that begin nothing. A claim of which nothing
+#: is recorded is no beginning: its worker may have died before the call.
+BEGUN: ColumnElement[bool] = (
+    exists()
+    .where(Batch.broadcast_id == BroadcastRow.id, AttemptRow.batch_id == Batch.id)
+    .where(AttemptRow.outcome.not_in(list(BEGINS_NOTHING)))
+    .correlate(BroadcastRow)
+)
+
+
+def is_begun(connection: Connection, broadcast_id: str) -> bool:
+    """Return whether a broadcast has begun: from then on it goes on, however late."""
+    return bool(connection.scalar(select(BEGUN).where(BroadcastRow.id == broadcast_id)))
+
+
+def attended_since(lane: HeldLane, gates: Iterable[Gate], path: SendPath) -> list[datetime]:
+    """Return until when a lane was driven, or waited for what is no delay."""
+    moments = [lane.recorded_at, lane.day_wait_until, lane.doubt_wait_until]
+    moments += [gate.until for gate in gates if gate.kind is GateKind.QUOTA and gate.concerns(path)]
+    return [moment for moment in moments if moment is not None]
+
+
+def first_call_of(
+    broadcast: HeldBroadcast, seen: list[datetime], *, opened: datetime | None = None
+) -> First:
+    """Return it for a lane that was attended at *seen*; *opened*: when its last gate opened."""
+    due = [broadcast.published_at, broadcast.scheduled_at, opened]
+    return First(
+        due=max(moment for moment in due if moment is not None), attended=seen,
+        unattended_s=broadcast.unattended_s, unattended_at=broadcast.unattended_at,
+        late_by_s=broadcast.late_by_s,
+    )  # fmt: skip
+
+
+def read_first_call(connection: Connection, broadcast_id: str) -> First | None:
+    """Return it for the report of a published broadcast; None where it has begun."""
+    if is_begun(connection, broadcast_id):
+        return None
+    from models.ledger.rows import held_rows  # noqa: PLC0415 - not for what has begun
+
+    broadcast = held_rows.held_broadcast(connection, broadcast_id)
+    query = select(*columns(HeldLane, Lane)).where(Lane.account == broadcast.account)
+    gates = of(connection, broadcast.account, broadcast_id)
+    seen = attended_since(one_row(connection, query, HeldLane), gates, broadcast.path)
+    opened = last_opened_at(connection, broadcast)
+    return first_call_of(broadcast, seen, opened=opened)

@@ -1,0 +1,294 @@
+"""Held rows: a broadcast, a batch, the lock of a list; and commands, which hold a lane."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    bindparam,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.orm import aliased
+
+from broadcast.errors import ConflictError, InputError, UnknownIdError
+from broadcast.names import EventKind
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.reports import Did
+from broadcast.rules.states import BATCH_AT_REST, BroadcastState, Phase
+from broadcast.rules.suppressions import ALL_ACCOUNTS
+from models.accounts import AccountRow, Lane
+from models.batch_tables import AttemptRow, Batch, GateRow
+from models.broadcast_tables import BroadcastRow, Submission, UploadRow
+from models.engine import database_now
+from models.followers import ListChanges, ListName
+from models.ledger.rows import closed_gates, lane_rows
+from models.ledger.rows.transaction import note, read, write
+from models.ledger.rows.typed_rows import HeldBatch, HeldBroadcast, columns, one_row
+
+_OTHER = aliased(Batch)
+_FROM_ELSEWHERE = (
+    "gate_counter", "lane_waits_until", "due_at", "cancelled", "others_open", "any_denied",
+    "now",
+)  # fmt: skip
+# Built once: building a statement costs as much as running it, and each record runs this one.
+_BATCH = (
+    select(
+        *columns(HeldBatch, Batch, *_FROM_ELSEWHERE),
+        Lane.gate_counter,
+        database_now().label("now"),
+        Lane.not_before.label("lane_waits_until"),
+        BroadcastRow.due_at,
+        closed_gates.is_cancelled(Batch.broadcast_id).label("cancelled"),
+        # The last are open the longest: from the end of the index the look is a short one.
+        select(_OTHER.id)
+        .where(_OTHER.broadcast_id == Batch.broadcast_id, _OTHER.id != Batch.id)
+        .where(_OTHER.state.not_in(list(BATCH_AT_REST)))
+        .order_by(_OTHER.n.desc())
+        .limit(1)
+        .scalar_subquery()
+        .is_not(None)
+        .label("others_open"),
+        exists()
+        .where(AttemptRow.batch_id == Batch.id, AttemptRow.denied.is_(true()))
+        .label("any_denied"),
+    )
+    .join(Lane, Lane.account == Batch.account)
+    .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+    .where(Batch.id == bindparam("batch_id"))
+)
+_GATE = exists().where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
+_BROADCAST = select(
+    *columns(HeldBroadcast, BroadcastRow, "has_gates", "now"),
+    database_now().label("now"),
+    or_(
+        _GATE.where(GateRow.broadcast_id == ""),
+        _GATE.where(GateRow.broadcast_id == BroadcastRow.id),
+    ).label("has_gates"),
+).where(BroadcastRow.id == bindparam("broadcast_id"))
+
+
+def held_batch(connection: Connection, batch_id: int) -> HeldBatch:
+    """Return a batch whose lane the caller holds, so that nobody moves it before the commit."""
+    return one_row(connection, _BATCH, HeldBatch, {"batch_id": batch_id})
+
+
+def held_broadcast(connection: Connection, broadcast_id: str) -> HeldBroadcast:
+    """Return a broadcast whose lane the caller holds."""
+    return one_row(connection, _BROADCAST, HeldBroadcast, {"broadcast_id": broadcast_id})
+
+
+def hold_list_changes(connection: Connection, account: str, which: ListName) -> int:
+    """Keep all others from changing a list until the commit; return the number of its last change.
+
+    Raises IntegrityError where somebody else is the first one to hold it at once.
+    """
+    query = select(ListChanges.changes).where(
+        ListChanges.account == account, ListChanges.list == which
+    )
+    number: int | None = connection.scalar(query.with_for_update())
+    if number is None:
+        connection.execute(insert(ListChanges).values(account=account, list=which, changes=0))
+    return number or 0
+
+
+def count_list_change(
+    connection: Connection, account: str, which: ListName, *, change: int
+) -> None:
+    """Record the number of the last change of a list that is held."""
+    mine = (ListChanges.account == account, ListChanges.list == which)
+    connection.execute(update(ListChanges).where(*mine).values(changes=change))
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The changes of the suppression lists of an account and of all, and of who left."""
+
+    own: int
+    of_all: int
+    left: int
+
+    def __str__(self) -> str:
+        """Write them in one word."""
+        return f"{self.own}.{self.of_all}.{self.left}"
+
+    @classmethod
+    def parse(cls, text: str) -> Changes:
+        """Read what was written. Raises ValueError for anything else."""
+        own, of_all, left = text.split(".")
+        return cls(int(own), int(of_all), int(left))
+
+
+def list_changes(connection: Connection, account: str) -> Changes:
+    """Return the changes that are committed."""
+    query = select(ListChanges.account, ListChanges.list, ListChanges.changes)
+    mine = query.where(ListChanges.account.in_([account, ALL_ACCOUNTS]))
+    found = {(row.account, row.list): row.changes for row in connection.execute(mine)}
+    return Changes(
+        own=found.get((account, ListName.SUPPRESSED), 0),
+        of_all=found.get((ALL_ACCOUNTS, ListName.SUPPRESSED), 0),
+        left=found.get((account, ListName.LEFT), 0),
+    )
+
+
+T = TypeVar("T")
+
+
+def run(
+    engine: Engine,
+    broadcast_id: str,
+    work: Callable[[Connection, HeldBroadcast], T],
+    *,
+    uploading: bool = False,
+) -> T:
+    """Run *work* with the broadcast as it stands, in one transaction.
+
+    The lane's row is taken first, as claims do: after the commit no new call starts that the
+    command forbids. *uploading*: its list may still be to come; else ConflictError is raised where
+    it is. Raises UnknownIdError, naming near ids.
+    """
+
+    def locked(connection: Connection) -> T:
+        account = connection.scalar(
+            select(BroadcastRow.account)
+            .where(BroadcastRow.id == broadcast_id)
+            .where(true() if uploading else BroadcastRow.phase != Phase.UPLOADING)
+        )
+        if account is None:
+            raise not_stored(connection, broadcast_id)
+        lane_rows.hold(connection, account)
+        return work(connection, held_broadcast(connection, broadcast_id))
+
+    return write(engine, locked)
+
+
+def log_action(
+    connection: Connection,
+    broadcast: HeldBroadcast,
+    did: Did,
+    *,
+    who: str,
+    why: str | None,
+    **facts: object,
+) -> None:
+    """Write the command itself into the history, once, beside the moves that came of it."""
+    note(
+        connection, EventKind.OPERATOR_ACTION, who=who, why=why, broadcast_id=broadcast.id, did=did,
+        **facts,
+    )  # fmt: skip
+
+
+_NEWEST_FIRST = (BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
+_IS_OPEN = or_(
+    BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]),
+    (BroadcastRow.phase == Phase.ENDED) & (BroadcastRow.result == BroadcastState.HELD),
+)
+
+
+def newest(engine: Engine) -> str | None:
+    """Return the newest broadcast's id, one whose list is still being stored included."""
+    with read(engine) as connection:
+        return connection.scalar(select(BroadcastRow.id).order_by(*_NEWEST_FIRST).limit(1))
+
+
+def under_key(engine: Engine, account: str, key: str) -> str | None:
+    """Return the broadcast that was published under a key of an account, if there is one."""
+    query = select(Submission.broadcast_id).where(
+        Submission.account == account, Submission.key == key, Submission.body_digest.is_not(None)
+    )
+    with read(engine) as connection:
+        return connection.scalar(query)
+
+
+def of_accounts(engine: Engine) -> Sequence[str]:
+    """Return the names of all accounts that were ever used here."""
+    with read(engine) as connection:
+        return connection.scalars(select(AccountRow.name).order_by(AccountRow.name)).all()
+
+
+def account_of(engine: Engine, broadcast_id: str) -> str | None:
+    """Return the account of the broadcast that has exactly this id; None: there is none."""
+    query = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
+    with read(engine) as connection:
+        return connection.scalar(query)
+
+
+def fitting(engine: Engine, part: str, *, most: int) -> Sequence[str]:
+    """Return the newest ids that hold *part*, in upper or lower case."""
+    holds = func.lower(BroadcastRow.id).contains(part.lower(), autoescape=True)
+    query = select(BroadcastRow.id).where(holds).order_by(*_NEWEST_FIRST).limit(most)
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def of_open(engine: Engine, *, most: int) -> Sequence[str]:
+    """Return the newest broadcasts that have not ended, or ended with a batch in doubt."""
+    query = select(BroadcastRow.id).where(_IS_OPEN).order_by(*_NEWEST_FIRST).limit(most)
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def newer(engine: Engine, broadcast_id: str) -> Sequence[str]:
+    """Return the newest broadcasts of the same account that go to lists of OpenIDs.
+
+    Newer is what was submitted after the first call, or after the submit of one that was not
+    called yet.
+    """
+    old = aliased(BroadcastRow)
+    query = (
+        select(BroadcastRow.id)
+        .join(old, old.account == BroadcastRow.account)
+        .where(
+            old.id == broadcast_id,
+            BroadcastRow.id != broadcast_id,
+            BroadcastRow.phase != Phase.UPLOADING,
+            BroadcastRow.path == SendPath.MASS_SEND,
+            BroadcastRow.published_at > func.coalesce(old.started_at, old.published_at),
+        )
+        .order_by(BroadcastRow.published_at.desc(), BroadcastRow.id)
+    )
+    with read(engine) as connection:
+        return connection.scalars(query).all()
+
+
+def not_stored(connection: Connection, broadcast_id: str) -> InputError:
+    """Return why nothing is done to a broadcast of this id: its list is to come, or none has it.
+
+    Who gave up storing its list left nothing that can be named.
+    """
+    query = (
+        select(UploadRow.broadcast_id.is_not(None).label("is_awaited"))
+        .select_from(BroadcastRow)
+        .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id, isouter=True)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .where(BroadcastRow.uploading_at.is_not(None))
+    )
+    there = connection.execute(query).first()
+    if there is None:
+        return unknown_id(connection, broadcast_id)
+    name = "error.broadcast.awaited" if there.is_awaited else "error.broadcast.uploading"
+    return ConflictError(name, id=broadcast_id)
+
+
+def unknown_id(connection: Connection, broadcast_id: str) -> UnknownIdError:
+    """Return the error that nobody has this id, with the newest ids that look like it."""
+    ids = connection.scalars(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.phase != Phase.UPLOADING)
+        .order_by(BroadcastRow.created_at.desc())
+        .limit(500)
+    ).all()
+    near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
+    if near:
+        return UnknownIdError("error.broadcast.unknown_near", id=broadcast_id, near=", ".join(near))
+    return UnknownIdError("error.broadcast.unknown", id=broadcast_id)

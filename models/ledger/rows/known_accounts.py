@@ -1,0 +1,123 @@
+"""Which accounts the ledger knows.
+
+A name stands for one appid, and an appid for one name.
+
+The clientmsgid of every batch belongs to the appid under which it was made. Another official
+account does not know it: under a changed appid the repeat of a batch that may have been sent
+would be a second send, to other people, and the halves of a batch would get keys of their own.
+Under two names one official account would have two lanes, which call it at once and know nothing of
+each other's broadcasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, bindparam, exists, or_, select
+
+from broadcast.errors import SettingsError
+from broadcast.rules.accounts import Account
+from broadcast.rules.states import BroadcastState, Phase
+from models.accounts import AccountRow
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import read
+
+
+def check_account(engine: Engine, account: Account) -> bool:
+    """Return whether the ledger knows *account*.
+
+    Raises SettingsError if the ledger has its name with another appid, or its appid under an older
+    name, and DatabaseAwayError.
+    """
+    with read(engine) as connection:
+        return refuse_changed(connection, account)
+
+
+def is_known(engine: Engine, name: str) -> bool:
+    """Return whether an account of this name was ever used."""
+    with read(engine) as connection:
+        found = connection.scalar(select(AccountRow.name).where(AccountRow.name == name))
+    return found is not None
+
+
+def account_names(engine: Engine) -> list[str]:
+    """Return the names of all accounts that were ever used."""
+    with read(engine) as connection:
+        return list(connection.scalars(select(AccountRow.name).order_by(AccountRow.name)))
+
+
+def with_work(engine: Engine) -> list[str]:
+    """Return the names of the accounts for which something is left to send or to ask WeChat for."""
+    polled = exists().where(Batch.account == AccountRow.name, Batch.poll_at.is_not(None))
+    mine = BroadcastRow.account == AccountRow.name
+    sends = exists().where(mine, BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]))
+    held = exists().where(
+        mine, BroadcastRow.phase == Phase.ENDED, BroadcastRow.result == BroadcastState.HELD
+    )
+    with read(engine) as connection:
+        found = select(AccountRow.name).where(sends | held | polled).order_by(AccountRow.name)
+        return list(connection.scalars(found))
+
+
+def refuse_changed(connection: Connection, account: Account) -> bool:
+    """Do the work of :func:`check` inside a transaction."""
+    whose = {"name": account.name, "appid": account.appid}
+    rows = connection.execute(_NAMED_ALIKE, whose).all()
+    row = next((one for one in rows if one.name == account.name), None)
+    if row is not None and row.appid != account.appid:
+        raise SettingsError(
+            "error.settings.appid_changed", account=account.name, appid=account.appid,
+            stored=row.appid,
+        )  # fmt: skip
+    _refuse_older(rows, account, since=row.created_at if row is not None else None)
+    return row is not None
+
+
+# Built once: building a statement costs more than running it, and each submit runs this one.
+_NAMED_ALIKE = (
+    select(AccountRow.name, AccountRow.appid, AccountRow.created_at)
+    .where(or_(AccountRow.name == bindparam("name"), AccountRow.appid == bindparam("appid")))
+    .order_by(AccountRow.created_at, AccountRow.name)
+)
+
+
+def refuse_another_name(connection: Connection, account: Account) -> None:
+    """Raise SettingsError if the appid of a new account has another name already."""
+    query = (
+        select(AccountRow.name, AccountRow.appid, AccountRow.created_at)
+        .where(AccountRow.appid == account.appid)
+        .order_by(AccountRow.created_at, AccountRow.name)
+    )
+    # With a lock: on MariaDB this waits for the rows of others that are not committed yet.
+    _refuse_older(connection.execute(query.with_for_update()), account, since=None)
+
+
+def _refuse_older(rows: Iterable[Any], account: Account, *, since: datetime | None) -> None:
+    """Raise SettingsError if an appid has an older name than that which it has *since* then."""
+    for other in rows:
+        if other.name == account.name:
+            continue
+        if since is None or (other.created_at, other.name) < (since, account.name):
+            raise SettingsError(
+                "error.settings.appid_renamed", account=account.name, stored=other.name,
+                appid=account.appid,
+            )  # fmt: skip
+
+
+def meet(connection: Connection, account: Account) -> None:
+    """Make sure that the account has its rows.
+
+    Raises what :func:`models.ledger.rows.known_accounts.check_account` does.
+
+    Of two processes that meet one appid under two new names at once, one waits for the other.
+    """
+    if refuse_changed(connection, account):
+        return
+    if lane_rows.ensure_lane(connection, account):
+        refuse_another_name(connection, account)
+    # Met by another process at the same moment, perhaps with another appid.
+    refuse_changed(connection, account)

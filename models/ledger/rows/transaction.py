@@ -1,0 +1,240 @@
+"""Transactions: begin, commit, and again from the start when two of them met."""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import ColumnElement, Connection, Engine, Pool, delete, insert, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from tenacity import (
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_random_exponential,
+)
+
+from broadcast.errors import IllegalMoveError
+from broadcast.logs import request_ids
+from broadcast.names import EventKind
+from models import engine as engines
+from models.box_tables import DeadLetterRow, PushRow, WebhookRow
+from models.engine import now
+from models.event import Event
+
+T = TypeVar("T")
+#: Who writes history where no person spoke; everybody else in it is a person.
+WORKER = "worker"
+
+#: PostgreSQL: serialization failure, deadlock. MySQL: lock wait time-out, deadlock.
+_MET_SQLSTATES = {"40001", "40P01"}
+_MET_ERRNOS = {1205, 1213}
+
+
+def _met(error: BaseException) -> bool:
+    """Return whether the server rolled the transaction back because it met another one."""
+    if not isinstance(error, DBAPIError):
+        return False
+    first = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return getattr(error.orig, "sqlstate", None) in _MET_SQLSTATES or first in _MET_ERRNOS
+
+
+def write(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run *work* in one transaction and commit; run it again from its start after a deadlock.
+
+    *work* must hold nothing but statements: never a call to WeChat. Raises
+    :class:`~broadcast.errors.DatabaseAwayError` when the database cannot be reached; whether the
+    commit arrived is then unknown, and the caller looks it up.
+    """
+    tries = Retrying(
+        retry=retry_if_exception(_met),
+        stop=stop_after_attempt(8),
+        wait=wait_random_exponential(multiplier=0.02, max=1),
+        reraise=True,
+    )
+    with engines.reachable():
+        done: T = tries(_once, engine, work)
+    return done
+
+
+def present(engine: Engine) -> datetime:
+    """Return the database's present moment, aware UTC. Raises DatabaseAwayError."""
+    with read(engine) as connection:
+        return engines.now(connection)
+
+
+def write_or_keep(
+    engine: Engine,
+    work: Callable[[Connection], T],
+    keep: Callable[[Connection, IllegalMoveError], T],
+) -> T:
+    """Run *work* as :func:`write` does; where it asks for an illegal move, *keep* in its place.
+
+    That is a bug of ours, and no reason to lose what WeChat said, or to ask for it for ever.
+    """
+    try:
+        return write(engine, work)
+    except IllegalMoveError as error:
+        illegal = error
+    return write(engine, lambda connection: keep(connection, illegal))
+
+
+def write_new(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run *work* as :func:`write` does, again where somebody else inserted the same row at once.
+
+    Its next look finds the row. Raises IntegrityError where that did not help.
+    """
+    tries = Retrying(
+        retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(3), reraise=True
+    )
+    done: T = tries(write, engine, work)
+    return done
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with _in_turn(engine) as until, engine.connect() as connection:
+        if until is not None:
+            connection.execution_options(sqlite_waits_until=until)
+        with connection.begin():
+            return work(connection)
+
+
+@contextmanager
+def _in_turn(engine: Engine) -> Iterator[float | None]:
+    """Let threads wait for the one writer of SQLite here; there they sleep between their looks.
+
+    Who waited is given the moment, by the monotonic clock, until which SQLite may wait on.
+    """
+    if engine.dialect.name != "sqlite":
+        yield None
+        return
+    turn = _turn(engine.pool)
+    mine, until = turn.acquire(blocking=False), None
+    if not mine:
+        until = time.monotonic() + engines.BUSY_TIMEOUT_S
+        # Whoever waits in vain is refused by SQLite, and says so.
+        mine = turn.acquire(timeout=engines.BUSY_TIMEOUT_S)
+    try:
+        yield until
+    finally:
+        if mine:
+            turn.release()
+
+
+def _turn(pool: Pool) -> Lock:
+    with _turns_guard:
+        return _turns.setdefault(pool, Lock())
+
+
+#: One for each pool, for as long as that lives.
+_turns: WeakKeyDictionary[Pool, Lock] = WeakKeyDictionary()
+_turns_guard: Final = Lock()
+
+
+_shared: ContextVar[Connection | None] = ContextVar("shared", default=None)
+
+
+@contextmanager
+def together(engine: Engine) -> Iterator[None]:
+    """Let the looks that follow share one transaction, which sees one moment.
+
+    For short ones, one behind the other: the server ends a transaction that is silent for long.
+    """
+    with snapshot(engine) as connection:
+        token = _shared.set(connection)
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads."""
+    shared = _shared.get()
+    if shared is not None and shared.engine.pool is engine.pool:
+        with engines.reachable():
+            yield shared
+        return
+    with engines.reachable(), engines.reader(engine).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that only reads, and whose statements all see one moment.
+
+    Figures that are read one after the other must agree, whatever workers commit in between.
+    """
+    with read(snapshots(engine)) as connection:
+        yield connection
+
+
+@functools.lru_cache(maxsize=64)
+def snapshots(engine: Engine) -> Engine:
+    """Return *engine* for transactions that see one moment: those of SQLite that read do so."""
+    if engine.dialect.name == "sqlite":
+        return engine
+    if engine.dialect.name == "mysql":
+        # For the next transaction alone: the level of the session need not be set back.
+        return engine.execution_options(mysql_begin=_REPEATABLE)
+    return engine.execution_options(isolation_level="REPEATABLE READ")
+
+
+_REPEATABLE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+
+
+# Built once, like every statement of a call: building one costs as much as running it. The columns
+# are those of the parameters that it is run with.
+_NOTE = insert(Event).values(at=engines.database_now())
+
+
+def note(
+    connection: Connection, kind: EventKind, *, who: str, why: str | None = None, **facts: object
+) -> None:
+    """Write one line of history. *facts* named like a column go there, the rest into the detail.
+
+    *why* are a person's own words, if there are any.
+    """
+    if why:
+        facts["why"] = why
+    if request_id := request_ids.current.get():
+        facts["request_id"] = request_id
+    columns = {key: facts.pop(key, None) for key in ("account", "broadcast_id", "batch_id")}
+    detail = json.dumps(facts, ensure_ascii=False, sort_keys=True, default=str)
+    connection.execute(_NOTE, {"kind": kind, "who": who, "detail": detail, **columns})
+
+
+#: Of dead letters, pushes and webhooks. For a push it is longer than its signature is accepted, so
+#: that one which somebody else repeats is known.
+KEPT_FOR: Final = timedelta(days=30)
+#: Rows of one transaction; a dead letter may have megabytes.
+_AT_ONCE: Final = 200
+
+
+def forget(
+    engine: Engine,
+    table: type[DeadLetterRow | PushRow | WebhookRow],
+    settled_before: Callable[[datetime], ColumnElement[bool]],
+    *,
+    most: int = _AT_ONCE,
+) -> int:
+    """Remove up to *most* rows that were settled :data:`KEPT_FOR` ago; return how many."""
+
+    def work(connection: Connection) -> int:
+        old = select(table.id).where(settled_before(now(connection) - KEPT_FOR)).limit(most)
+        ids = connection.scalars(old).all()
+        if ids:
+            connection.execute(delete(table).where(table.id.in_(ids)))
+        return len(ids)
+
+    return write(engine, work)

@@ -1,0 +1,1 @@
+"""Steering: operators' commands, retries, sweeps, calls by hand."""

@@ -1,0 +1,177 @@
+"""Calls by hand: begun before they are made, ended with what WeChat said."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict
+
+from sqlalchemy import ColumnElement, Connection, Engine, exists, func, insert, or_, select
+from sqlalchemy.orm import aliased
+
+from broadcast import day
+from broadcast.names import EventKind
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import MAYBE_SENT, Outcome
+from broadcast.rules.hand_calls import ByHand, HandCall, HandResult, Recalled, Unanswered
+from broadcast.rules.reports import Did, OperatorAction
+from models.accounts import HandCallRow
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.ledger.gates.quotas import day_of
+from models.ledger.rows.known_accounts import meet
+from models.ledger.rows.transaction import note, read, write
+from models.ledger.rows.typed_rows import change, columns, every_row
+
+
+def begin(engine: Engine, account: Account, call: HandCall) -> int:
+    """Write down a call that is made next; return its number.
+
+    Raises SettingsError for an account whose appid is another's.
+    """
+
+    def work(connection: Connection) -> int:
+        meet(connection, account)
+        moment = now(connection)
+        made = connection.execute(
+            insert(HandCallRow).values(
+                account=account.name, at=moment, day=day_of(moment), **asdict(call)
+            )
+        )
+        return int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
+
+    return write(engine, work)
+
+
+def end(engine: Engine, number: int, result: HandResult) -> None:
+    """Write down what WeChat said of a call."""
+    write(engine, lambda connection: _end(connection, number, result))
+
+
+def end_recall(
+    engine: Engine, number: int, result: HandResult, *, call: HandCall, broadcasts: Iterable[str]
+) -> None:
+    """Write down what WeChat said of a recall, and, where it was done, in the history.
+
+    *broadcasts*: every one whose followers now find no page.
+    """
+
+    def work(connection: Connection) -> None:
+        _end(connection, number, result)
+        for broadcast_id in broadcasts if result.done else ():
+            through = None if broadcast_id == call.broadcast_id else call.broadcast_id
+            note(
+                connection, EventKind.OPERATOR_ACTION, who=call.who, why=call.why,
+                broadcast_id=broadcast_id, did=Did.RECALL, article=call.article,
+                msg_id=call.msg_id, through=through,
+            )  # fmt: skip
+
+    write(engine, work)
+
+
+def _end(connection: Connection, number: int, result: HandResult) -> None:
+    change(
+        connection,
+        HandCallRow,
+        number,
+        outcome=result.outcome,
+        errcode=result.errcode,
+        errmsg=result.errmsg and result.errmsg[:_LONGEST_ERRMSG],
+        ended_at=now(connection),
+    )
+
+
+_LONGEST_ERRMSG = 512
+
+
+def today(engine: Engine, account: str, kind: ByHand) -> int:
+    """Return how many calls of a kind left this system today, by WeChat's day."""
+    return _count(engine, account, kind, written="%Y-%m-%d")
+
+
+def this_month(engine: Engine, account: str, kind: ByHand) -> int:
+    """Return how many calls of a kind left this system, and were not refused, this month."""
+    return _count(engine, account, kind, written="%Y-%m-", refused=False)
+
+
+def _count(
+    engine: Engine, account: str, kind: ByHand, *, written: str, refused: bool = True
+) -> int:
+    done = (Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.UNLISTED)
+    outcome = HandCallRow.outcome
+    counted = outcome != Outcome.NOT_CALLED if refused else outcome.in_(done)
+    with read(engine) as connection:
+        days = now(connection).astimezone(day.SHANGHAI).strftime(written)
+        query = (
+            select(func.count())
+            .select_from(HandCallRow)
+            .where(HandCallRow.account == account, HandCallRow.kind == kind)
+            .where(HandCallRow.day.startswith(days), or_(outcome.is_(None), counted))
+        )
+        return connection.scalar(query) or 0
+
+
+#: Its reply was lost, or its command was ended, or is still at it.
+_MAYBE: ColumnElement[bool] = or_(
+    HandCallRow.outcome.is_(None), HandCallRow.outcome.in_(MAYBE_SENT)
+)
+
+
+def unanswered(engine: Engine, account: str, kind: ByHand) -> Sequence[Unanswered]:
+    """Return the calls of today that WeChat may have carried out, the last one last."""
+    with read(engine) as connection:
+        today = f"{now(connection).astimezone(day.SHANGHAI):%Y-%m-%d}"
+        query = (
+            select(*columns(Unanswered, HandCallRow))
+            .where(HandCallRow.account == account, HandCallRow.kind == kind, _MAYBE)
+            .where(HandCallRow.day == today)
+            .order_by(HandCallRow.id)
+        )
+        return every_row(connection, query, Unanswered)
+
+
+def recalls(
+    engine: Engine, account: str, *, msg_ids: Collection[int], msg_data_id: int | None
+) -> Sequence[Recalled]:
+    """Return the recalls that WeChat carried out of a page, by any of its sends, oldest first."""
+    pages = [] if msg_data_id is None else [msg_data_id]
+    same = or_(HandCallRow.msg_id.in_(msg_ids), HandCallRow.msg_data_id.in_(pages))
+    query = (
+        select(HandCallRow.at, HandCallRow.who, HandCallRow.article)
+        .where(HandCallRow.account == account, HandCallRow.kind == ByHand.RECALL, same)
+        .where(HandCallRow.outcome == Outcome.ACCEPTED)
+        .order_by(HandCallRow.id)
+    )
+    with read(engine) as connection:
+        return [
+            Recalled(at=row.at, who=row.who, article=row.article)
+            for row in connection.execute(query)
+        ]
+
+
+def possibly_recalled(connection: Connection, broadcast_id: str) -> Sequence[OperatorAction]:
+    """Return the recalls of a broadcast whose reply is not known, and that none settled since."""
+    later = aliased(HandCallRow)
+    of_it = (HandCallRow.broadcast_id == broadcast_id, HandCallRow.kind == ByHand.RECALL)
+    settled = exists().where(
+        later.account == HandCallRow.account, later.msg_id == HandCallRow.msg_id,
+        later.kind == ByHand.RECALL, later.id > HandCallRow.id,
+        later.outcome == Outcome.ACCEPTED,
+        or_(later.article.is_(None), later.article == HandCallRow.article),
+    )  # fmt: skip
+    query = (
+        select(
+            HandCallRow.at, HandCallRow.who, HandCallRow.why, HandCallRow.msg_id,
+            HandCallRow.article,
+        )
+        .join(BroadcastRow, BroadcastRow.account == HandCallRow.account)
+        .where(BroadcastRow.id == broadcast_id, *of_it)
+        .where(_MAYBE, ~settled)
+        .order_by(HandCallRow.id)
+    )  # fmt: skip
+    return [
+        OperatorAction(
+            at=row.at, who=row.who, why=row.why, did=Did.RECALL, msg_id=row.msg_id,
+            article=row.article, maybe=True,
+        )
+        for row in connection.execute(query)
+    ]  # fmt: skip

@@ -1,0 +1,304 @@
+"""What a person says of a broadcast or an account, carried out in one transaction and logged.
+
+Each takes the lane's row first, as claims do, so after its commit no new call starts: a claim that
+was committed before is being called now (within 300 ms), and none can be committed after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, delete, select, update
+
+from broadcast.errors import DatabaseAwayError, InputError
+from broadcast.frozen import frozen
+from broadcast.names import EventKind
+from broadcast.rules.accounts import Account
+from broadcast.rules.drafts import Marks
+from broadcast.rules.gates.gate import UNHALT_OPENS, Gate, GateKind, GateScope, Opener, rule
+from broadcast.rules.plan import proof as proof_module
+from broadcast.rules.reports import Did
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from models.accounts import Lane
+from models.batch_tables import Batch
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.ledger.gates import drafts, gate_changes, quotas
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.gates.quotas import Wanted
+from models.ledger.lane import transitions
+from models.ledger.lists import suppressions
+from models.ledger.rows import closed_gates, lane_rows
+from models.ledger.rows.held_rows import log_action, run
+from models.ledger.rows.transaction import note, write
+from models.ledger.rows.typed_rows import HeldBroadcast, change
+from models.ledger.submit import awaited_lists
+
+
+def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
+    """Start no new call of a broadcast; return False if a person paused it or it ended already.
+
+    What else forbids its calls keeps doing so after a resume, and is kept beside the pause.
+    """
+
+    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+        if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
+            return False
+        closing = Closing(
+            kind=GateKind.PAUSE, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
+        )
+        paused = gate_changes.close(connection, broadcast.account, closing)
+        if paused:
+            log_action(connection, broadcast, Did.PAUSE, who=who, why=why)
+        return paused
+
+    return run(engine, broadcast_id, work)
+
+
+@frozen
+class Shown:
+    """What a person was shown before they said that a broadcast may go on."""
+
+    #: The ids of the gates that kept it.
+    gates: Collection[int]
+    #: What its draft said; None: it has none, or it is gone or was never read.
+    draft: Marks | None
+
+
+def resume(
+    engine: Engine,
+    broadcast_id: str,
+    *,
+    opener: Opener = Opener.RESUME,
+    who: str,
+    why: str | None = None,
+    quota: proof_module.Quota | None = None,
+    shared_quota: bool = True,
+    shown: Shown | None = None,
+) -> bool:
+    """Open those of a broadcast's own gates that *opener* opens; return False if none was closed.
+
+    Unless another gate stays closed that a command proves again, its remaining calls are proved
+    against *quota* (None: WeChat could not be asked; *shared_quota*: the other interface takes of
+    the same calls) and reserved again. Raises PlanError when the
+    day has no room for them, and InputError when the broadcast has ended, is held for batches
+    that only a person can settle, goes to WeChat's own list while people are suppressed, or was
+    stopped by a gate that was not *shown*. Of a draft that was shown nothing newer may go out.
+    """
+
+    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+        _refuse_ended(connection, broadcast)
+        closed = [gate for gate in own(connection, broadcast) if rule(gate.kind).own is not None]
+        mine = [gate for gate in closed if rule(gate.kind).own is opener]
+        if not mine:
+            return False
+        if shown is not None and any(gate.id not in shown.gates for gate in mine):
+            raise InputError("error.resume.stopped_meanwhile", id=broadcast.id)
+        if any(gate.reason is Reason.SUPPRESSION_LIST for gate in mine):
+            _refuse_suppressed(connection, broadcast)
+        if mine == closed or opener is Opener.RESUME:
+            prove_anew(connection, broadcast, quota=quota, shared_quota=shared_quota)
+        gate_changes.open_(connection, broadcast.account, mine, who=who, why=why)
+        if any(gate.kind is GateKind.DRAFT for gate in mine):
+            _accept_draft(connection, broadcast.id, shown)
+        count_anew(connection, broadcast)
+        log_action(connection, broadcast, Did(opener.value), who=who, why=why)
+        return True
+
+    return run(engine, broadcast_id, work)
+
+
+def _accept_draft(connection: Connection, broadcast_id: str, shown: Shown | None) -> None:
+    if shown is None:
+        drafts.accept_seen(connection, broadcast_id)
+    else:
+        drafts.accept(connection, broadcast_id, shown.draft)
+
+
+def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
+    if broadcast.result is BroadcastState.HELD and not _is_cancelled(connection, broadcast):
+        raise InputError("error.broadcast.in_doubt", id=broadcast.id)
+    if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
+        raise InputError("error.broadcast.ended", id=broadcast.id)
+
+
+def _refuse_suppressed(connection: Connection, broadcast: HeldBroadcast) -> None:
+    """Refuse a resume that would be held again at once."""
+    count = suppressions.count_in(connection, broadcast.account)
+    if count:
+        raise InputError(
+            f"error.resume.suppressed{'' if count > 1 else '_one'}", id=broadcast.id,
+            account=broadcast.account, count=count,
+        )  # fmt: skip
+
+
+def own(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
+    """Return the broadcast's own gates that nobody opened."""
+    there = closed_gates.of(connection, broadcast.account, broadcast.id)
+    return [gate for gate in there if gate.scope is GateScope.BROADCAST]
+
+
+def prove_anew(
+    connection: Connection,
+    broadcast: HeldBroadcast,
+    *,
+    quota: proof_module.Quota | None,
+    shared_quota: bool,
+) -> None:
+    """Prove what a planned broadcast still needs, and reserve it. Raises PlanError."""
+    if broadcast.phase is not Phase.SENDING:
+        return
+    wanted = Wanted(
+        account=broadcast.account, path=broadcast.path, broadcast_id=broadcast.id, at=None,
+        calls=quotas.remaining(connection, broadcast.id), spread=broadcast.spread_days,
+        shared=shared_quota,
+    )  # fmt: skip
+    proof = quotas.prove(connection, wanted, quota=quota)
+    proof_module.refuse_what_does_not_fit(proof)
+    quotas.reserve(connection, wanted, proof, quota=quota)
+
+
+def count_anew(connection: Connection, broadcast: HeldBroadcast) -> None:
+    """Let the circuit breaker count from now on, after an operator resumed the broadcast."""
+    counter = gate_changes.raise_counter(connection, broadcast.account)
+    change(connection, BroadcastRow, broadcast.id, breaker_since=counter, woken_at=None)
+    lane_rows.wake(connection, broadcast.account)
+
+
+def _is_cancelled(connection: Connection, broadcast: HeldBroadcast) -> bool:
+    there = closed_gates.of(connection, broadcast.account, broadcast.id)
+    return any(gate.kind is GateKind.CANCEL for gate in there)
+
+
+def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
+    """Never call the rest of a broadcast; return False if it had ended or was cancelled already.
+
+    Batches that may have been sent end in doubt, never cancelled; one of which a person said that
+    it was not sent is refused by that word; one in flight ends by its reply. One whose list is
+    still to come never has one. Raises UnknownIdError.
+    """
+
+    def work(connection: Connection, broadcast: HeldBroadcast) -> tuple[bool, bool]:
+        was_uploading = broadcast.phase is Phase.UPLOADING
+        if was_uploading:
+            awaited_lists.take_unlisted(connection, broadcast.id)
+        changed = _cancel(connection, broadcast, who=who, why=why)
+        if was_uploading:
+            awaited_lists.leave_the_rest(connection, broadcast.id)
+        return changed, was_uploading
+
+    changed, was_uploading = run(engine, broadcast_id, work, uploading=True)
+    if was_uploading:
+        # With the database away a sweep does it.
+        with contextlib.suppress(DatabaseAwayError):
+            awaited_lists.clear_unlisted(engine, broadcast_id)
+    return changed
+
+
+def _cancel(connection: Connection, broadcast: HeldBroadcast, *, who: str, why: str | None) -> bool:
+    in_doubt = broadcast.result is BroadcastState.HELD
+    has_ended = broadcast.phase is Phase.ENDED and not in_doubt
+    if has_ended or _is_cancelled(connection, broadcast):
+        return False
+    closing = Closing(
+        kind=GateKind.CANCEL, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
+    )
+    gate_changes.close(connection, broadcast.account, closing)
+    transitions.call_off(connection, broadcast.id, who=who, why=why)
+    quotas.free(connection, broadcast.id)
+    log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
+    if broadcast.phase in {Phase.UPLOADING, Phase.PLANNING}:
+        # Some of its batches may be there, and nobody saw them: its list alone says who was to
+        # get it.
+        connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
+        transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
+    transitions.end_if_at_rest(connection, broadcast.id)
+    lane_rows.refresh_due(connection, broadcast.account)
+    return True
+
+
+def halt(
+    engine: Engine,
+    account: str | None,
+    *,
+    who: str,
+    why: str | None = None,
+    known: Iterable[Account] = (),
+) -> list[str]:
+    """Start no new call of an account, or of all; return the accounts that were running.
+
+    *known* are accounts that may never have been used: they are halted as well.
+    """
+    configured = [one for one in known if account in {None, one.name}]
+
+    def work(connection: Connection) -> list[str]:
+        for one in configured:
+            lane_rows.ensure_lane(connection, one)
+        closing = Closing(kind=GateKind.HALT, who=who, why=why, reason=Reason.BY_HAND)
+        halted = [name for name in _lanes(connection, account)
+                  if gate_changes.close(connection, name, closing)]  # fmt: skip
+        _log(connection, halted, Did.HALT, who=who, why=why)
+        return halted
+
+    return write(engine, work)
+
+
+def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = None) -> list[str]:
+    """Open an account's halt, circuit breaker and stops, and end its wait for tomorrow's calls.
+
+    Return the accounts that were off or waited so. If WeChat has not raised or cleared the quota,
+    it refuses the next call, and the account waits again.
+    """
+
+    def work(connection: Connection) -> list[str]:
+        lifted = []
+        for name in _lanes(connection, account):
+            moment = now(connection)
+            mine = [
+                gate
+                for gate in closed_gates.of(connection, name)
+                if gate.kind in UNHALT_OPENS
+                and gate.scope is not GateScope.BROADCAST
+                and gate.is_closed(moment)
+            ]
+            if mine or lane_rows.waits_for_quota(connection, name):
+                lane_rows.lift(connection, name)
+                _call_today(connection, name, moment)
+                gate_changes.open_(connection, name, mine, who=who, why=why)
+                lane_rows.refresh_due(connection, name)
+                _count_doubts_anew(connection, name)
+                lifted.append(name)
+        _log(connection, lifted, Did.UNHALT, who=who, why=why)
+        return lifted
+
+    return write(engine, work)
+
+
+def _call_today(connection: Connection, account: str, moment: datetime) -> None:
+    """Let what WeChat refused for today's calls be called again at once."""
+    waiting = Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN])
+    connection.execute(
+        update(Batch)
+        .where(Batch.account == account, waiting, Batch.reason == Reason.QUOTA_TODAY)
+        .where(Batch.not_before > moment)
+        .values(not_before=moment)
+    )
+
+
+def _count_doubts_anew(connection: Connection, account: str) -> None:
+    change(connection, Lane, account, breaker_since=Lane.gate_counter)
+
+
+def _lanes(connection: Connection, account: str | None) -> list[str]:
+    """Hold the lanes that are to be switched, all in one order; return their accounts."""
+    query = select(Lane.account).order_by(Lane.account).with_for_update()
+    if account is not None:
+        query = query.where(Lane.account == account)
+    return list(connection.scalars(query))
+
+
+def _log(connection: Connection, names: list[str], did: Did, *, who: str, why: str | None) -> None:
+    for name in names:
+        note(connection, EventKind.OPERATOR_ACTION, who=who, why=why, account=name, did=did)

@@ -1,0 +1,218 @@
+"""Sweeps: what was left behind and may go on. Any number of them at once is harmless.
+
+A wake-up writes nothing but "woken at" and never touches a lane whose lease lives. What only time
+can settle (a window that closed, a time that came, an upload that died) is moved on here as well.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Sequence
+from dataclasses import field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
+from broadcast.rules.calls.policy import DEFAULT_RULES, REPEAT_WINDOW, Rules
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, Phase
+from models.accounts import Lane
+from models.batch_tables import Batch, GateRow
+from models.broadcast_tables import BroadcastRow
+from models.engine import now, skips_locked
+from models.ledger.gates import gate_changes
+from models.ledger.lane import leases, records
+from models.ledger.lists import uploads
+from models.ledger.plan import subtract
+from models.ledger.rows import closed_gates, lane_rows
+from models.ledger.rows.transaction import WORKER, read, write
+from models.ledger.rows.typed_rows import change
+from models.ledger.submit import awaited_lists
+
+#: A wake-up that no worker answered for this long is repeated: the broker may have lost it.
+WAKE_AGAIN = timedelta(seconds=4)
+#: Plans that one sweep wakes for. Workers that are busy lost no wake: woken again and again for all
+#: that wait, they would do nothing but take wakes.
+PLANS_AT_ONCE = 100
+
+
+@frozen
+class Wakes:
+    """What to wake a worker for."""
+
+    plans: list[str] = field(default_factory=list)
+    #: (account, a broadcast of it that waits)
+    lanes: list[tuple[str, str]] = field(default_factory=list)
+    #: The same of accounts that the caller does not have.
+    elsewhere: list[tuple[str, str]] = field(default_factory=list)
+
+
+def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Wakes:
+    """Find plans and lanes that wait only for a worker, and mark them as woken.
+
+    Those of other accounts than *accounts* (None: all) are returned and not marked, because whoever
+    has these in its settings must still find them. A row that is locked is left for next time.
+    """
+    return write(engine, functools.partial(_due, accounts=accounts))
+
+
+def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
+    moment = now(connection)
+    # Lanes before broadcasts, in the order in which everybody locks them.
+    found = _due_lanes(connection, moment)
+    ours = _free(connection, Lane.account, [name for name, _ in found if _is_in(accounts, name)])
+    if ours:
+        connection.execute(update(Lane).where(Lane.account.in_(ours)).values(woken_at=moment))
+    query = (
+        select(BroadcastRow.id)
+        .where(BroadcastRow.due_at <= moment, BroadcastRow.phase == Phase.PLANNING)
+        .where(_is_silent(BroadcastRow.woken_at, moment))
+        .order_by(BroadcastRow.published_at)
+        .limit(PLANS_AT_ONCE)
+    )
+    if accounts is not None:
+        query = query.where(BroadcastRow.account.in_(accounts))
+    known = connection.scalars(query).all()
+    plans = _free(connection, BroadcastRow.id, known)
+    if plans:
+        connection.execute(
+            update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(woken_at=moment)
+        )
+    return Wakes(
+        plans=[broadcast_id for broadcast_id in known if broadcast_id in plans],
+        lanes=[lane for lane in found if lane[0] in ours],
+        elsewhere=[lane for lane in found if not _is_in(accounts, lane[0])],
+    )
+
+
+def _is_silent(
+    woken_at: InstrumentedAttribute[datetime | None], moment: datetime
+) -> ColumnElement[bool]:
+    """Return the condition that nobody was woken of late.
+
+    A wake-up of the future was before the database's clock was set back.
+    """
+    return or_(woken_at.is_(None), woken_at < moment - WAKE_AGAIN, woken_at > moment + WAKE_AGAIN)
+
+
+def _is_in(accounts: Collection[str] | None, account: str) -> bool:
+    return accounts is None or account in accounts
+
+
+def _free(
+    connection: Connection, key: InstrumentedAttribute[str], names: Sequence[str]
+) -> set[str]:
+    """Lock the rows of *names* that nobody else holds; return which."""
+    if not names:
+        return set()
+    rows = select(key).where(key.in_(names)).order_by(key)
+    return set(connection.scalars(rows.with_for_update(skip_locked=skips_locked(connection))))
+
+
+def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]]:
+    """Return lanes nobody drives that have something to do, by ``due_at`` alone.
+
+    Where a lease shows that the database's clock was set back, moments of before say nothing.
+    """
+    due_now = or_(BroadcastRow.due_at <= moment, leases.is_of_another_clock(moment))
+    rows = connection.execute(
+        select(BroadcastRow.account, func.min(BroadcastRow.id))
+        .join(Lane, Lane.account == BroadcastRow.account)
+        .where(BroadcastRow.due_at.is_not(None), due_now, BroadcastRow.phase == Phase.SENDING)
+        .where(leases.is_free(moment), _is_silent(Lane.woken_at, moment))
+        .group_by(BroadcastRow.account)
+        .order_by(BroadcastRow.account)
+    )
+    return [(account, broadcast_id) for account, broadcast_id in rows]
+
+
+def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
+    """Hold for a person what was unknown for 23 h, paused and halted or not; return how many.
+
+    Raises the first error when it has tried all.
+    """
+    with read(engine) as connection:
+        late = now(connection) - rules.waits.scaled(REPEAT_WINDOW)
+        ids = connection.scalars(
+            select(Batch.id)
+            # The index on account and state answers it lane by lane.
+            .join(Lane, Lane.account == Batch.account)
+            .where(Batch.state == BatchState.UNKNOWN, Batch.first_called_at <= late)
+        ).all()
+    held, failed = 0, None
+    for batch_id in ids:
+        try:
+            held += records.expire(engine, batch_id, rules=rules)
+        except OutOfReachError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bad row keeps no other one from its end
+            failed = failed or error
+    if failed is not None:
+        raise failed
+    return held
+
+
+def launch_due(engine: Engine) -> list[str]:
+    """Open the gates of broadcasts whose time has come; return their ids."""
+    with read(engine) as connection:
+        found = connection.execute(
+            select(GateRow.account, GateRow.broadcast_id)
+            .join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id)
+            .where(BroadcastRow.phase == Phase.PLANNING, BroadcastRow.due_at <= now(connection))
+            .where(GateRow.kind == GateKind.SCHEDULE, GateRow.opened_at.is_(None))
+            .where(GateRow.until <= now(connection))
+            .order_by(GateRow.until)
+        ).all()
+    return [
+        row.broadcast_id
+        for row in found
+        if write(engine, functools.partial(_launch, account=row.account, which=row.broadcast_id))
+    ]
+
+
+def _launch(connection: Connection, *, account: str, which: str) -> bool:
+    lane_rows.hold(connection, account)
+    moment = now(connection)
+    come = [
+        gate
+        for gate in closed_gates.of_broadcasts(connection, [which])
+        if gate.kind is GateKind.SCHEDULE and not gate.is_closed(moment)
+    ]
+    gate_changes.open_(connection, account, come, who=WORKER)
+    change(connection, BroadcastRow, which, woken_at=moment)
+    return bool(come)
+
+
+def forget_uploads(engine: Engine) -> int:
+    """Remove one upload that was silent for too long; return how many.
+
+    Where there is none, what was stored of a list whose broadcast was cancelled is removed, or what
+    a planner that was killed has stored. One
+    whose row somebody holds is left for next time: a ``send`` that was stopped while it sent a
+    chunk holds it for as long as it is stopped, and every sweep would wait for it.
+    """
+
+    def work(connection: Connection) -> str | None:
+        dead = connection.scalar(
+            select(BroadcastRow.id)
+            .where(BroadcastRow.phase == Phase.UPLOADING)
+            .where(uploads.silent_for(connection, uploads.GIVEN_UP_AFTER))
+            .limit(1)
+            .with_for_update(skip_locked=skips_locked(connection))
+        )
+        if dead is not None:
+            uploads.give_up(connection, dead)
+        return dead
+
+    dead = write(engine, work)
+    if dead is not None:
+        uploads.clear(engine, dead)
+        return 1
+    cancelled = write(engine, awaited_lists.one_with_a_rest)
+    if cancelled is None:
+        return subtract.clear_unused_lists_of_one(engine)
+    awaited_lists.clear_unlisted(engine, cancelled)
+    return 1

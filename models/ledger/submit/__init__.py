@@ -1,0 +1,1 @@
+"""Submits: a request and its list become a broadcast, or nothing."""

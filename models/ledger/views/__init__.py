@@ -1,0 +1,1 @@
+"""Views: reports of broadcasts for people and programs; none of them writes."""

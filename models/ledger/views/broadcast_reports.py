@@ -1,0 +1,223 @@
+"""Reports: the state of a broadcast, added up from its batches at the time of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Engine, and_, func, or_, select
+
+from broadcast.frozen import frozen
+from broadcast.rules.gates.gate import GateScope, closed
+from broadcast.rules.reports import SKIPS, BatchLine, LaneView, Repeat, Report
+from broadcast.rules.states import Phase, Reason
+from models.accounts import Lane
+from models.batch_tables import IS_A_CALL, AttemptRow, Batch
+from models.broadcast_tables import BroadcastRow, Submission
+from models.engine import now
+from models.ledger.gates import drafts
+from models.ledger.lane import next_work
+from models.ledger.lane.call_history import IS_FIXED
+from models.ledger.lane.next_work import Place
+from models.ledger.lists import media
+from models.ledger.outcomes import ended_jobs
+from models.ledger.rows import closed_gates, figures
+from models.ledger.rows.figures import Figures, ReportedRow
+from models.ledger.rows.transaction import read, snapshot
+from models.ledger.rows.typed_rows import HeldLane, columns, every_row
+from models.ledger.views import history
+
+if TYPE_CHECKING:
+    from broadcast.rules.plan.submission import Published
+
+
+@frozen
+class _Wait:
+    """What a lane waits for."""
+
+    account: str
+    not_before: datetime | None
+    wait_reason: Reason | None
+
+
+def report(engine: Engine, broadcast_id: str, *, whole: bool = True) -> Report:
+    """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
+    with snapshot(engine) as connection:
+        return of(connection, broadcast_id, whole=whole)
+
+
+def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Report:
+    """Do the work of :func:`report` in a transaction that sees one moment.
+
+    The whole has the batches too, what people did, and what goes before it or keeps it waiting.
+    """
+    found = figures.of(connection, broadcast_id)
+    row = found.row
+    files = media.files(connection, {row.id: row.content})
+    report = of_figures(found, files.get(row.id, ()))
+    if not whole:
+        return report
+    return replace(
+        report,
+        batch_list=_lines(connection, row.id),
+        operator_actions=history.operator_actions(
+            connection, row.id, row.account, since=row.created_at, until=row.finished_at
+        ),
+        draft=drafts.of(connection, row.id),
+        driven=next_work.driven_of(connection, _place(row), row.now),
+        first_call=None
+        if row.published_at is None
+        else closed_gates.read_first_call(connection, row.id),
+    )
+
+
+def of_new(
+    connection: Connection, values: Mapping[str, Any], *, published: Published, lane: HeldLane
+) -> Report:
+    """Return the report of a broadcast from the values that the caller has just inserted.
+
+    *lane*: held by the same transaction. Nothing but gates of the account can forbid its calls.
+    """
+    if published.scheduled:
+        # Its gate has raised its version.
+        return of(connection, values["id"], whole=False)
+    moment = published.now
+    waits = {"not_before": lane.not_before, "wait_reason": lane.wait_reason, "now": moment}
+    whole = {**_FRESH, **values, **waits}
+    row = ReportedRow(**{each.name: whole[each.name] for each in fields(ReportedRow)})
+    gates = [gate for gate in closed_gates.of(connection, row.account) if gate.concerns(row.path)]
+    files = media.files(connection, {row.id: row.content})
+    return of_figures(Figures(row=row, gates=gates), files.get(row.id, ()))
+
+
+_FRESH = dict.fromkeys(SKIPS, 0) | dict.fromkeys(("result", "started_at", "finished_at"))
+
+
+def _place(row: ReportedRow) -> Place:
+    return Place(
+        id=row.id, account=row.account, phase=row.phase, priority=row.priority,
+        published_at=row.published_at, moved_at=row.moved_at, created_at=row.created_at,
+    )  # fmt: skip
+
+
+def reports(
+    engine: Engine,
+    *,
+    account: str | None = None,
+    accounts: Collection[str] | None = None,
+    key: str | None = None,
+    before: tuple[datetime, str] | None = None,
+    awaited_only: bool = False,
+    most: int = 50,
+) -> list[Report]:
+    """Return the newest broadcasts, without their batch lists, in a handful of statements.
+
+    Of *account* alone, of *accounts* alone, those with *key*, those older than *before*: a moment
+    of creation and an id. An upload whose key another broadcast got is on its way out, and none of
+    them; *awaited_only*: nor is one that nobody was given the id of.
+    """
+    query = (
+        figures.ROWS.where(_AWAITED if awaited_only else _IN_SIGHT)
+        .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
+        .limit(most)
+    )
+    if account is not None:
+        query = query.where(BroadcastRow.account == account)
+    if accounts is not None:
+        query = query.where(BroadcastRow.account.in_(accounts))
+    if key is not None:
+        query = query.where(BroadcastRow.key == key)
+    if before is not None:
+        at, last = before
+        same = and_(BroadcastRow.created_at == at, BroadcastRow.id < last)
+        query = query.where(or_(BroadcastRow.created_at < at, same))
+    with snapshot(engine) as connection:
+        found = figures.of_rows(connection, every_row(connection, query, ReportedRow))
+        files = media.files(connection, {one.row.id: one.row.content for one in found})
+        return [of_figures(one, files.get(one.row.id, ())) for one in found]
+
+
+#: Whose the key of a broadcast is.
+_HOLDER = (
+    select(Submission.broadcast_id)
+    .where(Submission.account == BroadcastRow.account, Submission.key == BroadcastRow.key)
+    .correlate(BroadcastRow)
+    .scalar_subquery()
+)
+_STORED = BroadcastRow.phase != Phase.UPLOADING
+_AWAITED = or_(_STORED, BroadcastRow.id == _HOLDER)
+_IN_SIGHT = or_(_STORED, func.coalesce(_HOLDER, BroadcastRow.id) == BroadcastRow.id)
+
+
+def of_figures(of: Figures, files: Sequence[str] = ()) -> Report:
+    """Return the report that figures make; *files*: what the broadcast's media are called."""
+    row, lane = of.row, of.lane
+    own = [gate for gate in of.gates if gate.scope is GateScope.BROADCAST]
+    gates = closed([*own, *lane.gates], row.now)
+    schedule = [gate for gate in own if gate not in gates]
+    recipients, batches = of.sums
+    return Report(
+        id=row.id, account=row.account, key=row.key, title=row.title, priority=row.priority,
+        version=row.version, phase=row.phase, state=of.state, gates=[*gates, *schedule],
+        msgtype=row.msgtype, content=row.content, files=files,
+        audience_kind=row.audience_kind, audience_spec=row.audience_spec,
+        selection=row.selection, path=row.path,
+        audience={"read": row.read} | {name: getattr(row, name) for name in SKIPS}
+        | {"planned": row.planned},
+        recipients=recipients, batches=batches, batch_list=(),
+        calls=sum(count.attempts - count.not_called for count in of.counts),
+        results_due=sum(count.polled for count in of.counts), lane=lane,
+        delivered=of.delivered, created_at=row.created_at,
+        created_by=row.created_by, published_at=row.published_at, uploading_at=row.uploading_at,
+        late_by=timedelta(seconds=row.late_by_s), scheduled_at=row.scheduled_at,
+        started_at=row.started_at, finished_at=row.finished_at, now=row.now,
+    )  # fmt: skip
+
+
+def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
+    query = (
+        select(*columns(BatchLine, Batch, "finish", "is_fixed"), IS_FIXED.label("is_fixed"))
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        # What is being planned may still be cut in another way.
+        .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING, IS_A_CALL)
+        .order_by(Batch.n)
+    )
+    events = ended_jobs.of_batches(connection, broadcast_id)
+    lines = every_row(connection, query, BatchLine)
+    return [replace(line, finish=events.get(line.n)) for line in lines] if events else lines
+
+
+_LANES = select(*columns(_Wait, Lane)).order_by(Lane.account)
+
+
+def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:
+    """Return every lane by its account, in order, and the moment. Raises DatabaseAwayError."""
+    with snapshot(engine) as connection:
+        waits = every_row(connection, _LANES, _Wait)
+        gates = closed_gates.of_some(connection, [wait.account for wait in waits])
+        moment = now(connection)
+    views = {
+        wait.account: LaneView(
+            not_before=wait.not_before, wait_reason=wait.wait_reason,
+            gates=tuple(gate for gate in gates if gate.account == wait.account),
+        )
+        for wait in waits
+    }  # fmt: skip
+    return views, moment
+
+
+def repeats(engine: Engine, broadcast_id: str) -> Sequence[Repeat]:
+    """Return the calls that had to be made again, and what each of them ended as."""
+    query = (
+        select(
+            Batch.n, AttemptRow.number, AttemptRow.outcome, AttemptRow.errcode,
+            AttemptRow.transport,
+        )
+        .join(Batch, Batch.id == AttemptRow.batch_id)
+        .where(Batch.broadcast_id == broadcast_id, AttemptRow.number < Batch.attempts)
+        .order_by(Batch.n, AttemptRow.number)
+    )  # fmt: skip
+    with read(engine) as connection:
+        return every_row(connection, query, Repeat)

@@ -1,0 +1,200 @@
+"""Handling what WeChat pushed: by its kind, what followers did for many of them at once.
+
+A push asks nothing of WeChat and needs no account of the settings, so any worker does it. It is
+noted as handled after its work was committed; whoever dies between the two leaves it to be done
+again, which changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, TypeAlias
+
+from sqlalchemy import Engine
+
+from broadcast.errors import OutOfReachError
+from broadcast.rules import finish_events
+from broadcast.rules.calls.policy import Rules
+from broadcast.rules.finish_events import UnreadableFinishError
+from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action
+from broadcast.wechat.callback import RefusedError
+from broadcast.wechat.callback.push_body import read
+from models.ledger.boxes import pushes
+from models.ledger.boxes.pushes import Due
+from models.ledger.followers import follower_changes
+from models.ledger.followers.follower_changes import Move
+from models.ledger.lists import suppressions
+from models.ledger.lists.suppressions import Wish
+from models.ledger.outcomes import results
+
+log = logging.getLogger(__name__)
+
+#: Pushes of one round.
+MOST: Final = 100
+#: Tries of a push that cannot be read, over ten minutes or so: a worker of another release may be
+#: able to. A bug is tried again for ever, since a follower may have asked out.
+MOST_TRIES: Final = 8
+#: Pushes that come so soon come in the order in which they were said: WeChat repeats one later.
+IN_ORDER: Final = timedelta(seconds=2)
+_SECOND: Final = timedelta(seconds=1)
+_LAST: Final = _SECOND - timedelta(microseconds=1)
+#: WeChat's clock and the database's differ by less: a push from later counts by when it came, or
+#: it would outweigh every later word.
+MOST_AHEAD: Final = timedelta(days=1)
+
+
+def handle(engine: Engine, *, rules: Rules, goes_on: Callable[[], bool]) -> int:
+    """Handle what is due, round by round while *goes_on*; return how many were handled.
+
+    Raises DatabaseAwayError; what was taken is due again after a minute.
+    """
+    handled = 0
+    while goes_on() and (taken := pushes.take_due(engine, most=MOST)):
+        handled += _handle(engine, taken, rules)
+    return handled
+
+
+def heed_followers(engine: Engine, account: str, *, rules: Rules) -> None:
+    """Handle who of an account asked out, came or left before now, whoever else may be at it.
+
+    Who asked out was answered at once that nothing more comes. Raises DatabaseAwayError.
+    """
+    last = 0
+    while some := pushes.of_followers(engine, account, after=last, most=MOST):
+        _handle(engine, some, rules)
+        last = some[-1].id
+
+
+def _handle(engine: Engine, some: Sequence[Due], rules: Rules) -> int:
+    """Handle some pushes; return how many were. What one work does for many it does at once."""
+    groups: dict[tuple[str, _Work, int | None], list[Due]] = {}
+    for push in some:
+        work = _work_of(push)
+        alone = None if work in _FOR_MANY else push.id
+        groups.setdefault((push.account, work, alone), []).append(push)
+    return sum(
+        _handled(engine, several, partial(work, engine, rules))
+        for (_, work, _), several in groups.items()
+    )
+
+
+def _handled(engine: Engine, some: Sequence[Due], work: Callable[[Sequence[Due]], None]) -> int:
+    try:
+        work(some)
+    except OutOfReachError:
+        raise
+    except (RefusedError, UnreadableFinishError) as error:
+        return _unread(engine, some, error)
+    except Exception as error:
+        if len(some) > 1:
+            # One of them must not keep the others from their turn.
+            return sum(_handled(engine, [push], work) for push in some)
+        # A bug in one kind must keep neither the others from their turn nor this one for ever.
+        log.exception("push %d of account %s: not handled", some[0].id, some[0].account)
+        return _failed(engine, some, error)
+    pushes.done(engine, [push.id for push in some])
+    return len(some)
+
+
+def _failed(engine: Engine, some: Sequence[Due], error: Exception) -> int:
+    problem = f"{type(error).__name__}: {error}"
+    for push in some:
+        log.warning("push %d of account %s: tried again later: %s", push.id, push.account, problem)
+        pushes.failed(engine, push, problem)
+    return 0
+
+
+def _unread(engine: Engine, some: Sequence[Due], error: Exception) -> int:
+    problem = f"{type(error).__name__}: {error}"
+    for push in some:
+        if push.tries + 1 < MOST_TRIES:
+            _failed(engine, [push], error)
+            continue
+        log.warning("push %d of account %s: set aside: %s", push.id, push.account, problem)
+        pushes.set_aside(engine, push, problem)
+    return 0
+
+
+def _work_of(push: Due) -> _Work:
+    if push.kind == finish_events.EVENT:
+        return _settle
+    if push.openid is None:
+        return _ignore
+    if push.action is not None:
+        return _heed
+    return _move if push.kind in {SUBSCRIBE, UNSUBSCRIBE} else _ignore
+
+
+def _settle(engine: Engine, rules: Rules, some: Sequence[Due]) -> None:
+    for push in some:
+        event = finish_events.read_finish(read(push.body.encode()).fields)
+        if event.created_at and _is_ahead(event.created_at, push):
+            event = replace(event, created_at=None)
+        results.take_finish(engine, push.account, event, rules=rules)
+
+
+def _ignore(_engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
+    # No follower of ours: WeChat's OpenIDs have 28 characters.
+    for push in some:
+        log.info("push %d of account %s names no follower: ignored", push.id, push.account)
+
+
+def _heed(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
+    wishes = [
+        Wish(
+            openid=push.openid,
+            at=_said_at(push),
+            received_at=push.received_at,
+            out=push.action is Action.UNSUBSCRIBE,
+        )
+        for push in some
+        if push.openid is not None
+    ]
+    suppressions.heed(engine, some[0].account, wishes)
+
+
+def _move(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
+    moves = [
+        Move(openid=push.openid, at=_moment_of(push), left=push.kind == UNSUBSCRIBE)
+        for push in some
+        if push.openid is not None
+    ]
+    follower_changes.moved(engine, some[0].account, moves)
+
+
+def _said_at(push: Due) -> datetime:
+    """Return when a word was said: within the second of WeChat's clock by the order of receipt.
+
+    What came much later, or by another clock, has no such order: there the word to be left alone
+    counts as said last.
+    """
+    at = _moment_of(push)
+    behind = push.received_at - at
+    if timedelta() <= behind < IN_ORDER:
+        return at + behind / (IN_ORDER / _SECOND)
+    return at + _LAST if push.action is Action.UNSUBSCRIBE else at
+
+
+def _moment_of(push: Due) -> datetime:
+    """Return when it happened, in whole seconds as WeChat's clock has them."""
+    if not _is_ahead(push.happened_at, push):
+        return push.happened_at
+    log.warning(
+        "push %d of account %s: its CreateTime %s is more than a day ahead: it counts by receipt",
+        push.id, push.account, push.happened_at,
+    )  # fmt: skip
+    return push.received_at.replace(microsecond=0)
+
+
+def _is_ahead(moment: datetime, push: Due) -> bool:
+    """Return whether a moment in a push lies further behind its receipt than clocks differ."""
+    return moment - push.received_at > MOST_AHEAD
+
+
+_Work: TypeAlias = Callable[[Engine, Rules, Sequence[Due]], None]
+#: What is done for the pushes of an account together; order is nothing to these.
+_FOR_MANY: Final[frozenset[_Work]] = frozenset({_ignore, _heed, _move})

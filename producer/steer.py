@@ -1,0 +1,196 @@
+"""What a program may say of a broadcast or an account that is there; a worker is woken for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import field
+from datetime import timedelta
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from broadcast.errors import BrokerAwayError, InputError, PlanError, SettingsError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.redaction import redact
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import content_stays_refused
+from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.gates.blockers import is_driven
+from broadcast.rules.gates.gate import RESUME_OPENS, GateKind
+from broadcast.rules.jobs import Job
+from broadcast.rules.overlap import Newer
+from broadcast.rules.plan.proof import of_resume
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BatchState, Phase, Reason
+from broadcast.settings.settings import Settings
+from models.ledger.lane import call_history
+from models.ledger.outcomes import ended_jobs
+from models.ledger.rows import held_rows
+from models.ledger.steer import operator, retries
+from models.ledger.views import in_flight
+from producer.submit.prepare import QuotaSource
+
+
+class LaneWaker(Protocol):
+    """Calls a worker for what is stored."""
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
+
+    def wake_lane(self, account: str, broadcast_id: str) -> None:
+        """Ask a worker to drive a lane. Raises BrokerAwayError."""
+
+
+def resume(
+    engine: Engine,
+    report: Report,
+    *,
+    settings: Settings,
+    quota: QuotaSource,
+    who: str,
+    why: str | None,
+) -> bool:
+    """Let a broadcast go on, its remaining calls proved once more; return False if nothing kept it.
+
+    *report* with its batches. Raises PlanError, UnknownIdError, and InputError, also for what a
+    person would be asked first: a draft that is gone or was edited, and a newer broadcast that
+    reached the same followers.
+    """
+    _refuse_unseen(report)
+    refuse_reached(engine, report, by_resume(report), command="resume")
+    account = _account(settings, report.account)
+    try:
+        return operator.resume(
+            engine, report.id, who=who, why=why,
+            quota=quota.quota(account, report.path) if account else None,
+            shared_quota=account is None or account.shared_quota,
+            shown=operator.Shown(gates={gate.id for gate in report.gates}, draft=None),
+        )  # fmt: skip
+    except PlanError as error:
+        problem = of_resume(error, report)
+    raise problem
+
+
+def _refuse_unseen(report: Report) -> None:
+    """Refuse what a draft says that nobody saw: a person on a terminal is shown it, and asked."""
+    gate = report.gate(GateKind.DRAFT)
+    if gate is None:
+        return
+    if gate.reason is Reason.DRAFT_GONE:
+        raise InputError("error.resume.draft_gone", id=report.id, gone=Message("resume.draft_gone"))
+    raise InputError("error.resume.draft_unseen", id=report.id)
+
+
+def _account(settings: Settings, name: str) -> Account | None:
+    try:
+        return settings.account(name)
+    except SettingsError:
+        # The plan is proved by a worker that has it, before the next call.
+        return None
+
+
+def wake(waker: LaneWaker, report: Report) -> None:
+    """Wake a worker for a broadcast that may go on; with the broker away the sweep does."""
+    if not is_driven(report):
+        return
+    with contextlib.suppress(BrokerAwayError):
+        if report.phase is Phase.PLANNING:
+            waker.wake_planner(report.id)
+        else:
+            waker.wake_lane(report.account, report.id)
+
+
+def wake_lane(engine: Engine, waker: LaneWaker, account: str) -> None:
+    """Wake a worker for what of an account may go on; with the broker away the sweep does."""
+    waiting = in_flight.waiting(engine, [account]).get(account)
+    if waiting is not None and waiting.going:
+        with contextlib.suppress(BrokerAwayError):
+            waker.wake_lane(account, waiting.going[0])
+
+
+def in_one_line(why: str | None) -> str | None:
+    """Return somebody's words as they are kept: in one line, without secrets; None for no words."""
+    line = "".join(sign if sign.isprintable() else " " for sign in why or "")
+    return redact(" ".join(line.split())) or None
+
+
+@frozen
+class Against:
+    """By the number of each batch: should the verdict be wrong, a retry sends it twice."""
+
+    #: Jobs that WeChat ended, that no batch has, and that can be this one.
+    ended: Mapping[int, Sequence[Job]] = field(default_factory=dict)
+    #: How long ago its last call was of which WeChat no longer knows the key.
+    forgotten: Mapping[int, timedelta] = field(default_factory=dict)
+
+
+def look_at_called_again(engine: Engine, report: Report, *, waits: Waits) -> Against:
+    """Return what speaks against calling the batches of a broadcast again."""
+    # A retry of what is cancelled is refused in any case.
+    if not report.batches["refused"] or report.gate(GateKind.CANCEL) is not None:
+        return Against()
+    if ended := ended_jobs.jobs_of_called_not_sent(engine, report.account, report.id):
+        return Against(ended=ended)
+    again = _again(engine, report)
+    return Against(forgotten=call_history.forgotten_of(engine, report.id, again, waits=waits))
+
+
+def _again(engine: Engine, report: Report) -> list[int]:
+    left = retries.retry_verdicts(engine, report.id) if report.batches["refused"] else ()
+    return [n for one in left if one.verdict is RetryVerdict.AGAIN for n in one.numbers]
+
+
+def by_resume(report: Report) -> list[int]:
+    """Return the batches that a resume lets be called: none where it has nothing to open."""
+    if report.gate(*RESUME_OPENS) is None:
+        return []
+    # What is not cut into batches yet is number 0.
+    return _waiting(report) if report.batch_list else [0]
+
+
+def by_retry(engine: Engine, report: Report) -> list[int]:
+    """Return the batches that a retry lets be called: none where only a resume opens the way."""
+    breaker = report.gate(GateKind.BREAKER)
+    stays = breaker is not None and content_stays_refused(breaker.reason, breaker.errcode)
+    if stays or report.gate(GateKind.CANCEL, GateKind.PAUSE, GateKind.HOLD, GateKind.DRAFT):
+        return []
+    # What waits goes on with it where the circuit breaker stopped it.
+    return [*_again(engine, report), *(_waiting(report) if breaker else ())]
+
+
+def _waiting(report: Report) -> list[int]:
+    waits = {BatchState.PLANNED, BatchState.UNKNOWN}
+    return [line.n for line in report.batch_list if line.state in waits]
+
+
+def reached(engine: Engine, report: Report, numbers: Collection[int]) -> Newer | None:
+    """Return who of the batches of these *numbers* a newer broadcast reached; None: nobody."""
+    among = held_rows.newer(engine, report.id) if numbers else ()
+    if not among:
+        return None
+    from models.ledger.views import received  # noqa: PLC0415 - numpy, which few commands need
+
+    # Of two that wait none takes the place of the other: each has its own time.
+    to_come = report.started_at is not None
+    found = received.newer(engine, report.id, numbers, among=among, to_come=to_come)
+    return found if found.followers else None
+
+
+def refusal(report: Report, found: Newer, *, command: str) -> InputError:
+    """Return what is said where nobody can be asked: a person's *command* does it all the same."""
+    return InputError(
+        "error.broadcast.newer", id=report.id, count=found.followers, ids=list(found.ids),
+        command=f"broadcast {command} {report.id} --yes",
+    )  # fmt: skip
+
+
+def refuse_reached(
+    engine: Engine, report: Report, numbers: Collection[int], *, command: str
+) -> None:
+    """Raise InputError where a newer broadcast reached followers who would be called again."""
+    found = reached(engine, report, numbers)
+    if found is not None:
+        raise refusal(report, found, command=command)

@@ -1,0 +1,1 @@
+"""Submitting: prepared and checked, then stored, then a worker is woken."""

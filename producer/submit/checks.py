@@ -1,0 +1,294 @@
+"""Tags that a broadcast names, held against those that its account has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from sqlalchemy import Engine
+
+from broadcast import day
+from broadcast.errors import BroadcastError, InputError, OutOfReachError, UnknownIdError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules import content as contents
+from broadcast.rules import reports
+from broadcast.rules.accounts import ALLOWANCES, Account
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.content import Content
+from broadcast.rules.drafts import Marks
+from broadcast.rules.overlap import Known
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.audience import Everyone, Followers, Tag
+from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.selection import Excluded
+from broadcast.rules.plan.submission import Body
+from broadcast.rules.states import Phase
+from models.ledger.views import at_wechat, broadcast_reports
+from producer.submit.order import LONGEST_TITLE
+
+#: Most tags that an error names.
+MOST_NAMED: Final = 10
+
+
+class ListedTag(Protocol):
+    """A tag as WeChat lists it."""
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+
+    @property
+    def name(self) -> str:
+        """What the account calls it."""
+
+    @property
+    def count(self) -> int | None:
+        """How many have it; WeChat's count lags. None: it does not say."""
+
+
+def named_tags(body: Body) -> list[int]:
+    """Return the tags that a send goes to or leaves out."""
+    found = {int(one.value) for one in body.selection.exclude if one.kind is Excluded.TAG}
+    if isinstance(body.audience, Tag | Followers) and body.audience.tag_id is not None:
+        found.add(body.audience.tag_id)
+    return sorted(found)
+
+
+def listed_tags(body: Body, there: Sequence[ListedTag]) -> list[ListedTag]:
+    """Return what WeChat says of the tags of *body*. Raises InputError for one that is not there.
+
+    Of a tag that WeChat does not list, 0 say, it names nobody and gives no error.
+    """
+    by_id = {one.id: one for one in there}
+    for tag_id in named_tags(body):
+        if tag_id not in by_id:
+            raise InputError(
+                "error.tag.unknown" if there else "error.tag.none", tag=tag_id,
+                field=_field(body, tag_id), account=body.account.name, tags=_names(there),
+            )  # fmt: skip
+    return [by_id[tag_id] for tag_id in named_tags(body)]
+
+
+def empty_tags(body: Body, there: Sequence[ListedTag], *, refuse: bool) -> list[Message]:
+    """Return that WeChat counts nobody with the tag that *body* goes to, where that is so.
+
+    Raises InputError instead if *refuse*: nobody would read it before the call.
+    """
+    wanted = body.audience.tag_id if isinstance(body.audience, Tag) else None
+    found = [one for one in there if one.id == wanted and one.count == 0]
+    facts = [
+        {"id": one.id, "name": one_line(one.name), "account": body.account.name} for one in found
+    ]
+    if facts and refuse:
+        raise InputError("error.tag.empty", field="audience.tag_id", **facts[0])
+    return [Message("notice.tag.empty", **each) for each in facts]
+
+
+def _field(body: Body, tag_id: int) -> str:
+    """Return where a request names a tag."""
+    match body.audience:
+        case Tag(tag_id=number) if number == tag_id:
+            return "audience.tag_id"
+        case Followers(tag_id=number) if number == tag_id:
+            return "with_tag"
+    return "exclude"
+
+
+def _names(there: Sequence[ListedTag]) -> str:
+    shown = ", ".join(f"{one.id} {one_line(one.name)}" for one in there[:MOST_NAMED])
+    return shown + (", …" if len(there) > MOST_NAMED else "")
+
+
+@frozen
+class Read:
+    """A content, and what its draft says where WeChat said so."""
+
+    content: Content
+    draft: Marks | None = None
+
+    @property
+    def title(self) -> str | None:
+        """What a broadcast of it is called, unless somebody called it otherwise."""
+        # WeChat's own titles may be longer than ours.
+        return one_line(self.draft[0].title)[:LONGEST_TITLE] or None if self.draft else None
+
+
+def read_draft(content: Content, look: Callable[[str], Marks | None]) -> Read:
+    """Return *content* with what its draft says now; of other contents nothing is asked.
+
+    *look* returns what the draft of a media_id says, None where WeChat has none, and raises what
+    keeps it from an answer. Raises InputError, which is none of WeChat's.
+    """
+    media_id = contents.draft_of(content.canonical)
+    if media_id is None:
+        return Read(content=content)
+    try:
+        marks = look(media_id)
+    except InputError:
+        raise
+    except OutOfReachError as error:
+        return _noticed(content, Message("notice.draft.unread", problem=error))
+    except BroadcastError as error:
+        return _noticed(content, Message("notice.draft.refused", problem=error))
+    if marks is None:
+        return _noticed(content, Message("notice.draft.none"))
+    return Read(content=content, draft=marks)
+
+
+def _noticed(content: Content, notice: Message) -> Read:
+    return Read(content=replace(content, notices=(*content.notices, notice)))
+
+
+def used_up(engine: Engine, body: Body, *, now: datetime) -> Iterator[Message]:
+    """Yield the notice that WeChat will refuse a broadcast with 45028, where that is foreseen.
+
+    It is none of ours to refuse: WeChat alone knows what was sent from its console, and what it
+    gives back.
+    """
+    account, audience = body.account, body.audience
+    allowance = ALLOWANCES.get(account.account_kind)
+    if allowance is None:
+        return
+    at = max(now, body.scheduled_at or now)
+    month = day.month_start(at.astimezone(day.SHANGHAI)).date()
+    if not allowance.tags_count and not isinstance(audience, Everyone):
+        # Of each follower WeChat counts the messages, and refuses no call for it.
+        sent = at_wechat.sendalls_of_broadcasts(engine, account.name, since=allowance.begins(at))
+        if sent >= allowance.most:
+            yield Message("notice.messages.followers", n=sent, most=allowance.most, month=month)
+        return
+    if audience.path is not SendPath.SENDALL:
+        return
+    sent = at_wechat.sendalls_accepted(engine, account.name, allowance, at=at)
+    more = at_wechat.sendalls_to_come(engine, account.name, allowance, at=at)
+    doubts = at_wechat.sendalls_in_doubt(engine, account.name, allowance, at=at)
+    period = "month" if allowance.a_month else "day"
+    facts: dict[str, object] = {
+        "account": account.name,
+        "n": sent,
+        "most": allowance.most,
+        "month": month,
+    }
+    if sent + more >= allowance.most:
+        if more:
+            facts["more"] = more
+            period += "_to_come"
+        yield Message(f"notice.messages.{period}", **facts, until=allowance.ends(at))
+    elif sent + more + doubts >= allowance.most:
+        facts |= {"more": more, "doubts": doubts}
+        yield Message(f"notice.messages.{period}_in_doubt", **facts, until=allowance.ends(at))
+
+
+#: Signs that differ in an id that is mistyped.
+_A_SLIP: Final = 2
+
+
+def refuse_what_lists_nobody(
+    engine: Engine, account: Account, broadcast_id: str, *, field: str = "exclude"
+) -> None:
+    """Raise InputError unless this is a broadcast to a list of the same account, and has that list.
+
+    *field*: where it is named. Raises UnknownIdError where there is none.
+    """
+    try:
+        report = broadcast_reports.report(engine, broadcast_id, whole=False)
+    except UnknownIdError as error:
+        problem = _not_there(broadcast_id, near=str(error.facts.get("near", "")).split(", "))
+        raise problem from None
+    if report.account != account.name:
+        raise InputError(
+            "error.exclude.other_account", id=broadcast_id, other=report.account,
+            account=account.name,
+        )  # fmt: skip
+    if report.path is SendPath.SENDALL:
+        raise InputError("error.exclude.no_list", id=broadcast_id)
+    if report.phase is Phase.UPLOADING:
+        raise InputError("error.exclude.awaited", id=broadcast_id, field=field)
+
+
+def _not_there(broadcast_id: str, *, near: Sequence[str]) -> UnknownIdError:
+    """Return the refusal; an id of another day is no slip, and whoever took it would be resent."""
+    slips = [one for one in near if _apart(one, broadcast_id) <= _A_SLIP]
+    if slips:
+        return UnknownIdError(
+            "error.broadcast.unknown_near", id=broadcast_id, near=", ".join(slips), field="exclude"
+        )
+    return UnknownIdError("error.broadcast.unknown", id=broadcast_id, field="exclude")
+
+
+def _apart(one: str, other: str) -> int:
+    """Return how many signs must be changed, left out or added to make *other* of *one*."""
+    row = list(range(len(other) + 1))
+    for n, sign in enumerate(one, start=1):
+        before, row[0] = row[0], n
+        for m, wanted in enumerate(other, start=1):
+            before, row[m] = row[m], min(row[m] + 1, row[m - 1] + 1, before + (sign != wanted))
+    return row[-1]
+
+
+def known(engine: Engine, body: submission.Body, chunks: Iterable[Chunk]) -> Known:
+    """Return what an operator is shown; *chunks* are the list of *body*."""
+    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+
+    known = overlaps.known(engine, body, chunks)
+    return replace(known, uncounted=overlaps.uncounted(engine, body, by_list=True))
+
+
+def known_of_nobody(engine: Engine, body: submission.Body) -> Known:
+    """Return what an operator is shown where only WeChat knows who gets it."""
+    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+
+    there = overlaps.uncounted(engine, body, by_list=False)
+    # Whoever gets those is left out of this one.
+    excluded = {one.value for one in body.selection.exclude if one.kind is Excluded.BROADCAST}
+    return Known(
+        today=0, today_ids=[], earlier=[], to_come=[],
+        uncounted=[one for one in there if one.id not in excluded],
+    )  # fmt: skip
+
+
+def notice_of_nobody(engine: Engine, body: submission.Body) -> Iterator[Message]:
+    """Notice a broadcast that may go to the same people, where only WeChat knows them.
+
+    The newest with the same content, or else the newest.
+    """
+    there = known_of_nobody(engine, body).uncounted
+    for one in sorted(there, key=lambda each: not each.same_content)[:1]:
+        name = "uncounted_same" if one.same_content else "uncounted"
+        yield Message(f"notice.submit.{name}", id=one.id)
+
+
+def earlier(engine: Engine, body: submission.Body, *, moment: datetime) -> Sequence[Any]:
+    """Look for earlier broadcasts that went out in part; :func:`notices` counts who got them."""
+    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+
+    return overlaps.earlier(engine, body, moment=moment)
+
+
+def notices(
+    engine: Engine,
+    body: submission.Body,
+    there: Sequence[Any],
+    *,
+    chunks: Iterable[Chunk],
+    planned: int | None,
+) -> Iterator[Message]:
+    """Notice earlier broadcasts that a part of this list got, or may have: it would get both.
+
+    *there*: what :func:`earlier` found.
+    """
+    from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
+
+    for one in overlaps.counted(engine, body, there, chunks=chunks):
+        # Of another list the rest is none of this one's followers.
+        commands = reports.rest_listing(one.id, one.rest) if one.same_list else []
+        name = "notice.submit.overlap" if commands else "notice.submit.overlap_no_rest"
+        yield Message(
+            name if one.same_list else "notice.submit.overlap_other_list",
+            count=one.followers, planned=planned, id=one.id, at=one.started_at,
+            commands=" && ".join(commands), file=reports.REST_FILE,
+        )  # fmt: skip

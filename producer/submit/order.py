@@ -1,0 +1,189 @@
+"""What a person or a program orders: a content, its key and its terms, as they were checked."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import field
+from datetime import UTC, datetime, timedelta
+from typing import Final, TypeAlias
+
+from broadcast import day
+from broadcast.errors import InputError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.quoting import quoted
+from broadcast.rules.accounts import Account
+from broadcast.rules.content import Content
+from broadcast.rules.drafts import Marks
+from broadcast.rules.plan import cut, submission
+from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
+from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.selection import EVERYBODY, Selection
+from broadcast.rules.plan.submission import Figures, Options
+from producer import audience as audiences
+
+LONGEST_KEY = 128
+LONGEST_TITLE = 64
+#: The highest priority that a person gives a broadcast; the lowest is its negative, 0 is usual.
+HIGHEST_PRIORITY = 100
+
+
+@frozen
+class Order:
+    """What a person or a program asks for, beside the audience."""
+
+    account: Account
+    content: Content
+    key: str
+    terms: submission.Terms
+    scheduled_at: datetime | None = None
+    #: What the draft of its content says, where it was read.
+    draft: Marks | None = None
+    selection: Selection = EVERYBODY
+    #: As of :class:`broadcast.rules.plan.submission.Body`.
+    options: Options | None = None
+    reserved: str | None = None
+    #: The lists of the exclusions that are files, in the order of the exclusions.
+    excluded: Sequence[audiences.Audience] = ()
+
+
+def new_key() -> str:
+    """Return a key for somebody who gave none."""
+    return f"auto-{secrets.token_hex(8)}"
+
+
+def checked_key(key: str) -> str:
+    """Return *key*. Raises InputError where it is empty, too long or unprintable."""
+    if not key.strip():
+        raise InputError("error.key.empty")
+    if len(key) > LONGEST_KEY:
+        raise InputError("error.key.too_long", length=len(key), most=LONGEST_KEY)
+    if not key.isprintable():
+        raise InputError("error.key.unprintable")
+    return key
+
+
+def checked_title(title: str) -> str:
+    """Return *title*. Raises InputError where it is empty, too long or unprintable."""
+    if not title.strip():
+        raise InputError("error.title.empty")
+    if len(title) > LONGEST_TITLE:
+        raise InputError("error.title.too_long", length=len(title), most=LONGEST_TITLE)
+    if not title.isprintable():
+        raise InputError("error.title.unprintable")
+    return title
+
+
+#: Beyond it a mistyped year is likelier than a plan.
+FARTHEST = timedelta(days=366)
+#: From here on a machine's clock is off, and not only the answer of the database slow.
+CLOCK_OFF = timedelta(seconds=5)
+#: Characters of what is no time that are shown.
+_SHOWN: Final = 60
+
+
+def parse_at(text: str) -> datetime:
+    """Return the moment (UTC) that *text* names, past or to come.
+
+    *text* is ISO 8601 or ``YYYY-MM-DD HH:MM``; without a zone it is Shanghai's, the account's own.
+    Raises InputError.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=day.SHANGHAI)
+        # A moment at the edge of the calendar has no time in every zone.
+        utc = zoned.astimezone(day.SHANGHAI).astimezone(UTC)
+    except (ValueError, OverflowError):
+        utc = None
+    # A date alone is midnight to the parser, and hardly ever to the person.
+    if utc is None or (":" not in text and "T" not in text.upper()):
+        raise InputError("error.at.unreadable", text=quoted(text, _SHOWN))
+    return utc
+
+
+def refuse_what_is_not_ahead(at: datetime, *, now: datetime, machine_now: datetime) -> None:
+    """Raise InputError where *at* is not after *now*, or more than a year after it.
+
+    *now* is the database's moment, which alone decides; *machine_now* is what this machine takes
+    for it: a refusal says if this machine's clock is off.
+    """
+    if at > now + FARTHEST:
+        raise InputError("error.at.far", at=_local(at), bound=_local(now + FARTHEST))
+    if at > now:
+        return
+    off = machine_now - now
+    if abs(off) <= CLOCK_OFF:
+        raise InputError("error.at.past", at=_local(at))
+    raise InputError(
+        "error.at.past_slow" if off < timedelta(0) else "error.at.past_fast",
+        at=_local(at), now=_local(now, "%Y-%m-%d %H:%M:%S"), off=_span(abs(off)),
+    )  # fmt: skip
+
+
+def _local(moment: datetime, form: str = "%Y-%m-%d %H:%M") -> str:
+    return moment.astimezone(day.SHANGHAI).strftime(form)
+
+
+def _span(span: timedelta) -> str:
+    """Return a span as h:mm:ss."""
+    minutes, seconds = divmod(round(span.total_seconds()), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+#: A list is read and stored at the submit; whom the others mean is found later.
+Whom: TypeAlias = audiences.Audience | Followers | Tag | Everyone
+
+
+@frozen
+class StoredAudience:
+    """What is stored of an audience, as it was asked for."""
+
+    audience: Audience
+    figures: Figures
+    #: Of the calls that it takes if nobody is left out; empty where that is not known.
+    sizes: Sequence[int] = ()
+    notices: tuple[Message, ...] = ()
+    #: The list in chunks, which may be read again; None: there is none to store.
+    listed: audiences.Audience | None = field(default=None, repr=False)
+
+    def chunks(self) -> Iterable[Chunk]:
+        """Yield the list in chunks; nothing where it is kept elsewhere."""
+        return () if self.listed is None else self.listed.chunks()
+
+
+def stored_audience_of(whom: Whom, *, largest: int) -> StoredAudience:
+    """Return what is stored of *whom*; *largest*: OpenIDs in one call at most."""
+    match whom:
+        case audiences.Audience():
+            return _of_list(whom, largest=largest)
+        case Followers():
+            return StoredAudience(
+                audience=whom, figures=Figures(planned=None, calls=None, samples={})
+            )
+        case Tag() | Everyone():
+            return StoredAudience(audience=whom, figures=Figures(planned=None, calls=1, samples={}))
+
+
+def _of_list(given: audiences.Audience, *, largest: int) -> StoredAudience:
+    sizes = list(cut.cut(given.planned, largest))
+    figures = Figures(
+        read=given.read, malformed=given.malformed.count, duplicate=given.duplicate.count,
+        planned=given.planned, calls=len(sizes),
+        samples={
+            "malformed": (given.malformed.count, given.malformed.sample),
+            "duplicate": (given.duplicate.count, given.duplicate.sample),
+        },
+    )  # fmt: skip
+    return StoredAudience(
+        audience=OpenIDs(digest=given.digest), figures=figures, sizes=sizes,
+        notices=_doubtful(given), listed=given,
+    )  # fmt: skip
+
+
+def _doubtful(given: audiences.Audience) -> tuple[Message, ...]:
+    """Notice OpenIDs that do not look like WeChat's; its pages do not say that they must."""
+    count = given.planned - given.beginning_with("o")
+    if not count:
+        return ()
+    return (Message("notice.audience.not_o", count=count, planned=given.planned),)

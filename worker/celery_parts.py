@@ -1,0 +1,134 @@
+"""Celery's events, with two faults fixed.
+
+**A worker whose broker is away can be stopped.** A heartbeat is published again and again until the
+broker takes it, in the thread that is to receive a stop. While a broker was silent, SIGTERM was
+therefore noted and nothing ended.
+
+**One thread alone reads the connection for events.** Celery lets its loop read it, for RabbitMQ's
+heartbeats. A thread that publishes an event would read it too, for the confirmation; each takes a
+part of the other's frame, and the worker is deaf until RabbitMQ closes the connection.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
+from typing import Any, Literal
+
+from celery import beat
+from celery.app import events
+from celery.events.dispatcher import EventDispatcher
+from celery.exceptions import InvalidTaskError
+from celery.utils.time import maybe_iso8601, maybe_make_aware
+from celery.worker import request, state
+
+from broadcast import names
+from worker import envelope
+from worker.queue_watch import watch
+
+
+class Dispatcher(EventDispatcher):
+    """A dispatcher that asks before each repeat whether the worker is to stop."""
+
+    def __init__(self, connection: Any = None, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        """Take the connection; publish unconfirmed where Celery's loop reads it, too."""
+        # Only there events are buffered. The other connections publish wakes as well.
+        if options.get("buffer_group") and connection.transport.driver_type == "amqp":
+            connection.transport_options.pop("confirm_publish", None)
+            connection.connection.confirm_publish = False
+        super().__init__(connection, *args, **options)
+
+    def send(self, type: str, **options: Any) -> None:  # type: ignore[override] # noqa: A002, ANN401 - Celery's own
+        """Send an event; raise WorkerShutdown between two tries once the worker is to stop.
+
+        One with a policy of its own, as tasks send them, ends by that.
+        """
+        options.setdefault("retry_policy", {"errback": _stop_where_asked})
+        try:
+            super().send(type, **options)
+        finally:
+            # Kombu keeps it for whatever connects later, and a worker that ends says goodbye.
+            if self.connection and self.connection.transport_options:
+                self.connection.transport_options.pop("errback", None)
+
+
+class Events(events.Events):
+    """Celery's events with the dispatcher above."""
+
+    dispatcher_cls = "worker.celery_parts:Dispatcher"
+
+
+def _stop_where_asked(*_: object) -> None:
+    state.maybe_shutdown()
+
+
+#: Less than the shortest period of beat, or its wakes would be dropped.
+ONE_WITHIN_S = 2.0
+_taking = threading.Lock()
+#: By task and arguments: when the last one was taken that seemed too old, by `time.monotonic`.
+_taken: dict[str, float] = {}
+
+
+class Request(request.Request):
+    """Celery's message of a task, which is not at once revoked where it seems too old."""
+
+    _spared = False
+
+    def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's
+        """Take the message; raise InvalidTaskError, on which it is dropped, if it is unfit."""
+        try:
+            super().__init__(message, *args, **kwargs)
+        except Exception as error:
+            raise InvalidTaskError(type(error).__name__) from error
+        # Celery reports with a traceback where it cannot convert such a time.
+        if self.eta is not None and not MINYEAR < self.eta.year < MAXYEAR:
+            raise InvalidTaskError("eta")
+        # Now, and not when it runs: the queue may be empty meanwhile because this was taken.
+        said: dict[str, Any] = self._request_dict  # type: ignore[attr-defined] # not in its stubs
+        again = said["delivery_info"]["redelivered"]
+        is_of_it = envelope.is_of(message, names.ENQUEUE)
+        said["sent_after"] = watch.empty_at if is_of_it and not again else None
+
+    def maybe_expire(self) -> Literal[True] | None:
+        """Revoke the message if it seems too old and another one like it was just taken."""
+        # Celery asks twice: when the message comes, and before it runs.
+        expires: datetime | None = self.expires
+        if self._spared or expires is None or self.task.name == names.ENQUEUE:
+            return None
+        if datetime.now(UTC) <= expires:
+            return None
+        self._spared = _take(f"{self.name} {self.argsrepr} {self.kwargsrepr}")
+        return None if self._spared else super().maybe_expire()
+
+
+def moment_of(text: object) -> datetime | None:
+    """Return the time that a message's header says, read as Celery read it when it came."""
+    moment = maybe_iso8601(text) if isinstance(text, str) else None
+    return None if moment is None else maybe_make_aware(moment)
+
+
+def _take(kind: str) -> bool:
+    now = time.monotonic()
+    with _taking:
+        for old in [each for each, at in _taken.items() if now - at >= ONE_WITHIN_S]:
+            del _taken[old]
+        if kind in _taken:
+            return False
+        _taken[kind] = now
+        return True
+
+
+class Scheduler(beat.PersistentScheduler):
+    """A schedule whose entries were published now, where they say that it is yet to come."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401 - Celery's own
+        """Publish what is due; return the seconds until the next look."""
+        now = self.app.now()
+        ahead = [one for one in self.schedule.values() if one.last_run_at and one.last_run_at > now]
+        for entry in ahead:
+            entry.last_run_at = now
+        if ahead:
+            # By it they would wait all the same.
+            self._heap = None
+        return float(super().tick(*args, **kwargs))

@@ -1,0 +1,1 @@
+"""Delivery: plans, drives lanes, polls results, posts webhooks; knows nothing of Celery."""

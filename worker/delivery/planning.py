@@ -1,0 +1,263 @@
+"""Planning: batches are made, the plan is proved against the day, and the lane may begin."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from broadcast.crashpoints import Point, passing
+from broadcast.errors import RedisAwayError
+from broadcast.frozen import frozen
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
+from broadcast.rules.plan import audience as audiences
+from broadcast.rules.plan import selection as selections
+from broadcast.rules.plan.audience import Followers
+from broadcast.rules.plan.proof import Fit, Quota
+from broadcast.rules.plan.selection import Excluded, Selection, excluded_list
+from models.ledger.lane import preflight
+from models.ledger.lists import suppressions
+from models.ledger.plan import plans, refreeze
+from models.ledger.plan.plans import ToPlan
+from producer import pushes
+from producer.submit.recent_quotas import RecentQuotas
+from worker.delivery.lane import LaneContext
+
+if TYPE_CHECKING:
+    from broadcast.rules.plan.selection import Removal
+    from broadcast.sorted_openids import IDs
+
+log = logging.getLogger(__name__)
+
+#: These pass: quota/get is repeated before the first call.
+_PASSING = {Outcome.WAIT, Outcome.THROTTLED}
+
+
+@frozen
+class Planned:
+    """What planning came to; ``waits`` when WeChat could not be asked and the sweep wakes again."""
+
+    batches: int
+    waits: bool = False
+    fit: str | None = None
+
+
+def plan(
+    lane: LaneContext, broadcast_id: str, *, recent: RecentQuotas | None = None
+) -> Planned | None:
+    """Plan a broadcast; return None if it does not wait for its plan (any more).
+
+    What *recent* answers of WeChat's show to fit is not asked about again.
+    """
+    broadcast = plans.to_plan(lane.engine, broadcast_id)
+    if broadcast is None:
+        return None
+    met = _resolve(lane, broadcast)
+    if met is not True:
+        return met or None
+    cuts = _cut(lane, broadcast)
+    if cuts is None:
+        return None
+    passing(Point.PLAN_STORED)
+    answer = None if recent is None else recent.recent(lane.account, broadcast.path)
+    if answer is not None:
+        proof = plans.open_for_calls(
+            lane.engine, broadcast, lane.account, cuts=cuts, quota=answer.quota, only_if_fits=True
+        )
+        if proof is None or proof.fit is Fit.FITS:
+            passing(Point.PLAN_OPENED)
+            return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
+    return _prove(lane, broadcast, cuts)
+
+
+def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]) -> Planned:
+    """Hold the calls of a plan against WeChat's answer of now, and let them be made if they fit."""
+    try:
+        said = lane.gateway.quota(broadcast.path)
+    except RedisAwayError as error:
+        log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
+        preflight.wait_for_redis(lane.engine, lane.account)
+        return Planned(batches=len(cuts), waits=True)
+    if isinstance(said, NoAnswer):
+        stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
+        if stops and preflight.apply_no_answer(
+            lane.engine, lane.account, said, waits=lane.rules.waits
+        ):
+            return Planned(batches=len(cuts), waits=True)
+        # quota/get was refused for itself, or the account is stopped by now and nothing is called
+        # before an operator acts: the plan goes on unproved, and 45009 will show it.
+        log.warning(
+            "broadcast %s: planned without proof that today's calls suffice: %s",
+            broadcast.id, said.errmsg,
+        )  # fmt: skip
+    quota = said if isinstance(said, Quota) else None
+    proof = plans.open_for_calls(
+        lane.engine,
+        broadcast,
+        lane.account,
+        cuts=cuts,
+        quota=quota,
+        waits=lane.rules.waits,
+    )
+    passing(Point.PLAN_OPENED)
+    return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
+
+
+def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
+    """Resolve the audience; return whether it is to be cut, or that the plan waits."""
+    try:
+        said = resolve(lane, broadcast)
+    except RedisAwayError as error:
+        log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
+        preflight.wait_for_redis(lane.engine, lane.account)
+        return Planned(batches=0, waits=True)
+    except preflight.UNREADABLE as error:
+        log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
+        problem = preflight.problem_of(error)
+        preflight.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
+        return False
+    if not isinstance(said, NoAnswer):
+        return said
+    stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
+    if stops and preflight.apply_no_answer(lane.engine, lane.account, said, waits=lane.rules.waits):
+        return Planned(batches=0, waits=True)
+    if not stops:
+        # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
+        log.warning("broadcast %s: held: %s", broadcast.id, said.errmsg)
+        preflight.tag_unanswered(lane.engine, broadcast.account, broadcast.id, said=said)
+    return False
+
+
+def _cut(lane: LaneContext, broadcast: plans.ToPlan) -> Sequence[plans.Cut] | None:
+    """Store the calls of a plan; return None where it is planned no more, or cannot be."""
+    try:
+        cuts = plans.cuts_of(lane.engine, broadcast)
+        if plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
+            return cuts
+    except preflight.UNREADABLE as error:
+        log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
+        preflight.cannot_be_planned(
+            lane.engine, broadcast.account, broadcast.id, problem=preflight.problem_of(error)
+        )
+    return None
+
+
+def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
+    """Store the list of a broadcast without those who are left out.
+
+    Returns whether it is to be cut, or why WeChat did not say who has a tag. Raises what
+    ``preflight.UNREADABLE`` lists where it cannot be resolved at all.
+    """
+    # WeChat's pushes may have come while no worker ran.
+    pushes.heed_followers(lane.engine, broadcast.account, rules=lane.rules)
+    selection = selections.parse(broadcast.selection)
+    if broadcast.path is SendPath.SENDALL:
+        return not _is_overtaken(lane, broadcast, selection)
+    # numpy costs 15 MB and 0.1 s, which only a process that leaves people out should pay.
+    from models.ledger.followers import followers  # noqa: PLC0415
+    from models.ledger.plan import removals  # noqa: PLC0415
+
+    if waited_for := removals.unplanned(lane.engine, selection):
+        return _waits_for(lane, broadcast, selection, others=waited_for)
+    refreeze.begin_opt_outs(lane.engine, broadcast.id)
+    audience = broadcast.audience
+    out = removals.leaves_out(
+        lane.engine, broadcast.account, selection, left_since=_left_since(broadcast)
+    )
+    if not (out or isinstance(audience, Followers)):
+        return True
+    tags = _tags(lane, audience.tag_id if isinstance(audience, Followers) else None, selection)
+    if isinstance(tags, NoAnswer):
+        return tags
+    if isinstance(audience, Followers) and followers.newest(lane.engine, broadcast.account) is None:
+        raise LookupError("nobody knows who follows the account: its followers were never synced")
+    try:
+        return _subtract(lane, broadcast, selection, tags=tags)
+    except removals.UnplannedError as error:
+        log.warning("broadcast %s: planned later: %s", broadcast.id, error)
+        return False
+
+
+def _left_since(broadcast: ToPlan) -> datetime | None:
+    return audiences.left_since(broadcast.audience.kind, given_at=broadcast.created_at)
+
+
+def _waits_for(
+    lane: LaneContext, broadcast: ToPlan, selection: Selection, *, others: Sequence[str]
+) -> bool:
+    """Let a plan wait for those of the broadcasts it excludes: the sweep has it planned again.
+
+    Where one of those is not planned now, the broadcast is held.
+    """
+    from models.ledger.plan import removals  # noqa: PLC0415 - numpy
+
+    stuck = [one for one in others if plans.to_plan(lane.engine, one) is None]
+    still = set(removals.unplanned(lane.engine, selection))
+    stuck = [one for one in stuck if one in still]
+    if not stuck:
+        log.info("broadcast %s: its plan waits for that of %s", broadcast.id, others[0])
+        return False
+    problem = (
+        f"it excludes broadcast {stuck[0]}, which is not planned yet, so nobody knows who gets "
+        "that; resume it after that one is planned"
+    )
+    log.warning("broadcast %s: held: %s", broadcast.id, problem)
+    preflight.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
+    return False
+
+
+def _is_overtaken(lane: LaneContext, broadcast: ToPlan, selection: Selection) -> bool:
+    """Hold a send by WeChat's own list where somebody is suppressed since it was submitted."""
+    if selection.ignore_suppression or not suppressions.any_of(lane.engine, broadcast.account):
+        return False
+    log.warning("broadcast %s: held, WeChat's own list has people who are suppressed", broadcast.id)
+    preflight.overtaken_by_suppression(lane.engine, broadcast.account, broadcast.id)
+    return True
+
+
+def _tags(
+    lane: LaneContext, with_tag: int | None, selection: Selection
+) -> dict[int, Iterable[bytes]] | NoAnswer:
+    """Ask WeChat who has the tags that are named."""
+    named = {int(one.value) for one in selection.exclude if one.kind is Excluded.TAG}
+    found: dict[int, Iterable[bytes]] = {}
+    for tag_id in sorted(named if with_tag is None else named | {with_tag}):
+        said = lane.gateway.tagged(tag_id)
+        if isinstance(said, NoAnswer):
+            return replace(said, errmsg=f"tag {tag_id}: {said.errmsg}")
+        found[tag_id] = said
+    return found
+
+
+def _subtract(
+    lane: LaneContext, broadcast: ToPlan, selection: Selection, *, tags: dict[int, Iterable[bytes]]
+) -> bool:
+    # numpy, which few plans need
+    from models.ledger.plan import removals, subtract  # noqa: PLC0415
+
+    files = sum(one.kind is Excluded.FILE for one in selection.exclude)
+    given = removals.Given(
+        files=[_stored(lane, broadcast, excluded_list(n)) for n in range(1, files + 1)], tags=tags
+    )
+    audience = broadcast.audience
+    source: Iterator[IDs] | None = None
+    if isinstance(audience, Followers):
+        wanted = None if audience.tag_id is None else tags[audience.tag_id]
+        source = subtract.followed(lane.engine, broadcast.account, tagged=wanted)
+    out: list[Removal] = removals.of(
+        lane.engine, broadcast.account, selection, given=given, left_since=_left_since(broadcast)
+    )
+    return subtract.subtract(
+        lane.engine, broadcast, lane.account, removals=out, source=source, sample=selection.sample
+    )
+
+
+def _stored(lane: LaneContext, broadcast: ToPlan, name: str) -> Iterable[bytes]:
+    from broadcast.sorted_openids import packed  # noqa: PLC0415 - as above
+    from models.ledger.plan import subtract  # noqa: PLC0415
+    from models.ledger.plan.removals import Again  # noqa: PLC0415
+
+    return Again(lambda: map(packed, subtract.listed(lane.engine, broadcast.id, name)))

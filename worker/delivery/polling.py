@@ -1,0 +1,58 @@
+"""Polling: mass/get is asked for the end of accepted batches, with growing pauses."""
+
+from __future__ import annotations
+
+import logging
+
+from broadcast.crashpoints import Point, passing
+from broadcast.errors import RedisAwayError
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Scope
+from models.ledger.outcomes import results
+from models.ledger.outcomes.results import Polled
+from worker.delivery.lane import LaneContext
+
+log = logging.getLogger(__name__)
+
+#: Most questions of one task: it is a slice as well.
+AT_ONCE = 50
+
+
+def ask(lane: LaneContext) -> int:
+    """Ask for the account's due batches; return how many were answered."""
+    answered = 0
+    waits = lane.rules.waits
+    for batch in results.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
+        passing(Point.SETTLE_TAKEN)
+        if lane.stopping.is_set():
+            break
+        said = _ask(lane, batch)
+        if isinstance(said, _Silence):
+            break
+        passing(Point.SETTLE_ANSWERED)
+        results.heard(lane.engine, batch, said, waits=waits)
+        passing(Point.SETTLE_STORED)
+        answered += 1
+    return answered
+
+
+class _Silence:
+    """There is no answer, and none to expect for the next batch either."""
+
+
+def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
+    """Ask about *batch*; batches that were taken and not asked about come up again later."""
+    try:
+        said = lane.gateway.status(batch.msg_id)
+    except RedisAwayError as error:
+        log.warning("account %s: results are asked for later: %s", lane.account.name, error)
+        return _Silence()
+    if not isinstance(said, NoAnswer):
+        return said
+    if said.scope is Scope.PATH:
+        results.unanswered(lane.engine, batch, said, waits=lane.rules.waits)
+    log.warning(
+        "account %s: results are asked for later: %s %s %s", lane.account.name, said.outcome,
+        said.errcode or "", said.errmsg or "",
+    )  # fmt: skip
+    return _Silence()

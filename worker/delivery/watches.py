@@ -1,0 +1,313 @@
+"""Who asked out or left is taken out before the first call of a batch leaves.
+
+After each resume, unhalt, suppression, sync of the followers and push of who left, and on each new
+day; a batch of which a call may have left never changes. So a batch that is called again after a
+retry is left alone where somebody in it was suppressed meanwhile. Of WeChat's own list nobody can
+be taken out: its call is held, unless an earlier one may have been taken.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from broadcast.errors import MediaError
+from broadcast.rules import media
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls import preflight as calls_preflight
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
+from broadcast.rules.media import KeptFile, LocalFile
+from broadcast.rules.states import BatchState
+from models.ledger.gates import drafts
+from models.ledger.lane import preflight
+from models.ledger.lane import preflight as lane_preflight
+from models.ledger.lane.next_work import Said, Work
+from models.ledger.plan import refreeze
+from models.ledger.plan import renewals as kept_files
+from models.ledger.steer import retries
+from producer import pushes
+from producer.media.upload import Shelf
+
+if TYPE_CHECKING:
+    from worker.delivery.lane import LaneContext
+    from worker.delivery.ports import Gateway
+
+log = logging.getLogger(__name__)
+
+#: Nobody is missed for longer who asked out or left: a look counts for the calls within it.
+LOOK_EVERY_S: Final = 1.0
+#: A look that took longer is good for one call that comes this soon after it. Otherwise lists that
+#: change all the time would let no call be made.
+ONE_CALL_WITHIN_S: Final = 1.0
+
+
+class AudienceWatch:
+    """The looks of one slice."""
+
+    def __init__(self, lane: LaneContext, *, goes_on: Callable[[], bool]) -> None:
+        """Take what the lane drives with, and what says whether a look may go on.
+
+        The end of the slice ends no look: one that is longer than a slice would never be done.
+        """
+        self._lane, self._goes_on = lane, goes_on
+        #: Until when, by this process's clock, no look at a broadcast is needed.
+        self._good: dict[str, float] = {}
+        #: The same for one call alone.
+        self._good_once: dict[str, float] = {}
+
+    def allow(self, work: Work) -> bool:
+        """Return whether *work* may be claimed now; else it has changed, or will.
+
+        To be asked after everything slow, right before the claim.
+        """
+        if work.state is not BatchState.PLANNED:
+            # It may have been sent: a repeat with its key does no harm, and settles it.
+            return True
+        if not work.untouched and work.path is not SendPath.SENDALL:
+            return not work.begins_anew or self._is_still_wanted(work)
+        moment = time.monotonic()
+        once = self._good_once.get(work.broadcast_id, moment)
+        if max(once, self._good.get(work.broadcast_id, moment)) > moment:
+            return True
+        lane = self._lane
+        pushes.heed_followers(lane.engine, lane.account.name, rules=lane.rules)
+        if work.path is SendPath.SENDALL:
+            return not self._is_overtaken(work)
+        wanted = refreeze.due_opt_outs(self._lane.engine, work.broadcast_id)
+        if wanted is not None and not self._refreeze(work.broadcast_id, wanted):
+            return False
+        self._good[work.broadcast_id] = moment + LOOK_EVERY_S
+        # What was taken out of this batch gave it another key, and the claim compares that. After
+        # a long look the call needs another slot of the pace.
+        return wanted is None or time.monotonic() < moment + LOOK_EVERY_S
+
+    @property
+    def owes_call(self) -> bool:
+        """Whether the call is still to come for which a look was made: no slice ends before it.
+
+        A look that outlasts its slice would be for nothing, and so would the next slice's.
+        """
+        return max(self._good_once.values(), default=0.0) > time.monotonic()
+
+    def called(self, work: Work) -> None:
+        """Take note that *work* is called: a look that was good for one call is used up."""
+        self._good_once.pop(work.broadcast_id, None)
+
+    def _is_still_wanted(self, work: Work) -> bool:
+        """Leave a batch alone that waits since a retry, where somebody in it is suppressed."""
+        lane = self._lane
+        pushes.heed_followers(lane.engine, lane.account.name, rules=lane.rules)
+        found = retries.suppressed_in(lane.engine, work.broadcast_id, [work.batch_id])
+        if not found:
+            return True
+        if retries.leave(lane.engine, work):
+            log.warning(
+                "broadcast %s: batch %s is not called again, %d in it are suppressed by now",
+                work.broadcast_id, work.n, found[work.batch_id],
+            )  # fmt: skip
+        return False
+
+    def _is_overtaken(self, work: Work) -> bool:
+        """Hold a call by WeChat's own list where somebody is suppressed since its plan."""
+        if not preflight.overtaken_before_call(self._lane.engine, work):
+            return False
+        log.warning(
+            "broadcast %s: held, WeChat's own list has people who are suppressed",
+            work.broadcast_id,
+        )
+        return True
+
+    def _refreeze(self, broadcast_id: str, wanted: str) -> bool:
+        """Take out who asked out or left; return whether that was done to the end."""
+        # numpy, which only a process that takes people out should load.
+        from models.ledger.followers.followers import ListGoneError  # noqa: PLC0415
+        from models.ledger.plan import refreeze  # noqa: PLC0415
+
+        try:
+            taken = refreeze.refreeze(
+                self._lane.engine, broadcast_id, wanted, goes_on=self._goes_on
+            )
+        except ListGoneError as error:
+            log.warning("broadcast %s: who left is looked for again: %s", broadcast_id, error)
+            return False
+        if taken is None:
+            return False
+        self._good_once[broadcast_id] = time.monotonic() + ONE_CALL_WITHIN_S
+        if taken:
+            log.info("broadcast %s: %d who asked out or left are left out", broadcast_id, taken)
+        return True
+
+
+_ARTICLES: Final = "mpnews"
+#: Most drafts of an account that are read in one go.
+AT_ONCE: Final = 20
+
+
+class DraftWatch:
+    """The looks before calls: of other contents there is none, of a draft whenever one is due."""
+
+    def __init__(self, lane: LaneContext) -> None:
+        """Take what the lane drives with."""
+        self._lane = lane
+
+    def allow(self, work: Work, said: Said) -> bool:
+        """Return whether *work* may be called; look at its draft first, if a look is due.
+
+        What may have been sent is repeated as it was. Raises RedisAwayError.
+        """
+        if not self._lane.rules.watch_drafts:
+            return True
+        if said.msgtype != _ARTICLES or work.state is not BatchState.PLANNED:
+            return True
+        return self._look(work.broadcast_id)
+
+    def _look(self, broadcast_id: str) -> bool:
+        lane, waits = self._lane, self._lane.rules.waits
+        media_id = drafts.to_look_at(lane.engine, broadcast_id)
+        if media_id is None:
+            return True
+        look = lane.gateway.draft(media_id)
+        if isinstance(look, NoAnswer) and preflight.apply_no_answer_of_account(
+            lane.engine, lane.account, look, waits=waits
+        ):
+            return False
+        return drafts.looked(lane.engine, broadcast_id, look, waits=waits)
+
+
+def read_first(lane: LaneContext) -> int:
+    """Read drafts that nobody could read at their submit; return how many were tried.
+
+    Raises OutOfReachError.
+    """
+    if not lane.rules.watch_drafts:
+        return 0
+    waits = lane.rules.waits
+    some = drafts.unread(lane.engine, lane.account.name, most=AT_ONCE, waits=waits)
+    for one in some:
+        look = lane.gateway.draft(one.media_id)
+        drafts.read_first(lane.engine, one.broadcast_id, look)
+        if isinstance(look, NoAnswer):
+            log.warning(
+                "account %s: the draft of broadcast %s is read later: %s", lane.account.name,
+                one.broadcast_id, look.errmsg,
+            )  # fmt: skip
+            break
+    return len(some)
+
+
+_OF_FILES: Final = frozenset({"image", "voice", "mpvideo"})
+#: Without a wait for it the lane would upload for ever, and nothing of its account would be sent.
+_TOO_SHORT: Final = NoAnswer(
+    outcome=Outcome.WAIT, scope=Scope.PATH, errmsg="the new media_ids die too soon as well"
+)
+
+
+class _NotUploadedError(Exception):
+    """WeChat took no file."""
+
+    def __init__(self, why: NoAnswer) -> None:
+        super().__init__(why.errmsg)
+        self.why = why
+
+
+class _Uploads:
+    """:class:`producer.media.upload.Uploader` on the gateway of a lane."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def upload(
+        self, account: Account, file: LocalFile, *, title: str, description: str
+    ) -> tuple[str | None, str | None]:
+        """Upload a file; return its media_id and address."""
+        log.info("account %s: %s is uploaded again: its media_id expires", account.name, file.name)
+        made = self._gateway.upload(file, title=title, description=description)
+        if isinstance(made, NoAnswer):
+            raise _NotUploadedError(made)
+        return made
+
+    def mass_video(
+        self, account: Account, media_id: str, *, title: str, description: str
+    ) -> str | None:
+        """Return the id of a video that can be mass-sent; None where WeChat has no such video."""
+        del account
+        made = self._gateway.mass_video(media_id, title=title, description=description)
+        if isinstance(made, NoAnswer):
+            raise _NotUploadedError(made)
+        return made
+
+
+class MediaWatch:
+    """The looks before calls at how long the media live that they name."""
+
+    def __init__(self, lane: LaneContext) -> None:
+        """Take what the lane drives with."""
+        self._lane = lane
+
+    def allow(self, work: Work, said: Said) -> bool:
+        """Return whether *work* may be called as it was read; upload its files first, if due.
+
+        Where a call may have left it is repeated as it was. Raises RedisAwayError.
+        """
+        if said.msgtype not in _OF_FILES or not work.untouched:
+            return True
+        life = kept_files.life_of_files(self._lane.engine, work)
+        if life is None or not calls_preflight.is_due(life.dies_at, life.now):
+            return True
+        return self._renew(work, said)
+
+    def _renew(self, work: Work, said: Said) -> bool:
+        """Upload what died, so that the batch is read again; return True where nothing is kept."""
+        lane = self._lane
+        try:
+            ids = self._uploaded(work.broadcast_id, said)
+            if ids and not kept_files.renew(
+                lane.engine, work.broadcast_id, ids, appid=lane.account.appid
+            ):
+                self._failed(work, _TOO_SHORT)
+        except _NotUploadedError as error:
+            self._failed(work, error.why)
+        except MediaError as error:
+            why = NoAnswer(outcome=Outcome.STOP_BROADCAST, scope=Scope.PATH, errmsg=str(error))
+            self._failed(work, why)
+        except lane_preflight.UNREADABLE as error:
+            log.exception("broadcast %s: its kept files cannot be read", work.broadcast_id)
+            lane_preflight.cannot_be_made(lane.engine, work, lane_preflight.problem_of(error))
+        else:
+            # The half of a batch after a retry of what had ended: WeChat says that it is dead.
+            return ids == {}
+        return False
+
+    def _uploaded(self, broadcast_id: str, said: Said) -> dict[str, str] | None:
+        """Return the living media_id of each file; None where this process is asked to stop."""
+        lane = self._lane
+        shelf, uploads = Shelf(lane.engine, lane.account), _Uploads(lane.gateway)
+        words = media.words_of(json.loads(said.content))
+        ids = dict[str, str]()
+        for one in kept_files.kept_files(lane.engine, broadcast_id):
+            if lane.stopping.is_set():
+                return None
+            made = shelf.put(_file(one), uploads, **words)
+            assert made.media_id
+            ids[one.media_id] = made.media_id
+        return ids
+
+    def _failed(self, work: Work, why: NoAnswer) -> None:
+        lane, waits = self._lane, self._lane.rules.waits
+        log.warning("broadcast %s: its files are not uploaded again: %s", work.broadcast_id, why)
+        if not lane_preflight.apply_no_answer_of_account(
+            lane.engine, lane.account, why, waits=waits
+        ):
+            kept_files.not_renewed(lane.engine, work, why, waits=waits)
+
+
+def _file(kept: KeptFile) -> LocalFile:
+    return LocalFile(
+        path=Path(kept.name), kind=kept.kind, permanent=kept.permanent, format=kept.format,
+        data=kept.data,
+    )  # fmt: skip

@@ -1,0 +1,189 @@
+"""Delivering webhooks, in threads beside those of the tasks.
+
+A receiver that hangs keeps a thread for as long as a try may last. Were it one of the pool's, a few
+such receivers would keep every lane of this worker from its calls; with threads of our own they
+keep each other waiting, and of one receiver one delivery is under way at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Protocol
+
+from pydantic import SecretStr
+from sqlalchemy import Engine, select
+
+from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.message import Message
+from broadcast.rules import webhooks as rules_webhooks
+from broadcast.rules.calls.policy import Waits
+from broadcast.views import objects
+from broadcast.views.objects import WebhookState
+from models.broadcast_tables import BroadcastRow
+from models.ledger.boxes import webhooks
+from models.ledger.boxes import webhooks as boxes_webhooks
+from models.ledger.boxes.webhooks import Taken
+from models.ledger.rows import figures
+from models.ledger.rows.transaction import read
+from models.ledger.views import broadcast_reports
+from worker.delivery.posting import Outcome, Poster
+
+log = logging.getLogger(__name__)
+
+#: Threads of one worker process.
+AT_ONCE: Final = 8
+#: Beside the longest try: for the database, before another worker takes the event.
+_SPARE: Final = timedelta(seconds=10)
+
+
+class Secrets(Protocol):
+    """Where the secrets are read."""
+
+    def signing_secrets(self) -> tuple[SecretStr, ...]:
+        """Return the secrets, newest first. Raises SettingsError."""
+
+
+class Deliverer:
+    """Delivers what is due until nothing is, in up to ``AT_ONCE`` threads."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        poster: Poster,
+        secrets: Secrets,
+        *,
+        waits: Waits,
+        longest_s: float,
+        stopping: threading.Event,
+    ) -> None:
+        """Take the ledger, the way out and its secrets; *longest_s*: how long a try may last."""
+        self._engine = engine
+        self._poster = poster
+        self._secrets = secrets
+        self._waits = waits
+        self._put_off = timedelta(seconds=longest_s) + _SPARE
+        self._stopping = stopping
+        self._guard = threading.Lock()
+        self._taking = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._busy: set[str] = set()
+
+    def start(self) -> int:
+        """See to it that what is due is being delivered; return how many threads are at it."""
+        with self._guard:
+            if len(self._threads) < AT_ONCE and not self._stopping.is_set():
+                # A daemon: who asks this process to end does not wait for a receiver.
+                thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    log.error("webhooks are delivered later: %s", error)  # noqa: TRY400 - its words say all
+                else:
+                    # It ends by taking itself out, and waits with that until here.
+                    self._threads.add(thread)
+            return len(self._threads)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the deliveries that are under way, for so long in all."""
+        end = time.monotonic() + timeout_s
+        with self._guard:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set() and self._one():
+                pass
+        except OutOfReachError as error:
+            log.warning("webhooks are delivered later: %s", error)
+        except Exception:
+            log.exception("webhooks are delivered later")
+        finally:
+            with self._guard:
+                self._threads.discard(threading.current_thread())
+
+    def _one(self) -> bool:
+        """Deliver one event; return whether there was one."""
+        # One after the other, so that no two threads take events of one receiver.
+        with self._taking:
+            with self._guard:
+                busy = set(self._busy)
+            taken = boxes_webhooks.take(self._engine, busy=busy, put_off=self._put_off)
+            if taken is None:
+                return False
+            with self._guard:
+                self._busy.add(taken.origin)
+        try:
+            # There may be more, of other receivers.
+            self.start()
+            self._record(taken, self._try(taken))
+        finally:
+            with self._guard:
+                self._busy.discard(taken.origin)
+        return True
+
+    def _try(self, taken: Taken) -> Outcome:
+        body = rendered_body(self._engine, taken).encode("ascii")
+        try:
+            secrets = self._secrets.signing_secrets()
+        except SettingsError as error:
+            return Outcome(problem=Message("webhook.problem.settings", problem=error.message))
+        if not secrets:
+            return Outcome(problem=Message("webhook.problem.no_secrets"))
+        signed = rules_webhooks.signed_headers(
+            taken.event_id, body, at=datetime.now(UTC), secrets=secrets
+        )
+        return self._poster.post(taken.url, body, signature=signed)
+
+    def _record(self, taken: Taken, outcome: Outcome) -> None:
+        if outcome.problem is None:
+            boxes_webhooks.delivered(self._engine, taken, outcome.http_status or 0)
+            log.info("webhook %s: delivered, try %d", taken.event_id, taken.tries)
+            return
+        state = boxes_webhooks.failed(
+            self._engine, taken, outcome.problem, http_status=outcome.http_status,
+            waits=self._waits, is_final=outcome.is_final,
+        )  # fmt: skip
+        if state is WebhookState.GIVEN_UP:
+            log.error(
+                "webhook %s: given up after %d tries (%s); when the receiver is fixed: "
+                "broadcast webhooks retry %s",
+                taken.event_id, taken.tries, outcome.problem, taken.event_id,
+            )  # fmt: skip
+        else:
+            log.warning("webhook %s: tried again later: %s", taken.event_id, outcome.problem)
+
+
+def rendered_body(engine: Engine, taken: Taken) -> str:
+    """Return the body of an event; it is made and stored where the event has none yet.
+
+    Without figures, or where a bug keeps them from being shown, it has id and state alone. Raises
+    DatabaseAwayError.
+    """
+    if taken.body is not None:
+        return taken.body
+    data = _data(taken) or _bare(engine, taken)
+    made = objects.event_body(taken.kind, data, version=taken.version, at=taken.created_at)
+    return webhooks.keep_body(engine, taken, made)
+
+
+def _data(taken: Taken) -> dict[str, Any] | None:
+    if taken.figures is None:
+        return None
+    try:
+        return objects.object_of(broadcast_reports.of_figures(figures.parse(taken.figures)))
+    except Exception:
+        log.exception("webhook %s: its figures cannot be shown", taken.event_id)
+        return None
+
+
+def _bare(engine: Engine, taken: Taken) -> dict[str, Any]:
+    query = select(BroadcastRow.key).where(BroadcastRow.id == taken.broadcast_id)
+    with read(engine) as connection:
+        key = connection.execute(query).scalar_one()
+    state = taken.kind.rpartition(".")[2]
+    return {"id": taken.broadcast_id, "account": taken.account, "key": key, "state": state}

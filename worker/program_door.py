@@ -1,0 +1,145 @@
+"""The door for programs as a worker opens it: its WeChat is asked, its wakes go by its broker."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import field, replace
+from datetime import datetime
+
+from broadcast import names
+from broadcast.errors import BroadcastError, OutOfReachError, PlanError, WeChatAwayError
+from broadcast.frozen import frozen
+from broadcast.redaction import redact
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.drafts import Gone, Marks
+from broadcast.rules.plan import proof
+from broadcast.wechat.api.drafts import DraftGet
+from broadcast.wechat.api.tags import TagInfo
+from producer.request.door import Door
+from producer.request.shape import Request
+from producer.submit.store import Submitted, Waker
+from worker.wake import wake
+from worker.wiring import Parts
+
+log = logging.getLogger(__name__)
+
+
+def submit(
+    here: Parts,
+    request: Request,
+    *,
+    key: str,
+    who: str,
+    waker: Waker | None = None,
+    waiting_since: datetime | None = None,
+) -> Submitted:
+    """Do as :meth:`producer.request.door.Door.submit`; *waker*: who plans it, if not any worker.
+
+    *waiting_since*: since when it may have waited, if not since now. WeChat's answer of a moment
+    ago will do for what fits; nothing is refused by it.
+    """
+    begun = time.monotonic()
+    quota = _Quota(here)
+    opened = Door(
+        settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker(),
+        looks=Looks(here), waiting_since=waiting_since,
+    )  # fmt: skip
+    try:
+        return opened.submit(request, key=key, who=who)
+    except PlanError:
+        if quota.asked_at >= begun:
+            raise
+    anew = _Quota(here, since=begun)
+    return replace(opened, quota=anew).submit(request, key=key, who=who)
+
+
+class _Quota:
+    """:class:`producer.submit.prepare.QuotaSource` of a worker."""
+
+    def __init__(self, here: Parts, *, since: float = -math.inf) -> None:
+        self._here = here
+        self._since = since
+        #: When the answer that was given was asked for; infinite where none was given.
+        self.asked_at = math.inf
+
+    def quota(self, account: Account, path: SendPath) -> proof.Quota | None:
+        """Return WeChat's answer, or None where none can be had now."""
+        try:
+            said = self._here.quotas.answer(account, path, since=self._since)
+        except OutOfReachError as error:
+            # The token's Redis: what is stored is proved before its first call.
+            log.warning("account %s: not asked for the calls left: %s", account.name, error)
+            return None
+        if said is None:
+            return None
+        self.asked_at = said.asked_at
+        return said.quota
+
+
+@frozen
+class PlansHere:
+    """:class:`producer.submit.store.Waker` of a task that plans itself what it submitted.
+
+    Wakes for plans would stand in a queue of their own, behind which the lanes' wakes would wait
+    for as long as messages come in faster than plans are made.
+    """
+
+    ids: list[str] = field(default_factory=list)
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Note what is to be planned."""
+        self.ids.append(broadcast_id)
+
+
+class _Waker:
+    """:class:`producer.submit.store.Waker` of a worker: a lost wake is found by the sweep."""
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast."""
+        wake(names.PLAN, broadcast_id)
+
+
+class Looks:
+    """:class:`producer.request.door.Looks` of a worker."""
+
+    def __init__(self, here: Parts) -> None:
+        """Take this process's parts."""
+        self._here = here
+
+    def tags(self, account: Account) -> Sequence[TagInfo] | None:
+        """Return every tag, or None where WeChat gives no answer."""
+        try:
+            return self._here.gateway(account).tags()
+        except OutOfReachError as error:
+            # The token's Redis: a plan asks for the people of a tag itself.
+            log.warning("account %s: not asked for its tags: %s", account.name, error)
+            return None
+
+    def draft(self, account: Account, media_id: str) -> Marks | None:
+        """Return what a draft says; None: there is none.
+
+        Raises OutOfReachError where WeChat is away, and another BroadcastError where it would not.
+        """
+        seen = self._here.gateway(account).draft(media_id)
+        match seen:
+            case Gone():
+                return None
+            case NoAnswer():
+                raise _as_error(seen, account)
+        return seen
+
+
+def _as_error(said: NoAnswer, account: Account) -> BroadcastError:
+    if said.errcode is None:
+        return WeChatAwayError(
+            "error.wechat.away", address=redact(account.api_base), reason=said.errmsg or "-"
+        )
+    return BroadcastError(
+        "error.wechat.refused", account=account.name, endpoint=DraftGet.path,
+        errcode=said.errcode, errmsg=said.errmsg or "", rid=said.rid or "-",
+    )  # fmt: skip
