@@ -97,7 +97,10 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
     """Start only in threads, with files enough, on our schema, where commits are durable."""
     _refuse_other_pools(sender.pool_cls)
     from models import durability, schema  # noqa: PLC0415 - only a worker needs them
-    from worker import process  # noqa: PLC0415 # noqa: F401 - registers its command
+    from worker import (  # noqa: PLC0415
+        process,
+        which_database,  # noqa: F401 - registers its command
+    )
     from worker.wiring import parts  # noqa: PLC0415
 
     redaction.install()
