@@ -11,7 +11,7 @@ from typing import Final
 
 #: Of every task.
 PREFIX: Final = "broadcast."
-PLAN: Final = "broadcast.plan.plan"
+PLAN: Final = "broadcast.plan"
 SEND_BATCH: Final = "broadcast.send_batch"
 SETTLE: Final = "broadcast.settle"
 REFRESH_TOKEN: Final = "broadcast.refresh_token"  # noqa: S105 - a task's name

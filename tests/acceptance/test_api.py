@@ -66,7 +66,7 @@ def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSyste
     mark = f"request={sent.headers['X-Request-Id']}"
     tasks = [line.split("Task ")[1].split("[")[0] for line in worker.output.splitlines()
              if line.endswith(mark) and "Task " in line]  # fmt: skip
-    assert tasks == ["broadcast.plan.plan"]
+    assert tasks == ["broadcast.plan"]
     assert (again.status_code, again.json()["id"]) == (200, inline["id"])
     assert told["recipients"]["accepted"] == 20
     assert told["batch_list"][0]["msg_id"] is not None

@@ -179,7 +179,7 @@ CASES = [
         env={"WECHAT_APPSECRET": None, "WECHAT_APPSECRET_FILE": "gone.secret"},
     ),
     setting("WECHAT_ACCOUNT_KIND", "robot"),
-    setting("WECHAT_API_BASE", "entrypoints.http.weixin.qq.com"),
+    setting("WECHAT_API_BASE", "api.weixin.qq.com"),
     setting("WECHAT_TOKEN_MODE", "newest"),
     setting("WECHAT_CALLS_PER_MINUTE", "-1"),
     setting("WECHAT_CALLS_PER_MINUTE", "fast"),

@@ -146,7 +146,7 @@ def test_nothing_that_is_published_to_every_worker_stops_one(
             for body, headers in product(BODIES, HEADERS):
                 publish = partial(producer.publish, body, headers=headers, serializer="json")
                 publish(exchange=f"{names.CONTROL}.pidbox", routing_key="")
-                for key in ("worker.delivery.heartbeat", "worker.elect", "task.multi", ""):
+                for key in ("worker.heartbeat", "worker.elect", "task.multi", ""):
                     publish(exchange=names.EVENTS, routing_key=key)
         with valkey.client() as client:
             for raw in (b"[]", b"{}", b'{"properties": {}}', b"null", b"3"):

@@ -125,7 +125,7 @@ class Installation:
 
     def plan(self, broadcast_id: str, *, verb: str | None = None) -> None:
         """Let a worker plan it."""
-        self.task("broadcast.plan.plan", broadcast_id, verb=verb)
+        self.task("broadcast.plan", broadcast_id, verb=verb)
 
     def drive(self, broadcast_id: str, *, verb: str | None = None) -> Counted:
         """Let a worker drive one slice of the lane."""

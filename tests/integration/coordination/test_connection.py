@@ -75,7 +75,7 @@ def test_refusing_redis_is_away_and_its_reply_is_not_quoted(connection: Connecti
 
 
 def test_unix_socket_with_a_password(tmp_path: Path, launch: Launch, valkey: Valkey) -> None:
-    socket = valkey.folder / "broadcast.tokens.sock"
+    socket = valkey.folder / "valkey.sock"
     launch(
         [
             *(server_program(), "--port", "0", "--unixsocket", str(socket)),

@@ -60,7 +60,7 @@ def test_sweep_leaves_an_account_that_its_worker_lacks_to_whoever_has_it(
 
     wired(engine, monkeypatch, "b")
     tasks.sweep()
-    assert woken[1:] == [("broadcast.plan.plan", plan), ("broadcast.send_batch", "b", there)]
+    assert woken[1:] == [("broadcast.plan", plan), ("broadcast.send_batch", "b", there)]
 
 
 def test_sweep_wakes_for_what_was_posted_for_an_account_that_its_worker_lacks(
@@ -85,7 +85,7 @@ def unable(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize(
     "task",
-    ["broadcast.plan.plan", "broadcast.send_batch", "broadcast.settle", "broadcast.submit_outbox"],
+    ["broadcast.plan", "broadcast.send_batch", "broadcast.settle", "broadcast.submit_outbox"],
 )
 def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_until_it_went_round(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, task: str
@@ -101,7 +101,7 @@ def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
     post(engine, account="b")
     wired(engine, monkeypatch, "a", context=unable)
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
-        "broadcast.plan.plan": (tasks.plan, (broadcast_id,)),
+        "broadcast.plan": (tasks.plan, (broadcast_id,)),
         "broadcast.send_batch": (tasks.send_batch, ("b", broadcast_id)),
         "broadcast.settle": (tasks.settle, ("b",)),
         "broadcast.submit_outbox": (tasks.submit_outbox, ()),

@@ -68,7 +68,7 @@ VALUES = {
 WRONG = [
     ("WECHAT_ACCOUNT_KIND", "robot"),
     ("WECHAT_API_BASE", "ftp://api.weixin.qq.com"),
-    ("WECHAT_API_BASE", "entrypoints.http.weixin.qq.com"),
+    ("WECHAT_API_BASE", "api.weixin.qq.com"),
     ("WECHAT_API_BASE", f"https://h/?access_token={SECRET}"),
     ("WECHAT_TOKEN_MODE", "new"),
     ("WECHAT_CALLS_PER_MINUTE", "-1"),
