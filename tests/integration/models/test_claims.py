@@ -55,8 +55,7 @@ def test_one_work_is_claimed_once_by_many_threads(engine: Engine) -> None:
 DRIVE = """
 import sys
 from models.engine import open_engine
-from models.ledger import claims, leases
-from models.ledger.reading.reading import next_work
+from models.ledger.lane import claims, leases, next_work
 from models.ledger.lane.next_work import Kind
 from models.ledger.lane.records import record
 from tests.kit.ledger import said
