@@ -1,7 +1,7 @@
 """HTTP connections that may be hostile: an endless head or an unread answer costs its caller alone.
 
 uvicorn limits neither; it looks at the time between two requests alone. And where connections are
-many, it refuses the next request, whosever it is; here those that wait give way (:mod:`.waiting`).
+many, it refuses the next request, whosever it is; here those that wait give way (:class:`Waiting`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Submits: an audience is stored in chunks that no lane sees, then published by one flip.
 
-A short list is stored and published by one transaction (:mod:`.whole_submits`).
+A short list is stored and published by one transaction (:func:`store`).
 
 The flip is one transaction under the account's lane: it takes the key, looks for the same send
 under another one, holds the plan against the calls that are free, and makes the broadcast visible
@@ -247,7 +247,7 @@ def store(
     quota: proof.Quota | None,
     reporter: Reporter | None = None,
 ) -> Whole:
-    """Store and publish a broadcast. Raises what begin and publish of :mod:`.submits` raise."""
+    """Store and publish a broadcast. Raises what begin and publish raise."""
     listed = list(chunks)
 
     def work(connection: Connection) -> Whole:
