@@ -10,8 +10,8 @@ from kombu import Exchange as _Exchange
 from kombu import Queue as _Queue
 
 from broadcast import names as _names
-from broadcast.settings.settings import VAR as _VAR
-from broadcast.settings.settings import Settings as _Settings
+from broadcast.settings.program_settings import VAR as _VAR
+from broadcast.settings.program_settings import Settings as _Settings
 
 _settings = _Settings.load()
 

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models import Base
 from models.engine import open_engine, reachable
 from models.schema import VERSION_TABLE, locked

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from broadcast.errors import BrokerAwayError, RequestError, SettingsError
 from broadcast.frozen import frozen
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models import schema
 from models.engine import open_engine
 from models.ledger.boxes.outbox import AppTransaction

@@ -25,7 +25,7 @@ from broadcast.rules.overlap import Newer
 from broadcast.rules.plan.proof import of_resume
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, Phase, Reason
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.lane import call_history
 from models.ledger.outcomes import ended_jobs
 from models.ledger.rows import held_rows

@@ -24,7 +24,7 @@ from xml.etree import ElementTree as ET
 import pyte
 from rich.cells import cell_len, chop_cells
 
-from broadcast.settings.settings import variables
+from broadcast.settings.program_settings import variables
 from entrypoints.cli.embedded.supervisor import beside_proxies
 from tests.docs.pages import IN_MAKE
 from tests.docs.scenes import SCENES

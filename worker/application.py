@@ -20,7 +20,7 @@ from broadcast.logs import request_ids
 from broadcast.logs.kept_log import KeptLog
 from broadcast.logs.wording import InEnglish, OfRequest, refuse
 from broadcast.message import Message
-from broadcast.settings.settings import VAR, Settings
+from broadcast.settings.program_settings import VAR, Settings
 from worker import queue_transport
 from worker.process import WithoutGivenBack, WithoutRoutine
 

@@ -26,7 +26,7 @@ from broadcast.rules.calls.outcomes import NOT_LISTED, Outcome
 from models.ledger.boxes import dead_letters as boxes_dead_letters
 from models.ledger.boxes import outbox, pushes, webhooks
 from models.ledger.gates import drafts
-from models.ledger.lane import preflight
+from models.ledger.lane import obstacles
 from models.ledger.lists import uploads
 from models.ledger.outcomes import results
 from models.ledger.steer import sweeps
@@ -212,7 +212,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
     log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
     if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_LISTED:
         with contextlib.suppress(OutOfReachError):
-            preflight.apply_no_answer(here.engine, account, fact, waits=here.rules.waits)
+            obstacles.apply_no_answer(here.engine, account, fact, waits=here.rules.waits)
     return fact.outcome.value
 
 

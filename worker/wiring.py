@@ -23,7 +23,7 @@ from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import NOT_LISTED, SendPath
 from broadcast.rules.calls.policy import Rules
 from broadcast.rules.plan.proof import Quota
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from broadcast.tokens.pace import Limiter
 from broadcast.tokens.redis_access import Connection, Keys, connect
 from broadcast.tokens.token_service import TokenService
@@ -32,7 +32,7 @@ from broadcast.wechat_account.account_client import AccountClient, ClientTokenFe
 from models import durability
 from models.engine import open_engine
 from models.ledger.gates import gate_changes as known_accounts
-from models.ledger.lane import preflight
+from models.ledger.lane import obstacles
 from models.ledger.rows import known_accounts as rows_known_accounts
 from producer.submit.recent_quotas import RecentQuotas
 from worker.delivery.gateway import WeChatGateway
@@ -120,7 +120,7 @@ class Parts:
         said = self.gateway(account).refresh(only_expiring=True)
         if said is not None and said.errcode in NOT_LISTED:
             # Only the process that asked has WeChat's words, which name the address.
-            preflight.stop(self.engine, account, replace(said, errmsg=said.errmsg or words))
+            obstacles.stop(self.engine, account, replace(said, errmsg=said.errmsg or words))
 
     def gateway(self, account: Account) -> WeChatGateway:
         """Return WeChat for *account*."""

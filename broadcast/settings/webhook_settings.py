@@ -1,4 +1,4 @@
-"""What the settings say of webhooks; a part of :class:`broadcast.settings.settings.Settings`."""
+"""The settings of webhooks, a part of :class:`~broadcast.settings.program_settings.Settings`."""
 
 from __future__ import annotations
 

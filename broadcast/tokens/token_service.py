@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Protocol
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.frozen import frozen
-from broadcast.tokens.failures import Failures, as_error
 from broadcast.tokens.redis_access import Keys
+from broadcast.tokens.token_failures import Failures, as_error
 from broadcast.tokens.token_store import (
     Clock,
     Seen,

@@ -22,7 +22,7 @@ from broadcast.rules.drafts import Marks
 from broadcast.rules.media import used
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
-from broadcast.settings import settings
+from broadcast.settings import program_settings
 from broadcast.views import content as contents
 from broadcast.views import overlap_words
 from broadcast.views.words import Joined, Moment, sizes
@@ -186,7 +186,7 @@ def account_lines(account: Account) -> Iterator[Message]:
 def _is_simulator(account: Account) -> bool:
     """Return whether `broadcast up --simulator` left this account."""
     try:
-        left = accounts.from_file(settings.UP_ACCOUNTS)
+        left = accounts.from_file(program_settings.UP_ACCOUNTS)
     except SettingsError:
         return False
     return any(one.api_base == account.api_base for one in left.values())

@@ -14,7 +14,7 @@ from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.jobs import likeliest_first
 from broadcast.rules.reports import SKIPS, Report, RetryGroup
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
-from broadcast.settings.settings import DEMO
+from broadcast.settings.program_settings import DEMO
 from broadcast.views import resend
 from broadcast.views.blocker_lines import Lanes
 from broadcast.views.next_steps import Circumstances, Doubt

@@ -38,7 +38,7 @@ from broadcast.rules.readiness import (
     of_address,
     of_clocks,
 )
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from broadcast.tokens.token_service import Timing
 from broadcast.tokens.token_store import TokenFetchError
 from broadcast.views.texts import Texts

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from broadcast.errors import BroadcastError
-    from broadcast.settings.settings import Settings
+    from broadcast.settings.program_settings import Settings
     from entrypoints.cli.wechat_wiring import WeChat
     from producer.publish import CeleryWaker
 
@@ -44,7 +44,7 @@ class Run:
         Warns once of what looks like a setting and is not read.
         """
         from broadcast.errors import SettingsError  # noqa: PLC0415
-        from broadcast.settings.settings import Settings, misspelt  # noqa: PLC0415
+        from broadcast.settings.program_settings import Settings, misspelt  # noqa: PLC0415
 
         loaded = Settings.load()
         for name, near in misspelt().items():

@@ -26,7 +26,7 @@ from broadcast.rules.plan.selection import (
     seed_of,
 )
 from broadcast.rules.plan.submission import Terms
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from entrypoints.cli import which
 from entrypoints.cli.group import OptionGroup
 from entrypoints.cli.run import Run, who

@@ -20,7 +20,7 @@ from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState
-from broadcast.settings.settings import UP_ACCOUNTS, USUAL_REDIS
+from broadcast.settings.program_settings import UP_ACCOUNTS, USUAL_REDIS
 from broadcast.views import overlap_words
 from broadcast.views.words import Moment
 from entrypoints.cli import confirmation, exits, ledger_facts, plan_json, questions, showing

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from entrypoints.http.keyring import KeyRing
 from entrypoints.http.threads import Threads
 from producer.request.door import Looks

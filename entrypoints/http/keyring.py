@@ -17,7 +17,7 @@ from typing import Final, Generic, TypeVar
 from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import APIKey
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from entrypoints.http import problems
 from entrypoints.http.threads import Pool
 

@@ -18,7 +18,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import OpenIDs
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.boxes import dead_letters as reading
 from models.ledger.rows.transaction import present
 from models.ledger.submit import awaited_lists

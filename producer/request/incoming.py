@@ -15,7 +15,7 @@ from broadcast.rules import content as contents
 from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.rules.plan.cut import SMALLEST
 from broadcast.rules.webhooks import form_problem
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from producer.request import shape
 from producer.request.meaning import (
     checked_late_by,

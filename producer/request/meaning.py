@@ -27,7 +27,7 @@ from broadcast.rules.plan.selection import (
     seed_of,
 )
 from broadcast.rules.plan.submission import NAMES, Options, Terms
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from broadcast.settings.webhook_settings import SECRETS
 from producer import audience as audiences
 from producer.request.shape import (

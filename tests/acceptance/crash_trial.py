@@ -26,7 +26,7 @@ from broadcast import names
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.states import BroadcastState, Phase
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models import Batch
 from models.batch_tables import AttemptRow
 from models.broadcast_tables import BroadcastRow

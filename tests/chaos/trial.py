@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from broadcast.errors import BroadcastError
 from broadcast.rules.finish_events import EVENT
 from broadcast.rules.states import BroadcastState
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.steer import operator
 from tests.chaos import ends, person, sendalls
 from tests.chaos import schedule as schedules

@@ -14,11 +14,11 @@ from sqlalchemy import Engine
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.drafts import Mark
 from broadcast.rules.hand_calls import ByHand, HandCall, HandResult
-from broadcast.settings import settings
+from broadcast.settings import program_settings
 from entrypoints.cli import draft_looks
 from entrypoints.cli.commands import preview, recall
 from entrypoints.cli.commands import send as send_command
-from models.ledger.steer import hand_calls
+from models.ledger.steer import recorded_hand_calls
 from producer.submit.checks import Read
 from tests.integration.test_which import said
 from tests.kit import ledger
@@ -54,7 +54,7 @@ def test_the_simulator_of_up_is_named_and_another_server_is_not_taken_for_it(
 ) -> None:
     words = ("send", "--tag", "2", "--text", "hello")
     left = tmp_path / "simulator.toml"
-    monkeypatch.setattr(settings, "UP_ACCOUNTS", left)
+    monkeypatch.setattr(program_settings, "UP_ACCOUNTS", left)
     told = []
     for base in ("http://127.0.0.1:1", os.environ["WECHAT_API_BASE"]):
         left.write_text(
@@ -97,9 +97,9 @@ def test_a_recall_names_the_content_and_asks_nothing_of_what_is_recalled_already
 
     assert f"Recall the video of broadcast {broadcast_id} (A-VIDEO)? [y/N]" in asked
     call = HandCall(kind=ByHand.RECALL, who="cli:ann", broadcast_id=broadcast_id, msg_id=7)
-    number = hand_calls.begin(here, ledger.account(), call)
+    number = recorded_hand_calls.begin(here, ledger.account(), call)
     done = HandResult(outcome=Outcome.ACCEPTED, errcode=0)
-    hand_calls.end_recall(here, number, done, call=call, broadcasts=[broadcast_id])
+    recorded_hand_calls.end_recall(here, number, done, call=call, broadcasts=[broadcast_id])
     again = said(capsys, "recall", "@last")
     assert "[y/N]" not in again
     assert "by cli:ann. No call was made." in again

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from entrypoints.cli.embedded import embedded_parts
 from tests.kit.processes import ROOT
 from tests.servers.ports import LOOPBACK, free_port

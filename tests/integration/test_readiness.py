@@ -17,7 +17,7 @@ from entrypoints.cli.terminal import Terminal
 from models.engine import open_engine
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.servers.ports import LOOPBACK, free_port
-from tests.unit.presentation.reports import EN
+from tests.unit.views.reports import EN
 
 if TYPE_CHECKING:
     from tests.servers.valkey import Valkey

@@ -29,7 +29,7 @@ from broadcast.rules.plan.chunk import CHUNK, Chunk, chunked
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, Reason
 from models import Base, Batch, BroadcastRow
-from models.ledger.lane import claims, leases, next_work, preflight, records
+from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.leases import Lease
 from models.ledger.lane.next_work import Kind, Work
@@ -291,7 +291,7 @@ def stop(engine: Engine, owner: Account, *, errcode: int = 48003, errmsg: str = 
     refused = NoAnswer(
         outcome=Outcome.STOP_ACCOUNT, scope=Scope.ACCOUNT, errcode=errcode, errmsg=errmsg
     )
-    assert not preflight.apply_no_answer(engine, owner, refused, waits=Waits())
+    assert not obstacles.apply_no_answer(engine, owner, refused, waits=Waits())
 
 
 def wait(engine: Engine, name: str = "default", *, until: datetime, reason: Reason) -> None:

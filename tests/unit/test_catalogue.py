@@ -22,7 +22,7 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.reports import SETS, SKIPS, Did
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from broadcast.views import errcode_words
 from broadcast.views.texts import LANGUAGES, LOCALE_DIR
 from broadcast.wechat.call_errors import TransportKind

@@ -40,7 +40,7 @@ def test_both_languages_name_the_same_tests_in_the_same_order() -> None:
 
 
 def test_each_attack_on_the_running_api_is_on_the_page() -> None:
-    files = [ROOT / f"tests/integration/api/{name}.py" for name in ("test_attacks", "test_crowds")]
+    files = [ROOT / f"tests/integration/http/{name}.py" for name in ("test_attacks", "test_crowds")]
     attacks = "".join(file.read_text("utf-8") for file in files)
     page = (ROOT / "docs/security.md").read_text("utf-8")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.audit.case import Check
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -29,8 +29,8 @@ from tools.random_mutants import measuring
 TESTS = (
     ("tests/integration/models",),
     (
-        "tests/unit/api", "tests/unit/audience", "tests/unit/cli", "tests/unit/core",
-        "tests/unit/presentation", "tests/unit/producer", "tests/unit/wechat",
+        "tests/unit/http", "tests/unit/audience", "tests/unit/cli", "tests/unit/rules",
+        "tests/unit/views", "tests/unit/producer", "tests/unit/wechat",
         "tests/integration/producer", "tests/integration/worker",
     ),
 )  # fmt: skip

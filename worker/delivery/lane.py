@@ -28,7 +28,7 @@ from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.policy import Rules
 from broadcast.rules.calls.preflight import SendBy, clocks
 from broadcast.tokens.token_service import Token
-from models.ledger.lane import claims, leases, next_work, preflight, records
+from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.next_work import Kind, Said, Work
 from models.ledger.lane.records import Called
@@ -193,7 +193,7 @@ class _Drive:
             if self._unsettled:
                 raise
             log.warning("account %s: calls wait: %s", self._lane.account.name, error)
-            preflight.wait_for_redis(self._lane.engine, self._lane.account)
+            obstacles.wait_for_redis(self._lane.engine, self._lane.account)
 
     def _wait(self, work: Work) -> bool:
         """Wait inside the slice for what is due in it; leave the rest to the sweep."""
@@ -207,7 +207,7 @@ class _Drive:
         self._lane.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
 
     def _meet(self, kept: NoAnswer) -> None:
-        preflight.apply_no_answer(
+        obstacles.apply_no_answer(
             self._lane.engine, self._lane.account, kept, waits=self._lane.rules.waits
         )
 
@@ -245,7 +245,7 @@ class _Drive:
                 "broadcast %s: batch %s cannot be called, the broadcast is held: %s",
                 work.broadcast_id, work.n, message.problem,
             )  # fmt: skip
-            preflight.cannot_be_made(lane.engine, work, message.problem)
+            obstacles.cannot_be_made(lane.engine, work, message.problem)
             return
         # Name, TCP and TLS may take longer than a claim may be old.
         lane.gateway.warm()
@@ -295,10 +295,10 @@ class _Drive:
         """Return the message of a batch, or one with the problem that keeps it from being made."""
         try:
             return self._lane.gateway.ready(self._read(work))
-        except preflight.UNREADABLE as error:
+        except obstacles.UNREADABLE as error:
             # One bad row must not stop its account's other broadcasts.
             log.exception("broadcast %s: batch %s cannot be read", work.broadcast_id, work.n)
-            problem = preflight.problem_of(error)
+            problem = obstacles.problem_of(error)
             return Message(openids=b"", content={}, clientmsgid=work.clientmsgid, problem=problem)
 
     def _read(self, work: Work) -> Message:

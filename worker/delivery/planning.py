@@ -18,7 +18,7 @@ from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.proof import Fit, Quota
 from broadcast.rules.plan.selection import Excluded, Selection, excluded_list
-from models.ledger.lane import preflight
+from models.ledger.lane import obstacles
 from models.ledger.lists import suppressions
 from models.ledger.plan import plans, refreeze
 from models.ledger.plan.plans import ToPlan
@@ -79,11 +79,11 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
         said = lane.gateway.quota(broadcast.path)
     except RedisAwayError as error:
         log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
-        preflight.wait_for_redis(lane.engine, lane.account)
+        obstacles.wait_for_redis(lane.engine, lane.account)
         return Planned(batches=len(cuts), waits=True)
     if isinstance(said, NoAnswer):
         stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
-        if stops and preflight.apply_no_answer(
+        if stops and obstacles.apply_no_answer(
             lane.engine, lane.account, said, waits=lane.rules.waits
         ):
             return Planned(batches=len(cuts), waits=True)
@@ -112,22 +112,22 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
         said = resolve(lane, broadcast)
     except RedisAwayError as error:
         log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
-        preflight.wait_for_redis(lane.engine, lane.account)
+        obstacles.wait_for_redis(lane.engine, lane.account)
         return Planned(batches=0, waits=True)
-    except preflight.UNREADABLE as error:
+    except obstacles.UNREADABLE as error:
         log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
-        problem = preflight.problem_of(error)
-        preflight.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
+        problem = obstacles.problem_of(error)
+        obstacles.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
         return False
     if not isinstance(said, NoAnswer):
         return said
     stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
-    if stops and preflight.apply_no_answer(lane.engine, lane.account, said, waits=lane.rules.waits):
+    if stops and obstacles.apply_no_answer(lane.engine, lane.account, said, waits=lane.rules.waits):
         return Planned(batches=0, waits=True)
     if not stops:
         # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
         log.warning("broadcast %s: held: %s", broadcast.id, said.errmsg)
-        preflight.tag_unanswered(lane.engine, broadcast.account, broadcast.id, said=said)
+        obstacles.tag_unanswered(lane.engine, broadcast.account, broadcast.id, said=said)
     return False
 
 
@@ -137,10 +137,10 @@ def _cut(lane: LaneContext, broadcast: plans.ToPlan) -> Sequence[plans.Cut] | No
         cuts = plans.cuts_of(lane.engine, broadcast)
         if plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
             return cuts
-    except preflight.UNREADABLE as error:
+    except obstacles.UNREADABLE as error:
         log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
-        preflight.cannot_be_planned(
-            lane.engine, broadcast.account, broadcast.id, problem=preflight.problem_of(error)
+        obstacles.cannot_be_planned(
+            lane.engine, broadcast.account, broadcast.id, problem=obstacles.problem_of(error)
         )
     return None
 
@@ -205,7 +205,7 @@ def _waits_for(
         "that; resume it after that one is planned"
     )
     log.warning("broadcast %s: held: %s", broadcast.id, problem)
-    preflight.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
+    obstacles.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
     return False
 
 
@@ -214,7 +214,7 @@ def _is_overtaken(lane: LaneContext, broadcast: ToPlan, selection: Selection) ->
     if selection.ignore_suppression or not suppressions.any_of(lane.engine, broadcast.account):
         return False
     log.warning("broadcast %s: held, WeChat's own list has people who are suppressed", broadcast.id)
-    preflight.overtaken_by_suppression(lane.engine, broadcast.account, broadcast.id)
+    obstacles.overtaken_by_suppression(lane.engine, broadcast.account, broadcast.id)
     return True
 
 

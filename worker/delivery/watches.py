@@ -24,8 +24,7 @@ from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
 from broadcast.rules.media import KeptFile, LocalFile
 from broadcast.rules.states import BatchState
 from models.ledger.gates import drafts
-from models.ledger.lane import preflight
-from models.ledger.lane import preflight as lane_preflight
+from models.ledger.lane import obstacles as lane_preflight
 from models.ledger.lane.next_work import Said, Work
 from models.ledger.plan import refreeze
 from models.ledger.plan import renewals as kept_files
@@ -114,7 +113,7 @@ class AudienceWatch:
 
     def _is_overtaken(self, work: Work) -> bool:
         """Hold a call by WeChat's own list where somebody is suppressed since its plan."""
-        if not preflight.overtaken_before_call(self._lane.engine, work):
+        if not lane_preflight.overtaken_before_call(self._lane.engine, work):
             return False
         log.warning(
             "broadcast %s: held, WeChat's own list has people who are suppressed",
@@ -172,7 +171,7 @@ class DraftWatch:
         if media_id is None:
             return True
         look = lane.gateway.draft(media_id)
-        if isinstance(look, NoAnswer) and preflight.apply_no_answer_of_account(
+        if isinstance(look, NoAnswer) and lane_preflight.apply_no_answer_of_account(
             lane.engine, lane.account, look, waits=waits
         ):
             return False

@@ -23,7 +23,6 @@ from broadcast.rules.calls.policy import Waits
 from broadcast.views import objects
 from broadcast.views.objects import WebhookState
 from models.broadcast_tables import BroadcastRow
-from models.ledger.boxes import webhooks
 from models.ledger.boxes import webhooks as boxes_webhooks
 from models.ledger.boxes.webhooks import Taken
 from models.ledger.rows import figures
@@ -168,7 +167,7 @@ def rendered_body(engine: Engine, taken: Taken) -> str:
         return taken.body
     data = _data(taken) or _bare(engine, taken)
     made = objects.event_body(taken.kind, data, version=taken.version, at=taken.created_at)
-    return webhooks.keep_body(engine, taken, made)
+    return boxes_webhooks.keep_body(engine, taken, made)
 
 
 def _data(taken: Taken) -> dict[str, Any] | None:

@@ -28,7 +28,7 @@ from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.lists import media
 from models.ledger.rows.transaction import present
-from models.ledger.steer import hand_calls as made
+from models.ledger.steer import recorded_hand_calls as made
 from producer.media.upload import refuse_unusable
 
 app = new_app()

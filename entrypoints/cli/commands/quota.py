@@ -31,7 +31,7 @@ from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, in_one_line, who
 from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
-from models.ledger.steer import hand_calls as made
+from models.ledger.steer import recorded_hand_calls as made
 from models.ledger.views import at_wechat
 
 app = typer.Typer(add_completion=False)

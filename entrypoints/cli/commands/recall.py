@@ -27,7 +27,7 @@ from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.rows import known_accounts
 from models.ledger.rows.transaction import present
-from models.ledger.steer import hand_calls as made
+from models.ledger.steer import recorded_hand_calls as made
 from models.ledger.views import at_wechat, broadcast_reports
 from models.ledger.views.at_wechat import Page, Pages, SentBatch
 

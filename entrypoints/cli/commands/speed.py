@@ -18,7 +18,7 @@ from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_be
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run, in_one_line, who
 from entrypoints.cli.wechat_calls import call
-from models.ledger.steer import hand_calls
+from models.ledger.steer import recorded_hand_calls
 
 app = typer.Typer(add_completion=False)
 speed = typer.Typer(cls=Group, invoke_without_command=True, help="help.speed")
@@ -62,9 +62,9 @@ def set_(
     number = level_of(level)
     chosen = run.settings.account(account)
     order = HandCall(kind=ByHand.SPEED, who=who(), why=in_one_line(why), target=str(number))
-    row = hand_calls.begin(run.engine, chosen, order)
+    row = recorded_hand_calls.begin(run.engine, chosen, order)
     called = call(run, chosen, SpeedSet(level=number), at=Endpoint.SPEED)
-    hand_calls.end(run.engine, row, called.result)
+    recorded_hand_calls.end(run.engine, row, called.result)
     if called.result.done:
         run.terminal.say("speed.set", account=chosen.name, level=number, n=LEVELS[number])
     else:

@@ -18,8 +18,8 @@ import requests
 
 from broadcast.errors import OutOfReachError
 from broadcast.frozen import frozen
-from broadcast.settings import settings
-from broadcast.settings.settings import ROOT, VAR
+from broadcast.settings import program_settings
+from broadcast.settings.program_settings import ROOT, VAR
 from entrypoints.cli import exits
 from entrypoints.cli.embedded import embedded_parts
 from entrypoints.cli.embedded.supervisor import Supervisor
@@ -68,7 +68,7 @@ def _run(terminal: Terminal) -> int:
 
 def _forget_the_user_s_settings() -> None:
     """Let no child see the user's own accounts or servers; this process is for the demo alone."""
-    known = settings.variables()
+    known = program_settings.variables()
     for name in [name for name in os.environ if name.upper() in known]:
         del os.environ[name]
 
@@ -87,7 +87,7 @@ def _folder() -> Iterator[Path]:
 def _environment(folder: Path, terminal: Terminal) -> dict[str, str]:
     """Return what the children see beside the environment of this process."""
     return {
-        settings.DEMO: "yes",
+        program_settings.DEMO: "yes",
         "BROADCAST_LANG": terminal.texts.language,
         "DATABASE_URL": f"sqlite:///{folder / 'broadcast.db'}",
         "WECHAT_APPID": ACCOUNT.appid,

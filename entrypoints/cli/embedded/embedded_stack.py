@@ -1,8 +1,8 @@
 """``broadcast up``: Valkey, a worker and a beat in one terminal, against any WeChat.
 
 Where ``REDIS_URL`` is set, that Redis is used. Else an embedded Valkey is started, and its URL is
-left in a file that commands in other terminals read (``broadcast.settings.settings``), so that they
-find it.
+left in a file that commands in other terminals read (``broadcast.settings.program_settings``), so
+that they find it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from broadcast.logs import kept_log
 from broadcast.message import Message
 from broadcast.rules.accounts import KEYWORDS, Account, no_account
 from broadcast.rules.readiness import failed, off_alone
-from broadcast.settings.settings import UP, UP_ACCOUNTS, UP_DATABASE, UP_REDIS, Settings
+from broadcast.settings.program_settings import UP, UP_ACCOUNTS, UP_DATABASE, UP_REDIS, Settings
 from broadcast.views import blocker_lines
 from broadcast.views.words import FollowerCount, Moment
 from entrypoints.cli.embedded import embedded_parts

@@ -16,7 +16,6 @@ import numpy as np
 from sqlalchemy import Connection, Engine, and_, select
 
 from broadcast.frozen import frozen
-from broadcast.rules.plan import selection
 from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.chunk import ASKED, CHUNK, Chunk
@@ -97,7 +96,7 @@ def is_member(connection: Connection, broadcast_id: str) -> bool:
     if row.subtraction is not None:
         return True
     try:
-        return row.audience_kind == OpenIDs.kind and not selection.parse(row.selection).narrows
+        return row.audience_kind == OpenIDs.kind and not selections.parse(row.selection).narrows
     except (KeyError, TypeError, ValueError):
         return False
 

@@ -21,7 +21,7 @@ from models.broadcast_tables import BroadcastRow
 from models.event import Event
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import read, snapshot
-from models.ledger.steer import hand_calls
+from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import broadcast_reports
 
 #: Most actions that are returned one by one; earlier ones are counted.
@@ -55,7 +55,7 @@ def operator_actions(
         )
         for row in reversed(rows)
     ]
-    perhaps = hand_calls.possibly_recalled(connection, broadcast_id)
+    perhaps = recorded_hand_calls.possibly_recalled(connection, broadcast_id)
     both = sorted([*actions, *perhaps], key=lambda one: one.at)
     shown = both[-most:]
     return OperatorActions(actions=shown, earlier=count + len(perhaps) - len(shown))

@@ -9,7 +9,7 @@ from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.drafts import Gone, Mark
 from broadcast.rules.plan.audience import Everyone, Followers
 from broadcast.rules.suppressions import SuppressionKind, Word
-from models.ledger.lane import claims, leases, preflight
+from models.ledger.lane import claims, leases, obstacles
 from models.ledger.lists import suppressions
 from tests.golden.scene import Scene
 from tests.golden.situations import situation
@@ -87,7 +87,7 @@ def held_for_its_plan(scene: Scene) -> None:
 def held_as_it_cannot_be_planned(scene: Scene) -> None:
     scene.upload(batches=3)
     scene.publish()
-    preflight.cannot_be_planned(scene.engine, "default", scene.id, problem="ValueError: bad row")
+    obstacles.cannot_be_planned(scene.engine, "default", scene.id, problem="ValueError: bad row")
     scene.look()
     scene.told()
 
@@ -96,7 +96,7 @@ def held_as_it_cannot_be_planned(scene: Scene) -> None:
 def held_as_it_cannot_be_made(scene: Scene) -> None:
     scene.begin(batches=2)
     work = Driver(scene.engine).next()
-    preflight.cannot_be_made(scene.engine, work, "ValueError: bad row")
+    obstacles.cannot_be_made(scene.engine, work, "ValueError: bad row")
     scene.look()
     scene.told()
 
@@ -108,7 +108,7 @@ def held_for_its_tag(scene: Scene) -> None:
     said_so = NoAnswer(
         outcome=Outcome.STOP_BROADCAST, scope=Scope.PATH, errcode=45157, errmsg="invalid tag name"
     )
-    preflight.tag_unanswered(scene.engine, "default", scene.id, said=said_so)
+    obstacles.tag_unanswered(scene.engine, "default", scene.id, said=said_so)
     scene.look()
     scene.told()
 
@@ -119,7 +119,7 @@ def held_for_suppressed_followers(scene: Scene) -> None:
     scene.publish()
     word = Word(kind=SuppressionKind.PERSON, who="tests", why="asked")
     suppressions.suppress(scene.engine, ledger.openids(3), word, account="default")
-    preflight.overtaken_by_suppression(scene.engine, "default", scene.id)
+    obstacles.overtaken_by_suppression(scene.engine, "default", scene.id)
     scene.look()
     scene.told()
     scene.cli("resume", scene.id, status=None)

@@ -20,7 +20,7 @@ from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.ledger.gates import gate_changes
-from models.ledger.lane import preflight
+from models.ledger.lane import obstacles
 from models.ledger.plan import plans, shrink
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import write
@@ -169,7 +169,7 @@ class PeopleMachine(RuleBasedStateMachine):
         """Let the lane wait for a token or a quota, whatever is under way."""
         outcome = Outcome.WAIT if len(broadcast.gates) % 2 else Outcome.QUOTA_TODAY
         away = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT)
-        assert preflight.apply_no_answer(
+        assert obstacles.apply_no_answer(
             self.engine, ledger.account(), away, waits=DEFAULT_RULES.waits
         )
 

@@ -16,7 +16,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.views import blocker_lines
-from models.ledger.lane import claims, preflight, records
+from models.ledger.lane import claims, obstacles, records
 from models.ledger.lane.next_work import Kind, Work
 from models.ledger.steer import operator, sweeps
 from models.ledger.submit import submits
@@ -340,7 +340,7 @@ def test_a_hiccup_after_midnight_does_not_hide_that_another_day_was_waited_for(
     until = ledger.batch(engine, first).not_before
     operator.cancel(engine, first, who=WHO)
     ledger.pass_time(engine, until - datetime.now(UTC) + timedelta(seconds=8))
-    preflight.wait_for_redis(engine, ledger.account())
+    obstacles.wait_for_redis(engine, ledger.account())
     ledger.pass_time(engine, timedelta(seconds=5))
 
     assert tried(engine)

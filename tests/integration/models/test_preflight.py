@@ -16,7 +16,7 @@ from broadcast.rules.calls.preflight import NOT_READY, REDIS_AWAY
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind, GateScope
 from broadcast.rules.states import Reason
-from models.ledger.lane import preflight
+from models.ledger.lane import obstacles
 from models.ledger.steer import sweeps
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lane, standing_gates, the_gate
@@ -28,7 +28,7 @@ REAL = Waits()
 def met(engine: Engine, outcome: Outcome, errcode: int) -> Any:
     """Return the lane after WeChat could not be asked."""
     fact = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT, errcode=errcode, errmsg="words of WeChat")
-    waits = preflight.apply_no_answer(engine, ledger.account(), fact, waits=REAL)
+    waits = obstacles.apply_no_answer(engine, ledger.account(), fact, waits=REAL)
     assert waits == (standing_gates(engine) == [])
     return lane(engine)
 
@@ -81,7 +81,7 @@ def test_a_redis_that_is_away_is_named_until_wechat_takes_a_batch(engine: Engine
     """No wait of WeChat's: no scale shortens it, and a longer wait stands."""
     broadcast_id = ledger.broadcast(engine)
 
-    preflight.wait_for_redis(engine, ledger.account())
+    obstacles.wait_for_redis(engine, ledger.account())
 
     waiting = lane(engine)
     assert waiting.wait_reason is Reason.REDIS_AWAY
@@ -96,7 +96,7 @@ def test_a_redis_that_is_away_is_named_until_wechat_takes_a_batch(engine: Engine
 def test_a_redis_that_is_away_shortens_no_wait_of_wechat_s(engine: Engine) -> None:
     met(engine, Outcome.THROTTLED, 45011)
 
-    preflight.wait_for_redis(engine, ledger.account())
+    obstacles.wait_for_redis(engine, ledger.account())
 
     assert lane(engine).wait_reason is Reason.THROTTLED
 
@@ -106,9 +106,9 @@ def test_batch_that_changed_since_it_was_read_holds_nothing(engine: Engine) -> N
     broadcast_id = ledger.broadcast(engine)
     work = ledger.Driver(engine).next()
 
-    preflight.cannot_be_made(engine, replace(work, clientmsgid="of before"), "a gap")
+    obstacles.cannot_be_made(engine, replace(work, clientmsgid="of before"), "a gap")
     assert standing_gates(engine, broadcast_id) == []
 
-    preflight.cannot_be_made(engine, work, "a gap")
+    obstacles.cannot_be_made(engine, work, "a gap")
     hold = the_gate(engine, GateKind.HOLD, broadcast_id)
     assert (hold.reason, hold.errmsg) == (Reason.REQUEST_NOT_MADE, "a gap")

@@ -18,7 +18,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import proof
 from broadcast.rules.plan.submission import Terms
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from producer import audience as audiences
 from producer.request.door import Door
 from producer.submit.order import Order

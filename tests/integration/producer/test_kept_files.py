@@ -11,7 +11,6 @@ from sqlalchemy import Engine, select
 from broadcast.rules.accounts import Account
 from broadcast.rules.media import MediaFormat
 from models import BroadcastRow, FilePieceRow, KeptFileRow
-from models.ledger.lists import uploads
 from models.ledger.lists import uploads as keeping
 from models.ledger.plan import renewals
 from models.ledger.steer import operator, sweeps
@@ -61,7 +60,7 @@ def test_files_of_a_submit_that_fails_or_is_given_up_are_not_left_behind(
     monkeypatch.setattr("models.ledger.lists.uploads.abandon", lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
         submit(engine, account, pictures(photo), key="k2", **late)
-    clock.pass_(uploads.GIVEN_UP_AFTER)
+    clock.pass_(keeping.GIVEN_UP_AFTER)
     assert sweeps.forget_uploads(engine) == 1
 
     with engine.connect() as connection:

@@ -30,7 +30,7 @@ from producer.submit.store import Submitted, store
 from tests.integration.models.still_clock import StillClock
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order
 from tests.kit import media
-from tests.unit.presentation.reports import ZH
+from tests.unit.views.reports import ZH
 
 DAY = timedelta(days=1)
 

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from broadcast.errors import ConflictError, InputError, RepeatedSendError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.steer import operator
 from models.ledger.submit import awaited_lists
 from producer.request import shape

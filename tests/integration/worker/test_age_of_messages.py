@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.rules.gates import liveness
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.rows.transaction import present
 from models.ledger.views import broadcast_reports
 from producer.submit.recent_quotas import RecentQuotas

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from broadcast.errors import InputError
 from broadcast.rules import accounts
 from broadcast.rules.dead_letters import KeptLetter, LetterSource
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models import OutboxRow
 from models.ledger.boxes import dead_letters as reading
 from models.ledger.boxes import outbox as waiting

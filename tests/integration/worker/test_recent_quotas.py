@@ -15,7 +15,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.proof import Quota
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.lane import leases
 from models.ledger.rows import closed_gates
 from producer.submit import recent_quotas

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.settings.settings import Settings
+from broadcast.settings.program_settings import Settings
 from models.ledger.boxes import dead_letters as boxes_dead_letters
 from producer.submit.recent_quotas import RecentQuotas
 from worker import dead_letters as worker_dead_letters

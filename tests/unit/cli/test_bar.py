@@ -12,7 +12,7 @@ from broadcast.rules.states import BroadcastState
 from broadcast.views.texts import LANGUAGES, Language, Texts
 from entrypoints.cli.progress import Bar
 from entrypoints.cli.terminal import Terminal
-from tests.unit.presentation.reports import EN, report
+from tests.unit.views.reports import EN, report
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

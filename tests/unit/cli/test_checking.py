@@ -13,7 +13,7 @@ from broadcast.views.texts import LANGUAGES, Language, Texts
 from entrypoints.cli.commands.audit import MOST_SHOWN, as_object, lines
 from models.ledger.audit.audit_run import Audit
 from models.ledger.audit.case import Check, Fact, Finding, Found
-from tests.unit.presentation.reports import EN
+from tests.unit.views.reports import EN
 
 AT = datetime(2026, 3, 1, 4, 5, 6, 789_000, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from broadcast.views.texts import Texts
 from broadcast.views.words import FollowerCount
 from entrypoints.cli import styling
 from entrypoints.cli.terminal import Terminal
-from tests.unit.presentation.reports import ID, report
+from tests.unit.views.reports import ID, report
 
 GREEN, YELLOW, RED, CYAN, DIM = (f"\x1b[{n}m" for n in (32, 33, 31, 36, 90))
 CODES = re.compile(r"\x1b\[\d+m")

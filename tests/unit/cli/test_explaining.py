@@ -15,7 +15,7 @@ from broadcast.views.errcode_words import ELSEWHERE, OF_OTHERS
 from broadcast.views.texts import LANGUAGES, Language, Texts
 from broadcast.wechat.errcodes import errcodes, recognised
 from entrypoints.cli.commands.explain import called_at, explained, meant, of_the_end
-from tests.unit.presentation.reports import EN
+from tests.unit.views.reports import EN
 
 PAGE = Path(__file__).parents[3] / "docs/wechat-api.md"
 RANGE = re.compile(r"(-?\d+)(?:–(\d+))?")

@@ -13,7 +13,7 @@ from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState
 from broadcast.views.texts import LANGUAGES, Language, Texts
 from entrypoints.cli.commands.status import table
-from tests.unit.presentation.reports import HALTED, LATER, NOW, own, report
+from tests.unit.views.reports import HALTED, LATER, NOW, own, report
 
 
 def drawn(found: list[Report], *, columns: int, lang: Language = "en") -> list[str]:

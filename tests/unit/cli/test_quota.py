@@ -16,7 +16,7 @@ from entrypoints.cli import wechat_wiring
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Terminal
 from tests.kit import ledger
-from tests.unit.presentation.reports import EN
+from tests.unit.views.reports import EN
 
 LEFT = Answer(daily_limit=100, used=1, remain=99)
 

@@ -25,7 +25,7 @@ from broadcast.views.texts import LANGUAGES, Texts
 from entrypoints.cli.readiness_checks import lines
 from entrypoints.cli.terminal import Terminal
 from tests.unit.cli.test_colours import GREEN, RED, seen_by
-from tests.unit.presentation.reports import EN, ZH
+from tests.unit.views.reports import EN, ZH
 
 ROOT = Path(__file__).resolve().parents[3]
 ADDRESS = "https://api.weixin.qq.com"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcast.settings import settings
+from broadcast.settings import program_settings
 from entrypoints.cli import main
 
 
@@ -17,7 +17,7 @@ def test_a_database_that_nobody_named_is_refused_outside_of_a_checkout(
     capsys: pytest.CaptureFixture[str],
     words: tuple[str, ...],
 ) -> None:
-    monkeypatch.setattr(settings, "IS_CHECKOUT", False)
+    monkeypatch.setattr(program_settings, "IS_CHECKOUT", False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DATABASE_URL", raising=False)
 

@@ -12,7 +12,7 @@ from broadcast.errors import BroadcastError, DatabaseAwayError, OutOfReachError
 from entrypoints.cli import exits, main
 from entrypoints.cli.streaming import CutOffError
 from entrypoints.cli.terminal import Terminal
-from tests.unit.presentation.reports import EN
+from tests.unit.views.reports import EN
 
 if TYPE_CHECKING:
     from entrypoints.cli.run import Run

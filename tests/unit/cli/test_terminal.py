@@ -19,7 +19,7 @@ from broadcast.quoting import one_line
 from entrypoints.cli import main, streaming
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import AsWritten, Plain, Terminal, command_line
-from tests.unit.presentation.reports import EN
+from tests.unit.views.reports import EN
 
 
 @pytest.fixture(autouse=True)

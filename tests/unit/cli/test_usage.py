@@ -12,7 +12,7 @@ import typer
 from entrypoints.cli import main
 from entrypoints.cli.group import LazyGroup
 from entrypoints.cli.listening import _reason
-from tests.unit.presentation.reports import EN
+from tests.unit.views.reports import EN
 
 
 @pytest.fixture(autouse=True)

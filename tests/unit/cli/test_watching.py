@@ -15,7 +15,7 @@ from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.states import BroadcastState, Reason
 from broadcast.views.words import Moment
 from entrypoints.cli.following import Until, _line, _rests, _Watch, waits_for_another_day
-from tests.unit.presentation.reports import FREE, NOW, STOPPED, of_account, own, report
+from tests.unit.views.reports import FREE, NOW, STOPPED, of_account, own, report
 
 DOUBT = Blocker(
     cause=Cause.UNKNOWN_FIRST, command="broadcast watch 20261127-abcdef",
