@@ -17,8 +17,8 @@ DEV = .venv/.dev
 COMPAT = .venv/compat/.made
 
 .DEFAULT_GOAL = help
-.PHONY: help install setup demo test prove check chaos mutants random-mutants bench lint types imports migrations-in-step unit-tests \
-	format catalogue cli-docs docs-update golden pictures lock lock-check clean
+.PHONY: help install setup demo test prove check chaos mutants random-mutants bench lint types imports limits migrations-in-step \
+	unit-tests format catalogue cli-docs docs-update golden pictures lock lock-check clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' Makefile | \
@@ -44,8 +44,8 @@ test: $(DEV) $(COMPAT)  ## every test but the long proofs
 prove: $(DEV) $(COMPAT)  ## the long proofs: whole crash table, long outages, 10 million OpenIDs, deep models
 	@TESTS_START=interpreter $(PY) -m pytest -m prove $(ARGS)
 
-check: $(DEV)  ## lint, types, import rules, migrations in step, statements, unit tests: a minute
-	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint statements imports migrations-in-step \
+check: $(DEV)  ## lint, types, import rules, migrations in step, sizes, statements, unit tests: a minute
+	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint statements imports migrations-in-step limits \
 	  unit-tests
 	@echo "check: all good"
 
@@ -76,6 +76,9 @@ types: $(DEV)  ## mypy, strict
 imports: $(DEV)  ## who may import whom
 	@.venv/bin/lint-imports --no-logo > .venv/.imports.log 2>&1 || \
 	  { cat .venv/.imports.log; exit 1; }
+
+limits: $(DEV)  ## how large the product and its rooms may be
+	@$(PY) -m tools.limits
 
 migrations-in-step: $(DEV)  ## a database made by the migrations has the tables of models/
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
