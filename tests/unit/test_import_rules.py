@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tools.packages import PACKAGES
+from tools.packages import OURS, PACKAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+#: The rooms of each of them are the layers of a contract.
+HOUSES = ("broadcast", "models/ledger", "entrypoints")
+#: What a room, or a single module, may not import.
 FORBIDDEN = {
+    "broadcast/built_once": ("broadcast.rules", "broadcast.settings"),
+    "broadcast/crashpoints": ("broadcast.rules", "models"),
+    "broadcast/day": ("broadcast.rules",),
+    "broadcast/enums": ("broadcast.rules",),
+    "broadcast/errors": ("broadcast.rules", "broadcast.views"),
+    "broadcast/frozen": ("broadcast.rules",),
+    "broadcast/message": ("broadcast.rules", "broadcast.views"),
+    "broadcast/names": ("broadcast.rules",),
+    "broadcast/openid": ("broadcast.rules", "broadcast.wechat"),
+    "broadcast/quoting": ("broadcast.rules",),
+    "broadcast/redaction": ("broadcast.rules", "broadcast.logs"),
+    "broadcast/sorted_openids": ("broadcast.rules",),
+    "broadcast/stored_message": ("broadcast.rules",),
     "broadcast/rules": (
         *(
             "broadcast.settings",
@@ -88,7 +106,10 @@ FORBIDDEN = {
     "simulator": ("broadcast", "entrypoints", "models", "producer", "worker"),
     "simulator/core": ("simulator.admin", "simulator.app", "simulator.endpoints"),
     "simulator/endpoints": ("simulator.admin", "simulator.app"),
+    "simulator/admin": ("simulator.app",),
+    "simulator/openid": ("simulator.core", "simulator.endpoints"),
 }
+LAYERED = [one for one in RULES["contracts"] if one["type"] == "layers"]
 LINT = ("-c", "from importlinter.cli import lint_imports_command; lint_imports_command()")
 
 
@@ -98,7 +119,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     scratch = _copy_of_the_tree(tmp_path_factory.mktemp("planted"))
     for room, targets in FORBIDDEN.items():
         lines = "".join(f"import {target}\n" for target in targets)
-        (scratch / room / "planted.py").write_text(lines)
+        _planted(scratch, room)[0].write_text(lines)
+    for house in HOUSES:
+        (scratch / house / "new").mkdir()
+        (scratch / house / "new" / "__init__.py").touch()
     done = _lint(scratch)
     assert done.returncode == 1, done.stdout + done.stderr
     yield " ".join(done.stdout.split())
@@ -115,12 +139,73 @@ def test_the_tree_keeps_the_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize("room", FORBIDDEN)
 def test_forbidden_imports_are_reported(room: str, report: str) -> None:
     """The report names each planted line."""
-    planted = [
-        f"{room.replace('/', '.')}.planted -> {target} (l.{line})"
-        for line, target in enumerate(FORBIDDEN[room], 1)
-    ]
+    _, module = _planted(ROOT, room)
+    planted = [f"{module} -> {target} (l.{line})" for line, target in enumerate(FORBIDDEN[room], 1)]
 
     assert [arrow for arrow in planted if arrow not in report] == []
+
+
+def test_every_contract_is_broken_by_what_is_planted(report: str) -> None:
+    """A contract that nothing breaks may hold nothing."""
+    names = [contract["name"] for contract in RULES["contracts"]]
+
+    assert [name for name in names if f" {name} BROKEN" not in report] == []
+
+
+def test_every_layer_is_planted_with_an_import_of_one_above_it() -> None:
+    """The lowest layer, too: the list of what is forbidden grows with the layers."""
+    bare = []
+    for contract in LAYERED:
+        for layers in _layers(contract):
+            for n, layer in enumerate(layers[1:], 1):
+                above = [module for higher in layers[:n] for module in higher]
+                bare += [module for module in layer if not _is_planted(module, above)]
+
+    assert bare == []
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_a_room_that_is_in_no_layer_is_reported(house: str, report: str) -> None:
+    """As each of these contracts is exhaustive."""
+    assert f"- {house.replace('/', '.')}.new " in report
+
+
+def test_every_package_and_every_room_stands_in_a_layer() -> None:
+    """A new folder of modules has a place among the others before anything imports it."""
+    rooms = {
+        str(folder.relative_to(ROOT)).replace("/", ".")
+        for house in HOUSES
+        for folder in (ROOT / house).iterdir()
+        if [*folder.rglob("*.py")]
+    }
+    layered = {
+        module
+        for contract in LAYERED
+        for layers in _layers(contract)
+        for layer in layers
+        for module in layer
+    }
+
+    assert {*OURS, *rooms} - layered == set()
+
+
+def test_every_folder_of_modules_is_a_package() -> None:
+    """The linter sees no other folder, and would report nothing of it."""
+    folders = {file.parent for room in PACKAGES for file in (ROOT / room).rglob("*.py")}
+
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "models/ledger").rglob("__init__.py")))
+def test_no_room_of_the_ledger_imports_its_modules_at_once(file: Path) -> None:
+    """Each room would load all of it, for who wants one module, and in a circle in the end."""
+    imports = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+
+    assert [line for line in imports if line != "from __future__ import annotations"] == []
 
 
 def test_every_room_is_under_the_rules() -> None:
@@ -133,6 +218,35 @@ def test_every_room_is_under_the_rules() -> None:
     }
 
     assert folders - elsewhere == {*PACKAGES} == {*RULES["root_packages"]}
+
+
+def _planted(root: Path, room: str) -> tuple[Path, str]:
+    """The file that takes the imports forbidden to a room or a module, and its module's name."""
+    module = room.replace("/", ".")
+    if (root / room).is_dir():
+        return root / room / "planted.py", f"{module}.planted"
+    return root / f"{room}.py", module
+
+
+def _layers(contract: Mapping[str, Any]) -> list[list[list[str]]]:
+    """The layers of each container of a contract, the highest first: the modules of each."""
+    layers = [[name.strip() for name in re.split("[|:]", layer)] for layer in contract["layers"]]
+    return [
+        [[f"{container}{name}" for name in layer] for layer in layers]
+        for container in [f"{name}." for name in contract.get("containers", [])] or [""]
+    ]
+
+
+def _is_planted(module: str, above: list[str]) -> bool:
+    return any(
+        _is_in(room.replace("/", "."), module) and any(_is_in(target, one) for one in above)
+        for room, targets in FORBIDDEN.items()
+        for target in targets
+    )
+
+
+def _is_in(module: str, package: str) -> bool:
+    return f"{module}.".startswith(f"{package}.")
 
 
 def _copy_of_the_tree(folder: Path) -> Path:
