@@ -258,7 +258,7 @@ def test_up_lists_what_was_stored_before_it_goes_on_with_it(
         ) as up:
             up.wait_for_line("Running for: default", timeout_s=40)
             until(lambda: simulator.ledger()["deliveries"] == 10, 20, "ten deliveries")
-            guard_file = installation / "cli" / "embedded" / "guard.py"
+            guard_file = installation / "entrypoints" / "cli" / "embedded" / "guard.py"
             [guard] = [one for one in up.family() if str(guard_file) in one.cmdline()]
             guard.kill()
             up.wait_for_line("The guard process")
