@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 #: Modules of ours that a producer, or the worker that shares its settings, imports by name.
-NAMES: Final = ("broadcast", "models", "presentation", "worker", "celeryconfig")
+NAMES: Final = ("broadcast", "models", "worker", "celeryconfig")
 _HOME: Final = Path(__file__).resolve().parents[1]
 _WHERE: Final = {"Producer": "producer.library", "Submitted": "producer.submit.store"}
 
