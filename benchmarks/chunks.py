@@ -33,7 +33,7 @@ import numpy as np
 from sqlalchemy import Engine, select, text
 
 from broadcast import openid
-from broadcast.rules.plan.chunk import ASKED, chunked
+from broadcast.rules.plan.cut import ASKED, chunked
 from broadcast.sorted_openids import are_in, unpacked
 from models import Base, ChunkRow
 from models.engine import open_engine

@@ -18,9 +18,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from broadcast.settings.program_settings import Settings
 from models import Base
+from models.base import EnumText, Moment, ascii_string
 from models.engine import open_engine, reachable
 from models.schema import VERSION_TABLE, locked
-from models.types import EnumText, Moment, ascii_string
 
 
 def _differs(  # noqa: PLR0917 - Alembic calls it so

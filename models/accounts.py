@@ -11,12 +11,12 @@ from broadcast.rules.accounts import AccountKind
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.hand_calls import ByHand
 from broadcast.rules.states import Reason
-from models.base import Base
-from models.types import (
+from models.base import (
     Ascii16,
     Ascii32,
     Ascii64,
     Ascii128,
+    Base,
     BigCount,
     BigInt,
     LongWords,

@@ -17,11 +17,11 @@ from broadcast.rules.calls.attempts import LONGEST_MSG_STATUS
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, Reason
-from models.base import Base
-from models.types import (
+from models.base import (
     Ascii32,
     Ascii64,
     Ascii128,
+    Base,
     BigCount,
     BigInt,
     Count,

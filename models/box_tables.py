@@ -12,12 +12,11 @@ from broadcast.rules.finish_events import LONGEST_STATUS
 from broadcast.rules.pushes import Action
 from broadcast.rules.states import STOPPED_JOB, BatchState
 from broadcast.views.objects import WebhookState
-from models.base import Base
-from models.batch_tables import Batch
-from models.types import (
+from models.base import (
     Ascii28,
     Ascii32,
     Ascii64,
+    Base,
     BigInt,
     Count,
     LongWords,
@@ -29,6 +28,7 @@ from models.types import (
     ascii_string,
     text_string,
 )
+from models.batch_tables import Batch
 
 
 class PushRow(Base):

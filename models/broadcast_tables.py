@@ -9,11 +9,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.states import BroadcastState, Phase
-from models.base import Base
-from models.types import (
+from models.base import (
     Ascii16,
     Ascii32,
     Ascii64,
+    Base,
     BigCount,
     Count,
     LongWords,

@@ -34,7 +34,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from broadcast.errors import DatabaseAwayError, EncodingError, SettingsError
-from models.types import Moment
+from models.base import Moment
 
 BUSY_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 5

@@ -8,15 +8,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped
 
 from broadcast.names import EventKind
-from models.base import Base
-from models.types import (
-    Ascii32,
-    Ascii64,
-    BigInt,
-    LongWords,
-    RowID,
-    Text128,
-)
+from models.base import Ascii32, Ascii64, Base, BigInt, LongWords, RowID, Text128
 
 
 class Event(Base):

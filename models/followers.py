@@ -11,11 +11,11 @@ from enum import StrEnum
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
-from models.types import (
+from models.base import (
     Ascii16,
     Ascii28,
     Ascii64,
+    Base,
     BigInt,
     OfAccount,
     PackedBytes,

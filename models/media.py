@@ -8,9 +8,9 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.rules.media import MediaFormat, MediaKind
-from models.base import Base
-from models.types import (
+from models.base import (
     Ascii64,
+    Base,
     Count,
     LongWords,
     OfBroadcast,

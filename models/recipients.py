@@ -5,15 +5,7 @@ from __future__ import annotations
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Base
-from models.types import (
-    Ascii28,
-    Ascii32,
-    LongWords,
-    OfBroadcast,
-    PackedBytes,
-    RowID,
-)
+from models.base import Ascii28, Ascii32, Base, LongWords, OfBroadcast, PackedBytes, RowID
 
 
 class ChunkRow(Base):

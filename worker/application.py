@@ -17,12 +17,11 @@ from broadcast import names, redaction
 from broadcast.crashpoints import Point, passing
 from broadcast.errors import BroadcastError, SettingsError
 from broadcast.logs import request_ids
-from broadcast.logs.kept_log import KeptLog
-from broadcast.logs.wording import InEnglish, OfRequest, refuse
+from broadcast.logs.log_lines import InEnglish, KeptLog, OfRequest, refuse
 from broadcast.message import Message
 from broadcast.settings.program_settings import VAR, Settings
 from worker import queue_transport
-from worker.process import WithoutGivenBack, WithoutRoutine
+from worker.celery_parts import WithoutGivenBack, WithoutRoutine
 
 if TYPE_CHECKING:
     from celery.concurrency.base import BasePool
@@ -97,15 +96,12 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
     """Start only in threads, with files enough, on our schema, where commits are durable."""
     _refuse_other_pools(sender.pool_cls)
     from models import durability, schema  # noqa: PLC0415 - only a worker needs them
-    from worker import (  # noqa: PLC0415
-        process,
-        which_database,  # noqa: F401 - registers its command
-    )
+    from worker import celery_parts  # noqa: PLC0415 # noqa: F401 - registers its command
     from worker.wiring import parts  # noqa: PLC0415
 
     redaction.install()
     try:
-        process.allow_descriptors(parts().settings.concurrency)
+        celery_parts.allow_descriptors(parts().settings.concurrency)
         engine = parts().engine
         schema.check(engine)
         durability.check(engine)
@@ -132,10 +128,10 @@ def _refuse_other_pools(pool: str | type[BasePool]) -> None:
 
 @signals.worker_ready.connect
 def _compare_clocks(**_: object) -> None:
-    from worker import process  # noqa: PLC0415 - only a worker needs it
+    from worker import celery_parts  # noqa: PLC0415 - only a worker needs it
     from worker.wiring import parts  # noqa: PLC0415
 
-    process.compare_clocks(parts().engine)
+    celery_parts.compare_clocks(parts().engine)
 
 
 @signals.worker_ready.connect

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from broadcast.errors import OutOfReachError
-from broadcast.logs.wording import ENGLISH
+from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
 from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.views.program_words import refusal

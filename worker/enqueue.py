@@ -25,7 +25,7 @@ from redis.retry import Retry
 from broadcast import names
 from broadcast.errors import InputError, OutOfReachError, SettingsError, field_of
 from broadcast.frozen import frozen
-from broadcast.logs.wording import ENGLISH
+from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.rules.dead_letters import LetterSource
@@ -33,7 +33,7 @@ from broadcast.views.program_words import notices, refusal
 from models.ledger.rows import held_rows
 from producer.request import incoming
 from producer.submit.store import Submitted, Waker
-from worker import dead_letters, envelope, planner, program_door
+from worker import dead_letters, messages, planner, program_door
 from worker.application import make
 from worker.wiring import Parts, parts, stopping
 
@@ -128,7 +128,7 @@ def take(message: TaskMessage) -> dict[str, Any]:
     return answer
 
 
-def refuse(message: envelope.CanvasError) -> bool:
+def refuse(message: messages.CanvasError) -> bool:
     """Keep as a dead letter what asks for more than a broadcast; return whether it is one of ours.
 
     Its sender is answered. Raises OutOfReachError.

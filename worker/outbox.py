@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from broadcast.errors import InputError, OutOfReachError
-from broadcast.logs.wording import ENGLISH
+from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
 from broadcast.rules.dead_letters import LetterSource
 from broadcast.views.program_words import refusal

@@ -36,7 +36,7 @@ from kombu.utils.json import dumps, loads
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from broadcast import names
-from worker import envelope, unpacking
+from worker import messages, unpacking
 
 
 def install() -> None:
@@ -140,7 +140,7 @@ class Channel(redis.Channel):
         if problem is None:
             return (queue, _under(tag, item) if tag else item)
         if not tag:
-            envelope.log_dropped(problem)
+            messages.log_dropped(problem)
         elif self.put_aside(tag):
             self._keep_what_is_aside()
         return None
@@ -168,7 +168,7 @@ class Channel(redis.Channel):
         # What is published to every worker: events, and the commands of `celery control`.
         problem = _problem(lambda: self.Message(message, channel=self))
         if problem is not None:
-            envelope.log_dropped(problem)
+            messages.log_dropped(problem)
             return True
         return super()._deliver_fanout_message(message, exchange)  # type: ignore[misc] # as above
 
@@ -203,8 +203,8 @@ def _under(tag: bytes, item: bytes) -> bytes:
 def _problem(read: Callable[[], Any]) -> str | None:
     """Return why kombu could not take a message, in words without any of its values."""
     try:
-        envelope.check_envelope(read())
-    except envelope.MalformedError as error:
+        messages.check_envelope(read())
+    except messages.MalformedError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever kombu would raise: see its name
         return f"it is no message of kombu's: {type(error).__name__}"

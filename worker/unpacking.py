@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 from kombu import compression, serialization
 
-from worker import envelope
+from worker import messages
 
 #: What lzma's highest level needs.
 _LZMA_BYTES: Final = 70_000_000
@@ -55,12 +55,12 @@ def install() -> None:
 
 def _unpacked(kind: str, unpacker: Callable[[], _Unpacker] | None, body: bytes) -> bytes:
     if unpacker is None:
-        raise envelope.MalformedError(f"{kind} is not unpacked")
+        raise messages.MalformedError(f"{kind} is not unpacked")
     stream = unpacker()
-    unpacked = stream.decompress(body, envelope.MOST_BYTES + 1)
-    envelope.check_length(unpacked)
+    unpacked = stream.decompress(body, messages.MOST_BYTES + 1)
+    messages.check_length(unpacked)
     if not stream.eof or stream.unused_data:
-        raise envelope.MalformedError("its body is no whole compressed stream")
+        raise messages.MalformedError("its body is no whole compressed stream")
     return unpacked
 
 

@@ -20,15 +20,16 @@ from broadcast.crashpoints import Point, passing
 from broadcast.errors import RedisAwayError
 from broadcast.frozen import frozen
 from broadcast.tokens.redis_access import Keys
-from broadcast.tokens.token_failures import Failures, as_error
 from broadcast.tokens.token_store import (
     Clock,
+    Failures,
     Seen,
     Timing,
     Token,
     TokenRefusedError,
     TokenStore,
     TokenWaitError,
+    as_error,
 )
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.selection import Excluded
 from broadcast.rules.reports import SETS, SKIPS, BatchLine, Repeat, Report
 from broadcast.rules.states import STOPPED_JOB, BatchState, BroadcastState, Phase, Reason
-from broadcast.views import blocker_lines, content, delivered, operator_actions, words
+from broadcast.views import blocker_lines, content, delivered, words
+from broadcast.views import next_steps as next_steps_module
 from broadcast.views.texts import Texts
 from broadcast.views.words import (
     MOST_NAMED,
@@ -60,7 +61,7 @@ def report_lines(
         yield Message("report.priority", n=report.priority)
     yield _times(report)
     if report.operator_actions is not None:
-        yield from operator_actions.lines(report)
+        yield from next_steps_module.action_lines(report)
 
 
 def in_short(report: Report, absent: Message | None = None) -> Iterator[Message]:

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
 
-from broadcast.wechat.call_errors import InvalidRequestError
-from broadcast.wechat.url_secrets import NO_SECRETS, Secrets
+from broadcast.wechat.call_errors import NO_SECRETS, InvalidRequestError, Secrets
 
 
 class SendBy(Protocol):

@@ -20,13 +20,14 @@ from pydantic import SecretStr
 from urllib3.filepost import encode_multipart_formdata
 
 from broadcast.wechat.call_errors import (
+    NO_SECRETS,
     APIError,
     InvalidRequestError,
+    Secrets,
     TransportError,
     TransportKind,
 )
 from broadcast.wechat.deadline import Timeouts
-from broadcast.wechat.url_secrets import NO_SECRETS, Secrets
 
 Reply = TypeVar("Reply")
 

@@ -20,12 +20,19 @@ import requests
 from pydantic import SecretStr
 from requests.utils import get_environ_proxies
 
-from broadcast.wechat.call_errors import InvalidRequestError, TransportError, TransportKind
+from broadcast.wechat.call_errors import (
+    NO_SECRETS,
+    InvalidRequestError,
+    LogFilter,
+    Secrets,
+    TransportError,
+    TransportKind,
+    of_url,
+)
 from broadcast.wechat.connections import WatchedAdapter
 from broadcast.wechat.deadline import CURRENT, Exchange, SendBy, Timeouts, Watchdog
 from broadcast.wechat.endpoint import Body, RawReply, Request, parse_date
 from broadcast.wechat.failures import describe, row_of, strip
-from broadcast.wechat.url_secrets import NO_SECRETS, LogFilter, Secrets, of_url
 
 _PIECE_BYTES: Final = 16_384
 

@@ -129,7 +129,7 @@ class ContentOptions(OptionGroup):
         return self._of_media()
 
     def _of_media(self) -> Content:
-        from producer.media.content import of_files  # noqa: PLC0415 - most broadcasts are texts
+        from producer.media.file import of_files  # noqa: PLC0415 - most broadcasts are texts
 
         files: list[LocalFile] = []
         if self.image:
@@ -149,7 +149,7 @@ class ContentOptions(OptionGroup):
 
     def _media_id(self, word: str, kind: MediaKind, files: list[LocalFile]) -> str:
         """Return a media_id, or what stands for a file, which is added to *files*."""
-        from producer.media.content import named, stand_in  # noqa: PLC0415 - as above
+        from producer.media.file import named, stand_in  # noqa: PLC0415 - as above
 
         found = named(word, kind, permanent=self.permanent)
         if isinstance(found, str):

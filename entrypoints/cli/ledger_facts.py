@@ -23,7 +23,7 @@ from models.ledger.boxes import dead_letters as reading
 from models.ledger.lane import call_history
 from models.ledger.outcomes import ended_jobs
 from models.ledger.rows import held_rows
-from models.ledger.views import broadcast_reports, history
+from models.ledger.views import broadcast_reports
 
 if TYPE_CHECKING:
     from broadcast.rules.overlap import Newer
@@ -51,7 +51,7 @@ def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstan
         else {},
         forgotten=call_history.forgotten_of(engine, report.id, again, waits=waits),
         named_by_word=call_history.named_by_word(engine, report.id) if reviewed else {},
-        conflicts=history.conflicts(engine, report.id),
+        conflicts=broadcast_reports.conflicts(engine, report.id),
         stays=DEMO not in os.environ,
         newer=_newer(engine, report),
     )

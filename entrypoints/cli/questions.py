@@ -18,7 +18,7 @@ from entrypoints.cli import exits
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Terminal, is_terminal
 from producer import steer
-from producer.submit.list_owner import ListOwner
+from producer.submit.checks import ListOwner
 
 
 def ask_of_newer(

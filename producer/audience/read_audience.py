@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from broadcast import openid
 from broadcast.frozen import frozen
-from broadcast.rules.plan.chunk import CHUNK, Chunk
+from broadcast.rules.plan.cut import CHUNK, Chunk
 
 
 class SortedOpenIDs(Protocol):

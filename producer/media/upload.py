@@ -19,7 +19,7 @@ from broadcast.rules.content import Content
 from broadcast.rules.media import LocalFile, Media, MediaKind
 from models.ledger.lists import media as ledger
 from models.ledger.lists import media as stored
-from producer.media.content import ContentWithFiles
+from producer.media.file import ContentWithFiles
 
 
 class Uploader(Protocol):

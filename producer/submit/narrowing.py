@@ -19,8 +19,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import cut
 from broadcast.rules.plan.audience import Followers
-from broadcast.rules.plan.chunk import CHUNK, LEFT, Chunk, chunked
-from broadcast.rules.plan.cut import SMALLEST
+from broadcast.rules.plan.cut import CHUNK, LEFT, SMALLEST, Chunk, chunked
 from broadcast.rules.plan.selection import Excluded, Selection
 from models.ledger.lists import suppressions
 from models.ledger.plan import plans

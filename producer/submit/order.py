@@ -18,7 +18,7 @@ from broadcast.rules.content import Content
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import cut, submission
 from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
-from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import EVERYBODY, Selection
 from broadcast.rules.plan.submission import Figures, Options
 from producer import audience as audiences

@@ -27,7 +27,7 @@ from models.ledger.lists.media import used_under_key
 from models.ledger.rows.transaction import together
 from models.ledger.submit import submits
 from producer import audience as audiences
-from producer.media.content import ContentWithFiles, refuse_what_no_file_has
+from producer.media.file import ContentWithFiles, refuse_what_no_file_has
 from producer.media.upload import (
     Shelf,
     Uploader,
@@ -37,8 +37,8 @@ from producer.media.upload import (
     uploaded,
     with_known_ids,
 )
-from producer.submit import checks, list_owner
-from producer.submit.list_owner import ListOwner
+from producer.submit import checks
+from producer.submit.checks import ListOwner
 from producer.submit.narrowing import Estimate, Narrowing, Tagged
 from producer.submit.order import (
     Order,
@@ -148,7 +148,7 @@ def prepare(
             return prepared
         _refuse_what_cannot_be(prepared, narrowing, look, today=today)
         if wanted.listed is not None:
-            owner = list_owner.doubtful(engine, order.account.name, wanted.listed, others=others)
+            owner = checks.doubtful(engine, order.account.name, wanted.listed, others=others)
             prepared = _with_owner(prepared, owner, reader=reader)
         is_counted = narrowing.is_counted()
     if is_counted:

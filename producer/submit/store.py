@@ -25,14 +25,14 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan import submission
-from broadcast.rules.plan.chunk import CHUNK
+from broadcast.rules.plan.cut import CHUNK
 from broadcast.rules.plan.selection import excluded_list
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState, Phase
 from models.ledger.lists import uploads
 from models.ledger.submit import awaited_lists, submits
 from models.ledger.views import broadcast_reports
-from producer.media.content import kept, unresolved
+from producer.media.file import kept, unresolved
 from producer.submit.prepare import Prepared
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from broadcast.rules.accounts import Account
 from broadcast.rules.plan import cut, submission
 from broadcast.rules.plan.audience import Audience, OpenIDs
-from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.cut import Chunk
 from models.ledger.lists import uploads
 from models.ledger.submit import submits
 from producer import audience

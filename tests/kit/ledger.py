@@ -25,10 +25,11 @@ from broadcast.rules.calls.policy import DEFAULT_RULES, Rules, Waits
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import proof, submission
 from broadcast.rules.plan.audience import OpenIDs
-from broadcast.rules.plan.chunk import CHUNK, Chunk, chunked
+from broadcast.rules.plan.cut import CHUNK, Chunk, chunked
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, Reason
 from models import Base, Batch, BroadcastRow
+from models.base import Moment
 from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.leases import Lease
@@ -38,7 +39,6 @@ from models.ledger.outcomes import results
 from models.ledger.plan import plans
 from models.ledger.rows import lane_rows
 from models.ledger.submit import submits
-from models.types import Moment
 
 PLENTY = proof.Quota(daily_limit=1_000, used=0, remain=1_000)
 _KEYS = itertools.count(1)

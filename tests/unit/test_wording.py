@@ -8,7 +8,7 @@ import pytest
 
 from broadcast import redaction
 from broadcast.errors import OutOfReachError
-from broadcast.logs.wording import InEnglish, refuse
+from broadcast.logs.log_lines import InEnglish, refuse
 from broadcast.message import Message
 
 

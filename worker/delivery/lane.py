@@ -25,8 +25,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.decide import Decision
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.calls.policy import Rules
-from broadcast.rules.calls.preflight import SendBy, clocks
+from broadcast.rules.calls.policy import Rules, SendBy, clocks
 from broadcast.tokens.token_service import Token
 from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim

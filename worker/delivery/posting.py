@@ -21,7 +21,7 @@ from urllib3 import HTTPConnectionPool
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.webhooks import Network, is_allowed, is_public
-from broadcast.wechat.call_errors import TransportKind
+from broadcast.wechat.call_errors import Secrets, TransportKind
 from broadcast.wechat.connections import (
     WatchedAdapter,
     WatchedHTTPConnection,
@@ -31,7 +31,6 @@ from broadcast.wechat.connections import (
 )
 from broadcast.wechat.deadline import CURRENT, Exchange, Timeouts, Watchdog
 from broadcast.wechat.failures import kind_of
-from broadcast.wechat.url_secrets import Secrets
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from broadcast.errors import MediaError
 from broadcast.rules import media
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import preflight as calls_preflight
+from broadcast.rules.calls import policy as calls_preflight
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
 from broadcast.rules.media import KeptFile, LocalFile

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from broadcast.rules.plan.chunk import LEFT
+from broadcast.rules.plan.cut import LEFT
 from broadcast.rules.plan.selection import Removal, Sample
 from broadcast.sorted_openids import IDs, Stream
 

@@ -11,9 +11,8 @@ from typing import Any, ClassVar, Final
 
 from pydantic import SecretStr
 
-from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import NO_SECRETS, InvalidRequestError, TransportKind
 from broadcast.wechat.endpoint import Body, Deed, RawReply, Request, json_bytes, success
-from broadcast.wechat.url_secrets import NO_SECRETS
 
 #: Clearings of one month (WeChat pages "API_Call_Limits", "clearQuota").
 MOST_CLEARS: Final = 10

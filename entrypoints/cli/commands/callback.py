@@ -106,7 +106,7 @@ def keywords_of(account: Account, language: Language | None) -> Keywords:
 
 def log_in_english() -> None:
     """Log in English to standard error, as workers do; secrets are masked at the record."""
-    from broadcast.logs.wording import InEnglish  # noqa: PLC0415 - as above
+    from broadcast.logs.log_lines import InEnglish  # noqa: PLC0415 - as above
 
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(InEnglish())

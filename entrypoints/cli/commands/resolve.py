@@ -25,9 +25,8 @@ from broadcast.views.next_steps import several, together
 from broadcast.views.words import Code, FollowerCount, Moment, Shortened, Speaker, reason, suffix
 from entrypoints.cli import exits, questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
-from entrypoints.cli.group import Command
+from entrypoints.cli.group import ALONE, Command
 from entrypoints.cli.run import Run, in_one_line, who
-from entrypoints.cli.separate import ALONE
 from entrypoints.cli.showing import show_what_remains
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.lane import call_history

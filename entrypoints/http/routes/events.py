@@ -22,7 +22,7 @@ from broadcast.views import json_objects
 from entrypoints.http import examples, openapi, problems
 from entrypoints.http.caller import Caller, Reader
 from entrypoints.http.lookups import the_broadcast
-from models.ledger.views.history import Followed
+from models.ledger.views.broadcast_reports import Followed
 
 router = APIRouter(prefix="/v1", tags=["broadcasts"])
 

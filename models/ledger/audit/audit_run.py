@@ -23,8 +23,8 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.finish_events import Counts, ending
-from broadcast.rules.gates.liveness import STUCK
-from broadcast.rules.plan.chunk import ASKED
+from broadcast.rules.gates.due import STUCK
+from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import AccountRow, Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
@@ -49,8 +49,7 @@ from models.ledger.audit.case import (
 from models.ledger.lane import next_work
 from models.ledger.lists.uploads import GIVEN_UP_AFTER
 from models.ledger.rows import held_rows
-from models.ledger.rows.transaction import read, snapshot
-from models.ledger.rows.typed_rows import columns, every_row, first, one_row
+from models.ledger.rows.transaction import columns, every_row, first, one_row, read, snapshot
 from models.ledger.submit import awaited_lists
 from models.recipients import Skipped
 

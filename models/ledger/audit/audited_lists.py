@@ -21,9 +21,9 @@ from sqlalchemy import Connection, select
 
 from broadcast import openid
 from broadcast.frozen import frozen
-from broadcast.rules.calls import clientmsgid
+from broadcast.rules.calls import attempts
 from broadcast.rules.plan import cut
-from broadcast.rules.plan.chunk import ASKED, LEFT, SHRUNK, cut_out, name_of
+from broadcast.rules.plan.cut import ASKED, LEFT, SHRUNK, cut_out, name_of
 from broadcast.rules.plan.selection import REASONS
 from models.ledger.audit.case import (
     AuditedBatch,
@@ -35,7 +35,7 @@ from models.ledger.audit.case import (
     Found,
     Lists,
 )
-from models.ledger.rows.typed_rows import columns
+from models.ledger.rows.transaction import columns
 from models.recipients import ChunkRow
 
 #: Chunks in hand at once: 210 kB each.
@@ -198,7 +198,7 @@ def _end(piece: _Piece) -> int:
 
 
 def _range(row: AuditedBroadcast, packed: bytes) -> AuditedRange:
-    key = clientmsgid.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)
+    key = attempts.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)
     return AuditedRange(marks=_sum(unpacked(packed)), key=key)
 
 

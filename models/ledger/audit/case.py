@@ -13,9 +13,9 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath, unanswered
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.finish_events import Ending
+from broadcast.rules.gates.due import Liveness
 from broadcast.rules.gates.gate import OPEN_BY_TIME, GateKind, GateScope, rule
-from broadcast.rules.gates.liveness import Liveness
-from broadcast.rules.plan.chunk import SHRUNK
+from broadcast.rules.plan.cut import SHRUNK
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 
 #: What fills a placeholder of a text: a word of the ledger, a figure or a moment.

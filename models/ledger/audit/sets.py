@@ -11,12 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from broadcast.enums import is_recognised
-from broadcast.rules.calls import clientmsgid
+from broadcast.rules.calls import attempts
 from broadcast.rules.calls.policy import REPEAT_WINDOW
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan.audience import Audience, OpenIDs
-from broadcast.rules.plan.chunk import ASKED, own_list
+from broadcast.rules.plan.cut import ASKED, own_list
 from broadcast.rules.reports import SKIPS
 from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase, resting_state
 from models.ledger.audit.case import (
@@ -210,7 +210,7 @@ def _made(case: Case, batch: AuditedBatch) -> str | None:
     if audience is None:
         return None
     packed = audiences.filter_of(audience).encode()
-    return clientmsgid.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)
+    return attempts.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)
 
 
 _PLANNING = frozenset({Phase.UPLOADING, Phase.PLANNING})

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, insert, select, update
 
 from broadcast.errors import UnknownIdError
 from broadcast.rules.api_keys import APIKey, Scope, StoredKey
-from models import types
+from models import base
 from models.accounts import APIKeyRow
 from models.engine import now
 from models.ledger.rows.transaction import read, write
@@ -33,7 +33,7 @@ def add(engine: Engine, key: APIKey, *, who: str) -> str:
 
 def _new_id(connection: Connection) -> str:
     while True:
-        drawn = f"key-{types.drawn()}"
+        drawn = f"key-{base.drawn()}"
         if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == drawn)) is None:
             return drawn
 

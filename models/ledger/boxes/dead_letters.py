@@ -28,14 +28,13 @@ from broadcast.errors import DatabaseAwayError, InputError, UnknownIdError
 from broadcast.message import Message
 from broadcast.rules import dead_letters
 from broadcast.rules.dead_letters import KeptLetter, Letter, LetterState
-from models import types
+from models import base
 from models.accounts import AccountRow
 from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import read, write, write_new
-from models.ledger.rows.typed_rows import change, columns
+from models.ledger.rows.transaction import change, columns, read, write, write_new
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,7 @@ def keep_in(connection: Connection, letter: Letter) -> str:
     if there is not None:
         _came_again(connection, there, letter.reason)
         return there
-    letter_id, body = f"dead-{types.dated(moment)}", letter.kept_body
+    letter_id, body = f"dead-{base.dated(moment)}", letter.kept_body
     connection.execute(
         insert(DeadLetterRow).values(
             id=letter_id, source=letter.source, digest=letter.digest, state=LetterState.DEAD,
@@ -379,7 +378,7 @@ def _id(connection: Connection, name: str) -> str:
 def _drawn_in(part: str, letter_id: str) -> int:
     """Return how many of the drawn characters of an id stand in a part of it."""
     end = letter_id.lower().rindex(part.lower()) + len(part)
-    return min(len(part), end - (len(letter_id) - types.LENGTH))
+    return min(len(part), end - (len(letter_id) - base.LENGTH))
 
 
 def _kept(row: object) -> KeptLetter:

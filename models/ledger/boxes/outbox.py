@@ -35,8 +35,7 @@ from models.base import Base
 from models.box_tables import OutboxRow, QueueRow
 from models.engine import database_now, now
 from models.ledger.boxes import dead_letters
-from models.ledger.rows.transaction import read, write, write_new
-from models.ledger.rows.typed_rows import columns, first
+from models.ledger.rows.transaction import columns, first, read, write, write_new
 
 #: A worker that took a row and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)

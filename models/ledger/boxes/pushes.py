@@ -31,8 +31,7 @@ from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import columns, every_row
+from models.ledger.rows.transaction import columns, every_row, read, write
 
 #: A worker that took pushes and died leaves them to the others after this.
 TAKEN_FOR: Final = timedelta(minutes=1)

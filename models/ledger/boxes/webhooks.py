@@ -40,8 +40,7 @@ from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import figures, transaction
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import columns, first, one_row
+from models.ledger.rows.transaction import columns, first, one_row, read, write
 
 log = logging.getLogger(__name__)
 

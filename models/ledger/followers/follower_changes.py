@@ -18,8 +18,7 @@ from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, ListName
 from models.ledger.followers.followers import FollowerList
 from models.ledger.rows import held_rows
-from models.ledger.rows.transaction import read, write, write_new
-from models.ledger.rows.typed_rows import change, columns, every_row
+from models.ledger.rows.transaction import change, columns, every_row, read, write, write_new
 
 
 @frozen

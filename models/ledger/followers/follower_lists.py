@@ -24,7 +24,7 @@ from broadcast.rules.followers import (
     nobody,
     nothing_known,
 )
-from broadcast.rules.plan.chunk import CHUNK
+from broadcast.rules.plan.cut import CHUNK
 from broadcast.sorted_openids import SAMPLED, IDs, Range, packed, ranges
 from models.followers import FollowerChunk, FollowerPage
 from models.ledger.followers import follower_syncs

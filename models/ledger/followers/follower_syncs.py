@@ -19,8 +19,7 @@ from models.accounts import AccountRow
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import columns, every_row, first
+from models.ledger.rows.transaction import columns, every_row, first, read, write
 
 #: A pass that nobody went on with for so long begins anew: its first pages show another time.
 STALE_AFTER = timedelta(days=7)

@@ -29,8 +29,7 @@ from broadcast.rules.followers import (
 )
 from broadcast.sorted_openids import are_in, packed, unpacked
 from models.followers import FollowerChange, FollowerChunk, FollowerSync
-from models.ledger.rows.transaction import read
-from models.ledger.rows.typed_rows import columns, first
+from models.ledger.rows.transaction import columns, first, read
 
 #: Pushes that are read at once: more people came or went between two OpenIDs of the list.
 CHANGES_AT_ONCE = 10_000

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Executable, Select, exists, insert, o
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
 from broadcast.rules import drafts
-from broadcast.rules.calls import preflight
+from broadcast.rules.calls import policy
 from broadcast.rules.calls.attempts import NoAnswer, storable
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.drafts import Known, Look, Looked, Marks, Ruling
@@ -29,8 +29,7 @@ from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, held_rows, lane_rows
 from models.ledger.rows.closed_gates import OPEN_PHASES
-from models.ledger.rows.transaction import WORKER, read, write
-from models.ledger.rows.typed_rows import change, columns, every_row, first
+from models.ledger.rows.transaction import WORKER, change, columns, every_row, first, read, write
 
 
 @frozen
@@ -146,7 +145,7 @@ def unread(engine: Engine, account: str, *, most: int, waits: Waits) -> Sequence
 
 
 def _unread(connection: Connection, query: Select[Any], waits: Waits) -> Select[Any]:
-    before = now(connection) - waits.scaled(preflight.UNANSWERED_PAUSE)
+    before = now(connection) - waits.scaled(policy.UNANSWERED_PAUSE)
     return (
         query.join_from(DraftRow, BroadcastRow, BroadcastRow.id == DraftRow.broadcast_id)
         .where(DraftRow.looked_at.is_(None), BroadcastRow.phase.in_(OPEN_PHASES))
@@ -202,7 +201,7 @@ def _closing(
     connection: Connection, broadcast_id: str, ruling: Ruling, *, look: Look, waits: Waits
 ) -> Closing:
     fact = storable(look) if isinstance(look, NoAnswer) else None
-    until = now(connection) + waits.scaled(preflight.UNANSWERED_PAUSE) if ruling.waits else None
+    until = now(connection) + waits.scaled(policy.UNANSWERED_PAUSE) if ruling.waits else None
     return Closing(
         kind=GateKind.LOOK if ruling.waits else GateKind.DRAFT, who=WORKER,
         broadcast_id=broadcast_id, reason=ruling.reason, until=until,

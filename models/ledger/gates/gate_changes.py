@@ -23,8 +23,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.boxes import webhooks
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, note, write
-from models.ledger.rows.typed_rows import change
+from models.ledger.rows.transaction import WORKER, change, note, write
 
 
 @frozen

@@ -35,8 +35,7 @@ from models.broadcast_tables import BroadcastRow, Reservation
 from models.engine import now
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.rows.transaction import WORKER
-from models.ledger.rows.typed_rows import HeldBatch, HeldBroadcast
+from models.ledger.rows.transaction import WORKER, HeldBatch, HeldBroadcast
 
 #: Broadcasts that a refused plan names as those that hold the calls.
 MOST_HOLDERS = 5

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, exists, func, insert, select
 
 from broadcast import openid
-from broadcast.rules.calls import clientmsgid
+from broadcast.rules.calls import attempts
 from broadcast.rules.calls.decide import Decision, Verdict
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Scope
 from broadcast.rules.calls.policy import CircuitBreaker, Rules
@@ -24,8 +24,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import transitions
 from models.ledger.lists import recipients
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER
-from models.ledger.rows.typed_rows import HeldBatch
+from models.ledger.rows.transaction import WORKER, HeldBatch
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
 FIRST_POLL = timedelta(minutes=2)
@@ -158,7 +157,7 @@ def halve(connection: Connection, batch: HeldBatch) -> None:
                 n=n + step, list=batch.list, start=start, size=size, parent_id=batch.id,
                 depth=batch.depth + 1, attempts=0, polls=0, state=BatchState.PLANNED,
                 moved_counter=batch.gate_counter, begins_anew=False,
-                clientmsgid=clientmsgid.derive(
+                clientmsgid=attempts.derive(
                     appid=row.appid, key=row.key, content=row.content, packed=half
                 ),
             )

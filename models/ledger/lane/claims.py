@@ -19,8 +19,8 @@ from broadcast.crashpoints import Point, passing
 from broadcast.errors import DatabaseAwayError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
+from broadcast.rules.gates.due import SILENCE, is_late, silence, unattended
 from broadcast.rules.gates.gate import GateKind, Situation, may_call
-from broadcast.rules.gates.liveness import SILENCE, is_late, silence, unattended
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch
@@ -33,8 +33,7 @@ from models.ledger.lane.next_work import Work
 from models.ledger.rows import closed_gates, held_rows, lane_rows
 from models.ledger.rows.closed_gates import OPEN_PHASES
 from models.ledger.rows.lane_rows import LEASE
-from models.ledger.rows.transaction import WORKER, write
-from models.ledger.rows.typed_rows import HeldBroadcast, HeldLane, change
+from models.ledger.rows.transaction import WORKER, HeldBroadcast, HeldLane, change, write
 
 
 @frozen

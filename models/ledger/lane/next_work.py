@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath
-from broadcast.rules.gates.liveness import Liveness
+from broadcast.rules.gates.due import Liveness
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan.audience import Audience
 from broadcast.rules.reports import Ahead, Doubtful, Driven
@@ -36,8 +36,7 @@ from models.engine import database_now, now
 from models.ledger.lane.call_history import UNTOUCHED
 from models.ledger.lists import recipients
 from models.ledger.rows.closed_gates import NO_GATE
-from models.ledger.rows.transaction import read
-from models.ledger.rows.typed_rows import columns, every_row, first, one_row
+from models.ledger.rows.transaction import columns, every_row, first, one_row, read
 
 
 class Kind(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import preflight
+from broadcast.rules.calls import policy
 from broadcast.rules.calls.attempts import NoAnswer, storable
 from broadcast.rules.calls.outcomes import Scope
 from broadcast.rules.calls.policy import Waits
@@ -41,9 +41,7 @@ def apply_no_answer(engine: Engine, account: Account, result: NoAnswer, *, waits
     def work(connection: Connection) -> bool:
         lane_rows.ensure_lane(connection, account)
         lane_rows.hold(connection, account.name)
-        met = preflight.weigh(
-            result.outcome, errcode=result.errcode, now=now(connection), waits=waits
-        )
+        met = policy.weigh(result.outcome, errcode=result.errcode, now=now(connection), waits=waits)
         if met.until is None:
             _stop(connection, account, result)
             return False
@@ -92,7 +90,7 @@ def wait_for_redis(engine: Engine, account: Account) -> None:
     def work(connection: Connection) -> None:
         lane_rows.ensure_lane(connection, account)
         lane_rows.hold(connection, account.name)
-        until = now(connection) + preflight.REDIS_AWAY
+        until = now(connection) + policy.REDIS_AWAY
         lane_rows.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
         lane_rows.refresh_due(connection, account.name)
 

@@ -32,13 +32,20 @@ from broadcast.rules.calls.outcomes import (
 from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.accounts import Lane
+from models.base import Moment
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
 from models.ledger.lane import apply_verdict, call_history, transitions
 from models.ledger.rows import held_rows, lane_rows
-from models.ledger.rows.transaction import WORKER, note, read, write, write_or_keep
-from models.ledger.rows.typed_rows import HeldBatch, one_row
-from models.types import Moment
+from models.ledger.rows.transaction import (
+    WORKER,
+    HeldBatch,
+    note,
+    one_row,
+    read,
+    write,
+    write_or_keep,
+)
 
 
 def record(

@@ -38,8 +38,7 @@ from models.ledger.boxes import webhooks
 from models.ledger.gates import gate_changes, quotas
 from models.ledger.lane import call_history
 from models.ledger.rows import closed_gates, held_rows, lane_rows
-from models.ledger.rows.transaction import WORKER, note
-from models.ledger.rows.typed_rows import HeldBatch, change, first
+from models.ledger.rows.transaction import WORKER, HeldBatch, change, first, note
 
 #: Its columns are those of the parameters that it is run with.
 _MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))

@@ -17,8 +17,7 @@ from broadcast.rules.states import BatchState
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission
 from models.engine import now
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import columns, every_row
+from models.ledger.rows.transaction import columns, every_row, read, write
 from models.media import LONGEST_NAME, MediaRow, RenewalRow
 
 

@@ -17,14 +17,13 @@ from broadcast.errors import ConflictError, InputError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.plan.chunk import ASKED, CHUNK, LEFT, cut_out, name_of
+from broadcast.rules.plan.cut import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.rules.reports import SETS, set_of
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import closed_gates, held_rows
-from models.ledger.rows.transaction import read
-from models.ledger.rows.typed_rows import change
+from models.ledger.rows.transaction import change, read
 from models.recipients import ChunkRow, Skipped
 
 SKIPPED = "skipped"

@@ -25,14 +25,13 @@ from sqlalchemy import (
 
 from broadcast.rules import media
 from broadcast.rules.media import KeptFile
-from broadcast.rules.plan.chunk import ASKED, Chunk
+from broadcast.rules.plan.cut import ASKED, Chunk
 from broadcast.rules.plan.submission import TakenOverError
 from broadcast.rules.states import Phase
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import change
+from models.ledger.rows.transaction import change, read, write
 from models.media import LONGEST_NAME, FilePieceRow, KeptFileRow
 from models.recipients import ChunkRow, Skipped
 

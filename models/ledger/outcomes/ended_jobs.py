@@ -26,8 +26,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
 from models.engine import now
 from models.ledger.lane import call_history
-from models.ledger.rows.transaction import read
-from models.ledger.rows.typed_rows import HeldBatch, columns, every_row, first
+from models.ledger.rows.transaction import HeldBatch, columns, every_row, first, read
 
 
 @frozen

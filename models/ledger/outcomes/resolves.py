@@ -32,7 +32,7 @@ from models.ledger.lane.apply_verdict import FIRST_POLL
 from models.ledger.outcomes import ended_jobs
 from models.ledger.rows import held_rows
 from models.ledger.rows.held_rows import log_action, run
-from models.ledger.rows.typed_rows import HeldBatch, HeldBroadcast
+from models.ledger.rows.transaction import HeldBatch, HeldBroadcast
 
 _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN})
 

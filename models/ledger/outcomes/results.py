@@ -33,8 +33,18 @@ from models.ledger.lane import records, transitions
 from models.ledger.outcomes import ended_jobs
 from models.ledger.outcomes.ended_jobs import StoredFinish
 from models.ledger.rows import held_rows, lane_rows
-from models.ledger.rows.transaction import WORKER, note, read, write, write_or_keep
-from models.ledger.rows.typed_rows import change, columns, every_row, first, one_row
+from models.ledger.rows.transaction import (
+    WORKER,
+    change,
+    columns,
+    every_row,
+    first,
+    note,
+    one_row,
+    read,
+    write,
+    write_or_keep,
+)
 
 
 @frozen

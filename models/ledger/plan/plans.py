@@ -16,7 +16,7 @@ from broadcast.crashpoints import Point, passing
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import clientmsgid
+from broadcast.rules.calls import attempts
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.policy import Waits, just_turned
 from broadcast.rules.gates.gate import GateKind, plan_due_at
@@ -24,7 +24,7 @@ from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan import cut as cut_module
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
-from broadcast.rules.plan.chunk import ASKED, LEFT, name_of
+from broadcast.rules.plan.cut import ASKED, LEFT, name_of
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
@@ -35,8 +35,7 @@ from models.ledger.gates.quotas import Wanted
 from models.ledger.lane.next_work import IS_UNDERSTOOD
 from models.ledger.lists import recipients
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, note, read, write
-from models.ledger.rows.typed_rows import change, columns, first
+from models.ledger.rows.transaction import WORKER, change, columns, first, note, read, write
 
 BATCHES_AT_ONCE = 50
 _AS_WECHAT = Waits()
@@ -147,7 +146,7 @@ def _key(engine: Engine, broadcast: ToPlan, account: Account, *, cut: Cut) -> st
             packed = recipients.packed(
                 connection, broadcast.id, cut.list, start=cut.start, size=cut.size
             )
-    return clientmsgid.derive(
+    return attempts.derive(
         appid=account.appid, key=broadcast.key, content=broadcast.content, packed=packed
     )
 

@@ -31,8 +31,7 @@ from models.ledger.lists import recipients, suppressions
 from models.ledger.plan import shrink
 from models.ledger.plan.removals import Again
 from models.ledger.rows.held_rows import Changes, list_changes
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import columns, every_row
+from models.ledger.rows.transaction import columns, every_row, read, write
 
 #: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or
 #: many small ones. A transaction for each few people would let a backlog grow faster than it goes.

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, and_, select
 from broadcast.frozen import frozen
 from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.audience import OpenIDs
-from broadcast.rules.plan.chunk import ASKED, CHUNK, Chunk
+from broadcast.rules.plan.cut import ASKED, CHUNK, Chunk
 from broadcast.rules.plan.selection import Excluded, Removal, Selection
 from broadcast.rules.states import BatchState, Phase
 from broadcast.sorted_openids import Hits, IDs, Stream, unpacked

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, exists, func, insert, select, update
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
 from broadcast.rules import media
-from broadcast.rules.calls import preflight
+from broadcast.rules.calls import policy
 from broadcast.rules.calls.attempts import NoAnswer, storable
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.gates.gate import GateKind
@@ -28,8 +28,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane.call_history import UNTOUCHED
 from models.ledger.lane.next_work import Work
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER, read, write
-from models.ledger.rows.typed_rows import columns
+from models.ledger.rows.transaction import WORKER, columns, read, write
 from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
 
 
@@ -55,7 +54,7 @@ def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: s
         if lane_rows.hold_unless_ended(connection, broadcast_id) is None:
             return True
         dies_at = _dies_at(connection, list(ids.values()), appid=appid)
-        if preflight.is_due(dies_at, now(connection)):
+        if policy.is_due(dies_at, now(connection)):
             return False
         submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
         said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
@@ -107,7 +106,7 @@ def not_renewed(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) -> N
             return
         mine = (RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal)
         tries = connection.execute(select(RenewalRow.tries).where(*mine)).scalar_one() + 1
-        until = preflight.again_at(why, tries=tries, now=now(connection), waits=waits)
+        until = policy.again_at(why, tries=tries, now=now(connection), waits=waits)
         counted = 0 if until is None else tries
         connection.execute(update(RenewalRow).where(*mine).values(tries=counted))
         fact = storable(why)

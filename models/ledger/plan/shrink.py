@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
-from broadcast.rules.calls import clientmsgid
-from broadcast.rules.plan.chunk import SHRUNK, Chunk, chunked, name_of, own_list
+from broadcast.rules.calls import attempts as attempts_module
+from broadcast.rules.plan.cut import SHRUNK, Chunk, chunked, name_of, own_list
 from broadcast.rules.plan.selection import REASONS, Rearranged, rearrange
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, are_in, packed, unpacked
@@ -30,8 +30,15 @@ from models.ledger.lists import recipients
 from models.ledger.lists.uploads import chunk_row
 from models.ledger.rows import held_rows, lane_rows
 from models.ledger.rows.held_rows import run
-from models.ledger.rows.transaction import WORKER, note
-from models.ledger.rows.typed_rows import HeldBroadcast, change, columns, every_row, one_row
+from models.ledger.rows.transaction import (
+    WORKER,
+    HeldBroadcast,
+    change,
+    columns,
+    every_row,
+    note,
+    one_row,
+)
 from models.recipients import ChunkRow
 
 
@@ -187,7 +194,7 @@ def _store(
         connection.execute(delete(ChunkRow).where(*whose))
         for chunk in chunked([people]):
             connection.execute(insert(ChunkRow).values(chunk_row(broadcast.id, name, chunk)))
-        key = clientmsgid.derive(
+        key = attempts_module.derive(
             appid=appid, key=broadcast.key, content=broadcast.content, packed=people
         )
         change(

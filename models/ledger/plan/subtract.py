@@ -17,9 +17,8 @@ from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
 
 from broadcast import openid
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import clientmsgid
-from broadcast.rules.plan.chunk import ASKED, CHUNK, KEPT, LEFT, SHRUNK, Chunk, name_of
-from broadcast.rules.plan.cut import SMALLEST
+from broadcast.rules.calls import attempts
+from broadcast.rules.plan.cut import ASKED, CHUNK, KEPT, LEFT, SHRUNK, SMALLEST, Chunk, name_of
 from broadcast.rules.plan.leaving import highest_of, parts, scores
 from broadcast.rules.plan.selection import REASONS, Removal, Sample
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -33,8 +32,7 @@ from models.ledger.lists import recipients
 from models.ledger.lists.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.ledger.plan.plans import ToPlan
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import change
+from models.ledger.rows.transaction import change, read, write
 from models.recipients import ChunkRow
 
 
@@ -243,7 +241,7 @@ def _cancel_the_only_one(
             broadcast_id=broadcast.id, account=broadcast.account, path=broadcast.path, n=1,
             list=name, start=0, size=1, depth=0, attempts=0, polls=0, begins_anew=False,
             moved_counter=0, state=BatchState.CANCELLED, reason=Reason.TOO_FEW,
-            clientmsgid=clientmsgid.derive(
+            clientmsgid=attempts.derive(
                 appid=account.appid, key=broadcast.key, content=broadcast.content, packed=alone
             ),
         )

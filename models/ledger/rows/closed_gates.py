@@ -11,14 +11,14 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func,
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.rules.calls.outcomes import BEGINS_NOTHING, SendPath
+from broadcast.rules.gates.due import First
 from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
-from broadcast.rules.gates.liveness import First
 from broadcast.rules.states import Phase
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
-from models.ledger.rows.typed_rows import HeldBroadcast, HeldLane, columns, one_row
+from models.ledger.rows.transaction import HeldBroadcast, HeldLane, columns, one_row
 
 #: Phases in which something may be left to do.
 OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)

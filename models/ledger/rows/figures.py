@@ -40,7 +40,7 @@ from models.box_tables import IS_OF_BATCH, Finish
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now
 from models.ledger.rows import closed_gates, held_rows
-from models.ledger.rows.typed_rows import columns, every_row, first
+from models.ledger.rows.transaction import columns, every_row, first
 
 
 @frozen

@@ -33,8 +33,15 @@ from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import database_now
 from models.followers import ListChanges, ListName
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import note, read, write
-from models.ledger.rows.typed_rows import HeldBatch, HeldBroadcast, columns, one_row
+from models.ledger.rows.transaction import (
+    HeldBatch,
+    HeldBroadcast,
+    columns,
+    note,
+    one_row,
+    read,
+    write,
+)
 
 _OTHER = aliased(Batch)
 _FROM_ELSEWHERE = (

@@ -21,7 +21,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.rows import closed_gates
 from models.ledger.rows.closed_gates import OPEN_PHASES
-from models.ledger.rows.typed_rows import HeldLane, change, columns, one_row
+from models.ledger.rows.transaction import HeldLane, change, columns, one_row
 
 #: How long a driver has a lane without renewing.
 LEASE = timedelta(seconds=6)

@@ -32,8 +32,7 @@ from models.ledger.lane import transitions
 from models.ledger.lists import suppressions
 from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.held_rows import log_action, run
-from models.ledger.rows.transaction import note, write
-from models.ledger.rows.typed_rows import HeldBroadcast, change
+from models.ledger.rows.transaction import HeldBroadcast, change, note, write
 from models.ledger.submit import awaited_lists
 
 

@@ -19,8 +19,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates.quotas import day_of
 from models.ledger.rows.known_accounts import meet
-from models.ledger.rows.transaction import note, read, write
-from models.ledger.rows.typed_rows import change, columns, every_row
+from models.ledger.rows.transaction import change, columns, every_row, note, read, write
 
 
 def begin(engine: Engine, account: Account, call: HandCall) -> int:

@@ -36,8 +36,7 @@ from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
 from models.ledger.rows import closed_gates, held_rows, lane_rows
 from models.ledger.rows.held_rows import log_action, run
-from models.ledger.rows.transaction import read, write
-from models.ledger.rows.typed_rows import HeldBroadcast, change, columns, every_row
+from models.ledger.rows.transaction import HeldBroadcast, change, columns, every_row, read, write
 from models.ledger.steer import operator
 
 _AS_WECHAT = Waits()

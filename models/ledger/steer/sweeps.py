@@ -28,8 +28,7 @@ from models.ledger.lane import leases, records
 from models.ledger.lists import uploads
 from models.ledger.plan import subtract
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, read, write
-from models.ledger.rows.typed_rows import change
+from models.ledger.rows.transaction import WORKER, change, read, write
 from models.ledger.submit import awaited_lists
 
 #: A wake-up that no worker answered for this long is repeated: the broker may have lost it.

@@ -25,8 +25,7 @@ from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now, skips_locked
 from models.ledger.lists import uploads
 from models.ledger.rows import held_rows, known_accounts, lane_rows
-from models.ledger.rows.transaction import read, write, write_new
-from models.ledger.rows.typed_rows import change, columns, first
+from models.ledger.rows.transaction import change, columns, first, read, write, write_new
 from models.ledger.submit import publication, submits
 
 #: A try is dead that showed nothing of itself for so long: each portion of a list takes less than a

@@ -31,7 +31,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import Gate, closed, rule
 from broadcast.rules.overlap import Known, Overlap, ToCome, Uncounted
 from broadcast.rules.plan.audience import Followers
-from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import set_of
 from broadcast.rules.states import BatchState, BroadcastState, Phase
@@ -43,8 +43,7 @@ from models.ledger.lists import media
 from models.ledger.plan import removals
 from models.ledger.plan.removals import REACHED, Part, Range
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import read
-from models.ledger.rows.typed_rows import columns, every_row
+from models.ledger.rows.transaction import columns, every_row, read
 
 WITHIN = timedelta(hours=24)
 #: Most broadcasts that are named of a kind, the newest first.

@@ -18,8 +18,8 @@ from broadcast.errors import ConflictError, RepeatedSendError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.names import EventKind
+from broadcast.rules.gates.due import parse_late_by
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.liveness import parse_late_by
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan import selection, submission
 from broadcast.rules.plan.audience import OpenIDs
@@ -33,8 +33,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.gates.quotas import Wanted
 from models.ledger.lists import media
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import note
-from models.ledger.rows.typed_rows import HeldLane, columns, first
+from models.ledger.rows.transaction import HeldLane, columns, first, note
 from models.recipients import Skipped
 
 REPEAT_WITHIN = timedelta(hours=24)

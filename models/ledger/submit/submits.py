@@ -20,7 +20,7 @@ from broadcast.crashpoints import Point, passing
 from broadcast.frozen import frozen
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan import cut, proof
-from broadcast.rules.plan.chunk import ASKED, Chunk
+from broadcast.rules.plan.cut import ASKED, Chunk
 from broadcast.rules.plan.submission import (
     Body,
     Figures,
@@ -31,15 +31,14 @@ from broadcast.rules.plan.submission import (
 )
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
-from models import types
+from models import base
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates import quotas
 from models.ledger.lists import media, uploads
 from models.ledger.plan import renewals
 from models.ledger.rows import known_accounts, lane_rows
-from models.ledger.rows.transaction import read, snapshot, write, write_new
-from models.ledger.rows.typed_rows import HeldLane, change
+from models.ledger.rows.transaction import HeldLane, change, read, snapshot, write, write_new
 from models.ledger.submit import publication
 from models.recipients import ChunkRow
 
@@ -141,7 +140,7 @@ def _said(connection: Connection, body: Body) -> dict[str, object]:
 
 def new_id(moment: datetime) -> str:
     """Return an id that no broadcast has, but for one in 700 million: then the insert fails."""
-    return types.dated(moment)
+    return base.dated(moment)
 
 
 def publish(

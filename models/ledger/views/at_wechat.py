@@ -41,8 +41,7 @@ from models.engine import now
 from models.ledger.boxes import pushes
 from models.ledger.outcomes import ended_jobs, resolves
 from models.ledger.outcomes.ended_jobs import StoredFinish
-from models.ledger.rows.transaction import read, snapshot
-from models.ledger.rows.typed_rows import columns, every_row
+from models.ledger.rows.transaction import columns, every_row, read, snapshot
 
 #: What has a page (WeChat page "message/mass/delete").
 WITH_PAGE = frozenset({"mpnews", "mpvideo"})

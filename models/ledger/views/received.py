@@ -14,17 +14,17 @@ from sqlalchemy import Connection, Engine, literal, select
 from broadcast import openid
 from broadcast.frozen import frozen
 from broadcast.rules.overlap import Newer
-from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import EXCLUDED_LISTS, REASONS
 from broadcast.rules.states import BatchState, Phase
 from broadcast.sorted_openids import unpacked
+from models.base import Packed, place_in
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.plan import removals
 from models.ledger.plan.removals import REACHED, Part, Range
 from models.ledger.rows.transaction import read, snapshot
 from models.recipients import ChunkRow
-from models.types import Packed, place_in
 
 #: Chunks that one statement looks at: with enough found, no older ones are.
 _LOOKED_AT = 50

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, delete, insert, select, update
 from broadcast import openid
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.plan.chunk import ASKED
+from broadcast.rules.plan.cut import ASKED
 from broadcast.views.texts import Texts
 from models import AttemptRow, Batch, BroadcastRow, Event, Lane
 from models.batch_tables import GateRow

@@ -17,7 +17,7 @@ from models.engine import open_engine
 from models.ledger.outcomes import resolves
 from models.ledger.plan import plans
 from models.ledger.steer import operator, retries, sweeps
-from models.ledger.views.history import Followed
+from models.ledger.views.broadcast_reports import Followed
 from tests.integration.models import stories
 from tests.kit import ledger, template
 from tests.kit.effort import Effortmeter

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from broadcast.rules.reports import Did, OperatorAction
 from broadcast.views.json_objects import as_json
 from models.ledger.steer import operator, retries
-from models.ledger.views import broadcast_reports, history
+from models.ledger.views import broadcast_reports
 from tests.integration.models.words import doubt, refused, resolve
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -103,8 +103,8 @@ def test_earlier_words_are_counted(engine: Engine, monkeypatch: pytest.MonkeyPat
     for why in ("1", "2", "3", "4"):
         operator.pause(engine, broadcast_id, who=WHO, why=why)
         operator.resume(engine, broadcast_id, who=WHO, why=why)
-    of = history.operator_actions
-    monkeypatch.setattr(history, "operator_actions", functools.partial(of, most=3))
+    of = broadcast_reports.operator_actions
+    monkeypatch.setattr(broadcast_reports, "operator_actions", functools.partial(of, most=3))
 
     told = broadcast_reports.report(engine, broadcast_id).operator_actions
 

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from broadcast import day
 from broadcast.rules.overlap import Known, ToCome
 from broadcast.rules.plan.audience import OpenIDs
-from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.cut import Chunk
 from models.engine import now
 from models.ledger.lane import leases
 from models.ledger.lists import recipients, uploads

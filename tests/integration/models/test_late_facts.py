@@ -16,7 +16,7 @@ from broadcast.rules.states import BatchState, Reason
 from models.batch_tables import AttemptRow
 from models.ledger.outcomes import resolves, results
 from models.ledger.steer import retries
-from models.ledger.views import history
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lane, take_over
 from tests.integration.models.tampering import found
 from tests.kit import ledger
@@ -141,7 +141,7 @@ def test_late_acceptance_as_another_job_than_a_person_named_outlives_the_review_
     batch = ledger.batch(driver.engine, broadcast_id)
     ends = {"send success": "finished", "err(20001)": "refused", None: "accepted"}
     assert (batch.state, batch.msg_id) == (ends[real], 71)
-    assert history.conflicts(driver.engine, broadcast_id)
+    assert broadcast_reports.conflicts(driver.engine, broadcast_id)
     assert found(driver.engine) == set()
 
 

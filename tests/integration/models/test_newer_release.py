@@ -15,7 +15,7 @@ from broadcast.rules.calls.policy import REPEAT_WINDOW, Waits
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
-from broadcast.views import operator_actions, words
+from broadcast.views import next_steps, words
 from broadcast.views.texts import LANGUAGES, Language, Texts
 from models import AttemptRow, Batch, BroadcastRow
 from models.ledger.audit import audit_run, case
@@ -315,7 +315,7 @@ def test_command_that_only_a_newer_release_has_stands_in_the_history_by_its_word
         )  # fmt: skip
 
     lines = list(
-        map(Texts("en"), operator_actions.lines(broadcast_reports.report(engine, broadcast_id)))
+        map(Texts("en"), next_steps.action_lines(broadcast_reports.report(engine, broadcast_id)))
     )
 
     assert "approve (command of a newer release), by cli:a person" in lines[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, insert
 
-from broadcast.rules.plan.chunk import Chunk
+from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import excluded_list
 from models import ChunkRow
 from models.ledger.lists.uploads import chunk_row

@@ -15,7 +15,7 @@ from broadcast.rules.calls.policy import Waits
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.ledger.outcomes import results
 from models.ledger.steer import operator, retries, sweeps
-from models.ledger.views import broadcast_reports, history
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lost_then, snapshot, take_over
 from tests.integration.models.words import DAY, WHO, doubt, events, findings, refused, resolve
 from tests.kit import ledger
@@ -136,7 +136,7 @@ def test_acceptance_that_arrives_after_not_sent_is_a_fact_and_is_told(
     driver.record(claim, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id, batch.reason) == (BatchState.ACCEPTED, 71, None)
-    [told] = history.conflicts(driver.engine, broadcast_id)
+    [told] = broadcast_reports.conflicts(driver.engine, broadcast_id)
     assert (told.n, told.word, told.msg_id) == (1, Reason.SAID_NOT_SENT, 71)
     assert findings(driver.engine) == set()
 

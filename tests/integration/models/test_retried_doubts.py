@@ -11,7 +11,7 @@ from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.states import BatchState, Reason
 from models.ledger.lane import call_history
 from models.ledger.steer import operator, retries, sweeps
-from models.ledger.views import broadcast_reports, history
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import SOON, take_over
 from tests.integration.models.words import DAY, WHO, doubt, findings, resolve
 from tests.kit import ledger
@@ -44,7 +44,7 @@ def test_retried_batch_that_wechat_knows_is_accepted_and_told(
     driver.call(said(45065, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
-    [told] = history.conflicts(driver.engine, broadcast_id)
+    [told] = broadcast_reports.conflicts(driver.engine, broadcast_id)
     assert (told.word, told.msg_id) == (Reason.SAID_NOT_SENT, 71)
 
 
@@ -70,7 +70,7 @@ def test_retried_batch_begins_anew_whatever_its_calls_were_before(
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (state, reason)
     assert sweeps.hold_expired(driver.engine) == 0
-    assert history.conflicts(driver.engine, broadcast_id) == []
+    assert broadcast_reports.conflicts(driver.engine, broadcast_id) == []
 
 
 def test_retried_batch_whose_reply_is_lost_is_repeated_for_23_hours(
@@ -97,7 +97,7 @@ def test_acceptance_that_arrives_while_a_retried_batch_waits_keeps_it_from_being
     driver.record(claim, said(0, msg_id=71))
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED
     assert second.next().n == 2
-    assert len(history.conflicts(driver.engine, broadcast_id)) == 1
+    assert len(broadcast_reports.conflicts(driver.engine, broadcast_id)) == 1
 
 
 def test_cancel_leaves_a_batch_that_only_a_word_calls_not_sent_to_that_word(

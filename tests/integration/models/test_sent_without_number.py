@@ -18,7 +18,7 @@ from models import Batch
 from models.ledger.audit.case import Found
 from models.ledger.outcomes import results
 from models.ledger.steer import operator, retries, sweeps
-from models.ledger.views import broadcast_reports, history
+from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lost_then, snapshot, take_over
 from tests.integration.models.words import DAY, WHO, doubt, events, findings, refused, resolve
 from tests.kit import ledger
@@ -143,7 +143,9 @@ def test_late_doubt_or_refusal_moves_nothing_and_only_a_refusal_is_a_conflict(
     driver.record(claim, late)
 
     assert stands(driver.engine, broadcast_id) == UNNAMED
-    told = [(one.word, one.msg_id) for one in history.conflicts(driver.engine, broadcast_id)]
+    told = [
+        (one.word, one.msg_id) for one in broadcast_reports.conflicts(driver.engine, broadcast_id)
+    ]
     assert told == ([] if late is LOST else [(Reason.SAID_SENT, None)])
     assert findings(driver.engine) == set()
 
@@ -277,7 +279,7 @@ def test_reply_0_that_comes_after_a_correction_is_the_fact(
     driver.record(claim, said(0, msg_id=71))
 
     assert stands(driver.engine, broadcast_id) == (BatchState.ACCEPTED, None, 71)
-    words = [one.word for one in history.conflicts(driver.engine, broadcast_id)]
+    words = [one.word for one in broadcast_reports.conflicts(driver.engine, broadcast_id)]
     assert words == {
         None: [Reason.SAID_NOT_SENT], SENT: [], 99: [Reason.SAID_SENT],
     }[right]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
-from broadcast.rules.plan.chunk import ASKED, LEFT
+from broadcast.rules.plan.cut import ASKED, LEFT
 from broadcast.rules.plan.selection import Removal
 from broadcast.rules.reports import SETS
 from broadcast.rules.states import BatchState, BroadcastState, Reason

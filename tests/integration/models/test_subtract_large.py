@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast import openid
-from broadcast.rules.plan.chunk import CHUNK, Chunk
+from broadcast.rules.plan.cut import CHUNK, Chunk
 from broadcast.rules.plan.selection import Removal
 from models.ledger.lists import recipients, uploads
 from models.ledger.plan import plans, subtract

@@ -28,7 +28,7 @@ from models.ledger.steer import operator, retries, sweeps
 from models.ledger.submit import awaited_lists as unlisted_broadcasts
 from models.ledger.submit import submits
 from models.ledger.views import broadcast_reports, received
-from models.ledger.views.history import Followed
+from models.ledger.views.broadcast_reports import Followed
 from tests.integration.models.tampering import found
 from tests.kit import ledger
 from tests.kit.ledger import body

@@ -29,7 +29,7 @@ from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import results
 from models.ledger.rows import transaction
 from models.ledger.rows.figures import Figures
-from models.ledger.rows.typed_rows import columns, every_row
+from models.ledger.rows.transaction import columns, every_row
 from models.ledger.steer import operator, retries
 from models.ledger.submit import submits
 from models.ledger.views import broadcast_reports

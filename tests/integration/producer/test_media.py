@@ -22,8 +22,7 @@ from models.ledger.lists.media import lost
 from models.ledger.plan import renewals
 from models.ledger.views import broadcast_reports
 from producer import audience as audiences
-from producer.media.content import of_files, stand_in
-from producer.media.file import read
+from producer.media.file import of_files, read, stand_in
 from producer.media.upload import Shelf
 from producer.submit.prepare import prepare, upload
 from producer.submit.store import Submitted, store

@@ -22,7 +22,7 @@ from broadcast.rules.accounts import Account, AccountKind
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import proof, submission
 from broadcast.rules.plan.audience import Followers
-from broadcast.rules.plan.chunk import ASKED, CHUNK
+from broadcast.rules.plan.cut import ASKED, CHUNK
 from broadcast.rules.states import BroadcastState
 from models import BroadcastRow, ChunkRow, Reservation
 from models.engine import now, reader

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from broadcast.message import Message
 from models.engine import open_engine
-from worker import process
+from worker import celery_parts
 
 
 class Shifted(datetime):
@@ -38,10 +38,10 @@ def test_clock_that_is_off_by_more_than_a_minute_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(Shifted, "by", by)
-    monkeypatch.setattr(process, "datetime", Shifted)
+    monkeypatch.setattr(celery_parts, "datetime", Shifted)
     engine = open_engine(postgresql_url)
     with caplog.at_level(logging.WARNING):
-        process.compare_clocks(engine)
+        celery_parts.compare_clocks(engine)
     engine.dispose()
     told = [record.args for record in caplog.records]
     assert told == ([(Message("worker.clock", **facts),)] if facts else [])
@@ -51,5 +51,5 @@ def test_database_that_is_away_is_no_reason_not_to_start(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     gone: Engine = open_engine("postgresql://u@127.0.0.1:1/x")
-    process.compare_clocks(gone)
+    celery_parts.compare_clocks(gone)
     assert "was not compared" in caplog.text

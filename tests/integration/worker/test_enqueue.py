@@ -20,7 +20,7 @@ from broadcast.errors import DatabaseAwayError
 from broadcast.message import Message
 from broadcast.rules import accounts
 from broadcast.rules.dead_letters import KeptLetter
-from broadcast.rules.plan.chunk import CHUNK
+from broadcast.rules.plan.cut import CHUNK
 from broadcast.settings.program_settings import Settings
 from models.ledger.boxes import dead_letters as reading
 from models.ledger.lists import uploads

@@ -13,7 +13,7 @@ from kombu.exceptions import ContentDisallowed
 from kombu.message import Message
 
 from broadcast import names
-from worker import application, envelope, tasks
+from worker import application, messages, tasks
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,6 @@ def test_a_pickled_message_is_never_unpickled(tmp_path: Path, kind: str) -> None
     )  # fmt: skip
 
     with pytest.raises(ContentDisallowed):
-        envelope.check(message)
+        messages.check(message)
 
     assert not file.exists()

@@ -16,7 +16,7 @@ from kombu.exceptions import ContentDisallowed
 from kombu.message import Message
 
 from broadcast import names
-from worker import application, envelope, unpacking
+from worker import application, messages, unpacking
 
 BODY = json.dumps([["b"], {}, {}]).encode()
 MEGABYTE = 1_000_000
@@ -46,7 +46,7 @@ def test_a_body_that_celery_compressed_is_read(name: str) -> None:
     message = come(PACKERS[name](BODY), name)
 
     assert errors_of(message) == []
-    envelope.check(message)
+    messages.check(message)
 
 
 @pytest.mark.parametrize("name", PACKERS)
@@ -61,7 +61,7 @@ def test_a_body_is_unpacked_no_further_than_the_longest_that_is_taken(name: str)
     assert peak < BOMB / 5
     assert message.body == packed
     (error,) = errors_of(message)
-    assert isinstance(error, envelope.MalformedError)
+    assert isinstance(error, messages.MalformedError)
     assert str(error) == "its body is longer than 4000000 bytes"
 
 
@@ -69,8 +69,8 @@ def test_a_body_is_unpacked_no_further_than_the_longest_that_is_taken(name: str)
 def test_a_body_of_exactly_the_bound_is_read_and_one_byte_more_is_not(name: str) -> None:
     pack = PACKERS[name]
 
-    assert errors_of(come(pack(bytes(envelope.MOST_BYTES)), name)) == []
-    assert len(errors_of(come(pack(bytes(envelope.MOST_BYTES + 1)), name))) == 1
+    assert errors_of(come(pack(bytes(messages.MOST_BYTES)), name)) == []
+    assert len(errors_of(come(pack(bytes(messages.MOST_BYTES + 1)), name))) == 1
 
 
 @pytest.mark.parametrize("name", PACKERS)
@@ -105,8 +105,8 @@ def test_no_encoding_of_a_body_unpacks_it(
     message = come(pack(bytes(BOMB)), None, content_type=kind, content_encoding=encoding)
     tracemalloc.start()
 
-    with pytest.raises((envelope.MalformedError, ContentDisallowed)):
-        envelope.check(message)
+    with pytest.raises((messages.MalformedError, ContentDisallowed)):
+        messages.check(message)
 
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -114,7 +114,7 @@ def test_no_encoding_of_a_body_unpacks_it(
 
 
 def test_a_body_that_is_too_long_without_being_compressed_is_not_read() -> None:
-    long = json.dumps([["b" * envelope.MOST_BYTES], {}, {}])
+    long = json.dumps([["b" * messages.MOST_BYTES], {}, {}])
 
-    with pytest.raises(envelope.MalformedError, match="longer than 4000000 bytes"):
-        envelope.check(come(long.encode(), None))
+    with pytest.raises(messages.MalformedError, match="longer than 4000000 bytes"):
+        messages.check(come(long.encode(), None))

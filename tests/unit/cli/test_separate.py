@@ -10,8 +10,7 @@ import typer
 
 from broadcast.errors import InputError
 from entrypoints.cli import main
-from entrypoints.cli.group import COMMANDS, Command, LazyGroup
-from entrypoints.cli.separate import ALONE
+from entrypoints.cli.group import ALONE, COMMANDS, Command, LazyGroup
 
 
 @pytest.fixture(autouse=True)

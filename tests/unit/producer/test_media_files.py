@@ -13,8 +13,7 @@ from broadcast.errors import MediaError
 from broadcast.rules.media import LIMITS, USUAL_KIND, LocalFile, MediaFormat, MediaKind, in_bytes
 from broadcast.views import content
 from broadcast.views.texts import Language, Texts
-from producer.media.content import named, of_files, stand_in
-from producer.media.file import read
+from producer.media.file import named, of_files, read, stand_in
 from tests.kit import media
 
 FILES = {

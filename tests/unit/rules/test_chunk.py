@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast import openid
-from broadcast.rules.plan.chunk import chunked, cut_out
+from broadcast.rules.plan.cut import chunked, cut_out
 
 WIDTH = openid.PACKED_LENGTH
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.rules.calls.clientmsgid import derive
+from broadcast.rules.calls.attempts import derive
 
 PARTS = {"appid": "wx0123456789abcdef", "key": "spring", "content": '{"a":1}', "packed": b"x" * 42}
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.rules.plan import selection as selections
-from broadcast.rules.plan.chunk import LEFT
+from broadcast.rules.plan.cut import LEFT
 from broadcast.rules.plan.leaving import highest_of, parts, scores
 from broadcast.rules.plan.selection import (
     EVERYBODY,

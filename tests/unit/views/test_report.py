@@ -19,7 +19,7 @@ from broadcast.rules.reports import (
     Report,
 )
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from broadcast.views import content, operator_actions
+from broadcast.views import content, next_steps
 from broadcast.views import report_lines as reporting
 from broadcast.views.words import Code, Moment, Speaker
 from tests.unit.views.reports import EN, FREE, HALTED, NOW, ZH, batch, of_batches, refused, report
@@ -36,7 +36,7 @@ def lines(of: Report, **facts: Any) -> dict[str, Message]:
 
 def actions(done: OperatorActions, of: Report | None = None) -> list[Message]:
     there = replace(of or report(S.SENDING), operator_actions=done)
-    return list(operator_actions.lines(there))
+    return list(next_steps.action_lines(there))
 
 
 def troubled(line: BatchLine, **facts: Any) -> Message:

@@ -7,7 +7,7 @@ import logging
 import pytest
 from pydantic import SecretStr
 
-from broadcast.wechat.url_secrets import NO_SECRETS, LogFilter, Secrets, of_url
+from broadcast.wechat.call_errors import NO_SECRETS, LogFilter, Secrets, of_url
 
 SECRET = "s3cr3t/VALUE=="
 

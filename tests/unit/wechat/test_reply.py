@@ -15,9 +15,14 @@ from pydantic import SecretStr
 from broadcast.wechat.api.mass import MassGet, MassReply, MassSend
 from broadcast.wechat.api.quotas import QuotaGet
 from broadcast.wechat.api.token import ClassicToken, Ping, TokenReply
-from broadcast.wechat.call_errors import APIError, TransportKind, UnknownOutcomeError, WeChatError
+from broadcast.wechat.call_errors import (
+    APIError,
+    Secrets,
+    TransportKind,
+    UnknownOutcomeError,
+    WeChatError,
+)
 from broadcast.wechat.endpoint import Errmsg, RawReply, Request, parse_date, parse_errmsg, payload
-from broadcast.wechat.url_secrets import Secrets
 
 GET = MassGet(msg_id=7)
 QUOTA = QuotaGet(cgi_path="/cgi-bin/message/mass/send")
