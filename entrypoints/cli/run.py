@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from broadcast.errors import BroadcastError
+    from broadcast.rules.accounts import Account
     from broadcast.settings.program_settings import Settings
     from entrypoints.cli.wechat_wiring import WeChat
     from producer.publish import CeleryWaker
@@ -86,7 +87,17 @@ class Run:
         """WeChat and the shared access_token; they connect when they are first asked."""
         from entrypoints.cli.wechat_wiring import WeChat  # noqa: PLC0415
 
-        return WeChat(self)
+        return WeChat(self.settings, on_drift=self._tell_drift)
+
+    def _tell_drift(self, account: Account) -> None:
+        """Tell the person, and the history, that another program refreshes the token."""
+        from broadcast.errors import OutOfReachError, SchemaError  # noqa: PLC0415
+        from models.ledger.gates import gate_changes as known_accounts  # noqa: PLC0415
+
+        self.terminal.warn(account.drifted())
+        # The next program that meets it writes the history; the operator has read it.
+        with contextlib.suppress(OutOfReachError, SchemaError):
+            known_accounts.note_drift(self.engine, account.name, who=who())
 
     def redis_problem(self) -> BroadcastError | None:
         """Return what is wrong with Redis or the broker, without which no lane moves."""

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from broadcast.built_once import built_once
-from broadcast.errors import BroadcastError, OutOfReachError, SchemaError, WeChatAwayError
+from broadcast.errors import BroadcastError, WeChatAwayError
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import storable_status
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import proof
+from broadcast.settings.program_settings import Settings
 from broadcast.tokens.redis_access import Connection, Keys, connect
 from broadcast.tokens.token_service import TokenService, TokenView
 from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet
@@ -26,11 +27,6 @@ from broadcast.wechat.client import WeChatClient
 from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import Request
 from broadcast.wechat_account.account_client import INTERFACES, AccountClient, ClientTokenFetcher
-from entrypoints.cli.run import who
-from models.ledger.gates import gate_changes as known_accounts
-
-if TYPE_CHECKING:
-    from entrypoints.cli.run import Run
 
 Reply = TypeVar("Reply")
 
@@ -50,27 +46,26 @@ class WeChatUnclearError(WeChatAwayError):
 class WeChat:
     """What a command asks WeChat, with the token that all processes share."""
 
-    def __init__(self, run: Run) -> None:
-        """Take the settings, and the terminal that shows drift."""
-        self._run = run
+    def __init__(self, settings: Settings, *, on_drift: Callable[[Account], None]) -> None:
+        """Take the settings, and who is told that another program refreshes an account's token."""
+        self._settings, self._on_drift = settings, on_drift
         self._clients: dict[tuple[str, Timeouts], WeChatClient] = {}
         self._building = threading.Lock()
 
     @built_once
     def redis(self) -> Connection:
         """The connection to Redis; it connects when it is first used."""
-        return connect(self._run.settings.redis_url)
+        return connect(self._settings.redis_url)
 
     @built_once
     def tokens(self) -> TokenService:
         """The token service of all accounts."""
-        settings = self._run.settings
-        by_appid = {account.appid: account for account in settings.accounts().values()}
+        by_appid = {account.appid: account for account in self._settings.accounts().values()}
         clients = {appid: self._client(account.api_base) for appid, account in by_appid.items()}
         return TokenService(
             self.redis, ClientTokenFetcher(by_appid, clients),
-            keys=Keys(prefix=settings.redis_prefix),
-            on_drift=lambda appid: self._tell_drift(by_appid[appid]),
+            keys=Keys(prefix=self._settings.redis_prefix),
+            on_drift=lambda appid: self._on_drift(by_appid[appid]),
         )  # fmt: skip
 
     def client(self, account: Account, timeouts: Timeouts = TIMEOUTS) -> AccountClient:
@@ -173,13 +168,6 @@ class WeChat:
             client.close()
         if "redis" in self.__dict__:
             self.redis.close()
-
-    def _tell_drift(self, account: Account) -> None:
-        """Tell the person, and the history, that another program refreshes the token."""
-        self._run.terminal.warn(account.drifted())
-        # The next program that meets it writes the history; the operator has read it.
-        with contextlib.suppress(OutOfReachError, SchemaError):
-            known_accounts.note_drift(self._run.engine, account.name, who=who())
 
 
 class QuotaWithReason:

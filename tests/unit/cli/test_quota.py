@@ -7,16 +7,14 @@ from pydantic import SecretStr
 
 from broadcast.rules.calls.outcomes import MAPS, Endpoint, Outcome, SendPath
 from broadcast.rules.plan.proof import Quota
+from broadcast.settings.program_settings import Settings
 from broadcast.tokens.token_service import FetchedToken
 from broadcast.wechat.api.mass import MassSend, MassSendAll
 from broadcast.wechat.api.quotas import Quota as Answer
 from broadcast.wechat.api.quotas import QuotaGet
 from broadcast.wechat.call_errors import APIError
 from entrypoints.cli import wechat_wiring
-from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import Terminal
 from tests.kit import ledger
-from tests.unit.views.reports import EN
 
 LEFT = Answer(daily_limit=100, used=1, remain=99)
 
@@ -47,7 +45,7 @@ class WeChat:
 
 
 def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> tuple[wechat_wiring.WeChat, WeChat]:
-    asked = wechat_wiring.WeChat(Run(Terminal(EN)))
+    asked = wechat_wiring.WeChat(Settings(), on_drift=print)
     monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
     answers = WeChat(errcode)
     monkeypatch.setattr(asked, "_client", lambda *_of: answers)
