@@ -34,18 +34,6 @@ if TYPE_CHECKING:
     from entrypoints.cli.wechat_wiring import WeChat
 
 
-def look_at_draft(wechat: WeChat, account: Account, media_id: str) -> Marks | None:
-    """Return what a draft says; None: WeChat has no draft of this id.
-
-    Raises WeChatAwayError, WeChatRefusedError, RedisAwayError and alike.
-    """
-    from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet  # noqa: PLC0415 - the client costs 0.1 s
-    from broadcast.wechat_account.translate import marks  # noqa: PLC0415 - as above
-
-    articles = wechat.ask_for(account, DraftGet(media_id=media_id), absent=NO_SUCH_DRAFT)
-    return None if articles is None else marks(articles)
-
-
 def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:
     """Show what became of a draft before a resume sends it, and ask on a terminal.
 
@@ -77,7 +65,7 @@ def _look_again(run: Run, report: Report, draft: DraftView, *, gate: Gate) -> Me
     """Store what the draft says now; return how it is known that it is gone, None: it is not."""
     try:
         account = run.settings.account(report.account)
-        seen = look_at_draft(run.wechat, account, draft.media_id)
+        seen = run.wechat.draft(account, draft.media_id)
     except BroadcastError as error:
         if gate.reason is Reason.DRAFT_GONE:
             at = Moment(gate.closed_at, report.now)
@@ -203,9 +191,4 @@ def _stored(run: Run, account: Account, title: str, *, key: str) -> str | None:
 
 def read_at_submit(run: Run, account: Account, content: Content) -> Read:
     """Return *content* with what its draft says now; of other contents nothing is asked."""
-
-    def look(media_id: str) -> Marks | None:
-
-        return look_at_draft(run.wechat, account, media_id)
-
-    return checks.read_draft(content, look)
+    return checks.read_draft(content, lambda media_id: run.wechat.draft(account, media_id))

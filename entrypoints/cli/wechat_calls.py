@@ -20,7 +20,6 @@ from broadcast.wechat.api.tags import TagInfo, TagsGet
 from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import Request
 from broadcast.wechat_account import media
-from entrypoints.cli import draft_looks
 from entrypoints.cli.run import Run
 from entrypoints.cli.wechat_wiring import WeChat, WeChatRefusedError, WeChatUnclearError
 from producer.media import upload
@@ -88,7 +87,7 @@ class Looks:
 
     def draft(self, account: Account, media_id: str) -> Marks | None:
         """Return what a draft says; None: there is none. Raises WeChatAwayError and alike."""
-        return draft_looks.look_at_draft(self._wechat, account, media_id)
+        return self._wechat.draft(account, media_id)
 
 
 Reply = TypeVar("Reply")

@@ -14,10 +14,12 @@ from broadcast.redaction import redact
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import storable_status
 from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import proof
 from broadcast.settings.program_settings import Settings
 from broadcast.tokens.redis_access import Connection, Keys, connect
 from broadcast.tokens.token_service import TokenService, TokenView
+from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
 from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet
 from broadcast.wechat.api.quotas import QuotaGet
 from broadcast.wechat.api.tags import TagsGet
@@ -27,6 +29,7 @@ from broadcast.wechat.client import WeChatClient
 from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import Request
 from broadcast.wechat_account.account_client import INTERFACES, AccountClient, ClientTokenFetcher
+from broadcast.wechat_account.translate import marks
 
 Reply = TypeVar("Reply")
 
@@ -136,6 +139,11 @@ class WeChat:
         """
         said = self.ask_for(account, MassGet(msg_id=msg_id), absent=NO_SUCH_JOB)
         return None if said is None else storable_status(said.msg_status)
+
+    def draft(self, account: Account, media_id: str) -> Marks | None:
+        """Return what a draft says; None: WeChat has none of this id. Raises as :meth:`quota`."""
+        articles = self.ask_for(account, DraftGet(media_id=media_id), absent=NO_SUCH_DRAFT)
+        return None if articles is None else marks(articles)
 
     def members(self, account: Account, tag_id: int) -> Iterator[bytes]:
         """Yield the packed OpenIDs of those who have a tag, sorted. Raises as :meth:`quota`."""
