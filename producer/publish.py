@@ -6,8 +6,11 @@ must know within seconds that the broker is away, because what it submitted is s
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterator
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from broadcast import names
 from broadcast.built_once import built_once
@@ -23,6 +26,8 @@ CONNECT_TIMEOUT_S = 1
 SOCKET_TIMEOUT_S = 2
 #: A worker that runs answers in hundredths of a second.
 ANSWER_TIMEOUT_S = 0.7
+#: A broker that was away is left alone for this long: the sweep wakes for what was stored.
+BROKER_REST_S: Final = 2.0
 
 _BOUNDED: dict[str, Any] = {
     # With `retry=False` kombu falls back on its own steps of 2, 4 … s, so the retry is kept and
@@ -148,6 +153,56 @@ class CeleryWaker:
             **(app.conf.broker_transport_options or {}), **bounds,
         }  # fmt: skip
         return app
+
+
+class RestingWaker:
+    """Wakes workers; leaves a broker that was away alone for a while, so that nobody waits for it.
+
+    What is stored meanwhile is found by the sweep.
+    """
+
+    def __init__(self, waker: CeleryWaker) -> None:
+        """Take the way to the broker."""
+        self._waker = waker
+        self._away_until = 0.0
+        self._why: BrokerAwayError | None = None
+
+    def wake_planner(self, broadcast_id: str) -> None:
+        """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
+        with self._resting():
+            self._waker.wake_planner(broadcast_id)
+
+    def wake_lane(self, account: str, broadcast_id: str) -> None:
+        """Ask a worker to drive a lane. Raises BrokerAwayError."""
+        with self._resting():
+            self._waker.wake_lane(account, broadcast_id)
+
+    def wake_for_webhooks(self) -> None:
+        """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
+        with self._resting():
+            self._waker.wake_for_webhooks()
+
+    def is_away(self) -> bool:
+        """Return whether the broker cannot be reached."""
+        try:
+            with self._resting():
+                self._waker.connect()
+        except BrokerAwayError:
+            return True
+        return False
+
+    @contextlib.contextmanager
+    def _resting(self) -> Iterator[None]:
+        # Another thread may find the broker back meanwhile.
+        why = self._why
+        if why is not None and time.monotonic() < self._away_until:
+            raise BrokerAwayError(why.message_id, **why.facts)
+        try:
+            yield
+        except BrokerAwayError as error:
+            self._why, self._away_until = error, time.monotonic() + BROKER_REST_S
+            raise
+        self._why = None
 
 
 def _away(reason: str) -> BrokerAwayError:

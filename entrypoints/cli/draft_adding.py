@@ -17,11 +17,11 @@ from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile, Media, MediaKind
 from broadcast.wechat.api.drafts import Article, DraftAdd
 from entrypoints.cli.terminal import command_line
 from entrypoints.cli.wechat_calls import TIMEOUTS, Uploads
-from entrypoints.cli.wechat_wiring import WeChatRefusedError
 from producer.articles import article_files
 from producer.articles.article_files import Illustrated
 from producer.articles.cleaning import clean
 from producer.media.upload import Shelf
+from producer.wiring.wechat import WeChatRefusedError
 
 if TYPE_CHECKING:
     from entrypoints.cli.run import Run

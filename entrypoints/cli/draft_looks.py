@@ -31,7 +31,7 @@ from producer.submit.checks import Read
 
 if TYPE_CHECKING:
     from entrypoints.cli.run import Run
-    from entrypoints.cli.wechat_wiring import WeChat
+    from producer.wiring.wechat import WeChat
 
 
 def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:

@@ -8,7 +8,7 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.wechat.api.quotas import Quota, QuotaGet
 from entrypoints.cli.run import Run
-from entrypoints.cli.wechat_wiring import WeChatRefusedError
+from producer.wiring.wechat import WeChatRefusedError
 
 
 @frozen
@@ -28,7 +28,7 @@ class Left:
 def asked(run: Run, account: Account, path: str) -> Quota | None:
     """Ask WeChat for the calls of *path*; None: it does not count them for this account.
 
-    Raises what :meth:`entrypoints.cli.wechat_wiring.WeChat.ask` does, but for a refusal.
+    Raises what :meth:`producer.wiring.wechat.WeChat.ask` does, but for a refusal.
     """
     try:
         return run.wechat.ask(account, QuotaGet(cgi_path=path))

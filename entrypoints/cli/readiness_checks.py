@@ -42,9 +42,9 @@ from broadcast.settings.program_settings import Settings
 from broadcast.tokens.token_service import Timing
 from broadcast.tokens.token_store import TokenFetchError
 from broadcast.views.texts import Texts
-from entrypoints.cli.wechat_wiring import WeChat, WeChatRefusedError
 from models.engine import now as database_now
 from models.ledger.rows.transaction import read
+from producer.wiring.wechat import WeChat, WeChatRefusedError
 
 #: Accounts that are asked about side by side; each may take three calls.
 AT_ONCE = 8

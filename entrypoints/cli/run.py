@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from broadcast.errors import BroadcastError
     from broadcast.rules.accounts import Account
     from broadcast.settings.program_settings import Settings
-    from entrypoints.cli.wechat_wiring import WeChat
     from producer.publish import CeleryWaker
+    from producer.wiring.wechat import WeChat
 
 # What one command needs another one does not pay for: a look at the database imports no Celery.
 
@@ -85,7 +85,7 @@ class Run:
     @built_once
     def wechat(self) -> WeChat:
         """WeChat and the shared access_token; they connect when they are first asked."""
-        from entrypoints.cli.wechat_wiring import WeChat  # noqa: PLC0415
+        from producer.wiring.wechat import WeChat  # noqa: PLC0415
 
         return WeChat(self.settings, on_drift=self._tell_drift)
 

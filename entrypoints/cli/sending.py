@@ -188,7 +188,7 @@ class Sending:
         self, order: Order, whom: Whom, failed: str, *, reader: Reader
     ) -> tuple[Prepared, BroadcastError | None]:
         """Hold the order against the ledger and WeChat; return why WeChat gave no answer, too."""
-        from entrypoints.cli.wechat_wiring import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
+        from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
 
         quota = QuotaWithReason(self._run.wechat)
         with self._told(failed):

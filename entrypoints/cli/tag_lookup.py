@@ -22,7 +22,7 @@ from producer.submit import checks
 from producer.submit.checks import ListedTag
 
 if TYPE_CHECKING:
-    from entrypoints.cli.wechat_wiring import WeChat
+    from producer.wiring.wechat import WeChat
 
 #: Digits of an id.
 _LONGEST = 9

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from broadcast.errors import BroadcastError, MediaError, OutOfReachError
@@ -10,19 +9,17 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome, meaning
 from broadcast.rules.content import Content
-from broadcast.rules.drafts import Marks
 from broadcast.rules.hand_calls import HandResult
 from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile
 from broadcast.views.errcode_words import fix_of_upload
 from broadcast.views.words import Code, Meaning
 from broadcast.wechat.api.media import UploadVideo
-from broadcast.wechat.api.tags import TagInfo, TagsGet
 from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import Request
 from broadcast.wechat_account import media
 from entrypoints.cli.run import Run
-from entrypoints.cli.wechat_wiring import WeChat, WeChatRefusedError, WeChatUnclearError
 from producer.media import upload
+from producer.wiring.wechat import WeChat, WeChatRefusedError, WeChatUnclearError
 
 
 class Called:
@@ -68,26 +65,6 @@ def call(run: Run, account: Account, request: Request[Any], *, at: Endpoint) -> 
         # Nothing left: no token, no way to WeChat.
         return Called(HandResult(outcome=Outcome.NOT_CALLED), error)
     return Called(HandResult(outcome=Outcome.ACCEPTED))
-
-
-class Looks:
-    """:class:`producer.request.door.Looks` of a command."""
-
-    def __init__(self, wechat: WeChat) -> None:
-        """Take the way to WeChat."""
-        self._wechat = wechat
-
-    def tags(self, account: Account) -> Sequence[TagInfo] | None:
-        """Return every tag, or None where WeChat gives no answer."""
-        try:
-            return self._wechat.ask(account, TagsGet())
-        except BroadcastError:
-            # What keeps WeChat from an answer is said of its quota; the plan asks for the people.
-            return None
-
-    def draft(self, account: Account, media_id: str) -> Marks | None:
-        """Return what a draft says; None: there is none. Raises WeChatAwayError and alike."""
-        return self._wechat.draft(account, media_id)
 
 
 Reply = TypeVar("Reply")

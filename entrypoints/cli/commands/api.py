@@ -13,7 +13,7 @@ import typer
 
 from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
-from broadcast.rules.accounts import no_account
+from broadcast.rules.accounts import Account, no_account
 from entrypoints.cli.commands.callback import log_in_english
 from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.group import Command
@@ -23,6 +23,7 @@ from entrypoints.cli.run import Run
 if TYPE_CHECKING:
     from entrypoints.http.api_parts import Parts
     from entrypoints.http.app import Ending
+    from producer.publish import RestingWaker
 
 app = new_app()
 _OTHERS: Final = stat.S_IRWXO
@@ -77,13 +78,13 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
 
 
 def _parts(run: Run, ending: Ending) -> Parts:
-    from entrypoints.cli.api_wiring import Outside, RestingWaker  # noqa: PLC0415
-    from entrypoints.cli.wechat_calls import Looks  # noqa: PLC0415
     from entrypoints.http.api_parts import Parts  # noqa: PLC0415
     from entrypoints.http.keyring import KeyRing  # noqa: PLC0415 - as above
     from entrypoints.http.threads import Threads  # noqa: PLC0415
     from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
+    from producer.publish import RestingWaker  # noqa: PLC0415
     from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
+    from producer.wiring.wechat import Looks  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)
     return Parts(
@@ -95,6 +96,33 @@ def _parts(run: Run, ending: Ending) -> Parts:
             run.settings, functools.partial(stored.good, run.engine), threads=threads.keys
         ),
     )  # fmt: skip
+
+
+class Outside:
+    """:class:`entrypoints.http.api_parts.Outside`."""
+
+    def __init__(self, run: Run, waker: RestingWaker) -> None:
+        """Take the run, and the way to the broker."""
+        self._run, self._waker = run, waker
+
+    def status_of_job(self, account: Account, msg_id: int) -> str | None:
+        """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""
+        return self._run.wechat.status_of_job(account, msg_id)
+
+    def heed_followers(self, account: str) -> None:
+        """Handle what followers wrote before now. Raises DatabaseAwayError."""
+        from producer import pushes  # noqa: PLC0415 - what reads pushes, which few need
+
+        pushes.heed_followers(self._run.engine, account, rules=self._run.settings.rules())
+
+    def missing(self) -> list[str]:
+        """Return which parts are away of those that only delay."""
+        missing = []
+        if self._waker.is_away():
+            missing.append("broker")
+        if self._run.redis_problem() is not None:
+            missing.append("redis")
+        return missing
 
 
 def _close(run: Run) -> None:

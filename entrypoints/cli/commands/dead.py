@@ -167,10 +167,9 @@ def _agreed(run: Run, n: int) -> bool:
 
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
-    from entrypoints.cli.wechat_calls import Looks  # noqa: PLC0415 - not for who only looks
-    from entrypoints.cli.wechat_wiring import QuotaWithReason  # noqa: PLC0415
-    from producer.request import incoming  # noqa: PLC0415
+    from producer.request import incoming  # noqa: PLC0415 - not for who only looks
     from producer.request.door import Door  # noqa: PLC0415
+    from producer.wiring.wechat import Looks, QuotaWithReason  # noqa: PLC0415
 
     found = incoming.parse_text(body)
     if one.source is LetterSource.CELERY:

@@ -25,7 +25,7 @@ def made(count: int, *, seed: int = 1) -> list[str]:
     return ["oTEST-" + "".join(chance.choices(ALPHABET, k=22)) for _ in range(count)]
 
 
-@pytest.mark.parametrize("room", ["producer.audience", "entrypoints.cli.wechat_wiring"])
+@pytest.mark.parametrize("room", ["producer.audience", "producer.wiring.wechat"])
 def test_the_room_is_entered_without_numpy(room: str) -> None:
     code = f"import sys, {room}; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

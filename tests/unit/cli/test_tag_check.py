@@ -11,8 +11,8 @@ from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.rules.plan.selection import Excluded, Exclusion, Selection
 from broadcast.wechat.api.tags import TagInfo
 from entrypoints.cli.tag_lookup import Tags
-from entrypoints.cli.wechat_wiring import WeChat
 from producer.submit.checks import ListedTag
+from producer.wiring.wechat import WeChat
 from tests.kit import ledger
 
 STAR = TagInfo(id=2, name="星标组", count=3)

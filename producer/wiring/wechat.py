@@ -1,10 +1,10 @@
-"""WeChat and the shared access_token, for one command."""
+"""WeChat and the shared access_token."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from broadcast.built_once import built_once
@@ -22,7 +22,7 @@ from broadcast.tokens.token_service import TokenService, TokenView
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
 from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet
 from broadcast.wechat.api.quotas import QuotaGet
-from broadcast.wechat.api.tags import TagsGet
+from broadcast.wechat.api.tags import TagInfo, TagsGet
 from broadcast.wechat.api.token import ClassicToken, Ping, Pong, StableToken
 from broadcast.wechat.call_errors import APIError, TransportError, WeChatError
 from broadcast.wechat.client import WeChatClient
@@ -202,6 +202,26 @@ class QuotaWithReason:
             # The same keeps it from saying its quota, of which a person hears.
             return None
         return next((one.count for one in there if one.id == tag_id), None)
+
+
+class Looks:
+    """:class:`producer.request.door.Looks` on WeChat."""
+
+    def __init__(self, wechat: WeChat) -> None:
+        """Take the way to WeChat."""
+        self._wechat = wechat
+
+    def tags(self, account: Account) -> Sequence[TagInfo] | None:
+        """Return every tag, or None where WeChat gives no answer."""
+        try:
+            return self._wechat.ask(account, TagsGet())
+        except BroadcastError:
+            # What keeps WeChat from an answer is said of its quota; the plan asks for the people.
+            return None
+
+    def draft(self, account: Account, media_id: str) -> Marks | None:
+        """Return what a draft says; None: there is none. Raises WeChatAwayError and alike."""
+        return self._wechat.draft(account, media_id)
 
 
 def _as_ours(error: WeChatError, account: Account) -> BroadcastError:
