@@ -10,7 +10,7 @@ from broadcast.message import Message
 from broadcast.rules.jobs import Comparison, Found, Job, OurBatch, counts_another
 from broadcast.rules.reports import Report
 from broadcast.views import delivered
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import utc
 from broadcast.views.texts import Texts
 from broadcast.views.words import MOST_NAMED, FollowerCount, Moment, Shortened, printable, suffix
 

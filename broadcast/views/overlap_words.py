@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from broadcast.message import Message
 from broadcast.rules import reports
 from broadcast.rules.overlap import Known, Overlap, ToCome, Uncounted
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import utc
 from broadcast.views.words import Joined, Moment, ShortMoment
 
 #: Most broadcasts that are named of a kind.

@@ -18,7 +18,6 @@ from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
 from broadcast.views import content, next_steps, words
 from broadcast.views import report_lines as reporting
-from broadcast.views import webhooks as presented
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
 from entrypoints.cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
@@ -100,6 +99,8 @@ def _note_what_programs_wait_for(run: Run) -> None:
 
 def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
     for newest in webhooks.of_broadcast(run.engine, broadcast_id)[:1]:
+        from broadcast.views import webhooks as presented  # noqa: PLC0415 - few have any
+
         run.terminal.note("status.webhook")
         for line in presented.lines(newest, now=datetime.now(UTC)):
             run.terminal.note(line)
