@@ -14,24 +14,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from broadcast.errors import BrokerAwayError, RequestError, SettingsError
-from broadcast.frozen import frozen
 from broadcast.settings.program_settings import Settings
-from models import schema
-from models.engine import open_engine
 from models.ledger.boxes.outbox import AppTransaction
 from models.ledger.rows import held_rows
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import outbox, steer
-from producer.publish import CeleryWaker
 from producer.request import incoming
 from producer.request.door import Door
 from producer.submit.store import Submitted
+from producer.wiring.store_parts import StoreParts
 
 if TYPE_CHECKING:
     from types import TracebackType
-
-    from sqlalchemy import Engine
 
     from broadcast.rules.accounts import Account
     from broadcast.rules.calls.outcomes import SendPath
@@ -52,14 +47,6 @@ class Unasked:
         """Return that nobody was asked."""
         del account, path
         return None
-
-
-@frozen
-class _Parts:
-    pid: int
-    settings: Settings
-    engine: Engine
-    waker: CeleryWaker
 
 
 class Producer:
@@ -92,7 +79,7 @@ class Producer:
         self._who = "python" if shown is None else f"python {shown}"[:LONGEST_NAME]
         self._settings = settings
         self._quota: QuotaSource = Unasked() if quota is None else quota
-        self._parts: _Parts | None = None
+        self._parts: StoreParts | None = None
         self._building = threading.Lock()
 
     def __enter__(self) -> Self:
@@ -231,7 +218,7 @@ class Producer:
                 parts.waker.close()
 
     @staticmethod
-    def _only_account(here: _Parts) -> str | None:
+    def _only_account(here: StoreParts) -> str | None:
         """Return the one account; None where the database has none, so no broadcast either."""
         if here.settings.accounts():
             return here.settings.account(None).name
@@ -240,7 +227,7 @@ class Producer:
             raise SettingsError("error.settings.which_account", names=", ".join(names))
         return next(iter(names), None)
 
-    def _here(self) -> _Parts:
+    def _here(self) -> StoreParts:
         """Return this process's parts: a connection from before a fork is two processes' one."""
         with self._building:
             if self._parts is None or self._parts.pid != os.getpid():
@@ -249,16 +236,13 @@ class Producer:
                 self._parts = self._built()
             return self._parts
 
-    def _built(self) -> _Parts:
-        settings = Settings.load() if self._settings is None else self._settings
-        url = settings.database()
-        schema.refuse_absent(url)
-        engine = open_engine(url)
-        schema.check(engine)
-        return _Parts(
-            pid=os.getpid(), settings=settings, engine=engine,
-            waker=CeleryWaker(settings.celery_broker_url),
-        )  # fmt: skip
+    def _built(self) -> StoreParts:
+        made = StoreParts()
+        if self._settings is not None:
+            made.settings = self._settings
+        # Nothing is kept of what cannot be used: the next call reads the settings anew.
+        made.engine  # noqa: B018 - built here
+        return made
 
 
 class _Needed(TypedDict):

@@ -1,4 +1,4 @@
-"""One command as it runs: its terminal, and the real parts, each built when it is first needed.
+"""One command as it runs: its terminal, and the real parts.
 
 Nothing outlives the run: a second one in the same process reads its own environment.
 """
@@ -15,28 +15,23 @@ from broadcast.built_once import built_once
 from broadcast.quoting import one_line
 from broadcast.redaction import redact
 from entrypoints.cli.terminal import Terminal
+from producer.wiring.store_parts import StoreParts
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from broadcast.errors import BroadcastError
     from broadcast.rules.accounts import Account
     from broadcast.settings.program_settings import Settings
-    from producer.publish import CeleryWaker
     from producer.wiring.wechat import WeChat
 
-# What one command needs another one does not pay for: a look at the database imports no Celery.
 
-
-class Run:
+class Run(StoreParts):
     """What a command finds in ``context.obj``."""
 
     def __init__(self, terminal: Terminal, arguments: Sequence[str] = ()) -> None:
         """Take the terminal, and the words after ``broadcast``."""
+        super().__init__()
         self.terminal = terminal
         self.arguments = arguments
-        #: To the database that stay open; as many more may come for a while.
-        self.connections = 5
 
     @built_once
     def settings(self) -> Settings:
@@ -55,32 +50,6 @@ class Run:
             if left_out := loaded.left_out():
                 self.terminal.warn(left_out)
         return loaded
-
-    @built_once
-    def engine(self) -> Engine:
-        """The engine of a database that has this program's schema.
-
-        Raises SchemaError, DatabaseAwayError, SettingsError.
-        """
-        from models import schema  # noqa: PLC0415
-
-        schema.refuse_absent(self.settings.database())
-        schema.check(self.engine_to_upgrade)
-        return self.engine_to_upgrade
-
-    @built_once
-    def engine_to_upgrade(self) -> Engine:
-        """The engine whatever schema is there. Raises SettingsError."""
-        from models.engine import open_engine  # noqa: PLC0415
-
-        return open_engine(self.settings.database(), pool_size=self.connections)
-
-    @built_once
-    def waker(self) -> CeleryWaker:
-        """The way to call a worker; it connects when it wakes."""
-        from producer.publish import CeleryWaker  # noqa: PLC0415
-
-        return CeleryWaker(self.settings.celery_broker_url)
 
     @built_once
     def wechat(self) -> WeChat:

@@ -50,7 +50,7 @@ class WeChat:
     """What a command asks WeChat, with the token that all processes share."""
 
     def __init__(self, settings: Settings, *, on_drift: Callable[[Account], None]) -> None:
-        """Take the settings, and who is told that another program refreshes an account's token."""
+        """Take the settings, and whom to tell that another program refreshes an account's token."""
         self._settings, self._on_drift = settings, on_drift
         self._clients: dict[tuple[str, Timeouts], WeChatClient] = {}
         self._building = threading.Lock()
