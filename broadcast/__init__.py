@@ -1,1 +1,4 @@
-"""The core: vocabulary and rules of a broadcast, without any I/O but settings."""
+"""What every other package builds on: words and rules of a broadcast, settings, views, WeChat.
+
+It knows no database and no broker; a contract of `pyproject.toml` says which room knows what.
+"""

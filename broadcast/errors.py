@@ -25,7 +25,7 @@
 
 ``IllegalMoveError`` is separate: it is a bug of ours, never a person's mistake.
 Each error carries a message: the id of its text in the catalogue and the facts that fill it.
-``presentation`` has the words; ``str`` of an error is for the logs of engineers.
+``broadcast.views`` has the words; ``str`` of an error is for the logs of engineers.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Message:
     """The id of a text in the catalogue, and the facts that fill it.
 
-    A fact is a value, or another message. ``presentation`` turns both into words.
+    A fact is a value, or another message. ``broadcast.views`` turns both into words.
     """
 
     id: str

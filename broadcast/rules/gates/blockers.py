@@ -1,7 +1,7 @@
 """Blockers: why a broadcast makes no call now, since when, until when, and what goes on.
 
 Every closed gate and every wait is one; a broadcast may have several, and the first is to be fixed
-first. Facts and no words: :mod:`presentation` has those.
+first. Facts and no words: :mod:`broadcast.views` has those.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Tests of `coordination` with a real Valkey."""
+"""Tests of `broadcast.tokens` with a real Valkey."""

@@ -1,3 +1,3 @@
-"""Tests of the core: pure, without sockets."""
+"""Tests of the rules: pure, without sockets."""
 
 from __future__ import annotations
