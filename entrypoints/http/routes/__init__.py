@@ -18,7 +18,6 @@ from entrypoints.http.routes import (
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
-    broadcasts.router, recipients.router, events.router, controls.router, broadcasts.router,
-    accounts.router,
+    broadcasts.router, recipients.router, events.router, controls.router, accounts.router,
     dead_letters.router, webhooks.router, health.router,
 )  # fmt: skip

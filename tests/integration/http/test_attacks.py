@@ -239,7 +239,7 @@ def test_a_refused_list_says_nothing_of_the_place_where_it_was_kept(program: Pro
 
 def test_the_log_has_one_line_a_request_whatever_the_request_says(served: Served) -> None:
     before = len(served.process.output)
-    forged = "2026-01-01 00:00:00,000 INFO api.gate: GET /forged 200"
+    forged = "2026-01-01 00:00:00,000 INFO entrypoints.http.request_gate: GET /forged 200"
     for line in (
         f"X-Request-Id: a\t{forged}", f"Accept-Language: {forged}", f"Last-Event-ID: {forged}",
         f"Idempotency-Key: {forged}", f"User-Agent: {forged}", "Host: \x7f",
@@ -249,7 +249,10 @@ def test_the_log_has_one_line_a_request_whatever_the_request_says(served: Served
     told(served, plan(LENGTH, f"Authorization: Bearer {'k' * 200}"))
     lines = served.process.output[before:].splitlines()
 
-    assert all(re.match(r"\d{4}-\d\d-\d\d [\d:,]+ INFO api\.gate: ", line) for line in lines), lines
+    assert all(
+        re.match(r"\d{4}-\d\d-\d\d [\d:,]+ INFO entrypoints\.http\.request_gate: ", line)
+        for line in lines
+    ), lines
     assert not [line for line in lines if "GET /forged" in line.split(" INFO ", 1)[1][:30]]
     assert max(map(len, lines)) < 500
     assert api.KEY not in served.process.output
