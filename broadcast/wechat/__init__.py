@@ -144,10 +144,8 @@ __all__ = [
 #: Where they are, in the order in which they are looked for.
 _HOMES = (
     "broadcast.wechat.client",
-    "broadcast.wechat.client",
     "broadcast.wechat.call_errors",
     "broadcast.wechat.deadline",
-    "broadcast.wechat.endpoint",
     "broadcast.wechat.endpoint",
     "broadcast.wechat.errcodes",
     "broadcast.wechat.api.mass_control",
@@ -155,11 +153,8 @@ _HOMES = (
     "broadcast.wechat.api.mass",
     "broadcast.wechat.api.media",
     "broadcast.wechat.api.token",
-    "broadcast.wechat.api.mass",
     "broadcast.wechat.api.quotas",
-    "broadcast.wechat.api.mass_control",
     "broadcast.wechat.api.tags",
-    "broadcast.wechat.api.token",
     "broadcast.wechat.api.users",
 )
 
