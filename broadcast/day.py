@@ -1,4 +1,4 @@
-"""WeChat's day: it turns at 00:00 in Shanghai, by WeChat's clock (WeChat page Batch_Sends)."""
+"""WeChat's day, which turns at 00:00 in Shanghai (WeChat page Batch_Sends); durations as text."""
 
 from __future__ import annotations
 

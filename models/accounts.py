@@ -1,4 +1,4 @@
-"""Accounts by name (never a secret), their lanes, and what WeChat said of their day."""
+"""Accounts by name (never a secret), their lanes; keys of the HTTP API; calls by hand."""
 
 from __future__ import annotations
 

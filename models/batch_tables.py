@@ -1,4 +1,4 @@
-"""Batches, the unit of truth: one call each, and what became of it."""
+"""Batches, the unit of truth; their calls; and the gates that forbid calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pushes: what WeChat sent to the callback server, stored before it is answered."""
+"""What comes in and goes out: pushes, finish events, webhooks, outbox, dead letters, queues."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class Reservation(Base):
 
 
 class DraftRow(Base):
-    """What is known of the draft of one broadcast of articles (``broadcast.drafts.drafts``)."""
+    """What is known of the draft of one broadcast of articles (``broadcast.rules.drafts``)."""
 
     __tablename__ = "bc_drafts"
 

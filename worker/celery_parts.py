@@ -1,4 +1,4 @@
-"""Celery's events, with two faults fixed.
+"""Celery's parts with faults fixed: events, late messages, the schedule of beat.
 
 **A worker whose broker is away can be stopped.** A heartbeat is published again and again until the
 broker takes it, in the thread that is to receive a stop. While a broker was silent, SIGTERM was

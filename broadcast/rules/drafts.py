@@ -1,4 +1,4 @@
-"""Marks: by what it is noticed that an article of a draft was edited, and which part of it.
+"""Drafts: what an article must be, by which marks an edit is noticed, and what follows from it.
 
 The draft belongs to the account and not to the broadcast, whose content is its media_id alone: a
 mark is kept beside the broadcast and is never part of a clientmsgid.

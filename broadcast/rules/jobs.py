@@ -1,4 +1,4 @@
-"""Jobs that WeChat reported the end of, and which batches they can be.
+"""Jobs that WeChat reported the end of: which batches they can be, and what differs from ours.
 
 A job that no batch has was begun in WeChat's console, or is a batch of ours whose msg_id nobody
 knows. Only the time of a call speaks for the latter; figures are a hint and decide nothing.

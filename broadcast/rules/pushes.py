@@ -1,4 +1,4 @@
-"""A push as it is stored: enough to handle it, to know it again, and to look it up; no more.
+"""Pushes: what is stored of one, to handle it and to know it again; and keywords of followers.
 
 Of a follower's message nothing is kept but who wrote, when, and which keyword it was; of an event
 who caused it and when. The end of a job alone is kept as WeChat wrote it.

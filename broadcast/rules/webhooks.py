@@ -1,4 +1,4 @@
-"""The URL of a receiver: its form, and what is refused before anything is stored.
+"""Webhooks: which URLs and addresses are taken, how a post is signed, when it is tried again.
 
 A name is looked up, and its addresses are checked, when the webhook is delivered
 (:mod:`worker.delivery.posting`); here nothing is asked of a network.

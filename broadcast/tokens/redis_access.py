@@ -1,4 +1,4 @@
-"""The connection to Redis: bounded in time, and silent about passwords and tokens.
+"""Redis: the connection, bounded in time and silent about secrets; keys; scripts.
 
 redis-py's own defaults (5 s, ten retries) keep a caller for a minute when Redis is frozen; a
 lane must know within about two seconds, because nothing may be sent without a slot and a token.

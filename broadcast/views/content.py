@@ -1,4 +1,4 @@
-"""What a broadcast says, in a few words, so that broadcasts can be distinguished."""
+"""What a broadcast says, in a few words; and what is known of its draft."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison of ledger and WeChat in words, and as an object of ``--json``."""
+"""Jobs in words and for ``--json``: ledger against WeChat, how a job ended, which it can be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A report as the object of ``--json``: moments in UTC, counts as numbers."""
+"""Objects of ``--json``: reports, dead letters, webhooks. Moments in UTC, counts as numbers."""
 
 from __future__ import annotations
 

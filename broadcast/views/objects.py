@@ -1,4 +1,4 @@
-"""A broadcast as an object for programs, with sums alone: in lists and in webhooks.
+"""Objects for programs, with sums alone: a broadcast in lists, and the event of a webhook.
 
 Moments are in UTC, counts are numbers, and no word depends on a language.
 """

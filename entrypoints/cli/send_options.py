@@ -1,4 +1,4 @@
-"""The options that say whom a broadcast goes to: exactly one audience, and none is an error."""
+"""The options that say whom a broadcast goes to, who is left out, and how it is sent."""
 
 from __future__ import annotations
 

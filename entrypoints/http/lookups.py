@@ -1,4 +1,4 @@
-"""A broadcast or an account that a caller names: theirs, or there is none."""
+"""What a caller names: a broadcast or an account, which must be theirs; a cursor; a number."""
 
 from __future__ import annotations
 

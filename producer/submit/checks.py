@@ -1,4 +1,4 @@
-"""Tags that a broadcast names, held against those that its account has."""
+"""What a submit is held against: tags, drafts, calls left, exclusions, newer broadcasts."""
 
 from __future__ import annotations
 

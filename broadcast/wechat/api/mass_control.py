@@ -1,4 +1,4 @@
-"""message/mass/delete: take the page of a mass send away.
+"""message/mass/delete takes the page of a mass send away; speed/get and speed/set.
 
 The card stays in the followers' chats; the page behind it no longer opens, for this send and for
 every other send of the same material. Only articles and videos have a page.
