@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import steps
+from tools.packages import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -29,6 +30,13 @@ BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 ELSEWHERE = ("http://", "https://", "mailto:")
+#: A file or a folder of this repository, by its path from the root.
+PLACE = re.compile(
+    r"`((?:" + "|".join((*PACKAGES, "migrations", "tests", "tools")) + r")/[\w./*-]*)`"
+)
+#: A cell of a table that names packages, and what stands behind it.
+ROW = re.compile(r"^\| (`[\w/]+/`[^|]*) \|(.*)$", re.MULTILINE)
+FILE = re.compile(r"`([\w/]+\.py)`")
 #: What is said in the page's language.
 QUOTED = re.compile(r"'[^']*'")
 
@@ -95,6 +103,27 @@ def test_no_chinese_page_lacks_the_english_one() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert broken(page) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    named = PLACE.findall(prose(page))
+
+    assert [place for place in named if not any(ROOT.glob(place.rstrip("/")))] == []
+
+
+@pytest.mark.parametrize("name", ["architecture.md", "architecture.zh.md"])
+def test_every_file_of_a_package_is_where_the_architecture_says(name: str) -> None:
+    rows = ROW.findall((DOCS / name).read_text("utf-8"))
+    missing = [
+        (package, file)
+        for package, rest in rows
+        for file in FILE.findall(rest)
+        if not (ROOT / package.strip("`") / file).exists() and not (ROOT / file).exists()
+    ]
+
+    assert len(rows) > 30
+    assert missing == []
 
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
