@@ -4,4 +4,4 @@ from __future__ import annotations
 
 #: The version that this one is compared with. It moves only in a commit that means to change who
 #: gets what, which keys are used, or how a broadcast ends, and says so.
-COMMIT = "11b22a6eb9250857351534345593db1a968ea3e7"
+COMMIT = "3d26b505df82fae0ec72f98c9a1907b26fae91b1"
