@@ -25,7 +25,7 @@ class Point(StrEnum):
     # A producer submits.
     SUBMIT_BEGUN = "submit.begun"  #: the upload is open, nothing of it stored
     SUBMIT_STORED = "submit.stored"  #: the OpenIDs are stored, unpublished
-    SUBMIT_PUBLISHING = "submit.publishing"  #: the flip is written, uncommitted
+    SUBMIT_PUBLISHING = "submit.publishing"  #: the publication is written, uncommitted
     SUBMIT_PUBLISHED = "submit.published"  #: committed, no worker woken
     SUBMIT_WOKEN = "submit.woken"
     # A file is uploaded, by a command or by a worker before a call.
@@ -56,7 +56,7 @@ class Point(StrEnum):
     SWEEP_WOKEN = "sweep.woken"
 
 
-def passing(point: Point) -> None:
+def failpoint(point: Point) -> None:
     """Pass *point*: nothing, or the end of this process."""
     _passing(point)
 

@@ -41,7 +41,7 @@ EVENT_BATCH: Final = "broadcast-batch"
 
 
 class EventKind(StrEnum):
-    """What one line of the history records."""
+    """Kind of a line of the history."""
 
     BATCH_MOVE = "batch.move"  #: from one state to another; without a batch: of several at once
     ILLEGAL_MOVE = "batch.illegal_move"  #: what followed from a reply was not allowed: a bug

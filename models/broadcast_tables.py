@@ -98,7 +98,7 @@ class BroadcastRow(Base):
     created_by: Mapped[Text128]
     #: Beat of an upload that is under way; NULL: given up, or published.
     uploading_at: Mapped[datetime | None]
-    #: The flip: from here on lanes see it. NULL where it ended: cancelled before its list came.
+    #: Publication: from here on lanes see it. NULL where it ended: cancelled before its list came.
     published_at: Mapped[datetime | None]
     #: When it came to its phase, or a gate of it moved, last.
     moved_at: Mapped[datetime | None]
@@ -157,7 +157,7 @@ class Reservation(Base):
 
 
 class DraftRow(Base):
-    """What is known of the draft of one broadcast of articles (``broadcast.rules.drafts``)."""
+    """Stored draft of one broadcast of articles (``broadcast.rules.drafts``)."""
 
     __tablename__ = "bc_drafts"
 

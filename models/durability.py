@@ -28,11 +28,11 @@ def check(engine: Engine) -> None:
     Raises DatabaseAwayError when the database cannot be reached.
     """
     with reachable(), reader(engine).begin() as connection:
-        _look(engine, lambda query: connection.exec_driver_sql(query).scalar_one())
+        _read_settings(engine, lambda query: connection.exec_driver_sql(query).scalar_one())
 
 
 def demand(engine: Engine) -> None:
-    """Have each new connection of *engine* looked at, and refused with DurabilityError.
+    """Check each new connection of *engine*; refuse it with DurabilityError.
 
     A setting can change while we run, and holds for the connections that come after.
     """
@@ -46,7 +46,7 @@ def demand(engine: Engine) -> None:
             return cursor.fetchone()[0]
 
         try:
-            _look(engine, ask)
+            _read_settings(engine, ask)
             cursor.close()
             dbapi.rollback()
         except DurabilityError:
@@ -54,7 +54,7 @@ def demand(engine: Engine) -> None:
             raise
 
 
-def _look(engine: Engine, ask: Ask) -> None:
+def _read_settings(engine: Engine, ask: Ask) -> None:
     {"sqlite": _sqlite, "postgresql": _postgresql}.get(engine.dialect.name, _mysql)(ask)
 
 

@@ -102,7 +102,7 @@ class FollowerChunk(Base):
 
 
 class FollowerChange(Base):
-    """What WeChat's pushes said of one person; the next pass takes it into its list.
+    """Subscription or departure of one person by WeChat's pushes; the next pass merges it.
 
     Both moments only grow, so pushes may come doubled, late and in any order.
     """

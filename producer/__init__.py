@@ -1,4 +1,4 @@
-"""Where broadcasts come from: audience and content are checked and stored, a worker is woken.
+"""Producer: audience and content are checked and stored, a worker is woken.
 
 ``from producer import Producer`` is the door for Python programs. What it needs is loaded when it
 is asked for: a command that submits nothing imports one module of this package, or none.

@@ -39,7 +39,7 @@ from models.ledger.followers.followers import FollowerList
 
 @frozen
 class Outlook:
-    """What is known before the next call: how far the pass is, and how far today's calls go."""
+    """Forecast before the next call: the progress of the pass and of today's calls."""
 
     sync: Sync
     resumed: bool
@@ -59,7 +59,7 @@ class Outlook:
 
 
 class Watcher(Protocol):
-    """Who hears of a pass while it runs."""
+    """Listener of a pass while it runs."""
 
     def begins(self, outlook: Outlook) -> None:
         """Hear of it before the first call, and again once WeChat said how many follow."""
@@ -107,7 +107,7 @@ def sync(
     if reached.next_openid is not None and not _lists_all(reached):
         return Synced(sync=reached, out_of_calls=True)
     watcher.makes_list(reached)
-    ask = run.still_follow if details else follower_lists.nobody_asked
+    ask = run.still_follow if details else follower_lists.are_missing_unsubscribed
     made = follower_lists.make(engine, reached, ask=ask)
     return Synced(sync=made, out_of_calls=False)
 
@@ -154,7 +154,7 @@ class _Run:
                     raise BroadcastError("error.followers.no_way_on", account=sync.account)
                 sync = back
                 continue
-            sync = follower_syncs.take(self._engine, sync, _stored(page))
+            sync = follower_syncs.store_page(self._engine, sync, _stored(page))
             if sync.pages == 1 and not resumed:
                 self.outlook(sync, resumed=False, total=sync.total)
             self._watcher.has(sync)
@@ -198,7 +198,7 @@ STORED_AT_ONCE = 10 * MOST_ASKED
 
 @frozen
 class DetailsOutlook:
-    """What is known before the first call."""
+    """Forecast before the first call."""
 
     #: Followers of whom nobody said since when, and the calls that asking takes.
     people: int
@@ -213,7 +213,7 @@ class DetailsOutlook:
 
 
 class DetailsWatcher(Protocol):
-    """Who hears of a run while it asks."""
+    """Listener of a run while it asks."""
 
     def asks(self, outlook: DetailsOutlook) -> None:
         """Hear of it before the first call."""
@@ -252,7 +252,7 @@ def ask_details(
     for part in _parts(engine, of):
         infos, answered = _infos(calls, part.ids)
         since = {who: info.since for who, info in infos.items() if info.since is not None}
-        follower_changes.take_details(engine, part.chunk_id, since)
+        follower_changes.store_details(engine, part.chunk_id, since)
         asked, dated = asked + answered, dated + len(since)
         watcher.asked(asked)
         if answered < len(part.ids):

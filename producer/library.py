@@ -21,7 +21,7 @@ from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import outbox, steer
 from producer.request import incoming
-from producer.request.door import Door
+from producer.request.door import SubmitService
 from producer.submit.store import Submitted
 from producer.wiring.store_parts import StoreParts
 
@@ -104,7 +104,7 @@ class Producer:
         """
         here = self._here()
         found = incoming.parse(as_body(asked))
-        door = Door(
+        door = SubmitService(
             settings=here.settings, engine=here.engine, quota=self._quota, waker=here.waker
         )  # fmt: skip
         return door.submit(found.request, key=found.key, who=self._who)
@@ -121,7 +121,7 @@ class Producer:
         outbox.post(transaction, as_body(asked), who=self._who)
 
     def wake(self) -> bool:
-        """Let a worker look for what was posted, now that it is committed.
+        """Wake a worker for what was posted, now that it is committed.
 
         Return whether the broker took it; without it the sweep looks every three seconds.
         """
@@ -156,7 +156,7 @@ class Producer:
         return self.status(broadcast_id)
 
     def resume(self, broadcast_id: str, *, why: str | None = None) -> Report:
-        """Let a paused or held broadcast go on; what still keeps it is in the report's gates.
+        """Resume a paused or held broadcast; what still keeps it is in the report's gates.
 
         Raises PlanError, InputError (it has ended, its draft is gone or was edited, or a newer
         broadcast reached the same followers), UnknownIdError, and ConflictError where its list is
@@ -196,7 +196,7 @@ class Producer:
         )
 
     def unhalt(self, account: str, *, why: str | None = None) -> bool:
-        """Let an account call again; return whether it was halted or stopped.
+        """Unhalt an account; return whether it was halted or stopped.
 
         Raises SettingsError for an account that is not in the settings.
         """

@@ -28,7 +28,7 @@ from models.ledger.boxes.pushes import Due
 from models.ledger.followers import follower_changes
 from models.ledger.followers.follower_changes import Move
 from models.ledger.lists import suppressions
-from models.ledger.lists.suppressions import Wish
+from models.ledger.lists.suppressions import OptOutMessage
 from models.ledger.outcomes import results
 
 log = logging.getLogger(__name__)
@@ -53,13 +53,13 @@ def handle(engine: Engine, *, rules: Rules, goes_on: Callable[[], bool]) -> int:
     Raises DatabaseAwayError; what was taken is due again after a minute.
     """
     handled = 0
-    while goes_on() and (taken := pushes.take_due(engine, most=MOST)):
+    while goes_on() and (taken := pushes.reserve_due(engine, most=MOST)):
         handled += _handle(engine, taken, rules)
     return handled
 
 
-def heed_followers(engine: Engine, account: str, *, rules: Rules) -> None:
-    """Handle who of an account asked out, came or left before now, whoever else may be at it.
+def apply_pending_follower_events(engine: Engine, account: str, *, rules: Rules) -> None:
+    """Apply the pending opt-outs and follower changes of an account, with other workers or not.
 
     Who asked out was answered at once that nothing more comes. Raises DatabaseAwayError.
     """
@@ -96,7 +96,7 @@ def _handled(engine: Engine, some: Sequence[Due], work: Callable[[Sequence[Due]]
         # A bug in one kind must keep neither the others from their turn nor this one for ever.
         log.exception("push %d of account %s: not handled", some[0].id, some[0].account)
         return _failed(engine, some, error)
-    pushes.done(engine, [push.id for push in some])
+    pushes.mark_handled(engine, [push.id for push in some])
     return len(some)
 
 
@@ -104,7 +104,7 @@ def _failed(engine: Engine, some: Sequence[Due], error: Exception) -> int:
     problem = f"{type(error).__name__}: {error}"
     for push in some:
         log.warning("push %d of account %s: tried again later: %s", push.id, push.account, problem)
-        pushes.failed(engine, push, problem)
+        pushes.mark_failed(engine, push, problem)
     return 0
 
 
@@ -121,20 +121,20 @@ def _unread(engine: Engine, some: Sequence[Due], error: Exception) -> int:
 
 def _work_of(push: Due) -> _Work:
     if push.kind == finish_events.EVENT:
-        return _settle
+        return _record_finish
     if push.openid is None:
         return _ignore
     if push.action is not None:
-        return _heed
+        return _apply_opt_outs
     return _move if push.kind in {SUBSCRIBE, UNSUBSCRIBE} else _ignore
 
 
-def _settle(engine: Engine, rules: Rules, some: Sequence[Due]) -> None:
+def _record_finish(engine: Engine, rules: Rules, some: Sequence[Due]) -> None:
     for push in some:
         event = finish_events.read_finish(read(push.body.encode()).fields)
         if event.created_at and _is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
-        results.take_finish(engine, push.account, event, rules=rules)
+        results.record_finish_event(engine, push.account, event, rules=rules)
 
 
 def _ignore(_engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
@@ -143,9 +143,9 @@ def _ignore(_engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
         log.info("push %d of account %s names no follower: ignored", push.id, push.account)
 
 
-def _heed(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
+def _apply_opt_outs(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
     wishes = [
-        Wish(
+        OptOutMessage(
             openid=push.openid,
             at=_said_at(push),
             received_at=push.received_at,
@@ -154,7 +154,7 @@ def _heed(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
         for push in some
         if push.openid is not None
     ]
-    suppressions.heed(engine, some[0].account, wishes)
+    suppressions.apply_opt_outs(engine, some[0].account, wishes)
 
 
 def _move(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
@@ -197,4 +197,4 @@ def _is_ahead(moment: datetime, push: Due) -> bool:
 
 _Work: TypeAlias = Callable[[Engine, Rules, Sequence[Due]], None]
 #: What is done for the pushes of an account together; order is nothing to these.
-_FOR_MANY: Final[frozenset[_Work]] = frozenset({_ignore, _heed, _move})
+_FOR_MANY: Final[frozenset[_Work]] = frozenset({_ignore, _apply_opt_outs, _move})

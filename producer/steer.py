@@ -1,4 +1,4 @@
-"""What a program may say of a broadcast or an account that is there; a worker is woken for it."""
+"""Steering by programs: commands on a broadcast or an account, and the wake of a worker."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def resume(
     who: str,
     why: str | None,
 ) -> bool:
-    """Let a broadcast go on, its remaining calls proved once more; return False if nothing kept it.
+    """Resume a broadcast, its remaining calls proved once more; return False if nothing kept it.
 
     *report* with its batches. Raises PlanError, UnknownIdError, and InputError, also for what a
     person would be asked first: a draft that is gone or was edited, and a newer broadcast that
@@ -67,7 +67,7 @@ def resume(
             engine, report.id, who=who, why=why,
             quota=quota.quota(account, report.path) if account else None,
             shared_quota=account is None or account.shared_quota,
-            shown=operator.Shown(gates={gate.id for gate in report.gates}, draft=None),
+            shown=operator.ShownFacts(gates={gate.id for gate in report.gates}, draft=None),
         )  # fmt: skip
     except PlanError as error:
         problem = of_resume(error, report)
@@ -118,7 +118,7 @@ def in_one_line(why: str | None) -> str | None:
 
 
 @frozen
-class Against:
+class CalledAgainWarnings:
     """By the number of each batch: should the verdict be wrong, a retry sends it twice."""
 
     #: Jobs that WeChat ended, that no batch has, and that can be this one.
@@ -127,18 +127,20 @@ class Against:
     forgotten: Mapping[int, timedelta] = field(default_factory=dict)
 
 
-def look_at_called_again(engine: Engine, report: Report, *, waits: Waits) -> Against:
-    """Return what speaks against calling the batches of a broadcast again."""
+def called_again_warnings(engine: Engine, report: Report, *, waits: Waits) -> CalledAgainWarnings:
+    """Return the warnings against calling the batches of a broadcast again."""
     # A retry of what is cancelled is refused in any case.
     if not report.batches["refused"] or report.gate(GateKind.CANCEL) is not None:
-        return Against()
+        return CalledAgainWarnings()
     if ended := ended_jobs.jobs_of_called_not_sent(engine, report.account, report.id):
-        return Against(ended=ended)
-    again = _again(engine, report)
-    return Against(forgotten=call_history.forgotten_of(engine, report.id, again, waits=waits))
+        return CalledAgainWarnings(ended=ended)
+    again = _called_again_facts(engine, report)
+    return CalledAgainWarnings(
+        forgotten=call_history.forgotten_of(engine, report.id, again, waits=waits)
+    )
 
 
-def _again(engine: Engine, report: Report) -> list[int]:
+def _called_again_facts(engine: Engine, report: Report) -> list[int]:
     left = retries.retry_verdicts(engine, report.id) if report.batches["refused"] else ()
     return [n for one in left if one.verdict is RetryVerdict.AGAIN for n in one.numbers]
 
@@ -158,7 +160,7 @@ def by_retry(engine: Engine, report: Report) -> list[int]:
     if stays or report.gate(GateKind.CANCEL, GateKind.PAUSE, GateKind.HOLD, GateKind.DRAFT):
         return []
     # What waits goes on with it where the circuit breaker stopped it.
-    return [*_again(engine, report), *(_waiting(report) if breaker else ())]
+    return [*_called_again_facts(engine, report), *(_waiting(report) if breaker else ())]
 
 
 def _waiting(report: Report) -> list[int]:

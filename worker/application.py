@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery, signals
 
 from broadcast import names, redaction
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import BroadcastError, SettingsError
 from broadcast.logs import request_ids
 from broadcast.logs.log_lines import InEnglish, KeptLog, OfRequest, refuse
@@ -145,7 +145,7 @@ def _wake_for_what_was_left(sender: object = None, **_: object) -> None:
 
 @signals.worker_ready.connect
 def _watch_the_queue(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery's consumer
-    """Keep finding out for how long what other programs send may have waited."""
+    """Watch for how long messages of other programs may have waited."""
     from worker import queue_watch  # noqa: PLC0415 - as above
 
     sender.timer.call_repeatedly(queue_watch.TICK_S, queue_watch.watch.tick, (sender.pool,))
@@ -153,7 +153,7 @@ def _watch_the_queue(sender: Any, **_: object) -> None:  # noqa: ANN401 - Celery
 
 @signals.worker_init.connect
 def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:  # noqa: ANN401
-    """Let each lane end after its call on SIGQUIT, too.
+    """End each lane after its call on SIGQUIT, too.
 
     Celery sends the signal below only after a cold shutdown, soft or not, has waited for all tasks.
     """
@@ -170,7 +170,7 @@ def _let_slices_end_before_a_cold_shutdown(sender: Any, **_: object) -> None:  #
 
 @signals.worker_shutting_down.connect
 def _let_slices_end(sig: str, **_: object) -> None:
-    """Let each lane end after the call that is under way."""
+    """End each lane after the call that is under way."""
     from worker.wiring import stopping  # noqa: PLC0415
 
     log.info("this worker was told to end, by %s", sig)
@@ -179,7 +179,7 @@ def _let_slices_end(sig: str, **_: object) -> None:
 
 @signals.worker_shutdown.connect
 def _let_deliveries_end(**_: object) -> None:
-    """Give webhooks that are under way a moment: one that is cut off is delivered again."""
+    """Wait a moment for webhooks that are under way: one that is cut off is delivered again."""
     from worker.wiring import end_deliveries  # noqa: PLC0415 - as above
 
     end_deliveries(_DELIVERIES_END_S)
@@ -187,7 +187,7 @@ def _let_deliveries_end(**_: object) -> None:
 
 @signals.task_prerun.connect
 def _begin_for_a_request(task: Any, task_id: str, **_: object) -> None:  # noqa: ANN401 - Celery's
-    """Let the log say whose request this task is for; one of another program's is its own."""
+    """Put the request of this task into the log; one of another program's is its own."""
     given = task_id if task.name == names.ENQUEUE else task.request.get(request_ids.HEADER)
     request_ids.woken_by.set(request_ids.shown(given))
 
@@ -199,12 +199,12 @@ def _end_for_a_request(**_: object) -> None:
 
 @signals.task_postrun.connect
 def _pass_the_end_of_a_task(**_: object) -> None:
-    passing(Point.TASK_ENDED)
+    failpoint(Point.TASK_ENDED)
 
 
 @signals.beat_init.connect
 def _refresh_at_start(**_: object) -> None:
-    """Have the token refreshed when beat starts: its schedule alone would wait 100 minutes."""
+    """Refresh the token when beat starts: its schedule alone would wait 100 minutes."""
     from worker import wake  # noqa: PLC0415
 
     wake.wake(names.REFRESH_TOKEN)

@@ -29,20 +29,20 @@ log = logging.getLogger(__name__)
 PAUSE_S: Final = 5.0
 
 
-def bury(letter: Letter) -> str:
-    """Keep *letter*; return its id. Raises OutOfReachError."""
-    letter_id = dead_letters.keep(parts().engine, letter)
+def store_letter(letter: Letter) -> str:
+    """Store *letter*; return its id. Raises OutOfReachError."""
+    letter_id = dead_letters.store_letter(parts().engine, letter)
     log.error("dead letter %s: %s", letter_id, refusal(letter.reason, ENGLISH))
     return letter_id
 
 
-def bury_unread(body: str, why: str) -> str:
-    """Keep what stood in the queue and is no message of a task; return its id.
+def store_unread(body: str, why: str) -> str:
+    """Store an entry of the queue that is no message of a task; return its id.
 
     Raises OutOfReachError.
     """
     reason = Message("error.dead.no_message", problem=why)
-    return bury(incoming.letter(LetterSource.CELERY, reason, text=body, value=None))
+    return store_letter(incoming.letter(LetterSource.CELERY, reason, text=body, value=None))
 
 
 def try_later(work: Callable[[], None]) -> None:
@@ -75,8 +75,8 @@ return item
 Run: TypeAlias = Callable[..., Any]
 
 
-class Keeper:
-    """Keeps it, by one thread at most."""
+class UnreadKeeper:
+    """Stores unreadable entries, by one thread at most."""
 
     def __init__(self, work: Callable[[], object]) -> None:
         """Take the *work*, which is done anew after a pause where it could not be done."""
@@ -84,8 +84,8 @@ class Keeper:
         self._at_it = threading.Lock()
         self._not_before = 0.0
 
-    def keep_soon(self) -> None:
-        """Have it kept now, unless that is being done, or was just tried in vain."""
+    def store_soon(self) -> None:
+        """Start to store them, unless that is being done, or was just tried in vain."""
         if time.monotonic() < self._not_before or not self._at_it.acquire(blocking=False):
             return
         try:
@@ -115,20 +115,20 @@ def _keep_in_broker() -> None:
         if not isinstance(channel, queue_transport.Channel):
             return
         with channel.conn_or_acquire() as client:
-            keep(client.execute_command, channel.unread)
+            store_unread_list(client.execute_command, channel.unread)
 
 
-def keep(run: Run, unread: str) -> int:
-    """Keep what stands in the list *unread*, oldest first; return how many. Raises OutOfReachError.
+def store_unread_list(run: Run, unread: str) -> int:
+    """Store the list *unread*, oldest first; return how many. Raises OutOfReachError.
 
     Ends where another worker is at it.
     """
     me, kept, count = secrets.token_hex(16), "", 0
     while (item := run("EVAL", _NEXT, 2, unread, f"{unread}.at", me, HELD_S, kept)) is not None:
-        bury_unread(item.decode("utf-8", "backslashreplace"), "it is no message of kombu's")
+        store_unread(item.decode("utf-8", "backslashreplace"), "it is no message of kombu's")
         kept = hashlib.sha1(item, usedforsecurity=False).hexdigest()
         count += 1
     return count
 
 
-keep_soon: Final = Keeper(_keep_in_broker).keep_soon
+store_soon: Final = UnreadKeeper(_keep_in_broker).store_soon

@@ -66,7 +66,7 @@ class TaskMessage:
     sent_after: datetime | None = None
 
     @classmethod
-    def of(
+    def from_arguments(
         cls,
         args: Sequence[object],
         kwargs: Mapping[str, Any],
@@ -104,12 +104,12 @@ class TaskMessage:
         return {**self.kwargs, "args": list(self.args)} if self.args else self.kwargs
 
 
-def take(message: TaskMessage) -> dict[str, Any]:
+def submit_message(message: TaskMessage) -> dict[str, Any]:
     """Make a broadcast of a message and plan it; return its id, or of its dead letter, and why.
 
     Raises Reject where the database is away, and Ignore where another worker takes it.
     """
-    submitted = program_door.PlansHere()
+    submitted = program_door.PlanInline()
     try:
         answer = _answered(message, submitted)
     except OutOfReachError as error:
@@ -129,19 +129,19 @@ def take(message: TaskMessage) -> dict[str, Any]:
 
 
 def refuse(message: messages.CanvasError) -> bool:
-    """Keep as a dead letter what asks for more than a broadcast; return whether it is one of ours.
+    """Store as a dead letter what asks for more than a broadcast; return whether it is one of ours.
 
     Its sender is answered. Raises OutOfReachError.
     """
     fields = message.fields
     if fields["task"] != names.ENQUEUE:
         return False
-    asked = TaskMessage.of(
+    asked = TaskMessage.from_arguments(
         message.args_, message.kwargs, task_id=fields["id"], origin=fields.get("origin"),
         unanswered=bool(fields.get("ignore_result")),
     )  # fmt: skip
     try:
-        answer = _buried(asked, Message("error.dead.canvas", part=message.part))
+        answer = _stored_letter(asked, Message("error.dead.canvas", part=message.part))
     except RecursionError:
         return False
     if not asked.unanswered:
@@ -161,15 +161,15 @@ def _answered(message: TaskMessage, waker: Waker) -> dict[str, Any]:
     except SettingsError as error:
         # Another worker may have the account that this one lacks.
         _pass_on(message)
-        return _buried(message, error.message)
+        return _stored_letter(message, error.message)
     except InputError as error:
-        return _buried(message, error.message)
+        return _stored_letter(message, error.message)
     except OutOfReachError:
         raise
     except Exception as error:
         # Celery would acknowledge and forget the message.
         log.exception("a broadcast of another program cannot be stored")
-        return _buried(message, Message("error.dead.failed", kind=type(error).__name__))
+        return _stored_letter(message, Message("error.dead.failed", kind=type(error).__name__))
     told = notices(made.notices, ENGLISH)
     return {
         "id": made.id, "created": made.created, "dead_letter": None, "error": None, "notices": told,
@@ -230,11 +230,11 @@ def _pass_on(message: TaskMessage) -> None:
     raise Ignore("passed to another worker")
 
 
-def _buried(message: TaskMessage, reason: Message) -> dict[str, Any]:
+def _stored_letter(message: TaskMessage, reason: Message) -> dict[str, Any]:
     body = message.body
     text = incoming.as_text(body)
     letter = incoming.letter(LetterSource.CELERY, reason, text=text, value=body)
-    letter_id = dead_letters.bury(letter)
+    letter_id = dead_letters.store_letter(letter)
     error = {
         "code": reason.id,
         "field": field_of(reason),

@@ -327,7 +327,7 @@ class Consumer(consumer.Consumer):
         errors = self.connection_errors  # type: ignore[attr-defined]
         try:
             if not isinstance(problem, CanvasError) or not enqueue.refuse(problem):
-                dead_letters.bury_unread(text_of(message), why)
+                dead_letters.store_unread(text_of(message), why)
         except OutOfReachError as error:
             log.warning("a message of another program waits in the broker: %s", error)
         except Exception:

@@ -60,14 +60,14 @@ def waits_elsewhere(here: Parts) -> bool:
 
 
 def _submitted(here: Parts, row_id: str) -> bool:
-    posted = outbox.take(here.engine, row_id)
+    posted = outbox.reserve_request(here.engine, row_id)
     if posted is not None:
-        _settle(here, posted)
+        _close_request(here, posted)
     return posted is not None
 
 
-def _settle(here: Parts, posted: Posted) -> None:
-    submitted = program_door.PlansHere()
+def _close_request(here: Parts, posted: Posted) -> None:
+    submitted = program_door.PlanInline()
     try:
         found = incoming.parse_text(posted.body)
         program_door.submit(
@@ -75,22 +75,22 @@ def _settle(here: Parts, posted: Posted) -> None:
             waiting_since=posted.created_at,
         )  # fmt: skip
     except InputError as error:
-        _bury(here, posted, error.message)
+        _store_dead_letter(here, posted, error.message)
     except OutOfReachError:
         raise
     except Exception as error:
         # It would be tried for ever, and nobody would know.
         log.exception("a broadcast of the outbox cannot be stored")
-        _bury(here, posted, Message("error.dead.failed", kind=type(error).__name__))
+        _store_dead_letter(here, posted, Message("error.dead.failed", kind=type(error).__name__))
     else:
-        outbox.done(here.engine, posted.id)
+        outbox.remove_request(here.engine, posted.id)
         for broadcast_id in submitted.ids:
             planner.plan(broadcast_id, just_submitted=True)
 
 
-def _bury(here: Parts, posted: Posted, reason: Message) -> None:
+def _store_dead_letter(here: Parts, posted: Posted, reason: Message) -> None:
     value = incoming.value_of(posted.body)
     letter = incoming.letter(LetterSource.OUTBOX, reason, text=posted.body, value=value)
-    letter_id = outbox.bury(here.engine, posted.id, letter)
+    letter_id = outbox.move_to_dead_letters(here.engine, posted.id, letter)
     if letter_id is not None:
         log.error("dead letter %s: %s", letter_id, refusal(reason, ENGLISH))

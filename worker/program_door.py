@@ -20,7 +20,7 @@ from broadcast.rules.drafts import Gone, Marks
 from broadcast.rules.plan import proof
 from broadcast.wechat.api.drafts import DraftGet
 from broadcast.wechat.api.tags import TagInfo
-from producer.request.door import Door
+from producer.request.door import SubmitService
 from producer.request.shape import Request
 from producer.submit.store import Submitted, Waker
 from worker.wake import wake
@@ -38,16 +38,16 @@ def submit(
     waker: Waker | None = None,
     waiting_since: datetime | None = None,
 ) -> Submitted:
-    """Do as :meth:`producer.request.door.Door.submit`; *waker*: who plans it, if not any worker.
+    """Do as :meth:`producer.request.door.SubmitService.submit`; *waker*: its planner, None: any.
 
     *waiting_since*: since when it may have waited, if not since now. WeChat's answer of a moment
     ago will do for what fits; nothing is refused by it.
     """
     begun = time.monotonic()
     quota = _Quota(here)
-    opened = Door(
+    opened = SubmitService(
         settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker(),
-        looks=Looks(here), waiting_since=waiting_since,
+        looks=WorkerChecks(here), waiting_since=waiting_since,
     )  # fmt: skip
     try:
         return opened.submit(request, key=key, who=who)
@@ -82,8 +82,8 @@ class _Quota:
 
 
 @frozen
-class PlansHere:
-    """:class:`producer.submit.store.Waker` of a task that plans itself what it submitted.
+class PlanInline:
+    """:class:`producer.submit.store.Waker` of a task that plans its own submit.
 
     Wakes for plans would stand in a queue of their own, behind which the lanes' wakes would wait
     for as long as messages come in faster than plans are made.
@@ -104,8 +104,8 @@ class _Waker:
         wake(names.PLAN, broadcast_id)
 
 
-class Looks:
-    """:class:`producer.request.door.Looks` of a worker."""
+class WorkerChecks:
+    """:class:`producer.request.door.WeChatChecks` of a worker."""
 
     def __init__(self, here: Parts) -> None:
         """Take this process's parts."""

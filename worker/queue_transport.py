@@ -162,7 +162,7 @@ class Channel(redis.Channel):
     def _keep_what_is_aside(self) -> None:
         from worker import dead_letters  # noqa: PLC0415 - a process that only publishes needs no database
 
-        dead_letters.keep_soon()
+        dead_letters.store_soon()
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> Any:  # noqa: ANN401 - kombu's own
         # What is published to every worker: events, and the commands of `celery control`.

@@ -39,16 +39,16 @@ class QueueWatch:
 
     def begin(self) -> None:
         """Look before this worker takes its first message by a new connection."""
-        self.look()
+        self.check_queue()
         self.empty_at = self._next = self._found
 
     def tick(self, pool: Any) -> None:  # noqa: ANN401 - Celery's
         """Look again by a thread of *pool*; called by the thread that takes the messages."""
         self.empty_at, self._next = self._next, self._found
-        pool.apply_async(self.look, callback=lambda _: None)
+        pool.apply_async(self.check_queue, callback=lambda _: None)
 
-    def look(self) -> None:
-        """Look whether the queue is empty; what is away is looked at with the next tick."""
+    def check_queue(self) -> None:
+        """Check whether the queue is empty; the next tick asks a part that is away."""
         from worker.application import make  # noqa: PLC0415 - as in worker.wake
 
         try:

@@ -18,7 +18,7 @@ from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
 from broadcast import names
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
 from broadcast.logs import request_ids
 from broadcast.rules.accounts import Account
@@ -50,14 +50,14 @@ REFRESHED_AT_ONCE = 8
 def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - another program's
     """Make a broadcast of what another program asks for; return its id."""
     request = self.request
-    message = enqueue.TaskMessage.of(
+    message = enqueue.TaskMessage.from_arguments(
         args, kwargs, task_id=str(request.id), origin=request.origin,
         unanswered=bool(request.ignore_result), expires=celery_parts.moment_of(request.expires),
         sent_after=request.get("sent_after"),
     )  # fmt: skip
     token = request_ids.current.set(request_ids.shown(message.task_id))
     try:
-        return enqueue.take(message)
+        return enqueue.submit_message(message)
     finally:
         request_ids.current.reset(token)
 
@@ -69,12 +69,12 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
     *forward_count*: through how many workers the message went that lack the account.
     """
     planned = planner.plan(broadcast_id, forward_count=forward_count)
-    _tell_receivers()
+    _wake_webhooks()
     return planned
 
 
-def _tell_receivers() -> None:
-    """Have webhooks delivered now that a task may have stored some; else the sweep does it."""
+def _wake_webhooks() -> None:
+    """Wake for webhooks that a task may have stored; else the sweep does it."""
     here = parts()
     with contextlib.suppress(OutOfReachError):
         if webhooks.any_due(here.engine):
@@ -105,7 +105,7 @@ def send_batch(
         _tell(self, account, done)
         # With the broker away nobody could be woken for: the lane is driven on here instead.
         goes_on_elsewhere = not done.again or wake(names.SEND_BATCH, account, broadcast_id)
-        _tell_receivers()
+        _wake_webhooks()
         if goes_on_elsewhere or stopping.is_set():
             return {"account": account, "busy": done.busy, "calls": done.lines}
 
@@ -140,7 +140,7 @@ def settle(account: str, *, forward_count: int = 0) -> int:
 
 def _ask(account: str, *, forward_count: int) -> int:
     answered = polling.ask(parts().context(account, forward_count=forward_count))
-    _tell_receivers()
+    _wake_webhooks()
     return answered
 
 
@@ -155,7 +155,7 @@ def handle_pushes() -> int:
             handled = pushed.handle(
                 here.engine, rules=here.rules, goes_on=lambda: not stopping.is_set()
             )
-            _tell_receivers()
+            _wake_webhooks()
         except OutOfReachError as error:
             log.warning("pushes of WeChat are handled later: %s", error)
             return 0
@@ -224,16 +224,16 @@ def sweep() -> dict[str, int]:
         told = _wake_again(here) if first else {"plans": 0, "lanes": 0}
     # After the wakes, and each apart: one that fails each time, or waits for a row, must not
     # keep the wakes from lanes that are marked as woken by then.
-    _settle_by_time("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
-    _settle_by_time("forget", lambda: sweeps.forget_uploads(here.engine))
-    _settle_by_time("drop files", lambda: uploads.drop_files_of_ended(here.engine))
-    _settle_by_time("outbox", lambda: _wake_for_outbox(here))
-    _settle_by_time("push", lambda: _wake_for_pushes(here))
-    _settle_by_time("forget pushes", lambda: pushes.forget(here.engine))
-    worker_dead_letters.keep_soon()
-    _settle_by_time("forget dead letters", lambda: boxes_dead_letters.forget(here.engine))
-    _settle_by_time("webhook", lambda: _wake_for_webhooks(here))
-    _settle_by_time("forget webhooks", lambda: webhooks.forget(here.engine))
+    _housekeeping("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
+    _housekeeping("forget", lambda: sweeps.forget_uploads(here.engine))
+    _housekeeping("drop files", lambda: uploads.drop_files_of_ended(here.engine))
+    _housekeeping("outbox", lambda: _wake_for_outbox(here))
+    _housekeeping("push", lambda: _wake_for_pushes(here))
+    _housekeeping("forget pushes", lambda: pushes.forget(here.engine))
+    worker_dead_letters.store_soon()
+    _housekeeping("forget dead letters", lambda: boxes_dead_letters.forget(here.engine))
+    _housekeeping("webhook", lambda: _wake_for_webhooks(here))
+    _housekeeping("forget webhooks", lambda: webhooks.forget(here.engine))
     return told
 
 
@@ -243,7 +243,7 @@ def _wake_again(here: Parts) -> dict[str, int]:
     except OutOfReachError as error:
         log.warning("sweep: nothing woken, tried again with the next sweep: %s", error)
         return {"plans": 0, "lanes": 0}
-    passing(Point.SWEEP_MARKED)
+    failpoint(Point.SWEEP_MARKED)
     for broadcast_id in wakes.plans:
         wake(names.PLAN, broadcast_id)
     for account, broadcast_id in wakes.lanes:
@@ -253,7 +253,7 @@ def _wake_again(here: Parts) -> dict[str, int]:
             "broadcast %s waits for a worker with account %s: it is not in this worker's settings",
             broadcast_id, account,
         )  # fmt: skip
-    passing(Point.SWEEP_WOKEN)
+    failpoint(Point.SWEEP_WOKEN)
     return {"plans": len(wakes.plans), "lanes": len(wakes.lanes)}
 
 
@@ -278,7 +278,7 @@ def deliver_webhooks() -> int:
     return parts().webhooks.start()
 
 
-def _settle_by_time(what: str, work: Callable[[], int]) -> None:
+def _housekeeping(what: str, work: Callable[[], int]) -> None:
     try:
         with alone(names.SWEEP, what) as first:
             if first:

@@ -39,7 +39,7 @@ from worker.delivery.gateway import WeChatGateway
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
 from worker.delivery.posting import Poster
-from worker.delivery.webhooks import Deliverer
+from worker.delivery.webhooks import WebhookDeliverer
 from worker.wake import MOST_FORWARDS
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Parts:
     clients: dict[str, WeChatClient]
     heartbeat: Heartbeat
     rules: Rules
-    webhooks: Deliverer
+    webhooks: WebhookDeliverer
     owner: str
     quotas: RecentQuotas = field(init=False)
     #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
@@ -186,9 +186,9 @@ def _build(pid: int) -> Parts:
     )
 
 
-def _deliverer(settings: Settings, engine: Engine) -> Deliverer:
+def _deliverer(settings: Settings, engine: Engine) -> WebhookDeliverer:
     poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
-    return Deliverer(
+    return WebhookDeliverer(
         engine, poster, settings, waits=settings.rules().waits,
         longest_s=settings.webhook_timeout_s, stopping=stopping,
     )  # fmt: skip

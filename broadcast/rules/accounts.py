@@ -64,7 +64,7 @@ def _of_a_receiver(value: str) -> str:
 
 
 class AccountKind(StrEnum):
-    """What WeChat lets the account do (WeChat page Batch_Sends)."""
+    """Kind of an account, with WeChat's rights (WeChat page Batch_Sends)."""
 
     SERVICE = "service"  #: verified service account: about 100 mass/send calls a day
     SUBSCRIPTION = "subscription"  #: one sendall a day, no mass/send

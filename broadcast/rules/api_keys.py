@@ -33,7 +33,7 @@ _PARTS: Final = 3
 
 
 class Scope(StrEnum):
-    """What a key may do."""
+    """Right of a key."""
 
     READ = "read"  #: look at broadcasts, recipients, audits, accounts, dead letters, webhooks
     SUBMIT = "submit"  #: create broadcasts, upload their lists, try plans

@@ -52,7 +52,7 @@ class TextPart(_Object):
 
 
 class MediaPart(_Object):
-    """What was uploaded before."""
+    """Reference to an earlier upload."""
 
     media_id: Id
 
@@ -157,7 +157,7 @@ class Content:
 
     @property
     def names(self) -> Mapping[str, str]:
-        """What people call its media_ids, as far as the content itself knows."""
+        """Display names of its media_ids, as far as the content itself knows."""
         return {}
 
 
@@ -176,7 +176,7 @@ def of_object(value: object, *, limit: int) -> Content:
     _refuse_characters(value)
     shaped = _shaped(dict(value))
     canonical = _canonical(shaped.model_dump(exclude_unset=True))
-    notices = _weigh(shaped.text.content, limit) if isinstance(shaped, TextContent) else ()
+    notices = _check_length(shaped.text.content, limit) if isinstance(shaped, TextContent) else ()
     size = len(canonical.encode())
     if size > MOST_BYTES:
         raise ContentError("error.content.too_big", field="content", size=size, most=MOST_BYTES)
@@ -217,7 +217,7 @@ _LINK_TAG: Final = re.compile(r"</?a\b[^>]*>", re.IGNORECASE)
 _TELLING: Final = ("content", "title", "media_id", "media_ids", "card_id")
 
 
-def _weigh(text: str, limit: int) -> tuple[Message, ...]:
+def _check_length(text: str, limit: int) -> tuple[Message, ...]:
     if is_blank(text):
         raise ContentError("error.content.empty", field="text.content")
     if text.strip() == PLACEHOLDER:

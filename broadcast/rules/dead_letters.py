@@ -38,7 +38,7 @@ def stays_wrong(reason: Message) -> bool:
 
 
 class LetterState(StrEnum):
-    """What became of a dead letter."""
+    """State of a dead letter."""
 
     #: Nobody has acted on it.
     DEAD = "dead"
@@ -111,7 +111,7 @@ class _OneOfMany(Letter):
 
 
 def is_full(letters: int, characters: int) -> bool:
-    """Return whether so many open letters, with so many characters, are enough."""
+    """Return whether this many open letters, with this many characters, are enough."""
     return letters >= MOST_OPEN or characters >= MOST_OPEN_CHARACTERS
 
 

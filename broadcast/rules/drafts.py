@@ -60,7 +60,7 @@ _PARTS: Final = tuple(part for part in Part if part not in {Part.ADDED, Part.REM
 
 @frozen
 class Change:
-    """What changed in one article."""
+    """Change in one article."""
 
     #: From 1.
     article: int
@@ -124,7 +124,7 @@ LONGEST_URL: Final = 1024
 
 
 class Comments(StrEnum):
-    """Who may comment."""
+    """Followers who may comment."""
 
     NOBODY = "none"
     ALL = "all"
@@ -149,15 +149,15 @@ class Written:
     html: str = field(default="", repr=False)
 
 
-def check(written: Sequence[Written], *, where: str) -> None:
-    """Raise ArticleError for what WeChat would not take of articles that are one draft."""
+def check_articles(written: Sequence[Written], *, where: str) -> None:
+    """Raise ArticleError where WeChat would not take articles as one draft."""
     if not 1 <= len(written) <= MOST_ARTICLES:
         raise ArticleError("error.article.count", where=where, n=len(written), most=MOST_ARTICLES)
     for one in written:
-        _check(one)
+        _check_article(one)
 
 
-def _check(one: Written) -> None:
+def _check_article(one: Written) -> None:
     for name, most in LONGEST.items():
         length = len(getattr(one, name))
         if length > most:
@@ -208,8 +208,8 @@ Look: TypeAlias = Marks | Gone | NoAnswer
 
 
 @frozen
-class Known:
-    """What is known of a broadcast's draft before a look."""
+class StoredDraft:
+    """Stored facts of a broadcast's draft before a look."""
 
     #: What it said when it was submitted, or when a person let it go on; None: not to be compared.
     approved: Marks | None
@@ -223,17 +223,17 @@ class Known:
 
 @frozen
 class Ruling:
-    """What follows from a look."""
+    """Consequence of a look at a draft."""
 
-    known: Known
+    known: StoredDraft
     #: Why no call is made; None: calls go on.
     reason: Reason | None = None
     #: It passes, and is looked at again: else a person decides.
     waits: bool = False
 
 
-def judge(known: Known, look: Look) -> Ruling:
-    """Return what follows from *look*."""
+def ruling_of(known: StoredDraft, look: Look) -> Ruling:
+    """Return the consequence of *look*."""
     if isinstance(look, NoAnswer):
         return _unanswered(known, look)
     if isinstance(look, Gone):
@@ -244,7 +244,7 @@ def judge(known: Known, look: Look) -> Ruling:
     return Ruling(known=after, reason=Reason.DRAFT_EDITED)
 
 
-def _gone(known: Known) -> Ruling:
+def _gone(known: StoredDraft) -> Ruling:
     if known.approved is None or known.accepted:
         return Ruling(known=_after(known, approved=known.approved, seen=known.seen))
     # Nothing is seen: whoever lets it go on takes the media_id as it is.
@@ -252,7 +252,7 @@ def _gone(known: Known) -> Ruling:
     return Ruling(known=after, reason=Reason.DRAFT_GONE)
 
 
-def _unanswered(known: Known, why: NoAnswer) -> Ruling:
+def _unanswered(known: StoredDraft, why: NoAnswer) -> Ruling:
     tries = known.tries + 1
     after = _after(known, approved=known.approved, seen=known.seen, tries=tries)
     if policy.is_asked_again(why.outcome, tries=tries):
@@ -263,13 +263,15 @@ def _unanswered(known: Known, why: NoAnswer) -> Ruling:
     return Ruling(known=unseen, reason=Reason.DRAFT_UNREAD)
 
 
-def _after(known: Known, *, approved: Marks | None, seen: Marks | None, tries: int = 0) -> Known:
-    return Known(approved=approved, seen=seen, tries=tries, accepted=known.accepted)
+def _after(
+    known: StoredDraft, *, approved: Marks | None, seen: Marks | None, tries: int = 0
+) -> StoredDraft:
+    return StoredDraft(approved=approved, seen=seen, tries=tries, accepted=known.accepted)
 
 
 @frozen
-class Looked:
-    """When a draft was looked at, and what happened since."""
+class LastLook:
+    """Time of the last look at a draft, and the events since."""
 
     #: The last look that ruled; None: there was none.
     at: datetime | None
@@ -279,7 +281,7 @@ class Looked:
     called: bool
 
 
-def is_due(looked: Looked, now: datetime) -> bool:
+def is_due(looked: LastLook, now: datetime) -> bool:
     """Return whether a call must not be made before another look.
 
     One is due before the first call, on each new day, after whatever stopped the broadcast, and

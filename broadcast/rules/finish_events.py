@@ -44,8 +44,8 @@ class UnreadableFinishError(ValueError):
     """The fields of a push are no finish event: of which job it speaks is not to be read."""
 
 
-class Ending(StrEnum):
-    """What a finish event means for the batch whose job it is."""
+class JobEnd(StrEnum):
+    """Meaning of a finish event for the batch of its job."""
 
     SENT = "sent"  #: the job is done, be it that nobody was left to get it
     REFUSED = "refused"  #: WeChat's review, or a failure of the whole job: nobody got it
@@ -82,7 +82,7 @@ class Article:
 
 @frozen
 class Copyright:
-    """What the originality check said of one article; figures as WeChat gives them."""
+    """Result of the originality check for one article; figures as WeChat gives them."""
 
     n: int
     declared: int | None = None
@@ -111,7 +111,7 @@ class FinishEvent:
 
 
 def supersedes(event: FinishEvent, stored: FinishEvent) -> bool:
-    """Tell whether *event* takes the place of what is stored of its job.
+    """Return whether *event* replaces the stored event of its job.
 
     Events have one order, so that the last word is the same in whichever order they come.
     """
@@ -125,12 +125,12 @@ def _weight(event: FinishEvent) -> tuple[object, ...]:
     end weighs less than one that does. Then WeChat's later word counts; of one second, that more
     was sent, and the fuller one. What is left is decided by the text.
     """
-    counts, end = event.counts, ending(event.status, event.counts)
+    counts, end = event.counts, job_end_of(event.status, event.counts)
     figures = (counts.total, counts.eligible, counts.sent, counts.errors, event.check_state)
     listed = (tuple(event.articles), tuple(event.copyright))
     return (
-        counts.sent or 0, end is not Ending.UNCLEAR, event.created_at or _NEVER,
-        end is Ending.SENT, sum(one is not None for one in figures) + sum(map(len, listed)),
+        counts.sent or 0, end is not JobEnd.UNCLEAR, event.created_at or _NEVER,
+        end is JobEnd.SENT, sum(one is not None for one in figures) + sum(map(len, listed)),
         event.status, repr((figures, listed)),
     )  # fmt: skip
 
@@ -162,13 +162,13 @@ def review(status: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def ending(status: str, counts: Counts) -> Ending:
-    """Return what an event means: whoever got it got it, whatever WeChat calls the job."""
+def job_end_of(status: str, counts: Counts) -> JobEnd:
+    """Return the meaning of an event: its counts outweigh WeChat's word for the job."""
     if counts.sent or plain(status) == SUCCESS:
-        return Ending.SENT
+        return JobEnd.SENT
     if plain(status) == FAIL or review(status) is not None:
-        return Ending.REFUSED
-    return Ending.UNCLEAR
+        return JobEnd.REFUSED
+    return JobEnd.UNCLEAR
 
 
 def plain(status: str) -> str:

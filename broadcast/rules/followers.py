@@ -32,7 +32,7 @@ Seconds: TypeAlias = npt.NDArray[np.uint32]
 
 
 @frozen
-class Known:
+class FollowerFacts:
     """Some sorted OpenIDs, and what is known of each."""
 
     ids: IDs = field(repr=False)
@@ -40,13 +40,13 @@ class Known:
 
     @property
     def follow(self) -> npt.NDArray[np.bool_]:
-        """Who of them follows."""
+        """Mask of the OpenIDs that follow."""
         return np.asarray(self.facts["flags"] & FOLLOWS, bool)
 
 
 @frozen
-class Merged(Known):
-    """What is known of some people by now, and how many it changed."""
+class Merged(FollowerFacts):
+    """Merged facts of some followers, and how many of them changed."""
 
     #: Listed by a page, each once.
     listed: int
@@ -59,7 +59,7 @@ class Merged(Known):
 
 @frozen
 class Seen:
-    """Whom pages listed, and when by WeChat's clock; in the order of the pages, each sorted."""
+    """OpenIDs on pages, with WeChat's time, in the order of the pages; each page is sorted."""
 
     ids: IDs = field(repr=False)
     at: Seconds = field(repr=False)
@@ -67,7 +67,7 @@ class Seen:
 
 @frozen
 class Changes:
-    """Who subscribed or left by WeChat's pushes, sorted; the newest moment of each kind."""
+    """Subscriptions and departures by WeChat's pushes, sorted; the newest moment of each kind."""
 
     ids: IDs = field(repr=False)
     followed: Seconds = field(repr=False)
@@ -87,9 +87,9 @@ def nobody() -> IDs:
     return np.empty(0, "S28")
 
 
-def nothing_known() -> Known:
+def nothing_known() -> FollowerFacts:
     """Return nobody, of whom nothing is known."""
-    return Known(ids=nobody(), facts=np.empty(0, FACTS))
+    return FollowerFacts(ids=nobody(), facts=np.empty(0, FACTS))
 
 
 def nobody_seen() -> Seen:
@@ -97,13 +97,15 @@ def nobody_seen() -> Seen:
     return Seen(ids=nobody(), at=np.empty(0, np.uint32))
 
 
-def merged(known: Known, changes: Changes, *, seen: Seen, whole: Pass | None = None) -> Merged:
+def merged(
+    known: FollowerFacts, changes: Changes, *, seen: Seen, whole: Pass | None = None
+) -> Merged:
     """Return what is known after pages and pushes.
 
     *whole*: the pages are all of WeChat's list, so who is on none and has not subscribed since it
     began has left. From an incomplete one nobody is concluded to have left.
     """
-    ids, (old, pushed, listed) = _together(known.ids, changes.ids, seen.ids)
+    ids, (old, pushed, listed) = _merged_openids(known.ids, changes.ids, seen.ids)
     facts = np.zeros(len(ids), FACTS)
     facts[old] = known.facts
     before = facts["flags"] & FOLLOWS > 0
@@ -122,12 +124,12 @@ def merged(known: Known, changes: Changes, *, seen: Seen, whole: Pass | None = N
     )  # fmt: skip
 
 
-def undated(known: Known) -> Hits:
+def undated(known: FollowerFacts) -> Hits:
     """Return who of them follows, and nobody said since when."""
     return np.asarray(known.follow & (known.facts["flags"] & SINCE_SAID == 0), bool)
 
 
-def dated(known: Known, since: Seconds) -> Facts:
+def dated(known: FollowerFacts, since: Seconds) -> Facts:
     """Return what is known once WeChat said since when some of the undated follow; 0: it did not.
 
     What a push said meanwhile stands: it is as exact, and may be newer.
@@ -141,8 +143,8 @@ def dated(known: Known, since: Seconds) -> Facts:
     return facts
 
 
-def _together(*lists: IDs) -> tuple[IDs, list[npt.NDArray[np.intp]]]:
-    """Return the OpenIDs of some lists sorted and each once, and where each list's stand in it."""
+def _merged_openids(*lists: IDs) -> tuple[IDs, list[npt.NDArray[np.intp]]]:
+    """Return the OpenIDs of some lists sorted and each once, and the positions of each list."""
     ids = np.concatenate(lists)
     ordered = order(ids)
     ids = ids[ordered]
@@ -153,7 +155,7 @@ def _together(*lists: IDs) -> tuple[IDs, list[npt.NDArray[np.intp]]]:
 
 
 def _list(facts: Facts, at: Seconds) -> None:
-    """Take in that a page listed people."""
+    """Add the people on a page."""
     there = facts["flags"] & FOLLOWS > 0
     newer = at > facts["as_of"]
     comes = newer & ~there
@@ -163,7 +165,7 @@ def _list(facts: Facts, at: Seconds) -> None:
 
 
 def _subscribe(facts: Facts, followed: Seconds, left: Seconds) -> None:
-    """Take in subscriptions; an old one still shows since when somebody follows."""
+    """Add subscriptions; an old one still shows since when somebody follows."""
     said, there = followed > 0, facts["flags"] & FOLLOWS > 0
     again = said & np.where(there, followed > facts["as_of"], followed >= facts["as_of"])
     older = said & there & ~again & (left <= followed)
@@ -174,14 +176,14 @@ def _subscribe(facts: Facts, followed: Seconds, left: Seconds) -> None:
 
 
 def _leave(facts: Facts, followed: Seconds, left: Seconds) -> None:
-    """Take in that people left."""
+    """Add departures."""
     gone = (left > 0) & (left >= facts["as_of"]) & (left > followed)
     facts["as_of"][gone] = left[gone]
     facts["flags"][gone] = facts["flags"][gone] & SINCE_SAID | LEFT_SAID
 
 
 def _conclude(facts: Facts, at: Seconds, whole: Pass) -> Hits:
-    """Take in whom a whole pass did not list, and return them."""
+    """Mark people missing from a whole pass as unsubscribed, and return them."""
     follow = facts["flags"] & FOLLOWS > 0
     new = (facts["flags"] & SINCE_SAID > 0) & (facts["since"] >= whole.began - LISTED_AFTER_S)
     gone = follow & (at == 0) & (facts["as_of"] <= whole.began) & ~new

@@ -40,7 +40,7 @@ class HandCall:
 
 @frozen
 class HandResult:
-    """What a call ended as; ``outcome`` NOT_CALLED: nothing left this machine."""
+    """Result of a call; ``outcome`` NOT_CALLED: nothing left this machine."""
 
     outcome: Outcome
     errcode: int | None = None

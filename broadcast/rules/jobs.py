@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from broadcast.frozen import frozen
-from broadcast.rules.finish_events import Ending, FinishEvent, ending
+from broadcast.rules.finish_events import FinishEvent, JobEnd, job_end_of
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 
 #: A job ends so long after its call: WeChat's review may take hours. mass/get is asked as long.
@@ -25,8 +25,8 @@ _SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """From when until when."""
+class Period:
+    """Period of time."""
 
     since: datetime
     until: datetime
@@ -67,7 +67,7 @@ class Job:
     @property
     def may_have_reached(self) -> bool:
         """Whether anybody may have got it."""
-        return ending(self.event.status, self.event.counts) is not Ending.REFUSED
+        return job_end_of(self.event.status, self.event.counts) is not JobEnd.REFUSED
 
     def as_batch(self, broadcast_id: str, n: int) -> OurBatch | None:
         """Return the batch of that number if the job can be it, for all that is known."""
@@ -77,7 +77,7 @@ class Job:
         return None if self.owner is not None else next(mine, None)
 
     def ended_before(self, batch: OurBatch) -> bool:
-        """Tell whether it ended before the call: then it is that batch only if clocks differ."""
+        """Return whether it ended before the call: then it is that batch only if clocks differ."""
         return batch.called_at is not None and self.ended_at + _SECOND <= batch.called_at
 
 
@@ -98,29 +98,29 @@ def _unlike(event: FinishEvent, size: int | None) -> int:
 
 
 def fits(called: Iterable[datetime], ended_at: datetime) -> bool:
-    """Tell whether a job that ended then can have begun with one of these calls."""
+    """Return whether a job with this end can have begun with one of these calls."""
     return any(at - SKEW <= ended_at <= at + LONGEST for at in called)
 
 
 def went_to_nobody(event: FinishEvent, size: int | None) -> bool:
-    """Tell whether a job was sent to an empty list, which a batch of *size* followers has not."""
-    sent = ending(event.status, event.counts) is Ending.SENT
+    """Return whether a job was sent to an empty list, which a batch of *size* followers has not."""
+    sent = job_end_of(event.status, event.counts) is JobEnd.SENT
     return bool(size) and sent and event.counts.total == 0
 
 
 def counts_another(event: FinishEvent, size: int | None) -> bool:
-    """Tell whether WeChat counted another list than one of *size*: a hint, no proof.
+    """Return whether WeChat counted another list than one of *size*: a hint, no proof.
 
     A job that its review refused may have been stopped before it was counted: its 0 says nothing.
     """
     total = event.counts.total
     if size is None or total is None or total == size:
         return False
-    return total > 0 or ending(event.status, event.counts) is not Ending.REFUSED
+    return total > 0 or job_end_of(event.status, event.counts) is not JobEnd.REFUSED
 
 
 class Difference(StrEnum):
-    """What the ledger and WeChat say otherwise; each has its text and its next step."""
+    """Difference between the ledger and WeChat; each has its text and its next step."""
 
     UNFINISHED = "unfinished"  #: accepted, and never reported as ended
     NO_JOB = "no_job"  #: mass/get has no job with the msg_id that WeChat gave
@@ -183,7 +183,7 @@ class SetAside:
 
 
 @frozen
-class Found:
+class FoundDifference:
     """One difference: about a batch, about a job of WeChat's, about both, or about a push."""
 
     difference: Difference
@@ -203,7 +203,7 @@ class Found:
 
 @frozen
 class Comparison:
-    """What was compared of one account, and what differs."""
+    """Comparison of one account's batches and jobs, with the differences."""
 
     account: str
     batches: int
@@ -211,7 +211,7 @@ class Comparison:
     #: Accepted batches of which WeChat will still be asked, and ended ones without counts.
     pending: int
     uncounted: int
-    found: Sequence[Found] = field(default=())
+    found: Sequence[FoundDifference] = field(default=())
 
     @property
     def differences(self) -> int:
@@ -233,7 +233,8 @@ def compare(
     found = [one for batch in batches for one in _of_batch(batch)]
     found += [one for job in jobs for one in _of_job(job)]
     found += [
-        Found(difference=Difference.UNREAD, at=push.received_at, push=push) for push in set_aside
+        FoundDifference(difference=Difference.UNREAD, at=push.received_at, push=push)
+        for push in set_aside
     ]
     pending = [b for b in batches if b.is_to_be_asked and b.event is None and not b.denied]
     uncounted = [b for b in batches if b.state is BatchState.FINISHED and b.event is None]
@@ -243,10 +244,10 @@ def compare(
     )  # fmt: skip
 
 
-def _of_batch(batch: Reconciled) -> Iterator[Found]:
+def _of_batch(batch: Reconciled) -> Iterator[FoundDifference]:
     kinds = list(_differences(batch))
     for kind in kinds:
-        yield Found(
+        yield FoundDifference(
             difference=kind, broadcast_id=batch.broadcast_id, n=batch.n, msg_id=batch.msg_id,
             size=batch.size, state=batch.state, at=batch.first_called_at, event=batch.event,
             msg_status=batch.msg_status,
@@ -288,7 +289,7 @@ def _counted_otherwise(batch: Reconciled, event: FinishEvent) -> bool:
 
 
 def _was_anothers(batch: Reconciled) -> bool:
-    """Tell whether a refused job counted another list: an operator can have named the wrong one.
+    """Return whether a refused job counted another list: an operator can have named the wrong one.
 
     No total, or 0, says nothing: the review comes before the list is counted.
     """
@@ -297,27 +298,27 @@ def _was_anothers(batch: Reconciled) -> bool:
 
 
 def _contradicts(msg_status: str | None, event: FinishEvent) -> bool:
-    """Tell whether mass/get called sent what the event calls refused, or the other way round."""
-    means = ending(event.status, event.counts)
-    other = {Ending.REFUSED: "SEND_SUCCESS", Ending.SENT: "SEND_FAIL"}
+    """Return whether mass/get and the event disagree on whether the job was sent."""
+    means = job_end_of(event.status, event.counts)
+    other = {JobEnd.REFUSED: "SEND_SUCCESS", JobEnd.SENT: "SEND_FAIL"}
     return msg_status is not None and other.get(means) == msg_status
 
 
-def _of_job(job: Job) -> Iterator[Found]:
+def _of_job(job: Job) -> Iterator[FoundDifference]:
     if job.of_console:
-        yield Found(
+        yield FoundDifference(
             difference=Difference.CONSOLE, msg_id=job.event.msg_id, at=job.ended_at,
             event=job.event,
         )  # fmt: skip
     for batch in job.candidates:
-        yield Found(
+        yield FoundDifference(
             difference=Difference.UNCLAIMED, broadcast_id=batch.broadcast_id, n=batch.n,
             msg_id=job.event.msg_id, size=batch.size, state=batch.state, at=job.ended_at,
             event=job.event, claim=(job, batch),
         )  # fmt: skip
 
 
-def _count(found: Sequence[Found]) -> int:
+def _count(found: Sequence[FoundDifference]) -> int:
     """Count what differs: of batches and jobs that can be each other's, the larger number."""
     groups: list[tuple[set[Any], set[Any]]] = []
     for one in found:
@@ -339,11 +340,11 @@ def _count(found: Sequence[Found]) -> int:
     )
 
 
-def _is_of(one: Found, paired: set[Any]) -> bool:
+def _is_of(one: FoundDifference, paired: set[Any]) -> bool:
     return one.difference in _WITHOUT_JOB and (one.broadcast_id, one.n) in paired
 
 
-def _named(found: Sequence[Found]) -> set[Any]:
+def _named(found: Sequence[FoundDifference]) -> set[Any]:
     """Return the batches whose job nobody knows."""
     return {(one.broadcast_id, one.n) for one in found if one.difference in _WITHOUT_JOB}
 

@@ -20,7 +20,7 @@ from broadcast.rules.content import without_defaults
 
 
 class MediaKind(StrEnum):
-    """What a media_id is good for."""
+    """Use of a media_id."""
 
     IMAGE = "image"
     VOICE = "voice"
@@ -31,7 +31,7 @@ class MediaKind(StrEnum):
 
 
 class MediaFormat(StrEnum):
-    """What a file is, by its content."""
+    """Format of a file, by its content."""
 
     JPEG = "jpg"
     PNG = "png"
@@ -51,7 +51,7 @@ MIB: Final = 1024 * KIB
 
 @frozen
 class Limit:
-    """What WeChat takes as a file of one kind."""
+    """WeChat's limit for a file of one kind."""
 
     most_bytes: int
     #: Of a temporary one; ``permanent`` are those of a permanent one.

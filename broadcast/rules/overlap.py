@@ -1,4 +1,4 @@
-"""What the ledger knows of the followers of a list: what they got already, and what they will."""
+"""Overlaps: broadcasts that followers of a list got already, and will get."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Uncounted:
 
 
 @frozen
-class Known:
-    """What the followers of a new list got today, and what they will get beside it."""
+class ListOverlaps:
+    """Broadcasts that the followers of a new list got today, and will get beside it."""
 
     #: How many got any broadcast of the account today, or may have; each is counted once.
     today: int

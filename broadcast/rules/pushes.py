@@ -128,7 +128,7 @@ _MOST_REPLY_BYTES: Final = 2048
 
 
 class Action(StrEnum):
-    """What a follower asked for by a keyword."""
+    """Action of a keyword."""
 
     UNSUBSCRIBE = "unsubscribe"
     RESUBSCRIBE = "resubscribe"
@@ -185,21 +185,21 @@ Replies: TypeAlias = Annotated[
 
 
 @frozen
-class Heard:
-    """What a message asks for, and what is answered at once; neither, for most."""
+class MessageMeaning:
+    """Action of a follower's message, and the immediate answer; most have neither."""
 
     action: Action | None = None
     reply: str | None = None
 
 
-_NOTHING: Final = Heard()
+_NOTHING: Final = MessageMeaning()
 
 
 @frozen
 class Keywords:
     """The keywords of one account. Without a word to unsubscribe there is none to undo it."""
 
-    by_word: Mapping[str, Heard]
+    by_word: Mapping[str, MessageMeaning]
 
     @classmethod
     def of(
@@ -211,22 +211,22 @@ class Keywords:
         answers: Mapping[Action, str],
     ) -> Keywords:
         """Build them from what is set. Raises KeyError with a word that has two meanings."""
-        found: dict[str, Heard] = {}
+        found: dict[str, MessageMeaning] = {}
         rules = {Action.UNSUBSCRIBE: unsubscribe}
         if unsubscribe:
             rules[Action.RESUBSCRIBE] = resubscribe
         meanings = [
-            (word, Heard(action=action, reply=answers[action]))
+            (word, MessageMeaning(action=action, reply=answers[action]))
             for action, words in rules.items()
             for word in words
         ]
-        meanings += [(word, Heard(reply=text)) for word, text in replies]
+        meanings += [(word, MessageMeaning(reply=text)) for word, text in replies]
         for word, heard in meanings:
             if found.setdefault(folded(word), heard) != heard:
                 raise KeyError(word)
         return cls(by_word=found)
 
-    def heard(self, text: str) -> Heard:
+    def heard(self, text: str) -> MessageMeaning:
         """Return what a message asks for."""
         # Before it is folded: a long text costs time, and is no keyword.
         if len(text) > 4 * _LONGEST_WORD:

@@ -20,7 +20,7 @@ from broadcast.rules.plan.proof import Quota
 
 
 class Level(StrEnum):
-    """What a check found."""
+    """Result of a check."""
 
     GOOD = "good"
     WARNING = "warning"
@@ -28,7 +28,7 @@ class Level(StrEnum):
 
 
 class Subject(StrEnum):
-    """What a check is about."""
+    """Subject of a check."""
 
     WECHAT = "wechat"  #: WeChat answers at the account's address
     TOKEN = "token"  # noqa: S105 - a subject, no secret
@@ -51,7 +51,7 @@ Problem: TypeAlias = Refusal | Message
 
 @frozen
 class AddressFacts:
-    """What was heard from one address of WeChat."""
+    """Answers from one address of WeChat."""
 
     #: As it may be shown.
     address: str
@@ -71,7 +71,7 @@ class ClockFacts:
 
 @frozen
 class AccountFacts:
-    """What was asked for one account whose address answers."""
+    """Answers for one account whose address answers."""
 
     name: str
     #: Why no access_token could be fetched; None: one was.
@@ -113,7 +113,7 @@ _ADDRESS: Final = re.compile(r"[0-9a-f:.]*[0-9a-f]", re.IGNORECASE)
 
 
 def of_address(facts: AddressFacts) -> Check:
-    """Tell whether WeChat answers."""
+    """Return the check of whether WeChat answers."""
     if facts.problem is None:
         found = Message("check.wechat.good", address=facts.address, ms=_ms(facts.elapsed))
         return Check(subject=Subject.WECHAT, level=Level.GOOD, found=found)
@@ -125,7 +125,7 @@ def of_address(facts: AddressFacts) -> Check:
 
 
 def of_clocks(facts: ClockFacts) -> Check:
-    """Tell whether schedules run by a clock that is right, and whether this machine's is."""
+    """Return the check of the clock of schedules and of this machine's."""
     if facts.machine is None:
         return Check(
             subject=Subject.CLOCK, level=Level.WARNING, found=Message("check.clock.unknown")

@@ -1,4 +1,4 @@
-"""What is reported of a broadcast, by the command line in words or as JSON."""
+"""Reports of a broadcast, which the command line shows in words or as JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.drafts import Marks
 from broadcast.rules.finish_events import Delivered, FinishEvent
-from broadcast.rules.gates.due import First, Liveness
+from broadcast.rules.gates.due import FirstCallLimit, Liveness
 from broadcast.rules.gates.gate import Gate, GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 
@@ -94,7 +94,7 @@ class Repeat:
 
 @frozen
 class LaneView:
-    """What the account's lane waits for, and what forbids its calls."""
+    """Waits of the account's lane, and the gates that forbid its calls."""
 
     not_before: datetime | None
     wait_reason: Reason | None
@@ -164,7 +164,7 @@ class Conflict:
 
 
 class Did(StrEnum):
-    """What a person did, by its command; each has its text."""
+    """Action of an operator, by its command; each has its text."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -178,7 +178,7 @@ class Did(StrEnum):
 
 @frozen
 class OperatorAction:
-    """What a person did to a broadcast, or to its account."""
+    """Action of an operator on a broadcast, or on its account."""
 
     at: datetime
     who: str
@@ -201,7 +201,7 @@ class OperatorAction:
 
 @frozen
 class OperatorActions:
-    """What people did, oldest first, and how many earlier actions are not among them."""
+    """Actions of operators, oldest first, and the number of earlier ones left out."""
 
     actions: Sequence[OperatorAction]
     earlier: int
@@ -220,7 +220,7 @@ class Doubtful:
 
 @frozen
 class Ahead:
-    """What the lane of a running broadcast calls before it."""
+    """Calls of the lane before a running broadcast."""
 
     doubt: Doubtful | None = None
     #: Broadcasts of the account that go first, for their priority or their age.
@@ -296,7 +296,7 @@ class Report:
     #: Whether a worker drives it; only in a report of one broadcast.
     driven: Driven | None = None
     #: What its first call, if it is still to come, is held against; only in a report of one.
-    first_call: First | None = None
+    first_call: FirstCallLimit | None = None
     #: The database's moment.
     now: datetime
 

@@ -39,7 +39,7 @@ class Phase(StrEnum):
 
 
 class BroadcastState(StrEnum):
-    """What a reader is shown of a broadcast (the words of ``--json``)."""
+    """Shown state of a broadcast (the words of ``--json``)."""
 
     UPLOADING = "uploading"
     SCHEDULED = "scheduled"  #: waits for its time

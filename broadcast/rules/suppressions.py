@@ -13,7 +13,7 @@ ALL_ACCOUNTS = "*"
 
 
 class SuppressionKind(StrEnum):
-    """What put somebody on the list. One person may be there for several."""
+    """Cause of a suppression. One person may have several."""
 
     PERSON = "person"  #: an operator named them
     KEYWORD = "keyword"  #: they asked out themselves by a message
@@ -22,7 +22,7 @@ class SuppressionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """What somebody asked for themselves, by WeChat's clock: since when, and lifted when.
+    """Opt-out of a follower, by WeChat's clock: since when, and lifted when.
 
     Their words may come doubled, late and in any order.
     """
@@ -57,8 +57,8 @@ class OptOut:
 
 
 @frozen
-class Word:
-    """Why somebody is suppressed: said by whom, and why."""
+class SuppressionSource:
+    """Source and reason of a suppression."""
 
     kind: SuppressionKind
     who: str

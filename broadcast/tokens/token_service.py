@@ -16,7 +16,7 @@ import time
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import RedisAwayError
 from broadcast.frozen import frozen
 from broadcast.tokens.redis_access import Keys
@@ -86,7 +86,7 @@ class TokenFetcher(Protocol):
 
 @frozen
 class TokenView:
-    """What may be shown of a token: everything but itself."""
+    """Public facts of a token: everything but itself."""
 
     generation: int
     age: timedelta
@@ -102,7 +102,7 @@ class TokenView:
 
 @frozen
 class _Errand:
-    """What one caller needs: when a shared token will do, and else what to fetch."""
+    """Need of one caller: when a shared token will do, and else what to fetch."""
 
     account: str
     reason: str
@@ -161,7 +161,7 @@ class TokenService:
             TokenFetchError, TokenWaitError: no token, and another process could not fetch one.
             Exception: whatever the fetcher raised.
         """
-        seen = self._store.look(account)
+        seen = self._store.read(account)
         if seen.fresh:
             return seen.fresh
         reason = "expiring" if seen.living else "missing"
@@ -170,7 +170,7 @@ class TokenService:
         except RedisAwayError:
             raise
         except Exception as error:
-            living = self._store.look(account).living
+            living = self._store.read(account).living
             if living is None:
                 raise
             log.warning(
@@ -186,7 +186,7 @@ class TokenService:
 
         Raises as ``get``, but does not fall back on an old token.
         """
-        asked_at = self._store.look(account).now
+        asked_at = self._store.read(account).now
 
         def newer(seen: Seen) -> Token | None:
             return seen.living if seen.living and seen.living.fetched_at > asked_at else None
@@ -226,11 +226,11 @@ class TokenService:
         unlisted = self._failures.of_this_machine(account)
         if unlisted is None:
             return True
-        living = self._store.look(account).living
+        living = self._store.read(account).living
         return living is not None and living.value != unlisted.failed
 
     def forget_refusal(self, account: str) -> str | None:
-        """Let the next caller ask WeChat again, though it refused this machine a moment ago.
+        """Allow the next caller to ask WeChat again, though it refused this machine a moment ago.
 
         Returns WeChat's words of then.
         """
@@ -238,7 +238,7 @@ class TokenService:
 
     def peek(self, account: str) -> TokenView | None:
         """Return what may be shown of the shared token, or None. Fetches nothing."""
-        seen = self._store.look(account)
+        seen = self._store.read(account)
         if seen.token is None:
             return None
         return TokenView(
@@ -254,14 +254,14 @@ class TokenService:
     def _obtain(self, errand: _Errand) -> Token:
         account = errand.account
         if unlisted := self._failures.of_this_machine(account):
-            if token := errand.enough(self._store.look(account)):
+            if token := errand.enough(self._store.read(account)):
                 return token
             raise as_error(unlisted.failure, account=account)
         deadline = time.monotonic() + self._timing.wait_s
         fetches_left = errand.fetches
         pauses = _pauses()
         while True:
-            seen = self._store.lock(account) if fetches_left else self._store.look(account)
+            seen = self._store.lock(account) if fetches_left else self._store.read(account)
             if token := errand.enough(seen):
                 if seen.held:
                     self._store.release(account, seen.nonce)
@@ -300,9 +300,9 @@ class TokenService:
         account = errand.account
         if not self._store.begin(account, nonce):
             return None
-        passing(Point.TOKEN_LOCKED)
+        failpoint(Point.TOKEN_LOCKED)
         token = self._fetcher.fetch(account, force=False)
-        passing(Point.TOKEN_FETCHED)
+        failpoint(Point.TOKEN_FETCHED)
         if token.value != errand.failed:
             return _Fetched(token=token, forced=False)
         wait_s = self._store.ask_force(account, nonce)
@@ -330,7 +330,7 @@ class TokenService:
         )
         if token is None:
             return None
-        passing(Point.TOKEN_SHARED)
+        failpoint(Point.TOKEN_SHARED)
         log.info(
             "account %s: access_token fetched (%s), generation %d, valid until %s",
             account,

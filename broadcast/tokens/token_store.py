@@ -139,7 +139,7 @@ class Timing:
 
 @frozen
 class Seen:
-    """What Redis showed at one moment."""
+    """State of Redis at one moment."""
 
     now: datetime
     #: The nonce under which the caller holds the lock; empty when it does not.
@@ -185,7 +185,7 @@ class TokenStore:
         self._write = Script(redis, "token_write")
         self._release = Script(redis, "token_release")
 
-    def look(self, account: str) -> Seen:
+    def read(self, account: str) -> Seen:
         """Return what is shared now, without the lock."""
         return self._seen(account, nonce="")
 

@@ -60,12 +60,12 @@ class Lanes:
             )  # fmt: skip
 
     def stands_still(self, account: str, path: SendPath = SendPath.MASS_SEND) -> bool:
-        """Tell whether *account* is halted, or stopped for sends by *path*."""
+        """Return whether *account* is halted, or stopped for sends by *path*."""
         lane = self.by_account.get(account)
         return lane is not None and lane.stands_still_for(path)
 
     def is_stopped(self, account: str) -> bool:
-        """Tell whether *account* was stopped, by an answer of WeChat's or by too many doubts."""
+        """Return whether *account* was stopped, by an answer of WeChat's or by too many doubts."""
         lane = self.by_account.get(account)
         return lane is not None and _is_stopped(lane)
 
@@ -99,13 +99,13 @@ def blocker_lines(report: Report, *, has_account: bool = True) -> Iterator[Messa
     *has_account*: the settings have its account; else no start of a worker is offered, for it
     would send nothing.
     """
-    for one in blockers.of(report):
+    for one in blockers.blockers_of(report):
         if has_account or one.command != blockers.START:
             yield line(one, report)
 
 
 def line(one: Blocker, report: Report) -> Message:
-    """Tell one blocker of a broadcast."""
+    """Return one blocker of a broadcast in words."""
     match one.cause:
         case Cause.ACCOUNT_STOPPED | Cause.ACCOUNT_HALTED:
             stopped = _is_stopped(report.lane)

@@ -17,9 +17,9 @@ from broadcast.rules.finish_events import (
     SUCCESS,
     Article,
     Copyright,
-    Ending,
     FinishEvent,
-    ending,
+    JobEnd,
+    job_end_of,
     plain,
     review,
 )
@@ -131,7 +131,7 @@ def _odd(report: Report) -> Iterator[Message]:
     for line in report.batch_list:
         if line.finish is None or _is_plain(line.finish):
             continue
-        if ending(line.finish.status, line.finish.counts) is not Ending.REFUSED:
+        if job_end_of(line.finish.status, line.finish.counts) is not JobEnd.REFUSED:
             sent = line.finish.counts.sent
             name = "delivered.odd_uncounted" if sent is None else "delivered.odd"
             yield Message(name, n=line.n, status=status(line.finish), sent=sent)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from broadcast.message import Message
-from broadcast.rules.jobs import Comparison, Found, Job, OurBatch, counts_another
+from broadcast.rules.jobs import Comparison, FoundDifference, Job, OurBatch, counts_another
 from broadcast.rules.reports import Report
 from broadcast.views import delivered
 from broadcast.views.objects import utc
@@ -21,7 +21,7 @@ LONGEST_BODY = 2_000
 def reconcile_lines(done: Comparison, now: datetime) -> Iterator[Message]:
     """Yield each difference with its next step, then what is not known yet."""
     for one in done.found:
-        yield found(one, now)
+        yield difference_lines(one, now)
     if done.pending:
         yield Message("reconcile.pending", n=done.pending)
     if done.uncounted:
@@ -40,7 +40,7 @@ def verdict(differences: int) -> Message:
     return Message(f"reconcile.differences{suffix(differences)}", n=differences)
 
 
-def found(one: Found, now: datetime) -> Message:
+def difference_lines(one: FoundDifference, now: datetime) -> Message:
     """Return what differs and what to do about it."""
     status = Message("reconcile.review_unknown")
     if one.event is not None:
@@ -73,7 +73,7 @@ def reconcile_json(done: Comparison, texts: Texts, now: datetime) -> dict[str, A
     }  # fmt: skip
 
 
-def _one(one: Found, texts: Texts, now: datetime) -> dict[str, Any]:
+def _one(one: FoundDifference, texts: Texts, now: datetime) -> dict[str, Any]:
     return {
         "difference": one.difference.value, "broadcast": one.broadcast_id, "batch": one.n,
         "msg_id": one.msg_id, "size": one.size, "state": one.state and one.state.value,
@@ -83,7 +83,7 @@ def _one(one: Found, texts: Texts, now: datetime) -> dict[str, Any]:
             "kind": one.push.kind, "problem": one.push.problem,
             "body": one.push.body[:LONGEST_BODY],
         },
-        "found": texts(found(one, now)),
+        "found": texts(difference_lines(one, now)),
     }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from broadcast.rules.reports import (
 )
 from broadcast.rules.webhooks import last_try, shown_url
 from broadcast.views import content, delivered, objects
-from broadcast.views.objects import Webhook, WebhookState, utc, utc_if_any, word
+from broadcast.views.objects import Webhook, WebhookState, reason_word, utc, utc_if_any
 from broadcast.views.program_words import refusal
 from broadcast.views.texts import Texts
 
@@ -55,7 +55,7 @@ def in_a_list(report: Report) -> dict[str, Any]:
 def _batch(line: BatchLine) -> dict[str, Any]:
     return {
         "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
-        "attempts": line.attempts, "errcode": line.errcode, "reason": word(line.reason),
+        "attempts": line.attempts, "errcode": line.errcode, "reason": reason_word(line.reason),
         "not_before": utc_if_any(line.not_before),
         "msg_status": line.msg_status, "verified": not line.is_unverified,
         "finish": line.finish and delivered.event_as_json(line.finish),

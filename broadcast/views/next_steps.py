@@ -116,7 +116,7 @@ class Doubt:
 
 @frozen
 class Circumstances:
-    """What is known of a broadcast beside its report."""
+    """Facts of a broadcast beside its report."""
 
     doubts: Sequence[Doubt] = ()
     left_over: Sequence[RetryGroup] = ()
@@ -203,14 +203,16 @@ def _retry(report: Report, left_over: Sequence[RetryGroup]) -> Iterator[Message]
     denied = [group for group in again if group.reason is Reason.SAID_NOT_SENT]
     passing = [group for group in again if group not in denied]
     if passing:
-        yield Message(f"next_step.retry{several(passing)}", id=report.id, **together(passing))
+        yield Message(f"next_step.retry{several(passing)}", id=report.id, **group_facts(passing))
     if denied:
-        yield Message(f"next_step.retry_verdict{several(denied)}", id=report.id, **together(denied))
+        yield Message(
+            f"next_step.retry_verdict{several(denied)}", id=report.id, **group_facts(denied)
+        )
     left = [group for group in left_over if group.verdict is RetryVerdict.SUPPRESSED]
     if left:
         yield Message(
             f"next_step.suppressed{several(left)}", id=report.id, account=report.account,
-            **together(left),
+            **group_facts(left),
         )  # fmt: skip
 
 
@@ -256,7 +258,7 @@ def _completed(report: Report) -> Iterator[Message]:
         yield Message("next_step.results", id=report.id)
 
 
-def together(groups: Sequence[RetryGroup]) -> dict[str, object]:
+def group_facts(groups: Sequence[RetryGroup]) -> dict[str, object]:
     """Return the facts of all batches in *groups*: the first numbers, and how many follow."""
     numbers = sorted(n for group in groups for n in group.numbers)
     followers = FollowerCount(total(group.followers for group in groups))

@@ -31,7 +31,7 @@ def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
     return {
         "id": report.id,
         "state": report.state.value,
-        "reason": word(report.failed_uncalled),
+        "reason": reason_word(report.failed_uncalled),
         "account": report.account,
         "key": report.key,
         "title": report.title,
@@ -43,7 +43,7 @@ def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
         "audience": report.audience,
         "recipients": report.recipients,
         "batches": report.batches,
-        "blockers": [_blocker(one) for one in blockers.of(report)],
+        "blockers": [_blocker(one) for one in blockers.blockers_of(report)],
         "calls": report.calls,
         "delivered": _delivered(report.delivered),
         "created_at": utc_if_any(report.created_at),
@@ -78,7 +78,7 @@ def _to(report: Report) -> dict[str, Any]:
 
 def _blocker(one: Blocker) -> dict[str, Any]:
     return {
-        "cause": one.cause.value, "reason": word(one.reason), "errcode": one.errcode,
+        "cause": one.cause.value, "reason": reason_word(one.reason), "errcode": one.errcode,
         "errmsg": one.errmsg, "since": utc_if_any(one.since), "until": utc_if_any(one.until),
         "who": one.who, "why": one.why, "count": one.count, "broadcasts": list(one.broadcasts),
         "batch": one.batch, "command": one.command, "path": one.path and one.path.value,
@@ -90,7 +90,7 @@ def _delivered(figures: Delivered) -> dict[str, Any]:
     return {**asdict(figures.counts if figures.jobs else Counts()), "jobs": figures.jobs}
 
 
-def word(reason: Reason | None) -> str | None:
+def reason_word(reason: Reason | None) -> str | None:
     """Return a reason as programs read it."""
     return reason.value if reason else None
 
@@ -106,7 +106,7 @@ def utc_if_any(moment: datetime | None) -> str | None:
 
 
 class WebhookState(StrEnum):
-    """What became of an event."""
+    """State of an event."""
 
     #: It is to be delivered, for the first time or once more.
     WAITING = "waiting"

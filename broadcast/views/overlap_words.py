@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from broadcast.message import Message
 from broadcast.rules import reports
-from broadcast.rules.overlap import Known, Overlap, ToCome, Uncounted
+from broadcast.rules.overlap import ListOverlaps, Overlap, ToCome, Uncounted
 from broadcast.views.objects import utc
 from broadcast.views.words import Joined, Moment, ShortMoment
 
@@ -14,7 +14,9 @@ from broadcast.views.words import Joined, Moment, ShortMoment
 MOST = 3
 
 
-def overlap_lines(known: Known, moment: Moment, *, sample: bool = False) -> Iterator[Message]:
+def overlap_lines(
+    known: ListOverlaps, moment: Moment, *, sample: bool = False
+) -> Iterator[Message]:
     """Yield what the followers got and will get, a line each; *moment*: when it is read.
 
     *sample*: those in a sample were counted, not the list that it is drawn from.
@@ -75,7 +77,7 @@ def _to_come(one: ToCome, moment: Moment, of: Message) -> Message:
     )
 
 
-def instead(known: Known, send: str | Message) -> Iterator[Message]:
+def instead(known: ListOverlaps, send: str | Message) -> Iterator[Message]:
     """Yield the commands that reach the rest of the version before alone, a line each.
 
     *send* sends to :data:`broadcast.rules.reports.REST_FILE` what is now to go to the whole list.
@@ -122,7 +124,7 @@ def _most(earlier: Sequence[Overlap]) -> Overlap:
     return max(earlier, key=lambda one: one.followers)
 
 
-def strongest(known: Known | None, *, at_most: bool = False) -> Message | None:
+def strongest(known: ListOverlaps | None, *, at_most: bool = False) -> Message | None:
     """Return the one fact that belongs into the question; None where there is none.
 
     *at_most*: fewer may get it than were counted, so it is said of the list.
@@ -144,7 +146,7 @@ def strongest(known: Known | None, *, at_most: bool = False) -> Message | None:
     return None
 
 
-def overlap_json(known: Known) -> dict[str, object]:
+def overlap_json(known: ListOverlaps) -> dict[str, object]:
     """Return the object of ``--json``: moments in UTC, ids whole."""
     return {
         "today": {"followers": known.today, "broadcasts": list(known.today_ids)},

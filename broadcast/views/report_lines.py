@@ -274,7 +274,7 @@ class StateNow:
     now: datetime
 
 
-@words.of.register(StateNow)
+@words.fact_words.register(StateNow)
 def _(fact: StateNow, texts: Texts) -> str:
     shown = words.short(fact.state, texts)
     if fact.until is not None:
@@ -296,7 +296,7 @@ def _(fact: StateNow, texts: Texts) -> str:
 
 def state(report: Report) -> StateNow:
     """Return where a broadcast stands."""
-    each = [one.until for one in blockers.of(report)]
+    each = [one.until for one in blockers.blockers_of(report)]
     moments = [until for until in each if until is not None]
     return StateNow(
         state=report.state, until=max(moments) if moments and None not in each else None,

@@ -50,7 +50,7 @@ def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message
         if newer.followers >= sum(report.recipients[name] or 0 for name in _REST):
             if report.state is not S.CANCELLED and report.recipients["waiting"]:
                 yield Message("resend.close", id=report.id)
-            yield from _by_word(report)
+            yield from _by_verdict(report)
             return
     # Of a list that is WeChat's, nobody can say who the rest are.
     listed = report.audience["planned"] is not None
@@ -66,13 +66,13 @@ def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message
             yield Message("resend.media_gone")
         if report.recipients["in_doubt"] or _maybe_sent(report):
             yield Message("resend.without_doubts")
-        yield from _by_word(report)
+        yield from _by_verdict(report)
     elif report.state is S.CANCELLED:
         # A retry is refused, so a new broadcast is all that is left for them.
         commands = reports.rest_listing(report.id, _filled(report))
         if listed and commands:
             yield Message("resend.list", commands=reports.rest_lines(commands))
-        yield from _by_word(report)
+        yield from _by_verdict(report)
 
 
 #: The sets of those who were not sent it.
@@ -148,7 +148,7 @@ def _is_media_gone(report: Report) -> bool:
     return any(line.errcode == NO_SUCH_MEDIA for line in report.batch_list)
 
 
-def _by_word(report: Report) -> Iterator[Message]:
+def _by_verdict(report: Report) -> Iterator[Message]:
     lines = said_not_sent(report)
     if lines:
         yield Message(

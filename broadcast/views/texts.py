@@ -46,7 +46,7 @@ class _InWords(Mapping[str, object]):
         self._facts, self._texts = facts, texts
 
     def __getitem__(self, name: str) -> object:
-        return words.of(self._facts[name], self._texts)
+        return words.fact_words(self._facts[name], self._texts)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._facts)

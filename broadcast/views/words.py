@@ -47,7 +47,7 @@ class ShortMoment:
 
 @frozen
 class Between:
-    """When something began: the first time and the last."""
+    """Time of a beginning: the first and the last possible."""
 
     first: datetime
     last: datetime
@@ -64,14 +64,14 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an errcode means, or that no list names it."""
+    """Meaning of an errcode, or that no list names it."""
 
     errcode: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who did something, with the reason that was given."""
+    """Author of an action, with the reason."""
 
     who: str
     why: str | None
@@ -105,7 +105,7 @@ class Joined:
 
 
 @singledispatch
-def of(fact: object, texts: Texts) -> object:
+def fact_words(fact: object, texts: Texts) -> object:
     """Return a fact as it stands in a text: words, or itself where it has no words of its own."""
     del texts
     return fact
@@ -124,21 +124,21 @@ class Count(int):
         return f"{said} {one if self == 1 else several}"
 
 
-@of.register(Integral)
+@fact_words.register(Integral)
 def _(fact: int, texts: Texts) -> object:
     del texts
     return fact if isinstance(fact, bool) else Count(fact)
 
 
-@of.register(Message)
-@of.register(BroadcastError)
+@fact_words.register(Message)
+@fact_words.register(BroadcastError)
 def _(fact: Message | BroadcastError, texts: Texts) -> str:
     return texts(fact)
 
 
-@of.register(BatchState)
-@of.register(BroadcastState)
-@of.register(Outcome)
+@fact_words.register(BatchState)
+@fact_words.register(BroadcastState)
+@fact_words.register(Outcome)
 def _(fact: StrEnum, texts: Texts) -> str:
     return of_member(fact, texts, prefix=_PREFIXES[type(fact)])
 
@@ -167,14 +167,14 @@ _PREFIXES: Mapping[type[StrEnum], str] = {
 }
 
 
-@of.register(Reason)
+@fact_words.register(Reason)
 def _(fact: Reason, texts: Texts) -> str:
     if not is_recognised(fact):
         return texts("word.newer", word=fact.value)
     return texts(f"reason.{fact.name.lower()}")
 
 
-@of.register(Moment)
+@fact_words.register(Moment)
 def _(fact: Moment, texts: Texts) -> str:
     local, span = fact.at.astimezone(day.SHANGHAI), fact.at - fact.now
     facts = {
@@ -187,7 +187,7 @@ def _(fact: Moment, texts: Texts) -> str:
     return texts("moment.time" if today else "moment.date", **facts)
 
 
-@of.register(ShortMoment)
+@fact_words.register(ShortMoment)
 def _(fact: ShortMoment, texts: Texts) -> str:
     local, today = fact.at.astimezone(day.SHANGHAI), fact.now.astimezone(day.SHANGHAI).date()
     name = _NEAR_DAYS.get((local.date() - today).days)
@@ -197,7 +197,7 @@ def _(fact: ShortMoment, texts: Texts) -> str:
 _NEAR_DAYS = {-1: "list.yesterday", 0: "list.today", 1: "list.tomorrow"}
 
 
-@of.register(datetime)
+@fact_words.register(datetime)
 def _(fact: datetime, texts: Texts) -> str:
     """Write a moment in Beijing, to the second where it has one; its text says of which zone."""
     del texts
@@ -205,13 +205,13 @@ def _(fact: datetime, texts: Texts) -> str:
     return f"{local:%Y-%m-%d %H:%M:%S}" if local.second else f"{local:%Y-%m-%d %H:%M}"
 
 
-@of.register(Between)
+@fact_words.register(Between)
 def _(fact: Between, texts: Texts) -> object:
-    first, last = (of(Moment(one, fact.now), texts) for one in (fact.first, fact.last))
+    first, last = (fact_words(Moment(one, fact.now), texts) for one in (fact.first, fact.last))
     return first if first == last else texts("moment.between", first=first, last=last)
 
 
-@of.register(timedelta)
+@fact_words.register(timedelta)
 def _(fact: timedelta, texts: Texts) -> str:
     seconds = round(fact.total_seconds())
     if seconds < 2 * _MINUTE_S:
@@ -223,7 +223,7 @@ def _(fact: timedelta, texts: Texts) -> str:
     return texts("span.days", n=round(seconds / _DAY_S))
 
 
-@of.register(Code)
+@fact_words.register(Code)
 def _(fact: Code, texts: Texts) -> str:
     if fact.errcode is None:
         return ""
@@ -232,39 +232,39 @@ def _(fact: Code, texts: Texts) -> str:
     return texts("code.bare", errcode=fact.errcode)
 
 
-@of.register(Meaning)
+@fact_words.register(Meaning)
 def _(fact: Meaning, texts: Texts) -> str:
     meaning = f"errcode.{fact.errcode}"
     return texts(meaning if texts.has(meaning) else "explain.no_meaning")
 
 
-@of.register(Speaker)
+@fact_words.register(Speaker)
 def _(fact: Speaker, texts: Texts) -> str:
     return texts("speaker", who=fact.who, why=fact.why) if fact.why else fact.who
 
 
-@of.register(FollowerCount)
+@fact_words.register(FollowerCount)
 def _(fact: FollowerCount, texts: Texts) -> str:
     if fact.count is None:
         return texts("followers.unknown")
     return texts(f"followers.counted{suffix(fact.count)}", n=fact.count)
 
 
-@of.register(Joined)
+@fact_words.register(Joined)
 def _(fact: Joined, texts: Texts) -> str:
     between = texts(fact.between) if fact.between else ""
     return between.join(map(texts, fact.parts))
 
 
-@of.register(list)
-@of.register(tuple)
+@fact_words.register(list)
+@fact_words.register(tuple)
 def _(fact: Sequence[object], texts: Texts) -> str:
-    return texts("comma").join(str(of(one, texts)) for one in fact)
+    return texts("comma").join(str(fact_words(one, texts)) for one in fact)
 
 
-@of.register(Shortened)
+@fact_words.register(Shortened)
 def _(fact: Shortened, texts: Texts) -> object:
-    shown = of(list(fact.each[:MOST_NAMED]), texts)
+    shown = fact_words(list(fact.each[:MOST_NAMED]), texts)
     if len(fact.each) > MOST_NAMED:
         return texts("listed_more", shown=shown, count=len(fact.each))
     return shown

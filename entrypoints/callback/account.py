@@ -8,7 +8,7 @@ from dataclasses import field
 from broadcast import openid
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
-from broadcast.rules.pushes import Heard, Keywords, Push, push_of
+from broadcast.rules.pushes import Keywords, MessageMeaning, Push, push_of
 from broadcast.wechat.callback import Receiver
 from broadcast.wechat.callback.push_body import Fields, Form
 
@@ -18,7 +18,7 @@ SUCCESS = b"success"
 #: kept for longer (models.ledger.boxes.pushes), so a request that somebody sends again is always
 #: known.
 MOST_AGE_S = 7 * 86_400
-_NOTHING = Heard()
+_NOTHING = MessageMeaning()
 
 
 @frozen
@@ -57,7 +57,7 @@ class ServedAccount:
         answer = SUCCESS if heard.reply is None else self._receiver.reply(incoming, heard.reply)
         return Taken(push=push, answer=answer, form=incoming.form)
 
-    def _heard(self, fields: Fields) -> Heard:
+    def _heard(self, fields: Fields) -> MessageMeaning:
         # WeChat's own test tool writes under names of its own: nobody who could ask out.
         if not openid.is_openid(str(fields.get("FromUserName", "")).encode()):
             return _NOTHING

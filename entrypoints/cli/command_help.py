@@ -52,7 +52,9 @@ def _draw(console: Console, command: Any, context: Any) -> None:  # noqa: ANN401
     options = [p for p in parameters if p.param_type_name == "option"]
     rows = [(p.metavar or p.name, _words(p, texts)) for p in arguments]
     _section(console, texts("help.arguments"), rows)
-    _section(console, texts("help.options"), [(_names(p), _told(p, texts)) for p in options])
+    _section(
+        console, texts("help.options"), [(_names(p), _help_with_default(p, texts)) for p in options]
+    )
     for title, names in _chapters(command, context):
         _section(console, texts(title), _named(command, context, names=names, texts=texts))
     if isinstance(command, LazyGroup):
@@ -87,7 +89,7 @@ def _range(option: Any) -> str:  # noqa: ANN401
     return f"{smallest}.." if largest is None else f"{smallest}..{largest}"
 
 
-def _told(option: Any, texts: Texts) -> str:  # noqa: ANN401
+def _help_with_default(option: Any, texts: Texts) -> str:  # noqa: ANN401
     """Return an option's help with its default, unless it is a switch or has none."""
     if option.is_flag or option.default is None:
         return _words(option, texts)

@@ -12,7 +12,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
-from broadcast.rules.drafts import Comments, Written, check, check_content
+from broadcast.rules.drafts import Comments, Written, check_articles, check_content
 from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile, Media, MediaKind
 from broadcast.wechat.api.drafts import Article, DraftAdd
 from entrypoints.cli.terminal import command_line
@@ -20,7 +20,7 @@ from entrypoints.cli.wechat_calls import TIMEOUTS, Uploads
 from producer.articles import article_files
 from producer.articles.article_files import Illustrated
 from producer.articles.cleaning import clean
-from producer.media.upload import Shelf
+from producer.media.upload import UploadCache
 from producer.wiring.wechat import WeChatRefusedError
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def prepared(path: Path, overrides: Overrides) -> Sequence[Illustrated]:
     written = [
         _with(one, overrides) for one in _alone(article_files.read_article(path), overrides, path)
     ]
-    check(written, where=path.name)
+    check_articles(written, where=path.name)
     articles = article_files.illustrated(written)
     for one in articles:
         html = clean(one.written.html, dict.fromkeys(one.pictures, _ADDRESS))
@@ -94,10 +94,10 @@ def _with(written: Written, overrides: Overrides) -> Written:
     return dataclasses.replace(written, **said)
 
 
-def dry_run(articles: Sequence[Illustrated], *, shelf: Shelf | None) -> Added:
-    """Say what would be done; *shelf* knows what is uploaded already."""
+def dry_run(articles: Sequence[Illustrated], *, cache: UploadCache | None) -> Added:
+    """Say what would be done; *cache* knows what is uploaded already."""
     there = {
-        _use(file): shelf is None or shelf.find(file) is None
+        _use(file): cache is None or cache.find(file) is None
         for file in article_files.files(articles)
     }
     contents = [clean(one.written.html, dict.fromkeys(one.pictures, _ADDRESS)) for one in articles]
@@ -127,13 +127,13 @@ class _Adding:
     def __init__(self, run: Run, account: Account, articles: Sequence[Illustrated]) -> None:
         """Upload the files that WeChat lacks."""
         self._run, self._account, self._articles = run, account, articles
-        self._shelf, self._uploader = Shelf(run.engine, account), Uploads(run.wechat)
+        self._cache, self._uploader = UploadCache(run.engine, account), Uploads(run.wechat)
         self.uploaded: dict[Use, bool] = {}
         #: A media_id of a cover, an address of a picture.
         self._ids: dict[Use, str] = {}
         for file in article_files.files(articles):
-            self.uploaded[_use(file)] = self._shelf.find(file) is None
-            self._know(file, self._shelf.put(file, self._uploader))
+            self.uploaded[_use(file)] = self._cache.find(file) is None
+            self._note_upload(file, self._cache.get_or_upload(file, self._uploader))
         self.contents = [self._content(one) for one in articles]
 
     def renew_covers(self) -> bool:
@@ -148,7 +148,7 @@ class _Adding:
         }
         for use, file in before.items():
             self.uploaded[use] = True
-            self._know(file, self._shelf.renew(file, self._uploader))
+            self._note_upload(file, self._cache.upload(file, self._uploader))
         return bool(before)
 
     def store(self) -> str:
@@ -161,7 +161,7 @@ class _Adding:
             problem = OutOfReachError("error.draft.maybe_added", problem=error)
         raise problem
 
-    def _know(self, file: LocalFile, media: Media) -> None:
+    def _note_upload(self, file: LocalFile, media: Media) -> None:
         self._ids[_use(file)] = media.media_id or media.url or ""
 
     def _id(self, file: LocalFile) -> str:

@@ -15,7 +15,7 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.content import Content
-from broadcast.rules.drafts import TAKEN, Gone, Known, Marks, judge
+from broadcast.rules.drafts import TAKEN, Gone, Marks, StoredDraft, ruling_of
 from broadcast.rules.gates.gate import Gate, GateKind
 from broadcast.rules.reports import DraftView, Report
 from broadcast.rules.states import Reason
@@ -77,8 +77,8 @@ def _look_again(run: Run, report: Report, draft: DraftView, *, gate: Gate) -> Me
         return None
     # It may have left the draft box by being sent: then what was seen last stays.
     taken = any(line.state in TAKEN for line in report.batch_list)
-    known = Known(approved=draft.approved, seen=draft.seen, tries=0, accepted=taken)
-    return Message("resume.draft_gone") if judge(known, Gone()).reason else None
+    known = StoredDraft(approved=draft.approved, seen=draft.seen, tries=0, accepted=taken)
+    return Message("resume.draft_gone") if ruling_of(known, Gone()).reason else None
 
 
 def _ask_of_gone(run: Run, report: Report, gone: Message) -> None:

@@ -50,7 +50,7 @@ def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstan
         if unnamed
         else {},
         forgotten=call_history.forgotten_of(engine, report.id, again, waits=waits),
-        named_by_word=call_history.named_by_word(engine, report.id) if reviewed else {},
+        named_by_word=call_history.named_by_verdict(engine, report.id) if reviewed else {},
         conflicts=broadcast_reports.conflicts(engine, report.id),
         stays=DEMO not in os.environ,
         newer=_newer(engine, report),

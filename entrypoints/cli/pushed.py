@@ -10,10 +10,10 @@ from broadcast.message import Message
 from broadcast.rules.accounts import TRIAL, Account
 from broadcast.views.json_objects import utc
 from broadcast.views.words import Moment, suffix
-from models.ledger.boxes.pushes import Heard
+from models.ledger.boxes.pushes import PushCounts
 
 
-def push_lines(account: Account, heard: Heard | None) -> Iterator[Message]:
+def push_lines(account: Account, heard: PushCounts | None) -> Iterator[Message]:
     """Yield when WeChat pushed last, and what could not be handled yet."""
     if heard is None:
         if account.callback_token is not None:
@@ -40,7 +40,7 @@ def push_lines(account: Account, heard: Heard | None) -> Iterator[Message]:
 _SOON = timedelta(minutes=1)
 
 
-def pushes_json(heard: Heard | None) -> dict[str, object]:
+def pushes_json(heard: PushCounts | None) -> dict[str, object]:
     """Return the same as an object's keys."""
     since = heard and heard.waiting_since
     return {

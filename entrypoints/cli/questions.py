@@ -52,7 +52,7 @@ def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
     """
     if yes:
         return
-    against = steer.look_at_called_again(run.engine, report, waits=run.settings.rules().waits)
+    against = steer.called_again_warnings(run.engine, report, waits=run.settings.rules().waits)
     asked = question(report, ended=against.ended, forgotten=against.forgotten)
     if asked is None:
         return

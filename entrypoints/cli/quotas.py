@@ -12,7 +12,7 @@ from producer.wiring.wechat import WeChatRefusedError
 
 
 @frozen
-class Left:
+class CallsLeft:
     """How many calls are left, of how many; *known*: WeChat says so."""
 
     limit: int
@@ -36,7 +36,7 @@ def asked(run: Run, account: Account, path: str) -> Quota | None:
         return None
 
 
-def left_of(run: Run, account: Account, path: str, *, most: int, made: int) -> Left:
+def left_of(run: Run, account: Account, path: str, *, most: int, made: int) -> CallsLeft:
     """Return what is left of *path*: of *most*, with *made* by us, where WeChat does not say.
 
     WeChat being away stops nobody here: the call itself meets it.
@@ -46,5 +46,5 @@ def left_of(run: Run, account: Account, path: str, *, most: int, made: int) -> L
     except OutOfReachError:
         quota = None
     if quota is None:
-        return Left(limit=most, remain=max(0, most - made), known=False)
-    return Left(limit=quota.daily_limit, remain=max(0, quota.remain), known=True)
+        return CallsLeft(limit=most, remain=max(0, most - made), known=False)
+    return CallsLeft(limit=quota.daily_limit, remain=max(0, quota.remain), known=True)

@@ -15,7 +15,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import API_BASE
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.overlap import Known
+from broadcast.rules.overlap import ListOverlaps
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.reports import Report
@@ -51,8 +51,8 @@ class Ask(Enum):
 
 
 @frozen
-class Wish:
-    """What the command line asks for."""
+class SendRequest:
+    """Request of the command line."""
 
     target: Target
     narrowing: NarrowingOptions
@@ -83,7 +83,7 @@ class StoppedError(BroadcastError):
 class Sending:
     """One ``broadcast send``."""
 
-    def __init__(self, run: Run, wish: Wish, *, repeat: str | Message) -> None:
+    def __init__(self, run: Run, wish: SendRequest, *, repeat: str | Message) -> None:
         """Take what is asked for, and the command that repeats it safely."""
         self._run = run
         self._terminal = run.terminal
@@ -245,7 +245,7 @@ class Sending:
             self._terminal.warn(warning)
         return blocked
 
-    def _show_known(self, prepared: Prepared, known: Known) -> None:
+    def _show_known(self, prepared: Prepared, known: ListOverlaps) -> None:
         """Show what the followers of the list got and will get, and what to do instead."""
         terminal, estimate, now = self._terminal, prepared.estimate, prepared.now
         drawn = prepared.body.selection.sample is not None

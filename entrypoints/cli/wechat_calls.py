@@ -129,5 +129,5 @@ def uploaded(run: Run, account: Account, content: Content) -> Content:
 
     Raises what :class:`Uploads` raises, and DatabaseAwayError.
     """
-    shelf = upload.Shelf(run.engine, account)
-    return upload.uploaded(content, shelf=shelf, uploader=Uploads(run.wechat))
+    cache = upload.UploadCache(run.engine, account)
+    return upload.uploaded(content, cache=cache, uploader=Uploads(run.wechat))

@@ -62,7 +62,7 @@ def stored(run: Run, text: str, *, fits: Fits | None = None, or_awaited: bool = 
     if or_awaited:
         from models.ledger.submit import awaited_lists  # noqa: PLC0415 - few commands ask for it
 
-        if awaited_lists.of(run.engine, broadcast_id) is not None:
+        if awaited_lists.awaited_submission(run.engine, broadcast_id) is not None:
             return broadcast_id
     refuse_uploading(run.engine, broadcast_reports.report(run.engine, broadcast_id, whole=False))
     return broadcast_id
@@ -114,5 +114,5 @@ def uploading_message(engine: Engine, report: Report) -> Message | None:
     beat = report.uploading_at
     if beat is None or report.now - beat >= GIVEN_UP_AFTER:
         return Message("error.broadcast.given_up", id=report.id)
-    is_awaited = awaited_lists.of(engine, report.id) is not None
+    is_awaited = awaited_lists.awaited_submission(engine, report.id) is not None
     return Message(f"error.broadcast.{'awaited' if is_awaited else 'uploading'}", id=report.id)

@@ -12,7 +12,7 @@ from broadcast.rules.accounts import Account
 from broadcast.settings.program_settings import Settings
 from entrypoints.http.keyring import KeyRing
 from entrypoints.http.threads import Threads
-from producer.request.door import Looks
+from producer.request.door import WeChatChecks
 from producer.steer import LaneWaker
 from producer.submit.prepare import QuotaSource
 
@@ -23,7 +23,7 @@ class Outside(Protocol):
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
         """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""
 
-    def heed_followers(self, account: str) -> None:
+    def apply_pending_follower_events(self, account: str) -> None:
         """Handle what followers wrote before now, so that nobody who asked out is called again."""
 
     def missing(self) -> list[str]:
@@ -45,7 +45,7 @@ class Parts:
     engine: Engine
     quota: QuotaSource
     waker: Waker
-    looks: Looks
+    looks: WeChatChecks
     outside: Outside
     keys: KeyRing
     threads: Threads

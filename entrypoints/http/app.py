@@ -103,8 +103,8 @@ READY: Final = "api ready"
 END_WITHIN_S: Final = 30
 
 
-class Ending:
-    """Whether the server is about to end, for who streams for ever."""
+class Shutdown:
+    """Whether the server is about to end, for endless streams."""
 
     def __init__(self) -> None:
         """Begin with a server that is not there yet."""
@@ -120,7 +120,7 @@ class Ending:
 
 
 def serve(
-    parts: Parts, ending: Ending, *, language: Language, listener: socket.socket,
+    parts: Parts, ending: Shutdown, *, language: Language, listener: socket.socket,
     close: Callable[[], None],
 ) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT, then *close* what was opened for it."""

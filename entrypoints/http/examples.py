@@ -138,7 +138,7 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
 }
 
 
-def word(name: str) -> dict[str, Any]:
+def control_example(name: str) -> dict[str, Any]:
     """Return the example of a request that says this word."""
     return {"why": {"summary": "With the reason, for the history", "value": {"why": WHY[name]}}}
 

@@ -27,7 +27,7 @@ def as_json(
     )  # fmt: skip
 
 
-async def of(
+async def answer_in_thread(
     caller: Caller,
     work: Callable[Concatenate[Caller, P], Mapping[str, Any]],
     *facts: P.args,

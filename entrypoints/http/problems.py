@@ -71,7 +71,7 @@ def busy(*, after_s: int = 1) -> ProblemError:
 
 
 def problem_of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
-    """Return how an error of the rooms below is answered; *refused*: the status of bad input."""
+    """Return how an error of the layers below is answered; *refused*: the status of bad input."""
     status = _status(error, refused)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == _AWAY else {}
     problem = ProblemError(status, error.message_id, headers=headers)

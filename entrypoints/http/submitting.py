@@ -17,7 +17,7 @@ from entrypoints.http.caller import Caller
 from entrypoints.http.problems import KEY, ProblemError
 from models.ledger.views import broadcast_reports
 from producer.request import shape
-from producer.request.door import Door
+from producer.request.door import SubmitService
 from producer.request.shape import ListToCome, Request, ToAll
 from producer.submit.order import checked_key
 from producer.submit.prepare import Prepared
@@ -32,8 +32,8 @@ _UNSEEN: Final = Message("error.api.no_such_exclusion", field="exclude")
 
 
 @frozen
-class Told:
-    """What a submit is answered with."""
+class SubmitAnswer:
+    """Answer to a submit."""
 
     report: Report
     created: bool
@@ -54,7 +54,7 @@ def key_of(request: HTTPRequest) -> str:
         raise ProblemError(422, "error.key.unprintable", field=KEY) from None
 
 
-def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
+def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> SubmitAnswer:
     """Store what a body asks for; the same key and body give the same broadcast.
 
     Raises ProblemError and what :meth:`Door.submit` raises.
@@ -67,7 +67,7 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> Told:
         report = _after(caller, made)
     except UnknownIdError:
         raise _removed(made.id) from None
-    return Told(report=report, created=made.created, notices=made.notices)
+    return SubmitAnswer(report=report, created=made.created, notices=made.notices)
 
 
 def _after(caller: Caller, made: Submitted) -> Report:
@@ -81,7 +81,7 @@ def _after(caller: Caller, made: Submitted) -> Report:
     return broadcast_reports.report(engine, made.id)
 
 
-def _reserved(caller: Caller, request: Request, *, key: str) -> Told:
+def _reserved(caller: Caller, request: Request, *, key: str) -> SubmitAnswer:
     try:
         broadcast_id, created = door(caller).reserve(request, key=key, who=caller.who)
     except InputError as error:
@@ -90,7 +90,7 @@ def _reserved(caller: Caller, request: Request, *, key: str) -> Told:
         report = broadcast_reports.report(caller.parts.engine, broadcast_id)
     except UnknownIdError:
         raise _removed(broadcast_id) from None
-    return Told(report=report, created=created, notices=())
+    return SubmitAnswer(report=report, created=created, notices=())
 
 
 def _removed(broadcast_id: str) -> ProblemError:
@@ -129,10 +129,10 @@ def _permitted(caller: Caller, request: Request) -> Request:
     return request.model_copy(update={"account": caller.account(request.account).name})
 
 
-def door(caller: Caller) -> Door:
+def door(caller: Caller) -> SubmitService:
     """Return the door by which every program submits."""
     parts = caller.parts
-    return Door(
+    return SubmitService(
         settings=parts.settings, engine=parts.engine, quota=parts.quota, waker=parts.waker,
         looks=parts.looks, reported=True,
     )  # fmt: skip

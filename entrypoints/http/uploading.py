@@ -27,7 +27,7 @@ from entrypoints.http import bodies, problems
 from entrypoints.http.caller import Caller
 from entrypoints.http.lookups import the_broadcast
 from entrypoints.http.problems import ProblemError
-from entrypoints.http.submitting import Told, door
+from entrypoints.http.submitting import SubmitAnswer, door
 from entrypoints.http.threads import Pool
 from entrypoints.serving.hostile_clients import PATIENT
 from models.ledger.submit import awaited_lists
@@ -45,8 +45,8 @@ SLOWEST: Final = 1_000
 SLOW: Final = 10_000
 
 
-class Place:
-    """One list's; for an event loop."""
+class UploadSlot:
+    """Slot of one list's upload; for an event loop."""
 
     def __init__(self, now: float, *, whose: str = "") -> None:
         """Begin at *now*, by the monotonic clock; *whose*: its key."""
@@ -100,10 +100,10 @@ class Places:
     def __init__(self, most: int, *, most_of_one: int) -> None:
         """Have *most*, of which one key has *most_of_one*."""
         self._most, self._most_of_one = most, most_of_one
-        self._taken: list[Place] = []
+        self._taken: list[UploadSlot] = []
 
     @contextlib.contextmanager
-    def one(self, whose: str) -> Iterator[Place | None]:
+    def one(self, whose: str) -> Iterator[UploadSlot | None]:
         """Give a place, that of the slowest where all of the key, or all, are taken.
 
         None: of those nobody is slow.
@@ -115,14 +115,14 @@ class Places:
                 yield None
                 return
             slowest.lose()
-        mine = Place(time.monotonic(), whose=whose)
+        mine = UploadSlot(time.monotonic(), whose=whose)
         self._taken.append(mine)
         try:
             yield mine
         finally:
             self._taken.remove(mine)
 
-    def _rivals(self, whose: str) -> list[Place]:
+    def _rivals(self, whose: str) -> list[UploadSlot]:
         """Return whose place the next of this key needs; none: there are free ones."""
         taken = [place for place in self._taken if not place.is_lost]
         theirs = [place for place in taken if place.whose == whose]
@@ -153,14 +153,14 @@ _EXPECT_EVERY_S: Final = 60.0
 _places = Places(MOST_AT_ONCE, most_of_one=MOST_OF_A_KEY)
 
 
-async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
+async def store_list(request: Request, caller: Caller, broadcast_id: str) -> SubmitAnswer:
     """Store the list that a broadcast waits for. Raises ProblemError and what the door raises."""
     bodies.require_type(request, *TYPES)
     awaited = await caller.parts.threads.run(_awaited, caller, broadcast_id)
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length[:12]) > MOST_BYTES:
         raise bodies.too_large(MOST_BYTES)
-    with _place(caller) as place, _nameless() as file:
+    with _upload_slot(caller) as place, _nameless() as file:
         # However many others wait: this one is looked after here.
         request.scope["extensions"][PATIENT]["call"]()
         with room_needed():
@@ -169,11 +169,11 @@ async def take(request: Request, caller: Caller, broadcast_id: str) -> Told:
         await caller.parts.threads.files.run(_refuse_packed, file)
         made = await _submitted(caller, awaited, file)
     report = await caller.parts.threads.run(broadcast_reports.report, caller.parts.engine, made.id)
-    return Told(report=report, created=made.created, notices=made.notices)
+    return SubmitAnswer(report=report, created=made.created, notices=made.notices)
 
 
 @contextlib.contextmanager
-def _place(caller: Caller) -> Iterator[Place]:
+def _upload_slot(caller: Caller) -> Iterator[UploadSlot]:
     with _places.one(caller.key.digest) as place:
         if place is None:
             raise ProblemError(
@@ -195,7 +195,7 @@ def _nameless() -> Iterator[BinaryIO]:
 
 def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
     the_broadcast(caller, broadcast_id)
-    awaited = awaited_lists.of(caller.parts.engine, broadcast_id)
+    awaited = awaited_lists.awaited_submission(caller.parts.engine, broadcast_id)
     if awaited is None:
         raise ProblemError(409, "error.api.no_upload", field="audience", headers=bodies.CLOSE)
     if awaited.is_cancelled:
@@ -207,7 +207,7 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
 
 
 async def _received(
-    pieces: AsyncIterator[bytes], threads: Pool, file: BinaryIO, *, place: Place
+    pieces: AsyncIterator[bytes], threads: Pool, file: BinaryIO, *, place: UploadSlot
 ) -> None:
     """Write the body to *file*, some at a time, beside the event loop."""
     kept = bytearray()
@@ -253,7 +253,7 @@ def _expect(caller: Caller, broadcast_id: str) -> None:
     _awaited(caller, broadcast_id)
 
 
-async def _pieces(request: Request, place: Place) -> AsyncIterator[bytes]:
+async def _pieces(request: Request, place: UploadSlot) -> AsyncIterator[bytes]:
     stream = request.stream()
     while True:
         try:

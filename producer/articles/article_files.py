@@ -12,7 +12,7 @@ from broadcast.errors import ArticleError, MediaError
 from broadcast.frozen import frozen
 from broadcast.rules.drafts import Comments, Written
 from broadcast.rules.media import LocalFile, MediaKind, is_like_an_id
-from producer.articles.cleaning import Found, beside, look
+from producer.articles.cleaning import HTMLParts, beside, inspect_html
 from producer.media.file import MISSING, read
 
 #: Larger files are no articles.
@@ -84,9 +84,9 @@ def _of_markdown(text: str, folder: Path, *, where: str) -> Written:
 
 
 def _of_html(text: str, folder: Path, *, where: str) -> Written:
-    from producer.articles.cleaning import look  # noqa: PLC0415 - nh3, for articles alone
+    from producer.articles.cleaning import inspect_html  # noqa: PLC0415 - nh3, for articles alone
 
-    found = look(text, where=where)
+    found = inspect_html(text, where=where)
     return Written(
         where=where, folder=folder, title=" ".join(found.title.split()),
         author=found.metas.get("author", ""), digest=found.metas.get("description", ""),
@@ -216,7 +216,7 @@ class Illustrated:
     pictures: Mapping[str, LocalFile]
     #: A file, or the media_id of a permanent material.
     cover: LocalFile | str
-    found: Found
+    found: HTMLParts
 
 
 def illustrated(articles: Sequence[Written]) -> Sequence[Illustrated]:
@@ -238,7 +238,7 @@ def illustrated(articles: Sequence[Written]) -> Sequence[Illustrated]:
 
 def _illustrated(written: Written, wrong: dict[str, ArticleError]) -> Illustrated:
     """Return *written* with the files that are right; note the others in *wrong*."""
-    found = look(written.html, where=written.where)
+    found = inspect_html(written.html, where=written.where)
     pictures: dict[str, LocalFile] = {}
     for source in found.files:
         try:

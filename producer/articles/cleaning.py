@@ -57,8 +57,8 @@ _WECHATS: Final = frozenset({"mmbiz.qpic.cn", "mmbiz.qlogo.cn", "mmecoa.qpic.cn"
 
 
 @frozen
-class Found:
-    """What there is in the HTML of an article."""
+class HTMLParts:
+    """Parts of an article's HTML."""
 
     #: Pictures that are files, each once, in their order.
     files: Sequence[str]
@@ -69,8 +69,8 @@ class Found:
     metas: Mapping[str, str]
 
 
-def look(html: str, *, where: str) -> Found:
-    """Return what there is in *html*.
+def inspect_html(html: str, *, where: str) -> HTMLParts:
+    """Return the parts of *html*.
 
     Raises ArticleError for a picture that no follower would see: of another host, or inside the
     text itself (``data:``).
@@ -89,7 +89,7 @@ def look(html: str, *, where: str) -> Found:
             _refuse_foreign(source, parts.hostname, where=where)
         else:
             files[source] = None
-    return Found(
+    return HTMLParts(
         files=tuple(files), removed=dict(reader.removed), title=reader.title, metas=reader.metas
     )
 

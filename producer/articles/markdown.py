@@ -75,7 +75,7 @@ _WIDE = frozenset({"W", "F"})
 
 
 def use_emphasis(parser: MarkdownIt) -> None:
-    """Let *parser* find emphasis so."""
+    """Add this rule of emphasis to *parser*."""
     parser.inline.ruler.at("emphasis", _tokenize)
 
 

@@ -1,4 +1,4 @@
-"""Where in a line or row the OpenID stands."""
+"""Position of the OpenID in a line or row."""
 
 from __future__ import annotations
 

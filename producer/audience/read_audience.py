@@ -14,7 +14,7 @@ from broadcast.rules.plan.cut import CHUNK, Chunk
 
 
 class SortedOpenIDs(Protocol):
-    """Where the sorted OpenIDs of an audience lie."""
+    """Store of the sorted OpenIDs of an audience."""
 
     def slice(self, start: int, count: int) -> bytes:
         """Return *count* OpenIDs from number *start* on, one behind the other."""

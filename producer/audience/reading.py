@@ -28,7 +28,7 @@ _NOTHING: Ints = np.empty(0, np.int64)
 
 @frozen
 class Sizes:
-    """What bounds the memory of a reading."""
+    """Memory limits of a reading."""
 
     #: Bytes read at once.
     block_bytes: int = 1 << 20
@@ -72,7 +72,7 @@ def read_source(
 
 
 class _Reading:
-    """What has been read so far."""
+    """State of a reading."""
 
     def __init__(self, runs: Runs, *, progress: Callable[[int], None] | None) -> None:
         self.read = 0
@@ -81,8 +81,8 @@ class _Reading:
         self.malformed_end: tuple[int, bytes] | None = None
         self._runs, self._progress = runs, progress
 
-    def take(self, found: Scan, numbers: Ints, *, filled: Ints = _NOTHING) -> None:
-        """Take what was *found* in a block whose lines have these *numbers* in the source.
+    def add(self, found: Scan, numbers: Ints, *, filled: Ints = _NOTHING) -> None:
+        """Add the lines *found* in a block, with their *numbers* in the source.
 
         Lines *filled* are not blank even if they are empty: other cells of their row are not.
         """
@@ -99,8 +99,8 @@ class _Reading:
         if self._progress is not None:
             self._progress(self.read)
 
-    def take_rows(self, portion: Portion, layout: Layout, *, encoding: str) -> None:
-        """Take the OpenIDs' column of some rows."""
+    def add_rows(self, portion: Portion, layout: Layout, *, encoding: str) -> None:
+        """Add the OpenIDs' column of some rows."""
         numbers, rows = portion
         column = layout.column or 0
         try:
@@ -109,7 +109,7 @@ class _Reading:
             texts = [row[column] if column < len(row) else "" for row in rows]
         found = scan(_block(texts, encoding))
         filled = [line for line in found.blank.tolist() if _is_filled(rows[line], encoding)]
-        self.take(found, np.asarray(numbers, np.int64), filled=np.asarray(filled, np.int64))
+        self.add(found, np.asarray(numbers, np.int64), filled=np.asarray(filled, np.int64))
 
 
 def _is_filled(row: list[str], encoding: str) -> bool:
@@ -132,7 +132,7 @@ def _read_stream(stream: Peeked, reading: _Reading, *, sizes: Sizes) -> str:
     if stream.is_workbook:
         for layout, portions in rows_of_workbook(stream):
             for portion in portions:
-                reading.take_rows(portion, layout, encoding="utf-8")
+                reading.add_rows(portion, layout, encoding="utf-8")
         return "utf-8"
     lines = Lines(stream, block_bytes=sizes.block_bytes)
     _read_text(lines, reading, name=stream.name)
@@ -154,11 +154,11 @@ def _read_text(lines: Lines, reading: _Reading, *, name: object) -> None:
     if layout.column is None:
         for block in filter(None, blocks):
             found = scan(block)
-            reading.take(found, np.arange(number, number + found.count))
+            reading.add(found, np.arange(number, number + found.count))
             number += found.count
         return
     for portion in rows_of(blocks, layout, first_line=number, name=name):
-        reading.take_rows(portion, layout, encoding="latin-1")
+        reading.add_rows(portion, layout, encoding="latin-1")
 
 
 def _after_lines(block: bytes, count: int) -> bytes:
@@ -170,7 +170,7 @@ def _read_items(items: Iterator[str], reading: _Reading) -> str:
     number = 1
     while texts := list(islice(items, _ITEMS_AT_ONCE)):
         found = scan(_block(texts, "utf-8"))
-        reading.take(found, np.arange(number, number + len(texts)))
+        reading.add(found, np.arange(number, number + len(texts)))
         number += len(texts)
     if number == 1:
         raise AudienceError("error.audience.empty", source=LIST)

@@ -133,7 +133,7 @@ class _Cursor:
         last: np.bytes_ = self._ids[-1]
         return last
 
-    def take(self, bound: np.bytes_) -> IDs:
+    def take_until(self, bound: np.bytes_) -> IDs:
         """Return what is not above *bound*."""
         count = int(self._ids.searchsorted(bound, side="right"))
         taken, self._ids = self._ids[:count], self._ids[count:]
@@ -225,7 +225,7 @@ class Runs:
         while cursors := [cursor for cursor in cursors if cursor]:
             # Above the lowest of the last OpenIDs in hand, a run not yet read on may have more.
             bound = min(cursor.last for cursor in cursors)
-            ids = np.concatenate([cursor.take(bound) for cursor in cursors])
+            ids = np.concatenate([cursor.take_until(bound) for cursor in cursors])
             # Equal OpenIDs stay in the order of the runs, that is of the lines.
             ordered = order(ids)
             ids = ids[ordered]

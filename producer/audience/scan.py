@@ -46,7 +46,7 @@ _TO_TRIM = _table(_ASCII_SURROUNDING)
 
 @frozen
 class Scan:
-    """What a block holds; lines are counted from 0 within the block."""
+    """Lines of a block by kind, counted from 0 within the block."""
 
     #: One row of 28 bytes for each OpenID, in the order of the lines.
     ids: Bytes2D

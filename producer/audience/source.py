@@ -26,7 +26,7 @@ def is_packed(head: bytes) -> bool:
 
 
 class Readable(Protocol):
-    """What is needed of a binary stream."""
+    """Binary stream, as far as a reading needs it."""
 
     def read(self, size: int, /) -> bytes:
         """Return up to *size* bytes, none at the end."""

@@ -10,7 +10,7 @@ from typing import Protocol
 from sqlalchemy import Engine
 
 from broadcast import day
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import MediaError
 from broadcast.message import Message
 from broadcast.rules import media
@@ -42,8 +42,8 @@ class Uploader(Protocol):
         """
 
 
-class Shelf:
-    """An account's uploads: each is looked for before it is made, and written down after."""
+class UploadCache:
+    """Uploads of an account, each looked up before it is made and stored after."""
 
     def __init__(
         self,
@@ -84,19 +84,19 @@ class Shelf:
                 return one
         return None
 
-    def put(
+    def get_or_upload(
         self, file: LocalFile, uploader: Uploader, *, title: str = "", description: str = ""
     ) -> Media:
         """Return the upload of *file*, made now where there is none that lives."""
         there = self.find(file, title=title, description=description)
         if there is not None:
             return there
-        return self.renew(file, uploader, title=title, description=description)
+        return self.upload(file, uploader, title=title, description=description)
 
-    def renew(
+    def upload(
         self, file: LocalFile, uploader: Uploader, *, title: str = "", description: str = ""
     ) -> Media:
-        """Upload *file* whatever is there: somebody may have deleted that at WeChat."""
+        """Upload *file* whatever is stored: somebody may have deleted that at WeChat."""
         if file.kind is MediaKind.MPVIDEO:
             media_id: str | None = self._mass_video(
                 file, uploader, title=title, description=description
@@ -106,7 +106,7 @@ class Shelf:
             media_id, url = uploader.upload(
                 self._account, file, title=title, description=description
             )
-        passing(Point.MEDIA_UPLOADED)
+        failpoint(Point.MEDIA_UPLOADED)
         return ledger.remember(
             self._engine, self._account, kind=file.kind, permanent=file.permanent,
             fingerprint=fingerprint(file, title=title, description=description),
@@ -119,12 +119,12 @@ class Shelf:
         """Return the id of a mass video, of a video that is uploaded anew if WeChat lost it."""
         words = {"title": title, "description": description}
         for _ in range(2):
-            video = self.put(_as_video(file), uploader, **words)
+            video = self.get_or_upload(_as_video(file), uploader, **words)
             assert video.media_id
             made = uploader.mass_video(self._account, video.media_id, **words)
             if made is not None:
                 return made
-            ledger.lost(self._engine, self._account, [video.media_id])
+            ledger.mark_lost(self._engine, self._account, [video.media_id])
         raise MediaError("error.media.video_lost", path=file.path)
 
 
@@ -135,7 +135,7 @@ def fingerprint(file: LocalFile, *, title: str, description: str) -> str:
     return file.fingerprint
 
 
-def with_known_ids(content: Content, *, shelf: Shelf, dead: Collection[str]) -> Content:
+def with_known_ids(content: Content, *, cache: UploadCache, dead: Collection[str]) -> Content:
     """Return *content* with the ids of files that are uploaded already.
 
     *dead*: ids that are taken although they died, as those of the same content submitted before.
@@ -143,17 +143,19 @@ def with_known_ids(content: Content, *, shelf: Shelf, dead: Collection[str]) -> 
     if not isinstance(content, ContentWithFiles):
         return content
     words = media.words_of(json.loads(content.canonical))
-    found = {name: shelf.find(file, dead=dead, **words) for name, file in content.files.items()}
+    found = {name: cache.find(file, dead=dead, **words) for name, file in content.files.items()}
     ids = {name: one.media_id for name, one in found.items() if one is not None and one.media_id}
     return content.saying(ids)
 
 
-def uploaded(content: Content, *, shelf: Shelf, uploader: Uploader) -> Content:
+def uploaded(content: Content, *, cache: UploadCache, uploader: Uploader) -> Content:
     """Return *content* with every file uploaded. Raises what the uploader does."""
     if not isinstance(content, ContentWithFiles):
         return content
     words = media.words_of(json.loads(content.canonical))
-    made = {name: shelf.put(file, uploader, **words) for name, file in content.files.items()}
+    made = {
+        name: cache.get_or_upload(file, uploader, **words) for name, file in content.files.items()
+    }
     return content.saying({name: one.media_id for name, one in made.items() if one.media_id})
 
 

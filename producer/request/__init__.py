@@ -1,4 +1,4 @@
-"""What a program asks for: the same body, read by the same code, whichever way it came.
+"""Requests of programs: the same body, read by the same code, by every door.
 
 ::
 

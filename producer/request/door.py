@@ -25,7 +25,7 @@ from models.ledger.submit import awaited_lists
 from models.ledger.submit.awaited_lists import Awaited
 from producer import audience as audiences
 from producer.request import incoming, shape
-from producer.request.meaning import Meant, meant, refuse_what_is_not_so
+from producer.request.meaning import ParsedRequest, parsed_request, refuse_what_is_not_so
 from producer.request.shape import Request
 from producer.submit import checks
 from producer.submit.order import Order, Whom, refuse_what_is_not_ahead
@@ -34,15 +34,15 @@ from producer.submit.store import Submitted, Waker, refuse_what_does_not_fit, st
 
 
 @frozen
-class Door:
-    """What a submit by a program needs."""
+class SubmitService:
+    """Parts of a submit by a program."""
 
     settings: Settings
     engine: Engine
     quota: QuotaSource
     waker: Waker
     #: None: a process without WeChat; what it would say is found out before the first call.
-    looks: Looks | None = None
+    looks: WeChatChecks | None = None
     #: Whether whoever submits wants the report of what was stored.
     reported: bool = False
     #: Since when the request may have waited, by the database's clock; None: since now.
@@ -54,7 +54,7 @@ class Door:
         Raises what refuses it (InputError: nothing is stored), and OutOfReachError: repeat it with
         the same key.
         """
-        found = meant(
+        found = parsed_request(
             request, key=key, who=who, settings=self.settings, waiting_since=self.waiting_since
         )
         with found.whom() as whom:
@@ -66,7 +66,7 @@ class Door:
 
         Raises as :meth:`submit`.
         """
-        found = meant(request, key=key, who=who, settings=self.settings)
+        found = parsed_request(request, key=key, who=who, settings=self.settings)
         order, text = found.order, request.model_dump_json(exclude_defaults=True)
         body = submission.Body(
             account=order.account, key=order.key, content=order.content.canonical,
@@ -97,40 +97,40 @@ class Door:
         somebody else stores one just now.
         """
         request = shape.parse(json.loads(awaited.request))
-        found = meant(request, key=awaited.key, who=who, settings=self.settings)
+        found = parsed_request(request, key=awaited.key, who=who, settings=self.settings)
         found = replace(found, order=replace(found.order, reserved=awaited.broadcast_id))
         with audiences.read(file) as listed:
             return store(self._prepared(found, listed), engine=self.engine, waker=self.waker)
 
     def plan(self, request: Request, *, key: str, who: str) -> Prepared:
-        """Hold what *request* asks for against the ledger and WeChat, and store nothing.
+        """Check *request* against the ledger and WeChat, and store nothing.
 
         Raises as :meth:`submit`; a plan that does not fit is shown by its proof.
         """
-        found = meant(request, key=key, who=who, settings=self.settings)
+        found = parsed_request(request, key=key, who=who, settings=self.settings)
         with found.whom() as whom:
             return self._looked_at(self._held_against(found, whom))
 
-    def _held_against(self, found: Meant, whom: Whom) -> Prepared:
+    def _held_against(self, found: ParsedRequest, whom: Whom) -> Prepared:
         return prepare(
             found.order, whom, engine=self.engine, quota=self.quota, today=self._today(found)
         )
 
-    def _today(self, found: Meant) -> Callable[[], None]:
+    def _today(self, found: ParsedRequest) -> Callable[[], None]:
         return partial(refuse_what_is_not_so, found, settings=self.settings, engine=self.engine)
 
-    def _prepared(self, found: Meant, whom: Whom) -> Prepared:
+    def _prepared(self, found: ParsedRequest, whom: Whom) -> Prepared:
         prepared = self._held_against(found, whom)
         # Before WeChat is asked more: its calls of a day are few.
         refuse_what_does_not_fit(prepared)
         return self._looked_at(prepared)
 
     def _looked_at(self, prepared: Prepared) -> Prepared:
-        return prepared if self.looks is None else look(prepared, self.looks)
+        return prepared if self.looks is None else with_wechat_facts(prepared, self.looks)
 
 
-class Looks(Protocol):
-    """Asks WeChat what an account has."""
+class WeChatChecks(Protocol):
+    """WeChat's facts of an account, asked for before a submit is stored."""
 
     def tags(self, account: Account) -> Sequence[checks.ListedTag] | None:
         """Return every tag, or None where WeChat gives no answer."""
@@ -142,8 +142,8 @@ class Looks(Protocol):
         """
 
 
-def look(prepared: Prepared, looks: Looks) -> Prepared:
-    """Return *prepared* with what WeChat says of its tags and its draft.
+def with_wechat_facts(prepared: Prepared, looks: WeChatChecks) -> Prepared:
+    """Return *prepared* with WeChat's facts of its tags and its draft.
 
     Raises InputError for a tag that does not exist, and for one that nobody has where it would go
     out at once. Of what is stored already nothing is asked, nor where WeChat did not say its quota.
@@ -153,7 +153,7 @@ def look(prepared: Prepared, looks: Looks) -> Prepared:
     return _with_draft(_with_tags(prepared, looks), looks)
 
 
-def _with_tags(prepared: Prepared, looks: Looks) -> Prepared:
+def _with_tags(prepared: Prepared, looks: WeChatChecks) -> Prepared:
     body = prepared.body
     there = looks.tags(body.account) if checks.named_tags(body) else None
     if there is None:
@@ -164,7 +164,7 @@ def _with_tags(prepared: Prepared, looks: Looks) -> Prepared:
     return replace(prepared, notices=(*prepared.notices, *told))
 
 
-def _with_draft(prepared: Prepared, looks: Looks) -> Prepared:
+def _with_draft(prepared: Prepared, looks: WeChatChecks) -> Prepared:
     """Add what its draft says, and its title where it has none."""
     body, content = prepared.body, prepared.content
     found = checks.read_draft(content, functools.partial(looks.draft, body.account))
@@ -182,14 +182,14 @@ def settle_letters(engine: Engine, settings: Settings, letter_ids: Iterable[str]
     One whose key has another body has that as its reason then. Raises DatabaseAwayError.
     """
     for letter_id in letter_ids:
-        _, body = reading.one(engine, letter_id)
+        _, body = reading.letter_named(engine, letter_id)
         try:
             there = _stored_as(engine, settings, body)
         except ConflictError as error:
-            reading.still_dead(engine, letter_id, error.message)
+            reading.mark_refused_again(engine, letter_id, error.message)
         else:
             if there is not None:
-                reading.found_sent(engine, letter_id, there)
+                reading.mark_found_sent(engine, letter_id, there)
 
 
 def _stored_as(engine: Engine, settings: Settings, body: str) -> str | None:
@@ -197,7 +197,7 @@ def _stored_as(engine: Engine, settings: Settings, body: str) -> str | None:
     # What is wrong in itself, or of an account that is unknown here, was stored by nobody.
     try:
         found = incoming.parse_text(body)
-        asked = meant(found.request, key=found.key, who="", settings=settings)
+        asked = parsed_request(found.request, key=found.key, who="", settings=settings)
         with asked.whom() as whom:
             return stored_as(asked.order, whom, engine=engine)
     except ConflictError:

@@ -1,4 +1,4 @@
-"""What a request means: an order and its audience, or one error that names the field."""
+"""Meaning of a request: an order and its audience, or one error that names the field."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ _ID: Final = re.compile(r"[!-~]{1,32}\Z")
 
 
 @frozen
-class Meant:
-    """A request that was understood."""
+class ParsedRequest:
+    """Request with its order and audience."""
 
     request: Request
     order: Order
@@ -60,7 +60,7 @@ class Meant:
 
     @contextlib.contextmanager
     def whom(self) -> Iterator[audiences.Audience | Followers | Tag | Everyone]:
-        """Give the audience; a list is read now. Raises AudienceError, RequestError."""
+        """Return the audience; a list is read now. Raises AudienceError, RequestError."""
         target = self.target
         if isinstance(target, ListToCome):
             raise RequestError("error.request.upload", field="audience.upload")
@@ -71,15 +71,15 @@ class Meant:
             yield target
 
 
-def meant(
+def parsed_request(
     request: Request,
     *,
     key: str,
     who: str,
     settings: Settings,
     waiting_since: datetime | None = None,
-) -> Meant:
-    """Return what *request* asks for under *key*; *who* asks, *waiting_since* if not now.
+) -> ParsedRequest:
+    """Return *request* under *key* as an order; *who* asks, *waiting_since* if not now.
 
     What it says is all that counts here: :mod:`producer.request.meaning` has the rest. Raises
     RequestError, ContentError, SettingsError (no such account) and InputError.
@@ -103,7 +103,7 @@ def meant(
         ),
         options=_options(request, account, settings=settings),
     )  # fmt: skip
-    return Meant(request=request, order=order, target=target)
+    return ParsedRequest(request=request, order=order, target=target)
 
 
 def read_list(asked: OpenIDList) -> audiences.Audience:
@@ -233,7 +233,7 @@ def checked_size_of(text: str) -> str:
 _RECEIVER: Final = "notify.url"
 
 
-def refuse_what_is_not_so(found: Meant, *, settings: Settings, engine: Engine) -> None:
+def refuse_what_is_not_so(found: ParsedRequest, *, settings: Settings, engine: Engine) -> None:
     """Raise what refuses a request because of settings or of what the ledger has.
 
     That is RequestError, ContentError, InputError, UnknownIdError and DatabaseAwayError.
@@ -245,7 +245,7 @@ def refuse_what_is_not_so(found: Meant, *, settings: Settings, engine: Engine) -
         _refuse_receiver(request.notify, settings)
 
 
-def _refuse_exclusions(found: Meant, account: Account, engine: Engine) -> None:
+def _refuse_exclusions(found: ParsedRequest, account: Account, engine: Engine) -> None:
     for n, text in enumerate(found.request.exclude):
         kind, _, value = text.partition(":")
         if kind == Excluded.BROADCAST:

@@ -21,7 +21,7 @@ from broadcast.rules.accounts import ALLOWANCES, Account
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.content import Content
 from broadcast.rules.drafts import Marks
-from broadcast.rules.overlap import Known
+from broadcast.rules.overlap import ListOverlaps
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.cut import Chunk
@@ -232,22 +232,22 @@ def _apart(one: str, other: str) -> int:
     return row[-1]
 
 
-def known(engine: Engine, body: submission.Body, chunks: Iterable[Chunk]) -> Known:
-    """Return what an operator is shown; *chunks* are the list of *body*."""
+def ledger_facts(engine: Engine, body: submission.Body, chunks: Iterable[Chunk]) -> ListOverlaps:
+    """Return the ledger's facts for an operator; *chunks* are the list of *body*."""
     from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
 
-    known = overlaps.known(engine, body, chunks)
+    known = overlaps.list_overlaps(engine, body, chunks)
     return replace(known, uncounted=overlaps.uncounted(engine, body, by_list=True))
 
 
-def known_of_nobody(engine: Engine, body: submission.Body) -> Known:
-    """Return what an operator is shown where only WeChat knows who gets it."""
+def ledger_facts_without_list(engine: Engine, body: submission.Body) -> ListOverlaps:
+    """Return the ledger's facts for an operator where only WeChat knows who gets it."""
     from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
 
     there = overlaps.uncounted(engine, body, by_list=False)
     # Whoever gets those is left out of this one.
     excluded = {one.value for one in body.selection.exclude if one.kind is Excluded.BROADCAST}
-    return Known(
+    return ListOverlaps(
         today=0, today_ids=[], earlier=[], to_come=[],
         uncounted=[one for one in there if one.id not in excluded],
     )  # fmt: skip
@@ -258,14 +258,14 @@ def notice_of_nobody(engine: Engine, body: submission.Body) -> Iterator[Message]
 
     The newest with the same content, or else the newest.
     """
-    there = known_of_nobody(engine, body).uncounted
+    there = ledger_facts_without_list(engine, body).uncounted
     for one in sorted(there, key=lambda each: not each.same_content)[:1]:
         name = "uncounted_same" if one.same_content else "uncounted"
         yield Message(f"notice.submit.{name}", id=one.id)
 
 
 def earlier(engine: Engine, body: submission.Body, *, moment: datetime) -> Sequence[Any]:
-    """Look for earlier broadcasts that went out in part; :func:`notices` counts who got them."""
+    """Find earlier broadcasts that went out in part; :func:`notices` counts who got them."""
     from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
 
     return overlaps.earlier(engine, body, moment=moment)

@@ -1,4 +1,4 @@
-"""Who of an audience would get it now, looked at before anything is stored.
+"""Narrowing: the part of an audience that would get it now, before anything is stored.
 
 The plan decides, with what is known by then; whom a tag means only WeChat knows, and the plan asks.
 """
@@ -129,7 +129,7 @@ class Narrowing:
         left = self._with_tag(counts.pop(LEFT, 0), tagged)
         people = left
         if self.selection.sample is not None:
-            size = self.selection.sample.of(left)
+            size = self.selection.sample.size_among(left)
             counts["sampled_out"] += left - size
             left = size
         if left < SMALLEST:
@@ -224,8 +224,8 @@ class Narrowing:
         from models.ledger.plan import removals  # noqa: PLC0415 - numpy
 
         files = [(chunk.packed for chunk in one.chunks()) for one in self.files]
-        given = removals.Given(files=files, unplanned=self._unplanned())
-        return removals.of(self.engine, self.account.name, self.selection, given=given)
+        given = removals.CallerLists(files=files, unplanned=self._unplanned())
+        return removals.removals_of(self.engine, self.account.name, self.selection, given=given)
 
 
 _SHOWN = ("suppressed", "excluded", "unsubscribed", "sampled_out")

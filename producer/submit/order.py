@@ -1,4 +1,4 @@
-"""What a person or a program orders: a content, its key and its terms, as they were checked."""
+"""Orders: a content, its key and its terms, checked."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ HIGHEST_PRIORITY = 100
 
 @frozen
 class Order:
-    """What a person or a program asks for, beside the audience."""
+    """Order of a person or a program, beside the audience."""
 
     account: Account
     content: Content
@@ -137,7 +137,7 @@ Whom: TypeAlias = audiences.Audience | Followers | Tag | Everyone
 
 @frozen
 class StoredAudience:
-    """What is stored of an audience, as it was asked for."""
+    """Stored form of an audience."""
 
     audience: Audience
     figures: Figures

@@ -19,17 +19,17 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account, refuse_what_its_kind_cannot
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.content import Content
-from broadcast.rules.overlap import Known
+from broadcast.rules.overlap import ListOverlaps
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import OpenIDs
 from models.ledger.lists.media import used_under_key
-from models.ledger.rows.transaction import together
+from models.ledger.rows.transaction import shared_snapshot
 from models.ledger.submit import submits
 from producer import audience as audiences
 from producer.media.file import ContentWithFiles, refuse_what_no_file_has
 from producer.media.upload import (
-    Shelf,
+    UploadCache,
     Uploader,
     last_start,
     must_be_kept,
@@ -54,7 +54,7 @@ MOST_CACHED_DAYS = timedelta(days=2)
 
 
 class Reader(Enum):
-    """Who reads what the ledger knows of a list before it is stored."""
+    """Reader of the ledger's facts of a list before it is stored."""
 
     #: Is warned of an earlier version alone: who submits many pays for no more.
     PROGRAM = auto()
@@ -90,7 +90,7 @@ class Prepared:
     #: Its files die before its last call may start: they are stored, and uploaded again then.
     keeps_files: bool = False
     #: What the followers of the list got and will get; None: nobody looked, as for a program.
-    known: Known | None = None
+    known: ListOverlaps | None = None
     #: Who would get it now; None: everybody on the list, or those whom WeChat alone knows.
     estimate: Estimate | None = None
     #: Whose list it is, where that is doubtful.
@@ -123,7 +123,7 @@ def prepare(
     today: Callable[[], None] | None = None,
     others: Sequence[str] = (),
 ) -> Prepared:
-    """Hold an order against the ledger and WeChat's quota, storing nothing.
+    """Check an order against the ledger and WeChat's quota, storing nothing.
 
     *today* raises what else refuses it now, by short looks at the ledger: a repeat of what is
     stored needs none of that. *others*: the accounts that may be named as the list's. Raises
@@ -140,8 +140,8 @@ def prepare(
         engine=engine, account=order.account, wanted=wanted, selection=order.selection,
         files=order.excluded,
     )  # fmt: skip
-    with together(engine):
-        look = submits.look(engine, body)
+    with shared_snapshot(engine):
+        look = submits.look_up_key(engine, body)
         prepared = _begun(order, wanted, body=body, look=look)
         if prepared.existing is not None:
             # Its time may have come since: a repeated command finds what it stored.
@@ -155,7 +155,7 @@ def prepare(
         prepared = _narrowed(prepared, narrowing, tagged=tagged)
     # WeChat takes its time to answer: no transaction is open meanwhile.
     prepared = replace(prepared, quota=quota.quota(body.account, body.audience.path))
-    return _judged(prepared, narrowing, engine=engine, reader=reader)
+    return _with_proof(prepared, narrowing, engine=engine, reader=reader)
 
 
 def stored_as(order: Order, whom: Whom, *, engine: Engine) -> str | None:
@@ -169,7 +169,7 @@ def stored_as(order: Order, whom: Whom, *, engine: Engine) -> str | None:
 
 
 def _begun(
-    order: Order, wanted: StoredAudience, *, body: submission.Body, look: submission.Look
+    order: Order, wanted: StoredAudience, *, body: submission.Body, look: submission.KeyLookup
 ) -> Prepared:
     """Return an order as the first look at the ledger found it."""
     return Prepared(
@@ -190,7 +190,7 @@ def _with_owner(prepared: Prepared, owner: ListOwner | None, *, reader: Reader) 
 def _refuse_what_cannot_be(
     prepared: Prepared,
     narrowing: Narrowing,
-    look: submission.Look,
+    look: submission.KeyLookup,
     *,
     today: Callable[[], None] | None,
 ) -> None:
@@ -204,12 +204,12 @@ def _refuse_what_cannot_be(
     narrowing.refuse_what_cannot_be(at=prepared.starts)
 
 
-def _judged(
+def _with_proof(
     prepared: Prepared, narrowing: Narrowing, *, engine: Engine, reader: Reader
 ) -> Prepared:
-    """Add the proof of the plan and what its reader is warned of."""
+    """Add the proof of the plan and the warnings for its reader."""
     try:
-        with together(engine):
+        with shared_snapshot(engine):
             prepared = _proved(prepared, engine=engine)
             used_up = tuple(checks.used_up(engine, prepared.body, now=prepared.now))
             earlier = _earlier(prepared, narrowing, engine=engine, reader=reader)
@@ -224,7 +224,7 @@ def _judged(
 
 
 def _narrowed(prepared: Prepared, narrowing: Narrowing, *, tagged: Tagged | None) -> Prepared:
-    """Leave out who is not meant, as far as is known now."""
+    """Remove people who are not selected, as far as is known now."""
     estimate = narrowing.estimate(tagged)
     fewer = narrowing.applied(estimate, largest=prepared.terms.batch_size)
     return replace(prepared, wanted=fewer, estimate=estimate)
@@ -246,21 +246,21 @@ def _proved(prepared: Prepared, *, engine: Engine) -> Prepared:
 
 
 def _with_known_media(order: Order, *, engine: Engine) -> Order:
-    """Give the files of *order* that were uploaded before their media_ids."""
+    """Put the media_ids of earlier uploads into the files of *order*."""
     if not isinstance(order.content, ContentWithFiles):
         return order
     dead = used_under_key(engine, order.account, order.key)
-    shelf = _shelf(engine, order.account, order.terms, at=order.scheduled_at)
-    content = with_known_ids(order.content, shelf=shelf, dead=dead)
+    cache = _upload_cache(engine, order.account, order.terms, at=order.scheduled_at)
+    content = with_known_ids(order.content, cache=cache, dead=dead)
     return replace(order, content=content)
 
 
-def _shelf(
+def _upload_cache(
     engine: Engine, account: Account, terms: submission.Terms, *, at: datetime | None
-) -> Shelf:
+) -> UploadCache:
     """Return the uploads that live as long as is known before the plan is proved."""
     lasting = MOST_CACHED_DAYS if terms.spread_days else timedelta()
-    return Shelf(engine, account, at=at, lasting=lasting)
+    return UploadCache(engine, account, at=at, lasting=lasting)
 
 
 def upload(prepared: Prepared, *, engine: Engine, uploader: Uploader) -> Prepared:
@@ -269,10 +269,12 @@ def upload(prepared: Prepared, *, engine: Engine, uploader: Uploader) -> Prepare
     A file that was uploaded before something failed is not uploaded again.
     """
     body = prepared.body
-    shelf = Shelf(engine, body.account)  # Where it keeps files, no upload of today lives so long.
+    cache = UploadCache(
+        engine, body.account
+    )  # Where it keeps files, no upload of today lives so long.
     if not prepared.keeps_files:
-        shelf = _shelf(engine, body.account, prepared.terms, at=body.scheduled_at)
-    content = uploaded(prepared.content, shelf=shelf, uploader=uploader)
+        cache = _upload_cache(engine, body.account, prepared.terms, at=body.scheduled_at)
+    content = uploaded(prepared.content, cache=cache, uploader=uploader)
     body = replace(body, content=content.canonical, content_digest=content.digest)
     return replace(prepared, content=content, body=body)
 
@@ -280,7 +282,7 @@ def upload(prepared: Prepared, *, engine: Engine, uploader: Uploader) -> Prepare
 def _earlier(
     prepared: Prepared, narrowing: Narrowing, *, engine: Engine, reader: Reader
 ) -> Sequence[Any]:
-    """Look for the broadcasts that a program is warned of."""
+    """Find the broadcasts that a program is warned of."""
     if reader is Reader.PERSON or narrowing.is_known_to_wechat_alone:
         return ()
     return checks.earlier(engine, _of_those_left(prepared), moment=prepared.now)
@@ -303,13 +305,13 @@ def _with_overlaps(
     """Add what the followers of the audience got and will get, or where nobody can say."""
     if narrowing.is_known_to_wechat_alone:
         if reader is Reader.PERSON:
-            return replace(prepared, known=checks.known_of_nobody(engine, prepared.body))
+            return replace(prepared, known=checks.ledger_facts_without_list(engine, prepared.body))
         named = checks.notice_of_nobody(engine, prepared.body)
         return replace(prepared, notices=(*prepared.notices, *named))
     body, estimate = _of_those_left(prepared), prepared.estimate
     chunks = prepared.wanted.chunks() if estimate is None else narrowing.left()
     if reader is Reader.PERSON:
-        return replace(prepared, known=checks.known(engine, body, chunks))
+        return replace(prepared, known=checks.ledger_facts(engine, body, chunks))
     planned = prepared.figures.planned if estimate is None else estimate.counted
     named = checks.notices(engine, body, earlier, chunks=chunks, planned=planned)
     return replace(prepared, notices=(*prepared.notices, *named))

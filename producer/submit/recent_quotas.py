@@ -34,7 +34,7 @@ Ask: TypeAlias = Callable[[Account, SendPath], Quota | None]
 
 @frozen
 class Answer:
-    """What WeChat said of an account's calls, and when it was asked."""
+    """WeChat's answer about an account's calls, and the time of the question."""
 
     quota: Quota
     #: By this process's monotonic clock, in seconds, as ``answered_at``.
@@ -42,7 +42,7 @@ class Answer:
 
 
 @dataclass(slots=True)
-class _Known:
+class _QuotaEntry:
     """Of an account and interface: the last answer, and who asks for the next."""
 
     asking: threading.Lock = field(default_factory=threading.Lock)
@@ -69,7 +69,7 @@ class RecentQuotas:
         """Take who asks WeChat; what it raises passes through."""
         self._ask = ask
         self._lock = threading.Lock()
-        self._all: dict[tuple[str, SendPath], _Known] = {}
+        self._all: dict[tuple[str, SendPath], _QuotaEntry] = {}
 
     def answer(
         self, account: Account, path: SendPath, *, since: float = -math.inf
@@ -102,11 +102,11 @@ class RecentQuotas:
         last = known.of_today()
         return None if last is None else last.quota
 
-    def _known(self, account: Account, path: SendPath) -> _Known:
+    def _known(self, account: Account, path: SendPath) -> _QuotaEntry:
         with self._lock:
-            return self._all.setdefault((account.appid, path), _Known())
+            return self._all.setdefault((account.appid, path), _QuotaEntry())
 
-    def _renewed(self, known: _Known, account: Account, path: SendPath) -> bool:
+    def _renewed(self, known: _QuotaEntry, account: Account, path: SendPath) -> bool:
         """Ask, or wait for who asks; return False where that takes long."""
         if not known.asking.acquire(timeout=_WAIT_S):
             return False
@@ -117,7 +117,7 @@ class RecentQuotas:
         finally:
             known.asking.release()
 
-    def _renew_aside(self, known: _Known, account: Account, path: SendPath) -> None:
+    def _renew_aside(self, known: _QuotaEntry, account: Account, path: SendPath) -> None:
         """Ask in a thread of its own, unless somebody asks."""
 
         def renew() -> None:
@@ -134,7 +134,7 @@ class RecentQuotas:
             # No thread more in this process: who comes later asks.
             known.asking.release()
 
-    def _renew(self, known: _Known, account: Account, path: SendPath) -> None:
+    def _renew(self, known: _QuotaEntry, account: Account, path: SendPath) -> None:
         # From before it is asked: it may take its time to answer, even over midnight.
         asked_at, today = time.monotonic(), _today()
         said = self._ask(account, path)

@@ -1,6 +1,6 @@
 """Submitting: an audience and a content become a broadcast, or nothing at all.
 
-What was prepared is written in chunks that nobody sees, and published by one flip. A worker is
+What was prepared is written in chunks that nobody sees, and published at once. A worker is
 woken after the commit: a broker that is away costs time, never a broadcast.
 """
 
@@ -14,7 +14,7 @@ from typing import Protocol
 
 from sqlalchemy import Engine
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import (
     BrokerAwayError,
     DatabaseAwayError,
@@ -75,7 +75,7 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
     it to light.
     """
     if prepared.existing is not None:
-        return _again(prepared, prepared.existing, engine=engine, waker=waker)
+        return _submitted_before(prepared, prepared.existing, engine=engine, waker=waker)
     refuse_what_does_not_fit(prepared)
     for left in unresolved(prepared.body.content):
         raise MediaError("error.media.not_uploaded", media_id=left)
@@ -94,7 +94,7 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
         else:
             broadcast_id, published = reserved, _publish_awaited(prepared, reserved, engine=engine)
     except submission.PublishedMeanwhileError as there:
-        return _again(prepared, there.id, engine=engine, waker=waker)
+        return _submitted_before(prepared, there.id, engine=engine, waker=waker)
     notices = tuple[Message, ...]()
     if not published.scheduled:
         # What waits for its time is launched by beat.
@@ -117,14 +117,14 @@ def _publish(prepared: Prepared, *, engine: Engine) -> tuple[str, submission.Pub
     broadcast_id = submits.begin(
         engine, prepared.body, who=prepared.terms.who, title=prepared.terms.title
     )
-    passing(Point.SUBMIT_BEGUN)
+    failpoint(Point.SUBMIT_BEGUN)
     with _all_or_nothing(engine, broadcast_id):
         uploads.add_chunks(engine, broadcast_id, prepared.wanted.chunks())
         for n, one in enumerate(prepared.excluded, start=1):
             uploads.add_chunks(engine, broadcast_id, one.chunks(), name=excluded_list(n))
         if prepared.keeps_files:
             uploads.keep_file(engine, broadcast_id, kept(prepared.content))
-        passing(Point.SUBMIT_STORED)
+        failpoint(Point.SUBMIT_STORED)
         published = submits.publish(
             engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
             quota=prepared.quota,
@@ -137,10 +137,10 @@ def _publish_awaited(
 ) -> submission.Published:
     """Store and publish a list under the id that was reserved for it."""
     fence = awaited_lists.begin(engine, broadcast_id, prepared.body)
-    passing(Point.SUBMIT_BEGUN)
+    failpoint(Point.SUBMIT_BEGUN)
     try:
         uploads.add_chunks(engine, broadcast_id, prepared.wanted.chunks(), fence=fence)
-        passing(Point.SUBMIT_STORED)
+        failpoint(Point.SUBMIT_STORED)
         return submits.publish(
             engine, broadcast_id, prepared.body, figures=prepared.figures, terms=prepared.terms,
             quota=prepared.quota, fence=fence,
@@ -164,8 +164,10 @@ def _all_or_nothing(engine: Engine, broadcast_id: str) -> Iterator[None]:
         raise
 
 
-def _again(prepared: Prepared, broadcast_id: str, *, engine: Engine, waker: Waker) -> Submitted:
-    """Answer with the broadcast that is there; wake again if it still waits for its plan.
+def _submitted_before(
+    prepared: Prepared, broadcast_id: str, *, engine: Engine, waker: Waker
+) -> Submitted:
+    """Return the stored broadcast; wake again if it still waits for its plan.
 
     Of one that was removed since, the key alone is left.
     """
@@ -190,7 +192,7 @@ def _wake(waker: Waker, broadcast_id: str) -> tuple[Message, ...]:
     """Wake a planner; return the notice where it cannot be: then the sweep does when it is due."""
     try:
         waker.wake_planner(broadcast_id)
-        passing(Point.SUBMIT_WOKEN)
+        failpoint(Point.SUBMIT_WOKEN)
     except BrokerAwayError as error:
         reason = error.facts.get("reason", "")
         return (Message("notice.submit.not_woken", reason=reason),)

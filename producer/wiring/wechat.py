@@ -204,8 +204,8 @@ class QuotaWithReason:
         return next((one.count for one in there if one.id == tag_id), None)
 
 
-class Looks:
-    """:class:`producer.request.door.Looks` on WeChat."""
+class ClientChecks:
+    """:class:`producer.request.door.WeChatChecks` on WeChat."""
 
     def __init__(self, wechat: WeChat) -> None:
         """Take the way to WeChat."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.rules.reports import SKIPS
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.ledger.lists import suppressions
 from tests.kit import follows
 from tests.kit.endpoints import MASS_SEND
@@ -71,7 +71,7 @@ def left_out(told: dict[str, Any]) -> dict[str, int]:
 
 
 def suppress(system: System, openids: Sequence[str]) -> None:
-    word = Word(kind=SuppressionKind.PERSON, who="tests", why="asked by phone")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests", why="asked by phone")
     suppressions.suppress(system.engine, openids, word)
 
 

@@ -269,8 +269,8 @@ def test_a_person_is_shown_an_edit_and_asked_before_a_resume_sends_it(
     assert "The draft was not read" in sent.err
     ledger.planned(store, which, owner=by_hand.OWNER)
     waits = Waits()
-    assert drafts.looked(store, which, (Mark(title="周报"),), waits=waits)
-    assert not drafts.looked(store, which, (Mark(title="月报"),), waits=waits)
+    assert drafts.record_look(store, which, (Mark(title="周报"),), waits=waits)
+    assert not drafts.record_look(store, which, (Mark(title="月报"),), waits=waits)
 
     kept = on_terminal(line, "resume", which, types=b"n\n")
     assert kept.status == 1
@@ -292,8 +292,8 @@ def test_what_is_gone_is_sent_only_by_a_person_who_was_told_so(
     sent = line.run("send", "--openids", "list.txt", "--content", "content.json", "--json")
     which = sent.json["id"]
     ledger.planned(store, which, owner=by_hand.OWNER)
-    assert drafts.looked(store, which, (Mark(title="周报"),), waits=Waits())
-    assert not drafts.looked(store, which, Gone(), waits=Waits())
+    assert drafts.record_look(store, which, (Mark(title="周报"),), waits=Waits())
+    assert not drafts.record_look(store, which, Gone(), waits=Waits())
 
     refused = line.run("resume", which, "--yes")
     assert refused.status == 2

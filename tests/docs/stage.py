@@ -160,7 +160,7 @@ class Stage:
 
     def _take(self, msg_id: int, counts: Counts) -> None:
         event = FinishEvent(msg_id=msg_id, status="send success", counts=counts)
-        results.take_finish(self.system.engine, "default", event)
+        results.record_finish_event(self.system.engine, "default", event)
 
     def clear(self) -> None:
         """End what a scene has left: nothing is open, and everything is days ago."""

@@ -32,7 +32,7 @@ from tests.kit.receiver import SECRET, Receiver
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
 from worker.delivery.posting import Poster
-from worker.delivery.webhooks import Deliverer
+from worker.delivery.webhooks import WebhookDeliverer
 
 #: Each command and request comes so much later than the one before.
 TICK: Final = timedelta(seconds=1)
@@ -161,7 +161,7 @@ class Scene(Stage):
 
     def told(self) -> None:
         """Note what the receiver of webhooks is told."""
-        deliverer = Deliverer(
+        deliverer = WebhookDeliverer(
             self.engine, Poster(timeout_s=20, allowed=parse_networks("127.0.0.0/8")), Secrets(),
             waits=Waits(), longest_s=20, stopping=threading.Event(),
         )  # fmt: skip

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, Row, select
 
 from broadcast.rules.plan.audience import Everyone, Tag
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from entrypoints.cli.commands import send as send_command
 from models.broadcast_tables import BroadcastRow
 from models.ledger.lists import suppressions
@@ -285,7 +285,7 @@ def test_too_few_are_left_for_a_reason_that_is_named(
     words = ("send", "--openids", "all.txt", *TEXT)
 
     assert "Take a larger sample" in said(capsys, *words, "--sample", "0.001%", status=2)
-    suppressions.suppress(here, names, Word(kind=SuppressionKind.PERSON, who="tests"))
+    suppressions.suppress(here, names, SuppressionSource(kind=SuppressionKind.PERSON, who="tests"))
     assert "all 8 are on the suppression list" in said(capsys, *words, status=2)
     assert not stored(here)
 
@@ -309,7 +309,7 @@ def test_what_a_dry_run_shows_adds_up(
     names = ledger.openids(20)
     (tmp_path / "all.txt").write_text("\n".join([*names, names[0], "x"]), encoding="ascii")
     (tmp_path / "out.txt").write_text("\n".join(names[:4]), encoding="ascii")
-    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
     suppressions.suppress(here, names[3:6], word)
 
     shown = said(

@@ -233,7 +233,7 @@ def test_a_program_looks_at_earlier_versions_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent(here, PEOPLE, text="one", calls=4)
-    monkeypatch.setattr(overlaps, "known", None)
+    monkeypatch.setattr(overlaps, "list_overlaps", None)
 
     assert "Stored as" in words(capsys, *send(tmp_path, PEOPLE[:20]))
 
@@ -378,8 +378,8 @@ def test_who_asked_out_by_a_keyword_is_taken_off_the_list_only_after_a_yes(
     answer: str,
 ) -> None:
     moment = datetime.now(UTC)
-    wish = reading.Wish(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
-    reading.heed(here, "default", [wish])
+    wish = reading.OptOutMessage(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
+    reading.apply_opt_outs(here, "default", [wish])
     assert "they asked out by a keyword." in words(capsys, "follower", PEOPLE[0])
     monkeypatch.setattr(suppress, "is_terminal", lambda: True)
     typed(monkeypatch, answer)

@@ -37,7 +37,7 @@ LETTER = Letter(
 
 def kept(line: CommandLine, **values: Any) -> str:
     with line.ledger() as engine:
-        return reading.keep(engine, replace(LETTER, **values))
+        return reading.store_letter(engine, replace(LETTER, **values))
 
 
 def test_without_letters_it_says_so_and_status_says_nothing(line: CommandLine) -> None:
@@ -187,8 +187,8 @@ def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_ret
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_DROPPED_AT_ONCE", 2)
-    first, *rest = [reading.keep(here, replace(LETTER, body=str(n))) for n in range(4)]
-    assert reading.take(here, first)
+    first, *rest = [reading.store_letter(here, replace(LETTER, body=str(n))) for n in range(4)]
+    assert reading.reserve_letter(here, first)
 
     assert (run(["dead", "drop"]), run(["dead", "drop", "--all", first])) == (2, 2)
     capsys.readouterr()
@@ -205,7 +205,7 @@ def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_ret
 def test_a_letter_that_somebody_else_closes_meanwhile_is_not_left(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = [reading.keep(here, replace(LETTER, body=str(n))) for n in range(2)]
+    first, _ = [reading.store_letter(here, replace(LETTER, body=str(n))) for n in range(2)]
 
     def agreed(*_: object) -> bool:
         return reading.drop(here, first, who="somebody else")
@@ -223,10 +223,10 @@ def test_as_many_letters_are_dropped_as_a_person_was_asked_about(
 ) -> None:
     def now_after_one_more(connection: Connection) -> datetime:
         monkeypatch.setattr(reading, "now", now)
-        reading.keep(here, LETTER)
+        reading.store_letter(here, LETTER)
         return now(connection)
 
-    reading.keep(here, replace(LETTER, body="before"))
+    reading.store_letter(here, replace(LETTER, body="before"))
     monkeypatch.setattr(reading, "now", now_after_one_more)
 
     counted, moment = reading.waiting(here)
@@ -241,7 +241,7 @@ def test_a_person_is_asked_before_all_letters_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
 ) -> None:
-    reading.keep(here, LETTER)
+    reading.store_letter(here, LETTER)
     monkeypatch.setattr(dead, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
@@ -355,14 +355,14 @@ def test_a_letter_that_is_being_retried_is_left_to_that_retry(
 ) -> None:
     letter_id = kept(line)
     with line.ledger() as engine:
-        assert reading.take(engine, letter_id)
+        assert reading.reserve_letter(engine, letter_id)
 
     done = line.run("dead", command, letter_id)
 
     assert (done.status, len(done.lines)) == (2, 1)
     assert "is under way" in done.err
     with line.ledger() as engine:
-        reading.free(engine, letter_id)
+        reading.release_letter(engine, letter_id)
     assert line.run("dead", "retry", letter_id).status == 0
 
 

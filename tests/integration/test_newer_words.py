@@ -13,7 +13,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import MediaKind
 from broadcast.rules.states import Reason
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models import Skipped
 from models.followers import Suppression
 from models.ledger.lists import suppressions
@@ -57,7 +57,7 @@ def test_a_stop_of_another_interface_is_told_and_the_kill_switch_works(
 def test_who_is_suppressed_for_another_reason_is_listed(
     here: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
     suppressions.suppress(here, [ANNA, BEN], word)
     with here.begin() as connection:
         connection.execute(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.rules.plan.selection import parse
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.broadcast_tables import BroadcastRow
 from models.ledger.lists import suppressions
 from models.ledger.plan import plans, subtract
@@ -71,7 +71,9 @@ def test_followers_are_told_who_of_them_got_an_earlier_version(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     followers_synced(here, PEOPLE, minute=0)
-    suppressions.suppress(here, [PEOPLE[0]], Word(kind=SuppressionKind.PERSON, who="tests"))
+    suppressions.suppress(
+        here, [PEOPLE[0]], SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
+    )
     wrong = sent(here, PEOPLE, text="wrong")
 
     found = overlaps(capsys, "--followers", *TEXT)

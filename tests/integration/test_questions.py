@@ -73,7 +73,7 @@ def test_a_preview_names_its_server_and_the_articles_of_a_draft(
 ) -> None:
     marks = (Mark(title="Autumn sale"), Mark(title="New shop"))
     monkeypatch.setattr(
-        draft_looks, "read", lambda _, __, content: Read(content=content, draft=marks)
+        draft_looks, "read_at_submit", lambda _, __, content: Read(content=content, draft=marks)
     )
 
     shown = said(capsys, "preview", "--mpnews", "id:A-DRAFT", "--to", ONE, status=1)

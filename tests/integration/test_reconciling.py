@@ -44,7 +44,7 @@ def push(
     counts = Counts(total=total, eligible=9, sent=0 if refused else 9, errors=0)
     at = present(here) - age if age else None
     event = FinishEvent(msg_id=msg_id, status=status, counts=counts, created_at=at)
-    results.take_finish(here, "default", event)
+    results.record_finish_event(here, "default", event)
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_batch_of_which_wechat_never_reported_the_end_is_a_difference(
 ) -> None:
     for n in (1, 2):
         for _ in range(results.MOST_POLLS):
-            results.heard(here, ledger.batch(here, sent, n), "SENDING", waits=WAITS)
+            results.record_status(here, ledger.batch(here, sent, n), "SENDING", waits=WAITS)
 
     out = told(capsys, status=1)
 

@@ -40,7 +40,7 @@ def test_retry_does_not_stop_at_a_job_that_reached_nobody(
 ) -> None:
     told(capsys, "resolve", doubtful, "--batch", "1", "--not-sent")
     refused = FinishEvent(msg_id=3000000012, status="err(20001)", counts=Counts(sent=0))
-    results.take_finish(here, "default", refused)
+    results.record_finish_event(here, "default", refused)
     assert "3000000012" not in told(capsys, "status", doubtful)
 
     told(capsys, "retry", doubtful)

@@ -128,8 +128,8 @@ def test_whoever_was_left_out_of_a_cancelled_one_is_not_taken_for_a_recipient_by
     operator.cancel(here, broadcast_id, who="tests")
 
     excluded = Exclusion(kind=Excluded.BROADCAST, value=broadcast_id)
-    found = removals.of(
-        here, "default", Selection(exclude=(excluded,)), given=removals.Given()
+    found = removals.removals_of(
+        here, "default", Selection(exclude=(excluded,)), given=removals.CallerLists()
     )  # fmt: skip
 
     assert [piece for one in found for piece in one.pieces] == []

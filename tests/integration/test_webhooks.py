@@ -31,12 +31,12 @@ def told(engine: Engine, *, given_up: bool = False, delivered: bool = False) -> 
         terms=replace(ledger.terms(batches=1), notify_url=URL), quota=ledger.PLENTY,
     )  # fmt: skip
     operator.cancel(engine, broadcast_id, who="tests")
-    taken = webhooks.take(engine, busy=(), put_off=timedelta(minutes=1))
+    taken = webhooks.reserve_next_event(engine, busy=(), put_off=timedelta(minutes=1))
     assert taken is not None
     if given_up:
-        webhooks.failed(engine, taken, DOWN, http_status=None, waits=Waits(), is_final=True)
+        webhooks.mark_failed(engine, taken, DOWN, http_status=None, waits=Waits(), is_final=True)
     if delivered:
-        webhooks.delivered(engine, taken, 200)
+        webhooks.mark_delivered(engine, taken, 200)
     return taken.event_id
 
 

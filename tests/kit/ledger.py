@@ -278,7 +278,7 @@ def ended(engine: Engine) -> str:
     for msg_id in (1, 2):
         driver.call(said(0, msg_id=msg_id))
     for row in batches(engine, broadcast_id):
-        results.heard(engine, row, "SEND_SUCCESS", waits=Waits())
+        results.record_status(engine, row, "SEND_SUCCESS", waits=Waits())
     return broadcast_id
 
 

@@ -62,7 +62,7 @@ def test_a_change_replaces_one_node_and_nothing_else(text: str, kind: str, made:
         "@dataclass(frozen=True)\nclass A: pass",
         "if TYPE_CHECKING:\n    x = 1",
         'log.info("%s", x + 1)',
-        "passing(Point.CLAIM_COMMITTED)",
+        "failpoint(Point.CLAIM_COMMITTED)",
         'a = f"{x + 1}"',
     ],
 )

@@ -31,7 +31,7 @@ class WeChatGateway:
         self._client = client
 
     def warm(self) -> None:
-        """Have a connection open; the call that follows reports a failure."""
+        """Open a connection; the call that follows reports a failure."""
         self._client.warm()
 
     def token(self) -> Token | NoAnswer:
@@ -42,7 +42,7 @@ class WeChatGateway:
             return translate.no_answer(error)
 
     def replace(self, refused: Token) -> NoAnswer | None:
-        """Have a refused token replaced; return why it was not."""
+        """Replace a refused token; return why it was not."""
         try:
             self._client.replace(refused)
         except translate.NO_ANSWER as error:

@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from broadcast import openid
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import OutOfReachError, RedisAwayError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
@@ -29,7 +29,7 @@ from broadcast.rules.calls.policy import Rules, SendBy, clocks
 from broadcast.tokens.token_service import Token
 from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim
-from models.ledger.lane.next_work import Kind, Said, Work
+from models.ledger.lane.next_work import CallContent, Kind, Work
 from models.ledger.lane.records import Called
 from models.ledger.plan import renewals
 from worker.delivery.heartbeat import Heartbeat, KeptLease
@@ -93,14 +93,14 @@ def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
     if held is None:
         done.busy = True
         return done
-    passing(Point.LANE_LEASED)
+    failpoint(Point.LANE_LEASED)
     with lane.heartbeat.keep(held) as lease:
         try:
             _Drive(lane, lease, done, until=time.monotonic() + seconds).run()
         finally:
             # Inside the heartbeat, so that no beat renews what was given back.
             _release(lane, lease)
-    passing(Point.SLICE_ENDED)
+    failpoint(Point.SLICE_ENDED)
     if lease.lost:
         # Where no thread can be started, the next slice would be as short.
         lane.stopping.wait(AWAY_PAUSE_S)
@@ -136,9 +136,9 @@ class _Drive:
         self._lease = lease
         self._done = done
         self._until = until
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, CallContent] = {}
         self._prefetch = Prefetch(self._message)
-        self._audience = AudienceWatch(lane, goes_on=lambda: not self._is_told_to_stop())
+        self._audience = AudienceWatch(lane, goes_on=lambda: not self._is_stopping())
         self._drafts = DraftWatch(lane)
         self._media = MediaWatch(lane)
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
@@ -164,9 +164,9 @@ class _Drive:
 
     def _over(self) -> bool:
         ended = time.monotonic() >= self._until and not self._audience.owes_call
-        return self._is_told_to_stop() or ended
+        return self._is_stopping() or ended
 
-    def _is_told_to_stop(self) -> bool:
+    def _is_stopping(self) -> bool:
         return self._lease.lost or self._lane.stopping.is_set()
 
     def _step(self) -> bool:
@@ -205,19 +205,19 @@ class _Drive:
     def _sleep(self, seconds: float) -> None:
         self._lane.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
 
-    def _meet(self, kept: NoAnswer) -> None:
+    def _apply_no_answer(self, kept: NoAnswer) -> None:
         obstacles.apply_no_answer(
             self._lane.engine, self._lane.account, kept, waits=self._lane.rules.waits
         )
 
     def _verify(self, work: Work) -> None:
         """Ask mass/get about a 45065 that no attempt of ours explains."""
-        msg_id = next_work.said_msg_id(self._lane.engine, work.batch_id)
+        msg_id = next_work.reported_msg_id(self._lane.engine, work.batch_id)
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
         said = self._lane.gateway.status(msg_id)
         if isinstance(said, NoAnswer) and said.scope is Scope.ACCOUNT:
-            self._meet(said)
+            self._apply_no_answer(said)
             return
         known = None if isinstance(said, NoAnswer) else said is not None
         records.confirm(
@@ -228,16 +228,16 @@ class _Drive:
         lane = self._lane
         token = lane.gateway.token()
         if isinstance(token, NoAnswer):
-            self._meet(token)
+            self._apply_no_answer(token)
             return
-        said = self._said_of(work)
+        said = self._content_of(work)
         if not self._drafts.allow(work, said) or not self._media.allow(work, said):
             return
         wait_s = lane.pace.take()
         if wait_s > 0:
             self._sleep(wait_s)
             return
-        passing(Point.PACE_TAKEN)
+        failpoint(Point.PACE_TAKEN)
         message = self._prefetch.message(work)
         if message.problem is not None:
             log.error(
@@ -264,7 +264,7 @@ class _Drive:
     def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
         """Make the claimed call and record what it ended as."""
         of = Called(batch_id=work.batch_id, account=self._lease.held.account)
-        self._prefetch.look(work)
+        self._prefetch.prepare_next(work)
         fact = self._send(token, message)
         if fact.outcome is Outcome.NOT_CALLED:
             # Too much may have changed since the claim was read. A commit or a connection that
@@ -276,11 +276,11 @@ class _Drive:
             self._record(claim.attempt_id, fact, of=of)
             self._sleep(AWAY_PAUSE_S)
             return
-        passing(Point.CALL_ENDED)
+        failpoint(Point.CALL_ENDED)
         decision = self._record(claim.attempt_id, fact, of=of)
         self._tell(work, claim.number, fact, decision=decision)
         if fact.outcome is Outcome.TOKEN and (kept := self._lane.gateway.replace(token)):
-            self._meet(kept)
+            self._apply_no_answer(kept)
 
     def _send(self, token: Token, message: Message) -> CallResult:
         if message.send_by is not None and message.send_by.over:
@@ -301,7 +301,7 @@ class _Drive:
             return Message(openids=b"", content={}, clientmsgid=work.clientmsgid, problem=problem)
 
     def _read(self, work: Work) -> Message:
-        said = self._said_of(work)
+        said = self._content_of(work)
         packed = next_work.openids(self._lane.engine, work)
         content = said.content
         if work.renewal:
@@ -313,9 +313,11 @@ class _Drive:
             clientmsgid=work.clientmsgid,
         )
 
-    def _said_of(self, work: Work) -> Said:
+    def _content_of(self, work: Work) -> CallContent:
         if work.broadcast_id not in self._said:
-            self._said[work.broadcast_id] = next_work.said(self._lane.engine, work.broadcast_id)
+            self._said[work.broadcast_id] = next_work.call_content(
+                self._lane.engine, work.broadcast_id
+            )
         return self._said[work.broadcast_id]
 
     def _record(self, attempt_id: int, fact: CallResult, *, of: Called) -> Decision:

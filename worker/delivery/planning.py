@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import RedisAwayError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.attempts import NoAnswer
@@ -61,14 +61,14 @@ def plan(
     cuts = _cut(lane, broadcast)
     if cuts is None:
         return None
-    passing(Point.PLAN_STORED)
+    failpoint(Point.PLAN_STORED)
     answer = None if recent is None else recent.recent(lane.account, broadcast.path)
     if answer is not None:
         proof = plans.open_for_calls(
             lane.engine, broadcast, lane.account, cuts=cuts, quota=answer.quota, only_if_fits=True
         )
         if proof is None or proof.fit is Fit.FITS:
-            passing(Point.PLAN_OPENED)
+            failpoint(Point.PLAN_OPENED)
             return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
     return _prove(lane, broadcast, cuts)
 
@@ -102,7 +102,7 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
         quota=quota,
         waits=lane.rules.waits,
     )
-    passing(Point.PLAN_OPENED)
+    failpoint(Point.PLAN_OPENED)
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
 
 
@@ -152,7 +152,7 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
     ``preflight.UNREADABLE`` lists where it cannot be resolved at all.
     """
     # WeChat's pushes may have come while no worker ran.
-    pushes.heed_followers(lane.engine, broadcast.account, rules=lane.rules)
+    pushes.apply_pending_follower_events(lane.engine, broadcast.account, rules=lane.rules)
     selection = selections.parse(broadcast.selection)
     if broadcast.path is SendPath.SENDALL:
         return not _is_overtaken(lane, broadcast, selection)
@@ -176,7 +176,7 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
         raise LookupError("nobody knows who follows the account: its followers were never synced")
     try:
         return _subtract(lane, broadcast, selection, tags=tags)
-    except removals.UnplannedError as error:
+    except removals.NotPlannedYetError as error:
         log.warning("broadcast %s: planned later: %s", broadcast.id, error)
         return False
 
@@ -239,7 +239,7 @@ def _subtract(
     from models.ledger.plan import removals, subtract  # noqa: PLC0415
 
     files = sum(one.kind is Excluded.FILE for one in selection.exclude)
-    given = removals.Given(
+    given = removals.CallerLists(
         files=[_stored(lane, broadcast, excluded_list(n)) for n in range(1, files + 1)], tags=tags
     )
     audience = broadcast.audience
@@ -247,7 +247,7 @@ def _subtract(
     if isinstance(audience, Followers):
         wanted = None if audience.tag_id is None else tags[audience.tag_id]
         source = subtract.followed(lane.engine, broadcast.account, tagged=wanted)
-    out: list[Removal] = removals.of(
+    out: list[Removal] = removals.removals_of(
         lane.engine, broadcast.account, selection, given=given, left_since=_left_since(broadcast)
     )
     return subtract.subtract(
@@ -258,6 +258,6 @@ def _subtract(
 def _stored(lane: LaneContext, broadcast: ToPlan, name: str) -> Iterable[bytes]:
     from broadcast.sorted_openids import packed  # noqa: PLC0415 - as above
     from models.ledger.plan import subtract  # noqa: PLC0415
-    from models.ledger.plan.removals import Again  # noqa: PLC0415
+    from models.ledger.plan.removals import Rereadable  # noqa: PLC0415
 
-    return Again(lambda: map(packed, subtract.listed(lane.engine, broadcast.id, name)))
+    return Rereadable(lambda: map(packed, subtract.listed(lane.engine, broadcast.id, name)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import RedisAwayError
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Scope
@@ -23,15 +23,15 @@ def ask(lane: LaneContext) -> int:
     answered = 0
     waits = lane.rules.waits
     for batch in results.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
-        passing(Point.SETTLE_TAKEN)
+        failpoint(Point.SETTLE_TAKEN)
         if lane.stopping.is_set():
             break
         said = _ask(lane, batch)
         if isinstance(said, _Silence):
             break
-        passing(Point.SETTLE_ANSWERED)
-        results.heard(lane.engine, batch, said, waits=waits)
-        passing(Point.SETTLE_STORED)
+        failpoint(Point.SETTLE_ANSWERED)
+        results.record_status(lane.engine, batch, said, waits=waits)
+        failpoint(Point.SETTLE_STORED)
         answered += 1
     return answered
 
@@ -50,7 +50,7 @@ def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
     if not isinstance(said, NoAnswer):
         return said
     if said.scope is Scope.PATH:
-        results.unanswered(lane.engine, batch, said, waits=lane.rules.waits)
+        results.record_unanswered(lane.engine, batch, said, waits=lane.rules.waits)
     log.warning(
         "account %s: results are asked for later: %s %s %s", lane.account.name, said.outcome,
         said.errcode or "", said.errmsg or "",

@@ -36,8 +36,8 @@ class Prefetch:
         """Drop what was made ready for nothing."""
         self._thread.shutdown(cancel_futures=True)
 
-    def look(self, work: Work) -> None:
-        """Begin to make ready what probably follows *work*, if there is a guess."""
+    def prepare_next(self, work: Work) -> None:
+        """Begin to prepare the probable message after *work*, if there is a guess."""
         self._made = None
         if work.following is not None:
             # Where no thread can be started, it is made when it is needed.

@@ -26,12 +26,12 @@ from broadcast.rules.media import KeptFile, LocalFile
 from broadcast.rules.states import BatchState
 from models.ledger.gates import drafts
 from models.ledger.lane import obstacles as lane_preflight
-from models.ledger.lane.next_work import Said, Work
+from models.ledger.lane.next_work import CallContent, Work
 from models.ledger.plan import refreeze
 from models.ledger.plan import renewals as kept_files
 from models.ledger.steer import retries
 from producer import pushes
-from producer.media.upload import Shelf
+from producer.media.upload import UploadCache
 
 if TYPE_CHECKING:
     from worker.delivery.lane import LaneContext
@@ -75,7 +75,7 @@ class AudienceWatch:
         if max(once, self._good.get(work.broadcast_id, moment)) > moment:
             return True
         lane = self._lane
-        pushes.heed_followers(lane.engine, lane.account.name, rules=lane.rules)
+        pushes.apply_pending_follower_events(lane.engine, lane.account.name, rules=lane.rules)
         if work.path is SendPath.SENDALL:
             return not self._is_overtaken(work)
         wanted = refreeze.due_opt_outs(self._lane.engine, work.broadcast_id)
@@ -101,11 +101,11 @@ class AudienceWatch:
     def _is_still_wanted(self, work: Work) -> bool:
         """Leave a batch alone that waits since a retry, where somebody in it is suppressed."""
         lane = self._lane
-        pushes.heed_followers(lane.engine, lane.account.name, rules=lane.rules)
+        pushes.apply_pending_follower_events(lane.engine, lane.account.name, rules=lane.rules)
         found = retries.suppressed_in(lane.engine, work.broadcast_id, [work.batch_id])
         if not found:
             return True
-        if retries.leave(lane.engine, work):
+        if retries.refuse_again(lane.engine, work):
             log.warning(
                 "broadcast %s: batch %s is not called again, %d in it are suppressed by now",
                 work.broadcast_id, work.n, found[work.batch_id],
@@ -155,7 +155,7 @@ class DraftWatch:
         """Take what the lane drives with."""
         self._lane = lane
 
-    def allow(self, work: Work, said: Said) -> bool:
+    def allow(self, work: Work, said: CallContent) -> bool:
         """Return whether *work* may be called; look at its draft first, if a look is due.
 
         What may have been sent is repeated as it was. Raises RedisAwayError.
@@ -164,9 +164,9 @@ class DraftWatch:
             return True
         if said.msgtype != _ARTICLES or work.state is not BatchState.PLANNED:
             return True
-        return self._look(work.broadcast_id)
+        return self._read_draft(work.broadcast_id)
 
-    def _look(self, broadcast_id: str) -> bool:
+    def _read_draft(self, broadcast_id: str) -> bool:
         lane, waits = self._lane, self._lane.rules.waits
         media_id = drafts.to_look_at(lane.engine, broadcast_id)
         if media_id is None:
@@ -176,7 +176,7 @@ class DraftWatch:
             lane.engine, lane.account, look, waits=waits
         ):
             return False
-        return drafts.looked(lane.engine, broadcast_id, look, waits=waits)
+        return drafts.record_look(lane.engine, broadcast_id, look, waits=waits)
 
 
 def read_first(lane: LaneContext) -> int:
@@ -249,7 +249,7 @@ class MediaWatch:
         """Take what the lane drives with."""
         self._lane = lane
 
-    def allow(self, work: Work, said: Said) -> bool:
+    def allow(self, work: Work, said: CallContent) -> bool:
         """Return whether *work* may be called as it was read; upload its files first, if due.
 
         Where a call may have left it is repeated as it was. Raises RedisAwayError.
@@ -261,7 +261,7 @@ class MediaWatch:
             return True
         return self._renew(work, said)
 
-    def _renew(self, work: Work, said: Said) -> bool:
+    def _renew(self, work: Work, said: CallContent) -> bool:
         """Upload what died, so that the batch is read again; return True where nothing is kept."""
         lane = self._lane
         try:
@@ -283,16 +283,16 @@ class MediaWatch:
             return ids == {}
         return False
 
-    def _uploaded(self, broadcast_id: str, said: Said) -> dict[str, str] | None:
+    def _uploaded(self, broadcast_id: str, said: CallContent) -> dict[str, str] | None:
         """Return the living media_id of each file; None where this process is asked to stop."""
         lane = self._lane
-        shelf, uploads = Shelf(lane.engine, lane.account), _Uploads(lane.gateway)
+        cache, uploads = UploadCache(lane.engine, lane.account), _Uploads(lane.gateway)
         words = media.words_of(json.loads(said.content))
         ids = dict[str, str]()
         for one in kept_files.kept_files(lane.engine, broadcast_id):
             if lane.stopping.is_set():
                 return None
-            made = shelf.put(_file(one), uploads, **words)
+            made = cache.get_or_upload(_file(one), uploads, **words)
             assert made.media_id
             ids[one.media_id] = made.media_id
         return ids
@@ -303,7 +303,7 @@ class MediaWatch:
         if not lane_preflight.apply_no_answer_of_account(
             lane.engine, lane.account, why, waits=waits
         ):
-            kept_files.not_renewed(lane.engine, work, why, waits=waits)
+            kept_files.delay_renewal(lane.engine, work, why, waits=waits)
 
 
 def _file(kept: KeptFile) -> LocalFile:

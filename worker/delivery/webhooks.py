@@ -24,7 +24,7 @@ from broadcast.views import objects
 from broadcast.views.objects import WebhookState
 from models.broadcast_tables import BroadcastRow
 from models.ledger.boxes import webhooks as boxes_webhooks
-from models.ledger.boxes.webhooks import Taken
+from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.rows import figures
 from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
@@ -45,8 +45,8 @@ class Secrets(Protocol):
         """Return the secrets, newest first. Raises SettingsError."""
 
 
-class Deliverer:
-    """Delivers what is due until nothing is, in up to ``AT_ONCE`` threads."""
+class WebhookDeliverer:
+    """Delivers due webhooks until none is left, in up to ``AT_ONCE`` threads."""
 
     def __init__(
         self,
@@ -111,7 +111,9 @@ class Deliverer:
         with self._taking:
             with self._guard:
                 busy = set(self._busy)
-            taken = boxes_webhooks.take(self._engine, busy=busy, put_off=self._put_off)
+            taken = boxes_webhooks.reserve_next_event(
+                self._engine, busy=busy, put_off=self._put_off
+            )
             if taken is None:
                 return False
             with self._guard:
@@ -125,7 +127,7 @@ class Deliverer:
                 self._busy.discard(taken.origin)
         return True
 
-    def _try(self, taken: Taken) -> Outcome:
+    def _try(self, taken: ReservedEvent) -> Outcome:
         body = rendered_body(self._engine, taken).encode("ascii")
         try:
             secrets = self._secrets.signing_secrets()
@@ -138,12 +140,12 @@ class Deliverer:
         )
         return self._poster.post(taken.url, body, signature=signed)
 
-    def _record(self, taken: Taken, outcome: Outcome) -> None:
+    def _record(self, taken: ReservedEvent, outcome: Outcome) -> None:
         if outcome.problem is None:
-            boxes_webhooks.delivered(self._engine, taken, outcome.http_status or 0)
+            boxes_webhooks.mark_delivered(self._engine, taken, outcome.http_status or 0)
             log.info("webhook %s: delivered, try %d", taken.event_id, taken.tries)
             return
-        state = boxes_webhooks.failed(
+        state = boxes_webhooks.mark_failed(
             self._engine, taken, outcome.problem, http_status=outcome.http_status,
             waits=self._waits, is_final=outcome.is_final,
         )  # fmt: skip
@@ -157,7 +159,7 @@ class Deliverer:
             log.warning("webhook %s: tried again later: %s", taken.event_id, outcome.problem)
 
 
-def rendered_body(engine: Engine, taken: Taken) -> str:
+def rendered_body(engine: Engine, taken: ReservedEvent) -> str:
     """Return the body of an event; it is made and stored where the event has none yet.
 
     Without figures, or where a bug keeps them from being shown, it has id and state alone. Raises
@@ -167,10 +169,10 @@ def rendered_body(engine: Engine, taken: Taken) -> str:
         return taken.body
     data = _data(taken) or _bare(engine, taken)
     made = objects.event_body(taken.kind, data, version=taken.version, at=taken.created_at)
-    return boxes_webhooks.keep_body(engine, taken, made)
+    return boxes_webhooks.store_body(engine, taken, made)
 
 
-def _data(taken: Taken) -> dict[str, Any] | None:
+def _data(taken: ReservedEvent) -> dict[str, Any] | None:
     if taken.figures is None:
         return None
     try:
@@ -180,7 +182,7 @@ def _data(taken: Taken) -> dict[str, Any] | None:
         return None
 
 
-def _bare(engine: Engine, taken: Taken) -> dict[str, Any]:
+def _bare(engine: Engine, taken: ReservedEvent) -> dict[str, Any]:
     query = select(BroadcastRow.key).where(BroadcastRow.id == taken.broadcast_id)
     with read(engine) as connection:
         key = connection.execute(query).scalar_one()

@@ -83,7 +83,7 @@ LONGEST_MSG_STATUS = 32
 
 @frozen
 class CallResult:
-    """What one call ended as."""
+    """Result of one call."""
 
     outcome: Outcome
     errcode: int | None = None

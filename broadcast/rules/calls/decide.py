@@ -1,4 +1,4 @@
-"""What follows from everything that happened to one batch: the rule of the delivery promise.
+"""The decision about one batch from its whole history: the rule of the delivery promise.
 
 :func:`decide` takes the whole history of attempts, never the last reply alone. Once an attempt may
 have sent the batch, only a reply 0, an "already accepted" that can be about it, a matched result
@@ -31,7 +31,7 @@ from broadcast.rules.states import BATCH_AT_REST, STOPPED_JOB, BatchState, Reaso
 
 
 class Verdict(StrEnum):
-    """Where the batch goes."""
+    """Next state of the batch."""
 
     ACCEPT = "accept"
     REPEAT_UNKNOWN = "repeat_unknown"  #: with its own key, at ``not_before``
@@ -44,7 +44,7 @@ class Verdict(StrEnum):
 
 @frozen
 class Decision:
-    """What the ledger writes next."""
+    """Next change of the ledger."""
 
     verdict: Verdict
     reason: Reason = Reason.NONE
@@ -61,7 +61,7 @@ class Decision:
 
 @frozen
 class Policy:
-    """What the decision depends on beside the history."""
+    """Inputs of the decision beside the history."""
 
     waits: Waits = field(default_factory=Waits)
     #: How often this batch may still be halved.
@@ -253,7 +253,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What follows from all calls of a batch, and whether the batch moves by it."""
+    """Result of all calls of a batch, and whether the batch moves by it."""
 
     decision: Decision
     moves: bool

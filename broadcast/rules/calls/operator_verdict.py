@@ -36,7 +36,7 @@ OperatorVerdict = Sent | NotSent
 
 @frozen
 class Settlement:
-    """Where a batch stands, and all its calls, oldest first."""
+    """State of a batch, and all its calls, oldest first."""
 
     state: BatchState
     reason: Reason | None
@@ -48,35 +48,41 @@ class Settlement:
     @property
     def is_named(self) -> bool:
         """Whether a reply that nobody denied names the msg_id that the batch has."""
-        return any(a.msg_id == self.msg_id and not a.denied for a in _said(self.history))
+        return any(a.msg_id == self.msg_id and not a.denied for a in _earlier_verdict(self.history))
 
 
 _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
 
-def named(history: Sequence[Attempt]) -> list[int]:
+def named_msg_ids(history: Sequence[Attempt]) -> list[int]:
     """Return the msg_ids that replies named and no other batch has, whatever was denied since."""
     return sorted(
-        {a.msg_id for a in _said(history) if a.msg_id is not None and not a.owned_elsewhere}
+        {
+            a.msg_id
+            for a in _earlier_verdict(history)
+            if a.msg_id is not None and not a.owned_elsewhere
+        }
     )
 
 
 def named_of_another(history: Sequence[Attempt]) -> list[int]:
     """Return the msg_ids that replies named and that another batch has."""
-    return sorted({a.msg_id for a in _said(history) if a.msg_id is not None and a.owned_elsewhere})
+    return sorted(
+        {a.msg_id for a in _earlier_verdict(history) if a.msg_id is not None and a.owned_elsewhere}
+    )
 
 
 def is_named(history: Sequence[Attempt], msg_id: int) -> bool:
-    """Tell whether a reply named this msg_id, whatever was denied since."""
-    return any(a.msg_id == msg_id for a in _said(history))
+    """Return whether a reply named this msg_id, whatever was denied since."""
+    return any(a.msg_id == msg_id for a in _earlier_verdict(history))
 
 
-def _said(history: Sequence[Attempt]) -> Sequence[Attempt]:
+def _earlier_verdict(history: Sequence[Attempt]) -> Sequence[Attempt]:
     return [a for a in history if a.outcome in SAID_ACCEPTED]
 
 
-def was_said(verdict: OperatorVerdict, stands: Settlement) -> bool:
-    """Tell whether the batch stands as *verdict* has it, by an earlier one."""
+def is_repeated(verdict: OperatorVerdict, stands: Settlement) -> bool:
+    """Return whether an earlier verdict already says the same as *verdict*."""
     if isinstance(verdict, NotSent):
         return stands.state is BatchState.REFUSED and stands.reason is Reason.SAID_NOT_SENT
     sent = stands.state in _ACCEPTED and stands.reason is Reason.SAID_SENT
@@ -85,14 +91,14 @@ def was_said(verdict: OperatorVerdict, stands: Settlement) -> bool:
 
 
 def corrects(verdict: OperatorVerdict, stands: Settlement, *, now: datetime) -> bool:
-    """Tell whether *verdict* may take the place of an earlier one, or add the msg_id to it.
+    """Return whether *verdict* may replace an earlier one, or add the msg_id to it.
 
     What WeChat confirmed since is no operator's verdict any more, but for the choice between two
     msg_ids that it named.
     """
-    if was_said(verdict, stands):
+    if is_repeated(verdict, stands):
         return False
-    if was_said(NotSent(), stands):
+    if is_repeated(NotSent(), stands):
         return True
     if rests_on_verdict(stands, now=now):
         return isinstance(verdict, NotSent) or verdict.msg_id is not None
@@ -104,12 +110,12 @@ def corrects(verdict: OperatorVerdict, stands: Settlement, *, now: datetime) -> 
 
 
 def rests_on_verdict(stands: Settlement, *, now: datetime) -> bool:
-    """Tell whether a batch counts as sent by an operator's verdict alone."""
+    """Return whether a batch counts as sent by an operator's verdict alone."""
     return _is_sent_by_verdict(stands) and _confirmed(stands, now) is None
 
 
 def is_deniable(stands: Settlement, *, now: datetime) -> bool:
-    """Tell whether "not sent" may take the place of an operator's "sent".
+    """Return whether "not sent" may replace an operator's "sent".
 
     Not where WeChat answered a call with 0, whatever an operator said of that reply.
     """
@@ -118,7 +124,7 @@ def is_deniable(stands: Settlement, *, now: datetime) -> bool:
 
 
 def is_misnamed(stands: Settlement, *, now: datetime) -> bool:
-    """Tell whether the msg_id of a batch is an operator's alone, and may be given back."""
+    """Return whether the msg_id of a batch is an operator's alone, and may be given back."""
     confirmed = _confirmed(stands, now)
     return _is_sent_by_verdict(stands) and (confirmed is None or confirmed.msg_id is None)
 
@@ -141,14 +147,14 @@ def _confirmed(stands: Settlement, now: datetime) -> Decision | None:
 
 
 def _renames(msg_id: int | None, stands: Settlement, *, now: datetime) -> bool:
-    """Tell whether a batch that WeChat confirmed may get this msg_id all the same."""
+    """Return whether a batch that WeChat confirmed may get this msg_id all the same."""
     confirmed = _confirmed(stands, now)
     unnamed = confirmed is not None and confirmed.msg_id is None
-    return msg_id is not None and (unnamed or msg_id in named(stands.history))
+    return msg_id is not None and (unnamed or msg_id in named_msg_ids(stands.history))
 
 
 def _refused_after_denial(stands: Settlement) -> bool:
-    """Tell whether a refused batch has a call of which only an operator says: not sent.
+    """Return whether a refused batch has a call that only an operator called not sent.
 
     A retry called it again, and WeChat refused that call.
     """

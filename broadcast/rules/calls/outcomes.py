@@ -1,4 +1,4 @@
-"""What one call can end as and whom that concerns: a complete map of WeChat's codes per endpoint.
+"""Outcomes of one call and their scopes: a complete map of WeChat's codes per endpoint.
 
 The same code means different things at different endpoints: 45009 of mass/send ends the sends of
 the day, 45009 of mass/get only its own questions. So each :class:`Endpoint` has a map of its own in
@@ -38,7 +38,7 @@ class Outcome(StrEnum):
 
 
 class Scope(StrEnum):
-    """Whom a stop or a wait concerns beside the batch."""
+    """Scope of a stop or a wait beside the batch."""
 
     BATCH = "batch"
     BROADCAST = "broadcast"
@@ -47,7 +47,7 @@ class Scope(StrEnum):
 
 
 class Endpoint(StrEnum):
-    """What is called; WeChat counts and permits each on its own."""
+    """Called interface; WeChat counts and permits each on its own."""
 
     MASS_SEND = "mass_send"  #: message/mass/send, by OpenIDs
     SENDALL = "sendall"  #: message/mass/sendall, to a tag or to everybody
@@ -65,7 +65,7 @@ class Endpoint(StrEnum):
 
 
 class Meaning(NamedTuple):
-    """What a code means at one endpoint."""
+    """Meaning of a code at one endpoint."""
 
     outcome: Outcome
     scope: Scope

@@ -85,7 +85,7 @@ def just_turned(now: datetime) -> bool:
 
 
 def asked_for(repeats: int) -> timedelta:
-    """Return how long so many repeats of a call without an answer take, each unanswered too."""
+    """Return how long so many unanswered repeats of a call take."""
     return sum((_step(UNKNOWN_STEPS, n) for n in range(1, repeats + 1)), timedelta(0))
 
 
@@ -94,7 +94,7 @@ def _step(steps: Sequence[timedelta], tries: int) -> timedelta:
 
 
 def _doubled(tries: int) -> timedelta:
-    """Return the pause after so many 42010 in a row; a long row must not outgrow a timedelta."""
+    """Return the pause after a number of 42010 in a row, which must not outgrow a timedelta."""
     doublings = min(tries - 1, (PARALLEL_MOST // PARALLEL_FIRST).bit_length())
     return min(PARALLEL_FIRST * (1 << doublings), PARALLEL_MOST)
 
@@ -116,7 +116,7 @@ class CircuitBreaker:
         return waiting and _reached(refused, self.refusals)
 
     def stops(self, *, doubts: int) -> bool:
-        """Return whether an account is stopped after so many *doubts*."""
+        """Return whether this number of *doubts* stops an account."""
         return _reached(doubts, self.doubts)
 
 
@@ -156,26 +156,28 @@ _STOPS = {
 
 
 @frozen
-class Obstacle:
-    """Why a lane does not go on, and until when; None where a person must lift it."""
+class WaitOrStop:
+    """Reason and end of a lane's wait; an end of None is a stop that an operator lifts."""
 
     reason: Reason
     until: datetime | None
 
 
-def weigh(outcome: Outcome, *, errcode: int | None = None, now: datetime, waits: Waits) -> Obstacle:
-    """Return whether a lane waits or its account stops, after WeChat could not be asked.
+def classify_no_answer(
+    outcome: Outcome, *, errcode: int | None = None, now: datetime, waits: Waits
+) -> WaitOrStop:
+    """Return whether a lane waits or its account stops after WeChat gave no answer.
 
     An address that is not on the whitelist is one machine's affair: another one takes the lane.
     """
     if outcome in _STOPS and errcode not in NOT_LISTED:
-        return Obstacle(reason=Reason.ACCOUNT_STOPPED, until=None)
+        return WaitOrStop(reason=Reason.ACCOUNT_STOPPED, until=None)
     if outcome is Outcome.QUOTA_TODAY:
-        return Obstacle(reason=Reason.QUOTA_TODAY, until=waits.next_day(now))
+        return WaitOrStop(reason=Reason.QUOTA_TODAY, until=waits.next_day(now))
     throttled = outcome is Outcome.THROTTLED
     pause = waits.scaled(MINUTE if throttled else NOT_READY)
     reason = Reason.THROTTLED if throttled else Reason.WECHAT_NOT_READY
-    return Obstacle(reason=reason, until=now + pause)
+    return WaitOrStop(reason=reason, until=now + pause)
 
 
 Clocks: TypeAlias = tuple[float, ...]

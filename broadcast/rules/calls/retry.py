@@ -9,7 +9,7 @@ from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 
 
 class RetryVerdict(StrEnum):
-    """What a retry does with a batch, or why it leaves it alone; each has its text."""
+    """Result of a retry for one batch; each has its text."""
 
     AGAIN = (
         "again"  #: refused for a reason that may pass, or by an operator's verdict: called again
@@ -35,7 +35,7 @@ LEFT_OVER = frozenset({
 _PUT_BACK = frozenset({Reason.SAID_NOT_SENT, Reason.SUPPRESSED_SINCE})
 
 
-def place(
+def retry_verdict(
     state: BatchState,
     reason: Reason | None,
     *,
@@ -44,7 +44,7 @@ def place(
     maybe_sent: bool,
     was_taken: bool,
 ) -> RetryVerdict:
-    """Return the place of a batch in one of the states of :data:`LEFT_OVER`.
+    """Return what a retry does with a batch in one of the states of :data:`LEFT_OVER`.
 
     *called*: it has an attempt. *maybe_sent*: WeChat may have taken one of them, for all we know
     and no person denied. *was_taken*: WeChat answered one of them with 0.

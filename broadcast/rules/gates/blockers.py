@@ -49,8 +49,8 @@ class Blocker:
     path: SendPath | None = None
 
 
-def of(report: Report) -> Iterator[Blocker]:
-    """Yield why *report* makes no call; nothing where it is driven.
+def blockers_of(report: Report) -> Iterator[Blocker]:
+    """Yield the causes for which *report* makes no call; nothing where it is driven.
 
     Of one that has ended only its doubts are named: no other command makes a call of it. What is
     ahead of it and whether anybody is there are known of a report of one broadcast alone.
@@ -156,7 +156,7 @@ def account_wait(report: Report) -> Blocker | None:
     """Return what keeps the calls of a driven broadcast until a moment to come."""
     if not is_driven(report):
         return None
-    return next((one for one in of(report) if one.cause is Cause.ACCOUNT_WAITS), None)
+    return next((one for one in blockers_of(report) if one.cause is Cause.ACCOUNT_WAITS), None)
 
 
 def _lane_wait(report: Report) -> Blocker | None:

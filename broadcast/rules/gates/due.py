@@ -84,8 +84,8 @@ def parse_late_by(text: object) -> timedelta:
 
 
 @frozen
-class First:
-    """What the moment of a first call is held against."""
+class FirstCallLimit:
+    """Limit of the moment of a first call."""
 
     #: From when it may have been called: its time, its publication, the opening of its last gate.
     due: datetime
@@ -103,12 +103,12 @@ class First:
         return self.unattended_s > 0 and self.unattended_at == self.due
 
 
-def is_late(first: First, now: datetime) -> bool:
+def is_late(first: FirstCallLimit, now: datetime) -> bool:
     """Return whether a first call at *now* is late."""
     return unattended(first, now).total_seconds() > first.late_by_s
 
 
-def unattended(first: First, now: datetime) -> timedelta:
+def unattended(first: FirstCallLimit, now: datetime) -> timedelta:
     """Return for how long no worker drove the lane of a broadcast that was due."""
     # What was counted before it was due (again) is no delay of its own.
     counted = first.unattended_at is not None and first.unattended_at >= first.due
@@ -116,7 +116,7 @@ def unattended(first: First, now: datetime) -> timedelta:
     return before + silence(first, now)
 
 
-def silence(first: First, now: datetime) -> timedelta:
+def silence(first: FirstCallLimit, now: datetime) -> timedelta:
     """Return for how long no worker has driven the lane, of what was not counted yet."""
     counted = [] if first.unattended_at is None else [first.unattended_at]
     return max(now - max([first.due, *first.attended, *counted]), timedelta(0))

@@ -75,7 +75,7 @@ def closed(gates: Iterable[Gate], now: datetime) -> list[Gate]:
 
 @frozen
 class Situation:
-    """What decides about one call: where the broadcast is, what forbids it, what it waits for."""
+    """State of one call's broadcast: its phase, its gates and its waits."""
 
     phase: Phase
     path: SendPath
@@ -141,7 +141,7 @@ S = BroadcastState
 
 
 class GateKind(StrEnum):
-    """What closed a gate; each has its text. A kind that is not listed here forbids calls too."""
+    """Kind of a gate; each has its text. A kind that is not listed here forbids calls too."""
 
     PAUSE = "pause"  #: a person
     BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
@@ -189,7 +189,7 @@ class Opener(StrEnum):
 
 @frozen
 class Rule:
-    """What a kind of gate means, wherever it is looked at."""
+    """Meaning of a kind of gate, for every reader."""
 
     #: The command that opens it where it is a broadcast's own; None: there is none.
     own: Opener | None = None

@@ -77,8 +77,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
-    """Where in the history: at a line, or the so manieth thing that time alone did after it."""
+class Cursor:
+    """Position in the event stream: the id of a line, and how many timed changes after it."""
 
     line: int = 0
     step: int = 0
@@ -91,53 +91,53 @@ class Place:
 _PLACE: Final = re.compile(r"(\d{1,18})\.(\d{1,3})")
 
 
-def place_of(text: str) -> Place | None:
-    """Return the place that *text* begins with; None: it begins with none."""
+def parse_cursor(text: str) -> Cursor | None:
+    """Return the cursor at the beginning of *text*; None where there is none."""
     found = _PLACE.match(text)
-    return None if found is None else Place(int(found[1]), int(found[2]))
+    return None if found is None else Cursor(int(found[1]), int(found[2]))
 
 
 @frozen
-class Became:
+class StateChange:
     """A change of the state."""
 
-    place: Place
+    cursor: Cursor
     at: datetime
     state: BroadcastState
 
 
 @dataclass(slots=True, kw_only=True)
-class Past:
-    """A broadcast followed from its submit on."""
+class StateReplay:
+    """The states of a broadcast, replayed from its submit on."""
 
     path: SendPath
-    place: Place = field(default_factory=Place)
+    cursor: Cursor = field(default_factory=Cursor)
     state: BroadcastState = BroadcastState.UPLOADING
     _phase: Phase = Phase.UPLOADING
     _result: BroadcastState | None = None
     _called: bool = False
     _gates: dict[tuple[bool, str, str | None], Gate] = field(default_factory=dict)
 
-    def stood(self, gates: Iterable[Gate]) -> None:
-        """Begin with the account's *gates* that were closed at its submit."""
+    def start_with(self, gates: Iterable[Gate]) -> None:
+        """Start with the *gates* of the account that were closed at the submit."""
         self._gates = {(False, gate.kind, gate.path): gate for gate in gates}
 
     def follow(
         self, lines: Iterable[Line], *, started_at: datetime | None, now: datetime
-    ) -> Iterator[Became]:
+    ) -> Iterator[StateChange]:
         """Yield each change; *lines* are the next in order, *now* when they were read."""
         for line in lines:
             yield from self._by_time(line.at, started_at)
-            self.place = Place(line.id)
-            self._take(line)
-            yield from self._became(line.at)
+            self.cursor = Cursor(line.id)
+            self._apply(line)
+            yield from self._state_change(line.at)
         yield from self._by_time(now, started_at)
 
     def opens_at(self) -> datetime | None:
         """Return when time alone changes the state next."""
         return min((at for gate in self._gates.values() if (at := _time_of(gate))), default=None)
 
-    def _take(self, line: Line) -> None:
+    def _apply(self, line: Line) -> None:
         facts = line.facts
         match line.kind:
             case EventKind.SUBMITTED:
@@ -157,29 +157,29 @@ class Past:
             case EventKind.GATE_OPENED:
                 self._gates.pop((line.own, facts["gate"], facts.get("path")), None)
 
-    def _by_time(self, now: datetime, started_at: datetime | None) -> Iterator[Became]:
-        """Yield what changed before *now* without a line: its time came, its first call began."""
+    def _by_time(self, now: datetime, started_at: datetime | None) -> Iterator[StateChange]:
+        """Yield the changes before *now* that have no line: a gate's time, the first call."""
         while (moment := self._next(started_at)) is not None and moment <= now:
-            self.place = Place(self.place.line, self.place.step + 1)
+            self.cursor = Cursor(self.cursor.line, self.cursor.step + 1)
             self._called = self._called or moment == started_at
             self._gates = {
                 key: gate for key, gate in self._gates.items()
                 if (at := _time_of(gate)) is None or at > moment
             }  # fmt: skip
-            yield from self._became(moment)
+            yield from self._state_change(moment)
 
     def _next(self, started_at: datetime | None) -> datetime | None:
         called = None if self._called or self._phase is Phase.UPLOADING else started_at
         return min((at for at in (called, self.opens_at()) if at is not None), default=None)
 
-    def _became(self, at: datetime) -> Iterator[Became]:
+    def _state_change(self, at: datetime) -> Iterator[StateChange]:
         state = shown_state(
             phase=self._phase, result=self._result, gates=self._gates.values(),
             called=self._called, now=at,
         )  # fmt: skip
         if state is not self.state:
             self.state = state
-            yield Became(place=self.place, at=at, state=state)
+            yield StateChange(cursor=self.cursor, at=at, state=state)
 
 
 def _time_of(gate: Gate) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Whom a broadcast goes to, as it was asked for; the plan resolves it.
+"""Audience of a broadcast as the request names it; the plan resolves it.
 
 Digests for "same key, same body" and for the look for a repeated send are over the audience as
 asked: a follower who leaves in between makes no other broadcast of it.

@@ -1,4 +1,4 @@
-"""Who is left of a sorted list and who is not, a piece at a time; and who is in a sample.
+"""Removal of OpenIDs from a sorted list, a piece at a time; and samples.
 
 A sample is the people with the lowest scores. A score depends on the seed and the OpenID alone, so
 that somebody who comes or goes changes nobody else's place.
@@ -58,7 +58,7 @@ def _mixed(state: Scores) -> Scores:
 def drawn(listed: Callable[[], Iterable[IDs]], sample: Sample) -> Iterator[IDs]:
     """Yield who of a list is in a sample; it is read twice."""
     there = [scores(ids, sample.seed) for ids in listed()]
-    size = sample.of(sum(map(len, there)))
+    size = sample.size_among(sum(map(len, there)))
     if size:
         highest = highest_of(there, size)
         for ids, each in zip(listed(), there, strict=True):

@@ -22,7 +22,7 @@ class Fit(StrEnum):
 
 @frozen
 class Quota:
-    """What openapi/quota/get said of mass/send today."""
+    """Answer of openapi/quota/get for mass/send today."""
 
     daily_limit: int
     used: int
@@ -63,7 +63,7 @@ def prove(
     reserved: int,
     spread: bool,
 ) -> Proof:
-    """Hold *calls* against today's *quota* less what other broadcasts have reserved."""
+    """Check *calls* against today's *quota* less the reservations of other broadcasts."""
     spare = spare_calls(calls)
     if quota is None:
         return Proof(fit=Fit.UNPROVED, calls=calls, spare=spare)
@@ -81,7 +81,7 @@ MOST_DAYS = 366
 
 
 def allot(proof: Proof, *, daily_limit: int, reserved: Callable[[int], int]) -> list[int]:
-    """Return how many calls go on each day, the first first, as a plan that spreads takes them.
+    """Return the number of calls on each day, in order, as a plan over several days takes them.
 
     *reserved* returns what other broadcasts have reserved so many days later. What fits goes on the
     first day whole; what WeChat could not be asked about too.

@@ -1,4 +1,4 @@
-"""Who of an audience is not meant: exclusions, a sample, who left, and the suppression list.
+"""Selection of an audience: exclusions, a sample, unsubscribed followers, suppression.
 
 A selection is a part of what was asked for. What it names is resolved by the plan, but for a file,
 which is read and stored at the submit.
@@ -25,7 +25,7 @@ _WHOLE: Final = Decimal(100)
 
 
 class Excluded(StrEnum):
-    """What an exclusion names."""
+    """Kind of an exclusion."""
 
     FILE = "file"
     TAG = "tag"
@@ -50,7 +50,7 @@ class Sample:
     #: 16 hexadecimal digits; the same key of the same account makes the same.
     seed: str
 
-    def of(self, left: int) -> int:
+    def size_among(self, left: int) -> int:
         """Return how many of *left* people are in the sample."""
         number = Decimal(self.size.removesuffix("%"))
         if self.size.endswith("%"):
@@ -80,7 +80,7 @@ def seed_of(*, appid: str, key: str) -> str:
 
 @frozen
 class Selection:
-    """Who of an audience is meant; as it stands, everybody who is not suppressed."""
+    """Selected part of an audience; by default everybody who is not suppressed."""
 
     #: Sorted, each once.
     exclude: tuple[Exclusion, ...] = ()
@@ -191,7 +191,7 @@ class Transfer:
 
 @frozen
 class Rearranged:
-    """What becomes of batches that shrank."""
+    """New cut of batches that shrank."""
 
     transfers: list[Transfer] = field(default_factory=list)
     #: Nobody is left in them.
@@ -201,7 +201,7 @@ class Rearranged:
 
 
 def rearrange(left: Mapping[int, int], *, largest: int = LARGEST) -> Rearranged:
-    """Return what becomes of batches without an attempt, by number, of which so many are left.
+    """Return the new cut of batches without an attempt, by number, from the sizes that are left.
 
     mass/send takes no single person: who is left alone joins another batch; where all are full, one
     of them gives a person instead.

@@ -1,4 +1,4 @@
-"""What is submitted: a broadcast's words and audience, what was read of it, and how it is sent."""
+"""Submissions: content and audience of a broadcast, figures of its list, and its terms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from broadcast.rules.plan.selection import EVERYBODY, Selection
 
 @frozen
 class Body:
-    """What a broadcast says, to whom and when: what "the same body" compares."""
+    """Content, audience and time of a broadcast: the subject of "the same body"."""
 
     account: Account
     key: str
@@ -73,7 +73,7 @@ class Body:
 
 @frozen
 class Figures:
-    """What was read of a list: the sum of all but ``read`` is ``read``."""
+    """Figures of a list: the sum of all but ``read`` is ``read``."""
 
     read: int = 0
     malformed: int = 0
@@ -88,7 +88,7 @@ class Figures:
 
 @frozen
 class Terms:
-    """What the person allowed."""
+    """Terms that the submitter allowed."""
 
     who: str
     again: bool = False
@@ -139,8 +139,8 @@ class PublishedMeanwhileError(Exception):
 
 
 @frozen
-class Look:
-    """What a look for a key found."""
+class KeyLookup:
+    """Result of a look-up by idempotency key."""
 
     existing: str | None
     #: The database's moment, before the look: what it did not find was not stored by then.
@@ -157,7 +157,7 @@ NAMES: Final = ("title", "priority", "late_by", "spread_days", "again", "notify"
 
 @frozen
 class Options:
-    """What a request says beside its body."""
+    """Options of a request beside its body."""
 
     said: Said
     #: What one that is left out comes to today.
@@ -197,7 +197,7 @@ class Options:
 
 @frozen
 class Stored:
-    """What a broadcast's row has of the options of its request."""
+    """Stored options of a broadcast's request."""
 
     title: str | None
     priority: int

@@ -22,7 +22,7 @@ from entrypoints.cli.group import Command, Group
 from entrypoints.cli.pushed import push_lines, pushes_json
 from entrypoints.cli.run import Run
 from entrypoints.cli.showing import absent
-from models.ledger.boxes.pushes import Heard, heard
+from models.ledger.boxes.pushes import PushCounts, push_counts
 from models.ledger.rows.known_accounts import with_work
 
 app = new_app()
@@ -68,16 +68,18 @@ def _looked_up(run: Run) -> tuple[tuple[Lanes, list[str]], BroadcastError | None
 
 def _pushed(
     run: Run, accounts: list[Account], problem: BroadcastError | None
-) -> Mapping[str, Heard]:
+) -> Mapping[str, PushCounts]:
     """Return what the accounts heard of WeChat, as far as that is known."""
     if problem is not None:
         return {}
     with contextlib.suppress(OutOfReachError):
-        return heard(run.engine, [account.name for account in accounts])
+        return push_counts(run.engine, [account.name for account in accounts])
     return {}
 
 
-def _say(run: Run, configured: list[Account], lanes: Lanes, *, pushed: Mapping[str, Heard]) -> None:
+def _say(
+    run: Run, configured: list[Account], lanes: Lanes, *, pushed: Mapping[str, PushCounts]
+) -> None:
     terminal = run.terminal
     if not configured:
         terminal.say(no_account())

@@ -22,7 +22,7 @@ from entrypoints.cli.run import Run
 
 if TYPE_CHECKING:
     from entrypoints.http.api_parts import Parts
-    from entrypoints.http.app import Ending
+    from entrypoints.http.app import Shutdown
     from producer.publish import RestingWaker
 
 app = new_app()
@@ -40,7 +40,7 @@ def api(
     reuse_port: Annotated[bool, typer.Option("--reuse-port", help="help.api.reuse_port")] = False,
 ) -> None:
     """Serve until SIGTERM."""
-    from entrypoints.http.app import Ending, serve  # noqa: PLC0415 - FastAPI is for this command alone
+    from entrypoints.http.app import Shutdown, serve  # noqa: PLC0415 - FastAPI is for this command alone
     from entrypoints.http.threads import CONNECTIONS  # noqa: PLC0415
     from models import durability  # noqa: PLC0415
 
@@ -51,7 +51,7 @@ def api(
     # An answer of 201 says that the broadcast is safe.
     durability.check(run.engine)
     durability.demand(run.engine)
-    ending = Ending()
+    ending = Shutdown()
     parts = _parts(run, ending)
     keys = parts.keys.read()
     if not keys:
@@ -77,20 +77,20 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
         run.terminal.warn("api.unknown_accounts", keys=", ".join(unknown))
 
 
-def _parts(run: Run, ending: Ending) -> Parts:
+def _parts(run: Run, ending: Shutdown) -> Parts:
     from entrypoints.http.api_parts import Parts  # noqa: PLC0415
     from entrypoints.http.keyring import KeyRing  # noqa: PLC0415 - as above
     from entrypoints.http.threads import Threads  # noqa: PLC0415
     from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
     from producer.publish import RestingWaker  # noqa: PLC0415
     from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
-    from producer.wiring.wechat import Looks  # noqa: PLC0415
+    from producer.wiring.wechat import ClientChecks  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)
     return Parts(
         settings=run.settings, engine=run.engine, waker=waker,
         quota=RecentQuotas(run.wechat.quota_if_any),
-        looks=Looks(run.wechat), outside=Outside(run, waker), threads=threads,
+        looks=ClientChecks(run.wechat), outside=Outside(run, waker), threads=threads,
         is_ending=ending,
         keys=KeyRing(
             run.settings, functools.partial(stored.good, run.engine), threads=threads.keys
@@ -109,11 +109,13 @@ class Outside:
         """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""
         return self._run.wechat.status_of_job(account, msg_id)
 
-    def heed_followers(self, account: str) -> None:
+    def apply_pending_follower_events(self, account: str) -> None:
         """Handle what followers wrote before now. Raises DatabaseAwayError."""
         from producer import pushes  # noqa: PLC0415 - what reads pushes, which few need
 
-        pushes.heed_followers(self._run.engine, account, rules=self._run.settings.rules())
+        pushes.apply_pending_follower_events(
+            self._run.engine, account, rules=self._run.settings.rules()
+        )
 
     def missing(self) -> list[str]:
         """Return which parts are away of those that only delay."""

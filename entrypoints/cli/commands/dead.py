@@ -79,37 +79,37 @@ def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False
 
 
 def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
-    one, _ = reading.one(run.engine, name)
+    one, _ = reading.letter_named(run.engine, name)
     ledger_facts.settle_letters(run, one.id)
-    return reading.one(run.engine, one.id)
+    return reading.letter_named(run.engine, one.id)
 
 
 @dead.command(cls=Command, help="help.dead.retry")
 def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
     """Submit a dead letter again, as it is, under its own key."""
     run: Run = context.obj
-    one, body = reading.one(run.engine, letter_id)
+    one, body = reading.letter_named(run.engine, letter_id)
     _refuse_closed(one)
     if one.is_cut:
         raise InputError("error.dead.cut", id=one.id)
-    if not reading.take(run.engine, one.id):
+    if not reading.reserve_letter(run.engine, one.id):
         raise InputError("error.dead.is_tried", id=one.id)
     try:
         _send(run, one, body, as_json=as_json)
     finally:
-        reading.free(run.engine, one.id)
+        reading.release_letter(run.engine, one.id)
 
 
 def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
     try:
         made = _submitted(run, one, body)
     except InputError as error:
-        reading.still_dead(run.engine, one.id, error.message)
+        reading.mark_refused_again(run.engine, one.id, error.message)
         problem = InputError(
             "error.dead.still", id=one.id, problem=refusal(error.message, run.terminal.texts)
         )
     else:
-        reading.sent(run.engine, one.id, made.id, who=who())
+        reading.mark_sent(run.engine, one.id, made.id, who=who())
         for notice in made.notices:
             run.terminal.warn(Plain(in_members(run.terminal.texts(notice))))
         run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
@@ -168,15 +168,15 @@ def _agreed(run: Run, n: int) -> bool:
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
     from producer.request import incoming  # noqa: PLC0415 - not for who only looks
-    from producer.request.door import Door  # noqa: PLC0415
-    from producer.wiring.wechat import Looks, QuotaWithReason  # noqa: PLC0415
+    from producer.request.door import SubmitService  # noqa: PLC0415
+    from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
 
     found = incoming.parse_text(body)
     if one.source is LetterSource.CELERY:
         incoming.refuse_to_all(found, run.settings)
-    door = Door(
+    door = SubmitService(
         settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
-        waker=run.waker, looks=Looks(run.wechat),
+        waker=run.waker, looks=ClientChecks(run.wechat),
     )  # fmt: skip
     return door.submit(found.request, key=found.key, who=who())
 
@@ -192,7 +192,7 @@ def _refuse_closed(one: KeptLetter) -> None:
 def _show(run: Run, letter_id: str, *, as_json: bool) -> None:
     if as_json:
         run.terminal.show_json(
-            letter_object(reading.one(run.engine, letter_id)[0], run.terminal.texts)
+            letter_object(reading.letter_named(run.engine, letter_id)[0], run.terminal.texts)
         )
 
 

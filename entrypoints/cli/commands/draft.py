@@ -25,7 +25,7 @@ from models.ledger.rows.transaction import present
 
 if TYPE_CHECKING:
     from producer.articles.article_files import Illustrated
-    from producer.media.upload import Shelf
+    from producer.media.upload import UploadCache
 
 app = new_app()
 draft = typer.Typer(cls=Group, help="help.draft")
@@ -192,11 +192,11 @@ def add(
         comments=comments,
     )  # fmt: skip
     articles = draft_adding.prepared(path, said)
-    shelf = _shelf(run, whose)
-    if shelf is not None:
+    cache = _upload_cache(run, whose)
+    if cache is not None:
         _refuse_covers(run, whose, articles)
     added = (
-        draft_adding.dry_run(articles, shelf=shelf)
+        draft_adding.dry_run(articles, cache=cache)
         if dry_run
         else draft_adding.add(run, whose, articles)
     )
@@ -214,11 +214,11 @@ def _refuse_covers(run: Run, account: Account, articles: Sequence[Illustrated]) 
             refuse_unusable_cover(run.engine, account, one.cover, now=present(run.engine))
 
 
-def _shelf(run: Run, account: Account) -> Shelf | None:
+def _upload_cache(run: Run, account: Account) -> UploadCache | None:
     """Return what is uploaded already; None where there is no ledger to say so."""
-    from producer.media.upload import Shelf  # noqa: PLC0415 - as above
+    from producer.media.upload import UploadCache  # noqa: PLC0415 - as above
 
     try:
-        return Shelf(run.engine, account)
+        return UploadCache(run.engine, account)
     except OutOfReachError:
         return None

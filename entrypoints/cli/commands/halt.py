@@ -217,7 +217,7 @@ def _say_what_is_kept_back(run: Run, account: str, ids: Sequence[str], *, lifts:
 
 def _next_command(report: Report) -> str:
     """Return the command by which a broadcast goes on, whatever its account may do."""
-    own = (one for one in blockers.of(report) if one.cause not in _OF_ACCOUNT)
+    own = (one for one in blockers.blockers_of(report) if one.cause not in _OF_ACCOUNT)
     one = next(own, None)
     # A doubt needs a batch's number and a verdict: both stand in the status.
     if one is None or one.cause is Cause.IN_DOUBT:

@@ -69,7 +69,7 @@ def completion(
     if not install:
         run.terminal.say(Plain(script.rstrip("\n")))
         return
-    path = _place(shell)
+    path = _completion_file(shell)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(script, "utf-8")
@@ -79,7 +79,7 @@ def completion(
     run.terminal.say(Message(f"completion.installed.{shell}", path=shlex.quote(str(path))))
 
 
-def _place(shell: str) -> Path:
+def _completion_file(shell: str) -> Path:
     """Return the file in which *shell* looks for what a person installed for herself."""
     home = Path.home()
     match shell:

@@ -52,7 +52,7 @@ def upload(
     """Upload files, each once while it lives. All are checked before the first is uploaded."""
     from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for the help
     from producer.media.file import read  # noqa: PLC0415
-    from producer.media.upload import Shelf  # noqa: PLC0415
+    from producer.media.upload import UploadCache  # noqa: PLC0415
 
     run: Run = context.obj
     wanted = None if kind is None else _kind(kind)
@@ -61,12 +61,12 @@ def upload(
     videos = all(file.kind in {MediaKind.VIDEO, MediaKind.MPVIDEO} for file in checked)
     if (title or description) and not videos:
         raise InputError("error.media.words")
-    shelf, uploads = Shelf(run.engine, owner), Uploads(run.wechat)
+    cache, uploads = UploadCache(run.engine, owner), Uploads(run.wechat)
     done = []
     for file in checked:
         words = {"title": title or "", "description": description or ""}
-        there = shelf.find(file, **words)
-        made = shelf.put(file, uploads, **words)
+        there = cache.find(file, **words)
+        made = cache.get_or_upload(file, uploads, **words)
         _say(run, made, "media.uploaded" if there is None else "media.there")
         done.append(made)
     if as_json:

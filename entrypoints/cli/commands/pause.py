@@ -85,8 +85,8 @@ def resume(
     # One question is enough: the first reason not to resume.
     if not questions.ask_of_newer(run, before, by_resume(before), command="resume", yes=yes):
         any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
-    shown = operator.Shown(gates={gate.id for gate in before.gates}, draft=draft)
-    _let_go_on(run, broadcast_id, why=why, as_json=as_json, shown=shown)
+    shown = operator.ShownFacts(gates={gate.id for gate in before.gates}, draft=draft)
+    _resume(run, broadcast_id, why=why, as_json=as_json, shown=shown)
 
 
 def _can_pause(report: Report) -> bool:
@@ -138,13 +138,13 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
     return True
 
 
-def _let_go_on(
+def _resume(
     run: Run,
     broadcast_id: str,
     *,
     why: str | None,
     as_json: bool,
-    shown: operator.Shown | None = None,
+    shown: operator.ShownFacts | None = None,
 ) -> None:
     questions.get_ready(run)
     report = broadcast_reports.report(run.engine, broadcast_id, whole=False)

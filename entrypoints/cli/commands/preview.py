@@ -22,7 +22,7 @@ from entrypoints.cli import confirmation, draft_looks, exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import Command, grouped
-from entrypoints.cli.quotas import Left, left_of
+from entrypoints.cli.quotas import CallsLeft, left_of
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
@@ -43,7 +43,7 @@ _ENDS: Final = frozenset({
 
 
 @frozen
-class Shown:
+class PreviewResult:
     """What became of the preview to one receiver; None: it was not tried."""
 
     receiver: str
@@ -137,7 +137,13 @@ def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list
 
 
 def _agreed(
-    run: Run, account: Account, said: Content, *, receivers: Sequence[str], left: Left, yes: bool
+    run: Run,
+    account: Account,
+    said: Content,
+    *,
+    receivers: Sequence[str],
+    left: CallsLeft,
+    yes: bool,
 ) -> bool:
     """Show on a terminal what goes to whom, and ask unless ``--yes`` was said."""
     if not is_terminal():
@@ -166,13 +172,13 @@ def _agreed(
 
 def _sent(
     run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receivers: Sequence[str]
-) -> Iterator[Shown]:
+) -> Iterator[PreviewResult]:
     """Send it to one after the other, a line each, until nobody else would get it either."""
     ended: Called | None = None
     for receiver in receivers:
         if ended is not None:
             run.terminal.say("preview.not_tried", receiver=receiver)
-            yield Shown(receiver=receiver, called=None)
+            yield PreviewResult(receiver=receiver, called=None)
             continue
         shown = _to_one(run, account, each, receiver=receiver)
         assert shown.called is not None
@@ -185,7 +191,7 @@ def _sent(
 
 def _to_one(
     run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receiver: str
-) -> Shown:
+) -> PreviewResult:
     """Make the calls for one receiver, of several images one each; return the last one's end."""
     called = Called(HandResult(outcome=Outcome.NOT_CALLED))
     for sent, content in enumerate(each):
@@ -196,10 +202,10 @@ def _to_one(
         made.end(run.engine, number, called.result)
         if called.result.errcode == NO_SUCH_MEDIA and "media_id" in content[content["msgtype"]]:
             # Whoever runs the command again has the file uploaded again.
-            media.lost(run.engine, account, [content[content["msgtype"]]["media_id"]])
+            media.mark_lost(run.engine, account, [content[content["msgtype"]]["media_id"]])
         if not called.result.done:
-            return Shown(receiver=receiver, called=called, sent=sent)
-    return Shown(receiver=receiver, called=called, sent=len(each))
+            return PreviewResult(receiver=receiver, called=called, sent=sent)
+    return PreviewResult(receiver=receiver, called=called, sent=len(each))
 
 
 def _say(run: Run, receiver: str, called: Called, *, sent: int) -> None:
@@ -213,7 +219,7 @@ def _say(run: Run, receiver: str, called: Called, *, sent: int) -> None:
         run.terminal.say("preview.refused", receiver=receiver, why=called.why())
 
 
-def status_of(shown: Sequence[Shown]) -> int:
+def status_of(shown: Sequence[PreviewResult]) -> int:
     """Return the exit status: 3 where WeChat was out of reach, 1 where somebody did not get it."""
     if all(one.called is not None and one.called.result.done for one in shown):
         return exits.DONE
@@ -221,7 +227,9 @@ def status_of(shown: Sequence[Shown]) -> int:
     return exits.OUT_OF_REACH if away else exits.FAILED
 
 
-def as_object(account: Account, shown: Sequence[Shown], *, left: Left) -> dict[str, Any]:
+def as_object(
+    account: Account, shown: Sequence[PreviewResult], *, left: CallsLeft
+) -> dict[str, Any]:
     """Return the object of ``--json``."""
     return {
         "account": account.name,
@@ -231,7 +239,7 @@ def as_object(account: Account, shown: Sequence[Shown], *, left: Left) -> dict[s
     }
 
 
-def _one(one: Shown) -> dict[str, Any]:
+def _one(one: PreviewResult) -> dict[str, Any]:
     result = one.called.result if one.called else HandResult(outcome=Outcome.NOT_CALLED)
     return {
         "receiver": one.receiver,

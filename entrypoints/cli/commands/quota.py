@@ -52,8 +52,8 @@ INTERFACES: Final = tuple(
 
 
 @frozen
-class Kept:
-    """What only our ledger knows."""
+class LedgerQuota:
+    """Quota facts of our ledger alone."""
 
     #: Clearings of this month, and WeChat's own sends of this day or month, that were made here.
     clears: int
@@ -78,7 +78,7 @@ def show(context: typer.Context, *, account: AccountName = None, as_json: AsJSON
     each = {path: asked(run, chosen, path) for path in INTERFACES}
     for line in _others(each):
         run.terminal.say(line)
-    kept = _kept(run, chosen)
+    kept = _ledger_quota(run, chosen)
     for line in _of_the_ledger(run, chosen, kept):
         run.terminal.say(line)
     if as_json:
@@ -107,11 +107,11 @@ def _name(path: str) -> str:
     return path.removeprefix(_BASE)
 
 
-def _kept(run: Run, account: Account) -> Kept | None:
-    """Return what the ledger has of it; None: WeChat is asked without a database too."""
+def _ledger_quota(run: Run, account: Account) -> LedgerQuota | None:
+    """Return the ledger's facts; None: WeChat is asked without a database too."""
     allowance = ALLOWANCES.get(account.account_kind)
     with contextlib.suppress(OutOfReachError):
-        return Kept(
+        return LedgerQuota(
             clears=made.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
             sends=at_wechat.sendalls_accepted(run.engine, account.name, allowance)
             if allowance
@@ -123,7 +123,7 @@ def _kept(run: Run, account: Account) -> Kept | None:
     return None
 
 
-def _of_the_ledger(run: Run, account: Account, kept: Kept | None) -> Iterator[Message]:
+def _of_the_ledger(run: Run, account: Account, kept: LedgerQuota | None) -> Iterator[Message]:
     if kept is None:
         return
     yield from ledger_facts.lanes(run.engine).waits(account.name)
@@ -137,7 +137,9 @@ def _of_the_ledger(run: Run, account: Account, kept: Kept | None) -> Iterator[Me
         yield Message("quota.clears", n=kept.clears, most=MOST_CLEARS)
 
 
-def _object(account: Account, each: dict[str, Quota | None], kept: Kept | None) -> dict[str, Any]:
+def _object(
+    account: Account, each: dict[str, Quota | None], kept: LedgerQuota | None
+) -> dict[str, Any]:
     allowance = ALLOWANCES.get(account.account_kind)
     messages = None
     if kept is not None and allowance is not None:

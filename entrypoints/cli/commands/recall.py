@@ -40,7 +40,7 @@ _MOST_TRIED: Final = 3
 
 
 @frozen
-class Done:
+class RecalledPage:
     """What became of one page; *called* None: it had been recalled before."""
 
     page: Page
@@ -175,18 +175,18 @@ def _command(broadcast_id: str, n: int | None, article: int | None) -> str:
 
 def _one(
     run: Run, account: Account, order: HandCall, *, page: Page, found: Pages, again: str
-) -> Done:
+) -> RecalledPage:
     """Take one page away, with one call where the first send of it can be deleted; say so."""
     msg_ids = {batch.msg_id for batch in page.batches}
     if covering := _before(run, account, page, article=order.article):
         _say_before(run, covering[0])
-        return Done(page=page, msg_id=min(msg_ids), called=None)
+        return RecalledPage(page=page, msg_id=min(msg_ids), called=None)
     for msg_id in _in_order(page):
         called = _call(run, account, order, page=page, msg_id=msg_id, found=found)
         if called.result.errcode not in _NOT_YET:
             break
     _say(run, order, called, again=again)
-    return Done(page=page, msg_id=msg_id, called=called)
+    return RecalledPage(page=page, msg_id=msg_id, called=called)
 
 
 def _before(run: Run, account: Account, page: Page, *, article: int | None) -> list[Recalled]:
@@ -240,7 +240,7 @@ def _say(run: Run, order: HandCall, called: Called, *, again: str) -> None:
         run.terminal.say("recall.refused", why=called.why())
 
 
-def status_of(done: Sequence[Done]) -> int:
+def status_of(done: Sequence[RecalledPage]) -> int:
     """Return the exit status: 3 where WeChat was out of reach, 1 where it refused."""
     failed = [one.called for one in done if one.called and not one.called.result.done]
     if not failed:
@@ -249,7 +249,7 @@ def status_of(done: Sequence[Done]) -> int:
 
 
 def as_object(
-    order: HandCall, account: Account, found: Pages, *, done: Sequence[Done]
+    order: HandCall, account: Account, found: Pages, *, done: Sequence[RecalledPage]
 ) -> dict[str, Any]:
     """Return the object of ``--json``."""
     return {
@@ -264,7 +264,7 @@ def as_object(
     }
 
 
-def _page(one: Done) -> dict[str, Any]:
+def _page(one: RecalledPage) -> dict[str, Any]:
     result = one.called.result if one.called else None
     return {
         "msg_id": one.msg_id,
@@ -276,7 +276,7 @@ def _page(one: Done) -> dict[str, Any]:
     }
 
 
-def _result(one: Done) -> str:
+def _result(one: RecalledPage) -> str:
     if one.called is None:
         return "recalled_before"
     result = one.called.result

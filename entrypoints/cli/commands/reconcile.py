@@ -16,7 +16,7 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.policy import VERIFY_FOR
-from broadcast.rules.jobs import Comparison, Reconciled, Stretch, compare
+from broadcast.rules.jobs import Comparison, Period, Reconciled, compare
 from broadcast.views import job_words as words
 from broadcast.views.json_objects import utc
 from entrypoints.cli import candidates, exits
@@ -85,7 +85,7 @@ def reconcile(
         raise typer.Exit(exits.OUT_OF_REACH)
 
 
-def _stretch(text: str | None, now: datetime) -> Stretch:
+def _stretch(text: str | None, now: datetime) -> Period:
     """Return the days that are meant, of which none is yet to come. Raises InputError."""
     today = now.astimezone(days.SHANGHAI).date()
     if text is None:
@@ -100,16 +100,16 @@ def _stretch(text: str | None, now: datetime) -> Stretch:
     return _days(meant, meant)
 
 
-def _days(first: date, last: date) -> Stretch:
+def _days(first: date, last: date) -> Period:
     since, until = (
         datetime(one.year, one.month, one.day, tzinfo=days.SHANGHAI).astimezone(UTC)
         for one in (first, last)
     )
-    return Stretch(since, days.turn(until))
+    return Period(since, days.turn(until))
 
 
 def _compare(
-    run: Run, account: Account, within: Stretch, *, now: datetime
+    run: Run, account: Account, within: Period, *, now: datetime
 ) -> tuple[Comparison, _Answers]:
     batches, jobs, set_aside = at_wechat.read_reconciling(run.engine, account.name, within)
     answers = _ask(run, account, batches, now=now)
@@ -136,13 +136,13 @@ def _ask(run: Run, account: Account, batches: Sequence[Reconciled], *, now: date
         if status is None and batch.first_called_at < fresh:
             denied.add(batch.id)
         elif status in results.ENDED or status == results.FAILED:
-            results.heard(run.engine, batch, status, waits=waits)
+            results.record_status(run.engine, batch, status, waits=waits)
     unasked = max(0, len(open_) - MOST_ASKED)
     return _Answers(denied=frozenset(denied), unasked=unasked, problem=None)
 
 
 def _say(
-    run: Run, compared: Comparison, answers: _Answers, *, within: Stretch, now: datetime
+    run: Run, compared: Comparison, answers: _Answers, *, within: Period, now: datetime
 ) -> None:
     first, last = within.since, within.until - timedelta(seconds=1)
     run.terminal.say(

@@ -21,7 +21,7 @@ from broadcast.rules.reports import Did, Report, RetryGroup, total
 from broadcast.rules.states import BatchState
 from broadcast.views import delivered
 from broadcast.views.job_words import job_status, of_job
-from broadcast.views.next_steps import several, together
+from broadcast.views.next_steps import group_facts, several
 from broadcast.views.words import Code, FollowerCount, Moment, Shortened, Speaker, reason, suffix
 from entrypoints.cli import exits, questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
@@ -224,7 +224,7 @@ def retry(
     run: Run = context.obj
     ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     before = broadcast_reports.report(ledger, broadcast_id)
-    _heed(run, before.account)
+    _apply_follower_events(run, before.account)
     questions.ask_of_called_again(run, before, yes=yes)
     questions.ask_of_newer(run, before, by_retry(ledger, before), command="retry", yes=yes)
     questions.get_ready(run)
@@ -239,18 +239,18 @@ def retry(
     show_what_remains(run, report, under_way, as_json=as_json)
 
 
-def _heed(run: Run, account: str) -> None:
+def _apply_follower_events(run: Run, account: str) -> None:
     """Handle who asked out before now: nobody of them is to be called again."""
     from producer import pushes  # noqa: PLC0415 - what reads pushes, which few commands need
 
-    pushes.heed_followers(run.engine, account, rules=run.settings.rules())
+    pushes.apply_pending_follower_events(run.engine, account, rules=run.settings.rules())
 
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:
     """Yield what was put back, whether the broadcast goes on, and what was left and why."""
-    again = done.of(RetryVerdict.AGAIN)
+    again = done.groups_of(RetryVerdict.AGAIN)
     if again:
-        yield Message(f"retry.again{several(again)}", id=report.id, **together(again))
+        yield Message(f"retry.again{several(again)}", id=report.id, **group_facts(again))
     else:
         yield Message("retry.nothing", id=report.id)
     if done.forgotten:
@@ -260,9 +260,9 @@ def retried(report: Report, done: Retried) -> Iterator[Message]:
             id=report.id,
         )  # fmt: skip
     yield _goes(report, done)
-    never = done.of(RetryVerdict.NEVER_CALLED)
+    never = done.groups_of(RetryVerdict.NEVER_CALLED)
     if done.goes is Goes.ON and never:
-        yield Message(f"retry.never_called{several(never)}", **together(never))
+        yield Message(f"retry.never_called{several(never)}", **group_facts(never))
     for group in done.placed:
         if group.verdict is RetryVerdict.REVIEWED:
             yield from _reviewed(report, group)
@@ -292,5 +292,5 @@ def _left(group: RetryGroup, report: Report, done: Retried) -> Message:
     return Message(
         f"retry.left.{group.verdict}{several([group])}", reason=reason(group.reason),
         code=Code(group.errcode), id=report.id, account=report.account,
-        suppressed=people, **together([group]),
+        suppressed=people, **group_facts([group]),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from entrypoints.cli.following import Until
 from entrypoints.cli.group import Command, grouped
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions, OrderOptions
-from entrypoints.cli.sending import Ask, Sending, Wish
+from entrypoints.cli.sending import Ask, Sending, SendRequest
 from entrypoints.cli.terminal import clean, command_line, is_terminal
 
 app = new_app()
@@ -60,7 +60,7 @@ def send(
         draft=lambda name: draft_looks.media_id_of(run, whose, name, key=order.key),
     )
     ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, said))
-    wish = Wish(
+    wish = SendRequest(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
         to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
         to_the_rest=_to_the_rest(run.arguments),

@@ -207,7 +207,7 @@ def table(found: list[Report], texts: Texts, *, width: int) -> Table:
             ),
             "content": content.in_a_list(report, texts) if wide else content.name(report),
             "accepted": _progress(report),
-            "state": str(words.of(reporting.state(report), texts)),
+            "state": str(words.fact_words(reporting.state(report), texts)),
             **({"created_by": report.created_by} if wide else {}),
         }
         for report in found

@@ -15,7 +15,12 @@ import typer
 from broadcast import openid
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.rules.suppressions import ALL_ACCOUNTS, Suppressed, SuppressionKind, Word
+from broadcast.rules.suppressions import (
+    ALL_ACCOUNTS,
+    Suppressed,
+    SuppressionKind,
+    SuppressionSource,
+)
 from broadcast.views.json_objects import utc
 from broadcast.views.tables import harmless
 from entrypoints.cli import exits
@@ -55,7 +60,7 @@ def add(
     """Put people on the list."""
     run: Run = context.obj
     whose, people = _whose(run, account, every=every), _checked(openids)
-    word = Word(kind=SuppressionKind.PERSON, who=who(), why=in_one_line(why))
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=in_one_line(why))
     added = reading.suppress(run.engine, people, word, account=whose)
     _tell_added(run, whose, added, as_json=as_json)
 
@@ -147,7 +152,7 @@ def import_(
     """Put everybody on the list whom a file names."""
     run: Run = context.obj
     whose = _whose(run, account, every=every)
-    word = Word(kind=SuppressionKind.IMPORT, who=who(), why=in_one_line(why))
+    word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=in_one_line(why))
     with _in_file(file) as people:
         added = reading.suppress(run.engine, people, word, account=whose)
     _tell_added(run, whose, added, as_json=as_json)

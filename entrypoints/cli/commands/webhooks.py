@@ -76,7 +76,7 @@ def retry(
         chosen = reading.newest(run.engine, states=[WebhookState.GIVEN_UP])
     else:
         raise InputError("error.webhook.which")
-    ledger.again(run.engine, [(one.broadcast_id, one.version) for one in chosen])
+    ledger.retry_events(run.engine, [(one.broadcast_id, one.version) for one in chosen])
     if chosen:
         # Where the broker is away, the next sweep has them delivered.
         with contextlib.suppress(BrokerAwayError):

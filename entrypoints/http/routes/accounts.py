@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["accounts"])
 )  # fmt: skip
 async def listing(caller: Reader) -> Response:
     """Return the accounts that the key is good for."""
-    return await json_answers.of(caller, _accounts)
+    return await json_answers.answer_in_thread(caller, _accounts)
 
 
 def _accounts(caller: Caller) -> dict[str, Any]:
@@ -45,13 +45,13 @@ def _accounts(caller: Caller) -> dict[str, Any]:
 @router.post(
     "/accounts/{name}/halt", response_model=answers.Switched, operation_id="halt",
     summary="Start no new call of an account",
-    openapi_extra=openapi.takes(examples.word("halt"), form=Word),
+    openapi_extra=openapi.takes(examples.control_example("halt"), form=Word),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def halt(request: Request, name: str, caller: Controller) -> Response:
     """Start no new call of an account until it is unhalted."""
     word = bodies.read_form(Word, await bodies.read_object(request, optional=True))
-    return await json_answers.of(caller, _halted, name, word)
+    return await json_answers.answer_in_thread(caller, _halted, name, word)
 
 
 def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
@@ -66,13 +66,13 @@ def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
 @router.post(
     "/accounts/{name}/unhalt", response_model=answers.Switched, operation_id="unhalt",
     summary="Let an account call again",
-    openapi_extra=openapi.takes(examples.word("unhalt"), form=Word),
+    openapi_extra=openapi.takes(examples.control_example("unhalt"), form=Word),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def unhalt(request: Request, name: str, caller: Controller) -> Response:
     """Open an account's halt and its stops; no broadcast's own pause."""
     word = bodies.read_form(Word, await bodies.read_object(request, optional=True))
-    return await json_answers.of(caller, _unhalted, name, word)
+    return await json_answers.answer_in_thread(caller, _unhalted, name, word)
 
 
 def _unhalted(caller: Caller, name: str, word: Word) -> dict[str, Any]:

@@ -75,10 +75,10 @@ async def upload(request: Request, broadcast_id: str, caller: Submitter) -> Resp
     The list is streamed, one OpenID a line or CSV with a column `openid`. Nothing is stored before
     its last byte is there; one that was cut off or refused can be sent again.
     """
-    return _answered(caller, await uploading.take(request, caller, broadcast_id))
+    return _answered(caller, await uploading.store_list(request, caller, broadcast_id))
 
 
-def _answered(caller: Caller, done: submitting.Told) -> Response:
+def _answered(caller: Caller, done: submitting.SubmitAnswer) -> Response:
     answer = json_answers.broadcast(done.report) | {
         "notices": notices(done.notices, caller.texts, key=KEY)
     }
@@ -231,7 +231,7 @@ async def dry_run(request: Request, caller: Submitter) -> Response:
     has_key = KEY in request.headers
     key = submitting.key_of(request) if has_key else new_key()
     value = await bodies.read_object(request)
-    return await json_answers.of(caller, _planned, value, key=key)
+    return await json_answers.answer_in_thread(caller, _planned, value, key=key)
 
 
 def _planned(caller: Caller, value: dict[str, Any], *, key: str) -> dict[str, Any]:

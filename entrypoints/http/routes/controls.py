@@ -100,7 +100,7 @@ def _route(name: str, act: Act, summary: str) -> None:
     @router.post(
         f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
         operation_id=name, summary=summary,
-        openapi_extra=openapi.takes(examples.word(name), form=Word),
+        openapi_extra=openapi.takes(examples.control_example(name), form=Word),
         responses=_RESPONSES,
     )  # fmt: skip
     async def control(request: Request, broadcast_id: str, caller: Controller) -> Response:
@@ -127,15 +127,15 @@ def _resume(caller: Caller, report: Report, word: Word) -> bool:
 
 def _retry(caller: Caller, report: Report, word: Word) -> bool:
     parts, waits = caller.parts, caller.parts.settings.rules().waits
-    parts.outside.heed_followers(report.account)
+    parts.outside.apply_pending_follower_events(report.account)
     # As the command without a terminal: only a person may say that it goes out all the same.
-    against = steer.look_at_called_again(parts.engine, report, waits=waits)
+    against = steer.called_again_warnings(parts.engine, report, waits=waits)
     if asked := question(report, ended=against.ended, forgotten=against.forgotten):
         raise InputError(f"error.{asked.id}", **asked.facts)
     again = steer.by_retry(parts.engine, report)
     steer.refuse_reached(parts.engine, report, again, command="retry")
     done = retries.retry(parts.engine, report.id, who=caller.who, why=why(word), waits=waits)
-    return bool(done.of(RetryVerdict.AGAIN))
+    return bool(done.groups_of(RetryVerdict.AGAIN))
 
 
 _route("pause", _pause, "Start no new call of a broadcast")

@@ -105,7 +105,7 @@ async def show(letter_id: str, caller: Reader) -> Response:
 def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     if _ID.match(letter_id):
         try:
-            one, body = reading.one(caller.parts.engine, letter_id)
+            one, body = reading.letter_named(caller.parts.engine, letter_id)
         except (UnknownIdError, InputError):
             pass
         else:
@@ -136,7 +136,7 @@ async def retry(request: Request, letter_id: str, caller: Controller) -> Respons
     """
     caller.needs(Scope.SUBMIT)
     bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
-    return await json_answers.of(caller, _sent, letter_id)
+    return await json_answers.answer_in_thread(caller, _sent, letter_id)
 
 
 def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
@@ -145,12 +145,12 @@ def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
     _refuse_closed(one)
     if one.is_cut:
         raise ProblemError(409, "error.dead.cut", id=one.id)
-    if not reading.take(engine, one.id):
+    if not reading.reserve_letter(engine, one.id):
         raise ProblemError(409, "error.dead.is_tried", id=one.id)
     try:
         return _submitted(caller, one, body)
     finally:
-        reading.free(engine, one.id)
+        reading.release_letter(engine, one.id)
 
 
 def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
@@ -162,14 +162,14 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
         if isinstance(error, ProblemError) and error.status == _FORBIDDEN:
             # Of the key, not of the letter.
             raise
-        reading.still_dead(engine, one.id, error.message)
+        reading.mark_refused_again(engine, one.id, error.message)
         reason = refusal(error.message, caller.texts)
         # As the letter has it: its key is a member, and no header of this request.
         field = errors.field_of(error.message)
         problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason, field=field)
     else:
-        reading.sent(engine, one.id, done.id, who=caller.who)
-        return _as_object(caller, reading.one(engine, one.id)[0])
+        reading.mark_sent(engine, one.id, done.id, who=caller.who)
+        return _as_object(caller, reading.letter_named(engine, one.id)[0])
     raise problem
 
 
@@ -195,7 +195,7 @@ async def drop_all(request: Request, caller: Controller) -> Response:
     """
     asked = bodies.read_form(DropAll, await bodies.read_object(request))
     accounts = _accounts(caller, asked.account)
-    return await json_answers.of(caller, _all_dropped, accounts)
+    return await json_answers.answer_in_thread(caller, _all_dropped, accounts)
 
 
 def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, 
 async def drop(request: Request, letter_id: str, caller: Controller) -> Response:
     """Put a dead letter aside: nobody wants it sent."""
     bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
-    return await json_answers.of(caller, _dropped, letter_id)
+    return await json_answers.answer_in_thread(caller, _dropped, letter_id)
 
 
 def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
@@ -226,7 +226,7 @@ def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
     _refuse_closed(one)
     if not reading.drop(engine, one.id, who=caller.who):
         raise ProblemError(409, "error.dead.is_tried", id=one.id)
-    return _as_object(caller, reading.one(engine, one.id)[0])
+    return _as_object(caller, reading.letter_named(engine, one.id)[0])
 
 
 def _refuse_closed(one: KeptLetter) -> None:

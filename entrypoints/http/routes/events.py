@@ -16,7 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from broadcast.errors import OutOfReachError, UnknownIdError
 from broadcast.rules.api_keys import Scope
 from broadcast.rules.gates import shown_states
-from broadcast.rules.gates.shown_states import Became, Place
+from broadcast.rules.gates.shown_states import Cursor, StateChange
 from broadcast.rules.states import BroadcastState, Phase
 from broadcast.views import json_objects
 from entrypoints.http import examples, openapi, problems
@@ -63,7 +63,9 @@ async def follow(request: Request, broadcast_id: str, caller: Reader) -> Respons
     the_one = Followed(caller.parts.engine, broadcast_id)
     account = await caller.parts.threads.run(the_broadcast, caller, broadcast_id)
     last = request.headers.get(LAST, "")
-    first = await caller.parts.threads.run(_look, the_one, after=shown_states.place_of(last))
+    first = await caller.parts.threads.run(
+        _snapshot, the_one, after=shown_states.parse_cursor(last)
+    )
     if first.ended and first.id == last:
         return Response(status_code=204)
     if _watching >= MOST:
@@ -72,20 +74,20 @@ async def follow(request: Request, broadcast_id: str, caller: Reader) -> Respons
     return StreamingResponse(events, media_type=EVENTS)
 
 
-class _Look:
-    """A broadcast as it stands; its id changes whenever anything of it does."""
+class _Snapshot:
+    """State of a broadcast; its id changes whenever anything of it does."""
 
-    def __init__(self, the_one: Followed, *, after: Place | None) -> None:
+    def __init__(self, the_one: Followed, *, after: Cursor | None) -> None:
         """Look; *after*: show the states behind this place, or none."""
         seen = the_one.see()
         assert the_one.past is not None
         report, changes_at = seen.report, the_one.past.opens_at()
         data = orjson.dumps(json_objects.in_a_list(report))
         digest = hashlib.sha256(data).hexdigest()[:12]
-        self.id = f"{the_one.past.place}-{report.version}-{digest}"
+        self.id = f"{the_one.past.cursor}-{report.version}-{digest}"
         self.states = [
-            _event(str(one.place), "state", orjson.dumps(_became(the_one.id, one)))
-            for one in seen.became if after is not None and one.place > after
+            _event(str(one.cursor), "state", orjson.dumps(_became(the_one.id, one)))
+            for one in seen.became if after is not None and one.cursor > after
         ]  # fmt: skip
         self.event = _event(self.id, "broadcast", data)
         self.version = report.version
@@ -102,11 +104,11 @@ class _Look:
         return time.monotonic() < self.good_until and the_one.version() == self.version
 
 
-def _look(the_one: Followed, *, after: Place | None) -> _Look:
-    return _Look(the_one, after=after)
+def _snapshot(the_one: Followed, *, after: Cursor | None) -> _Snapshot:
+    return _Snapshot(the_one, after=after)
 
 
-def _became(broadcast_id: str, one: Became) -> dict[str, str]:
+def _became(broadcast_id: str, one: StateChange) -> dict[str, str]:
     at = json_objects.utc(one.at)
     return {"id": broadcast_id, "state": one.state.value, "at": at}
 
@@ -115,23 +117,23 @@ def _event(name: str, kind: str, data: bytes) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (name.encode(), kind.encode(), data)
 
 
-def _look_again(the_one: Followed, before: _Look) -> _Look | None:
-    """Return how it stands, *before* where that is the same; None where it was removed."""
+def _next_snapshot(the_one: Followed, before: _Snapshot) -> _Snapshot | None:
+    """Return the next snapshot, *before* where nothing changed; None where it was removed."""
     if before.is_good(the_one):
         before.states = []
         return before
     try:
         # Each state that it came to since the look before.
-        return _Look(the_one, after=Place())
+        return _Snapshot(the_one, after=Cursor())
     except UnknownIdError:
         return None
 
 
 async def _events(
-    caller: Caller, the_one: Followed, look: _Look, *, account: str, last: str
+    caller: Caller, the_one: Followed, look: _Snapshot, *, account: str, last: str
 ) -> AsyncIterator[bytes]:
     heard_at = time.monotonic()
-    found: _Look | None = look
+    found: _Snapshot | None = look
     with _one_more():
         while found is not None and not caller.parts.is_ending():
             if found.states or found.id != last:
@@ -144,16 +146,16 @@ async def _events(
                 heard_at = time.monotonic()
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
-                if not await _may_look(caller, account):
+                if not await _may_read(caller, account):
                     return
-                found = await caller.parts.threads.run(_look_again, the_one, found)
+                found = await caller.parts.threads.run(_next_snapshot, the_one, found)
             except OutOfReachError:
                 # Whoever watches comes back, and is answered 503 until it is there again.
                 return
 
 
-async def _may_look(caller: Caller, account: str) -> bool:
-    """Return whether the key is good for it as the key is now."""
+async def _may_read(caller: Caller, account: str) -> bool:
+    """Return whether the key, as it is now, may read the broadcast."""
     key = await caller.parts.keys.as_now(caller.key)
     return key is not None and Scope.READ in key.scopes and key.may_use(account)
 

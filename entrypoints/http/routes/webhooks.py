@@ -105,13 +105,13 @@ async def retry(request: Request, webhook_id: str, caller: Controller) -> Respon
     """Have an event delivered from now on, as on its first day; also one that was delivered."""
     bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
     return json_answers.as_json(
-        _told(caller, await caller.parts.threads.run(_again, caller, webhook_id))
+        _told(caller, await caller.parts.threads.run(_retry, caller, webhook_id))
     )
 
 
-def _again(caller: Caller, webhook_id: str) -> Webhook:
+def _retry(caller: Caller, webhook_id: str) -> Webhook:
     one = _theirs(caller, webhook_id)
-    ledger.again(caller.parts.engine, [(one.broadcast_id, one.version)])
+    ledger.retry_events(caller.parts.engine, [(one.broadcast_id, one.version)])
     # Where the broker is away, the next sweep has it delivered.
     with contextlib.suppress(BrokerAwayError):
         caller.parts.waker.wake_for_webhooks()

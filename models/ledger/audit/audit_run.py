@@ -22,7 +22,7 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED
 from broadcast.rules.calls.policy import Waits
-from broadcast.rules.finish_events import Counts, ending
+from broadcast.rules.finish_events import Counts, job_end_of
 from broadcast.rules.gates.due import STUCK
 from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.states import BatchState, Phase
@@ -66,7 +66,7 @@ _CHECKS: Sequence[Callable[[Case], Iterator[Finding]]] = (
 
 @dataclass(slots=True, kw_only=True)
 class Audit:
-    """What was audited and what was found."""
+    """Result of an audit."""
 
     broadcasts: int = 0
     openids: int = 0
@@ -257,7 +257,7 @@ def _events(connection: Connection, broadcast_id: str) -> dict[int, dict[str, An
         .where(Batch.broadcast_id == broadcast_id)
     )
     return {
-        batch_id: {"event_status": status, "ended": ending(status, Counts(sent=sent))}
+        batch_id: {"event_status": status, "ended": job_end_of(status, Counts(sent=sent))}
         for batch_id, status, sent in rows
     }
 
@@ -295,7 +295,7 @@ def _skipped(connection: Connection, broadcast_id: str) -> dict[str, int]:
 
 
 def _held(connection: Connection, case: Case) -> Iterator[Finding]:
-    """Yield days of which it holds fewer than no calls, or any although it has ended."""
+    """Yield negative reservations, and any that outlived their broadcast."""
     wrong = Reservation.calls != 0 if case.row.phase is Phase.ENDED else Reservation.calls < 0
     query = select(Reservation.calls, Reservation.day).where(wrong)
     for held in connection.execute(query.where(Reservation.broadcast_id == case.row.id)).mappings():

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.finish_events import Ending
+from broadcast.rules.finish_events import JobEnd
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.ledger.audit.case import AuditedBatch, Call, Case, Finding, Found
 from models.ledger.outcomes.results import ENDED, FAILED
@@ -98,8 +98,8 @@ def undenied(batch: AuditedBatch) -> Sequence[Call]:
     return [replace(c, denied=bool(c.denied) and c.number <= spoken) for c in batch.calls]
 
 
-def _word(batch: AuditedBatch) -> BatchState | None:
-    """Return where a person put the batch, while nothing has taken the place of that word."""
+def _standing_verdict(batch: AuditedBatch) -> BatchState | None:
+    """Return the state that an operator gave the batch, if nothing has replaced it."""
     if batch.settled_after is None:
         return None
     if batch.reason in STOPPED_JOB and batch.msg_id is not None:
@@ -112,7 +112,7 @@ def _word(batch: AuditedBatch) -> BatchState | None:
 
 def explains(batch: AuditedBatch) -> bool:
     """Return whether the calls of a batch, or an operator's verdict on them, lead to its state."""
-    state, calls, said = batch.state, undenied(batch), _word(batch)
+    state, calls, said = batch.state, undenied(batch), _standing_verdict(batch)
     if state is BatchState.REFUSED and batch.reason in STOPPED_JOB:
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
@@ -207,7 +207,7 @@ def _fits(batch: AuditedBatch, said: int | None) -> bool:
     An operator may have named one that no reply did, or none, and an "already accepted" that proves
     nothing does not take its place. Where there is none, nobody was asked about one either.
     """
-    by_hand = _word(batch) is BatchState.ACCEPTED
+    by_hand = _standing_verdict(batch) is BatchState.ACCEPTED
     if by_hand and (said is None or BatchState.ACCEPTED not in _leads_to(undenied(batch))):
         return batch.msg_id is not None or not batch.is_asked_about
     return batch.msg_id == said
@@ -218,7 +218,7 @@ def check_finishes(case: Case) -> Iterator[Finding]:
     for batch in case.batches:
         if not batch.is_understood or batch.msg_id is None:
             continue
-        if batch.ended in {Ending.SENT, Ending.REFUSED}:
+        if batch.ended in {JobEnd.SENT, JobEnd.REFUSED}:
             if not _is_met(batch):
                 yield case.finding(
                     Found.UNMET, batch, state=batch.state, status=batch.event_status or "-"
@@ -230,17 +230,17 @@ def check_finishes(case: Case) -> Iterator[Finding]:
 
 
 def _is_met(batch: AuditedBatch) -> bool:
-    """Tell whether a batch stands where the event of its job leads."""
+    """Return whether a batch is where the event of its job leads."""
     if batch.state is BatchState.ACCEPTED or batch.poll_at is not None:
         return False
     if batch.state is BatchState.FINISHED:
-        return batch.ended is Ending.SENT
+        return batch.ended is JobEnd.SENT
     by_review = batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB
-    return not by_review or batch.ended is Ending.REFUSED
+    return not by_review or batch.ended is JobEnd.REFUSED
 
 
 def _is_reported(batch: AuditedBatch) -> bool:
-    """Tell whether mass/get reported the end at which a batch without an event stands."""
+    """Return whether mass/get reported the end of a batch without an event."""
     if batch.state is BatchState.FINISHED:
         return batch.msg_status in ENDED
     by_review = batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB

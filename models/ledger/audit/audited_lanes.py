@@ -1,4 +1,4 @@
-"""What is asked of an account's lane: one call at a time, and nobody whom the sweep would not find.
+"""Audit of an account's lane: one call at a time, and no work that the sweep would not find.
 
 Within one lease (one fence) a single thread calls, so a call has ended before the next one is
 claimed; what is learned of it later does not move its end. A driver that was replaced may bring the
@@ -71,7 +71,7 @@ def check_lanes(
     for call in _calls(connection, account, broadcast_id):
         calls += 1
         if before is not None and broadcast_id in {None, before.broadcast_id, call.broadcast_id}:
-            yield from _meet(before, call)
+            yield from _compare_neighbours(before, call)
         before = call
     if broadcast_id is not None:
         return
@@ -134,7 +134,7 @@ def _near(connection: Connection, account: str, broadcast_id: str) -> list[Colum
     return [near, AttemptRow.account.concat("") == account]
 
 
-def _meet(one: LaneCall, other: LaneCall) -> Iterator[Finding]:
+def _compare_neighbours(one: LaneCall, other: LaneCall) -> Iterator[Finding]:
     found = _found(one, other)
     if found is not None:
         yield Finding(
@@ -148,7 +148,7 @@ def _meet(one: LaneCall, other: LaneCall) -> Iterator[Finding]:
 
 
 def _found(one: LaneCall, other: LaneCall) -> Found | None:
-    """Return how *other*, which was claimed later, meets *one*."""
+    """Return the finding about *one* and *other*, which was claimed later."""
     if other.started_at < one.started_at and other.fence >= one.fence:
         return Found.CLOCK
     if one.ended_at is not None and one.ended_at <= other.started_at:

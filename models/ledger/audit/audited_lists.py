@@ -75,11 +75,11 @@ def read_lists(connection: Connection, case: Case) -> Case:
 
     Its batches count if it is planned.
     """
-    row, planned, look = case.row, case.is_planned, _Look(case)
+    row, planned, look = case.row, case.is_planned, _ListReader(case)
     ranges = {
         batch.id: _range(row, packed)
         for name, stored in _by_list(connection, row.id)
-        for batch, packed in _cut(look.over(stored), _on_list(case.batches, name))
+        for batch, packed in _cut(look.read(stored), _on_list(case.batches, name))
     }
     run = row.subtraction
     found = Lists(
@@ -109,8 +109,8 @@ def _by_reason(lists: Counter[str], run: str | None) -> dict[str, int]:
     return found
 
 
-class _Look:
-    """What is seen of the lists while they pass."""
+class _ListReader:
+    """Reads the lists once, and checks each chunk."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -121,7 +121,7 @@ class _Look:
         self.findings: list[Finding] = []
         self.digest = hashlib.sha256()
 
-    def over(self, stored: Iterable[_Stored]) -> Iterator[_Piece]:
+    def read(self, stored: Iterable[_Stored]) -> Iterator[_Piece]:
         """Yield the pieces of one list, and look at each."""
         before = ""
         for chunk in stored:
@@ -136,7 +136,7 @@ class _Look:
             yield chunk.start, chunk.openids
 
     def _compare(self, chunk: _Stored, ids: IDs) -> None:
-        """Hold a chunk against what its row says."""
+        """Compare a chunk with the figures of its row."""
         where: dict[str, Fact] = {"list": chunk.list, "start": chunk.start}
         at, whole = self.sizes[chunk.list], len(ids) * openid.PACKED_LENGTH == len(chunk.openids)
         if not whole or (chunk.start, chunk.size) != (at, len(ids)):
@@ -268,7 +268,7 @@ def _twice(
             yield case.finding(Found.LISTED_TWICE, None, **facts)
 
 
-def _are_apart(leaves: Sequence[AuditedBatch], look: _Look) -> bool:
+def _are_apart(leaves: Sequence[AuditedBatch], look: _ListReader) -> bool:
     """Return whether order alone proves that nobody stands in two of *leaves*."""
     lists = {batch.list or "" for batch in leaves}
     rising = sorted(leaves, key=lambda batch: batch.start)

@@ -12,7 +12,7 @@ from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath, unanswered
 from broadcast.rules.calls.policy import Waits
-from broadcast.rules.finish_events import Ending
+from broadcast.rules.finish_events import JobEnd
 from broadcast.rules.gates.due import Liveness
 from broadcast.rules.gates.gate import OPEN_BY_TIME, GateKind, GateScope, rule
 from broadcast.rules.plan.cut import SHRUNK
@@ -194,7 +194,7 @@ class AuditedBatch:
     msg_status: str | None
     #: WeChat's word in the finish event of its job, and what that means; None: there is none.
     event_status: str | None = None
-    ended: Ending | None = None
+    ended: JobEnd | None = None
     calls: Sequence[Call] = ()
     moves: Sequence[Moved] = ()
 
@@ -263,7 +263,7 @@ class AuditedGate:
 
 @frozen
 class AuditedLane:
-    """What the account's lane has given out."""
+    """Counters of the account's lane."""
 
     fence: int
     gate_counter: int
@@ -303,7 +303,7 @@ class AuditedBroadcast:
 
 @frozen
 class AuditedRange:
-    """What is really in the range of a batch."""
+    """Contents of the range of a batch."""
 
     #: Sum of a mark of each OpenID; equal for the same OpenIDs in any order.
     marks: int
@@ -313,7 +313,7 @@ class AuditedRange:
 
 @frozen
 class Lists:
-    """What the lists of a broadcast hold."""
+    """Contents of the lists of a broadcast."""
 
     #: By name, and by reason of all of its lists that count: how many OpenIDs, and the sum of
     #: their marks.

@@ -39,7 +39,7 @@ def _new_id(connection: Connection) -> str:
 
 
 def revoke(engine: Engine, key_id: str, *, who: str) -> bool:
-    """Let a key be good no more; return False if it was revoked already. Raises UnknownIdError."""
+    """Revoke a key; return False if it was revoked already. Raises UnknownIdError."""
 
     def work(connection: Connection) -> bool:
         if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == key_id)) is None:

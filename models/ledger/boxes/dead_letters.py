@@ -46,18 +46,18 @@ _LONGEST_KEY: Final = 128
 _LONGEST_ACCOUNT: Final = 64
 
 
-def keep(engine: Engine, letter: Letter) -> str:
-    """Keep a letter, or count that it came again; return its id. Raises DatabaseAwayError.
+def store_letter(engine: Engine, letter: Letter) -> str:
+    """Store a letter, or count its repeat; return its id. Raises DatabaseAwayError.
 
     One that was closed and comes again is dead again: somebody sent it once more. One that became a
     broadcast is that broadcast still: a worker may have looked for its key before that.
     """
     # Another worker may take the same one meanwhile.
-    return write_new(engine, lambda connection: keep_in(connection, letter))
+    return write_new(engine, lambda connection: store_letter_in(connection, letter))
 
 
-def keep_in(connection: Connection, letter: Letter) -> str:
-    """Do the work of :func:`keep` inside a transaction, begun by ``write_new``.
+def store_letter_in(connection: Connection, letter: Letter) -> str:
+    """Do the work of :func:`store_letter` inside a transaction, begun by ``write_new``.
 
     Where too many are open, a further one is counted in the letter of its reason.
     """
@@ -68,7 +68,7 @@ def keep_in(connection: Connection, letter: Letter) -> str:
         letter = letter.one_of_many
         there = _id_of(connection, letter)
     if there is not None:
-        _came_again(connection, there, letter.reason)
+        _count_repeat(connection, there, letter.reason)
         return there
     letter_id, body = f"dead-{base.dated(moment)}", letter.kept_body
     connection.execute(
@@ -92,7 +92,7 @@ def _id_of(connection: Connection, letter: Letter) -> str | None:
     )
 
 
-def _came_again(connection: Connection, letter_id: str, reason: Message) -> None:
+def _count_repeat(connection: Connection, letter_id: str, reason: Message) -> None:
     values: dict[str, object] = {"times": DeadLetterRow.times + 1, "last_at": now(connection)}
     if not is_sent(connection, letter_id):
         values |= {
@@ -106,8 +106,8 @@ def _fitting(text: str | None, most: int) -> str | None:
     return text if text is not None and len(text) <= most and text.isprintable() else None
 
 
-def take(engine: Engine, letter_id: str) -> bool:
-    """Take a letter to try it again, so that nobody puts it aside meanwhile; :func:`free` it then.
+def reserve_letter(engine: Engine, letter_id: str) -> bool:
+    """Reserve a letter for a try; nobody can drop it before :func:`release_letter`.
 
     Returns False where it is being tried already, or was closed.
     """
@@ -116,15 +116,15 @@ def take(engine: Engine, letter_id: str) -> bool:
     )
 
 
-def free(engine: Engine, letter_id: str) -> None:
-    """Let a letter be tried again or put aside; with the database away, :data:`TRIED_FOR` does."""
+def release_letter(engine: Engine, letter_id: str) -> None:
+    """Release a letter after a try; with the database away, :data:`TRIED_FOR` does."""
     statement = update(DeadLetterRow).where(DeadLetterRow.id == letter_id).values(tried_at=None)
     with contextlib.suppress(DatabaseAwayError):
         write(engine, lambda connection: connection.execute(statement))
 
 
-def sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None:
-    """Note that a letter became a broadcast, even if it was put aside while a try took too long."""
+def mark_sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None:
+    """Mark a letter as sent, even if it was dropped while a try took too long."""
 
     def values(moment: datetime) -> dict[str, object]:
         facts = {"broadcast_id": broadcast_id, "closed_at": moment, "closed_by": who}
@@ -133,7 +133,7 @@ def sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None
     _change(engine, letter_id, which=lambda _: true(), values=values)
 
 
-def found_sent(engine: Engine, letter_id: str, broadcast_id: str) -> None:
+def mark_found_sent(engine: Engine, letter_id: str, broadcast_id: str) -> None:
     """Note that the message of a letter that waits is a broadcast: nobody sent the letter."""
 
     def values(moment: datetime) -> dict[str, object]:
@@ -144,7 +144,7 @@ def found_sent(engine: Engine, letter_id: str, broadcast_id: str) -> None:
 
 
 def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
-    """Put a letter aside; return False if it was closed already, or is being tried again."""
+    """Drop a letter; return False if it was closed already, or is being tried again."""
 
     def values(moment: datetime) -> dict[str, object]:
         return {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
@@ -155,7 +155,7 @@ def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
 def drop_all(
     engine: Engine, *, who: str, until: datetime, accounts: Collection[str] | None = None
 ) -> int:
-    """Put all letters aside that came last by *until*, of *accounts* or of any; return how many.
+    """Drop all letters that came last by *until*, of *accounts* or of any; return how many.
 
     One that is being tried again is left.
     """
@@ -206,7 +206,7 @@ def _change(
     return write(engine, work)
 
 
-def still_dead(engine: Engine, letter_id: str, reason: Message) -> None:
+def mark_refused_again(engine: Engine, letter_id: str, reason: Message) -> None:
     """Note why a letter that was tried again is still none that can be sent."""
     write(
         engine,
@@ -255,7 +255,7 @@ def newest(
         same = and_(DeadLetterRow.last_at == at, DeadLetterRow.id < last)
         query = query.where(or_(DeadLetterRow.last_at < at, same))
     with read(engine) as connection:
-        return [_kept(row) for row in connection.execute(query.limit(most)).mappings()]
+        return [_as_letter(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
 def count(engine: Engine, state: LetterState | None = LetterState.DEAD) -> int:
@@ -341,7 +341,7 @@ def is_full_in(connection: Connection) -> bool:
     return dead_letters.is_full(count, int(characters))
 
 
-def one(engine: Engine, name: str) -> tuple[KeptLetter, str]:
+def letter_named(engine: Engine, name: str) -> tuple[KeptLetter, str]:
     """Return the letter whose id is, or contains, *name*, and its body.
 
     Raises UnknownIdError, and InputError where *name* fits several.
@@ -351,7 +351,7 @@ def one(engine: Engine, name: str) -> tuple[KeptLetter, str]:
         row = connection.execute(
             select(*_COLUMNS, DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
         ).mappings().one()  # fmt: skip
-        return _kept({name: row[name] for name in row if name != "body"}), row["body"]
+        return _as_letter({name: row[name] for name in row if name != "body"}), row["body"]
 
 
 def _id(connection: Connection, name: str) -> str:
@@ -381,6 +381,6 @@ def _drawn_in(part: str, letter_id: str) -> int:
     return min(len(part), end - (len(letter_id) - base.LENGTH))
 
 
-def _kept(row: object) -> KeptLetter:
+def _as_letter(row: object) -> KeptLetter:
     values = dict(row)  # type: ignore[call-overload] # a mapping of SQLAlchemy's
     return KeptLetter(**{**values, "reason": stored_message.parse(values["reason"])})

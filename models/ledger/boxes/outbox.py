@@ -145,8 +145,8 @@ def _is_stray(moment: datetime) -> ColumnElement[bool]:
     )
 
 
-def take(engine: Engine, row_id: str) -> Posted | None:
-    """Keep a request from the other workers for a while; None where somebody else was quicker."""
+def reserve_request(engine: Engine, row_id: str) -> Posted | None:
+    """Reserve a request for this worker for a while; None where another was quicker."""
 
     def work(connection: Connection) -> Posted | None:
         moment = now(connection)
@@ -163,18 +163,18 @@ def take(engine: Engine, row_id: str) -> Posted | None:
     return write(engine, work)
 
 
-def done(engine: Engine, row_id: str) -> None:
+def remove_request(engine: Engine, row_id: str) -> None:
     """Remove a request that is a broadcast now."""
     write(engine, lambda connection: _remove(connection, row_id))
 
 
-def bury(engine: Engine, row_id: str, letter: Letter) -> str | None:
-    """Make a dead letter of a request; return its id, or None where another worker was quicker."""
+def move_to_dead_letters(engine: Engine, row_id: str, letter: Letter) -> str | None:
+    """Move a request to the dead letters; return its id, None where another was quicker."""
 
     def work(connection: Connection) -> str | None:
         if not _remove(connection, row_id):
             return None
-        return dead_letters.keep_in(connection, letter)
+        return dead_letters.store_letter_in(connection, letter)
 
     return write_new(engine, work)
 
@@ -226,11 +226,11 @@ def queue_empty_at(engine: Engine, broker: str, *, is_empty: Callable[[], bool])
         return known
     # A database's clock may be set back.
     if known is None or abs(moment - known) >= QUEUE_FOUND_EMPTY_EVERY:
-        write_new(engine, lambda connection: _keep_queue_empty_at(connection, broker, moment))
+        write_new(engine, lambda connection: _store_queue_empty_at(connection, broker, moment))
     return moment
 
 
-def _keep_queue_empty_at(connection: Connection, broker: str, moment: datetime) -> None:
+def _store_queue_empty_at(connection: Connection, broker: str, moment: datetime) -> None:
     changed = connection.execute(
         update(QueueRow).where(QueueRow.broker == broker).values(empty_at=moment)
     )

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.frozen import frozen
-from broadcast.rules.jobs import SetAside, Stretch
+from broadcast.rules.jobs import Period, SetAside
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
@@ -131,8 +131,8 @@ def any_due(engine: Engine) -> bool:
         return connection.scalar(_ANY_DUE) is not None
 
 
-def take_due(engine: Engine, *, most: int) -> Sequence[Due]:
-    """Take up to *most* pushes that are due, the first that came first."""
+def reserve_due(engine: Engine, *, most: int) -> Sequence[Due]:
+    """Reserve up to *most* due pushes, in the order of their receipt."""
 
     def work(connection: Connection) -> Sequence[Due]:
         # Another worker skips the rows, or waits and then sees that they are not due.
@@ -154,7 +154,7 @@ _OF_A_FOLLOWER = or_(PushRow.action.is_not(None), PushRow.kind.in_([SUBSCRIBE, U
 
 
 def of_followers(engine: Engine, account: str, *, after: int, most: int) -> Sequence[Due]:
-    """Return who asked out, came or left, of an account's pushes behind *after* that wait.
+    """Return opt-outs and follower changes of an account's waiting pushes behind *after*.
 
     Also what a worker has taken: what is handled twice changes nothing the second time. Not what
     was tried in vain.
@@ -170,8 +170,8 @@ def of_followers(engine: Engine, account: str, *, after: int, most: int) -> Sequ
         return every_row(connection, query, Due)
 
 
-def done(engine: Engine, push_ids: Sequence[int]) -> None:
-    """Note that pushes were handled."""
+def mark_handled(engine: Engine, push_ids: Sequence[int]) -> None:
+    """Mark pushes as handled."""
     write(
         engine,
         lambda connection: connection.execute(
@@ -182,8 +182,8 @@ def done(engine: Engine, push_ids: Sequence[int]) -> None:
     )
 
 
-def failed(engine: Engine, taken: Due, problem: str) -> None:
-    """Note why a push could not be handled; it is tried again after a growing pause, for ever."""
+def mark_failed(engine: Engine, taken: Due, problem: str) -> None:
+    """Store why a push could not be handled; it is tried again after a growing pause, for ever."""
     pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), LONGEST_PAUSE)
 
     def work(connection: Connection) -> None:
@@ -228,8 +228,8 @@ MOST_SET_ASIDE = 100
 
 
 @frozen
-class Heard:
-    """The pushes of one account."""
+class PushCounts:
+    """Counts of the pushes of one account."""
 
     last_at: datetime
     #: How many were tried in vain and are tried again.
@@ -244,8 +244,8 @@ class Heard:
     now: datetime
 
 
-def heard(engine: Engine, accounts: Iterable[str]) -> dict[str, Heard]:
-    """Return the pushes of these accounts, of those that got any."""
+def push_counts(engine: Engine, accounts: Iterable[str]) -> dict[str, PushCounts]:
+    """Return the counts of these accounts, of those that got any push."""
     found = {}
     with read(engine) as connection:
         moment = now(connection)
@@ -256,7 +256,7 @@ def heard(engine: Engine, accounts: Iterable[str]) -> dict[str, Heard]:
             due = (PushRow.due_at.is_not(None), PushRow.account == account)
             waiting, since, _ = _counted(connection, *due, PushRow.tries == 0)
             aside, _, aside_at = _counted(connection, IS_SET_ASIDE, PushRow.account == account)
-            found[account] = Heard(
+            found[account] = PushCounts(
                 last_at=last_at, unhandled=_counted(connection, *due, PushRow.tries > 0)[0],
                 waiting=waiting, waiting_since=since, set_aside=aside, set_aside_at=aside_at,
                 now=moment,
@@ -275,7 +275,7 @@ def _counted(
     return count, first, last
 
 
-def pushes_set_aside(connection: Connection, account: str, within: Stretch) -> Sequence[SetAside]:
+def pushes_set_aside(connection: Connection, account: str, within: Period) -> Sequence[SetAside]:
     """Return the pushes of an account that came then and that no try can handle, oldest first."""
     query = (
         select(*columns(SetAside, PushRow))

@@ -46,8 +46,8 @@ log = logging.getLogger(__name__)
 
 
 @frozen
-class Taken:
-    """An event that this worker is to deliver now."""
+class ReservedEvent:
+    """Event reserved for delivery by this worker."""
 
     id: int
     broadcast_id: str
@@ -83,7 +83,7 @@ class _Receiver:
 
 @frozen
 class _Notice:
-    """What is reported."""
+    """Reported state of a broadcast."""
 
     state: BroadcastState
     digest: str
@@ -126,7 +126,7 @@ def _notice(connection: Connection, broadcast_id: str) -> _Notice | None:
     """
     savepoint = connection.begin_nested()
     try:
-        found = figures.of(connection, broadcast_id)
+        found = figures.figures_of(connection, broadcast_id)
         notice = _Notice(
             state=found.state, digest=objects.event_digest(found.state, *found.sums),
             at=found.row.now,
@@ -157,21 +157,23 @@ def any_due(engine: Engine) -> bool:
         return connection.scalar(_ANY_DUE) is not None
 
 
-def take(engine: Engine, *, busy: Collection[str], put_off: timedelta) -> Taken | None:
-    """Take the event that is due the longest; None: there is none.
+def reserve_next_event(
+    engine: Engine, *, busy: Collection[str], put_off: timedelta
+) -> ReservedEvent | None:
+    """Reserve the event that is due the longest; None: there is none.
 
     Not of the origins in *busy*. It is due again after *put_off* unless its end is recorded.
     """
     query = (
-        select(*columns(Taken, WebhookRow))
+        select(*columns(ReservedEvent, WebhookRow))
         .where(WebhookRow.due_at <= database_now(), WebhookRow.origin.not_in(busy))
         .order_by(WebhookRow.due_at, WebhookRow.id)
         .limit(1)
     )
 
-    def work(connection: Connection) -> Taken | None:
+    def work(connection: Connection) -> ReservedEvent | None:
         held = query.with_for_update(skip_locked=skips_locked(connection))
-        found = first(connection, held, Taken)
+        found = first(connection, held, ReservedEvent)
         if found is None:
             return None
         moment = now(connection)
@@ -185,7 +187,7 @@ def take(engine: Engine, *, busy: Collection[str], put_off: timedelta) -> Taken 
     return write(engine, work) if any_due(engine) else None
 
 
-def keep_body(engine: Engine, taken: Taken, body: str) -> str:
+def store_body(engine: Engine, taken: ReservedEvent, body: str) -> str:
     """Store the body of an event; return it, or the one that another worker stored first."""
 
     def work(connection: Connection) -> str:
@@ -197,8 +199,8 @@ def keep_body(engine: Engine, taken: Taken, body: str) -> str:
     return write(engine, work)
 
 
-def delivered(engine: Engine, taken: Taken, http_status: int) -> None:
-    """Note that the receiver has an event, whatever another worker noted of it meanwhile.
+def mark_delivered(engine: Engine, taken: ReservedEvent, http_status: int) -> None:
+    """Mark an event as delivered, whatever another worker noted of it meanwhile.
 
     One that a person has had tried again since it was taken is delivered once more.
     """
@@ -215,9 +217,9 @@ def delivered(engine: Engine, taken: Taken, http_status: int) -> None:
     )  # fmt: skip
 
 
-def failed(
+def mark_failed(
     engine: Engine,
-    taken: Taken,
+    taken: ReservedEvent,
     problem: Message,
     *,
     http_status: int | None,
@@ -254,8 +256,8 @@ def failed(
     return write(engine, work)
 
 
-def again(engine: Engine, some: Collection[tuple[str, int]]) -> int:
-    """Have events tried from now on, as on their first day; return how many there are.
+def retry_events(engine: Engine, some: Collection[tuple[str, int]]) -> int:
+    """Schedule events anew, as on their first day; return how many there are.
 
     *some* are broadcasts and versions. One that was delivered is delivered once more.
     """

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.openid import is_openid
-from broadcast.rules.followers import FACTS, Known, dated, undated
+from broadcast.rules.followers import FACTS, FollowerFacts, dated, undated
 from broadcast.sorted_openids import IDs, unpacked
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, ListName
@@ -23,7 +23,7 @@ from models.ledger.rows.transaction import change, columns, every_row, read, wri
 
 @frozen
 class Move:
-    """That somebody subscribed, or unsubscribed, at a moment of WeChat's clock."""
+    """Subscription or departure at a moment of WeChat's clock."""
 
     openid: str
     at: datetime
@@ -31,7 +31,7 @@ class Move:
 
 
 @frozen
-class _Known:
+class _LastMoments:
     """The last moments of one person; each only grows, so the order of pushes is nothing."""
 
     openid: str
@@ -46,7 +46,7 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
     Who subscribed again after they left follows; that never undoes a suppression. Raises
     ValueError where one of them is no OpenID.
     """
-    said = dict[str, _Known]()
+    said = dict[str, _LastMoments]()
     for move in moves:
         if not is_openid(move.openid.encode()):
             raise ValueError(f"{move.openid[:40]!r} is no OpenID")
@@ -55,8 +55,8 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
     def work(connection: Connection) -> None:
         change = 1 + held_rows.hold_list_changes(connection, account, ListName.LEFT)
         mine = (FollowerChange.account == account, FollowerChange.openid.in_(said))
-        query = select(*columns(_Known, FollowerChange)).where(*mine)
-        there = {one.openid: one for one in every_row(connection, query, _Known)}
+        query = select(*columns(_LastMoments, FollowerChange)).where(*mine)
+        there = {one.openid: one for one in every_row(connection, query, _LastMoments)}
         newer = _newer(there, said)
         if not newer:
             return
@@ -87,16 +87,16 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
         write_new(engine, work)
 
 
-def _with(known: _Known | None, move: Move) -> _Known:
-    said = _Known(
+def _with(known: _LastMoments | None, move: Move) -> _LastMoments:
+    said = _LastMoments(
         openid=move.openid, followed_at=None if move.left else move.at,
         left_at=move.at if move.left else None,
     )  # fmt: skip
     return said if known is None else _later(known, said)
 
 
-def _later(one: _Known, other: _Known) -> _Known:
-    return _Known(
+def _later(one: _LastMoments, other: _LastMoments) -> _LastMoments:
+    return _LastMoments(
         openid=one.openid, followed_at=_max(one.followed_at, other.followed_at),
         left_at=_max(one.left_at, other.left_at), left_change=one.left_change,
     )  # fmt: skip
@@ -106,11 +106,13 @@ def _max(one: datetime | None, other: datetime | None) -> datetime | None:
     return max((moment for moment in (one, other) if moment is not None), default=None)
 
 
-def _left_at(known: _Known | None) -> datetime | None:
+def _left_at(known: _LastMoments | None) -> datetime | None:
     return None if known is None else known.left_at
 
 
-def _newer(there: Mapping[str, _Known], said: Mapping[str, _Known]) -> list[_Known]:
+def _newer(
+    there: Mapping[str, _LastMoments], said: Mapping[str, _LastMoments]
+) -> list[_LastMoments]:
     """Return what is known now of those of whom something new was said."""
     both = (_later(there.get(openid, one), one) for openid, one in sorted(said.items()))
     return [one for one in both if one != there.get(one.openid)]
@@ -142,14 +144,14 @@ def everybody_without_details(engine: Engine, of: FollowerList) -> Iterator[Unda
             row = connection.execute(query.where(FollowerChunk.start == start)).first()
         if row is None:
             raise ListReplacedError("error.followers.replaced")
-        known = Known(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+        known = FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
         asked = undated(known)
         if asked.any():
             yield Undated(chunk_id=row.id, ids=known.ids[asked])
         start += row.size
 
 
-def take_details(engine: Engine, chunk_id: int, since: Mapping[str, datetime]) -> None:
+def store_details(engine: Engine, chunk_id: int, since: Mapping[str, datetime]) -> None:
     """Store since when people of a chunk follow. Raises ListReplacedError: nothing is stored."""
     seconds = {one.encode(): int(moment.timestamp()) for one, moment in since.items()}
 
@@ -162,7 +164,7 @@ def take_details(engine: Engine, chunk_id: int, since: Mapping[str, datetime]) -
         ).first()
         if row is None:
             raise ListReplacedError("error.followers.replaced")
-        known = Known(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+        known = FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
         said = np.array([seconds.get(one, 0) for one in known.ids.tolist()], np.uint32)
         change(connection, FollowerChunk, chunk_id, facts=dated(known, said).tobytes())
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from broadcast.rules.followers import (
     Changes,
-    Known,
+    FollowerFacts,
     Merged,
     Pass,
     Seconds,
@@ -41,12 +41,12 @@ _SETTLED = timedelta(minutes=1)
 _LAG = 1_000
 
 
-def nobody_asked(_ids: IDs) -> IDs:
-    """Take the pages' word: who is on none has left."""
+def are_missing_unsubscribed(_ids: IDs) -> IDs:
+    """Treat everybody missing from the pages as unsubscribed."""
     return nobody()
 
 
-def make(engine: Engine, sync: Sync, *, ask: Ask = nobody_asked) -> Sync:
+def make(engine: Engine, sync: Sync, *, ask: Ask = are_missing_unsubscribed) -> Sync:
     """Make the list of a pass whose last page came, let it count, and tidy up.
 
     A pass that lists clearly fewer than WeChat counts shows nobody as left: it is ``short``. So
@@ -107,7 +107,7 @@ class _Building:
     def _is_shrunk(self, concluded: int, made: Ended) -> bool:
         """Return whether more than half left by the pages' word alone."""
         followed = made.followers - made.joined + made.left
-        return self._ask is nobody_asked and concluded * 2 > followed
+        return self._ask is are_missing_unsubscribed and concluded * 2 > followed
 
     def _merge(self, whole: Pass | None, *, ended: str) -> tuple[int, int, Ended]:
         """Store a list; return how many pages list, how many they show as left, and the list."""
@@ -133,7 +133,7 @@ class _Building:
         return listed, concluded, made
 
     def _merged(
-        self, before: Known, changes: Changes, listed: Range, *, whole: Pass | None
+        self, before: FollowerFacts, changes: Changes, listed: Range, *, whole: Pass | None
     ) -> Merged:
         seen = Seen(ids=listed.ids, at=self._seen_at[listed.pages])
         found = merged(before, changes, seen=seen, whole=whole)
@@ -213,7 +213,7 @@ class _Old:
         self._chunks = iter(()) if there is None else reading.chunks(engine, there)
         self._held = nothing_known()
 
-    def upto(self, last: bytes | None) -> Known:
+    def upto(self, last: bytes | None) -> FollowerFacts:
         """Return what is known of the next people, up to an OpenID or all that are left."""
         parts = []
         while True:
@@ -231,12 +231,12 @@ class _Old:
         return _joined(parts)
 
 
-def _cut(known: Known, part: slice) -> Known:
-    return Known(ids=known.ids[part], facts=known.facts[part])
+def _cut(known: FollowerFacts, part: slice) -> FollowerFacts:
+    return FollowerFacts(ids=known.ids[part], facts=known.facts[part])
 
 
-def _joined(parts: list[Known]) -> Known:
-    return Known(
+def _joined(parts: list[FollowerFacts]) -> FollowerFacts:
+    return FollowerFacts(
         ids=np.concatenate([one.ids for one in parts]),
         facts=np.concatenate([one.facts for one in parts]),
     )
@@ -252,8 +252,8 @@ class _Store:
         self._rows: list[dict[str, object]] = []
         self._start = 0
 
-    def add(self, more: Known) -> None:
-        """Take the next people of the list."""
+    def add(self, more: FollowerFacts) -> None:
+        """Add the next people of the list."""
         self._held = _joined([self._held, more])
         while len(self._held.ids) >= CHUNK:
             self._take(_cut(self._held, slice(CHUNK)))
@@ -266,7 +266,7 @@ class _Store:
         self._write()
         return self._start
 
-    def _take(self, some: Known) -> None:
+    def _take(self, some: FollowerFacts) -> None:
         size = len(some.ids)
         self._rows.append({
             "sync_id": self._sync.id, "run": self.run, "start": self._start, "size": size,

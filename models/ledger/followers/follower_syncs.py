@@ -83,7 +83,7 @@ class StoredPage:
 
 @frozen
 class Ended:
-    """What a finished pass comes to."""
+    """Result of a finished pass."""
 
     ended: str
     run: str
@@ -100,7 +100,7 @@ def begin(engine: Engine, account: Account, *, who: str, anew: bool = False) -> 
     """
 
     def work(connection: Connection) -> tuple[Sync, bool]:
-        known_accounts.meet(connection, account)
+        known_accounts.register_account(connection, account)
         mine = AccountRow.name == account.name
         connection.execute(select(AccountRow.name).where(mine).with_for_update())
         moment = now(connection)
@@ -131,7 +131,7 @@ _UNFINISHED = (
 )
 
 
-def take(engine: Engine, sync: Sync, page: StoredPage) -> Sync:
+def store_page(engine: Engine, sync: Sync, page: StoredPage) -> Sync:
     """Store the page that *sync* waited for; return the pass behind it.
 
     Raises SyncTakenOverError where another process stored one, and SyncLoopError, with which the
@@ -223,7 +223,7 @@ _OPENID = 28
 
 
 def finish(engine: Engine, sync: Sync, ended: Ended) -> Sync:
-    """Let the list of a pass count, unless another process was first; return what is stored."""
+    """Publish the list of a pass, unless another process was first; return what is stored."""
 
     def work(connection: Connection) -> Sync:
         stored = connection.execute(

@@ -1,4 +1,4 @@
-"""Who follows an account and who left: the newest list of a pass, and what pushes said since.
+"""Followers of an account: the newest list of a pass, and the pushes since.
 
 A list is read chunk by chunk, so memory does not grow with it. It stays readable until the pass
 after the next one begins; a reader that is slower than that goes on in the newest one, from where
@@ -20,7 +20,7 @@ from broadcast.rules.followers import (
     LEFT_SAID,
     SINCE_SAID,
     Changes,
-    Known,
+    FollowerFacts,
     Seconds,
     merged,
     nobody,
@@ -58,7 +58,7 @@ class FollowerList:
 
 @frozen
 class Follower:
-    """What is known of one person."""
+    """Stored facts of one person."""
 
     openid: str
     follows: bool
@@ -74,10 +74,10 @@ class Follower:
 def newest(engine: Engine, account: str) -> FollowerList | None:
     """Return the list of the newest finished pass; None where there never was one."""
     with read(engine) as connection:
-        return newest_of(connection, account)
+        return newest_list_in(connection, account)
 
 
-def newest_of(connection: Connection, account: str) -> FollowerList | None:
+def newest_list_in(connection: Connection, account: str) -> FollowerList | None:
     """Return the list of the newest finished pass."""
     query = (
         select(FollowerSync.id.label("sync_id"), *columns(FollowerList, FollowerSync, "sync_id"))
@@ -131,7 +131,7 @@ def any_left(engine: Engine, account: str, *, since: datetime) -> bool:
         return bool(connection.scalar(select(by_push | by_pass)))
 
 
-def everybody(engine: Engine, account: str) -> Iterator[Known]:
+def everybody(engine: Engine, account: str) -> Iterator[FollowerFacts]:
     """Yield everybody of whom anything is known, sorted, in pieces."""
     after = ""
     for piece in _listed(engine, account):
@@ -141,7 +141,7 @@ def everybody(engine: Engine, account: str) -> Iterator[Known]:
     yield from _with_changes(engine, account, nothing_known(), after=after, upto=None)
 
 
-def _listed(engine: Engine, account: str) -> Iterator[Known]:
+def _listed(engine: Engine, account: str) -> Iterator[FollowerFacts]:
     """Yield the newest list; where it is replaced and removed meanwhile, the rest of the new one.
 
     Raises ListGoneError where a part of the newest one is missing.
@@ -160,7 +160,7 @@ def _listed(engine: Engine, account: str) -> Iterator[Known]:
             return
 
 
-def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Known]:
+def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[FollowerFacts]:
     """Yield a list as its pass made it, of those behind an OpenID.
 
     Raises ListGoneError where it was replaced and removed.
@@ -176,7 +176,7 @@ def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Kno
             raise ListGoneError(f"follower list {of.sync_id} ends at {start} of {of.size}")
         ids, facts = unpacked(row.openids), np.frombuffer(row.facts, FACTS)
         behind = int(np.searchsorted(ids, after.encode(), "right"))
-        yield Known(ids=ids[behind:], facts=facts[behind:])
+        yield FollowerFacts(ids=ids[behind:], facts=facts[behind:])
         start += row.size
 
 
@@ -192,8 +192,8 @@ def _start_of(engine: Engine, of: FollowerList, *, after: str) -> int:
 
 
 def _with_changes(
-    engine: Engine, account: str, piece: Known, *, after: str, upto: str | None
-) -> Iterator[Known]:
+    engine: Engine, account: str, piece: FollowerFacts, *, after: str, upto: str | None
+) -> Iterator[FollowerFacts]:
     """Yield a piece of the list with what pushes said of people between two OpenIDs."""
     while True:
         changes, last = changes_between(engine, account, after=after, upto=upto)
@@ -202,9 +202,9 @@ def _with_changes(
                 yield merged(piece, changes, seen=nobody_seen())
             return
         until = int(np.searchsorted(piece.ids, last.encode(), "right"))
-        here = Known(ids=piece.ids[:until], facts=piece.facts[:until])
+        here = FollowerFacts(ids=piece.ids[:until], facts=piece.facts[:until])
         yield merged(here, changes, seen=nobody_seen())
-        piece, after = Known(ids=piece.ids[until:], facts=piece.facts[until:]), last
+        piece, after = FollowerFacts(ids=piece.ids[until:], facts=piece.facts[until:]), last
 
 
 def changes_between(
@@ -285,7 +285,7 @@ def left_since_change(
     return [there for one in found if (there := of_openid(engine, account, one))]
 
 
-def _chunk_of(engine: Engine, of: FollowerList, openid: str) -> Known:
+def _chunk_of(engine: Engine, of: FollowerList, openid: str) -> FollowerFacts:
     query = (
         select(FollowerChunk.id)
         .where(FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run)
@@ -299,7 +299,7 @@ def _chunk_of(engine: Engine, of: FollowerList, openid: str) -> Known:
         row = connection.execute(
             select(FollowerChunk.openids, FollowerChunk.facts).where(FollowerChunk.id == found)
         ).one()
-    return Known(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+    return FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
 
 
 def _follower(openid: str, facts: np.void) -> Follower:

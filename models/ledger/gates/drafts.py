@@ -18,7 +18,7 @@ from broadcast.rules import drafts
 from broadcast.rules.calls import policy
 from broadcast.rules.calls.attempts import NoAnswer, storable
 from broadcast.rules.calls.policy import Waits
-from broadcast.rules.drafts import Known, Look, Looked, Marks, Ruling
+from broadcast.rules.drafts import LastLook, Look, Marks, Ruling, StoredDraft
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import DraftView
@@ -50,7 +50,7 @@ class _Stored:
 
 
 def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: datetime) -> None:
-    """Keep what the draft of a broadcast says at its submit; of other contents nothing."""
+    """Store the draft of a broadcast at its submit; of other contents nothing."""
     media_id = contents.draft_of(body.content)
     if media_id is None:
         return
@@ -71,15 +71,15 @@ def to_look_at(engine: Engine, broadcast_id: str) -> str | None:
         if row is None:
             return None
         broadcast = held_rows.held_broadcast(connection, broadcast_id)
-        looked = Looked(
+        looked = LastLook(
             at=row.looked_at, opened_at=closed_gates.last_opened_at(connection, broadcast),
             called=broadcast.started_at is not None,
         )  # fmt: skip
         return row.media_id if drafts.is_due(looked, broadcast.now) else None
 
 
-def looked(engine: Engine, broadcast_id: str, look: Look, *, waits: Waits) -> bool:
-    """Store what a look showed and rule on it; return whether calls may go on.
+def record_look(engine: Engine, broadcast_id: str, look: Look, *, waits: Waits) -> bool:
+    """Store the result of a look and rule on it; return whether calls may go on.
 
     Nothing is ruled on a broadcast that has ended.
     """
@@ -88,8 +88,8 @@ def looked(engine: Engine, broadcast_id: str, look: Look, *, waits: Waits) -> bo
         account = lane_rows.hold_unless_ended(connection, broadcast_id)
         if account is None:
             return False
-        ruling = drafts.judge(_known(connection, broadcast_id), look)
-        _keep(connection, broadcast_id, ruling)
+        ruling = drafts.ruling_of(_known(connection, broadcast_id), look)
+        _store_content(connection, broadcast_id, ruling)
         if ruling.reason is None:
             return True
         gate_changes.close(
@@ -119,12 +119,12 @@ def seen_by_person(engine: Engine, broadcast_id: str, marks: Marks | None) -> No
 
 
 def accept_seen(connection: Connection, broadcast_id: str) -> None:
-    """Let go out what was seen last; what could not be read is not compared any more."""
+    """Accept the draft as it was seen last; what could not be read is not compared any more."""
     change(connection, DraftRow, broadcast_id, approved=DraftRow.seen)
 
 
 def accept(connection: Connection, broadcast_id: str, marks: Marks | None) -> None:
-    """Let go out what a person was shown, whatever somebody else saw meanwhile; as above."""
+    """Accept the draft as an operator was shown it, whatever was seen since; as above."""
     approved = None if marks is None else drafts.dump_marks(marks)
     change(connection, DraftRow, broadcast_id, approved=approved)
 
@@ -167,25 +167,27 @@ def read_first(engine: Engine, broadcast_id: str, look: Look) -> None:
         if isinstance(look, NoAnswer):
             connection.execute(update(DraftRow).where(mine).values(tried_at=now(connection)))
         else:
-            _keep(connection, broadcast_id, drafts.judge(_known(connection, broadcast_id), look))
+            _store_content(
+                connection, broadcast_id, drafts.ruling_of(_known(connection, broadcast_id), look)
+            )
 
     write(engine, work)
 
 
-def _known(connection: Connection, broadcast_id: str) -> Known:
+def _known(connection: Connection, broadcast_id: str) -> StoredDraft:
     query = select(*columns(_Stored, DraftRow)).where(DraftRow.broadcast_id == broadcast_id)
     stored = first(connection, query, _Stored)
     if stored is None:
         raise LookupError(f"broadcast {broadcast_id} sends no draft")
     taken = exists().where(Batch.broadcast_id == broadcast_id, Batch.state.in_(drafts.TAKEN))
-    return Known(
+    return StoredDraft(
         approved=drafts.load_marks(stored.approved), seen=drafts.load_marks(stored.seen),
         tries=stored.tries,
         accepted=bool(connection.scalar(select(taken))),
     )  # fmt: skip
 
 
-def _keep(connection: Connection, broadcast_id: str, ruling: Ruling) -> None:
+def _store_content(connection: Connection, broadcast_id: str, ruling: Ruling) -> None:
     known, moment = ruling.known, now(connection)
     values: dict[str, object] = {
         "approved": None if known.approved is None else drafts.dump_marks(known.approved),
@@ -209,7 +211,7 @@ def _closing(
     )  # fmt: skip
 
 
-def of(connection: Connection, broadcast_id: str) -> DraftView | None:
+def draft_of_broadcast(connection: Connection, broadcast_id: str) -> DraftView | None:
     """Return it; None where the broadcast sends no draft."""
     return _view(connection, _DRAFT.where(DraftRow.broadcast_id == broadcast_id))
 

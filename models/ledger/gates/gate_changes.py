@@ -28,7 +28,7 @@ from models.ledger.rows.transaction import WORKER, change, note, write
 
 @frozen
 class Closing:
-    """What closes a gate."""
+    """Request to close a gate."""
 
     kind: GateKind
     who: str
@@ -65,7 +65,7 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
             _refresh(connection, account, [closing.broadcast_id])
         return False
     if closing.broadcast_id is not None and closing.kind not in OPEN_BY_TIME:
-        _let_go_of_doubts(connection, account, closing.broadcast_id, moment=moment)
+        _release_doubts(connection, account, closing.broadcast_id, moment=moment)
     # What opened automatically was closed until its time: calls made since were not behind it.
     open_(connection, account, there, who=WORKER)
     connection.execute(
@@ -90,10 +90,10 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
     return True
 
 
-def _let_go_of_doubts(
+def _release_doubts(
     connection: Connection, account: str, broadcast_id: str, *, moment: datetime
 ) -> None:
-    """Note that nothing waits any more for the repeats of a broadcast, if there are some."""
+    """Note that no call waits any more for the repeats of a broadcast, if there are some."""
     doubts = connection.execute(
         select(func.count(), func.max(Batch.not_before)).where(
             Batch.broadcast_id == broadcast_id, Batch.state == BatchState.UNKNOWN
@@ -107,7 +107,7 @@ def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
     """Return the gates of the same kind that nobody opened, their time come or not."""
     return [
         gate
-        for gate in closed_gates.of(connection, account, closing.broadcast_id or "")
+        for gate in closed_gates.gates_of(connection, account, closing.broadcast_id or "")
         if (gate.scope, gate.kind, gate.broadcast_id, gate.path)
         == (closing.scope, closing.kind, closing.broadcast_id, closing.path)
         and (not rule(closing.kind).by_reason or gate.reason == closing.reason)
@@ -115,7 +115,7 @@ def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
 
 
 def _extend(connection: Connection, gates: Sequence[Gate], until: datetime) -> None:
-    """Let gates that open by time stay closed for longer; never shorten what is there."""
+    """Extend gates that open by time; never shorten one."""
     later = [gate.id for gate in gates if gate.until is None or gate.until < until]
     connection.execute(update(GateRow).where(GateRow.id.in_(later)).values(until=until))
 

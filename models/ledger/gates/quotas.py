@@ -42,8 +42,8 @@ MOST_HOLDERS = 5
 
 
 @frozen
-class Wanted:
-    """Calls that a broadcast wants to hold."""
+class ReservationRequest:
+    """Calls that a broadcast asks to reserve."""
 
     account: str
     path: SendPath
@@ -63,10 +63,10 @@ def day_of(moment: datetime) -> str:
 
 
 def prove(
-    connection: Connection, wanted: Wanted, *, quota: proof_module.Quota | None,
+    connection: Connection, wanted: ReservationRequest, *, quota: proof_module.Quota | None,
     moment: datetime | None = None,
 ) -> proof_module.Proof:  # fmt: skip
-    """Hold calls against the day of their start. *moment*: the present, where it is known."""
+    """Check calls against the day of their start. *moment*: the present, where it is known."""
     moment = moment or now(connection)
     starts = max(moment, wanted.at or moment)
     if quota is not None and starts >= day.turn(moment):
@@ -83,7 +83,7 @@ def prove(
     return replace(proof, holders=_holders(connection, wanted, on))
 
 
-def _held_by_others(connection: Connection, wanted: Wanted, on: str) -> int:
+def _held_by_others(connection: Connection, wanted: ReservationRequest, on: str) -> int:
     """Return how many calls of a day other broadcasts hold.
 
     Read from an index alone, of which each broadcast that is open has a row: as many as WeChat
@@ -111,7 +111,7 @@ _HELD_OF_ALL_PATHS = _held(*_OF_DAY)
 _HELD = _held(*_OF_DAY, Reservation.path == bindparam("path"))
 
 
-def _holders(connection: Connection, wanted: Wanted, on: str) -> Sequence[str]:
+def _holders(connection: Connection, wanted: ReservationRequest, on: str) -> Sequence[str]:
     """Return the other broadcasts that hold calls on a day, those with most first."""
     query = (
         select(Reservation.broadcast_id)
@@ -128,12 +128,12 @@ def _holders(connection: Connection, wanted: Wanted, on: str) -> Sequence[str]:
 
 def reserve(
     connection: Connection,
-    wanted: Wanted,
+    wanted: ReservationRequest,
     proof: proof_module.Proof,
     *,
     quota: proof_module.Quota | None,
 ) -> None:
-    """Hold the calls of a plan that was proved, one row a day, instead of what was held before."""
+    """Reserve the calls of a proved plan, one row a day, instead of its earlier reservations."""
     if wanted.broadcast_id is None:
         raise ValueError("calls are held by a broadcast")
     free(connection, wanted.broadcast_id)
@@ -142,7 +142,7 @@ def reserve(
 
 def reserve_first(
     connection: Connection,
-    wanted: Wanted,
+    wanted: ReservationRequest,
     proof: proof_module.Proof,
     *,
     quota: proof_module.Quota | None,
@@ -183,14 +183,16 @@ _TAKE = (
 )
 
 
-def take(connection: Connection, broadcast_id: str, path: SendPath, *, moment: datetime) -> None:
-    """Take one call from what a broadcast holds today, if it holds any."""
+def use_reserved_call(
+    connection: Connection, broadcast_id: str, path: SendPath, *, moment: datetime
+) -> None:
+    """Use one of the broadcast's calls for today, if it holds any."""
     whose = {"b_broadcast_id": broadcast_id, "b_path": path, "b_day": day_of(moment)}
     connection.execute(_TAKE, whose)
 
 
 def waits_for_its_day(connection: Connection, broadcast: HeldBroadcast) -> bool:
-    """Let a broadcast that goes out over several days wait, once today's share of it is sent.
+    """Make a broadcast over several days wait, once today's share of it is sent.
 
     Whatever more it called today would take calls that others have reserved. Returns whether it
     waits; the lane's row is held.
@@ -238,7 +240,7 @@ def _others_hold(connection: Connection, broadcast: HeldBroadcast, on: str) -> b
 
 
 def give_back(connection: Connection, batch: HeldBatch, *, calls: int) -> None:
-    """Hold *calls* more today for a batch that is to be called again."""
+    """Reserve *calls* more for today, for a batch that is to be called again."""
     _add(
         connection, batch.broadcast_id, batch.account, path=batch.path,
         on=day_of(now(connection)), calls=calls,
@@ -287,7 +289,7 @@ def free(connection: Connection, broadcast_id: str) -> None:
 def carry_over(
     connection: Connection, account: str, *, until: datetime, path: SendPath | None
 ) -> None:
-    """Let every open broadcast hold its remaining calls from the day on to which it has to wait.
+    """Move the remaining calls of every open broadcast to the day on which it may go on.
 
     *path*: None where both interfaces wait. What is held on that day and on later ones by one that
     goes out over several days counts. One that holds no calls, for they do not fit, gets none.

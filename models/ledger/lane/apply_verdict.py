@@ -1,4 +1,4 @@
-"""What a verdict about one batch does to it, to its broadcast, to its path and to its lane."""
+"""Effects of a verdict about one batch: on it, its broadcast, its path and its lane."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def apply(
     if decision.verdict in _GOES_ON:
         transitions.after_cancel(connection, batch)
     elif _was_to_be_called(batch):
-        quotas.take(connection, batch.broadcast_id, batch.path, moment=at)
+        quotas.use_reserved_call(connection, batch.broadcast_id, batch.path, moment=at)
     usual = decision.verdict is Verdict.ACCEPT and batch.others_open
     transitions.end_if_at_rest(connection, batch.broadcast_id, stays_open=usual)
     if _changes_due(batch, decision, at):
@@ -89,7 +89,7 @@ def _accept(
     )  # fmt: skip
     if asks or renamed:
         # Its event may have come before the reply.
-        transitions.meet_finish(connection, batch.id)
+        transitions.apply_finish_event(connection, batch.id)
 
 
 def _repeat(
@@ -226,7 +226,7 @@ def _errmsg(connection: Connection, batch: HeldBatch) -> str | None:
 def watch_breaker(
     connection: Connection, batch: HeldBatch, decision: Decision, *, breaker: CircuitBreaker
 ) -> None:
-    """Look whether *decision*, which has just been applied to *batch*, is one too many."""
+    """Trip the circuit breaker where *decision*, just applied to *batch*, is one too many."""
     if decision.verdict in {Verdict.REFUSE, Verdict.SPLIT} and decision.errcode is not None:
         _after_refusal(connection, batch, decision.errcode, breaker=breaker)
     elif decision.verdict is Verdict.DOUBT:

@@ -47,7 +47,7 @@ _HISTORY = (
 )  # fmt: skip
 
 
-def of(connection: Connection, batch_id: int) -> list[Attempt]:
+def attempts_of(connection: Connection, batch_id: int) -> list[Attempt]:
     """Return all attempts of a batch, oldest first."""
     rows = connection.execute(_HISTORY, {"batch_id": batch_id})
     return [
@@ -75,7 +75,7 @@ def settlement(connection: Connection, batch: Settled) -> Settlement:
     """Return where a batch stands, with all its calls."""
     return Settlement(
         state=batch.state, reason=batch.reason, msg_id=batch.msg_id,
-        msg_status=batch.msg_status, history=of(connection, batch.id),
+        msg_status=batch.msg_status, history=attempts_of(connection, batch.id),
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ UNDENIED: ColumnElement[bool] = AttemptRow.denied.is_not(true())
 
 @frozen
 class Span:
-    """When the first and the last call began that WeChat may have taken."""
+    """Times of the first and the last call that WeChat may have taken."""
 
     first: datetime
     last: datetime
@@ -132,7 +132,7 @@ def forgotten_of(
         return forgotten(connection, broadcast_id, Batch.n.in_(numbers), waits=waits)
 
 
-def named_by_word(engine: Engine, broadcast_id: str) -> dict[int, int]:
+def named_by_verdict(engine: Engine, broadcast_id: str) -> dict[int, int]:
     """Return the batches that a review refused, with the msg_id that an operator alone gave each.
 
     It may be another job's: then their followers may have got the message all the same.
@@ -183,14 +183,14 @@ def last_call(engine: Engine, broadcast_id: str, n: int) -> datetime | None:
 
 
 def called_not_sent(engine: Engine, broadcast_id: str) -> dict[int, Span]:
-    """Return the same of each batch of which only a person says that it was not sent."""
+    """Return the call times of batches that only an operator marked as not sent."""
     denied = (Batch.state == BatchState.REFUSED, Batch.reason == Reason.SAID_NOT_SENT)
     with read(engine) as connection:
         return spans(connection, broadcast_id, *denied)
 
 
 def called_sent(engine: Engine, broadcast_id: str) -> dict[int, Span]:
-    """Return the same of each batch that counts as accepted, and nobody knows as which job."""
+    """Return the call times of accepted batches whose job nobody knows."""
     unnamed = (
         Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]), Batch.msg_id.is_(None),
     )  # fmt: skip

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import DatabaseAwayError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
@@ -64,7 +64,7 @@ def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RUL
             records.give_back(engine, name, rules=rules)
         raise
     if made is not None:
-        passing(Point.CLAIM_COMMITTED)
+        failpoint(Point.CLAIM_COMMITTED)
     return made
 
 
@@ -80,7 +80,7 @@ def _claim(
     situation = Situation(
         phase=broadcast.phase,
         path=work.path,
-        gates=closed_gates.of(connection, broadcast.account, broadcast.id)
+        gates=closed_gates.gates_of(connection, broadcast.account, broadcast.id)
         if broadcast.has_gates
         else (),
         lane_waits_until=lane.not_before,
@@ -91,13 +91,13 @@ def _claim(
     if _must_wait(connection, broadcast, lane, work=work, situation=situation, rules=rules):
         return None
     number = work.attempts + 1
-    if not _take(connection, work, number=number, moment=moment):
+    if not _begin_call(connection, work, number=number, moment=moment):
         return None
     count_silence(connection, broadcast, lane, work=work, situation=situation)
     attempt_id = _write_down(
         connection, held, work, gate_counter=lane.gate_counter, name=name, moment=moment
     )
-    passing(Point.CLAIM_WRITTEN)
+    failpoint(Point.CLAIM_WRITTEN)
     return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
 
 
@@ -122,15 +122,15 @@ def _must_wait(
 
 
 def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:
-    """Leave a doubt whose window is over to a person, what is not understood to a newer release."""
+    """Put an unknown batch in doubt after its window; skip rows of a newer release."""
     batch = held_rows.held_batch(connection, work.batch_id)
     if records.has_stranger(connection, batch):
         return True
     return records.expire_held(connection, batch, rules=rules)
 
 
-def _take(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
-    """Move the batch to *calling* if it still stands as it was read; return whether it did."""
+def _begin_call(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
+    """Move the batch to *calling* if it is still as it was read; return whether it did."""
     seen = {
         "b_id": work.batch_id, "b_state": work.state, "b_attempts": work.attempts,
         "b_not_before": work.not_before, "b_clientmsgid": work.clientmsgid,
@@ -163,7 +163,7 @@ def _write_down(
         {"b_account": held.account, "leased_until": moment + LEASE, "claimed_at": moment},
     )
     connection.execute(_BEGIN, {"b_id": work.broadcast_id, "b_moment": moment})
-    quotas.take(connection, work.broadcast_id, work.path, moment=moment)
+    quotas.use_reserved_call(connection, work.broadcast_id, work.path, moment=moment)
     return made[0] if made else 0
 
 
@@ -200,7 +200,7 @@ def is_missed(
     *,
     situation: Situation,
 ) -> bool:
-    """Hold a broadcast whose first call would come too late; return whether it was."""
+    """Put a broadcast on hold whose first call would be too late; return whether it was."""
     attended = closed_gates.attended_since(lane, situation.gates, situation.path)
     first = closed_gates.first_call_of(broadcast, attended)
     if not is_late(first, broadcast.now):

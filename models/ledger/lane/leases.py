@@ -200,7 +200,7 @@ def _lives(row: _Free, lane: Lease, moment: datetime) -> bool:
 
 
 def release(engine: Engine, held: Lease) -> None:
-    """Give the lane back, unless another driver has it by now."""
+    """Release the lane, unless another driver has it by now."""
 
     def work(connection: Connection) -> None:
         connection.execute(

@@ -1,4 +1,4 @@
-"""What a lane does next, and what it needs for the call.
+"""The next work of a lane, and what its call needs.
 
 Nothing read here is binding: the claim reads again all that forbids the call.
 """
@@ -40,7 +40,7 @@ from models.ledger.rows.transaction import columns, every_row, first, one_row, r
 
 
 class Kind(StrEnum):
-    """What a lane does next."""
+    """Kind of a lane's next work."""
 
     CALL = "call"
     VERIFY = "verify"  #: ask mass/get about the msg_id of a 45065 that nothing explains
@@ -50,7 +50,7 @@ class Kind(StrEnum):
 
 @frozen
 class Work:
-    """What a lane does next, with the batch as it stood when it was read."""
+    """Next work of a lane, with the batch as it was read."""
 
     kind: Kind
     until: datetime | None = None
@@ -210,8 +210,8 @@ def openids(engine: Engine, work: Work) -> bytes | None:
 
 
 @frozen
-class Said:
-    """What a broadcast says, and to whom where the list is WeChat's."""
+class CallContent:
+    """Content of a broadcast's calls, and their audience where the list is WeChat's."""
 
     #: Canonical JSON.
     content: str
@@ -225,16 +225,16 @@ class Said:
         return audiences.parse(self.audience_kind, self.audience_spec)
 
 
-def said(engine: Engine, broadcast_id: str) -> Said:
+def call_content(engine: Engine, broadcast_id: str) -> CallContent:
     """Return what the calls of a broadcast have in common."""
     with read(engine) as connection:
         row = connection.execute(
-            select(*columns(Said, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+            select(*columns(CallContent, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
         ).mappings().one()  # fmt: skip
-        return Said(**row)
+        return CallContent(**row)
 
 
-def said_msg_id(engine: Engine, batch_id: int) -> int | None:
+def reported_msg_id(engine: Engine, batch_id: int) -> int | None:
     """Return the msg_id of the job that WeChat says it has for a batch, if a reply named one.
 
     The one that the decision waits for: a msg_id that came with a refusal is nobody's job, and what
@@ -256,8 +256,8 @@ MOST_AHEAD = 10
 
 
 @frozen
-class Place:
-    """Where a broadcast stands in the line of its lane."""
+class QueuePosition:
+    """Position of a broadcast in the queue of its lane."""
 
     id: str
     account: str
@@ -268,7 +268,7 @@ class Place:
     created_at: datetime
 
 
-def driven_of(connection: Connection, place: Place, moment: datetime) -> Driven:
+def driven_of(connection: Connection, place: QueuePosition, moment: datetime) -> Driven:
     """Return what is ahead of a broadcast at *moment*, and the signs of life on its lane."""
     return Driven(
         moved_at=place.moved_at or place.created_at,
@@ -277,7 +277,7 @@ def driven_of(connection: Connection, place: Place, moment: datetime) -> Driven:
     )
 
 
-def _ahead(connection: Connection, place: Place, moment: datetime) -> Ahead:
+def _ahead(connection: Connection, place: QueuePosition, moment: datetime) -> Ahead:
 
     whose = {"account": place.account, "moment": moment}
     doubt = connection.execute(DOUBTFUL, whose).first()
@@ -302,7 +302,7 @@ def _ahead(connection: Connection, place: Place, moment: datetime) -> Ahead:
     )
 
 
-def _goes_first(place: Place, moment: datetime) -> ColumnElement[bool]:
+def _goes_first(place: QueuePosition, moment: datetime) -> ColumnElement[bool]:
     """Return what is true of a broadcast that is being called, or is called before this one."""
     before = or_(
         BroadcastRow.priority > place.priority,
@@ -334,7 +334,7 @@ _OF_IT = Batch.broadcast_id == BroadcastRow.id
 
 @frozen
 class _Signs:
-    """What the lane's own row says."""
+    """Signs of life in the lane's own row."""
 
     leased_until: datetime | None
     not_before: datetime | None

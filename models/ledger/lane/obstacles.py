@@ -36,12 +36,14 @@ def problem_of(error: Exception) -> str:
 
 
 def apply_no_answer(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) -> bool:
-    """Let the lane of *account* wait, or stop the account; return whether it waits."""
+    """Make the lane of *account* wait, or stop the account; return whether it waits."""
 
     def work(connection: Connection) -> bool:
         lane_rows.ensure_lane(connection, account)
         lane_rows.hold(connection, account.name)
-        met = policy.weigh(result.outcome, errcode=result.errcode, now=now(connection), waits=waits)
+        met = policy.classify_no_answer(
+            result.outcome, errcode=result.errcode, now=now(connection), waits=waits
+        )
         if met.until is None:
             _stop(connection, account, result)
             return False
@@ -74,7 +76,7 @@ def _stop(connection: Connection, account: Account, result: NoAnswer) -> None:
 def apply_no_answer_of_account(
     engine: Engine, account: Account, result: NoAnswer, *, waits: Waits
 ) -> bool:
-    """Do what :func:`meet` does where *result* is about the whole account; return whether it is.
+    """Apply *result* where it concerns the whole account; return whether it does.
 
     Without a token, or a way to WeChat, nothing could be sent either.
     """
@@ -85,7 +87,7 @@ def apply_no_answer_of_account(
 
 
 def wait_for_redis(engine: Engine, account: Account) -> None:
-    """Let the lane of *account* wait because Redis gives neither token nor pace."""
+    """Make the lane of *account* wait because Redis gives neither token nor pace."""
 
     def work(connection: Connection) -> None:
         lane_rows.ensure_lane(connection, account)
@@ -98,7 +100,7 @@ def wait_for_redis(engine: Engine, account: Account) -> None:
 
 
 def cannot_be_made(engine: Engine, work: Work, problem: str) -> None:
-    """Hold the broadcast of a call of which no request can be made here.
+    """Put a broadcast on hold, of a call for which no request can be made here.
 
     Not where the batch has changed since it was read: then its list may be another by now.
     """
@@ -113,7 +115,7 @@ def cannot_be_made(engine: Engine, work: Work, problem: str) -> None:
 
 
 def cannot_be_planned(engine: Engine, account: str, broadcast_id: str, *, problem: str) -> None:
-    """Hold a broadcast of which no plan can be made here, unless another worker planned it."""
+    """Put a broadcast on hold that cannot be planned here, unless another worker planned it."""
 
     def hold(connection: Connection) -> None:
         _hold(connection, account, broadcast_id, problem=problem)
@@ -124,7 +126,7 @@ def cannot_be_planned(engine: Engine, account: str, broadcast_id: str, *, proble
 def _unless_planned(
     engine: Engine, account: str, broadcast_id: str, *, hold: Callable[[Connection], None]
 ) -> None:
-    """Hold a broadcast under its lane, unless another worker planned it."""
+    """Put a broadcast on hold under its lane, unless another worker planned it."""
 
     def work(connection: Connection) -> None:
         lane_rows.hold(connection, account)
@@ -136,7 +138,7 @@ def _unless_planned(
 
 
 def overtaken_before_call(engine: Engine, work: Work) -> bool:
-    """Hold a send by WeChat's own list, not taken yet, of which somebody was suppressed since.
+    """Put a send by WeChat's own list on hold, if somebody was suppressed since its plan.
 
     Returns whether it is not to be called. Whoever submitted it may have said that all get it.
     """

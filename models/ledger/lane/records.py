@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, bindparam, case, exists, func, null, select, true, update
 from sqlalchemy.sql.dml import Update
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.enums import is_recognised, recognised
 from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
@@ -63,20 +63,22 @@ def record(
 
     def work(connection: Connection) -> Decision:
         decision = store(connection, attempt_id, fact, rules=rules, of=of)
-        passing(Point.RECORD_WRITTEN)
+        failpoint(Point.RECORD_WRITTEN)
         return decision
 
-    decision = write_or_keep(engine, work, lambda c, error: _keep(c, attempt_id, fact, error=error))
-    passing(Point.RECORD_COMMITTED)
+    decision = write_or_keep(
+        engine, work, lambda c, error: _store_despite(c, attempt_id, fact, error=error)
+    )
+    failpoint(Point.RECORD_COMMITTED)
     return decision
 
 
-def _keep(
+def _store_despite(
     connection: Connection, attempt_id: int, fact: CallResult, *, error: IllegalMoveError
 ) -> Decision:
     """Store a fact though nothing follows from it but an *error*."""
     batch, fact, _ = _learned(connection, attempt_id, fact)
-    return transitions.leave_to_a_person(
+    return transitions.mark_in_doubt_after_bug(
         connection, batch, error, said=fact.outcome, msg_id=fact.msg_id, attempt_id=attempt_id
     )
 
@@ -107,7 +109,9 @@ def confirm(
         batch = lock(connection, batch_id)
         _write_known(connection, batch_id, msg_id, known=known)
         said = "no answer" if known is None else "known" if known else "not known"
-        return transitions.leave_to_a_person(connection, batch, error, said=said, msg_id=msg_id)
+        return transitions.mark_in_doubt_after_bug(
+            connection, batch, error, said=said, msg_id=msg_id
+        )
 
     return write_or_keep(
         engine,
@@ -179,7 +183,7 @@ def store(
 
 @dataclass(frozen=True, slots=True)
 class _Learned:
-    """What storing a fact showed: whether it was new, and whether a person had denied its call."""
+    """Result of storing a fact: whether it was new, and whether its call had been denied."""
 
     at: datetime
     new: bool
@@ -242,7 +246,7 @@ def _learn(fact: CallResult) -> Update:
 
 
 def lock(connection: Connection, batch_id: int, account: str | None = None) -> HeldBatch:
-    """Hold the lane of a batch, in the order in which claims lock, and read the batch."""
+    """Lock the lane of a batch, in the order in which claims lock, and read the batch."""
     if account is None:
         account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
     lane_rows.hold(connection, account)
@@ -259,7 +263,7 @@ def _settle(
     asked: bool = False,
 ) -> Decision:
     """Decide about a batch that is held, and move it if that is news."""
-    history = call_history.of(connection, batch.id)
+    history = call_history.attempts_of(connection, batch.id)
     settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
     if news and settled.moves and _is_understood(batch, history):
         apply_verdict.apply(connection, batch, settled.decision, rules=rules, at=at)
@@ -277,7 +281,7 @@ def _is_understood(batch: HeldBatch, history: Sequence[Attempt]) -> bool:
 
 def has_stranger(connection: Connection, batch: HeldBatch) -> bool:
     """Return whether only a newer release knows a batch's interface, state or a call's outcome."""
-    return not _is_understood(batch, call_history.of(connection, batch.id))
+    return not _is_understood(batch, call_history.attempts_of(connection, batch.id))
 
 
 def _standing(batch: HeldBatch) -> Standing:
@@ -288,10 +292,10 @@ def _standing(batch: HeldBatch) -> Standing:
     )  # fmt: skip
 
 
-def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
+def accept_by_replies(connection: Connection, batch_id: int, *, rules: Rules) -> None:
     """Accept a batch in doubt if its replies lead there, now that they alone are about its job."""
     batch = lock(connection, batch_id)
-    history = call_history.of(connection, batch.id)
+    history = call_history.attempts_of(connection, batch.id)
     at = now(connection)
     settled = settle(history, _standing(batch), now=at, rules=rules)
     if settled.decision.verdict is Verdict.ACCEPT and settled.moves:
@@ -299,7 +303,7 @@ def accept_anew(connection: Connection, batch_id: int, *, rules: Rules) -> None:
 
 
 def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bool:
-    """Hold an unknown batch for a person if WeChat's window is over; return whether it is held.
+    """Put an unknown batch in doubt if WeChat's window is over; return whether it is.
 
     A pause, a halt or a day without calls can outlast the window, and a repeat after it would be
     a second send. The lane of one that may still wait is left alone.
@@ -327,7 +331,7 @@ def _is_over(connection: Connection, batch: HeldBatch, rules: Rules) -> bool:
     """Return whether nobody may repeat an unknown batch any more, as far as this release knows."""
     if batch.state is not BatchState.UNKNOWN:
         return False
-    history = call_history.of(connection, batch.id)
+    history = call_history.attempts_of(connection, batch.id)
     return batch.now >= window_end(history, rules.waits) and _is_understood(batch, history)
 
 
@@ -344,7 +348,7 @@ def note_conflict(
     *batch* as it stood when the reply came, *outcome* what the reply was, *denied* whether a person
     had said that WeChat had not taken this very call.
     """
-    word = _conflicting_word(connection, batch, decision, outcome=outcome, denied=denied)
+    word = _conflicting_verdict(connection, batch, decision, outcome=outcome, denied=denied)
     if word is not None:
         note(
             connection, EventKind.CONFLICT, who=WORKER, broadcast_id=batch.broadcast_id,
@@ -353,7 +357,7 @@ def note_conflict(
         )  # fmt: skip
 
 
-def _conflicting_word(
+def _conflicting_verdict(
     connection: Connection, batch: HeldBatch, decision: Decision, *, outcome: Outcome, denied: bool
 ) -> Reason | None:
     """Return the verdict that no longer holds, if there is one."""
@@ -364,14 +368,14 @@ def _conflicting_word(
     agrees = batch.reason is Reason.SAID_SENT
     if already and not agrees and (denied or _any_denied(connection, batch.id)):
         return Reason.SAID_NOT_SENT
-    if batch.reason is Reason.SAID_SENT and _other_than_said(batch, decision):
+    if batch.reason is Reason.SAID_SENT and _contradicts_verdict(batch, decision):
         return Reason.SAID_SENT
     # WeChat's review refused the job that a person had named, and that was another one.
     reviewed = batch.reason in STOPPED_JOB and decision.verdict is Verdict.ACCEPT
-    return Reason.SAID_SENT if reviewed and _other_than_said(batch, decision) else None
+    return Reason.SAID_SENT if reviewed and _contradicts_verdict(batch, decision) else None
 
 
-def _other_than_said(batch: HeldBatch, decision: Decision) -> bool:
+def _contradicts_verdict(batch: HeldBatch, decision: Decision) -> bool:
     """Return whether WeChat has the job under another msg_id, or no call can have been taken.
 
     A msg_id does not contradict an operator who said that it was sent, and not as which job.

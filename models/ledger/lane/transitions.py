@@ -16,7 +16,7 @@ from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.decide import Decision, Policy, Verdict, decide
-from broadcast.rules.finish_events import Counts, Ending, ending, review
+from broadcast.rules.finish_events import Counts, JobEnd, job_end_of, review
 from broadcast.rules.gates.gate import RESUME_OPENS
 from broadcast.rules.states import (
     BATCH_AT_REST,
@@ -170,13 +170,13 @@ def after_cancel(connection: Connection, batch: HeldBatch) -> None:
     With one nobody knows: in doubt.
     """
     if batch.cancelled:
-        call_off(connection, batch.broadcast_id)
+        cancel_remaining(connection, batch.broadcast_id)
 
 
-def call_off(
+def cancel_remaining(
     connection: Connection, broadcast_id: str, *, who: str = WORKER, why: str | None = None
 ) -> None:
-    """Move every batch of a cancelled broadcast that would be called again to where it ends.
+    """Cancel every batch of a cancelled broadcast that would be called again.
 
     "Cancelled" says that nothing was taken, and that WeChat's replies show it. Where only a
     operator's verdict does, it stays refused. One statement and one line a kind of end: a
@@ -213,7 +213,7 @@ def call_off(
 log = logging.getLogger(__name__)
 
 
-def leave_to_a_person(
+def mark_in_doubt_after_bug(
     connection: Connection,
     batch: HeldBatch,
     error: IllegalMoveError,
@@ -222,7 +222,7 @@ def leave_to_a_person(
     msg_id: int | None,
     attempt_id: int | None = None,
 ) -> Decision:
-    """Put a batch in doubt, and write down which move was illegal after *said*, which is stored."""
+    """Put a batch in doubt after an illegal move, and record it; *said* is stored."""
     log.error(
         "broadcast %s: what WeChat said (%s, msg_id %s) is stored, but its batch is in doubt (%s); "
         "resolve it: broadcast status %s",
@@ -254,8 +254,8 @@ _ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
 
 @frozen
-class _Told:
-    """What the event of a job said of its end."""
+class _ReportedEnd:
+    """End of a job by its finish event."""
 
     status: str
     sent: int | None
@@ -269,33 +269,33 @@ _EVENT = (
 )
 
 
-def ending_of(connection: Connection, batch_id: int) -> Ending | None:
-    """Return what the finish event of a batch's job means; None while there is no such event."""
+def ending_of(connection: Connection, batch_id: int) -> JobEnd | None:
+    """Return the end by the finish event of a batch's job; None while there is no such event."""
     event = _event(connection, batch_id)
-    return None if event is None else ending(event.status, Counts(sent=event.sent))
+    return None if event is None else job_end_of(event.status, Counts(sent=event.sent))
 
 
-def _event(connection: Connection, batch_id: int) -> _Told | None:
-    return first(connection, _EVENT, _Told, {"batch_id": batch_id})
+def _event(connection: Connection, batch_id: int) -> _ReportedEnd | None:
+    return first(connection, _EVENT, _ReportedEnd, {"batch_id": batch_id})
 
 
-def meet_finish(connection: Connection, batch_id: int) -> bool:
-    """Move a batch to where the finish event of its job, if it is there, says that it ended.
+def apply_finish_event(connection: Connection, batch_id: int) -> bool:
+    """Move a batch to the end that the stored finish event of its job reports, if any.
 
     Return whether it moved. ``transitions.end_if_at_rest`` is the caller's. Twice is as once.
     """
     ended = ending_of(connection, batch_id)
-    if ended in {None, Ending.UNCLEAR}:
+    if ended in {None, JobEnd.UNCLEAR}:
         return False
     batch = held_rows.held_batch(connection, batch_id)
-    if ended is Ending.REFUSED and batch.state in _ACCEPTED:
+    if ended is JobEnd.REFUSED and batch.state in _ACCEPTED:
         refuse_batch(connection, batch)
-    elif ended is Ending.REFUSED and _says_more(connection, batch):
+    elif ended is JobEnd.REFUSED and _says_more(connection, batch):
         # It names what mass/get did not, and the batch stays where it is.
         refuse_batch(connection, batch)
-    elif ended is Ending.SENT and _was_stopped(batch):
-        _take_back_refusal(connection, batch)
-    elif ended is Ending.SENT and batch.state is BatchState.ACCEPTED:
+    elif ended is JobEnd.SENT and _was_stopped(batch):
+        _revoke_refusal(connection, batch)
+    elif ended is JobEnd.SENT and batch.state is BatchState.ACCEPTED:
         finish_batch(connection, batch)
     else:
         return False
@@ -330,9 +330,9 @@ def _was_stopped(batch: HeldBatch) -> bool:
     return batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB
 
 
-def _take_back_refusal(connection: Connection, batch: HeldBatch) -> None:
+def _revoke_refusal(connection: Connection, batch: HeldBatch) -> None:
     """Accept a batch again that mass/get called failed: its event says that people got it."""
-    history = call_history.of(connection, batch.id)
+    history = call_history.attempts_of(connection, batch.id)
     decision = decide(history, now=batch.now, policy=Policy())
     # What only an operator's verdict had accepted rests on that verdict again.
     reason = None if decision.verdict is Verdict.ACCEPT else Reason.SAID_SENT

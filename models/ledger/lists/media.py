@@ -48,7 +48,7 @@ def remember(
     return write(engine, work)
 
 
-def lost(engine: Engine, account: Account, ids: Collection[str]) -> None:
+def mark_lost(engine: Engine, account: Account, ids: Collection[str]) -> None:
     """Write down that WeChat has none of these media_ids (40007): their files are uploaded anew."""
 
     def work(connection: Connection) -> None:

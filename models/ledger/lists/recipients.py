@@ -246,7 +246,7 @@ def count_skipped(
 
 
 def move_figures(connection: Connection, broadcast_id: str, moved: Mapping[str, int]) -> None:
-    """Take people from *planned* to the figures of their reasons: the sums stay what they were."""
+    """Move people from *planned* to the figures of their reasons: the sums stay the same."""
     values = {reason: getattr(BroadcastRow, reason) + more for reason, more in moved.items()}
     change(
         connection,

@@ -33,7 +33,13 @@ from sqlalchemy import (
 from broadcast import openid
 from broadcast.enums import recognised
 from broadcast.frozen import frozen
-from broadcast.rules.suppressions import ALL_ACCOUNTS, OptOut, Suppressed, SuppressionKind, Word
+from broadcast.rules.suppressions import (
+    ALL_ACCOUNTS,
+    OptOut,
+    Suppressed,
+    SuppressionKind,
+    SuppressionSource,
+)
 from models.engine import now
 from models.followers import ListName, Suppression
 from models.ledger.rows import held_rows
@@ -68,8 +74,8 @@ class Lifted:
 
 
 @frozen
-class Wish:
-    """That a follower wrote to be left alone (*out*), or undid it."""
+class OptOutMessage:
+    """Opt-out (*out*) of a follower by a message, or its withdrawal."""
 
     openid: str
     #: By WeChat's clock.
@@ -92,9 +98,9 @@ class _Stored:
 
 
 def suppress(
-    engine: Engine, openids: Iterable[str], word: Word, *, account: str = ALL_ACCOUNTS
+    engine: Engine, openids: Iterable[str], word: SuppressionSource, *, account: str = ALL_ACCOUNTS
 ) -> Added:
-    """Put people on the list, for one account or all; each portion of them is one transaction.
+    """Add people to the list, for one account or all; each portion of them is one transaction.
 
     What is said twice was said at first.
     """
@@ -135,7 +141,7 @@ def suppress(
 def lift(
     engine: Engine, openids: Iterable[str], *, who: str, account: str = ALL_ACCOUNTS
 ) -> Lifted:
-    """Take people off the list, whatever put them there; return how many stood on it.
+    """Remove people from the list, whatever put them there; return how many stood on it.
 
     Each is named once. What stands for all accounts is lifted by ``ALL_ACCOUNTS`` alone, and lifts
     nothing else.
@@ -168,12 +174,12 @@ def _for_all(connection: Connection, openids: Sequence[str]) -> int:
     return connection.scalar(query.where(Suppression.lifted_at.is_(None))) or 0
 
 
-def heed(engine: Engine, account: str, wishes: Sequence[Wish]) -> None:
-    """Heed what followers wrote themselves, in one transaction, in whatever order it comes.
+def apply_opt_outs(engine: Engine, account: str, wishes: Sequence[OptOutMessage]) -> None:
+    """Apply opt-outs of followers, in one transaction, in whatever order they come.
 
     What an operator or a file put there stays.
     """
-    said = dict[str, list[Wish]]()
+    said = dict[str, list[OptOutMessage]]()
     for wish in wishes:
         said.setdefault(wish.openid, []).append(wish)
     kinds = [SuppressionKind.KEYWORD]
@@ -182,7 +188,7 @@ def heed(engine: Engine, account: str, wishes: Sequence[Wish]) -> None:
         change = 1 + held_rows.hold_list_changes(connection, account, ListName.SUPPRESSED)
         stored = _stored(connection, list(said), account=account, kinds=kinds)
         there = {one.openid: one for one in stored}
-        heard = (_heard(there.get(one), some) for one, some in sorted(said.items()))
+        heard = (_after_messages(there.get(one), some) for one, some in sorted(said.items()))
         rows = [one for one in heard if one != there.get(one.openid)]
         if not rows:
             return
@@ -198,7 +204,7 @@ def heed(engine: Engine, account: str, wishes: Sequence[Wish]) -> None:
         write_new(engine, work)
 
 
-def _heard(before: _Stored | None, wishes: Sequence[Wish]) -> _Stored:
+def _after_messages(before: _Stored | None, wishes: Sequence[OptOutMessage]) -> _Stored:
     """Return what stands of one person after these words: *before* itself, or something new."""
     first, *others = wishes
     was = None if before is None else _opt_out(before)
@@ -215,7 +221,7 @@ def _heard(before: _Stored | None, wishes: Sequence[Wish]) -> _Stored:
     )  # fmt: skip
 
 
-def _after(there: OptOut | None, wish: Wish) -> OptOut:
+def _after(there: OptOut | None, wish: OptOutMessage) -> OptOut:
     return OptOut.after(there, out=wish.out, at=wish.at, received_at=wish.received_at)
 
 

@@ -77,7 +77,7 @@ def silent_for(connection: Connection, silence: timedelta) -> ColumnElement[bool
 
 
 def give_up(connection: Connection, broadcast_id: str) -> None:
-    """Take an upload away from its owner, which can then neither add to it nor publish it.
+    """Revoke an upload from its owner, which can then neither add to it nor publish it.
 
     Its chunks go in many transactions, and one that lost some of them must never be published. The
     key of a list that never came is free from here on.
@@ -247,7 +247,7 @@ def drop_files_of_ended(engine: Engine) -> int:
 
 
 def begin_to_drop_files(connection: Connection, broadcast_id: str) -> bool:
-    """Let nobody upload the files of a broadcast that has ended; return whether they may go.
+    """Close the files of an ended broadcast for uploads; return whether they may be removed.
 
     A retry lets it go on: whichever holds the lane first, it finds the files whole or none.
     """

@@ -20,7 +20,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.operator_verdict import is_misnamed
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.rules.finish_events import Article, Copyright, Counts, FinishEvent
-from broadcast.rules.jobs import LONGEST, SKEW, Job, OurBatch, Stretch, fits, likeliest_first
+from broadcast.rules.jobs import LONGEST, SKEW, Job, OurBatch, Period, fits, likeliest_first
 from broadcast.rules.states import BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
@@ -102,7 +102,7 @@ MOST = 5_000
 _CALLED_AT = "called_at"
 
 
-def jobs_ended(connection: Connection, account: str, within: Stretch) -> Sequence[Job]:
+def jobs_ended(connection: Connection, account: str, within: Period) -> Sequence[Job]:
     """Return the jobs of an account that ended then, oldest first."""
     at = func.coalesce(Finish.created_at, Finish.received_at)
     query = (
@@ -159,7 +159,7 @@ def _owners(
 
 
 def _called(
-    connection: Connection, account: str, within: Stretch
+    connection: Connection, account: str, within: Period
 ) -> Mapping[OurBatch, Sequence[datetime]]:
     """Return the batches whose msg_id nobody knows, and when they were called that may have it."""
     query = (
@@ -242,7 +242,7 @@ def jobs_around(
         return ()
     since, until = min(span.first for span in spans), max(span.last for span in spans)
     with read(engine) as connection:
-        return jobs_ended(connection, account, Stretch(since - SKEW, until + LONGEST))
+        return jobs_ended(connection, account, Period(since - SKEW, until + LONGEST))
 
 
 @frozen
@@ -327,7 +327,7 @@ def refuse_mistyped(connection: Connection, batch: HeldBatch, msg_id: int) -> No
 
 
 def is_contested(connection: Connection, batch: HeldBatch, msg_id: int) -> bool:
-    """Tell whether WeChat named this msg_id for another batch as well, and nobody says for which.
+    """Return whether WeChat named this msg_id for another batch as well, and no verdict decides.
 
     That is so too where the other one was sent, by an operator's verdict without a msg_id.
     """
@@ -342,7 +342,7 @@ def is_contested(connection: Connection, batch: HeldBatch, msg_id: int) -> bool:
     return connection.scalar(query) is not None
 
 
-def waiting_for(connection: Connection, batch: HeldBatch, msg_id: int) -> Sequence[int]:
+def doubts_naming(connection: Connection, batch: HeldBatch, msg_id: int) -> Sequence[int]:
     """Return the other batches of the account in doubt to which WeChat named this msg_id."""
     return connection.scalars(
         select(AttemptRow.batch_id)

@@ -39,7 +39,7 @@ _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN
 
 @frozen
 class Resolved:
-    """What an operator's verdict did to a batch."""
+    """Result of an operator's verdict on a batch."""
 
     n: int
     size: int | None
@@ -60,7 +60,7 @@ class Resolved:
 
 @frozen
 class _Speaker:
-    """Who says it and why, and by which rules the ledger goes on."""
+    """Author and reason of a verdict, and the rules of the ledger."""
 
     who: str
     why: str | None
@@ -98,7 +98,7 @@ def resolve(
         changed = corrects or batch.state is BatchState.IN_DOUBT
         if changed:
             _carry_out(connection, row, batch, verdict=verdict, speaker=speaker)
-        elif not operator_verdict.was_said(verdict, stands):
+        elif not operator_verdict.is_repeated(verdict, stands):
             raise _refusal(row, batch)
         return _resolved(connection, batch, verdict, changed=changed, rules=rules)
 
@@ -186,8 +186,8 @@ def _give_back(connection: Connection, batch: HeldBatch, rules: Rules) -> None:
     """Decide anew about what WeChat said has the msg_id that the batch had until now."""
     if batch.msg_id is None:
         return
-    for batch_id in ended_jobs.waiting_for(connection, batch, batch.msg_id):
-        records.accept_anew(connection, batch_id, rules=rules)
+    for batch_id in ended_jobs.doubts_naming(connection, batch, batch.msg_id):
+        records.accept_by_replies(connection, batch_id, rules=rules)
 
 
 def _close_as_not_sent(connection: Connection, batch: HeldBatch, speaker: _Speaker) -> None:
@@ -250,7 +250,7 @@ def give_msg_id(
         msg_data_id=_data_id(connection, batch.id, msg_id),
         poll_at=now(connection) + rules.waits.scaled(FIRST_POLL), **values,
     )  # fmt: skip
-    transitions.meet_finish(connection, batch.id)
+    transitions.apply_finish_event(connection, batch.id)
 
 
 def _named_by_wechat(connection: Connection, batch: HeldBatch) -> int | None:
@@ -258,10 +258,10 @@ def _named_by_wechat(connection: Connection, batch: HeldBatch) -> int | None:
 
     Raises InputError where they named several, or where an operator gave it to another batch.
     """
-    history = call_history.of(connection, batch.id)
+    history = call_history.attempts_of(connection, batch.id)
     for msg_id in operator_verdict.named_of_another(history):
         ended_jobs.refuse_mistyped(connection, batch, msg_id)
-    candidates = operator_verdict.named(history)
+    candidates = operator_verdict.named_msg_ids(history)
     if len(candidates) > 1:
         listed = ", ".join(map(str, candidates))
         raise InputError("error.resolve.several", id=batch.broadcast_id, n=batch.n, msg_ids=listed)
@@ -317,7 +317,7 @@ def refuse_misfits(connection: Connection, batch: HeldBatch, msg_id: int) -> Non
     job = ended_jobs.row_of_job(connection, batch.account, msg_id)
     if job is None:
         return
-    history = call_history.of(connection, batch.id)
+    history = call_history.attempts_of(connection, batch.id)
     if operator_verdict.is_named(history, msg_id):
         return
     facts = {"id": batch.broadcast_id, "n": batch.n, "msg_id": msg_id}

@@ -22,7 +22,7 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.policy import DEFAULT_RULES, Rules, Waits
-from broadcast.rules.finish_events import Ending, FinishEvent, supersedes
+from broadcast.rules.finish_events import FinishEvent, JobEnd, supersedes
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState
 from models.accounts import Lane
@@ -48,8 +48,8 @@ from models.ledger.rows.transaction import (
 
 
 @frozen
-class Taken:
-    """What became of a finish event."""
+class RecordedFinish:
+    """Result of recording a finish event."""
 
     #: False: nothing new; what is stored of this job says the same, or outweighs it.
     new: bool
@@ -58,42 +58,44 @@ class Taken:
     n: int | None = None
 
 
-def take_finish(
+def record_finish_event(
     engine: Engine, account: str, event: FinishEvent, *, rules: Rules = DEFAULT_RULES
-) -> Taken:
-    """Store the end of a job of *account* and settle the batch that has its msg_id; idempotent.
+) -> RecordedFinish:
+    """Store the end of a job of *account* and settle the batch with its msg_id; idempotent.
 
     An account that sent nothing yet is fine. Raises DatabaseAwayError.
     """
 
-    def work(connection: Connection) -> Taken:
+    def work(connection: Connection) -> RecordedFinish:
         # As everybody who moves a batch: a reply that is being recorded has its msg_id by then.
         lane = select(Lane.account).where(Lane.account == account)
         if connection.scalar(lane) is None:
-            return Taken(new=_store(connection, account, event))
+            return RecordedFinish(new=_store(connection, account, event))
         lane_rows.hold(connection, account)
         new = _store(connection, account, event)
         _confirm(connection, account, event.msg_id, rules=rules)
         return _settled(connection, account, event.msg_id, new=new)
 
     return write_or_keep(
-        engine, work, lambda c, error: _keep_finish(c, account, event, error=error)
+        engine, work, lambda c, error: _store_finish_despite(c, account, event, error=error)
     )
 
 
-def _keep_finish(
+def _store_finish_despite(
     connection: Connection, account: str, event: FinishEvent, *, error: IllegalMoveError
-) -> Taken:
+) -> RecordedFinish:
     """Store an event though nothing follows from it for its batch but an *error*."""
     lane_rows.hold(connection, account)
     new = _store(connection, account, event)
     owner = _owner(connection, account, event.msg_id)
     batch_id = _doubt(connection, account, event.msg_id) if owner is None else owner
     if batch_id is None:
-        return Taken(new=new)
+        return RecordedFinish(new=new)
     batch = held_rows.held_batch(connection, batch_id)
-    transitions.leave_to_a_person(connection, batch, error, said=event.status, msg_id=event.msg_id)
-    return Taken(new=new, broadcast_id=batch.broadcast_id, n=batch.n)
+    transitions.mark_in_doubt_after_bug(
+        connection, batch, error, said=event.status, msg_id=event.msg_id
+    )
+    return RecordedFinish(new=new, broadcast_id=batch.broadcast_id, n=batch.n)
 
 
 def _store(connection: Connection, account: str, event: FinishEvent) -> bool:
@@ -159,16 +161,16 @@ def _owner(connection: Connection, account: str, msg_id: int) -> int | None:
     )
 
 
-def _settled(connection: Connection, account: str, msg_id: int, *, new: bool) -> Taken:
+def _settled(connection: Connection, account: str, msg_id: int, *, new: bool) -> RecordedFinish:
     batch_id = _owner(connection, account, msg_id)
     if batch_id is None:
-        return Taken(new=new)
-    moved = transitions.meet_finish(connection, batch_id)
+        return RecordedFinish(new=new)
+    moved = transitions.apply_finish_event(connection, batch_id)
     whose = select(Batch.broadcast_id, Batch.n).where(Batch.id == batch_id)
     owner = connection.execute(whose).one()
     if new or moved:
         transitions.end_if_at_rest(connection, owner.broadcast_id)
-    return Taken(new=new, broadcast_id=owner.broadcast_id, n=owner.n)
+    return RecordedFinish(new=new, broadcast_id=owner.broadcast_id, n=owner.n)
 
 
 PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
@@ -180,7 +182,7 @@ _POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 #: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
 ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
 FAILED = "SEND_FAIL"
-_CLEAR = frozenset({Ending.SENT, Ending.REFUSED})
+_CLEAR = frozenset({JobEnd.SENT, JobEnd.REFUSED})
 _AS_WECHAT = Waits()
 
 
@@ -222,7 +224,7 @@ def due_accounts(engine: Engine) -> list[str]:
 def due_batches(
     engine: Engine, account: str, most: int, *, waits: Waits = _AS_WECHAT
 ) -> list[Polled]:
-    """Take up to *most* due batches; their next poll is moved on, so two pollers share the work."""
+    """Return up to *most* due batches; their next poll is moved on, so pollers share the work."""
     next_poll = waits.scaled(TAKEN_FOR)
 
     def work(connection: Connection) -> list[Polled]:
@@ -235,12 +237,12 @@ def due_batches(
             .limit(most),
             Polled,
         )
-        return [row for row in rows if _take(connection, row, moment + next_poll)]
+        return [row for row in rows if _reserve_poll(connection, row, moment + next_poll)]
 
     return write(engine, work)
 
 
-def _take(connection: Connection, row: Polled, next_poll: datetime) -> bool:
+def _reserve_poll(connection: Connection, row: Polled, next_poll: datetime) -> bool:
     taken = connection.execute(
         update(Batch)
         .where(Batch.id == row.id, Batch.poll_at == row.poll_at)
@@ -258,8 +260,8 @@ class PolledJob(Protocol):
     def msg_id(self) -> int | None: ...  # noqa: D102
 
 
-def heard(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits) -> None:
-    """Store what mass/get said (None: 40059, not known yet) and close the batch if it ended.
+def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits) -> None:
+    """Store mass/get's word (None: 40059, not known yet) and close the batch if it ended.
 
     What it said of a msg_id that is the batch's no more changes nothing.
     """
@@ -285,13 +287,15 @@ def heard(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits)
         elif status == FAILED:
             transitions.refuse_batch(connection, batch, msg_status=status)
         else:
-            _ask_again(connection, batch.id, status, waits=waits)
+            _schedule_poll(connection, batch.id, status, waits=waits)
         transitions.end_if_at_rest(connection, batch.broadcast_id)
 
-    write_or_keep(engine, work, lambda c, error: _keep(c, asked, status, error=error))
+    write_or_keep(
+        engine, work, lambda c, error: _store_status_despite(c, asked, status, error=error)
+    )
 
 
-def _keep(
+def _store_status_despite(
     connection: Connection, asked: PolledJob, status: str | None, *, error: IllegalMoveError
 ) -> None:
     """Store an answer though nothing follows from it but an *error*, and ask no more."""
@@ -300,11 +304,11 @@ def _keep(
         return
     change(connection, Batch, batch.id, poll_at=None, msg_status=status or batch.msg_status)
     said = status or "not known"
-    transitions.leave_to_a_person(connection, batch, error, said=said, msg_id=batch.msg_id)
+    transitions.mark_in_doubt_after_bug(connection, batch, error, said=said, msg_id=batch.msg_id)
 
 
-def unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits) -> None:
-    """Count a question that WeChat refused or that got no answer, and say so in the history.
+def record_unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits) -> None:
+    """Count a question that WeChat refused or did not answer, and record it in the history.
 
     The next one follows after the usual, growing pause, and after 48 h there is none: what became
     of the batch is then not known, which is no reason to take it for not accepted.
@@ -313,7 +317,7 @@ def unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits)
     def work(connection: Connection) -> None:
         batch = records.lock(connection, asked.id)
         if batch.state in _POLLED:
-            _ask_again(connection, batch.id, None, waits=waits)
+            _schedule_poll(connection, batch.id, None, waits=waits)
         note(
             connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,
             batch_id=asked.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
@@ -322,7 +326,9 @@ def unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits)
     write(engine, work)
 
 
-def _ask_again(connection: Connection, batch_id: int, status: str | None, *, waits: Waits) -> None:
+def _schedule_poll(
+    connection: Connection, batch_id: int, status: str | None, *, waits: Waits
+) -> None:
     query = select(*columns(_Asked, Batch)).where(Batch.id == batch_id)
     (asked,) = every_row(connection, query, _Asked)
     polls = asked.polls + 1

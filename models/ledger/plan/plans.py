@@ -12,7 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
@@ -31,7 +31,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates import gate_changes, quotas
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.gates.quotas import Wanted
+from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lane.next_work import IS_UNDERSTOOD
 from models.ledger.lists import recipients
 from models.ledger.rows import closed_gates, lane_rows
@@ -166,7 +166,7 @@ def _add(engine: Engine, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> 
         rows = [_row(broadcast, cut, key) for cut, key in some if cut.n not in there]
         if rows:
             connection.execute(insert(Batch), rows)
-        passing(Point.PLAN_WRITTEN)
+        failpoint(Point.PLAN_WRITTEN)
         return True
 
     return write(engine, work)
@@ -205,7 +205,7 @@ def open_for_calls(
     waits: Waits = _AS_WECHAT,
     only_if_fits: bool = False,
 ) -> proof_module.Proof | None:
-    """Let all calls of a plan be made, unless it does not fit: then a gate holds it.
+    """Open all calls of a plan, unless it does not fit: then a gate holds it.
 
     What does not fit just after the turn of the day, but would fit a new one, or has to be spread,
     is neither: WeChat may still have reported yesterday. Its lane waits, and the sweep has it
@@ -223,7 +223,7 @@ def open_for_calls(
             return None
         if not _is_whole(connection, broadcast.id, calls=len(cuts), planned=planned):
             return None
-        wanted = Wanted(
+        wanted = ReservationRequest(
             account=broadcast.account, path=broadcast.path, calls=len(cuts), at=None,
             broadcast_id=broadcast.id, spread=broadcast.spread_days,
             shared=account.shared_quota,
@@ -238,7 +238,7 @@ def open_for_calls(
         else:
             _open(connection, broadcast, wanted, proof, planned=planned, quota=quota)
             lane_rows.refresh_due_of(connection, broadcast.account, [broadcast.id])
-        passing(Point.PLAN_OPENING)
+        failpoint(Point.PLAN_OPENING)
         return proof
 
     return write(engine, work)
@@ -247,7 +247,7 @@ def open_for_calls(
 def _open(  # noqa: PLR0917 - what was proved, and what it leads to
     connection: Connection,
     broadcast: ToPlan,
-    wanted: Wanted,
+    wanted: ReservationRequest,
     proof: proof_module.Proof,
     *,
     planned: int | None,

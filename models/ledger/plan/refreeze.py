@@ -1,4 +1,4 @@
-"""Refreezing: who asked out or left since the plan is taken out of batches of which no call left.
+"""Refreezing: opt-outs and unsubscribers since the plan leave the batches without a call.
 
 The look is made outside of any transaction, a batch at a time. What it found is taken out after
 it, a few batches at a time, because people who are left alone move to another batch then. Who asks
@@ -29,7 +29,7 @@ from models.ledger.followers import followers
 from models.ledger.lane.call_history import SHRINKS
 from models.ledger.lists import recipients, suppressions
 from models.ledger.plan import shrink
-from models.ledger.plan.removals import Again
+from models.ledger.plan.removals import Rereadable
 from models.ledger.rows.held_rows import Changes, list_changes
 from models.ledger.rows.transaction import columns, every_row, read, write
 
@@ -52,7 +52,7 @@ class _Range:
 
 @dataclass(frozen=True, slots=True)
 class _Out:
-    """Who is taken out of a broadcast of an account."""
+    """People to be removed from a broadcast of an account."""
 
     account: str
     #: Whether those who are suppressed stay.
@@ -70,7 +70,7 @@ class _StoppedError(Exception):
 def refreeze(
     engine: Engine, broadcast_id: str, wanted: str, *, goes_on: Callable[[], bool] = lambda: True
 ) -> int | None:
-    """Take out who asked out or left; record that it was done for *wanted*; return how many.
+    """Remove opt-outs and unsubscribers; record *wanted* as applied; return how many.
 
     None where it was broken off because *goes_on* said no: the next look does all of it. Raises
     ListGoneError where a part of our list of followers is missing.
@@ -95,7 +95,7 @@ def refreeze(
 def _people(
     engine: Engine, broadcast_id: str, wanted: str, *, check: Callable[[], None]
 ) -> Iterator[tuple[str, Sequence[bytes]]]:
-    """Yield whom to take out by reason, in portions of a few batches."""
+    """Yield the people to be removed by reason, in portions of a few batches."""
     query = select(
         BroadcastRow.account, BroadcastRow.selection, BroadcastRow.audience_kind,
         BroadcastRow.created_at, BroadcastRow.batch_size,
@@ -118,7 +118,7 @@ def _people(
         return
     for removal in _removals(engine, out):
         # Nobody is taken out before all were looked for.
-        found = _found(engine, broadcast_id, removal, at_once=out.at_once, check=check)
+        found = _untouched_members(engine, broadcast_id, removal, at_once=out.at_once, check=check)
         yield removal.reason, list(found)
 
 
@@ -130,7 +130,7 @@ def _portions(people: Sequence[str], *, batches: int, at_once: int) -> Iterator[
 
 
 def _few(engine: Engine, out: _Out, known: Changes) -> dict[str, list[str]] | None:
-    """Return those who asked out or left since a look, by reason; None: they are many."""
+    """Return opt-outs and unsubscribers since a look, by reason; None: they are many."""
     left = followers.left_since_change(engine, out.account, known.left, most=FEW)
     asked = [] if out.ignored else suppressions.since(engine, out.account, known, most=FEW)
     if left is None or asked is None:
@@ -146,9 +146,9 @@ def _few(engine: Engine, out: _Out, known: Changes) -> dict[str, list[str]] | No
 def _removals(engine: Engine, out: _Out) -> list[Removal]:
     """Return who is left out, but for lists that are empty."""
     account, since = out.account, out.left_since
-    lists = {"unsubscribed": Again(lambda: followers.left(engine, account, since=since))}
+    lists = {"unsubscribed": Rereadable(lambda: followers.left(engine, account, since=since))}
     if not out.ignored:
-        lists["suppressed"] = Again(lambda: suppressions.pieces(engine, account))
+        lists["suppressed"] = Rereadable(lambda: suppressions.pieces(engine, account))
     return [
         Removal(reason=reason, pieces=pieces)
         for reason, pieces in sorted(lists.items())
@@ -156,7 +156,7 @@ def _removals(engine: Engine, out: _Out) -> list[Removal]:
     ]
 
 
-def _found(
+def _untouched_members(
     engine: Engine,
     broadcast_id: str,
     removal: Removal,
@@ -164,8 +164,8 @@ def _found(
     at_once: int,
     check: Callable[[], None],
 ) -> Iterator[bytes]:
-    """Yield whom a removal names in the untouched batches, a few at a time."""
-    look, found = _Look(removal), list[IDs]()
+    """Yield the members of the untouched batches that a removal names, a few at a time."""
+    look, found = _MemberSearch(removal), list[IDs]()
     for batch in _untouched(engine, broadcast_id):
         check()
         with read(engine) as connection:
@@ -184,7 +184,7 @@ def _found(
         yield packed(np.sort(np.concatenate(found)))
 
 
-class _Look:
+class _MemberSearch:
     """Looks for people in one batch after the other, from the beginning where they go back."""
 
     def __init__(self, removal: Removal) -> None:
@@ -223,42 +223,42 @@ _STANDS = select(
 
 
 def due_opt_outs(engine: Engine, broadcast_id: str) -> str | None:
-    """Return for what a broadcast is to be looked at again; None: it was."""
+    """Return the version of the opt-out lists to apply to a broadcast; None: it is applied."""
     with read(engine) as connection:
         row = connection.execute(_STANDS.where(BroadcastRow.id == broadcast_id)).one()
-        wanted = _of(connection, row)
+        wanted = _opt_outs_version(connection, row)
     # One that was planned before anybody looked is as fresh as its plan.
     return None if row.fresh_for in {None, wanted} else wanted
 
 
 def begin_opt_outs(engine: Engine, broadcast_id: str) -> None:
-    """Record that the plan leaves people out now; what it did once it does not do again."""
+    """Record that the plan applies the opt-out lists; it does so once."""
     mine = (BroadcastRow.id == broadcast_id, BroadcastRow.fresh_for.is_(None))
 
     with read(engine) as connection:
         row = connection.execute(_STANDS.where(*mine)).first()
-        wanted = None if row is None else _of(connection, row)
+        wanted = None if row is None else _opt_outs_version(connection, row)
     if wanted is not None:
         statement = update(BroadcastRow).where(*mine).values(fresh_for=wanted)
         write(engine, lambda connection: connection.execute(statement))
 
 
 def settle_opt_outs(engine: Engine, broadcast_id: str, wanted: str) -> None:
-    """Record that a broadcast was looked at for *wanted*."""
+    """Record the version *wanted* of the opt-out lists as applied."""
     statement = update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(fresh_for=wanted)
     write(engine, lambda connection: connection.execute(statement))
 
 
 def known_opt_outs(engine: Engine, broadcast_id: str, wanted: str) -> Changes | None:
-    """Return up to where the lists of people were looked at; None: all is to be looked at."""
+    """Return the applied version of the opt-out lists; None: all of them are to be read."""
     query = select(BroadcastRow.fresh_for).where(BroadcastRow.id == broadcast_id)
     with read(engine) as connection:
         before, _, looked_at = str(connection.scalar(query)).rpartition("/")
     return Changes.parse(looked_at) if before == wanted.rpartition("/")[0] else None
 
 
-def _of(connection: Connection, row: Row[str, str | None, int, int, int]) -> str:
-    """Return what changes with the day in Shanghai and all that lets people come and go."""
+def _opt_outs_version(connection: Connection, row: Row[str, str | None, int, int, int]) -> str:
+    """Return the version of the opt-out lists: it changes with them and with Shanghai's day."""
     today = f"{day.start(now(connection)).astimezone(day.SHANGHAI):%Y-%m-%d}"
     lists = list_changes(connection, row.account)
     return f"{today}/{row.resumed}.{row.unhalted}.{row.synced}/{lists}"

@@ -108,7 +108,7 @@ def member_hits(
 
     *chunks* are the list; they are not read where places alone tell.
     """
-    looks = [_look(engine, part) for part in parts]
+    looks = [_member_searches(engine, part) for part in parts]
     by_place = all(part.is_known for part in parts)
     for piece in _spans(parts) if by_place else map(_Piece.of, chunks):
         # Nobody is in two batches, so nobody is in two lists.
@@ -142,11 +142,11 @@ class _Piece:
         return unpacked(self._packed)
 
 
-class _Look(Protocol):
-    """Looks for members, one piece after the other."""
+class _MemberSearch(Protocol):
+    """Searches for members, one piece after the other."""
 
     def hits(self, piece: _Piece) -> Hits:
-        """Tell of each OpenID of *piece* whether it is a member."""
+        """Return for each OpenID of *piece* whether it is a member."""
 
 
 class _Places:
@@ -175,9 +175,9 @@ class _Read:
         return self._stream.hits(piece.ids)
 
 
-def _look(engine: Engine, part: Part) -> list[_Look]:
-    """Return a look for each list: lists lie across each other, what is in one is in order."""
-    looks: list[_Look] = []
+def _member_searches(engine: Engine, part: Part) -> list[_MemberSearch]:
+    """Return a search for each list: lists lie across each other, each is in order."""
+    looks: list[_MemberSearch] = []
     for name, group in groupby(part.ranges, key=lambda one: one.list):
         there = list(group)
         known = part.same_list and name == ASKED
@@ -210,7 +210,7 @@ _MEANT = REACHED | {BatchState.PLANNED}
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Rereadable:
     """Packed pieces that may be read more than once."""
 
     begin: Callable[[], Iterable[bytes]] = field(repr=False)
@@ -221,8 +221,8 @@ class Again:
 
 
 @frozen
-class Given:
-    """Lists that only the caller has: of files in the order of the exclusions, and by tag."""
+class CallerLists:
+    """Lists of the caller alone: of files in the order of the exclusions, and by tag."""
 
     files: Sequence[Iterable[bytes]] = ()
     tags: Mapping[int, Iterable[bytes]] = field(default_factory=dict)
@@ -230,14 +230,14 @@ class Given:
     unplanned: Collection[str] = ()
 
 
-class UnplannedError(LookupError):
-    """Nobody knows yet who gets a broadcast that is excluded."""
+class NotPlannedYetError(LookupError):
+    """An excluded broadcast has no plan yet, so its recipients are unknown."""
 
 
 def leaves_out(
     engine: Engine, account: str, selection: Selection, *, left_since: datetime | None = None
 ) -> bool:
-    """Return whether anybody might be left out: a quick look. *left_since* as of :func:`of`."""
+    """Return whether anybody might be left out, at a quick look."""
     if selection.narrows:
         return True
     if left_since is not None and followers.any_left(engine, account, since=left_since):
@@ -259,7 +259,7 @@ def unplanned(engine: Engine, selection: Selection) -> list[str]:
         unknown = [one for one in named if phases[one] is Phase.UPLOADING]
         there = [one for one in named if phases[one] is Phase.PLANNING]
         unknown += [one for one in there if not is_member(connection, one)]
-        heed = {one: _heeds(connection, one) for one in there if one not in unknown}
+        heed = {one: _respects_suppressions(connection, one) for one in there if one not in unknown}
     if selection.ignore_suppression:
         # Whoever is suppressed does not get those, and is to get this one.
         unknown += [
@@ -272,8 +272,8 @@ def _phase(connection: Connection, broadcast_id: str) -> Phase | None:
     return connection.scalar(select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id))
 
 
-def _heeds(connection: Connection, broadcast_id: str) -> str | None:
-    """Return the account whose suppression list an unplanned broadcast is still to heed, if any."""
+def _respects_suppressions(connection: Connection, broadcast_id: str) -> str | None:
+    """Return the account whose suppression list an unplanned broadcast will apply, if any."""
     query = select(BroadcastRow.account, BroadcastRow.selection, BroadcastRow.subtraction)
     row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
     if row.subtraction is not None or selections.parse(row.selection).ignore_suppression:
@@ -281,25 +281,27 @@ def _heeds(connection: Connection, broadcast_id: str) -> str | None:
     return str(row.account)
 
 
-def of(
+def removals_of(
     engine: Engine,
     account: str,
     selection: Selection,
     *,
-    given: Given,
+    given: CallerLists,
     left_since: datetime | None = None,
 ) -> list[Removal]:
-    """Return whom *selection* leaves out, the strongest reason first.
+    """Return the people whom *selection* leaves out, the strongest reason first.
 
     *left_since*: those too who left at that moment or later. A tag that *given* lacks excludes
-    nobody. Raises UnknownIdError for a broadcast that is gone, and UnplannedError for one of
+    nobody. Raises UnknownIdError for a broadcast that is gone, and NotPlannedYetError for one of
     which nobody knows yet who gets it.
     """
     for name in set(unplanned(engine, selection)) - set(given.unplanned):
-        raise UnplannedError(f"broadcast {name} is not planned yet, so nobody knows who gets it")
+        raise NotPlannedYetError(
+            f"broadcast {name} is not planned yet, so nobody knows who gets it"
+        )
     found = list[Removal]()
     if not selection.ignore_suppression:
-        pieces = Again(lambda: suppressions.pieces(engine, account))
+        pieces = Rereadable(lambda: suppressions.pieces(engine, account))
         found.append(Removal(reason="suppressed", pieces=pieces))
     files = iter(given.files)
     for one in selection.exclude:
@@ -314,7 +316,7 @@ def of(
         found += [Removal(reason="excluded", pieces=each) for each in lists]
     if selection.only_current or left_since is not None:
         since = None if selection.only_current else left_since
-        pieces = Again(lambda: followers.left(engine, account, since=since))
+        pieces = Rereadable(lambda: followers.left(engine, account, since=since))
         found.append(Removal(reason="unsubscribed", pieces=pieces))
     return found
 
@@ -336,5 +338,5 @@ def _of_broadcast(engine: Engine, broadcast_id: str) -> list[Iterable[bytes]]:
     ]
 
 
-def _in_list(engine: Engine, broadcast_id: str, of_one_list: Sequence[Range]) -> Again:
-    return Again(lambda: member_pieces(engine, broadcast_id, of_one_list))
+def _in_list(engine: Engine, broadcast_id: str, of_one_list: Sequence[Range]) -> Rereadable:
+    return Rereadable(lambda: member_pieces(engine, broadcast_id, of_one_list))

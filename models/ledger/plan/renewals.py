@@ -1,4 +1,4 @@
-"""What the batches of a broadcast with kept files say: other media_ids after each upload.
+"""Contents of the batches of a broadcast with kept files: new media_ids after each upload.
 
 It changes until a call of the batch may have left, and never after it.
 """
@@ -38,11 +38,11 @@ def begin(connection: Connection, broadcast_id: str, content: str, *, appid: str
         return
     ids = select(KeptFileRow.media_id).where(KeptFileRow.broadcast_id == broadcast_id)
     dies_at = _dies_at(connection, connection.scalars(ids).all(), appid=appid)
-    _say(connection, broadcast_id, content, n=0, dies_at=dies_at)
+    _set_content(connection, broadcast_id, content, n=0, dies_at=dies_at)
 
 
 def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: str) -> bool:
-    """Let the untouched batches say the media_ids of new uploads.
+    """Put the media_ids of new uploads into the untouched batches.
 
     *ids*: which takes the place of which media_id of the broadcast's content. A batch of which
     a call may have left keeps what it says, so that its repeat has the very same body. So does one
@@ -61,7 +61,7 @@ def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: s
         content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
         newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
         n = connection.execute(newest).scalar_one() + 1
-        _say(connection, broadcast_id, content, n=n, dies_at=dies_at)
+        _set_content(connection, broadcast_id, content, n=n, dies_at=dies_at)
         connection.execute(
             update(Batch)
             .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
@@ -87,7 +87,7 @@ def _dies_at(connection: Connection, ids: Sequence[str], *, appid: str) -> datet
     return min(known)
 
 
-def _say(
+def _set_content(
     connection: Connection, broadcast_id: str, content: str, *, n: int, dies_at: datetime
 ) -> None:
     connection.execute(
@@ -97,8 +97,8 @@ def _say(
     )
 
 
-def not_renewed(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) -> None:
-    """Let a broadcast wait for its next upload, or hold it for a person."""
+def delay_renewal(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) -> None:
+    """Delay a broadcast to its next upload, or put it on hold."""
 
     def close(connection: Connection) -> None:
         account = lane_rows.hold_unless_ended(connection, work.broadcast_id)

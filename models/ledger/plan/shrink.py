@@ -44,7 +44,7 @@ from models.recipients import ChunkRow
 
 @frozen
 class _Broadcast:
-    """What the keys of a broadcast's batches are made of."""
+    """Parts of the keys of a broadcast's batches."""
 
     id: str
     account: str
@@ -78,7 +78,7 @@ class _Edges:
 
 
 def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> int:
-    """Take *people* out of what was not called yet; return how many were in it.
+    """Remove *people* from the batches without a call; return how many were in them.
 
     *people*: packed OpenIDs. They move from *planned* to the figure and the list of *reason*, and
     calls that vanish are freed. What is not planned yet is left to its plan.

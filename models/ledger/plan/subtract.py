@@ -45,7 +45,7 @@ def subtract(
     source: Iterable[IDs] | None = None,
     sample: Sample | None = None,
 ) -> bool:
-    """Leave people out of the list of a broadcast; return whether it is to be cut.
+    """Remove people from the list of a broadcast; return whether it is to be cut.
 
     *source*: the list, sorted, of an audience that was given by no list. *sample*: how many of
     those who are left get it.
@@ -132,7 +132,7 @@ def _draw(store: _Store, sample: Sample, *, of: str) -> None:
     Two looks at a stored list: the first finds the score up to which people are in.
     """
     there = [scores(ids, sample.seed) for ids in store.listed(of)]
-    size = sample.of(sum(map(len, there)))
+    size = sample.size_among(sum(map(len, there)))
     if size == sum(map(len, there)):
         if of != ASKED:
             for ids in store.listed(of):
@@ -161,7 +161,7 @@ class _Store:
         return listed(self._engine, self._id, name)
 
     def add(self, what: str, ids: IDs) -> None:
-        """Take the next OpenIDs of a list."""
+        """Add the next OpenIDs of a list."""
         held, most = self._held[what], CHUNK * openid.PACKED_LENGTH
         held += packed(ids)
         if what not in {LEFT, KEPT}:
@@ -200,7 +200,7 @@ def _insert(connection: Connection, broadcast_id: str, rows: list[dict[str, obje
 
 
 def _flip(connection: Connection, broadcast: ToPlan, account: Account, *, store: _Store) -> bool:
-    """Let the lists of a run count, unless another run was first."""
+    """Publish the lists of a run, unless another run was first."""
     lane_rows.hold(connection, broadcast.account)
     mine = (BroadcastRow.id == broadcast.id, BroadcastRow.phase == Phase.PLANNING)
     stands = connection.execute(select(BroadcastRow.subtraction).where(*mine)).first()

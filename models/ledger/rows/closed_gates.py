@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func,
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.rules.calls.outcomes import BEGINS_NOTHING, SendPath
-from broadcast.rules.gates.due import First
+from broadcast.rules.gates.due import FirstCallLimit
 from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
 from broadcast.rules.states import Phase
 from models.accounts import Lane
@@ -24,13 +24,15 @@ from models.ledger.rows.transaction import HeldBroadcast, HeldLane, columns, one
 OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)
 
 
-def of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gate]:
-    """Return the gates that nobody opened: the account's, its paths', and one broadcast's."""
+def gates_of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gate]:
+    """Return the closed gates of the account, of its paths, and of one broadcast."""
     whose = {"account": account, "ids": ["", broadcast_id] if broadcast_id else [""]}
     return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
 
 
-def of_some(connection: Connection, accounts: Iterable[str], ids: Iterable[str] = ()) -> list[Gate]:
+def gates_of_some(
+    connection: Connection, accounts: Iterable[str], ids: Iterable[str] = ()
+) -> list[Gate]:
     """Return the gates of some accounts, their paths and some broadcasts that nobody opened."""
     whose = {"accounts": list(accounts), "ids": ["", *ids]}
     return [_gate(row) for row in connection.execute(_OF_SOME, whose).mappings()]
@@ -164,17 +166,17 @@ def attended_since(lane: HeldLane, gates: Iterable[Gate], path: SendPath) -> lis
 
 def first_call_of(
     broadcast: HeldBroadcast, seen: list[datetime], *, opened: datetime | None = None
-) -> First:
+) -> FirstCallLimit:
     """Return it for a lane that was attended at *seen*; *opened*: when its last gate opened."""
     due = [broadcast.published_at, broadcast.scheduled_at, opened]
-    return First(
+    return FirstCallLimit(
         due=max(moment for moment in due if moment is not None), attended=seen,
         unattended_s=broadcast.unattended_s, unattended_at=broadcast.unattended_at,
         late_by_s=broadcast.late_by_s,
     )  # fmt: skip
 
 
-def read_first_call(connection: Connection, broadcast_id: str) -> First | None:
+def read_first_call(connection: Connection, broadcast_id: str) -> FirstCallLimit | None:
     """Return it for the report of a published broadcast; None where it has begun."""
     if is_begun(connection, broadcast_id):
         return None
@@ -182,7 +184,7 @@ def read_first_call(connection: Connection, broadcast_id: str) -> First | None:
 
     broadcast = held_rows.held_broadcast(connection, broadcast_id)
     query = select(*columns(HeldLane, Lane)).where(Lane.account == broadcast.account)
-    gates = of(connection, broadcast.account, broadcast_id)
+    gates = gates_of(connection, broadcast.account, broadcast_id)
     seen = attended_since(one_row(connection, query, HeldLane), gates, broadcast.path)
     opened = last_opened_at(connection, broadcast)
     return first_call_of(broadcast, seen, opened=opened)

@@ -112,7 +112,7 @@ class Figures:
 
     @property
     def lane(self) -> LaneView:
-        """What its account's lane waits for, and what forbids calls of its interface."""
+        """Waits of its account's lane, and the gates of its interface."""
         return LaneView(
             not_before=self.row.not_before, wait_reason=self.row.wait_reason,
             gates=tuple(gate for gate in self.gates if gate.scope is not GateScope.BROADCAST),
@@ -120,7 +120,7 @@ class Figures:
 
     @property
     def state(self) -> BroadcastState:
-        """What a reader is shown."""
+        """Shown state."""
         return shown_state(
             phase=self.row.phase, result=self.row.result, gates=self.gates,
             called=self.row.started_at is not None, now=self.row.now,
@@ -174,7 +174,7 @@ ROWS = select(
 _ONE = ROWS.where(BroadcastRow.id == bindparam("id"))
 
 
-def of(connection: Connection, broadcast_id: str) -> Figures:
+def figures_of(connection: Connection, broadcast_id: str) -> Figures:
     """Return the figures of a broadcast. Raises UnknownIdError, naming near ids."""
     row = first(connection, _ONE, ReportedRow, {"id": broadcast_id})
     if row is None:
@@ -189,7 +189,7 @@ def of_rows(connection: Connection, rows: Sequence[ReportedRow]) -> list[Figures
     counts: dict[str, list[Count]] = defaultdict(list)
     for count in every_row(connection, _COUNTS, Count, {"ids": planned}) if planned else ():
         counts[count.broadcast_id].append(count)
-    gates = closed_gates.of_some(
+    gates = closed_gates.gates_of_some(
         connection, {row.account for row in rows}, [row.id for row in rows]
     )
     delivered = _delivered(connection, planned) if planned else {}

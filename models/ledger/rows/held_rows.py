@@ -96,7 +96,7 @@ def held_broadcast(connection: Connection, broadcast_id: str) -> HeldBroadcast:
 
 
 def hold_list_changes(connection: Connection, account: str, which: ListName) -> int:
-    """Keep all others from changing a list until the commit; return the number of its last change.
+    """Lock a list against changes until the commit; return the number of its last change.
 
     Raises IntegrityError where somebody else is the first one to hold it at once.
     """
@@ -119,7 +119,7 @@ def count_list_change(
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The changes of the suppression lists of an account and of all, and of who left."""
+    """Version numbers of an account's suppression and unsubscribe lists."""
 
     own: int
     of_all: int

@@ -64,7 +64,7 @@ def with_work(engine: Engine) -> list[str]:
 
 
 def refuse_changed(connection: Connection, account: Account) -> bool:
-    """Do the work of :func:`check` inside a transaction."""
+    """Do the work of :func:`check_account` inside a transaction."""
     whose = {"name": account.name, "appid": account.appid}
     rows = connection.execute(_NAMED_ALIKE, whose).all()
     row = next((one for one in rows if one.name == account.name), None)
@@ -108,8 +108,8 @@ def _refuse_older(rows: Iterable[Any], account: Account, *, since: datetime | No
             )  # fmt: skip
 
 
-def meet(connection: Connection, account: Account) -> None:
-    """Make sure that the account has its rows.
+def register_account(connection: Connection, account: Account) -> None:
+    """Insert the rows of the account, unless it has them.
 
     Raises what :func:`models.ledger.rows.known_accounts.check_account` does.
 

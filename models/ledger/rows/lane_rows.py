@@ -65,7 +65,7 @@ _HELD = (
 
 
 def hold(connection: Connection, account: str) -> HeldLane:
-    """Hold a lane until the commit, and return it as it stands.
+    """Lock a lane until the commit, and return its row.
 
     What changes a broadcast, a batch of it or a gate locks the lane first, as claims do: in
     one order nobody waits for somebody who waits in turn.
@@ -74,7 +74,7 @@ def hold(connection: Connection, account: str) -> HeldLane:
 
 
 def hold_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
-    """Hold the lane of a broadcast; return its account, None where the broadcast has ended."""
+    """Lock the lane of a broadcast; return its account, None where the broadcast has ended."""
     query = select(BroadcastRow.account, BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
     account: str = connection.execute(query).one().account
     hold(connection, account)
@@ -82,7 +82,7 @@ def hold_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
 
 
 def wait(connection: Connection, account: str, *, until: datetime, reason: Reason) -> None:
-    """Let the lane wait; never shorten a wait that is there. ``due.refresh`` is the caller's."""
+    """Make the lane wait; never shorten its wait. ``refresh_due`` is the caller's."""
     connection.execute(
         update(Lane)
         .where(Lane.account == account)
@@ -94,7 +94,7 @@ def wait(connection: Connection, account: str, *, until: datetime, reason: Reaso
 
 
 def doubt_left(connection: Connection, account: str, at: datetime) -> None:
-    """Note that a doubt, behind which everything of the account waited, does so no more."""
+    """Note that a doubt holds up the account no longer."""
     connection.execute(
         update(Lane)
         .where(Lane.account == account)
@@ -104,7 +104,7 @@ def doubt_left(connection: Connection, account: str, at: datetime) -> None:
 
 
 def clear_wait_after_acceptance(connection: Connection, account: str, *, by: int) -> None:
-    """Forget the lane's wait: WeChat took a batch in attempt *by*.
+    """Clear the lane's wait: WeChat took a batch in attempt *by*.
 
     An acceptance that was recorded late says nothing about what a newer call was refused for.
     """
@@ -117,7 +117,7 @@ def clear_wait_after_acceptance(connection: Connection, account: str, *, by: int
 
 
 def lift(connection: Connection, account: str) -> None:
-    """Forget the lane's wait at an operator's command.
+    """Clear the lane's wait at an operator's command.
 
     A wait for another day ends now: from here on a late first call is late.
     """
@@ -139,14 +139,14 @@ def lift(connection: Connection, account: str) -> None:
 
 
 def waits_for_quota(connection: Connection, account: str) -> bool:
-    """Tell whether the lane waits for the calls of another day."""
+    """Return whether the lane waits for the calls of another day."""
     waits = Lane.not_before > now(connection), Lane.wait_reason == Reason.QUOTA_TODAY
     query = select(Lane.account).where(Lane.account == account, *waits)
     return connection.scalar(query) is not None
 
 
 def wake(connection: Connection, account: str) -> None:
-    """Let the next sweep wake the lane's driver, whenever it was woken last."""
+    """Mark the lane for the next sweep, whenever its driver was woken last."""
     change(connection, Lane, account, woken_at=None)
 
 
@@ -157,7 +157,7 @@ DUE_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 
 @frozen
 class Due:
-    """From when something is to be done for a broadcast: as it is stored, and as it should be."""
+    """Due time of a broadcast: as it is stored, and as it should be."""
 
     id: str
     stored: datetime | None
@@ -183,7 +183,7 @@ def due_of_account(
     gates = (
         closed_gates.of_account(connection, account)
         if of is None
-        else closed_gates.of_some(connection, [account], of)
+        else closed_gates.gates_of_some(connection, [account], of)
     )
     own: dict[str | None, list[Gate]] = defaultdict(list)
     for gate in gates:
@@ -230,7 +230,7 @@ def refresh_due(connection: Connection, account: str) -> None:
 
 
 def refresh_due_of(connection: Connection, account: str, changed: Collection[str]) -> None:
-    """Do as :func:`refresh` where nothing but these broadcasts changed, one way or another.
+    """Do as :func:`refresh_due` where nothing but these broadcasts changed, one way or another.
 
     An account may have thousands of others open, and each comes here more than once. Only for
     those in doubt do all others wait.

@@ -56,8 +56,8 @@ _MET_SQLSTATES = {"40001", "40P01"}
 _MET_ERRNOS = {1205, 1213}
 
 
-def _met(error: BaseException) -> bool:
-    """Return whether the server rolled the transaction back because it met another one."""
+def _is_deadlock(error: BaseException) -> bool:
+    """Return whether the server rolled the transaction back because of another one."""
     if not isinstance(error, DBAPIError):
         return False
     first = error.orig.args[0] if error.orig is not None and error.orig.args else None
@@ -72,7 +72,7 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
     commit arrived is then unknown, and the caller looks it up.
     """
     tries = Retrying(
-        retry=retry_if_exception(_met),
+        retry=retry_if_exception(_is_deadlock),
         stop=stop_after_attempt(8),
         wait=wait_random_exponential(multiplier=0.02, max=1),
         reraise=True,
@@ -126,7 +126,7 @@ def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
 
 @contextmanager
 def _in_turn(engine: Engine) -> Iterator[float | None]:
-    """Let threads wait for the one writer of SQLite here; there they sleep between their looks.
+    """Queue threads for the one writer of SQLite here; there they sleep between their tries.
 
     Who waited is given the moment, by the monotonic clock, until which SQLite may wait on.
     """
@@ -160,8 +160,8 @@ _shared: ContextVar[Connection | None] = ContextVar("shared", default=None)
 
 
 @contextmanager
-def together(engine: Engine) -> Iterator[None]:
-    """Let the looks that follow share one transaction, which sees one moment.
+def shared_snapshot(engine: Engine) -> Iterator[None]:
+    """Reads inside the block use one snapshot.
 
     For short ones, one behind the other: the server ends a transaction that is silent for long.
     """

@@ -1,4 +1,4 @@
-"""What a person says of a broadcast or an account, carried out in one transaction and logged.
+"""Commands of an operator on a broadcast or an account, each in one transaction and logged.
 
 Each takes the lane's row first, as claims do, so after its commit no new call starts: a claim that
 was committed before is being called now (within 300 ms), and none can be committed after.
@@ -27,7 +27,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates import drafts, gate_changes, quotas
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.gates.quotas import Wanted
+from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lane import transitions
 from models.ledger.lists import suppressions
 from models.ledger.rows import closed_gates, lane_rows
@@ -57,8 +57,8 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
 
 
 @frozen
-class Shown:
-    """What a person was shown before they said that a broadcast may go on."""
+class ShownFacts:
+    """Facts that an operator was shown before the resume of a broadcast."""
 
     #: The ids of the gates that kept it.
     gates: Collection[int]
@@ -75,7 +75,7 @@ def resume(
     why: str | None = None,
     quota: proof_module.Quota | None = None,
     shared_quota: bool = True,
-    shown: Shown | None = None,
+    shown: ShownFacts | None = None,
 ) -> bool:
     """Open those of a broadcast's own gates that *opener* opens; return False if none was closed.
 
@@ -89,7 +89,9 @@ def resume(
 
     def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
         _refuse_ended(connection, broadcast)
-        closed = [gate for gate in own(connection, broadcast) if rule(gate.kind).own is not None]
+        closed = [
+            gate for gate in own_gates(connection, broadcast) if rule(gate.kind).own is not None
+        ]
         mine = [gate for gate in closed if rule(gate.kind).own is opener]
         if not mine:
             return False
@@ -98,18 +100,18 @@ def resume(
         if any(gate.reason is Reason.SUPPRESSION_LIST for gate in mine):
             _refuse_suppressed(connection, broadcast)
         if mine == closed or opener is Opener.RESUME:
-            prove_anew(connection, broadcast, quota=quota, shared_quota=shared_quota)
+            reserve_remaining(connection, broadcast, quota=quota, shared_quota=shared_quota)
         gate_changes.open_(connection, broadcast.account, mine, who=who, why=why)
         if any(gate.kind is GateKind.DRAFT for gate in mine):
             _accept_draft(connection, broadcast.id, shown)
-        count_anew(connection, broadcast)
+        reset_breaker(connection, broadcast)
         log_action(connection, broadcast, Did(opener.value), who=who, why=why)
         return True
 
     return run(engine, broadcast_id, work)
 
 
-def _accept_draft(connection: Connection, broadcast_id: str, shown: Shown | None) -> None:
+def _accept_draft(connection: Connection, broadcast_id: str, shown: ShownFacts | None) -> None:
     if shown is None:
         drafts.accept_seen(connection, broadcast_id)
     else:
@@ -133,23 +135,23 @@ def _refuse_suppressed(connection: Connection, broadcast: HeldBroadcast) -> None
         )  # fmt: skip
 
 
-def own(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
+def own_gates(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
     """Return the broadcast's own gates that nobody opened."""
-    there = closed_gates.of(connection, broadcast.account, broadcast.id)
+    there = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
     return [gate for gate in there if gate.scope is GateScope.BROADCAST]
 
 
-def prove_anew(
+def reserve_remaining(
     connection: Connection,
     broadcast: HeldBroadcast,
     *,
     quota: proof_module.Quota | None,
     shared_quota: bool,
 ) -> None:
-    """Prove what a planned broadcast still needs, and reserve it. Raises PlanError."""
+    """Prove the remaining calls of a planned broadcast, and reserve them. Raises PlanError."""
     if broadcast.phase is not Phase.SENDING:
         return
-    wanted = Wanted(
+    wanted = ReservationRequest(
         account=broadcast.account, path=broadcast.path, broadcast_id=broadcast.id, at=None,
         calls=quotas.remaining(connection, broadcast.id), spread=broadcast.spread_days,
         shared=shared_quota,
@@ -159,15 +161,15 @@ def prove_anew(
     quotas.reserve(connection, wanted, proof, quota=quota)
 
 
-def count_anew(connection: Connection, broadcast: HeldBroadcast) -> None:
-    """Let the circuit breaker count from now on, after an operator resumed the broadcast."""
+def reset_breaker(connection: Connection, broadcast: HeldBroadcast) -> None:
+    """Reset the circuit breaker, after an operator resumed the broadcast."""
     counter = gate_changes.raise_counter(connection, broadcast.account)
     change(connection, BroadcastRow, broadcast.id, breaker_since=counter, woken_at=None)
     lane_rows.wake(connection, broadcast.account)
 
 
 def _is_cancelled(connection: Connection, broadcast: HeldBroadcast) -> bool:
-    there = closed_gates.of(connection, broadcast.account, broadcast.id)
+    there = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
     return any(gate.kind is GateKind.CANCEL for gate in there)
 
 
@@ -182,10 +184,10 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
     def work(connection: Connection, broadcast: HeldBroadcast) -> tuple[bool, bool]:
         was_uploading = broadcast.phase is Phase.UPLOADING
         if was_uploading:
-            awaited_lists.take_unlisted(connection, broadcast.id)
+            awaited_lists.close_unlisted(connection, broadcast.id)
         changed = _cancel(connection, broadcast, who=who, why=why)
         if was_uploading:
-            awaited_lists.leave_the_rest(connection, broadcast.id)
+            awaited_lists.schedule_list_removal(connection, broadcast.id)
         return changed, was_uploading
 
     changed, was_uploading = run(engine, broadcast_id, work, uploading=True)
@@ -205,7 +207,7 @@ def _cancel(connection: Connection, broadcast: HeldBroadcast, *, who: str, why: 
         kind=GateKind.CANCEL, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
     )
     gate_changes.close(connection, broadcast.account, closing)
-    transitions.call_off(connection, broadcast.id, who=who, why=why)
+    transitions.cancel_remaining(connection, broadcast.id, who=who, why=why)
     quotas.free(connection, broadcast.id)
     log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
     if broadcast.phase in {Phase.UPLOADING, Phase.PLANNING}:
@@ -257,7 +259,7 @@ def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = N
             moment = now(connection)
             mine = [
                 gate
-                for gate in closed_gates.of(connection, name)
+                for gate in closed_gates.gates_of(connection, name)
                 if gate.kind in UNHALT_OPENS
                 and gate.scope is not GateScope.BROADCAST
                 and gate.is_closed(moment)
@@ -267,7 +269,7 @@ def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = N
                 _call_today(connection, name, moment)
                 gate_changes.open_(connection, name, mine, who=who, why=why)
                 lane_rows.refresh_due(connection, name)
-                _count_doubts_anew(connection, name)
+                _reset_doubt_count(connection, name)
                 lifted.append(name)
         _log(connection, lifted, Did.UNHALT, who=who, why=why)
         return lifted
@@ -276,7 +278,7 @@ def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = N
 
 
 def _call_today(connection: Connection, account: str, moment: datetime) -> None:
-    """Let what WeChat refused for today's calls be called again at once."""
+    """Allow at once the calls that WeChat's quota of today refused."""
     waiting = Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN])
     connection.execute(
         update(Batch)
@@ -286,12 +288,12 @@ def _call_today(connection: Connection, account: str, moment: datetime) -> None:
     )
 
 
-def _count_doubts_anew(connection: Connection, account: str) -> None:
+def _reset_doubt_count(connection: Connection, account: str) -> None:
     change(connection, Lane, account, breaker_since=Lane.gate_counter)
 
 
 def _lanes(connection: Connection, account: str | None) -> list[str]:
-    """Hold the lanes that are to be switched, all in one order; return their accounts."""
+    """Lock the lanes that are to be switched, all in one order; return their accounts."""
     query = select(Lane.account).order_by(Lane.account).with_for_update()
     if account is not None:
         query = query.where(Lane.account == account)

@@ -18,7 +18,7 @@ from models.accounts import HandCallRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates.quotas import day_of
-from models.ledger.rows.known_accounts import meet
+from models.ledger.rows.known_accounts import register_account
 from models.ledger.rows.transaction import change, columns, every_row, note, read, write
 
 
@@ -29,7 +29,7 @@ def begin(engine: Engine, account: Account, call: HandCall) -> int:
     """
 
     def work(connection: Connection) -> int:
-        meet(connection, account)
+        register_account(connection, account)
         moment = now(connection)
         made = connection.execute(
             insert(HandCallRow).values(

@@ -21,7 +21,7 @@ from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import Outcome, content_stays_refused
 from broadcast.rules.calls.policy import Waits
-from broadcast.rules.calls.retry import LEFT_OVER, RetryVerdict, place
+from broadcast.rules.calls.retry import LEFT_OVER, RetryVerdict, retry_verdict
 from broadcast.rules.gates.gate import RESUME_OPENS, Gate, GateKind, GateScope
 from broadcast.rules.plan import selection
 from broadcast.rules.reports import Did, RetryGroup, total
@@ -55,7 +55,7 @@ class Goes(StrEnum):
 
 @frozen
 class Retried:
-    """What a retry did and what it left, and why."""
+    """Result of a retry: what it did, what it left, and why."""
 
     placed: Sequence[RetryGroup]
     goes: Goes
@@ -65,8 +65,8 @@ class Retried:
     #: How many are suppressed by now in batches that are left alone for it, by number.
     suppressed: Mapping[int, int]
 
-    def of(self, place: RetryVerdict) -> list[RetryGroup]:
-        """Return the groups of one place."""
+    def groups_of(self, place: RetryVerdict) -> list[RetryGroup]:
+        """Return the groups of one verdict."""
         return [group for group in self.placed if group.verdict is place]
 
 
@@ -78,7 +78,7 @@ def retry(
     why: str | None = None,
     waits: Waits = _AS_WECHAT,
 ) -> Retried:
-    """Put back what may be called again, with the clientmsgid that it has; idempotent.
+    """Requeue the batches that may be called again, with their clientmsgids; idempotent.
 
     Raises UnknownIdError, and InputError for a cancelled broadcast: a cancel is final.
     """
@@ -87,11 +87,11 @@ def retry(
     kept = suppressed_batches(engine, broadcast_id, found)
 
     def work(connection: Connection, broadcast: HeldBroadcast) -> Retried:
-        closed = closed_gates.of(connection, broadcast.account, broadcast.id)
+        closed = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
         own = [gate for gate in closed if gate.scope is GateScope.BROADCAST]
         if any(gate.kind is GateKind.CANCEL for gate in own):
             raise InputError("error.retry.cancelled", id=broadcast.id)
-        left = heeding(retry_verdict_of(connection, broadcast.id), kept)
+        left = without_suppressed(retry_verdict_of(connection, broadcast.id), kept)
         again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
         for batch_id in again:
             batch = held_rows.held_batch(connection, batch_id)
@@ -119,7 +119,7 @@ def retry(
     return run(engine, broadcast_id, work)
 
 
-def leave(engine: Engine, work: Work) -> bool:
+def refuse_again(engine: Engine, work: Work) -> bool:
     """Refuse a batch again that waits for its call since a retry; return whether it still did.
 
     Somebody in it was suppressed meanwhile. Where only a person said that it was not sent, that
@@ -157,7 +157,7 @@ def _go_on(
     mine = [gate for gate in own if gate.kind in RESUME_OPENS]
     if not ended and not mine:
         if RetryVerdict.AGAIN in there:
-            operator.count_anew(connection, broadcast)
+            operator.reset_breaker(connection, broadcast)
         # Its lane may have been driven to its end already; the sweep looks at once.
         lane_rows.wake(connection, broadcast.account)
         return Goes.ALREADY
@@ -173,12 +173,12 @@ def _go_on(
     if any(content_stays_refused(gate.reason, gate.errcode) for gate in mine):
         return Goes.REFUSED
     gate_changes.open_(connection, broadcast.account, mine, who=who, why=why)
-    operator.count_anew(connection, broadcast)
+    operator.reset_breaker(connection, broadcast)
     return Goes.ON
 
 
 def _reopen(connection: Connection, broadcast: HeldBroadcast) -> None:
-    """Let the calls of a broadcast that had ended be made again."""
+    """Reopen the calls of a broadcast that had ended."""
     moment = now(connection)
     change(
         connection,
@@ -196,7 +196,7 @@ def retry_verdicts(engine: Engine, broadcast_id: str) -> list[RetryGroup]:
     """Return what a retry would find, were it not refused because the broadcast is cancelled."""
     with read(engine) as connection:
         left = retry_verdict_of(connection, broadcast_id)
-    return grouped(heeding(left, suppressed_batches(engine, broadcast_id, left)))
+    return grouped(without_suppressed(left, suppressed_batches(engine, broadcast_id, left)))
 
 
 @frozen
@@ -221,7 +221,7 @@ class Left:
 
 
 def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
-    """Return the batches that are neither accepted nor split nor cancelled, each with its place."""
+    """Return the batches that are neither accepted nor split nor cancelled, with their verdicts."""
     rows = every_row(
         connection,
         select(*columns(LeftBatch, Batch))
@@ -234,7 +234,7 @@ def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
     return [
         Left(
             row,
-            place(
+            retry_verdict(
                 row.state, row.reason, errcode=row.errcode, called=bool(row.attempts),
                 maybe_sent=row.id in sent, was_taken=row.id in took,
             ),
@@ -270,8 +270,8 @@ def suppressed_in(
     return suppressed_among(engine, broadcast_id, batch_ids)
 
 
-def heeding(left: Sequence[Left], suppressed: Mapping[int, int]) -> list[Left]:
-    """Return the batches with those left alone in which somebody is suppressed by now."""
+def without_suppressed(left: Sequence[Left], suppressed: Mapping[int, int]) -> list[Left]:
+    """Return the batches, those left alone in which somebody is suppressed by now."""
     return [
         replace(one, place=RetryVerdict.SUPPRESSED)
         if one.place is RetryVerdict.AGAIN and one.row.id in suppressed
@@ -298,7 +298,7 @@ _Cause = tuple[RetryVerdict, Reason | None, int | None]
 
 
 def grouped(batches: Sequence[Left]) -> list[RetryGroup]:
-    """Put batches together of which the same is to be said."""
+    """Group batches of which the same is to be said."""
     groups: dict[_Cause, list[LeftBatch]] = defaultdict(list)
     for batch in batches:
         told = batch.place not in {RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}

@@ -40,7 +40,7 @@ PLANS_AT_ONCE = 100
 
 @frozen
 class Wakes:
-    """What to wake a worker for."""
+    """Planners and lanes to wake a worker for."""
 
     plans: list[str] = field(default_factory=list)
     #: (account, a broadcast of it that waits)
@@ -129,7 +129,7 @@ def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]
 
 
 def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
-    """Hold for a person what was unknown for 23 h, paused and halted or not; return how many.
+    """Put batches in doubt that were unknown for 23 h, paused and halted or not; return how many.
 
     Raises the first error when it has tried all.
     """
@@ -210,7 +210,7 @@ def forget_uploads(engine: Engine) -> int:
     if dead is not None:
         uploads.clear(engine, dead)
         return 1
-    cancelled = write(engine, awaited_lists.one_with_a_rest)
+    cancelled = write(engine, awaited_lists.broadcast_with_leftover_list)
     if cancelled is None:
         return subtract.clear_unused_lists_of_one(engine)
     awaited_lists.clear_unlisted(engine, cancelled)

@@ -46,8 +46,8 @@ class Awaited:
 
 
 @frozen
-class _Try:
-    """What is known of the try that stores a list, if there is one."""
+class _StoringTry:
+    """State of the try that stores a list, if there is one."""
 
     beat_at: datetime | None
     list_digest: str | None
@@ -74,7 +74,7 @@ def reserve(
     """
 
     def work(connection: Connection) -> tuple[str, bool]:
-        known_accounts.meet(connection, body.account)
+        known_accounts.register_account(connection, body.account)
         # Every door takes a key under its lane.
         lane_rows.hold(connection, body.account.name)
         there = _reserved(connection, body)
@@ -90,7 +90,7 @@ def reserve(
                 created_at=moment,
             )
         )  # fmt: skip
-        publication.take_key(connection, broadcast_id, body, moment=moment, digest=None)
+        publication.bind_key(connection, broadcast_id, body, moment=moment, digest=None)
         uploads.await_list(connection, broadcast_id)
         return broadcast_id, True
 
@@ -111,8 +111,8 @@ def _reserved(connection: Connection, body: Body) -> str | None:
     return there.broadcast_id
 
 
-def of(engine: Engine, broadcast_id: str) -> Awaited | None:
-    """Return what was asked for, but for the list; None: its list does not come so."""
+def awaited_submission(engine: Engine, broadcast_id: str) -> Awaited | None:
+    """Return the submission without its list; None: its list does not come so."""
     query = (
         select(
             UploadRow.broadcast_id,
@@ -141,13 +141,13 @@ def is_being_stored(engine: Engine, broadcast_id: str) -> bool:
         return _living(connection, broadcast_id) is not None
 
 
-def _living(connection: Connection, broadcast_id: str) -> _Try | None:
+def _living(connection: Connection, broadcast_id: str) -> _StoringTry | None:
     query = (
-        select(*columns(_Try, UploadRow))
+        select(*columns(_StoringTry, UploadRow))
         .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
         .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
     )
-    there = first(connection, query, _Try)
+    there = first(connection, query, _StoringTry)
     if there is None or there.beat_at is None:
         return None
     # A beat of the future was before the database's clock was set back.
@@ -195,7 +195,7 @@ def _drop_some(connection: Connection, broadcast_id: str, fence: int) -> bool:
 
 
 def stop(engine: Engine, broadcast_id: str, fence: int) -> None:
-    """Let a try that failed be followed by another one at once."""
+    """Allow another try at once after one that failed."""
 
     def work(connection: Connection) -> None:
         mine = connection.scalar(
@@ -216,8 +216,8 @@ HAS_A_REST: Final = and_(
 )  # fmt: skip
 
 
-def take_unlisted(connection: Connection, broadcast_id: str) -> None:
-    """Take a broadcast away from whoever stores its list; its key stands for it as it is.
+def close_unlisted(connection: Connection, broadcast_id: str) -> None:
+    """Revoke a broadcast from the storer of its list; its key stays bound.
 
     The lane is held by the caller, who ends the broadcast. Raises ConflictError where its list does
     not come in a request of its own, and UnknownIdError where it was given up.
@@ -243,13 +243,13 @@ def take_unlisted(connection: Connection, broadcast_id: str) -> None:
     )
 
 
-def leave_the_rest(connection: Connection, broadcast_id: str) -> None:
-    """Have a sweep remove what was stored of the list, of a broadcast that has just ended."""
+def schedule_list_removal(connection: Connection, broadcast_id: str) -> None:
+    """Schedule the removal of the stored list of a broadcast that has just ended."""
     change(connection, BroadcastRow, broadcast_id, due_at=lane_rows.DUE_AT_ONCE)
 
 
-def one_with_a_rest(connection: Connection) -> str | None:
-    """Return a broadcast of whose list something may be left; one that is held is passed by."""
+def broadcast_with_leftover_list(connection: Connection) -> str | None:
+    """Return a broadcast whose list may not be removed yet; a locked one is skipped."""
     query = select(BroadcastRow.id).where(HAS_A_REST).limit(1)
     return connection.scalar(query.with_for_update(skip_locked=skips_locked(connection)))
 

@@ -29,7 +29,7 @@ from broadcast import day
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import Gate, closed, rule
-from broadcast.rules.overlap import Known, Overlap, ToCome, Uncounted
+from broadcast.rules.overlap import ListOverlaps, Overlap, ToCome, Uncounted
 from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.submission import Body
@@ -147,7 +147,7 @@ def counted(
     return [one for one in found if one.followers]
 
 
-def known(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> Known:
+def list_overlaps(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> ListOverlaps:
     """Return what the followers of a new list got today, and will get beside it.
 
     *chunks* are the list of *body*. At most :data:`MOST_READ` lists are read beside it.
@@ -219,7 +219,7 @@ class _Counted:
         # Whoever got several is counted once.
         self._today += int(np.logical_or.reduce(today).sum()) if today else 0
 
-    def known(self, *, more: bool) -> Known:
+    def known(self, *, more: bool) -> ListOverlaps:
         """Return what was counted; *more*: there are broadcasts that were not even looked at."""
         of: dict[_When, Counter[str]] = {when: Counter() for when in _When}
         for (each, when, _), count in zip(self.parts, self._counts, strict=True):
@@ -231,7 +231,7 @@ class _Counted:
             (each, ToCome(id=each.row.id, at=each.at, followers=of[_When.TO_COME][each.row.id]))
             for each in there
         ]
-        return Known(
+        return ListOverlaps(
             today=self._today,
             today_ids=[each.row.id for each in there if of[_When.TODAY][each.row.id]],
             earlier=[one for one in earlier if one.followers],

@@ -1,4 +1,4 @@
-"""Flips: what makes a submit a broadcast that lanes see, once nothing refuses it.
+"""Publication: a submit becomes a broadcast that lanes see, once nothing refuses it.
 
 All of it is done in one transaction that holds the lane's row.
 """
@@ -30,7 +30,7 @@ from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.ledger.gates import drafts, gate_changes, quotas
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.gates.quotas import Wanted
+from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lists import media
 from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.transaction import HeldLane, columns, first, note
@@ -40,8 +40,8 @@ REPEAT_WITHIN = timedelta(hours=24)
 
 
 @frozen
-class Flip:
-    """A submit that nothing refuses, while the lane's row is held."""
+class Publication:
+    """Checked submit, while the lane's row is locked."""
 
     broadcast_id: str
     body: Body
@@ -49,7 +49,7 @@ class Flip:
     terms: Terms
     quota: proof_module.Quota | None
     lane: HeldLane
-    wanted: Wanted
+    wanted: ReservationRequest
     proof: proof_module.Proof
     moment: datetime
 
@@ -59,7 +59,7 @@ class Flip:
         return self.body.scheduled_at is not None and self.body.scheduled_at > self.moment
 
     def values(self) -> dict[str, object]:
-        """Return what the broadcast's row has from the flip on, but for its version."""
+        """Return the columns of the published broadcast, but for its version."""
         figures, terms, moment = self.figures, self.terms, self.moment
         return {
             "phase": Phase.PLANNING, "published_at": moment, "moved_at": moment,
@@ -77,12 +77,12 @@ class Flip:
             "unattended_at": moment,
         }  # fmt: skip
 
-    def finish(self, connection: Connection) -> Published:
+    def store_rest(self, connection: Connection) -> Published:
         """Store what stands beside the broadcast's row."""
         account = self.body.account.name
         if self.body.reserved is None:
             digest = self.body.digest
-            take_key(connection, self.broadcast_id, self.body, moment=self.moment, digest=digest)
+            bind_key(connection, self.broadcast_id, self.body, moment=self.moment, digest=digest)
         else:
             connection.execute(
                 update(Submission)
@@ -121,10 +121,10 @@ class Flip:
             connection.execute(insert(Skipped), rows)
 
 
-def take_key(
+def bind_key(
     connection: Connection, broadcast_id: str, body: Body, *, moment: datetime, digest: str | None
 ) -> None:
-    """Let the key of *body* stand for a broadcast; *digest*: None while its list is awaited."""
+    """Bind the key of *body* to a broadcast; *digest*: None while its list is awaited."""
     connection.execute(
         _SUBMISSION,
         {
@@ -139,7 +139,7 @@ _SUBMISSION = insert(Submission)
 _DUE_CHANGED = update(Lane).where(Lane.account == bindparam("b_account"))
 
 
-def check(
+def check_publication(
     connection: Connection,
     broadcast_id: str,
     body: Body,
@@ -149,22 +149,24 @@ def check(
     quota: proof_module.Quota | None,
     lane: HeldLane,
     moment: datetime,
-) -> Flip:
-    """Return the flip of a submit at *moment*, or raise what refuses it; its lane's row is held."""
+) -> Publication:
+    """Return the publication of a submit at *moment*, or raise its refusal; its lane is locked."""
     if not terms.again:
         refuse_repeated(connection, body, moment=moment)
-    calls = wanted(body, broadcast_id, figures=figures, terms=terms)
+    calls = calls_to_reserve(body, broadcast_id, figures=figures, terms=terms)
     proof = quotas.prove(connection, calls, quota=quota, moment=moment)
     proof_module.refuse_what_does_not_fit(proof)
-    return Flip(
+    return Publication(
         broadcast_id=broadcast_id, body=body, figures=figures, terms=terms, quota=quota, lane=lane,
         wanted=calls, proof=proof, moment=moment,
     )  # fmt: skip
 
 
-def wanted(body: Body, broadcast_id: str | None, *, figures: Figures, terms: Terms) -> Wanted:
-    """Return the calls that a submit holds; of what only the plan shows, one."""
-    return Wanted(
+def calls_to_reserve(
+    body: Body, broadcast_id: str | None, *, figures: Figures, terms: Terms
+) -> ReservationRequest:
+    """Return the calls that a submit reserves; one where only the plan shows them."""
+    return ReservationRequest(
         account=body.account.name, path=body.audience.path, calls=figures.calls or 1,
         broadcast_id=broadcast_id, at=body.scheduled_at, spread=terms.spread_days,
         shared=body.account.shared_quota,
@@ -213,8 +215,8 @@ KEYS_AT_ONCE: Final = Message("submit.at_once")
 
 
 @frozen
-class Used:
-    """What a key stands for."""
+class KeyUse:
+    """Use of a key."""
 
     broadcast_id: str
     #: None: its list is awaited. Of one that was cancelled before its list came: the request's.
@@ -224,7 +226,7 @@ class Used:
 
 @frozen
 class _Stored:
-    """What a broadcast says, as far as a conflict is explained by it."""
+    """Stored content of a broadcast, as far as a conflict is explained by it."""
 
     content_digest: str
     audience_kind: str
@@ -234,19 +236,19 @@ class _Stored:
     published_at: datetime | None
 
 
-def used_key(connection: Connection, body: Body) -> Used | None:
+def used_key(connection: Connection, body: Body) -> KeyUse | None:
     """Return what the key of *body* stands for."""
     whose = {"account": body.account.name, "key": body.key}
-    return first(connection, _UNDER_KEY, Used, whose)
+    return first(connection, _UNDER_KEY, KeyUse, whose)
 
 
 # Built once, like each statement of a submit: building one costs more than running it.
-_UNDER_KEY = select(*columns(Used, Submission)).where(
+_UNDER_KEY = select(*columns(KeyUse, Submission)).where(
     Submission.account == bindparam("account"), Submission.key == bindparam("key")
 )
 
 
-def has_same_options(connection: Connection, body: Body, there: Used) -> bool:
+def has_same_options(connection: Connection, body: Body, there: KeyUse) -> bool:
     """Return whether the options of *body* say what those of the same body *there* said."""
     mine, theirs = body.options, there.options_digest
     if mine is None or theirs is None or theirs == mine.digest:
@@ -260,7 +262,7 @@ def stored_options(connection: Connection, broadcast_id: str) -> submission.Stor
     return first(connection, query, submission.Stored)
 
 
-def key_conflict(connection: Connection, body: Body, there: Used) -> ConflictError:
+def key_conflict(connection: Connection, body: Body, there: KeyUse) -> ConflictError:
     """Return why the key of *body* cannot be used for it: what differs, as far as it is known."""
     broadcast_id = there.broadcast_id
     query = select(*columns(_Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
@@ -317,7 +319,7 @@ _NARROWING: Final = ("exclude", "only_current", "sample", "ignore_suppression")
 
 
 def _of_options(
-    body: Body, there: Used, *, asked: str | None, stored: submission.Stored | None
+    body: Body, there: KeyUse, *, asked: str | None, stored: submission.Stored | None
 ) -> list[str]:
     if body.options is None or there.options_digest is None:
         return []

@@ -1,8 +1,8 @@
-"""Submits: an audience is stored in chunks that no lane sees, then published by one flip.
+"""Submits: an audience is stored in chunks that no lane sees, then published at once.
 
 A short list is stored and published by one transaction (:func:`store`).
 
-The flip is one transaction under the account's lane: it takes the key, looks for the same send
+Publication is one transaction under the account's lane: it takes the key, looks for the same send
 under another one, holds the plan against the calls that are free, and makes the broadcast visible
 to lanes. Until then nothing was promised. Each try uploads into rows of its own: the first to
 publish under a key wins, and the others are dropped.
@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, Engine, insert
 
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 from broadcast.frozen import frozen
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan import cut, proof
@@ -24,7 +24,7 @@ from broadcast.rules.plan.cut import ASKED, Chunk
 from broadcast.rules.plan.submission import (
     Body,
     Figures,
-    Look,
+    KeyLookup,
     Published,
     PublishedMeanwhileError,
     Terms,
@@ -49,15 +49,15 @@ def find(engine: Engine, body: Body) -> str | None:
     Raises ConflictError when the key of the account is taken by another body, and SettingsError
     when the account's name has had another appid.
     """
-    return look(engine, body).existing
+    return look_up_key(engine, body).existing
 
 
-def look(engine: Engine, body: Body) -> Look:
-    """Do what :func:`find` does, and say when."""
+def look_up_key(engine: Engine, body: Body) -> KeyLookup:
+    """Do as :func:`find`, and return the time of the submit too."""
     with read(engine) as connection:
         moment, machine = now(connection), datetime.now(UTC)
         known_accounts.refuse_changed(connection, body.account)
-        return Look(existing=same(connection, body), now=moment, machine_now=machine)
+        return KeyLookup(existing=same(connection, body), now=moment, machine_now=machine)
 
 
 def same(connection: Connection, body: Body) -> str | None:
@@ -81,7 +81,7 @@ def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> 
     """
 
     def work(connection: Connection) -> str:
-        known_accounts.meet(connection, body.account)
+        known_accounts.register_account(connection, body.account)
         there = same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)
@@ -120,13 +120,13 @@ def insert_broadcast(
     """Insert the row of a broadcast that says *body*, and return it; *values*: what else it has."""
     row = {
         "account": body.account.name, "key": body.key, "breaker_since": 0, "unattended_s": 0,
-        **_said(connection, body), **values,
+        **_body_columns(connection, body), **values,
     }  # fmt: skip
     connection.execute(_INSERT, row)
     return row
 
 
-def _said(connection: Connection, body: Body) -> dict[str, object]:
+def _body_columns(connection: Connection, body: Body) -> dict[str, object]:
     """Return what a body says, as a broadcast's columns have it."""
     return {
         "msgtype": body.msgtype, "content": body.content, "content_digest": body.content_digest,
@@ -153,7 +153,7 @@ def publish(
     quota: proof.Quota | None,
     fence: int | None = None,
 ) -> Published:
-    """Flip the upload into sight, or raise what refuses it; the caller then abandons it.
+    """Publish the upload, or raise its refusal; the caller then abandons it.
 
     *fence*: the try that stored its list, where the list came later than the rest. One whose time
     passed during the upload goes out at once, as if it had been launched.
@@ -170,9 +170,9 @@ def publish(
             raise PublishedMeanwhileError(there)
         uploads.upload_is_alive(connection, broadcast_id, fence=fence)
         if fence is not None:
-            said = _said(connection, body)
+            said = _body_columns(connection, body)
             change(connection, BroadcastRow, broadcast_id, **said)
-        flip = publication.check(
+        checked = publication.check_publication(
             connection, broadcast_id, body, figures=figures, terms=terms, quota=quota, lane=lane,
             moment=now(connection),
         )  # fmt: skip
@@ -182,14 +182,14 @@ def publish(
             BroadcastRow,
             broadcast_id,
             version=BroadcastRow.version + 1,
-            **flip.values(),
+            **checked.values(),
         )
-        done = flip.finish(connection)
-        passing(Point.SUBMIT_PUBLISHING)
+        done = checked.store_rest(connection)
+        failpoint(Point.SUBMIT_PUBLISHING)
         return done
 
     published = write(engine, work)
-    passing(Point.SUBMIT_PUBLISHED)
+    failpoint(Point.SUBMIT_PUBLISHED)
     return published
 
 
@@ -208,7 +208,7 @@ def dry_run(
         moment = now(connection)
         if not terms.again:
             publication.refuse_repeated(connection, body, moment=moment)
-        wanted = publication.wanted(body, None, figures=figures, terms=terms)
+        wanted = publication.calls_to_reserve(body, None, figures=figures, terms=terms)
         return quotas.prove(connection, wanted, quota=quota, moment=moment)
 
 
@@ -227,8 +227,8 @@ class Reporter(Protocol):
 
 
 @frozen
-class Whole:
-    """A broadcast that was stored."""
+class StoredBroadcast:
+    """Broadcast that was stored."""
 
     id: str
     published: Published
@@ -245,39 +245,39 @@ def store(
     terms: Terms,
     quota: proof.Quota | None,
     reporter: Reporter | None = None,
-) -> Whole:
+) -> StoredBroadcast:
     """Store and publish a broadcast. Raises what begin and publish raise."""
     listed = list(chunks)
 
-    def work(connection: Connection) -> Whole:
-        known_accounts.meet(connection, body.account)
+    def work(connection: Connection) -> StoredBroadcast:
+        known_accounts.register_account(connection, body.account)
         lane = lane_rows.hold(connection, body.account.name)
         there = same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)
         moment = now(connection)
         broadcast_id = new_id(moment)
-        flip = publication.check(
+        checked = publication.check_publication(
             connection, broadcast_id, body, figures=figures, terms=terms, quota=quota, lane=lane,
             moment=moment,
         )  # fmt: skip
         mine = {
             "id": broadcast_id, "created_by": terms.who, "created_at": moment, "version": 1,
         }  # fmt: skip
-        row = insert_broadcast(connection, body, {**mine, **flip.values()})
+        row = insert_broadcast(connection, body, {**mine, **checked.values()})
         if listed:
             rows = [uploads.chunk_row(broadcast_id, ASKED, chunk) for chunk in listed]
             connection.execute(_CHUNKS, rows)
-        published = flip.finish(connection)
+        published = checked.store_rest(connection)
         report = None
         if reporter is not None:
             report = reporter(connection, row, published=published, lane=lane)
-        passing(Point.SUBMIT_PUBLISHING)
-        return Whole(id=broadcast_id, published=published, report=report)
+        failpoint(Point.SUBMIT_PUBLISHING)
+        return StoredBroadcast(id=broadcast_id, published=published, report=report)
 
     # Another id is drawn where one is taken.
     stored = write_new(engine, work)
-    passing(Point.SUBMIT_PUBLISHED)
+    failpoint(Point.SUBMIT_PUBLISHED)
     return stored
 
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Allowance
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.jobs import Job, Reconciled, SetAside, Stretch
+from broadcast.rules.jobs import Job, Period, Reconciled, SetAside
 from broadcast.rules.plan import selection
 from broadcast.rules.plan.audience import KINDS, Everyone, Followers, Tag, parse
 from broadcast.rules.plan.selection import Excluded, Exclusion
@@ -71,7 +71,7 @@ class Page:
 
 @frozen
 class Pages:
-    """What a broadcast has published, and what else shows the same."""
+    """Pages of a broadcast, and other sends that show the same."""
 
     account: str
     msgtype: str
@@ -279,7 +279,7 @@ class _Event(StoredFinish):
 
 
 def read_reconciling(
-    engine: Engine, account: str, within: Stretch
+    engine: Engine, account: str, within: Period
 ) -> tuple[Sequence[Reconciled], Sequence[Job], Sequence[SetAside]]:
     """Return the batches of *account* that were first called then, and the jobs that ended then.
 
@@ -294,7 +294,7 @@ def read_reconciling(
         )  # fmt: skip
 
 
-def _batches(connection: Connection, account: str, within: Stretch) -> Sequence[Reconciled]:
+def _batches(connection: Connection, account: str, within: Period) -> Sequence[Reconciled]:
     called = (
         Batch.account == account,
         Batch.first_called_at >= within.since,

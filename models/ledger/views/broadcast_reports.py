@@ -15,7 +15,7 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.gates import shown_states
 from broadcast.rules.gates.gate import GateScope, closed
-from broadcast.rules.gates.shown_states import Became, Past
+from broadcast.rules.gates.shown_states import StateChange, StateReplay
 from broadcast.rules.reports import (
     SKIPS,
     BatchLine,
@@ -36,7 +36,7 @@ from models.event import Event
 from models.ledger.gates import drafts
 from models.ledger.lane import next_work
 from models.ledger.lane.call_history import IS_FIXED
-from models.ledger.lane.next_work import Place
+from models.ledger.lane.next_work import QueuePosition
 from models.ledger.lists import media
 from models.ledger.outcomes import ended_jobs
 from models.ledger.rows import closed_gates, figures
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @frozen
 class _Wait:
-    """What a lane waits for."""
+    """Wait of a lane."""
 
     account: str
     not_before: datetime | None
@@ -60,15 +60,15 @@ class _Wait:
 def report(engine: Engine, broadcast_id: str, *, whole: bool = True) -> Report:
     """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
     with snapshot(engine) as connection:
-        return of(connection, broadcast_id, whole=whole)
+        return report_in(connection, broadcast_id, whole=whole)
 
 
-def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Report:
+def report_in(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Report:
     """Do the work of :func:`report` in a transaction that sees one moment.
 
     The whole has the batches too, what people did, and what goes before it or keeps it waiting.
     """
-    found = figures.of(connection, broadcast_id)
+    found = figures.figures_of(connection, broadcast_id)
     row = found.row
     files = media.files(connection, {row.id: row.content})
     report = of_figures(found, files.get(row.id, ()))
@@ -80,8 +80,8 @@ def of(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Repo
         operator_actions=operator_actions(
             connection, row.id, row.account, since=row.created_at, until=row.finished_at
         ),
-        draft=drafts.of(connection, row.id),
-        driven=next_work.driven_of(connection, _place(row), row.now),
+        draft=drafts.draft_of_broadcast(connection, row.id),
+        driven=next_work.driven_of(connection, _queue_position(row), row.now),
         first_call=None
         if row.published_at is None
         else closed_gates.read_first_call(connection, row.id),
@@ -97,12 +97,14 @@ def of_new(
     """
     if published.scheduled:
         # Its gate has raised its version.
-        return of(connection, values["id"], whole=False)
+        return report_in(connection, values["id"], whole=False)
     moment = published.now
     waits = {"not_before": lane.not_before, "wait_reason": lane.wait_reason, "now": moment}
     whole = {**_FRESH, **values, **waits}
     row = ReportedRow(**{each.name: whole[each.name] for each in fields(ReportedRow)})
-    gates = [gate for gate in closed_gates.of(connection, row.account) if gate.concerns(row.path)]
+    gates = [
+        gate for gate in closed_gates.gates_of(connection, row.account) if gate.concerns(row.path)
+    ]
     files = media.files(connection, {row.id: row.content})
     return of_figures(Figures(row=row, gates=gates), files.get(row.id, ()))
 
@@ -110,8 +112,8 @@ def of_new(
 _FRESH = dict.fromkeys(SKIPS, 0) | dict.fromkeys(("result", "started_at", "finished_at"))
 
 
-def _place(row: ReportedRow) -> Place:
-    return Place(
+def _queue_position(row: ReportedRow) -> QueuePosition:
+    return QueuePosition(
         id=row.id, account=row.account, phase=row.phase, priority=row.priority,
         published_at=row.published_at, moved_at=row.moved_at, created_at=row.created_at,
     )  # fmt: skip
@@ -211,7 +213,7 @@ def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:
     """Return every lane by its account, in order, and the moment. Raises DatabaseAwayError."""
     with snapshot(engine) as connection:
         waits = every_row(connection, _LANES, _Wait)
-        gates = closed_gates.of_some(connection, [wait.account for wait in waits])
+        gates = closed_gates.gates_of_some(connection, [wait.account for wait in waits])
         moment = now(connection)
     views = {
         wait.account: LaneView(
@@ -345,7 +347,7 @@ class Seen:
     """A broadcast as it stands, and the states that it came to since it was seen before."""
 
     report: Report
-    became: Sequence[Became]
+    became: Sequence[StateChange]
 
 
 @dataclass(slots=True)
@@ -354,7 +356,7 @@ class Followed:
 
     engine: Engine
     id: str
-    past: Past | None = field(default=None, init=False)
+    past: StateReplay | None = field(default=None, init=False)
 
     def version(self) -> int | None:
         """Return what is raised whenever something of it is written; None: it is there no more."""
@@ -365,13 +367,13 @@ class Followed:
     def see(self) -> Seen:
         """Look at it; the first look begins with its submit. Raises UnknownIdError."""
         with snapshot(self.engine) as connection:
-            report = of(connection, self.id, whole=False)
+            report = report_in(connection, self.id, whole=False)
             if self.past is None:
-                self.past = Past(path=report.path)
-            after = self.past.place.line
+                self.past = StateReplay(path=report.path)
+            after = self.past.cursor.line
             lines = state_lines(connection, self.id, report.account, after=after)
             if not after and lines:
                 gates = closed_gates.of_account_at(connection, report.account, lines[0].at)
-                self.past.stood(gate for gate in gates if gate.concerns(report.path))
+                self.past.start_with(gate for gate in gates if gate.concerns(report.path))
         became = self.past.follow(lines, started_at=report.started_at, now=report.now)
         return Seen(report=report, became=list(became))

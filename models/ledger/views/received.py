@@ -1,4 +1,4 @@
-"""What one person got: the batches of an account that they are in, and where they were left out."""
+"""Broadcasts of one person: their batches of an account, and the lists that left them out."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def newer(
     with read(engine) as connection:
         parts = [_part(connection, one, counted) for one in among]
         parts = [part for part in parts if part.ranges]
-        there = _there(connection, broadcast_id) if parts else []
+        there = _batches_of(connection, broadcast_id) if parts else []
     mine = [one for one in there if one.n in numbers]
     followers, counts = 0, [0] * len(parts)
     for of_one_list in _by_list(mine):
@@ -175,7 +175,7 @@ def _part(connection: Connection, broadcast_id: str, counted: Collection[BatchSt
     return Part(broadcast_id=broadcast_id, ranges=[one for one in ranges if one.state in counted])
 
 
-def _there(connection: Connection, broadcast_id: str) -> list[Range]:
+def _batches_of(connection: Connection, broadcast_id: str) -> list[Range]:
     """Return its batches; of what was not cut into any, the whole list as number 0."""
     cut = select(BroadcastRow.phase != Phase.PLANNING).where(BroadcastRow.id == broadcast_id)
     ranges = removals.member_ranges(connection, broadcast_id) if connection.scalar(cut) else []

@@ -163,7 +163,7 @@ def finished_with_counts(scene: Scene) -> None:
     for msg_id in (71, 72):
         counts = Counts(total=10, eligible=9, sent=8, errors=1)
         event = FinishEvent(msg_id=msg_id, status="send success", counts=counts)
-        results.take_finish(scene.engine, "default", event)
+        results.record_finish_event(scene.engine, "default", event)
     scene.look()
     scene.told()
     scene.cli("reconcile", "--since", "2036-03-12", status=None)
@@ -186,7 +186,7 @@ def refused_by_the_review(scene: Scene) -> None:
     event = FinishEvent(
         msg_id=71, status="err(20002)", counts=Counts(total=0, eligible=0, sent=0, errors=0)
     )
-    results.take_finish(scene.engine, "default", event)
+    results.record_finish_event(scene.engine, "default", event)
     scene.look()
     scene.told()
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from broadcast.message import Message
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.dead_letters import Letter, LetterSource
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.ledger.boxes import dead_letters, webhooks
 from models.ledger.lists import suppressions
 from tests.golden.scene import TICK, Scene
@@ -75,7 +75,7 @@ def cancelled_before_it_was_narrowed(scene: Scene) -> None:
 
 def suppress(scene: Scene, people: list[str]) -> None:
     """Put people on the suppression list."""
-    word = Word(kind=SuppressionKind.PERSON, who="tests", why="asked")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests", why="asked")
     suppressions.suppress(scene.engine, people, word, account="default")
 
 
@@ -275,7 +275,7 @@ def dead_letters_of_programs(scene: Scene) -> None:
     ids = {}
     for name, one in letters.items():
         scene.clock.pass_(TICK)
-        ids[name] = dead_letters.keep(scene.engine, one)
+        ids[name] = dead_letters.store_letter(scene.engine, one)
     scene.cli("dead", "list")
     scene.cli("dead", "show", ids["bad"])
     scene.http("GET", "/v1/dead-letters")
@@ -303,10 +303,10 @@ def letter(key: str, **members: object) -> Letter:
 def webhook_given_up(scene: Scene) -> None:
     scene.begin()
     scene.cancel()
-    taken = webhooks.take(scene.engine, busy=(), put_off=timedelta(minutes=1))
+    taken = webhooks.reserve_next_event(scene.engine, busy=(), put_off=timedelta(minutes=1))
     assert taken is not None
     down = Message("webhook.problem.unanswered", reason=Message("transport.read_timeout"))
-    webhooks.failed(scene.engine, taken, down, http_status=None, waits=Waits(), is_final=True)
+    webhooks.mark_failed(scene.engine, taken, down, http_status=None, waits=Waits(), is_final=True)
     scene.cli("webhooks", "list")
     scene.http("GET", "/v1/webhooks")
     scene.http("GET", f"/v1/webhooks/{taken.event_id}")

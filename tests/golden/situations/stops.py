@@ -8,7 +8,7 @@ from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.drafts import Gone, Mark
 from broadcast.rules.plan.audience import Everyone, Followers
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.ledger.lane import claims, leases, obstacles
 from models.ledger.lists import suppressions
 from tests.golden.scene import Scene
@@ -117,7 +117,7 @@ def held_for_its_tag(scene: Scene) -> None:
 def held_for_suppressed_followers(scene: Scene) -> None:
     scene.upload(to=Everyone())
     scene.publish()
-    word = Word(kind=SuppressionKind.PERSON, who="tests", why="asked")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests", why="asked")
     suppressions.suppress(scene.engine, ledger.openids(3), word, account="default")
     obstacles.overtaken_by_suppression(scene.engine, "default", scene.id)
     scene.look()

@@ -41,7 +41,7 @@ def to_all_finished_with_counts(scene: Scene) -> None:
     scene.begin(to=Everyone())
     scene.call(answered(0, msg_id=71))
     counts = Counts(total=812, eligible=800, sent=790, errors=10)
-    results.take_finish(
+    results.record_finish_event(
         scene.engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
     )
     scene.look()

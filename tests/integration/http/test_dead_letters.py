@@ -20,7 +20,7 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
             "key": key, "account": "main", "content": api.TEXT,
             "audience": {"openids": api.people(2, seed=key)}, **members,
         }  # fmt: skip
-        return dead_letters.keep(
+        return dead_letters.store_letter(
             served.engine,
             Letter(
                 source=LetterSource.CELERY, body=json.dumps(body), key=key, account="main",
@@ -71,7 +71,7 @@ def test_a_dead_letter_whose_message_was_submitted_otherwise_is_sent(
 
     def dead(source: LetterSource) -> str:
         text, reason = json.dumps({**body, "key": "otherwise"}), Message("error.dead.failed")
-        return dead_letters.keep(
+        return dead_letters.store_letter(
             served.engine,
             Letter(source=source, body=text, key="otherwise", account="main", reason=reason),
         )
@@ -94,7 +94,7 @@ def test_all_dead_letters_of_an_account_are_dropped_at_once(
 ) -> None:
     def dead(key: str, account: str | None) -> str:
         reason = Message("error.request.missing", field="content")
-        return dead_letters.keep(
+        return dead_letters.store_letter(
             served.engine,
             Letter(source=LetterSource.CELERY, body=key, key=key, account=account, reason=reason),
         )
@@ -126,7 +126,7 @@ def test_a_dead_letter_names_no_broadcast_of_an_account_that_the_key_is_not_good
         "error.exclude.other_account", id="20260101-abcde", other="main", account="shop"
     )
     letter = Letter(source=LetterSource.CELERY, body="{}", key="k", account="shop", reason=others)
-    where = f"/v1/dead-letters/{dead_letters.keep(served.engine, letter)}"
+    where = f"/v1/dead-letters/{dead_letters.store_letter(served.engine, letter)}"
 
     def code(by: Program) -> str:
         return str(by.get(where).json()["reason"]["code"])
@@ -145,7 +145,7 @@ def test_a_dead_letter_that_few_could_read_as_json_is_shown_as_text(
 ) -> None:
     reason = Message("error.dead.no_message", problem="it names no task")
     letter = Letter(source=LetterSource.CELERY, body=body, reason=reason)
-    where = f"/v1/dead-letters/{dead_letters.keep(served.engine, letter)}"
+    where = f"/v1/dead-letters/{dead_letters.store_letter(served.engine, letter)}"
 
     shown = program.get(where)
 
@@ -162,7 +162,7 @@ def test_pages_name_every_dead_letter_once_and_those_of_an_account_alone(
             source=LetterSource.CELERY, body=f"paged {account} {n}", account=account,
             reason=Message("error.request.missing", field="content"),
         )  # fmt: skip
-        return dead_letters.keep(served.engine, letter)
+        return dead_letters.store_letter(served.engine, letter)
 
     mine = [dead("shop", n) for n in range(5)]
     others = [dead(account, n) for account in ("main", None) for n in range(3)]

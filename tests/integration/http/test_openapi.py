@@ -161,7 +161,7 @@ REASONS = {
 def _letter_for(engine: Engine, key: str, reason: Message) -> str:
     body = {"key": key, "content": api.TEXT, "audience": {"openids": api.people(2, seed=key)}}
     letter = Letter(source=LetterSource.CELERY, body=json.dumps(body), key=key, reason=reason)
-    return dead_letters.keep(engine, letter)
+    return dead_letters.store_letter(engine, letter)
 
 
 def _outline(told: dict[str, Any]) -> Any:
@@ -285,7 +285,7 @@ def _letter(engine: Engine) -> str:
     body = {"key": "dead", "content": api.TEXT, "audience": {"openids": []}}
     reason = Message("error.request.missing", field="audience")
     letter = Letter(source=LetterSource.CELERY, body=json.dumps(body), key="dead", reason=reason)
-    return dead_letters.keep(engine, letter)
+    return dead_letters.store_letter(engine, letter)
 
 
 def _webhook(engine: Engine, program: Program) -> str:

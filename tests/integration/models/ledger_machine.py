@@ -175,7 +175,7 @@ class LedgerMachine(PeopleMachine):
     def _verify(self, work: Work, *, known: bool) -> None:
         msg_id = self.world.batches[work.batch_id].taken[0].msg_id
         assert msg_id is not None
-        assert next_work.said_msg_id(self.engine, work.batch_id) == msg_id
+        assert next_work.reported_msg_id(self.engine, work.batch_id) == msg_id
         # mass/get may not know a fresh msg_id yet; it never knows one that is not there.
         known = known and (not self.honest or self.world.wechat.knows(msg_id))
         records.confirm(self.engine, work.batch_id, msg_id, known=known)
@@ -275,7 +275,7 @@ class LedgerMachine(PeopleMachine):
         if row.msg_id is None:
             assert row.poll_at is None, "there is nothing to ask about"
             return
-        results.heard(self.engine, row, status, waits=DEFAULT_RULES.waits)
+        results.record_status(self.engine, row, status, waits=DEFAULT_RULES.waits)
         if row.msg_id not in self.world.events:
             batch.reviewed = status == "SEND_FAIL"
 

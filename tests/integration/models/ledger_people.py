@@ -194,7 +194,7 @@ class PeopleMachine(RuleBasedStateMachine):
             theirs = [
                 gate
                 for one in ("", *self.world.broadcasts)
-                for gate in closed_gates.of(connection, ACCOUNT, one)
+                for gate in closed_gates.gates_of(connection, ACCOUNT, one)
                 if gate.kind == STRANGE
             ]
         write(self.engine, lambda c: gate_changes.open_(c, ACCOUNT, theirs, who="a newer release"))
@@ -214,4 +214,4 @@ def later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _again(done: retries.Retried) -> set[int]:
-    return {n for group in done.of(RetryVerdict.AGAIN) for n in group.numbers}
+    return {n for group in done.groups_of(RetryVerdict.AGAIN) for n in group.numbers}

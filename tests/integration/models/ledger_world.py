@@ -171,7 +171,7 @@ class LedgerWorld:
         for batch in owners:
             if batch.was in WITH_WECHAT or batch.reviewed:
                 batch.reviewed = refused
-        results.take_finish(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
+        results.record_finish_event(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
         self._learn_refused_jobs()
 
     def _learn_refused_jobs(self) -> None:

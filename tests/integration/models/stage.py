@@ -110,7 +110,7 @@ class Stage:
 
     def sees(self, look: Look) -> None:
         """Look at the draft, which keeps the broadcast from being called."""
-        assert not drafts.looked(self.engine, self.id, look, waits=self.rules.waits)
+        assert not drafts.record_look(self.engine, self.id, look, waits=self.rules.waits)
 
     def take_over(self) -> None:
         """Let the driver die and another one come."""
@@ -168,7 +168,7 @@ class Stage:
     def hear(self, status: str, *, n: int = 1) -> None:
         """Let mass/get tell of a batch."""
         batch = ledger.batch(self.engine, self.id, n)
-        results.heard(self.engine, batch, status, waits=DEFAULT_RULES.waits)
+        results.record_status(self.engine, batch, status, waits=DEFAULT_RULES.waits)
 
     def another_has(self, fact: CallResult) -> None:
         """Let another broadcast's batch be accepted before."""

@@ -62,7 +62,7 @@ def standing_gates(
 ) -> list[Gate]:
     """Return the gates that nobody opened: of the account, its paths, and one broadcast."""
     with read(engine) as connection:
-        return closed_gates.of(connection, account, broadcast_id)
+        return closed_gates.gates_of(connection, account, broadcast_id)
 
 
 def kinds(engine: Engine, broadcast_id: str = "", *, account: str = "default") -> set[GateKind]:

@@ -97,7 +97,7 @@ def test_of_two_names_that_a_ledger_has_already_the_older_one_goes_on(engine: En
 def test_second_name_waits_for_the_first_that_is_not_committed_yet(engine: Engine) -> None:
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
-            known_accounts.meet(connection, named("one"))
+            known_accounts.register_account(connection, named("one"))
             other = threads.submit(
                 submits.begin, engine, ledger.body(owner=named("two")), who="tests"
             )

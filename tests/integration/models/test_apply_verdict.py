@@ -90,7 +90,7 @@ def test_used_up_calls_close_the_gate_of_their_interface_where_each_has_its_own(
     assert driver.next().kind is Kind.REST
     for one in ids:
         told = broadcast_reports.report(engine, one)
-        assert [blocker.cause for blocker in blockers.of(told)] == [Cause.ACCOUNT_WAITS]
+        assert [blocker.cause for blocker in blockers.blockers_of(told)] == [Cause.ACCOUNT_WAITS]
 
 
 def test_first_token_error_goes_again_at_once_and_the_second_stops_the_account(

@@ -16,7 +16,7 @@ from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.selection import Removal, Sample, seed_of
 from broadcast.rules.reports import SKIPS
 from broadcast.rules.states import BatchState, Phase
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.engine import now
 from models.ledger.lane import leases
 from models.ledger.lists import recipients, suppressions
@@ -30,7 +30,7 @@ from tests.kit.ledger import Driver, said
 from tests.kit.openids import split
 
 PEOPLE = ledger.openids(60)
-WORD = Word(kind=SuppressionKind.PERSON, who="tests")
+WORD = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
 GIVEN_BACK = CallResult(outcome=Outcome.NOT_CALLED)
 #: Looks at the whole; four things happen before each.
 STEPS = 8
@@ -86,8 +86,8 @@ class History:
         row = plans.to_plan(self.engine, self.id)
         assert row is not None
         refreeze.begin_opt_outs(self.engine, self.id)
-        out: list[Removal] = removals.of(
-            self.engine, "default", selections.EVERYBODY, given=removals.Given()
+        out: list[Removal] = removals.removals_of(
+            self.engine, "default", selections.EVERYBODY, given=removals.CallerLists()
         )
         if subtract.subtract(self.engine, row, ledger.account(), removals=out, sample=sample):
             ledger.planned(self.engine, self.id)

@@ -213,7 +213,7 @@ def test_days_of_polls_and_the_word_of_the_review_are_healthy(engine: Engine) ->
     ledger.pass_time(engine, timedelta(hours=30))
     for batch, word in zip(ledger.batches(engine, broadcast_id), ["SEND_SUCCESS", "SEND_FAIL"],
                            strict=True):  # fmt: skip
-        results.heard(engine, batch, word, waits=WAITS)
+        results.record_status(engine, batch, word, waits=WAITS)
 
     healthy(engine)
 
@@ -281,7 +281,7 @@ class Story:
     def call(self) -> None:
         work = self.driver.next()
         if work.kind is Kind.VERIFY:
-            msg_id = next_work.said_msg_id(self.engine, work.batch_id)
+            msg_id = next_work.reported_msg_id(self.engine, work.batch_id)
             assert msg_id is not None
             known = self.dice.random() < 0.5
             records.confirm(self.engine, work.batch_id, msg_id, known=known)

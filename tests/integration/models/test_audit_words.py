@@ -161,7 +161,7 @@ def test_reply_0_that_a_person_denied_is_found_and_not_called_again(
     first = attempt(driver.engine, broadcast_id, 1)
     change_attempt(driver.engine, first, outcome=Outcome.ACCEPTED, msg_id=8)
     assert finding(driver.engine, Found.DENIED).facts == {"number": 1, "msg_id": 8}
-    [left] = retries.retry(driver.engine, broadcast_id, who=WHO).of(RetryVerdict.TAKEN)
+    [left] = retries.retry(driver.engine, broadcast_id, who=WHO).groups_of(RetryVerdict.TAKEN)
     assert list(left.numbers) == [1]
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(8), who=WHO)
     assert ledger.batch(driver.engine, broadcast_id).state is BatchState.ACCEPTED

@@ -29,9 +29,9 @@ def listed(engine: Engine, *, state: LetterState | None = None) -> list[KeptLett
 
 
 def test_a_letter_is_kept_with_all_that_it_said(engine: Engine) -> None:
-    letter_id = reading.keep(engine, LETTER)
+    letter_id = reading.store_letter(engine, LETTER)
 
-    one, body = reading.one(engine, letter_id[-6:].upper())
+    one, body = reading.letter_named(engine, letter_id[-6:].upper())
     assert (one.id, one.state, one.times, one.is_cut) == (letter_id, LetterState.DEAD, 1, False)
     assert (one.key, one.account, one.reason) == ("k", "shop", REASON)
     assert (body, one.first_at, one.closed_by) == (LETTER.body, one.last_at, None)
@@ -41,20 +41,20 @@ def test_a_letter_is_kept_with_all_that_it_said(engine: Engine) -> None:
 def test_the_same_body_is_one_letter_however_often_and_wherever_it_comes(engine: Engine) -> None:
     later = replace(LETTER, reason=Message("error.key.empty"))
     with ThreadPoolExecutor(8) as threads:
-        ids = set(threads.map(lambda _: reading.keep(engine, LETTER), range(24)))
-    ids.add(reading.keep(engine, later))
+        ids = set(threads.map(lambda _: reading.store_letter(engine, LETTER), range(24)))
+    ids.add(reading.store_letter(engine, later))
 
     (one,) = listed(engine)
     assert ids == {one.id}
     assert (one.times, one.reason) == (25, later.reason)
-    assert reading.keep(engine, replace(LETTER, body="{}")) != one.id
+    assert reading.store_letter(engine, replace(LETTER, body="{}")) != one.id
 
 
 def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: Engine) -> None:
-    letter_id = reading.keep(engine, LETTER)
-    reading.sent(engine, letter_id, "20261127-abcdef", who="cli:ann@desk")
+    letter_id = reading.store_letter(engine, LETTER)
+    reading.mark_sent(engine, letter_id, "20261127-abcdef", who="cli:ann@desk")
     assert not reading.drop(engine, letter_id, who="cli:bob@desk")
-    reading.still_dead(engine, letter_id, Message("error.key.empty"))
+    reading.mark_refused_again(engine, letter_id, Message("error.key.empty"))
 
     (one,) = listed(engine)
     assert (one.state, one.broadcast_id, one.reason) == (
@@ -63,10 +63,10 @@ def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: E
     assert (one.closed_by, one.closed_at is None) == ("cli:ann@desk", False)
     assert (reading.count(engine), listed(engine, state=LetterState.DEAD)) == (0, [])
 
-    assert reading.keep(engine, LETTER) == letter_id
+    assert reading.store_letter(engine, LETTER) == letter_id
     (one,) = listed(engine, state=LetterState.DEAD)
     assert (one.times, one.broadcast_id, one.closed_by, one.closed_at) == (2, None, None, None)
-    reading.still_dead(engine, letter_id, Message("error.key.empty"))
+    reading.mark_refused_again(engine, letter_id, Message("error.key.empty"))
     assert listed(engine)[0].reason == Message("error.key.empty")
     assert reading.drop(engine, letter_id, who="cli:bob@desk")
 
@@ -74,12 +74,12 @@ def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: E
 def test_a_letter_that_was_sent_meanwhile_is_closed_while_it_waits_and_not_after(
     engine: Engine,
 ) -> None:
-    waiting = reading.keep(engine, LETTER)
-    dropped = reading.keep(engine, replace(LETTER, body="{}"))
+    waiting = reading.store_letter(engine, LETTER)
+    dropped = reading.store_letter(engine, replace(LETTER, body="{}"))
     reading.drop(engine, dropped, who="cli:bob@desk")
 
     for one in (waiting, dropped):
-        reading.found_sent(engine, one, "20261127-abcdef")
+        reading.mark_found_sent(engine, one, "20261127-abcdef")
 
     assert {one.id: (one.state, one.broadcast_id, one.closed_by) for one in listed(engine)} == {
         waiting: (LetterState.SENT, "20261127-abcdef", None),
@@ -90,12 +90,12 @@ def test_a_letter_that_was_sent_meanwhile_is_closed_while_it_waits_and_not_after
 def test_a_refusal_that_comes_after_the_send_does_not_make_a_letter_wait_again(
     engine: Engine,
 ) -> None:
-    letter_id = reading.keep(engine, LETTER)
+    letter_id = reading.store_letter(engine, LETTER)
     broadcast_id = ledger.published(engine, ledger.body(key="k", owner=ledger.account("shop")))
-    reading.sent(engine, letter_id, broadcast_id, who="cli:ann@desk")
+    reading.mark_sent(engine, letter_id, broadcast_id, who="cli:ann@desk")
 
     # A worker that looked for the key before that.
-    assert reading.keep(engine, LETTER) == letter_id
+    assert reading.store_letter(engine, LETTER) == letter_id
 
     (one,) = listed(engine)
     assert (one.state, one.broadcast_id, one.times) == (LetterState.SENT, broadcast_id, 2)
@@ -115,7 +115,7 @@ def test_a_refusal_that_comes_after_the_send_does_not_make_a_letter_wait_again(
 def test_a_letter_may_have_been_sent_if_its_key_was_used_and_its_reason_allows_it(
     engine: Engine, values: dict[str, Any], looked_at: bool
 ) -> None:
-    letter_id = reading.keep(engine, replace(LETTER, **values))
+    letter_id = reading.store_letter(engine, replace(LETTER, **values))
     assert reading.possibly_sent(engine) == []
 
     for name in ("shop", "news"):
@@ -136,20 +136,20 @@ def test_a_letter_may_have_been_sent_if_its_key_was_used_and_its_reason_allows_i
 def test_what_no_database_takes_is_written_out_or_left_out(
     engine: Engine, values: dict[str, Any], field: str, kept: str | None
 ) -> None:
-    letter_id = reading.keep(engine, replace(LETTER, **values))
+    letter_id = reading.store_letter(engine, replace(LETTER, **values))
 
-    one, body = reading.one(engine, letter_id)
+    one, body = reading.letter_named(engine, letter_id)
     assert (body if field == "body" else getattr(one, field)) == kept
-    assert reading.keep(engine, replace(LETTER, **values)) == letter_id
+    assert reading.store_letter(engine, replace(LETTER, **values)) == letter_id
 
 
 def test_a_long_body_is_cut_and_another_that_begins_alike_is_another_letter(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(letters, "MOST_CHARACTERS", 10)
-    ids = [reading.keep(engine, replace(LETTER, body="好" * n)) for n in (10, 11, 12)]
+    ids = [reading.store_letter(engine, replace(LETTER, body="好" * n)) for n in (10, 11, 12)]
 
-    kept = [reading.one(engine, each) for each in ids]
+    kept = [reading.letter_named(engine, each) for each in ids]
     assert [body for _, body in kept] == ["好" * 10] * 3
     assert [one.is_cut for one, _ in kept] == [False, True, True]
     assert len(set(ids)) == 3
@@ -158,13 +158,16 @@ def test_a_long_body_is_cut_and_another_that_begins_alike_is_another_letter(
 def test_the_longest_body_that_is_kept_is_kept_whole(engine: Engine) -> None:
     body = "😀" * letters.MOST_CHARACTERS
 
-    assert reading.one(engine, reading.keep(engine, replace(LETTER, body=body)))[1] == body
+    assert (
+        reading.letter_named(engine, reading.store_letter(engine, replace(LETTER, body=body)))[1]
+        == body
+    )
 
 
 def test_letters_are_forgotten_long_after_they_were_closed(engine: Engine) -> None:
-    kept = [reading.keep(engine, replace(LETTER, body=str(n))) for n in range(4)]
+    kept = [reading.store_letter(engine, replace(LETTER, body=str(n))) for n in range(4)]
     reading.drop(engine, kept[0], who="ann")
-    reading.sent(engine, kept[1], "20261127-abcdef", who="ann")
+    reading.mark_sent(engine, kept[1], "20261127-abcdef", who="ann")
     ledger.pass_time(engine, transaction.KEPT_FOR + timedelta(hours=1))
     reading.drop(engine, kept[2], who="ann")
 
@@ -174,66 +177,66 @@ def test_letters_are_forgotten_long_after_they_were_closed(engine: Engine) -> No
 
 def test_the_newest_stand_first_and_no_more_than_asked_for(engine: Engine) -> None:
     for n in range(5):
-        reading.keep(engine, replace(LETTER, body=str(n)))
+        reading.store_letter(engine, replace(LETTER, body=str(n)))
 
     found = listed(engine)
     assert [one.last_at for one in found] == sorted((one.last_at for one in found), reverse=True)
     assert list(reading.newest(engine, state=LetterState.DEAD, most=2)) == found[:2]
 
-    again = reading.keep(engine, replace(LETTER, body="0"))
+    again = reading.store_letter(engine, replace(LETTER, body="0"))
     assert listed(engine)[0].id == again
 
 
 def test_an_id_that_is_none_or_several_names_what_is_near(engine: Engine) -> None:
-    one, _ = (reading.keep(engine, replace(LETTER, body=str(n))) for n in range(2))
+    one, _ = (reading.store_letter(engine, replace(LETTER, body=str(n))) for n in range(2))
 
     with pytest.raises(InputError, match=r"error.dead.several"):
-        reading.one(engine, "dead-")
+        reading.letter_named(engine, "dead-")
     with pytest.raises(UnknownIdError, match=one):
-        reading.one(engine, one[:-1] + "0")
+        reading.letter_named(engine, one[:-1] + "0")
     with pytest.raises(UnknownIdError, match=r"error.dead.unknown \("):
-        reading.one(engine, "x%zz")
+        reading.letter_named(engine, "x%zz")
     reading.drop(engine, one, who="ann")
     with pytest.raises(InputError):
-        reading.one(engine, one[-3:])
-    assert reading.one(engine, one[-4:])[0].id == one
+        reading.letter_named(engine, one[-3:])
+    assert reading.letter_named(engine, one[-4:])[0].id == one
 
 
 @pytest.mark.parametrize("part", [slice(0, 4), slice(0, 13), slice(0, 16), slice(5, 13)])
 def test_what_all_ids_share_names_none_even_if_there_is_one(engine: Engine, part: slice) -> None:
-    only = reading.keep(engine, LETTER)
+    only = reading.store_letter(engine, LETTER)
 
     with pytest.raises(UnknownIdError, match=only):
-        reading.one(engine, only[part])
-    assert reading.one(engine, only[:18].upper())[0].id == only
+        reading.letter_named(engine, only[part])
+    assert reading.letter_named(engine, only[:18].upper())[0].id == only
 
 
 @pytest.mark.every_database
 def test_a_letter_that_is_being_tried_is_neither_dropped_nor_tried_by_another(
     engine: Engine,
 ) -> None:
-    letter_id = reading.keep(engine, LETTER)
-    assert reading.take(engine, letter_id)
+    letter_id = reading.store_letter(engine, LETTER)
+    assert reading.reserve_letter(engine, letter_id)
 
-    assert not reading.take(engine, letter_id)
+    assert not reading.reserve_letter(engine, letter_id)
     assert not reading.drop(engine, letter_id, who="cli:bob@desk")
     assert listed(engine)[0].state is LetterState.DEAD
 
-    reading.free(engine, letter_id)
+    reading.release_letter(engine, letter_id)
     assert reading.drop(engine, letter_id, who="cli:bob@desk")
-    assert not reading.take(engine, letter_id)
+    assert not reading.reserve_letter(engine, letter_id)
 
 
 def test_a_try_that_died_keeps_its_letter_for_a_while_and_what_was_sent_counts(
     engine: Engine,
 ) -> None:
-    letter_id = reading.keep(engine, LETTER)
-    assert reading.take(engine, letter_id)
+    letter_id = reading.store_letter(engine, LETTER)
+    assert reading.reserve_letter(engine, letter_id)
     ledger.pass_time(engine, reading.TRIED_FOR + timedelta(seconds=1))
     assert reading.drop(engine, letter_id, who="cli:bob@desk")
 
     # It lives after all.
-    reading.sent(engine, letter_id, "20261127-abcdef", who="cli:ann@desk")
+    reading.mark_sent(engine, letter_id, "20261127-abcdef", who="cli:ann@desk")
 
     (one,) = listed(engine)
     assert (one.state, one.broadcast_id, one.closed_by) == (
@@ -248,7 +251,7 @@ def test_where_too_many_wait_a_further_one_is_counted_by_its_reason(
 ) -> None:
     def keep(n: int, reason: Message = REASON) -> str:
         body = f"{n}{'x' * (99 if n < 3 else 9_999)}"
-        return reading.keep(engine, replace(LETTER, body=body, key=f"k{n}", reason=reason))
+        return reading.store_letter(engine, replace(LETTER, body=body, key=f"k{n}", reason=reason))
 
     monkeypatch.setattr(letters, bound, {"MOST_OPEN": 2, "MOST_OPEN_CHARACTERS": 200}[bound])
     whole = [keep(1), keep(2)]
@@ -258,7 +261,7 @@ def test_where_too_many_wait_a_further_one_is_counted_by_its_reason(
     other = keep(9, Message("error.key.empty"))
 
     assert (len(many), len({*many, *whole, other})) == (1, 4)
-    one, body = reading.one(engine, many.pop())
+    one, body = reading.letter_named(engine, many.pop())
     assert (one.times, one.key, one.account, one.is_cut) == (6, None, None, True)
     assert (body[:2], len(body)) == ("3x", letters.BEGINNING)
     assert one.reason == Message("error.dead.full", problem=REASON)
@@ -268,5 +271,5 @@ def test_where_too_many_wait_a_further_one_is_counted_by_its_reason(
     for letter in (*whole, one.id, other):
         assert reading.drop(engine, letter, who="cli:ann@desk")
     assert not reading.is_full(engine)
-    kept, body = reading.one(engine, keep(10))
+    kept, body = reading.letter_named(engine, keep(10))
     assert (kept.key, kept.is_cut, len(body)) == ("k10", False, 10_001)

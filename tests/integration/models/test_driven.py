@@ -9,7 +9,7 @@ from sqlalchemy import Engine, update
 
 from broadcast.rules.calls.policy import Waits
 from broadcast.rules.gates.blockers import Blocker
-from broadcast.rules.gates.blockers import of as standstills
+from broadcast.rules.gates.blockers import blockers_of as standstills
 from broadcast.rules.gates.gate import Cause
 from broadcast.rules.reports import Ahead, Driven, Report
 from broadcast.rules.states import BatchState

@@ -50,8 +50,8 @@ def test_everybody_undated_is_asked_about_and_no_one_again_whom_wechat_dated(
     first, *_ = follower_changes.everybody_without_details(engine, there)
     said = {PEOPLE[0]: CAME, PEOPLE[7]: CAME + timedelta(days=1)}
 
-    follower_changes.take_details(engine, first.chunk_id, said)
-    follower_changes.take_details(engine, first.chunk_id, {PEOPLE[9]: CAME, PEOPLE[0]: NOON})
+    follower_changes.store_details(engine, first.chunk_id, said)
+    follower_changes.store_details(engine, first.chunk_id, {PEOPLE[9]: CAME, PEOPLE[0]: NOON})
 
     assert undated(engine, there) == [
         one for one in PEOPLE if one not in {PEOPLE[0], PEOPLE[7], PEOPLE[9]}
@@ -66,7 +66,7 @@ def test_everybody_undated_is_asked_about_and_no_one_again_whom_wechat_dated(
 def test_the_next_list_keeps_since_when_people_follow(engine: Engine) -> None:
     there = made(engine)
     first, *_ = follower_changes.everybody_without_details(engine, there)
-    follower_changes.take_details(engine, first.chunk_id, {PEOPLE[0]: CAME})
+    follower_changes.store_details(engine, first.chunk_id, {PEOPLE[0]: CAME})
 
     again = made(engine, minute=100)
 
@@ -91,7 +91,7 @@ def test_who_came_back_after_they_were_listed_follows_since_then(engine: Engine)
     there = made(engine)
     first, *_ = follower_changes.everybody_without_details(engine, there)
     back = NOON + timedelta(days=2)
-    follower_changes.take_details(engine, first.chunk_id, {PEOPLE[0]: back})
+    follower_changes.store_details(engine, first.chunk_id, {PEOPLE[0]: back})
 
     # They had left before they came back, and WeChat says that late.
     follows.left(engine, "default", PEOPLE[0], at=back - timedelta(hours=1))
@@ -109,6 +109,6 @@ def test_a_list_that_was_replaced_takes_nothing(engine: Engine) -> None:
     follower_syncs.clear(engine, "default", keep=1)
 
     with pytest.raises(ListReplacedError):
-        follower_changes.take_details(engine, first.chunk_id, {PEOPLE[0]: CAME})
+        follower_changes.store_details(engine, first.chunk_id, {PEOPLE[0]: CAME})
     with pytest.raises(ListReplacedError):
         list(follower_changes.everybody_without_details(engine, there))

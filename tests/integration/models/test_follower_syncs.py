@@ -70,9 +70,11 @@ def pages(
     for n, start in enumerate(range(0, len(people) + 1, SIZE)):
         said = len(people) if total is None else total
         some = people[start : start + SIZE]
-        sync = follower_syncs.take(engine, sync, page(some, total=said, minute=minute + n))
+        sync = follower_syncs.store_page(engine, sync, page(some, total=said, minute=minute + n))
     if sync.next_openid is not None:
-        sync = follower_syncs.take(engine, sync, page([], total=total or 0, minute=minute + 20))
+        sync = follower_syncs.store_page(
+            engine, sync, page([], total=total or 0, minute=minute + 20)
+        )
     return sync
 
 
@@ -215,7 +217,9 @@ def test_who_is_on_no_page_is_looked_up_where_that_is_asked_for(engine: Engine) 
 def test_doubled_pages_and_followers_who_move_between_pages_count_once(engine: Engine) -> None:
     sync, _ = follower_syncs.begin(engine, ledger.account(), who="tests")
     for n, some in enumerate([LISTED[:20], LISTED[10:30], [LISTED[0], *LISTED[30:]]]):
-        sync = follower_syncs.take(engine, sync, page(some, total=60, minute=n, goes_on=n < 2))
+        sync = follower_syncs.store_page(
+            engine, sync, page(some, total=60, minute=n, goes_on=n < 2)
+        )
 
     made = follower_lists.make(engine, sync)
 
@@ -228,7 +232,7 @@ def test_a_pass_goes_on_where_it_was_and_anew_only_if_asked_for_or_stale(
 ) -> None:
     sync, resumed = follower_syncs.begin(engine, ledger.account(), who="tests")
     assert not resumed
-    sync = follower_syncs.take(engine, sync, page(LISTED[:7], total=60, minute=0))
+    sync = follower_syncs.store_page(engine, sync, page(LISTED[:7], total=60, minute=0))
 
     again, resumed = follower_syncs.begin(engine, ledger.account(), who="tests")
     assert (resumed, again) == (True, sync)
@@ -244,10 +248,10 @@ def test_a_pass_goes_on_where_it_was_and_anew_only_if_asked_for_or_stale(
 
 def test_of_two_processes_with_one_pass_the_second_stops_at_its_next_page(engine: Engine) -> None:
     sync, _ = follower_syncs.begin(engine, ledger.account(), who="tests")
-    follower_syncs.take(engine, sync, page(LISTED[:7], total=60, minute=0))
+    follower_syncs.store_page(engine, sync, page(LISTED[:7], total=60, minute=0))
 
     with pytest.raises(SyncTakenOverError):
-        follower_syncs.take(engine, sync, page(LISTED[:7], total=60, minute=0))
+        follower_syncs.store_page(engine, sync, page(LISTED[:7], total=60, minute=0))
 
     with transaction.read(engine) as connection:
         assert connection.scalar(select(func.count()).select_from(FollowerPage)) == 1
@@ -258,18 +262,18 @@ def test_a_next_page_that_was_asked_for_before_ends_a_pass_that_would_never_end(
 ) -> None:
     sync, _ = follower_syncs.begin(engine, ledger.account(), who="tests")
     first = page(LISTED[:7], total=60, minute=0)
-    sync = follower_syncs.take(engine, sync, first)
-    sync = follower_syncs.take(engine, sync, page(LISTED[7:14], total=60, minute=1))
+    sync = follower_syncs.store_page(engine, sync, first)
+    sync = follower_syncs.store_page(engine, sync, page(LISTED[7:14], total=60, minute=1))
 
     with pytest.raises(SyncLoopError):
-        follower_syncs.take(engine, sync, first)
+        follower_syncs.store_page(engine, sync, first)
 
     assert follower_syncs.under_way(engine, "default") is None
 
 
 def test_where_the_last_one_of_a_page_left_the_one_before_shows_the_way(engine: Engine) -> None:
     sync, _ = follower_syncs.begin(engine, ledger.account(), who="tests")
-    sync = follower_syncs.take(engine, sync, page(LISTED[:7], total=60, minute=0))
+    sync = follower_syncs.store_page(engine, sync, page(LISTED[:7], total=60, minute=0))
 
     back = follower_syncs.go_back(engine, sync)
     assert back is not None

@@ -113,8 +113,8 @@ def test_each_state_is_seen_once_by_who_looks_often_and_by_who_looks_once(
     at_last = late.see()
 
     assert [change.state for change in at_last.became] == seen
-    assert [change.place for change in at_last.became] == sorted(
-        {change.place for change in at_last.became}
+    assert [change.cursor for change in at_last.became] == sorted(
+        {change.cursor for change in at_last.became}
     )
     assert seen[0] is S.PLANNING
     assert all(one is not other for one, other in itertools.pairwise(seen))
@@ -142,7 +142,7 @@ def test_its_time_is_a_change_although_nobody_wrote_it(engine: Engine) -> None:
     while not (seen := followed.see()).became:
         assert seen.report.state is S.SCHEDULED
     assert [change.state for change in seen.became] == [S.PLANNING]
-    assert seen.became[0].place.step == 1
+    assert seen.became[0].cursor.step == 1
     sweeps.launch_due(engine)
     assert followed.see().became == []
     assert plans.to_plan(engine, one) is not None

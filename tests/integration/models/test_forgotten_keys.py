@@ -46,7 +46,7 @@ def test_not_sent_and_retry_warn_once_wechat_no_longer_knows_the_key(
     ledger.pass_time(engine, hours * HOUR)
     word = not_sent(engine, doubtful)
     done = retries.retry(engine, doubtful, who="tests")
-    assert [list(group.numbers) for group in done.of(RetryVerdict.AGAIN)] == [[1]]
+    assert [list(group.numbers) for group in done.groups_of(RetryVerdict.AGAIN)] == [[1]]
     assert (word.forgotten is not None, set(done.forgotten)) == (warned, {1} if warned else set())
     report = broadcast_reports.report(engine, doubtful)
     told = [*resolve.resolved(doubtful, word), *resolve.retried(report, done)]
@@ -68,5 +68,5 @@ def test_retry_of_what_wechat_refused_does_not_warn_however_old_it_is(engine: En
     Driver(engine).call(said(43004))
     ledger.pass_time(engine, 48 * HOUR)
     done = retries.retry(engine, broadcast_id, who="tests")
-    assert done.of(RetryVerdict.AGAIN)
+    assert done.groups_of(RetryVerdict.AGAIN)
     assert not done.forgotten

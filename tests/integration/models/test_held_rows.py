@@ -22,7 +22,7 @@ def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: E
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
             lane_rows.hold(connection, "default")
-            assert closed_gates.of(connection, "default", "") == []
+            assert closed_gates.gates_of(connection, "default", "") == []
             halting = threads.submit(operator.halt, engine, None, who="test")
             with pytest.raises(TimeoutError):
                 halting.result(timeout=1)
@@ -35,8 +35,10 @@ def test_a_second_look_in_a_transaction_sees_what_was_committed_meanwhile(engine
     ledger.broadcast(engine)
 
     with engine.begin() as connection:
-        assert closed_gates.of(connection, "default", "") == []
+        assert closed_gates.gates_of(connection, "default", "") == []
         assert connection.scalar(select(Lane.gate_counter)) == 0
         operator.halt(engine, None, who="test")
-        assert [gate.kind for gate in closed_gates.of(connection, "default", "")] == [GateKind.HALT]
+        assert [gate.kind for gate in closed_gates.gates_of(connection, "default", "")] == [
+            GateKind.HALT
+        ]
         assert connection.scalar(select(Lane.gate_counter)) == 1

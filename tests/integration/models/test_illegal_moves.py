@@ -42,12 +42,12 @@ def test_an_end_of_a_job_whose_move_is_illegal_is_kept_and_its_push_is_handled(
     driver.call(said(0, msg_id=71))
     hole(monkeypatch, BatchState.ACCEPTED)
 
-    taken = results.take_finish(driver.engine, "default", event(71))
+    taken = results.record_finish_event(driver.engine, "default", event(71))
 
     assert (taken.new, taken.broadcast_id, taken.n) == (True, broadcast_id, 1)
     assert left_to_a_person(driver, broadcast_id, move="accepted -> finished")
     assert [row.msg_id for row in rows(driver.engine)] == [71]
-    assert not results.take_finish(driver.engine, "default", event(71)).new
+    assert not results.record_finish_event(driver.engine, "default", event(71)).new
     assert driver.next().n == 2
 
 
@@ -60,7 +60,7 @@ def test_a_word_of_mass_get_whose_move_is_illegal_is_kept_and_asked_for_no_more(
     [asked] = results.due_batches(driver.engine, "default", 9)
     hole(monkeypatch, BatchState.ACCEPTED)
 
-    results.heard(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
+    results.record_status(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
 
     assert left_to_a_person(driver, broadcast_id, move="accepted -> finished")
     batch = ledger.batch(driver.engine, broadcast_id)
@@ -77,7 +77,7 @@ def test_a_word_that_settles_a_45065_by_an_illegal_move_leaves_it_to_a_person(
     hole(monkeypatch, BatchState.UNKNOWN)
 
     if by_event:
-        results.take_finish(driver.engine, "default", event(71))
+        results.record_finish_event(driver.engine, "default", event(71))
     else:
         records.confirm(driver.engine, work.batch_id, 71, known=True)
 

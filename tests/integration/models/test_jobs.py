@@ -8,7 +8,7 @@ from datetime import timedelta
 from sqlalchemy import Engine
 
 from broadcast.rules.calls.operator_verdict import NotSent, Sent
-from broadcast.rules.jobs import Job, Stretch
+from broadcast.rules.jobs import Job, Period
 from models.engine import now
 from models.ledger.lane import call_history, records
 from models.ledger.outcomes import ended_jobs, resolves, results
@@ -25,7 +25,7 @@ def ended(engine: Engine, account: str = "default") -> list[Job]:
     with read(engine) as connection:
         moment = now(connection)
         return list(
-            ended_jobs.jobs_ended(connection, account, Stretch(moment - 3 * DAY, moment + 3 * DAY))
+            ended_jobs.jobs_ended(connection, account, Period(moment - 3 * DAY, moment + 3 * DAY))
         )
 
 
@@ -33,7 +33,7 @@ def push(engine: Engine, msg_id: int, *, after: timedelta = timedelta()) -> None
     """Take the event of a job that ended so long after now."""
     with read(engine) as connection:
         at = now(connection) + after
-    results.take_finish(engine, "default", replace(event(msg_id), created_at=at))
+    results.record_finish_event(engine, "default", replace(event(msg_id), created_at=at))
 
 
 def test_job_of_a_batch_is_that_batchs(driver: Driver, broadcast_id: str) -> None:

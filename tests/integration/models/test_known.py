@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast import day
-from broadcast.rules.overlap import Known, ToCome
+from broadcast.rules.overlap import ListOverlaps, ToCome
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.cut import Chunk
 from models.engine import now
@@ -56,9 +56,11 @@ def chunks(names: Sequence[str]) -> Iterator[Chunk]:
     return ledger.chunks(sorted(names), most=7)
 
 
-def known(engine: Engine, names: Sequence[str], *, text: str = "new") -> Known:
+def known(engine: Engine, names: Sequence[str], *, text: str = "new") -> ListOverlaps:
     audience = OpenIDs(digest=ledger.digest(sorted(names)))
-    return overlaps.known(engine, replace(ledger.body(text=text), audience=audience), chunks(names))
+    return overlaps.list_overlaps(
+        engine, replace(ledger.body(text=text), audience=audience), chunks(names)
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -85,7 +87,7 @@ def test_of_the_same_list_nothing_is_read(engine: Engine, monkeypatch: pytest.Mo
     first = sent(engine, PEOPLE, text="one")
     monkeypatch.setattr(recipients, "packed", None)
 
-    found = overlaps.known(engine, ledger.body(size=40, text="new"), iter(()))
+    found = overlaps.list_overlaps(engine, ledger.body(size=40, text="new"), iter(()))
 
     assert (found.today, found.today_ids) == (10, [first])
 
@@ -158,7 +160,7 @@ def test_what_was_cancelled_reaches_nobody_and_what_was_paused_would_if_it_is_re
 
     found = known(engine, PEOPLE)
 
-    assert found == Known(
+    assert found == ListOverlaps(
         today=0, today_ids=[], earlier=[], to_come=[],
         stopped=(ToCome(id=paused, at=None, followers=len(PEOPLE)),),
     )  # fmt: skip

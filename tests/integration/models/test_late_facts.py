@@ -117,7 +117,7 @@ def test_review_that_refused_is_not_undone_by_a_late_reply(
     second_driver = take_over(driver)
     second_driver.call(said(45065, msg_id=71))
     taken = ledger.batch(driver.engine, broadcast_id)
-    results.heard(driver.engine, taken, results.FAILED, waits=Waits())
+    results.record_status(driver.engine, taken, results.FAILED, waits=Waits())
     driver.record(first, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.JOB_FAILED)
@@ -130,9 +130,11 @@ def test_late_acceptance_as_another_job_than_a_person_named_outlives_the_review_
     """A person named somebody else's job, whose review refused it; WeChat's own word is true."""
     claim = driver.claim()
     take_over(driver).call(said(40130))
-    results.take_finish(driver.engine, "default", FinishEvent(msg_id=555_001, status="err(20001)"))
+    results.record_finish_event(
+        driver.engine, "default", FinishEvent(msg_id=555_001, status="err(20001)")
+    )
     if real:
-        results.take_finish(driver.engine, "default", FinishEvent(msg_id=71, status=real))
+        results.record_finish_event(driver.engine, "default", FinishEvent(msg_id=71, status=real))
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(555_001), who="tests")
     assert ledger.batch(driver.engine, broadcast_id).reason is Reason.REVIEW_REFUSED
 

@@ -22,7 +22,7 @@ from tests.kit.ledger import Driver, said
 def to_nobody(driver: Driver, msg_id: int) -> None:
     """Take the report of a job for which WeChat counted nobody."""
     counts = Counts(total=0, eligible=0, sent=0, errors=0)
-    results.take_finish(driver.engine, "default", replace(event(msg_id), counts=counts))
+    results.record_finish_event(driver.engine, "default", replace(event(msg_id), counts=counts))
 
 
 def accepted_twice(driver: Driver, msg_ids: tuple[int, int]) -> None:

@@ -55,7 +55,7 @@ def test_broadcast_that_only_a_newer_release_can_call_is_left_alone_and_the_othe
     assert {work.broadcast_id for work in called(Driver(engine))} == {other}
 
     told = broadcast_reports.report(engine, broadcast_id)
-    assert [one.cause for one in blockers.of(told)] == [Cause.NEWER_RELEASE]
+    assert [one.cause for one in blockers.blockers_of(told)] == [Cause.NEWER_RELEASE]
     assert ledger.states(engine, broadcast_id) == {BatchState.PLANNED: 2}
 
 

@@ -82,7 +82,7 @@ def test_result_of_a_batch_in_a_strange_state_is_left_to_the_newer_release(engin
     before = ledger.batch(engine, broadcast_id)
     assert before.poll_at is not None
 
-    results.heard(engine, asked, "SEND_SUCCESS", waits=Waits())
+    results.record_status(engine, asked, "SEND_SUCCESS", waits=Waits())
 
     assert ledger.batch(engine, broadcast_id) == before
 
@@ -136,10 +136,12 @@ def test_strange_batch_is_named_once_nothing_else_is_left_and_found_if_nobody_mo
 ) -> None:
     broadcast_id = ledger.broadcast(engine)
     strange_batch(engine, broadcast_id)
-    among = [one.cause for one in blockers.of(broadcast_reports.report(engine, broadcast_id))]
+    among = [
+        one.cause for one in blockers.blockers_of(broadcast_reports.report(engine, broadcast_id))
+    ]
     called(Driver(engine))
 
-    told = list(blockers.of(broadcast_reports.report(engine, broadcast_id)))
+    told = list(blockers.blockers_of(broadcast_reports.report(engine, broadcast_id)))
 
     assert Cause.NEWER_RELEASE not in among
     assert [one.cause for one in told] == [Cause.NEWER_RELEASE]
@@ -251,7 +253,7 @@ def test_strange_gate_stops_its_broadcast_alone_and_is_named(engine: Engine) -> 
 
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.HELD
-    assert [one.cause for one in blockers.of(told)] == [Cause.NEWER_RELEASE]
+    assert [one.cause for one in blockers.blockers_of(told)] == [Cause.NEWER_RELEASE]
     assert kinds(engine, broadcast_id) == {QUIET}
 
 
@@ -329,5 +331,5 @@ def test_word_of_a_newer_release_is_shown_as_it_is(language: Language) -> None:
     texts = Texts(language)
     state = recognised(BroadcastState, "simmering")
     for fact in (PREFETCHED, HELD_BACK, recognised(Reason, "wanted_by_nobody"), state):
-        assert fact.value in str(words.of(fact, texts))
+        assert fact.value in str(words.fact_words(fact, texts))
     assert "simmering" in words.short(state, texts)

@@ -126,7 +126,7 @@ def test_broadcast_held_for_a_doubt_alone_needs_a_human_not_a_resume(engine: Eng
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.CANCELLED
     assert told.recipients["in_doubt"] == told.audience["planned"], "no doubt is cancelled away"
-    assert Cause.IN_DOUBT in {blocker.cause for blocker in blockers.of(told)}
+    assert Cause.IN_DOUBT in {blocker.cause for blocker in blockers.blockers_of(told)}
 
 
 def test_cancel_before_any_call_cancels_everybody(engine: Engine) -> None:
@@ -184,11 +184,11 @@ def test_an_unhalt_ends_the_wait_for_the_calls_of_another_day(
     driver.call(said(45009))
     assert driver.next().kind in {Kind.WAIT, Kind.REST}
     report = broadcast_reports.report(engine, broadcast_id)
-    assert [one.cause for one in blockers.of(report)] == [Cause.ACCOUNT_WAITS]
+    assert [one.cause for one in blockers.blockers_of(report)] == [Cause.ACCOUNT_WAITS]
 
     assert operator.unhalt(engine, "default", who=WHO) == ["default"]
 
-    assert list(blockers.of(broadcast_reports.report(engine, broadcast_id))) == []
+    assert list(blockers.blockers_of(broadcast_reports.report(engine, broadcast_id))) == []
     for msg_id in range(1, batches + 1):
         driver.call(said(0, msg_id=msg_id))
     assert state(engine, broadcast_id) is BroadcastState.COMPLETED
@@ -204,9 +204,9 @@ def test_an_unhalt_that_came_too_early_waits_for_another_day_again(engine: Engin
     driver.call(said(45009))
 
     assert driver.next().kind is Kind.WAIT
-    assert [b.cause for b in blockers.of(broadcast_reports.report(engine, broadcast_id))] == [
-        Cause.ACCOUNT_WAITS
-    ]
+    assert [
+        b.cause for b in blockers.blockers_of(broadcast_reports.report(engine, broadcast_id))
+    ] == [Cause.ACCOUNT_WAITS]
 
 
 def test_halted_account_is_shown_as_held(engine: Engine) -> None:

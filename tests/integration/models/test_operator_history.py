@@ -104,7 +104,7 @@ def test_nobody_is_named_where_only_wechat_stopped_it(engine: Engine) -> None:
     Driver(engine).call(said(45002))
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.PAUSED
-    assert [blocker.who for blocker in blockers.of(told)] == [None]
+    assert [blocker.who for blocker in blockers.blockers_of(told)] == [None]
     assert told.operator_actions is not None
     assert told.operator_actions.actions == []
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.rules.overlap import Known, Overlap
+from broadcast.rules.overlap import ListOverlaps, Overlap
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.selection import Removal, Sample, Selection
 from broadcast.rules.plan.submission import Body
@@ -196,8 +196,8 @@ def test_of_a_sample_that_is_not_drawn_yet_nobody_is_counted_and_that_is_said(
 ) -> None:
     broadcast_id = ledger.published(engine, ledger.body(size=40), size=40, batches=4)
 
-    def looked() -> Known:
-        return overlaps.known(engine, corrected(PEOPLE), ledger.chunks(PEOPLE, most=7))
+    def looked() -> ListOverlaps:
+        return overlaps.list_overlaps(engine, corrected(PEOPLE), ledger.chunks(PEOPLE, most=7))
 
     whole = looked()
     drawn = Selection(sample=Sample(size="25%", seed="0" * 16))

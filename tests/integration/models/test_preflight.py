@@ -85,7 +85,7 @@ def test_a_redis_that_is_away_is_named_until_wechat_takes_a_batch(engine: Engine
     waiting = lane(engine)
     assert waiting.wait_reason is Reason.REDIS_AWAY
     assert waiting.not_before - datetime.now(UTC) <= REDIS_AWAY
-    [blocker] = blockers.of(broadcast_reports.report(engine, broadcast_id))
+    [blocker] = blockers.blockers_of(broadcast_reports.report(engine, broadcast_id))
     assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.REDIS_AWAY)
     ledger.pass_time(engine, REDIS_AWAY)
     ledger.Driver(engine).call(ledger.said(0, msg_id=1))

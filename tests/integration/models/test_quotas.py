@@ -343,7 +343,7 @@ def test_another_account_holds_nothing_of_these(engine: Engine) -> None:
 
 
 def test_calls_are_held_by_a_broadcast_or_by_nobody(engine: Engine) -> None:
-    wanted = quotas.Wanted(
+    wanted = quotas.ReservationRequest(
         account="default", path=ledger.body().audience.path, calls=1, broadcast_id=None, at=None,
         spread=False, shared=True,
     )  # fmt: skip

@@ -249,7 +249,7 @@ def test_question_that_a_person_was_quicker_than_is_asked_all_the_same(
     work = driver.next()
     operator.cancel(driver.engine, broadcast_id, who="tests")
     resolves.resolve(driver.engine, broadcast_id, work.n, verdict=NotSent(), who="tests")
-    assert next_work.said_msg_id(driver.engine, work.batch_id) == 71
+    assert next_work.reported_msg_id(driver.engine, work.batch_id) == 71
     records.confirm(driver.engine, work.batch_id, 71, known=True)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
@@ -259,7 +259,7 @@ def _confirm(driver: Driver, *, known: bool = True) -> Decision:
     """Do what a lane does next, which is to ask mass/get, and let it answer."""
     work = driver.next()
     assert work.kind is Kind.VERIFY
-    msg_id = next_work.said_msg_id(driver.engine, work.batch_id)
+    msg_id = next_work.reported_msg_id(driver.engine, work.batch_id)
     assert msg_id is not None
     return records.confirm(driver.engine, work.batch_id, msg_id, known=known)
 

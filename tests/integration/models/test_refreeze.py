@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Engine, event, update
 
 from broadcast.rules.states import BatchState
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.followers import followers
 from models.ledger.lists import suppressions
-from models.ledger.lists.suppressions import Wish
+from models.ledger.lists.suppressions import OptOutMessage
 from models.ledger.plan import refreeze
 from models.ledger.rows.transaction import read
 from models.ledger.steer import operator
@@ -26,7 +26,7 @@ from tests.kit import follows, ledger
 from tests.kit.ledger import Driver, said
 
 EARLIER = datetime(2026, 1, 1, tzinfo=UTC)
-WORD = Word(kind=SuppressionKind.KEYWORD, who="退订")
+WORD = SuppressionSource(kind=SuppressionKind.KEYWORD, who="退订")
 
 
 def planned(engine: Engine, **changes: Any) -> str:
@@ -198,8 +198,8 @@ def test_whoever_is_suppressed_after_the_plan_is_looked_for_before_the_next_call
     assert members(engine, broadcast_id, "waiting") == PEOPLE[15:39]
     adds_up(engine, broadcast_id)
     # Another one, by a pushed word that came late.
-    wish = Wish(openid=PEOPLE[30], at=EARLIER, received_at=EARLIER, out=True)
-    suppressions.heed(engine, "default", [wish])
+    wish = OptOutMessage(openid=PEOPLE[30], at=EARLIER, received_at=EARLIER, out=True)
+    suppressions.apply_opt_outs(engine, "default", [wish])
     wanted = refreeze.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
     assert refreeze.refreeze(engine, broadcast_id, wanted) == 1

@@ -277,7 +277,7 @@ def test_word_whose_job_mass_get_told_of_can_still_be_corrected(
     """The job is there, but it is another batch's."""
     mistyped(driver, broadcast_id)
     asked = ledger.batch(driver.engine, broadcast_id)
-    results.heard(driver.engine, asked, status, waits=Waits())
+    results.record_status(driver.engine, asked, status, waits=Waits())
     resolve(driver.engine, broadcast_id, 51)
     first = ledger.batch(driver.engine, broadcast_id)
     assert (first.state, first.msg_id, first.msg_status) == (BatchState.ACCEPTED, 51, None)

@@ -78,7 +78,7 @@ def test_job_that_ended_is_finished_and_asked_for_no_more(
     engine: Engine, broadcast_id: str, status: str
 ) -> None:
     for row in results.due_batches(engine, "default", 10):
-        results.heard(engine, row, status, waits=WAITS)
+        results.record_status(engine, row, status, waits=WAITS)
     assert ledger.states(engine, broadcast_id) == {BatchState.FINISHED: 2}
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.COMPLETED
@@ -91,12 +91,12 @@ def test_job_that_failed_is_refused_and_the_broadcast_told_anew(
     engine: Engine, broadcast_id: str
 ) -> None:
     one, other = results.due_batches(engine, "default", 10)
-    results.heard(engine, one, results.FAILED, waits=WAITS)
+    results.record_status(engine, one, results.FAILED, waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.JOB_FAILED)
     assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
-    results.heard(engine, other, "SEND_SUCCESS", waits=WAITS)
-    results.heard(engine, other, results.FAILED, waits=WAITS)
+    results.record_status(engine, other, "SEND_SUCCESS", waits=WAITS)
+    results.record_status(engine, other, results.FAILED, waits=WAITS)
     assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
@@ -105,7 +105,7 @@ def test_word_that_no_column_holds_is_stored_and_is_none_of_wechats(
     engine: Engine, broadcast_id: str, told: str
 ) -> None:
     for row in results.due_batches(engine, "default", 10):
-        results.heard(engine, row, storable_status(told), waits=WAITS)
+        results.record_status(engine, row, storable_status(told), waits=WAITS)
     assert ledger.states(engine, broadcast_id) == {BatchState.ACCEPTED: 2}
     assert (ledger.batch(engine, broadcast_id).msg_status or "")[:4] == storable_status(told)[:4]
 
@@ -118,7 +118,7 @@ def test_job_under_way_is_asked_for_again_with_growing_pauses_for_two_days(
     last = ledger.batch(engine, broadcast_id)
     pauses = []
     while (row := ledger.batch(engine, broadcast_id)).poll_at is not None:
-        results.heard(engine, row, status, waits=WAITS)
+        results.record_status(engine, row, status, waits=WAITS)
         asked += 1
         after = ledger.batch(engine, broadcast_id)
         if after.poll_at is not None and last.poll_at is not None:
@@ -143,7 +143,7 @@ def test_batch_that_is_accepted_no_more_is_not_asked_for_for_ever(
         connection.execute(
             update(Batch).where(Batch.id == row.id).values(state=BatchState.IN_DOUBT)
         )
-    results.heard(engine, row, "SEND_SUCCESS", waits=WAITS)
+    results.record_status(engine, row, "SEND_SUCCESS", waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.poll_at) == (BatchState.IN_DOUBT, None)
 
@@ -191,5 +191,5 @@ def test_answer_about_a_msg_id_that_is_the_batchs_no_more_changes_nothing(
         connection.execute(update(Batch).where(Batch.id == row.id).values(msg_id=77))
     before = ledger.batch(engine, broadcast_id)
     for status in (results.FAILED, "SEND_SUCCESS", None):
-        results.heard(engine, row, status, waits=WAITS)
+        results.record_status(engine, row, status, waits=WAITS)
     assert ledger.batch(engine, broadcast_id) == before

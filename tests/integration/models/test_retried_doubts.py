@@ -21,7 +21,7 @@ from tests.kit.ledger import LOST, Driver, said
 def retried(driver: Driver, broadcast_id: str) -> None:
     """Let a person say "not sent" and retry."""
     resolve(driver.engine, broadcast_id, None)
-    again = retries.retry(driver.engine, broadcast_id, who=WHO).of(RetryVerdict.AGAIN)
+    again = retries.retry(driver.engine, broadcast_id, who=WHO).groups_of(RetryVerdict.AGAIN)
     assert [list(one.numbers) for one in again] == [[1]]
 
 

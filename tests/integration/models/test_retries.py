@@ -15,7 +15,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.reports import total
 from broadcast.rules.states import BatchState, BroadcastState
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from broadcast.views.texts import Texts
 from entrypoints.cli.commands.resolve import retried
 from models import BroadcastRow, Event
@@ -43,7 +43,7 @@ def small(engine: Engine, batches: int = 2) -> str:
 
 
 def numbers(done: Retried, place: RetryVerdict) -> list[int]:
-    return [n for group in done.of(place) for n in group.numbers]
+    return [n for group in done.groups_of(place) for n in group.numbers]
 
 
 def findings(engine: Engine) -> list[case.Finding]:
@@ -64,7 +64,7 @@ def test_refused_batch_whose_reason_may_pass_is_called_again_with_its_key(
     done = retry(engine, broadcast_id)
 
     assert (numbers(done, RetryVerdict.AGAIN), done.goes) == ([1], Goes.ON)
-    assert total(group.followers for group in done.of(RetryVerdict.AGAIN)) == 2
+    assert total(group.followers for group in done.groups_of(RetryVerdict.AGAIN)) == 2
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.finished_at) == (BroadcastState.SENDING, None)
     work = driver.next()
@@ -84,7 +84,7 @@ def test_refusal_that_stays_is_left_and_said(engine: Engine, errcode: int) -> No
 
     done = retry(engine, broadcast_id)
 
-    [left] = done.of(RetryVerdict.FOR_GOOD)
+    [left] = done.groups_of(RetryVerdict.FOR_GOOD)
     assert (list(left.numbers), left.errcode, left.followers) == ([1], errcode, 2)
     assert done.goes is Goes.NOTHING
     assert snapshot(engine) == before
@@ -138,7 +138,7 @@ def test_unknown_batch_and_one_in_flight_are_left_to_themselves(engine: Engine) 
 def test_batch_that_the_review_refused_was_taken_and_is_left(engine: Engine) -> None:
     broadcast_id = small(engine, 1)
     Driver(engine).call(said(0, msg_id=1))
-    results.heard(engine, ledger.batch(engine, broadcast_id), results.FAILED, waits=Waits())
+    results.record_status(engine, ledger.batch(engine, broadcast_id), results.FAILED, waits=Waits())
     done = retry(engine, broadcast_id)
     assert (numbers(done, RetryVerdict.REVIEWED), done.goes) == ([1], Goes.NOTHING)
     assert ledger.batch(engine, broadcast_id).state is BatchState.REFUSED
@@ -310,7 +310,7 @@ def test_refused_batch_in_which_somebody_was_suppressed_since_is_left_and_the_nu
     driver.call(said(43004))
     driver.call(said(43004))
     driver.call(said(0, msg_id=3))
-    word = Word(kind=SuppressionKind.KEYWORD, who="tests")
+    word = SuppressionSource(kind=SuppressionKind.KEYWORD, who="tests")
     suppressions.suppress(engine, ledger.openids(6)[:1], word, account="default")
 
     foreseen = {
@@ -340,7 +340,7 @@ def test_refused_batch_of_a_broadcast_to_the_suppressed_as_well_is_called_again(
     with engine.begin() as connection:
         mine = update(BroadcastRow).where(BroadcastRow.id == broadcast_id)
         connection.execute(mine.values(selection='{"ignore_suppression":true}'))
-    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
     suppressions.suppress(engine, ledger.openids(4), word)
 
     assert numbers(retry(engine, broadcast_id), RetryVerdict.AGAIN) == [1]

@@ -102,7 +102,7 @@ def test_poll_does_not_move_the_end_of_a_broadcast(engine: Engine) -> None:
     assert ended is not None
     batch = ledger.batch(engine, broadcast_id)
     for status in ("SENDING", "SEND_SUCCESS", "SEND_SUCCESS"):
-        results.heard(engine, batch, status, waits=DEFAULT_RULES.waits)
+        results.record_status(engine, batch, status, waits=DEFAULT_RULES.waits)
         assert broadcast_reports.report(engine, broadcast_id).finished_at == ended
 
 
@@ -114,7 +114,7 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     ledger.pass_time(engine, timedelta(minutes=3))
     ended = broadcast_reports.report(engine, broadcast_id).finished_at
     batch = ledger.batch(engine, broadcast_id)
-    results.heard(engine, batch, "SEND_FAIL", waits=DEFAULT_RULES.waits)
+    results.record_status(engine, batch, "SEND_FAIL", waits=DEFAULT_RULES.waits)
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.FAILED
     assert ended is not None

@@ -78,7 +78,7 @@ def test_it_is_one_call_without_recipients(engine: Engine, audience: Audience) -
     work = driver.next()
     assert (work.kind, work.path, work.size) == (Kind.CALL, SendPath.SENDALL, None)
     assert next_work.openids(engine, work) is None
-    told = next_work.said(engine, broadcast_id)
+    told = next_work.call_content(engine, broadcast_id)
     assert audiences.parse(told.audience_kind, told.audience_spec) == audience
     driver.claim()
     with engine.connect() as connection:
@@ -196,9 +196,9 @@ def test_a_refusal_of_the_interface_leaves_calls_by_openid_alone(engine: Engine)
     driver.claim()
     goes_on = broadcast_reports.report(engine, by_openid)
     assert (goes_on.state, list(goes_on.gates)) == (BroadcastState.SENDING, [])
-    assert list(blockers.of(goes_on)) == []
+    assert list(blockers.blockers_of(goes_on)) == []
     told = broadcast_reports.report(engine, everyone)
-    stops = [(one.cause, one.path) for one in blockers.of(told)]
+    stops = [(one.cause, one.path) for one in blockers.blockers_of(told)]
     assert stops == [(Cause.ACCOUNT_STOPPED, SendPath.SENDALL)]
     assert operator.unhalt(engine, "default", who=WHO) == ["default"]
     assert standing_gates(engine) == []
@@ -213,7 +213,7 @@ def test_a_doubt_is_settled_by_a_person_and_retried_by_a_word(engine: Engine) ->
     operator.unhalt(engine, "default", who=WHO)
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.phase) == (BroadcastState.HELD, Phase.ENDED)
-    [doubt] = blockers.of(told)
+    [doubt] = blockers.blockers_of(told)
     assert (doubt.cause, doubt.count) == (Cause.IN_DOUBT, 1)
     [group] = retries.retry_verdicts(engine, broadcast_id)
     assert (group.verdict, group.numbers, group.followers) == (RetryVerdict.IN_DOUBT, [1], None)

@@ -89,7 +89,7 @@ def test_msg_id_is_added_later_and_asked_about(engine: Engine) -> None:
     assert stands(driver.engine, broadcast_id) == (BatchState.ACCEPTED, Reason.SAID_SENT, 99)
     ledger.pass_time(driver.engine, timedelta(minutes=3))
     [asked] = results.due_batches(driver.engine, "default", 10)
-    results.heard(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
+    results.record_status(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
     assert stands(driver.engine, broadcast_id)[0] is BatchState.FINISHED
     assert findings(driver.engine) == set()
 

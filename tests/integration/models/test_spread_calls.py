@@ -40,7 +40,7 @@ def test_what_goes_out_over_several_days_leaves_today_to_those_who_reserved_it(
 
     assert held(engine, tonight) == 4
     told = broadcast_reports.report(engine, spreads)
-    [wait] = blockers.of(told)
+    [wait] = blockers.blockers_of(told)
     assert (wait.cause, wait.reason) == (Cause.ACCOUNT_WAITS, Reason.SPREAD_OVER_DAYS)
     assert told.state is BroadcastState.SENDING
     assert wait.until is not None

@@ -204,7 +204,7 @@ def test_lists_of_a_planner_that_was_killed_are_removed(
     if then == "another counts":
         counts |= {LEFT: PEOPLE[:10] + PEOPLE[40:], "suppressed": PEOPLE[10:40]}
         with monkeypatch.context() as dying:
-            dying.setattr(subtract, "clear", killed)
+            dying.setattr(subtract, "clear_unused_lists", killed)
             with pytest.raises(KilledError):
                 planned(engine, broadcast_id, removal("suppressed", PEOPLE[10:40]))
     if then == "it is cancelled":

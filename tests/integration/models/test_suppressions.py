@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from broadcast import openid
-from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, Word
+from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, SuppressionSource
 from models.ledger.lists import suppressions as reading
-from models.ledger.lists.suppressions import Added, Lifted, Wish
+from models.ledger.lists.suppressions import Added, Lifted, OptOutMessage
 from models.ledger.rows.transaction import present
 from tests.kit import follows, ledger
 from tests.kit.openids import split
@@ -20,7 +20,7 @@ from tests.kit.openids import split
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
 PEOPLE = ledger.openids(50)
 ANNA, BEN, CARL = PEOPLE[:3]
-BY_HAND = Word(kind=SuppressionKind.PERSON, who="王芳", why="投诉")
+BY_HAND = SuppressionSource(kind=SuppressionKind.PERSON, who="王芳", why="投诉")
 
 
 def at(minutes: int) -> datetime:
@@ -30,7 +30,9 @@ def at(minutes: int) -> datetime:
 def wrote(engine: Engine, *people: str, at: datetime, out: bool = True) -> None:
     """Each of these wrote to be left alone, or undid it, in a push of its own."""
     for one in people:
-        reading.heed(engine, "default", [Wish(openid=one, at=at, received_at=at, out=out)])
+        reading.apply_opt_outs(
+            engine, "default", [OptOutMessage(openid=one, at=at, received_at=at, out=out)]
+        )
 
 
 def standing(engine: Engine, account: str = "default") -> list[str]:
@@ -69,7 +71,10 @@ def test_a_part_of_the_list_is_read_from_one_openid_to_another(
 def test_saying_it_twice_counts_as_already_there_and_keeps_the_first_word(engine: Engine) -> None:
     first = reading.suppress(engine, [ANNA, BEN], BY_HAND, account="default")
     again = reading.suppress(
-        engine, [ANNA, CARL], Word(kind=SuppressionKind.PERSON, who="李雷"), account="default"
+        engine,
+        [ANNA, CARL],
+        SuppressionSource(kind=SuppressionKind.PERSON, who="李雷"),
+        account="default",
     )
 
     assert (first, again) == (Added(new=2, already=0), Added(new=1, already=1))
@@ -125,14 +130,14 @@ def test_who_asks_out_after_an_operator_lifted_it_is_on_the_list_again_by_any_cl
     reading.lift(engine, [ANNA, BEN], who="王芳", account="default")
     received = present(engine)
     said = received.replace(microsecond=0) - timedelta(seconds=behind)
-    again = Wish(openid=ANNA, at=said, received_at=received, out=True)
+    again = OptOutMessage(openid=ANNA, at=said, received_at=received, out=True)
 
-    reading.heed(engine, "default", [again])
+    reading.apply_opt_outs(engine, "default", [again])
 
     assert standing(engine) == [ANNA]
     # What came before the operator's word, and is handled late or again, undoes nothing of it.
-    late = Wish(openid=BEN, at=received, received_at=earlier, out=True)
-    reading.heed(engine, "default", [late])
+    late = OptOutMessage(openid=BEN, at=received, received_at=earlier, out=True)
+    reading.apply_opt_outs(engine, "default", [late])
     assert standing(engine) == [ANNA]
 
 
@@ -147,8 +152,8 @@ def test_after_an_operators_word_too_the_last_of_a_followers_own_counts(
     received = present(engine)
     for n in (*order, *order):
         said = moment - timedelta(minutes=10 - n)
-        wish = Wish(openid=ANNA, at=said, received_at=received, out=not n)
-        reading.heed(engine, "default", [wish])
+        wish = OptOutMessage(openid=ANNA, at=said, received_at=received, out=not n)
+        reading.apply_opt_outs(engine, "default", [wish])
 
     assert standing(engine) == []
 
@@ -180,7 +185,7 @@ def test_many_are_stored_and_read_in_portions_and_two_imports_at_once_lose_nobod
 ) -> None:
     monkeypatch.setattr(reading, "AT_ONCE", 7)
     monkeypatch.setattr(reading, "AT_ONCE", 3)
-    word = Word(kind=SuppressionKind.IMPORT, who="import")
+    word = SuppressionSource(kind=SuppressionKind.IMPORT, who="import")
 
     with ThreadPoolExecutor(2) as pool:
         both = [
@@ -199,7 +204,7 @@ def test_many_are_stored_and_read_in_portions_and_two_imports_at_once_lose_nobod
 
 @pytest.mark.every_database
 def test_the_list_is_read_on_from_where_a_portion_ended_by_its_index(engine: Engine) -> None:
-    word = Word(kind=SuppressionKind.IMPORT, who="import")
+    word = SuppressionSource(kind=SuppressionKind.IMPORT, who="import")
     people = ledger.openids(4_000)
     reading.suppress(engine, people, word, account="default")
     query = reading._behind("default", people[-50], "import").compile(

@@ -128,7 +128,7 @@ def test_emoji_and_rare_characters_come_back(engine: Engine) -> None:
     text = "群发 🎉👩‍👩‍👧 𠮷 é\u0301 ’"
     said = ledger.body(key="钥匙 🔑", text=text)
     broadcast_id = ledger.published(engine, said)
-    assert next_work.said(engine, broadcast_id).content == said.content
+    assert next_work.call_content(engine, broadcast_id).content == said.content
     ledger.planned(engine, broadcast_id)
     ledger.Driver(engine).call(ledger.said(45065, errmsg="words 🎈" * 200))
     assert ledger.batch(engine, broadcast_id).errmsg.startswith("words 🎈")
@@ -136,7 +136,7 @@ def test_emoji_and_rare_characters_come_back(engine: Engine) -> None:
 
 def test_content_longer_than_64_kib_comes_back(engine: Engine) -> None:
     said = ledger.body(text="长" * 40_000)
-    assert next_work.said(engine, ledger.published(engine, said)).content == said.content
+    assert next_work.call_content(engine, ledger.published(engine, said)).content == said.content
 
 
 def test_word_of_a_newer_release_is_read_as_a_stranger_and_written_back_as_it_was(

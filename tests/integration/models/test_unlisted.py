@@ -246,7 +246,7 @@ def test_what_whoever_cancelled_left_of_the_list_is_swept(
         raise DatabaseAwayError("error.database.away", cause="cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(unlisted_broadcasts, "clear", away)
+        patched.setattr(unlisted_broadcasts, "clear_unlisted", away)
         assert cancel(engine, mine)
     assert chunks(engine) > 0
     assert received.of_openid(engine, "default", ledger.openids(SIZE)[0], most=9) == []

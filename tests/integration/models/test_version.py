@@ -40,7 +40,7 @@ def _in_doubt(engine: Engine, _: str) -> None:
 def _heard(engine: Engine, _: str) -> None:
     ledger.pass_time(engine, timedelta(minutes=3))
     [asked] = results.due_batches(engine, "default", 1)
-    results.heard(engine, asked, "SEND_SUCCESS", waits=Waits())
+    results.record_status(engine, asked, "SEND_SUCCESS", waits=Waits())
 
 
 def _nothing(_engine: Engine, _id: str) -> None:

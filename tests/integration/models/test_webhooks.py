@@ -23,7 +23,7 @@ from broadcast.views import objects
 from broadcast.views.objects import Webhook, WebhookState
 from models import WebhookRow
 from models.ledger.boxes import webhooks as reading
-from models.ledger.boxes.webhooks import Taken
+from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.lane import records
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import results
@@ -64,13 +64,13 @@ def told(engine: Engine, broadcast_id: str) -> list[str]:
 def bodies(engine: Engine) -> list[Any]:
     """Return what is posted of each event, oldest first."""
     with engine.connect() as connection:
-        query = select(*columns(Taken, WebhookRow)).order_by(WebhookRow.id)
-        events = every_row(connection, query, Taken)
+        query = select(*columns(ReservedEvent, WebhookRow)).order_by(WebhookRow.id)
+        events = every_row(connection, query, ReservedEvent)
     return [json.loads(delivery_webhooks.rendered_body(engine, one)) for one in events]
 
 
-def take(engine: Engine, *busy: str) -> Taken:
-    taken = reading.take(engine, busy=busy, put_off=PUT_OFF)
+def take(engine: Engine, *busy: str) -> ReservedEvent:
+    taken = reading.reserve_next_event(engine, busy=busy, put_off=PUT_OFF)
     assert taken is not None
     return taken
 
@@ -128,7 +128,7 @@ def test_a_late_refusal_is_told_again_even_if_the_result_stays(engine: Engine) -
         driver.call(said(0, msg_id=msg_id))
 
     for msg_id in (71, 72, 71, 73):
-        results.take_finish(engine, "default", refusal(msg_id))
+        results.record_finish_event(engine, "default", refusal(msg_id))
 
     expected = ["completed", "partial", "partial", "failed"]
     assert told(engine, broadcast_id) == [f"broadcast.{word}" for word in expected]
@@ -151,7 +151,7 @@ def test_wechats_counts_alone_are_not_told_again(engine: Engine) -> None:
     broadcast_id = broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
     counts = Counts(total=20, eligible=19, sent=19, errors=0)
-    results.take_finish(
+    results.record_finish_event(
         engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
     )
 
@@ -319,7 +319,7 @@ def test_of_two_workers_that_make_a_body_the_first_one_counts(
     stored = delivery_webhooks.rendered_body(engine, quick)
 
     # One of another release may word it otherwise.
-    monkeypatch.setattr(objects, "body", lambda *_, **__: "{}")
+    monkeypatch.setattr(objects, "event_body", lambda *_, **__: "{}")
     late = delivery_webhooks.rendered_body(engine, slow)
 
     ledger.pass_time(engine, PUT_OFF)
@@ -332,7 +332,7 @@ def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engin
     Driver(engine).call(said(0, msg_id=71))
 
     first = take(engine)
-    assert reading.take(engine, busy=(), put_off=PUT_OFF) is None
+    assert reading.reserve_next_event(engine, busy=(), put_off=PUT_OFF) is None
     ledger.pass_time(engine, PUT_OFF)
     second = take(engine)
 
@@ -344,10 +344,10 @@ def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engin
     )
     assert (first.tries, second.tries) == (1, 2)
     # The first was only slow: what it heard late changes nothing any more.
-    reading.failed(engine, first, DOWN, http_status=500, waits=WAITS)
+    reading.mark_failed(engine, first, DOWN, http_status=500, waits=WAITS)
     assert only(engine).problem is None
-    reading.delivered(engine, second, 204)
-    reading.failed(engine, second, DOWN, http_status=500, waits=WAITS)
+    reading.mark_delivered(engine, second, 204)
+    reading.mark_failed(engine, second, DOWN, http_status=500, waits=WAITS)
     assert only(engine).state is WebhookState.DELIVERED
     assert not reading.any_due(engine)
 
@@ -360,7 +360,10 @@ def test_an_event_of_a_receiver_that_is_busy_is_left(engine: Engine) -> None:
     driver.call(said(0, msg_id=72))
 
     assert take(engine, "https://hooks.example.com").url == "https://other.example.com/"
-    assert reading.take(engine, busy={"https://hooks.example.com"}, put_off=PUT_OFF) is None
+    assert (
+        reading.reserve_next_event(engine, busy={"https://hooks.example.com"}, put_off=PUT_OFF)
+        is None
+    )
     assert take(engine).url == URL
 
 
@@ -374,7 +377,7 @@ def test_an_event_is_given_up_after_a_day_and_tried_again_when_a_person_says_so(
         taken = take(engine)
         tries += 1
         if (
-            reading.failed(engine, taken, DOWN, http_status=500, waits=WAITS)
+            reading.mark_failed(engine, taken, DOWN, http_status=500, waits=WAITS)
             is WebhookState.GIVEN_UP
         ):
             break
@@ -389,12 +392,12 @@ def test_an_event_is_given_up_after_a_day_and_tried_again_when_a_person_says_so(
     assert reading.count_given_up(engine) == 1
     event_id = one.id
 
-    reading.again(engine, [(one.broadcast_id, one.version)])
+    reading.retry_events(engine, [(one.broadcast_id, one.version)])
 
     assert reading.count_given_up(engine) == 0
     again = take(engine)
     assert (again.event_id, again.tries) == (event_id, 1)
-    reading.delivered(engine, again, 200)
+    reading.mark_delivered(engine, again, 200)
     assert only(engine).closed_at is not None
 
 
@@ -403,14 +406,14 @@ def test_a_retry_amid_a_delivery_has_the_event_delivered_once_more(engine: Engin
     Driver(engine).call(said(0, msg_id=71))
     before = take(engine)
     ledger.pass_time(engine, timedelta(seconds=1))
-    reading.again(engine, [(before.broadcast_id, before.version)])
+    reading.retry_events(engine, [(before.broadcast_id, before.version)])
 
-    reading.delivered(engine, before, 204)
+    reading.mark_delivered(engine, before, 204)
     assert only(engine).state is WebhookState.WAITING
     again = take(engine)
     # Of the same number, but not the same try.
-    reading.failed(engine, before, DOWN, http_status=410, waits=WAITS, is_final=True)
-    reading.delivered(engine, again, 200)
+    reading.mark_failed(engine, before, DOWN, http_status=410, waits=WAITS, is_final=True)
+    reading.mark_delivered(engine, again, 200)
 
     one = only(engine)
     assert (one.state, one.tries, one.http_status) == (WebhookState.DELIVERED, 1, 200)
@@ -419,7 +422,9 @@ def test_a_retry_amid_a_delivery_has_the_event_delivered_once_more(engine: Engin
 def test_a_receiver_that_wants_no_more_is_left_alone_at_once(engine: Engine) -> None:
     broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
-    state = reading.failed(engine, take(engine), DOWN, http_status=410, waits=WAITS, is_final=True)
+    state = reading.mark_failed(
+        engine, take(engine), DOWN, http_status=410, waits=WAITS, is_final=True
+    )
 
     assert state is WebhookState.GIVEN_UP
     assert only(engine).http_status == 410
@@ -428,13 +433,13 @@ def test_a_receiver_that_wants_no_more_is_left_alone_at_once(engine: Engine) -> 
 def test_what_was_closed_long_ago_is_forgotten_and_not_told_again(engine: Engine) -> None:
     broadcast_id = broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
-    reading.delivered(engine, take(engine), 204)
+    reading.mark_delivered(engine, take(engine), 204)
     assert reading.forget(engine) == 0
     ledger.pass_time(engine, transaction.KEPT_FOR)
     assert reading.forget(engine) == 1
 
     counts = Counts(total=20, eligible=19, sent=19, errors=0)
-    results.take_finish(
+    results.record_finish_event(
         engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
     )
     assert told(engine, broadcast_id) == []

@@ -20,7 +20,7 @@ from broadcast.rules.plan import proof
 from broadcast.rules.plan.submission import Terms
 from broadcast.settings.program_settings import Settings
 from producer import audience as audiences
-from producer.request.door import Door
+from producer.request.door import SubmitService
 from producer.submit.order import Order
 from producer.submit.prepare import prepare
 from producer.submit.store import store
@@ -62,7 +62,7 @@ def account() -> Account:
 
 
 @pytest.fixture
-def door(engine: Engine, tmp_path: Path) -> Door:
+def door(engine: Engine, tmp_path: Path) -> SubmitService:
     accounts = tmp_path / "accounts.toml"
     accounts.write_text(
         "".join(
@@ -71,7 +71,7 @@ def door(engine: Engine, tmp_path: Path) -> Door:
         )
     )
     settings = Settings(BROADCAST_ACCOUNTS_FILE=str(accounts))
-    return Door(settings=settings, engine=engine, quota=QuotaStub(), waker=WakerStub())
+    return SubmitService(settings=settings, engine=engine, quota=QuotaStub(), waker=WakerStub())
 
 
 def openids(count: int, *, seed: int = 1) -> list[str]:

@@ -18,12 +18,12 @@ from broadcast.rules.media import LocalFile, MediaKind
 from broadcast.rules.plan import proof
 from broadcast.views import content
 from models import BroadcastRow, MediaRow
-from models.ledger.lists.media import lost
+from models.ledger.lists.media import mark_lost
 from models.ledger.plan import renewals
 from models.ledger.views import broadcast_reports
 from producer import audience as audiences
 from producer.media.file import of_files, read, stand_in
-from producer.media.upload import Shelf
+from producer.media.upload import UploadCache
 from producer.submit.prepare import prepare, upload
 from producer.submit.store import Submitted, store
 from tests.integration.models.still_clock import StillClock
@@ -178,7 +178,7 @@ def test_a_video_that_wechat_lost_is_uploaded_anew_once(
     uploader.lost = ["shop-1"]
     submit(engine, account, film(file, permanent=True, title="a"), uploader=uploader, key="k2")
     assert uploader.got == ["video", "of shop-1"]
-    lost(engine, account, ["shop-2"])
+    mark_lost(engine, account, ["shop-2"])
 
     again = submit(
         engine, account, film(file, permanent=True, title="a"), uploader=uploader, key="k3"
@@ -187,7 +187,7 @@ def test_a_video_that_wechat_lost_is_uploaded_anew_once(
     assert uploader.got == ["video", "of shop-1", "video", "of shop-3"]
     assert stored_ids(engine, again) == ["shop-4"]
     uploader.lost = [f"shop-{n}" for n in range(9)]
-    lost(engine, account, ["shop-4"])
+    mark_lost(engine, account, ["shop-4"])
     with pytest.raises(MediaError) as told:
         submit(engine, account, film(file, permanent=True, title="a"), uploader=uploader, key="k4")
     assert told.value.message_id == "error.media.video_lost"
@@ -213,14 +213,14 @@ def upload_again(
     engine: Engine, account: Account, submitted: Submitted, uploader: UploaderStub
 ) -> None:
     """Do what a lane does before a call whose files have died."""
-    shelf = Shelf(engine, account)
+    shelf = UploadCache(engine, account)
     for one in renewals.kept_files(engine, submitted.id):
         local = LocalFile(
             path=Path(one.name), kind=one.kind, permanent=one.permanent, format=one.format,
             data=one.data,
         )  # fmt: skip
         words = {"title": "年会"} if one.kind is MediaKind.MPVIDEO else {}
-        put = shelf.put(local, uploader, **words)
+        put = shelf.get_or_upload(local, uploader, **words)
         assert put.media_id
         ids = {one.media_id: put.media_id}
         assert renewals.renew(engine, submitted.id, ids, appid=account.appid)
@@ -286,10 +286,10 @@ def test_an_id_is_refused_that_is_not_good_for_this_account_this_use_or_this_tim
     uploader = UploaderStub()
     file = tmp_path / "film.mp4"
     file.write_bytes(media.mp4())
-    shelf = Shelf(engine, account)
-    picture = shelf.put(read(photo), uploader).media_id or ""
-    video = shelf.put(read(file), uploader).media_id or ""
-    mass_video = shelf.put(read(file, MediaKind.MPVIDEO), uploader).media_id or ""
+    shelf = UploadCache(engine, account)
+    picture = shelf.get_or_upload(read(photo), uploader).media_id or ""
+    video = shelf.get_or_upload(read(file), uploader).media_id or ""
+    mass_video = shelf.get_or_upload(read(file, MediaKind.MPVIDEO), uploader).media_id or ""
     twin = twin_of(account)
 
     stranger = refused(engine, twin, pictures(picture))

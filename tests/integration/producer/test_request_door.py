@@ -33,7 +33,7 @@ from models import BroadcastRow
 from models.ledger.rows import lane_rows
 from models.ledger.views import broadcast_reports
 from producer.request import shape
-from producer.request.door import Door
+from producer.request.door import SubmitService
 from tests.integration.producer.conftest import QuotaStub, openids
 from tests.kit import follows
 from tests.kit.receiver import SECRET
@@ -79,7 +79,9 @@ def stored(engine: Engine) -> int:
 
 
 @sqlite
-def test_a_request_is_a_broadcast_as_the_command_would_make_it(door: Door, engine: Engine) -> None:
+def test_a_request_is_a_broadcast_as_the_command_would_make_it(
+    door: SubmitService, engine: Engine
+) -> None:
     request = asked(
         audience={"openids": [*openids(5), "bad", openids(1)[0]]}, title="Sale", priority=5,
         at="2027-01-05 20:00", late_by="1h", sample="4", spread_days=True,
@@ -97,7 +99,7 @@ def test_a_request_is_a_broadcast_as_the_command_would_make_it(door: Door, engin
 
 @sqlite
 def test_the_same_key_and_body_are_one_broadcast_and_another_body_is_refused(
-    door: Door, engine: Engine
+    door: SubmitService, engine: Engine
 ) -> None:
     first = door.submit(asked(), key="k", who="crm")
     again = door.submit(asked(), key="k", who="crm")
@@ -132,7 +134,7 @@ def test_the_same_key_and_body_are_one_broadcast_and_another_body_is_refused(
     ],
 )  # fmt: skip
 def test_what_is_refused_stores_nothing(
-    door: Door,
+    door: SubmitService,
     engine: Engine,
     members: dict[str, Any],
     error: type[BroadcastError],
@@ -149,7 +151,7 @@ def test_what_is_refused_stores_nothing(
 @sqlite
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_list_without_an_openid_is_refused_by_its_field_with_the_first_values(
-    door: Door, language: Language
+    door: SubmitService, language: Language
 ) -> None:
     said = ["", "a\n\x1b", "x" * 100, "fourth"]
 
@@ -164,7 +166,7 @@ def test_a_list_without_an_openid_is_refused_by_its_field_with_the_first_values(
 
 @sqlite
 @pytest.mark.parametrize("key", ["", " ", "k" * 129, "a\nb"])
-def test_a_key_that_cannot_be_one_is_refused(door: Door, engine: Engine, key: str) -> None:
+def test_a_key_that_cannot_be_one_is_refused(door: SubmitService, engine: Engine, key: str) -> None:
     with pytest.raises(InputError):
         door.submit(asked(), key=key, who="crm")
     assert stored(engine) == 0
@@ -181,7 +183,7 @@ def test_a_key_that_cannot_be_one_is_refused(door: Door, engine: Engine, key: st
     ],
 )
 def test_a_tag_that_reaches_nobody_is_refused_as_the_command_refuses_it(
-    door: Door, engine: Engine, members: dict[str, Any], told: str
+    door: SubmitService, engine: Engine, members: dict[str, Any], told: str
 ) -> None:
     with engine.begin() as connection:
         lane_rows.ensure_lane(connection, door.settings.account("shop"))
@@ -195,7 +197,7 @@ def test_a_tag_that_reaches_nobody_is_refused_as_the_command_refuses_it(
 
 
 @sqlite
-def test_a_tag_of_nobody_that_has_time_is_stored_with_a_notice(door: Door) -> None:
+def test_a_tag_of_nobody_that_has_time_is_stored_with_a_notice(door: SubmitService) -> None:
     request = asked(audience={"tag_id": 101}, at="2027-01-05 20:00")
 
     made = replace(door, looks=LooksStub()).submit(request, key="k", who="crm")
@@ -205,7 +207,7 @@ def test_a_tag_of_nobody_that_has_time_is_stored_with_a_notice(door: Door) -> No
 
 @sqlite
 def test_a_list_of_strangers_is_stored_with_a_notice_of_this_account_alone(
-    door: Door, engine: Engine
+    door: SubmitService, engine: Engine
 ) -> None:
     door.submit(asked(), key="before", who="crm")
     follows.listed(engine, "shop", [f"oFOLLOWS{n:020}" for n in range(9)])
@@ -223,7 +225,7 @@ def test_a_list_of_strangers_is_stored_with_a_notice_of_this_account_alone(
 
 @sqlite
 def test_the_draft_of_a_request_is_read_at_its_submit_and_gives_its_title(
-    door: Door, engine: Engine
+    door: SubmitService, engine: Engine
 ) -> None:
     looks = LooksStub()
     looking = replace(door, looks=looks)
@@ -249,7 +251,7 @@ def test_the_draft_of_a_request_is_read_at_its_submit_and_gives_its_title(
     ],
 )
 def test_a_draft_that_cannot_be_read_is_stored_with_a_notice(
-    door: Door, marks: BroadcastError | None, told: str
+    door: SubmitService, marks: BroadcastError | None, told: str
 ) -> None:
     looking = replace(door, looks=LooksStub(marks=marks))
 
@@ -261,7 +263,7 @@ def test_a_draft_that_cannot_be_read_is_stored_with_a_notice(
 
 @sqlite
 def test_wechat_is_asked_nothing_more_where_it_is_away_or_the_plan_does_not_fit(
-    door: Door, engine: Engine
+    door: SubmitService, engine: Engine
 ) -> None:
     looks = LooksStub(there=None)
     unknown = asked(audience={"tag_id": 999}, content=DRAFT)
@@ -281,7 +283,7 @@ def test_wechat_is_asked_nothing_more_where_it_is_away_or_the_plan_does_not_fit(
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_receiver_is_stored_with_its_broadcast_and_a_repeat_names_no_other(
-    door: Door, engine: Engine
+    door: SubmitService, engine: Engine
 ) -> None:
     settings = door.settings.model_copy(update={"webhook_secrets": SecretStr(SECRET)})
     signing = replace(door, settings=settings)
@@ -299,7 +301,7 @@ def test_a_receiver_is_stored_with_its_broadcast_and_a_repeat_names_no_other(
 
 @pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_receiver_waits_for_a_file_of_secrets_that_can_sign(
-    door: Door, engine: Engine, tmp_path: Path
+    door: SubmitService, engine: Engine, tmp_path: Path
 ) -> None:
     file = tmp_path / "secrets"
     settings = door.settings.model_copy(update={"webhook_secrets_file": file})
@@ -329,7 +331,7 @@ def test_a_receiver_waits_for_a_file_of_secrets_that_can_sign(
     ],
 )
 def test_a_receiver_that_may_not_be_told_is_refused_and_nothing_is_stored(
-    door: Door, engine: Engine, notify: dict[str, str], field: str
+    door: SubmitService, engine: Engine, notify: dict[str, str], field: str
 ) -> None:
     with pytest.raises(RequestError) as error:
         door.submit(asked(notify=notify), key="k", who="tests")

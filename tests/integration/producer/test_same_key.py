@@ -19,7 +19,7 @@ from broadcast.settings.program_settings import Settings
 from models.ledger.steer import operator
 from models.ledger.submit import awaited_lists
 from producer.request import shape
-from producer.request.door import Door
+from producer.request.door import SubmitService
 from tests.integration.producer.conftest import openids, order, send
 from tests.kit import ledger
 from tests.kit.receiver import SECRET
@@ -35,13 +35,13 @@ def asked(**members: object) -> shape.Request:
 
 
 @pytest.fixture
-def signing(door: Door) -> Door:
+def signing(door: SubmitService) -> SubmitService:
     """A door whose webhooks are signed."""
     secret = {"webhook_secrets": SecretStr(SECRET)}
     return replace(door, settings=door.settings.model_copy(update=secret))
 
 
-def later(door: Door) -> Door:
+def later(door: SubmitService) -> SubmitService:
     """The same door after somebody changed all that may refuse a request."""
     file = door.settings.accounts_file
     assert file is not None
@@ -51,18 +51,18 @@ def later(door: Door) -> Door:
     )
 
 
-def submit(door: Door, _: Path, **members: object) -> tuple[str, bool]:
+def submit(door: SubmitService, _: Path, **members: object) -> tuple[str, bool]:
     made = door.submit(asked(**members), key="k", who="crm")
     return made.id, made.created
 
 
-def reserve(door: Door, _: Path, **members: object) -> tuple[str, bool]:
+def reserve(door: SubmitService, _: Path, **members: object) -> tuple[str, bool]:
     return door.reserve(asked(audience={"upload": True}, **members), key="k", who="crm")
 
 
-def upload(door: Door, folder: Path, **members: object) -> tuple[str, bool]:
+def upload(door: SubmitService, folder: Path, **members: object) -> tuple[str, bool]:
     broadcast_id, _ = reserve(door, folder, **members)
-    awaited = awaited_lists.of(door.engine, broadcast_id)
+    awaited = awaited_lists.awaited_submission(door.engine, broadcast_id)
     assert awaited is not None
     file = folder / "list"
     file.write_text("\n".join(openids(5)))
@@ -76,7 +76,7 @@ Doing = Callable[..., tuple[str, bool]]
 
 @pytest.mark.parametrize("do", [submit, reserve, upload])
 def test_a_repeat_is_answered_as_the_first_one_whatever_changed_since(
-    signing: Door, engine: Engine, tmp_path: Path, do: Doing
+    signing: SubmitService, engine: Engine, tmp_path: Path, do: Doing
 ) -> None:
     others = asked(audience={"openids": openids(9, seed=2)})
     earlier = signing.submit(others, key="earlier", who="crm").id
@@ -95,13 +95,13 @@ def test_a_repeat_is_answered_as_the_first_one_whatever_changed_since(
         changed.submit(asked(**members), key="another", who="crm")
 
 
-def plan(door: Door, _: Path, **members: object) -> tuple[str, bool]:
+def plan(door: SubmitService, _: Path, **members: object) -> tuple[str, bool]:
     return str(door.plan(asked(**members), key="k", who="crm").existing), False
 
 
 @pytest.mark.parametrize("do", [submit, reserve, plan])
 def test_a_broadcast_whose_list_is_still_to_come_cannot_be_excluded(
-    door: Door, engine: Engine, tmp_path: Path, do: Doing
+    door: SubmitService, engine: Engine, tmp_path: Path, do: Doing
 ) -> None:
     awaited, _ = door.reserve(asked(audience={"upload": True}), key="awaited", who="crm")
     members = {
@@ -143,7 +143,7 @@ FILM = {"media_id": "V"}
 )  # fmt: skip
 @pytest.mark.parametrize("turned", [False, True])
 def test_a_default_that_is_written_out_makes_no_other_send(
-    door: Door, first: Any, second: Any, *, turned: bool
+    door: SubmitService, first: Any, second: Any, *, turned: bool
 ) -> None:
     one, two = (second, first) if turned else (first, second)
     door.submit(asked(content=one), key="a", who="crm")
@@ -176,7 +176,7 @@ AT = {"at": "2027-01-05 20:00"}
     ],
 )
 def test_what_says_the_same_is_the_same_request(
-    signing: Door, tmp_path: Path, do: Doing, first: Any, second: Any
+    signing: SubmitService, tmp_path: Path, do: Doing, first: Any, second: Any
 ) -> None:
     there = do(signing, tmp_path, **first)
 
@@ -195,7 +195,7 @@ def test_what_says_the_same_is_the_same_request(
     ids=lambda members: next(iter(members)),
 )  # fmt: skip
 def test_every_member_is_part_of_what_a_key_stands_for(
-    signing: Door, tmp_path: Path, do: Doing, members: dict[str, Any]
+    signing: SubmitService, tmp_path: Path, do: Doing, members: dict[str, Any]
 ) -> None:
     do(signing, tmp_path)
     with pytest.raises(ConflictError) as caught:
@@ -206,7 +206,7 @@ def test_every_member_is_part_of_what_a_key_stands_for(
 
 
 def test_of_a_command_and_a_program_is_compared_what_each_of_them_can_say(
-    door: Door, account: Account
+    door: SubmitService, account: Account
 ) -> None:
     people = openids(5)
     by_hand = send(door.engine, order(account, "hand"), people)
@@ -220,7 +220,7 @@ def test_of_a_command_and_a_program_is_compared_what_each_of_them_can_say(
 
 
 @pytest.mark.parametrize("do", [submit, reserve, upload])
-def test_all_that_differs_is_named(signing: Door, tmp_path: Path, do: Doing) -> None:
+def test_all_that_differs_is_named(signing: SubmitService, tmp_path: Path, do: Doing) -> None:
     do(signing, tmp_path, title="Sale", late_by="1h", again=True, **HOOK, **AT)
 
     with pytest.raises(ConflictError) as caught:
@@ -230,7 +230,7 @@ def test_all_that_differs_is_named(signing: Door, tmp_path: Path, do: Doing) -> 
 
 
 def test_a_written_default_stays_the_same_request_when_the_default_changes(
-    door: Door, tmp_path: Path
+    door: SubmitService, tmp_path: Path
 ) -> None:
     there = submit(door, tmp_path, late_by="15m")
     other = replace(door, settings=door.settings.model_copy(update={"late_by": timedelta(hours=1)}))
@@ -243,7 +243,7 @@ def test_a_written_default_stays_the_same_request_when_the_default_changes(
 
 @pytest.mark.parametrize("do", [submit, upload])
 def test_a_changed_default_written_out_is_another_request(
-    door: Door, tmp_path: Path, do: Doing
+    door: SubmitService, tmp_path: Path, do: Doing
 ) -> None:
     there = do(door, tmp_path)
     other = replace(door, settings=door.settings.model_copy(update={"late_by": timedelta(hours=1)}))
@@ -255,7 +255,7 @@ def test_a_changed_default_written_out_is_another_request(
         assert do(other, tmp_path, **same) == (there[0], False)
 
 
-def receive(door: Door) -> None:
+def receive(door: SubmitService) -> None:
     """Let the account name a receiver of its own."""
     file = door.settings.accounts_file
     assert file is not None
@@ -265,7 +265,7 @@ def receive(door: Door) -> None:
 
 @pytest.mark.parametrize("do", [submit, reserve, upload])
 def test_the_accounts_own_receiver_may_be_written_out(
-    signing: Door, tmp_path: Path, do: Doing
+    signing: SubmitService, tmp_path: Path, do: Doing
 ) -> None:
     receive(signing)
     there = do(signing, tmp_path)
@@ -275,7 +275,7 @@ def test_the_accounts_own_receiver_may_be_written_out(
 
 @pytest.mark.parametrize("do", [submit, reserve, upload])
 def test_a_receiver_that_the_account_names_since_is_another_request(
-    signing: Door, tmp_path: Path, do: Doing
+    signing: SubmitService, tmp_path: Path, do: Doing
 ) -> None:
     there = do(signing, tmp_path)
     receive(signing)
@@ -287,7 +287,7 @@ def test_a_receiver_that_the_account_names_since_is_another_request(
 
 
 def test_once_its_broadcast_is_gone_a_key_says_only_that_something_differs(
-    door: Door, engine: Engine, tmp_path: Path
+    door: SubmitService, engine: Engine, tmp_path: Path
 ) -> None:
     there, _ = submit(door, tmp_path, title="Sale")
     ledger.prune(engine, there)

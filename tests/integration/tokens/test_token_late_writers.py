@@ -186,7 +186,7 @@ class LateWriters(RuleBasedStateMachine):
     @rule(pick=picks)
     def somebody_replaces_a_token_that_was_refused(self, pick: int) -> None:
         failed, before = self.one(pick).value, self.fetches
-        seen = self.store.look(ACCOUNT).living
+        seen = self.store.read(ACCOUNT).living
         stale = seen is not None and seen.value != failed
         given = seen if stale and seen is not None else None
         token = self.service.replace(ACCOUNT, given or self.token_of(failed))
@@ -216,7 +216,7 @@ class LateWriters(RuleBasedStateMachine):
 
     @invariant()
     def what_is_shared_is_what_the_last_holder_wrote(self) -> None:
-        living = self.store.look(ACCOUNT).living
+        living = self.store.read(ACCOUNT).living
         assert (living.value if living else None) == self.shared
         view = self.service.peek(ACCOUNT)
         if living is not None and view is not None:

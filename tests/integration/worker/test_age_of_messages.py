@@ -51,8 +51,8 @@ def test_a_message_is_late_by_the_longest_time_that_it_may_have_waited(
     asked |= {enqueue.FORWARDED: [1, "gen1@shop"]} if passed_on else {}
     since = None if minutes is None else present(engine) - timedelta(minutes=minutes)
 
-    made = enqueue.take(
-        enqueue.TaskMessage.of(
+    made = enqueue.submit_message(
+        enqueue.TaskMessage.from_arguments(
             (), asked, task_id="1", origin=None, unanswered=True, sent_after=since
         )
     )

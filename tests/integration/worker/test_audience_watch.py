@@ -19,7 +19,7 @@ from broadcast.rules.gates.gate import Cause
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, Word
+from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, SuppressionSource
 from models import BroadcastRow
 from models.ledger.audit import audit_run
 from models.ledger.boxes import pushes as ledger_pushes
@@ -38,7 +38,7 @@ from tests.kit import follows, ledger
 from tests.kit.wait import until
 from worker.delivery import lane, watches
 
-WORD = Word(kind=SuppressionKind.PERSON, who="tests")
+WORD = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
 
 
 NOT_CALLED = CallResult(outcome=Outcome.NOT_CALLED)
@@ -112,7 +112,7 @@ def test_a_send_to_everybody_is_held_where_somebody_was_suppressed_after_its_pla
     report = broadcast_reports.report(engine, broadcast_id)
     [gate] = report.gates
     assert (report.state, gate.reason) == (BroadcastState.HELD, Reason.SUPPRESSION_LIST)
-    [one] = blockers.of(report)
+    [one] = blockers.blockers_of(report)
     assert (one.cause, one.command) == (Cause.SUPPRESSION, f"broadcast cancel {broadcast_id}")
     # A resume is refused; where nobody is suppressed any more it goes out.
     with pytest.raises(InputError):
@@ -166,7 +166,7 @@ def test_a_keyword_that_no_worker_has_handled_yet_is_heeded_before_the_next_call
     for one in [PEOPLE[3], PEOPLE[25]]:
         asks_out(engine, one)
     # A worker took one of them, and is not done with it.
-    assert len(ledger_pushes.take_due(engine, most=1)) == 1
+    assert len(ledger_pushes.reserve_due(engine, most=1)) == 1
     wechat = WeChat()
 
     lane.drive(context(engine, wechat), seconds=5)
@@ -239,7 +239,7 @@ def test_calls_go_on_while_the_lists_change_during_every_look(
         settle(engine, broadcast_id, wanted)
         suppress()
 
-    monkeypatch.setattr(refreeze, "settle", settled)
+    monkeypatch.setattr(refreeze, "settle_opt_outs", settled)
     suppress()
     wechat = WeChat()
 
@@ -263,7 +263,7 @@ def test_a_look_that_outlasts_its_slice_is_followed_by_its_call(
         ends = time.monotonic() + SLICE_S
         until(lambda: time.monotonic() > ends, 5, "the end of the slice")
 
-    monkeypatch.setattr(refreeze, "settle", settled)
+    monkeypatch.setattr(refreeze, "settle_opt_outs", settled)
     suppressions.suppress(engine, [next(strangers)], WORD, account="default")
     while len(wechat.keys) < BATCHES:
         lane.drive(context(engine, wechat), seconds=SLICE_S)
@@ -293,7 +293,7 @@ def test_who_asks_out_between_a_retry_and_its_call_gets_nothing(
     broadcast_id = refused(engine)
     operator.pause(engine, broadcast_id, who="tests")
     done = retries.retry(engine, broadcast_id, who="tests")
-    assert [list(one.numbers) for one in done.of(RetryVerdict.AGAIN)] == [[1]]
+    assert [list(one.numbers) for one in done.groups_of(RetryVerdict.AGAIN)] == [[1]]
     if by_keyword:
         asks_out(engine, TWENTY[0])
     else:

@@ -103,7 +103,7 @@ def test_an_edited_draft_is_held_before_its_first_call_with_what_changed(engine:
 
     assert wechat.keys == []
     assert (told.state, reason_of(told)) == (BroadcastState.HELD, Reason.DRAFT_EDITED)
-    (blocker,) = blockers.of(told)
+    (blocker,) = blockers.blockers_of(told)
     assert (blocker.cause, blocker.command) == (Cause.DRAFT, f"broadcast resume {which}")
     assert told.draft is not None
     assert (told.draft.approved, told.draft.seen) == (BEFORE, EDITED)
@@ -129,7 +129,7 @@ def test_a_yes_lets_out_what_its_giver_was_shown_and_not_what_somebody_else_saw_
 ) -> None:
     wechat, which = WeChat(EDITED), articles(engine)
     told = driven(engine, wechat, which)
-    shown = operator.Shown(gates=[gate.id for gate in told.gates], draft=EDITED)
+    shown = operator.ShownFacts(gates=[gate.id for gate in told.gates], draft=EDITED)
 
     wechat.says = (Mark(title="绝密"),)
     drafts.seen_by_person(engine, which, wechat.says)
@@ -138,7 +138,7 @@ def test_a_yes_lets_out_what_its_giver_was_shown_and_not_what_somebody_else_saw_
 
     assert (reason_of(held_again), wechat.keys) == (Reason.DRAFT_EDITED, [])
     wechat.says = EDITED
-    shown = operator.Shown(gates=[gate.id for gate in held_again.gates], draft=EDITED)
+    shown = operator.ShownFacts(gates=[gate.id for gate in held_again.gates], draft=EDITED)
     operator.resume(engine, which, who="tests", shown=shown)
     sent = driven(engine, wechat, which, after=timedelta(0))
     assert (sent.state, len(wechat.keys)) == (BroadcastState.COMPLETED, 2)
@@ -147,7 +147,7 @@ def test_a_yes_lets_out_what_its_giver_was_shown_and_not_what_somebody_else_saw_
 def test_a_yes_does_not_lift_a_pause_that_came_while_it_was_asked_for(engine: Engine) -> None:
     wechat, which = WeChat(EDITED), articles(engine)
     told = driven(engine, wechat, which)
-    shown = operator.Shown(gates=[gate.id for gate in told.gates], draft=EDITED)
+    shown = operator.ShownFacts(gates=[gate.id for gate in told.gates], draft=EDITED)
     operator.pause(engine, which, who="somebody else", why="wrong price")
 
     with pytest.raises(InputError) as refused:
@@ -255,7 +255,7 @@ def test_a_draft_that_is_gone_before_the_first_call_is_held_and_to_be_cancelled(
     told = driven(engine, wechat, which)
 
     assert (wechat.keys, reason_of(told)) == ([], Reason.DRAFT_GONE)
-    assert [one.command for one in blockers.of(told)] == [f"broadcast cancel {which}"]
+    assert [one.command for one in blockers.blockers_of(told)] == [f"broadcast cancel {which}"]
 
 
 def test_a_person_may_send_what_is_gone_as_an_older_material(engine: Engine) -> None:
@@ -282,7 +282,7 @@ def test_without_an_answer_one_broadcast_waits_and_its_account_goes_on(engine: E
 
     assert broadcast_reports.report(engine, other).state is BroadcastState.COMPLETED
     assert (told.state, len(wechat.keys), len(wechat.looks)) == (BroadcastState.WAITING, 2, 1)
-    (blocker,) = blockers.of(told)
+    (blocker,) = blockers.blockers_of(told)
     assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.DRAFT_UNREAD)
     assert blocker.until is not None
 

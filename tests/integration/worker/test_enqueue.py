@@ -47,7 +47,7 @@ def message(
     **kwargs: object,
 ) -> enqueue.TaskMessage:
     asked = {"key": "k", "content": TEXT, "audience": {"openids": ledger.openids(3)}, **kwargs}
-    return enqueue.TaskMessage.of(
+    return enqueue.TaskMessage.from_arguments(
         args, asked, task_id="task-1", origin=origin, unanswered=unanswered
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def stopping(monkeypatch: pytest.MonkeyPatch) -> Stopping:
 def left(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """The answers that were left."""
     found: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(enqueue, "leave", lambda *answer: found.append(answer))
+    monkeypatch.setattr(enqueue, "leave_answer", lambda *answer: found.append(answer))
     return found
 
 
@@ -134,7 +134,7 @@ sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_good_message_is_one_broadcast_however_often_it_comes(
     engine: Engine, left: list[tuple[str, dict[str, Any]]]
 ) -> None:
-    first, again = enqueue.take(message()), enqueue.take(message())
+    first, again = enqueue.submit_message(message()), enqueue.submit_message(message())
 
     told = broadcast_reports.report(engine, first["id"])
     assert (told.key, told.created_by) == ("k", "celery gen1@shop")
@@ -148,7 +148,7 @@ def test_a_good_message_is_one_broadcast_however_often_it_comes(
 
 @sqlite
 def test_who_asks_for_no_result_gets_none(left: list[tuple[str, dict[str, Any]]]) -> None:
-    enqueue.take(message(unanswered=True))
+    enqueue.submit_message(message(unanswered=True))
 
     assert left == []
 
@@ -158,7 +158,7 @@ def test_who_asks_for_no_result_gets_none(left: list[tuple[str, dict[str, Any]]]
 def test_a_sender_without_a_name_that_can_be_shown_is_celery(
     engine: Engine, origin: str | None
 ) -> None:
-    made = enqueue.take(message(origin=origin))
+    made = enqueue.submit_message(message(origin=origin))
 
     assert broadcast_reports.report(engine, made["id"]).created_by == "celery"
 
@@ -183,7 +183,7 @@ def test_a_sender_without_a_name_that_can_be_shown_is_celery(
 def test_a_bad_message_is_a_dead_letter_and_says_so_to_its_sender(
     engine: Engine, bad: enqueue.TaskMessage, code: str, field: str | None
 ) -> None:
-    told = enqueue.take(bad)
+    told = enqueue.submit_message(bad)
 
     (one,) = kept(engine)
     assert (told["id"], told["dead_letter"]) == (None, one.id)
@@ -198,7 +198,7 @@ def test_a_broadcast_whose_list_is_still_to_come_cannot_be_excluded(engine: Engi
     owner = accounts.make("default", appid="wx0123456789abcdef", appsecret="0" * 32)
     awaited = ledger.upload(engine, ledger.body(owner=owner))
 
-    told = enqueue.take(message(exclude=[f"broadcast:{awaited}"]))
+    told = enqueue.submit_message(message(exclude=[f"broadcast:{awaited}"]))
 
     assert (told["id"], told["error"]["code"]) == (None, "error.exclude.awaited")
     assert told["error"]["field"] == "exclude.0"
@@ -253,7 +253,7 @@ def test_a_message_that_asks_for_another_task_is_kept_so_that_it_can_be_sent_wit
     assert one.reason == Message("error.dead.canvas", part=part)
     ((task_id, answer),) = left
     assert (task_id, answer["dead_letter"]) == ("task-1", one.id)
-    assert incoming.parse_text(reading.one(engine, one.id)[1]).key == "k"
+    assert incoming.parse_text(reading.letter_named(engine, one.id)[1]).key == "k"
     assert came.acknowledged
 
 
@@ -275,7 +275,7 @@ def test_what_nobody_expected_is_a_dead_letter_too(
 
     monkeypatch.setattr(program_door, "submit", breaks)
 
-    told = enqueue.take(message())
+    told = enqueue.submit_message(message())
 
     assert told["error"]["code"] == "error.dead.failed"
     assert kept(engine)[0].reason.facts == {"kind": "ZeroDivisionError"}
@@ -285,10 +285,10 @@ def test_what_nobody_expected_is_a_dead_letter_too(
 def test_what_cannot_be_kept_at_all_goes_back_to_the_broker(
     monkeypatch: pytest.MonkeyPatch, stopping: Stopping, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(reading, "keep", lambda *_: 1 / 0)
+    monkeypatch.setattr(reading, "store_letter", lambda *_: 1 / 0)
 
     with pytest.raises(Reject) as caught:
-        enqueue.take(message(titles="x"))
+        enqueue.submit_message(message(titles="x"))
 
     assert (vars(caught.value)["requeue"], stopping.waited) == (True, [worker_dead_letters.PAUSE_S])
     assert "cannot be kept" in caplog.text
@@ -303,10 +303,10 @@ def test_while_the_database_is_away_a_message_waits_and_goes_back_to_the_broker(
         raise AWAY
 
     monkeypatch.setattr(program_door, "submit", away)
-    monkeypatch.setattr(reading, "keep", away)
+    monkeypatch.setattr(reading, "store_letter", away)
 
     with pytest.raises(Reject) as caught:
-        enqueue.take(message(titles="x") if bad else message())
+        enqueue.submit_message(message(titles="x") if bad else message())
 
     assert vars(caught.value)["requeue"]
     assert stopping.waited == [worker_dead_letters.PAUSE_S]
@@ -328,11 +328,11 @@ def test_a_message_whose_worker_was_suspended_for_an_hour_goes_back_to_the_broke
     with monkeypatch.context() as patch:
         patch.setattr(submits, "publish", suspended)
         with pytest.raises(Reject) as caught:
-            enqueue.take(message(audience={"openids": LONG}))
+            enqueue.submit_message(message(audience={"openids": LONG}))
 
     assert (vars(caught.value)["requeue"], stopping.waited) == (True, [worker_dead_letters.PAUSE_S])
     assert kept(engine) == []
-    assert enqueue.take(message(audience={"openids": LONG}))["created"]
+    assert enqueue.submit_message(message(audience={"openids": LONG}))["created"]
 
 
 @sqlite
@@ -343,13 +343,13 @@ def test_a_message_of_another_workers_account_is_passed_on_as_it_came(
 
     for forwards in range(enqueue.MOST_FORWARDS):
         with pytest.raises(Ignore):
-            enqueue.take(asked)
+            enqueue.submit_message(asked)
         name, sent = sends.pop()
         assert (name, sent["queue"], sent["task_id"]) == (names.ENQUEUE, names.ENQUEUE, "task-1")
         # Not as an argument, or RabbitMQ would drop it.
         assert sent["headers"] == {"expires": "9999-12-31T23:59:59.999999+00:00"}
         assert "expires" not in sent
-        asked = enqueue.TaskMessage.of(
+        asked = enqueue.TaskMessage.from_arguments(
             sent["args"],
             sent["kwargs"],
             task_id="task-1",
@@ -361,7 +361,7 @@ def test_a_message_of_another_workers_account_is_passed_on_as_it_came(
         assert asked.body == message(account="club").body
     assert kept(engine) == []
 
-    told = enqueue.take(asked)
+    told = enqueue.submit_message(asked)
     assert told["error"]["code"] == "error.settings.unknown_account"
     assert told["error"]["field"] == "account"
     assert (sends, len(kept(engine))) == ([], 1)
@@ -387,7 +387,7 @@ def test_a_message_that_cannot_be_passed_on_goes_back_to_the_broker(
     monkeypatch.setattr(application, "make", lambda: SimpleNamespace(send_task=fails))
 
     with pytest.raises(Reject) as caught:
-        enqueue.take(message(account="club"))
+        enqueue.submit_message(message(account="club"))
 
     assert (vars(caught.value)["requeue"], stopping.waited) == (True, [worker_dead_letters.PAUSE_S])
     assert kept(engine) == []

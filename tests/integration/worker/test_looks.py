@@ -12,7 +12,7 @@ from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.drafts import Gone, Look, Mark
 from tests.kit import ledger
-from worker.program_door import Looks
+from worker.program_door import WorkerChecks
 
 if TYPE_CHECKING:
     from worker.wiring import Parts
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 SHOP = ledger.account("shop")
 
 
-def looks(**gateway: object) -> Looks:
-    return Looks(cast("Parts", SimpleNamespace(gateway=lambda _: SimpleNamespace(**gateway))))
+def looks(**gateway: object) -> WorkerChecks:
+    return WorkerChecks(
+        cast("Parts", SimpleNamespace(gateway=lambda _: SimpleNamespace(**gateway)))
+    )
 
 
 def look(answer: Look) -> object:

@@ -67,7 +67,7 @@ def test_without_an_answer_one_broadcast_waits_and_its_account_goes_on(engine: E
 
     assert broadcast_reports.report(engine, other).state is BroadcastState.COMPLETED
     assert wechat.said == [["elsewhere"]] * 2
-    (blocker,) = blockers.of(told)
+    (blocker,) = blockers.blockers_of(told)
     assert (blocker.cause, blocker.reason) == (Cause.ACCOUNT_WAITS, Reason.MEDIA_NOT_RENEWED)
     wechat.problem_with_files = None
     assert driven(engine, wechat, which, after=SOON).state is BroadcastState.COMPLETED
@@ -82,7 +82,7 @@ def test_after_a_refusal_or_ten_silences_a_person_decides_and_a_resume_uploads(
     which = broadcast(engine, pictures("P-old"), kept("P-old"))
     work = next_work.next_work(engine, "default")
     for _ in range(before):
-        renewals.not_renewed(engine, work, why, waits=Waits())
+        renewals.delay_renewal(engine, work, why, waits=Waits())
     assert broadcast_reports.report(engine, which).gate(GateKind.HOLD) is None
 
     told = driven(engine, wechat, which)

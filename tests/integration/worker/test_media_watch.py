@@ -27,7 +27,7 @@ from models.ledger.plan import renewals
 from models.ledger.steer import operator
 from models.ledger.submit import submits
 from models.ledger.views import broadcast_reports
-from producer.media.upload import Shelf
+from producer.media.upload import UploadCache
 from tests.integration.worker import test_slices
 from tests.integration.worker.test_slices import context
 from tests.kit import ledger
@@ -252,7 +252,7 @@ def test_a_permanent_video_is_made_for_mass_sends_anew_without_another_upload(
     local = LocalFile(
         path=Path(film.name), kind=film.kind, permanent=True, format=film.format, data=film.data
     )
-    Shelf(engine, account).put(local, Uploaded(), **words)
+    UploadCache(engine, account).get_or_upload(local, Uploaded(), **words)
     which = broadcast(engine, {"msgtype": "mpvideo", "mpvideo": part}, film, batches=1)
 
     told = driven(engine, wechat, which)
@@ -335,7 +335,7 @@ def test_an_upload_is_used_again_unless_a_call_after_it_was_denied_it(engine: En
         )  # fmt: skip
 
     def found() -> str | None:
-        there = Shelf(engine, account).find(local)
+        there = UploadCache(engine, account).find(local)
         return None if there is None else there.media_id
 
     uploaded_as("P")

@@ -109,7 +109,7 @@ def test_committed_it_is_one_broadcast_rolled_back_it_is_none(engine: Engine, ap
     (letter,) = letters(engine)
     assert (letter.key, letter.source, letter.account) == ("plain", LetterSource.OUTBOX, "default")
     assert letter.reason.id == "error.plan.never_synced"
-    assert reading.one(engine, letter.id)[1].startswith('{"account": "default"')
+    assert reading.letter_named(engine, letter.id)[1].startswith('{"account": "default"')
 
 
 @servers
@@ -158,14 +158,14 @@ def test_a_worker_that_died_in_between_leaves_it_to_the_next(engine: Engine, app
     with app.begin() as connection:
         Producer().post(connection, **asked())
     (row_id,) = waiting.due(engine, accounts=["default"], most=5)
-    taken = waiting.take(engine, row_id)
+    taken = waiting.reserve_request(engine, row_id)
     assert taken is not None
     # The other worker dies after the broadcast is stored, before the row is gone.
     program_door.submit(
         here, incoming.parse_text(taken.body).request, key="k", who=taken.who
     )  # fmt: skip
 
-    assert (sweep(here), waiting.take(engine, row_id)) == (0, None)
+    assert (sweep(here), waiting.reserve_request(engine, row_id)) == (0, None)
     ledger.pass_time(engine, waiting.TAKEN_FOR + timedelta(seconds=1))
     assert (sweep(here), left(engine)) == (1, 0)
     assert len(broadcast_reports.reports(engine)) == 1
@@ -176,11 +176,11 @@ def test_of_many_workers_at_once_one_makes_the_letter(engine: Engine, app: Engin
         Producer().post(connection, **asked(audience={"followers": True}))
     (row_id,) = waiting.due(engine, accounts=["default"], most=5)
     here = worker(engine)
-    posted = waiting.take(engine, row_id)
+    posted = waiting.reserve_request(engine, row_id)
     assert posted is not None
 
-    work._settle(here, posted)
-    work._settle(here, posted)
+    work._close_request(here, posted)
+    work._close_request(here, posted)
 
     (letter,) = letters(engine)
     assert (letter.times, letter.reason.id) == (1, "error.plan.never_synced")
@@ -248,7 +248,7 @@ def test_what_cannot_be_read_is_a_letter_with_its_own_text(
 
     assert (sweep(worker(engine)), left(engine)) == (1, 0)
     (letter,) = letters(engine)
-    assert (letter.reason.id, reading.one(engine, letter.id)[1]) == (
+    assert (letter.reason.id, reading.letter_named(engine, letter.id)[1]) == (
         "error.request.no_object",
         body,
     )
@@ -299,7 +299,7 @@ def test_what_was_tried_most_comes_last(engine: Engine, app: Engine) -> None:
         with app.begin() as connection:
             Producer().post(connection, **asked(key))
     first = waiting.due(engine, accounts=["default"], most=1)[0]
-    assert waiting.take(engine, first)
+    assert waiting.reserve_request(engine, first)
     ledger.pass_time(engine, waiting.TAKEN_FOR + timedelta(seconds=1))
 
     assert waiting.due(engine, accounts=["default"], most=5)[-1] == first
@@ -308,4 +308,4 @@ def test_what_was_tried_most_comes_last(engine: Engine, app: Engine) -> None:
 
 def known_accounts_of(engine: Engine, name: str) -> None:
     with engine.begin() as connection:
-        known_accounts.meet(connection, ledger.account(name))
+        known_accounts.register_account(connection, ledger.account(name))

@@ -21,7 +21,7 @@ from broadcast.rules.media import LocalFile
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from broadcast.tokens.token_service import Token
 from models import BroadcastRow, Event
 from models.ledger.lists import suppressions
@@ -127,7 +127,7 @@ def test_of_many_that_plan_one_broadcast_at_once_one_makes_the_plan(engine: Engi
 def test_whom_a_plan_leaves_out_is_in_no_batch(engine: Engine) -> None:
     broadcast_id = published(engine, body(size=60), size=60, batches=6)
     wechat = WeChatStub(threading.Barrier(1))
-    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
     suppressions.suppress(engine, ledger.openids(60)[:12], word)
 
     told = planning.plan(context(engine, wechat), broadcast_id)
@@ -160,7 +160,7 @@ def test_of_a_list_who_left_between_its_submit_and_its_plan_is_left_out(engine: 
 def test_plan_that_leaves_everybody_out_ends_its_broadcast(engine: Engine) -> None:
     broadcast_id = published(engine, body())
     wechat = WeChatStub(threading.Barrier(1))
-    word = Word(kind=SuppressionKind.PERSON, who="tests")
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
     suppressions.suppress(engine, ledger.openids(20), word)
 
     told = planning.plan(context(engine, wechat), broadcast_id)

@@ -51,7 +51,7 @@ def test_the_end_of_a_job_of_the_console_is_kept(engine: Engine) -> None:
 def test_a_push_that_was_handled_by_a_worker_that_died_changes_nothing(engine: Engine) -> None:
     at = datetime.fromtimestamp(1_764_200_000, tz=UTC)
     store(engine, event("unsubscribe"))
-    assert pushes.take_due(engine, most=1)
+    assert pushes.reserve_due(engine, most=1)
     follows.left(engine, "default", OPENID, at=at)
     follows.followed(engine, "default", OPENID, at=at + timedelta(seconds=1))
     ledger.pass_time(engine, pushes.TAKEN_FOR)

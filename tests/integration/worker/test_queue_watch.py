@@ -43,7 +43,7 @@ def finds(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     app = SimpleNamespace(connection_or_acquire=application.make().connection_or_acquire)
     monkeypatch.setattr(application, "make", lambda: app)
     monkeypatch.setattr(
-        outbox, "empty_at", lambda *_, **__: found.pop(0) if len(found) > 1 else found[0]
+        outbox, "queue_empty_at", lambda *_, **__: found.pop(0) if len(found) > 1 else found[0]
     )
     return found
 

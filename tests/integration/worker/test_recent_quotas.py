@@ -114,7 +114,10 @@ class Worker:
         """Take a message for each text."""
         self._here.quotas = RecentQuotas(wechat)
         contents = [{"msgtype": "text", "text": {"content": text}} for text in texts]
-        return [enqueue.take(message(key=f"{n}", content=one)) for n, one in enumerate(contents)]
+        return [
+            enqueue.submit_message(message(key=f"{n}", content=one))
+            for n, one in enumerate(contents)
+        ]
 
 
 @pytest.fixture
@@ -124,7 +127,7 @@ def worker(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Worker:
     made = Worker(here)
     monkeypatch.setattr(enqueue, "parts", lambda: here)
     monkeypatch.setattr(dead_letters, "parts", lambda: here)
-    monkeypatch.setattr(enqueue, "leave", lambda *_: None)
+    monkeypatch.setattr(enqueue, "leave_answer", lambda *_: None)
     monkeypatch.setattr(planner, "plan", made.plan)
     return made
 

@@ -20,7 +20,7 @@ from broadcast.rules.plan.audience import Everyone, Followers
 from broadcast.rules.plan.selection import Excluded, Exclusion, Sample, Selection
 from broadcast.rules.pushes import UNSUBSCRIBE, Action, Push
 from broadcast.rules.states import BroadcastState, Phase, Reason
-from broadcast.rules.suppressions import SuppressionKind, Word
+from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from broadcast.views import blocker_lines as presented
 from broadcast.views.texts import Texts
 from models.broadcast_tables import BroadcastRow
@@ -36,7 +36,7 @@ from tests.kit import ledger
 from tests.kit.ledger import body, published
 from worker.delivery import planning
 
-WORD = Word(kind=SuppressionKind.PERSON, who="tests")
+WORD = SuppressionSource(kind=SuppressionKind.PERSON, who="tests")
 PEOPLE = ledger.openids(20)
 AWAY = NoAnswer(outcome=Outcome.WAIT, scope=Scope.ACCOUNT, errmsg="away")
 NO_SUCH_TAG = NoAnswer(
@@ -125,7 +125,7 @@ def test_a_tag_of_which_wechat_says_nothing_holds_the_broadcast(engine: Engine) 
 
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.HELD
-    [one] = blockers.of(told)
+    [one] = blockers.blockers_of(told)
     assert (one.cause, one.command) == (Cause.TAG_GONE, f"broadcast cancel {broadcast_id}")
     [said] = [Texts("en")(line) for line in presented.blocker_lines(told)]
     assert "no such tag any more (45159 tag 7: invalid tag id)" in said
@@ -140,7 +140,7 @@ def test_a_broadcast_whose_tag_may_be_asked_about_again_goes_on_by_a_resume(engi
 
     assert planning.plan(context(engine, wechat), broadcast_id) is None
 
-    [one] = blockers.of(broadcast_reports.report(engine, broadcast_id))
+    [one] = blockers.blockers_of(broadcast_reports.report(engine, broadcast_id))
     assert (one.cause, one.command) == (Cause.HELD, f"broadcast resume {broadcast_id}")
     assert (one.reason, one.errcode) == (Reason.TAG_UNANSWERED, 50001)
     operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
@@ -179,7 +179,7 @@ def test_who_is_suppressed_after_the_submit_holds_a_send_to_everybody(
     assert told is None
     [gate] = report.gates
     assert (report.state, gate.reason) == (BroadcastState.HELD, Reason.SUPPRESSION_LIST)
-    [one] = blockers.of(report)
+    [one] = blockers.blockers_of(report)
     assert (one.cause, one.command) == (Cause.SUPPRESSION, f"broadcast cancel {broadcast_id}")
     # No sweep has it planned again, and a resume changes nothing about it.
     assert sweeps.due(engine).plans == []
@@ -254,8 +254,8 @@ def test_a_broadcast_whose_list_is_still_to_come_is_never_excluded_as_nobody(
     assert f"excludes broadcast {first}, which is not planned yet" in gate.errmsg
     selection = selections.parse(selection_of(engine, second))
     assert plans.due_at(engine, first) is None
-    with pytest.raises(removals.UnplannedError):
-        removals.of(engine, "main", selection, given=removals.Given())
+    with pytest.raises(removals.NotPlannedYetError):
+        removals.removals_of(engine, "main", selection, given=removals.CallerLists())
 
 
 @pytest.mark.parametrize("ignored", [False, True])

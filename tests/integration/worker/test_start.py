@@ -55,8 +55,8 @@ def test_a_worker_that_may_open_too_few_files_does_not_start(tmp_path: Path) -> 
 
 def test_a_worker_raises_its_own_limit_as_far_as_it_needs(tmp_path: Path) -> None:
     program = (
-        "import resource; from worker import process; process.allow_descriptors(64);"
-        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == process.needed(64) > 64 * 2)"
+        "import resource; from worker import celery_parts; celery_parts.allow_descriptors(64);"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0] == celery_parts.needed(64) > 64 * 2)"
     )
 
     assert with_files("-S -n 32", "-c", program, cwd=tmp_path).stdout == "True\n"

@@ -216,7 +216,7 @@ def aside(valkey: Valkey, prefix: str) -> list[bytes]:
 def woken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """How often what is put aside was to be kept."""
     found: list[str] = []
-    monkeypatch.setattr(dead_letters, "keep_soon", lambda: found.append("x"))
+    monkeypatch.setattr(dead_letters, "store_soon", lambda: found.append("x"))
     return found
 
 

@@ -39,8 +39,10 @@ def come(parts: SimpleNamespace, said: str | None) -> dict[str, Any]:
     """Take the message where the setting says this."""
     words: Any = {} if said is None else {"BROADCAST_ENQUEUE_TO_ALL": said}
     parts.settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32, **words)
-    message = enqueue.TaskMessage.of((), ASKED, task_id="1", origin=None, unanswered=True)
-    return enqueue.take(message)
+    message = enqueue.TaskMessage.from_arguments(
+        (), ASKED, task_id="1", origin=None, unanswered=True
+    )
+    return enqueue.submit_message(message)
 
 
 @pytest.mark.parametrize("said", [None, "no"])

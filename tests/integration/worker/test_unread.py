@@ -40,7 +40,7 @@ def kept(engine: Engine) -> list[KeptLetter]:
 
 
 def keep(client: redis.Redis) -> int:
-    return worker_dead_letters.keep(client.execute_command, names.UNREAD)
+    return worker_dead_letters.store_unread_list(client.execute_command, names.UNREAD)
 
 
 def test_each_is_kept_as_it_was_and_leaves_the_broker(client: redis.Redis, engine: Engine) -> None:
@@ -48,7 +48,7 @@ def test_each_is_kept_as_it_was_and_leaves_the_broker(client: redis.Redis, engin
 
     assert keep(client) == 4
 
-    found = {reading.one(engine, one.id)[1]: one for one in kept(engine)}
+    found = {reading.letter_named(engine, one.id)[1]: one for one in kept(engine)}
     assert {body: one.times for body, one in found.items()} == {r"a\x00": 2, r"\xff": 1, "": 1}
     assert {one.reason.id for one in found.values()} == {"error.dead.no_message"}
     assert client.dbsize() == 0
@@ -58,14 +58,14 @@ def test_a_worker_that_is_killed_after_the_commit_leaves_one_letter(
     client: redis.Redis, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.lpush(names.UNREAD, b"junk", b"more")
-    keep_one = reading.keep
+    keep_one = reading.store_letter
 
     def and_die(*args: object) -> str:
         keep_one(*args)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(reading, "keep", and_die)
+        patch.setattr(reading, "store_letter", and_die)
         with pytest.raises(KeyboardInterrupt):
             keep(client)
     assert client.lrange(names.UNREAD, 0, -1) == [b"more", b"junk"]
@@ -91,18 +91,18 @@ def test_while_it_cannot_be_kept_it_waits_in_the_broker_and_no_thread_does(
         raise error
 
     client.lpush(names.UNREAD, b"junk")
-    keeper = worker_dead_letters.Keeper(lambda: keep(client))
+    keeper = worker_dead_letters.UnreadKeeper(lambda: keep(client))
     with monkeypatch.context() as patch:
-        patch.setattr(reading, "keep", fails)
+        patch.setattr(reading, "store_letter", fails)
         for _ in range(50):
-            keeper.keep_soon()
+            keeper.store_soon()
         until(lambda: "kept" in caplog.text, 60, "a line about it")
-        keeper.keep_soon()
+        keeper.store_soon()
     assert (client.llen(names.UNREAD), kept(engine)) == (1, [])
     assert len(caplog.records) == 1
 
     client.delete(f"{names.UNREAD}.at")
-    worker_dead_letters.Keeper(lambda: keep(client)).keep_soon()
+    worker_dead_letters.UnreadKeeper(lambda: keep(client)).store_soon()
 
     until(lambda: client.dbsize() == 0, 60, "it left the broker")
     assert len(kept(engine)) == 1

@@ -23,7 +23,7 @@ from tests.kit import ledger
 from tests.kit.receiver import OLDER_SECRET, SECRET, Receiver
 from tests.kit.wait import until
 from worker.delivery.posting import Poster
-from worker.delivery.webhooks import AT_ONCE, Deliverer
+from worker.delivery.webhooks import AT_ONCE, WebhookDeliverer
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 LOOPBACK = parse_networks("127.0.0.0/8")
@@ -41,8 +41,8 @@ class Secrets:
 
 def deliverer(
     engine: Engine, secrets: Any = None, *, scale: float = 1.0, timeout_s: float = 20
-) -> Deliverer:
-    return Deliverer(
+) -> WebhookDeliverer:
+    return WebhookDeliverer(
         engine, Poster(timeout_s=timeout_s, allowed=LOOPBACK), secrets or Secrets(SECRET),
         waits=Waits(scale), longest_s=timeout_s, stopping=threading.Event(),
     )  # fmt: skip
@@ -64,7 +64,7 @@ def stored(engine: Engine) -> list[Webhook]:
     return list(reversed(reading.newest(engine, states=list(WebhookState))))
 
 
-def until_state(engine: Engine, state: WebhookState, *, start: Deliverer) -> list[Webhook]:
+def until_state(engine: Engine, state: WebhookState, *, start: WebhookDeliverer) -> list[Webhook]:
     """Start deliveries, as the sweep does, until every event is in this state."""
 
     def all_are() -> bool:
@@ -163,7 +163,7 @@ def test_without_secrets_nothing_is_posted_and_the_event_says_why(
     for secrets, name in ((Secrets(), "no_secrets"), (Wrong(), "settings")):
         start = deliverer(engine, secrets, scale=0.0001)
 
-        def failed(start: Deliverer = start, name: str = name) -> bool:
+        def failed(start: WebhookDeliverer = start, name: str = name) -> bool:
             start.start()
             problem = stored(engine)[0].problem
             return problem is not None and problem.id == f"webhook.problem.{name}"

@@ -7,13 +7,13 @@ import contextlib
 
 import pytest
 
-from entrypoints.http.uploading import MEASURED_OVER_S, SLOW, SLOWEST, Place, Places
+from entrypoints.http.uploading import MEASURED_OVER_S, SLOW, SLOWEST, Places, UploadSlot
 
 MINUTE = MEASURED_OVER_S
 
 
 def test_a_pace_is_that_of_the_last_minute() -> None:
-    place = Place(0.0)
+    place = UploadSlot(0.0)
     place.took(SLOW * 600, MINUTE - 1)
     assert place.pace > SLOW
     place.took(1, MINUTE)
@@ -33,7 +33,7 @@ def test_a_pace_is_that_of_the_last_minute() -> None:
     ],
 )  # fmt: skip
 def test_a_kilobyte_a_second_is_the_least(received: int, after: float, *, too_slow: bool) -> None:
-    place = Place(0.0)
+    place = UploadSlot(0.0)
     place.took(received, after)
 
     assert place.is_too_slow(after) is too_slow
@@ -62,13 +62,13 @@ def test_the_slowest_gives_its_place_to_the_next() -> None:
     assert asyncio.run(come()) == ([False, True, True], True)
 
 
-async def _wait(place: Place) -> None:
+async def _wait(place: UploadSlot) -> None:
     async with place.patience(3_600):
         await asyncio.Event().wait()
 
 
 def test_who_lost_its_place_while_it_was_busy_waits_for_nothing_more() -> None:
-    place = Place(0.0)
+    place = UploadSlot(0.0)
     place.lose()
 
     with pytest.raises(TimeoutError):

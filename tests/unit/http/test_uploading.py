@@ -51,7 +51,7 @@ def cancelled_at(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     monkeypatch.setattr(uploading, "_EXPECT_EVERY_S", -1.0)
     monkeypatch.setattr(uploading, "the_broadcast", lambda *_: "main")
     monkeypatch.setattr(awaited_lists, "expect", lambda *_: None)
-    monkeypatch.setattr(awaited_lists, "of", of)
+    monkeypatch.setattr(awaited_lists, "awaited_submission", of)
     return found
 
 

@@ -84,11 +84,11 @@ def driven(
 
 
 def causes(found: Report) -> list[Cause]:
-    return [one.cause for one in blockers.of(found)]
+    return [one.cause for one in blockers.blockers_of(found)]
 
 
 def only(found: Report) -> Blocker:
-    [one] = blockers.of(found)
+    [one] = blockers.blockers_of(found)
     return one
 
 
@@ -101,7 +101,7 @@ BOTH = replace(FREE, gates=(HALT, STOP))
 
 @pytest.mark.parametrize("phase", [one for one in Phase if one is not Phase.ENDED])
 def test_what_stops_an_account_is_named_until_the_end(phase: Phase) -> None:
-    stopped, halted = list(blockers.of(report(lane=BOTH, phase=phase)))[:2]
+    stopped, halted = list(blockers.blockers_of(report(lane=BOTH, phase=phase)))[:2]
 
     assert (stopped.cause, stopped.errcode, stopped.since) == (Cause.ACCOUNT_STOPPED, 48001, AGO)
     assert (halted.cause, halted.who, halted.since) == (Cause.ACCOUNT_HALTED, "cli:ann@desk", AGO)
@@ -148,7 +148,7 @@ def test_a_pause_says_who_when_and_why_beside_what_paused_it_before() -> None:
     breaker = own(GateKind.BREAKER, reason=Reason.CONTENT_REFUSED, errcode=43004, errmsg="words")
     pause = own(GateKind.PAUSE, closed_by="cli:ann@desk", why="a typo", reason=Reason.BY_HAND)
 
-    first, second = blockers.of(report(pause, breaker))
+    first, second = blockers.blockers_of(report(pause, breaker))
 
     assert (first.cause, first.who, first.since) == (Cause.PAUSED, None, AGO)
     assert (first.reason, first.errcode, first.errmsg) == (Reason.CONTENT_REFUSED, 43004, "words")
@@ -225,7 +225,7 @@ def test_a_doubt_is_named_in_every_state(
 
     found = report(*gates, phase=phase, result=result, batches=doubts)
 
-    [one] = [one for one in blockers.of(found) if one.cause is Cause.IN_DOUBT]
+    [one] = [one for one in blockers.blockers_of(found) if one.cause is Cause.IN_DOUBT]
     assert one.count == 2
     assert one.command.startswith(f"broadcast resolve {ID} ")
 
@@ -266,7 +266,7 @@ def test_a_call_whose_worker_is_gone_is_named_of_what_stands_still(
     def left(leased_until: datetime | None) -> list[int | None]:
         signs = Liveness(leased_until=leased_until)
         found = report(*gates, lane=lane, batch_list=[calling], driven=driven(signs=signs))
-        return [one.batch for one in blockers.of(found) if one.cause is Cause.LEFT_BEHIND]
+        return [one.batch for one in blockers.blockers_of(found) if one.cause is Cause.LEFT_BEHIND]
 
     assert left(None) == left(AGO) == [3]
     assert left(SOON) == []
@@ -293,7 +293,9 @@ def test_the_broadcast_of_the_doubt_is_not_named_twice() -> None:
 
 
 def test_what_goes_first_is_named_in_order_beside_the_wait_of_the_account() -> None:
-    wait, behind = blockers.of(report(lane=LATER, driven=driven("20260301-a", "20260301-b")))
+    wait, behind = blockers.blockers_of(
+        report(lane=LATER, driven=driven("20260301-a", "20260301-b"))
+    )
 
     assert wait.cause is Cause.ACCOUNT_WAITS
     assert (behind.cause, behind.broadcasts) == (Cause.BEHIND, ("20260301-a", "20260301-b"))

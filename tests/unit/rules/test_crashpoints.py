@@ -18,22 +18,22 @@ from tests.kit.wait import until
 
 ROOT = Path(__file__).parents[3]
 WALK = """
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 for _ in range(3):
     print("claim", flush=True)
-    passing(Point.CLAIM_COMMITTED)
+    failpoint(Point.CLAIM_COMMITTED)
     print("call", flush=True)
-    passing(Point.CALL_ENDED)
+    failpoint(Point.CALL_ENDED)
 """
 #: The point is passed beside the main thread, as in a worker; and the main thread, which would take
 #: a signal that was sent to the whole process, is the last to run on this processor.
 BESIDE = """
 import os, threading
-from broadcast.crashpoints import Point, passing
+from broadcast.crashpoints import Point, failpoint
 go = threading.Event()
 def work():
     go.wait()
-    passing(Point.CLAIM_COMMITTED)
+    failpoint(Point.CLAIM_COMMITTED)
     os.write(1, b"call")
 worker = threading.Thread(target=work)
 worker.start()
@@ -105,5 +105,5 @@ def test_every_point_is_passed_somewhere_in_the_code() -> None:
     code = "".join(
         file.read_text("utf-8") for room in rooms for file in (ROOT / room).rglob("*.py")
     )
-    passed = set(re.findall(r"passing\(Point\.(\w+)\)", code))
+    passed = set(re.findall(r"failpoint\(Point\.(\w+)\)", code))
     assert passed == {point.name for point in Point}

@@ -17,14 +17,14 @@ from broadcast.rules.drafts import (
     LASTS,
     Change,
     Gone,
-    Known,
-    Looked,
+    LastLook,
     Mark,
     Part,
     Ruling,
+    StoredDraft,
     content_digest,
     is_due,
-    judge,
+    ruling_of,
 )
 from broadcast.rules.states import Reason
 
@@ -34,8 +34,8 @@ FIRST = Mark(
 )  # fmt: skip
 SECOND = Mark(title="招聘")
 BEFORE = (FIRST, SECOND)
-FRESHLY_SUBMITTED = Known(approved=BEFORE, seen=BEFORE, tries=0, accepted=False)
-NEVER_READ = Known(approved=None, seen=None, tries=0, accepted=False)
+FRESHLY_SUBMITTED = StoredDraft(approved=BEFORE, seen=BEFORE, tries=0, accepted=False)
+NEVER_READ = StoredDraft(approved=None, seen=None, tries=0, accepted=False)
 AWAY = NoAnswer(outcome=Outcome.WAIT, scope=Scope.PATH, errcode=-1)
 REFUSED = NoAnswer(outcome=Outcome.STOP_ACCOUNT, scope=Scope.PATH, errcode=48001)
 # Ten in the morning in Shanghai.
@@ -86,24 +86,24 @@ def test_content_and_images_are_told_apart() -> None:
 
 
 def test_a_draft_that_stayed_goes_out() -> None:
-    assert judge(FRESHLY_SUBMITTED, BEFORE) == Ruling(known=FRESHLY_SUBMITTED)
+    assert ruling_of(FRESHLY_SUBMITTED, BEFORE) == Ruling(known=FRESHLY_SUBMITTED)
 
 
 def test_an_edited_draft_is_held_with_what_is_seen() -> None:
     edited = (replace(FIRST, title="月报"), SECOND)
 
-    ruling = judge(FRESHLY_SUBMITTED, edited)
+    ruling = ruling_of(FRESHLY_SUBMITTED, edited)
 
     assert (ruling.reason, ruling.waits) == (Reason.DRAFT_EDITED, False)
     assert (ruling.known.approved, ruling.known.seen) == (BEFORE, edited)
 
 
 def test_the_first_look_is_what_later_ones_are_compared_with() -> None:
-    assert judge(NEVER_READ, BEFORE) == Ruling(known=FRESHLY_SUBMITTED)
+    assert ruling_of(NEVER_READ, BEFORE) == Ruling(known=FRESHLY_SUBMITTED)
 
 
 def test_a_draft_that_is_gone_is_held_before_anything_is_accepted() -> None:
-    ruling = judge(FRESHLY_SUBMITTED, Gone())
+    ruling = ruling_of(FRESHLY_SUBMITTED, Gone())
 
     assert ruling.reason is Reason.DRAFT_GONE
     assert ruling.known.seen is None
@@ -111,16 +111,16 @@ def test_a_draft_that_is_gone_is_held_before_anything_is_accepted() -> None:
 
 def test_a_draft_that_left_the_box_with_its_first_batch_goes_on() -> None:
     sent = replace(FRESHLY_SUBMITTED, accepted=True)
-    assert judge(sent, Gone()) == Ruling(known=sent)
+    assert ruling_of(sent, Gone()) == Ruling(known=sent)
 
 
 def test_a_material_that_never_was_a_draft_goes_out() -> None:
-    assert judge(NEVER_READ, Gone()) == Ruling(known=NEVER_READ)
+    assert ruling_of(NEVER_READ, Gone()) == Ruling(known=NEVER_READ)
 
 
 def test_without_an_answer_it_is_looked_at_again_and_then_a_person_decides() -> None:
     known, waited = FRESHLY_SUBMITTED, 0
-    while (ruling := judge(known, AWAY)).waits:
+    while (ruling := ruling_of(known, AWAY)).waits:
         known, waited = ruling.known, waited + 1
 
     assert waited == MOST_TRIES - 1
@@ -130,37 +130,37 @@ def test_without_an_answer_it_is_looked_at_again_and_then_a_person_decides() -> 
 
 def test_an_answer_counts_the_looks_anew() -> None:
     tried = replace(FRESHLY_SUBMITTED, tries=MOST_TRIES - 1)
-    assert judge(tried, BEFORE).known.tries == 0
+    assert ruling_of(tried, BEFORE).known.tries == 0
 
 
 def test_what_was_never_read_goes_out_where_wechat_refuses_or_stays_silent() -> None:
     tired = replace(NEVER_READ, tries=MOST_TRIES - 1)
 
-    assert judge(NEVER_READ, REFUSED).reason is None
-    assert judge(NEVER_READ, AWAY).waits
-    assert judge(tired, AWAY).reason is None
+    assert ruling_of(NEVER_READ, REFUSED).reason is None
+    assert ruling_of(NEVER_READ, AWAY).waits
+    assert ruling_of(tired, AWAY).reason is None
 
 
 def test_a_refused_look_at_a_draft_that_was_read_is_for_a_person() -> None:
-    ruling = judge(FRESHLY_SUBMITTED, REFUSED)
+    ruling = ruling_of(FRESHLY_SUBMITTED, REFUSED)
     assert (ruling.reason, ruling.waits) == (Reason.DRAFT_UNREAD, False)
 
 
 @pytest.mark.parametrize(
     ("looked", "due"),
     [
-        (Looked(at=None, opened_at=None, called=False), True),
-        (Looked(at=NOW, opened_at=None, called=False), False),
-        (Looked(at=NOW - FRESH * 2, opened_at=None, called=False), True),
-        (Looked(at=NOW - FRESH * 2, opened_at=None, called=True), False),
-        (Looked(at=NOW - LASTS * 2, opened_at=None, called=True), True),
-        (Looked(at=NOW, opened_at=NOW, called=True), True),
-        (Looked(at=NOW - FRESH, opened_at=NOW, called=True), True),
-        (Looked(at=NOW, opened_at=NOW - FRESH, called=True), False),
+        (LastLook(at=None, opened_at=None, called=False), True),
+        (LastLook(at=NOW, opened_at=None, called=False), False),
+        (LastLook(at=NOW - FRESH * 2, opened_at=None, called=False), True),
+        (LastLook(at=NOW - FRESH * 2, opened_at=None, called=True), False),
+        (LastLook(at=NOW - LASTS * 2, opened_at=None, called=True), True),
+        (LastLook(at=NOW, opened_at=NOW, called=True), True),
+        (LastLook(at=NOW - FRESH, opened_at=NOW, called=True), True),
+        (LastLook(at=NOW, opened_at=NOW - FRESH, called=True), False),
     ],
 )
 def test_a_look_is_due_before_the_first_call_after_a_stop_and_when_the_last_is_old(
-    looked: Looked, due: bool
+    looked: LastLook, due: bool
 ) -> None:
     assert is_due(looked, NOW) is due
 
@@ -168,6 +168,6 @@ def test_a_look_is_due_before_the_first_call_after_a_stop_and_when_the_last_is_o
 def test_a_look_of_yesterday_is_old_although_it_was_seconds_ago() -> None:
     midnight = day.start(NOW)
 
-    looked = Looked(at=midnight - FRESH / 2, opened_at=None, called=True)
+    looked = LastLook(at=midnight - FRESH / 2, opened_at=None, called=True)
 
     assert is_due(looked, midnight + FRESH / 2)

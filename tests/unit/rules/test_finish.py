@@ -17,10 +17,10 @@ from broadcast.rules.finish_events import (
     Article,
     Copyright,
     Counts,
-    Ending,
     FinishEvent,
+    JobEnd,
     UnreadableFinishError,
-    ending,
+    job_end_of,
     read_finish,
     review,
     supersedes,
@@ -121,35 +121,35 @@ def test_nothing_that_a_push_can_hold_breaks_the_reading(fields: dict[str, objec
 
     assert event.msg_id == 1
     assert "\0" not in event.status
-    assert ending(event.status, event.counts) in Ending
+    assert job_end_of(event.status, event.counts) in JobEnd
 
 
 @pytest.mark.parametrize(("status", "sent", "means"), [
-    ("send success", 10, Ending.SENT),
-    ("send success", 0, Ending.SENT),
-    ("Send Success", None, Ending.SENT),
-    ("send_success", None, Ending.SENT),
-    ("send fail", 0, Ending.REFUSED),
-    ("send fail", None, Ending.REFUSED),
-    ("err(20431)", 0, Ending.REFUSED),
+    ("send success", 10, JobEnd.SENT),
+    ("send success", 0, JobEnd.SENT),
+    ("Send Success", None, JobEnd.SENT),
+    ("send_success", None, JobEnd.SENT),
+    ("send fail", 0, JobEnd.REFUSED),
+    ("send fail", None, JobEnd.REFUSED),
+    ("err(20431)", 0, JobEnd.REFUSED),
     # Some got it: they would get it twice from whoever believes that nobody did.
-    ("send fail", 3, Ending.SENT),
-    ("err(20001)", 3, Ending.SENT),
-    ("new word", 3, Ending.SENT),
-    ("new word", 0, Ending.UNCLEAR),
-    ("", None, Ending.UNCLEAR),
-    ("err()", None, Ending.UNCLEAR),
+    ("send fail", 3, JobEnd.SENT),
+    ("err(20001)", 3, JobEnd.SENT),
+    ("new word", 3, JobEnd.SENT),
+    ("new word", 0, JobEnd.UNCLEAR),
+    ("", None, JobEnd.UNCLEAR),
+    ("err()", None, JobEnd.UNCLEAR),
 ])  # fmt: skip
 def test_status_and_count_say_how_the_job_ended(
-    status: str, sent: int | None, means: Ending
+    status: str, sent: int | None, means: JobEnd
 ) -> None:
-    assert ending(status, Counts(sent=sent)) is means
+    assert job_end_of(status, Counts(sent=sent)) is means
 
 
 @pytest.mark.parametrize("number", [*sorted(REVIEWS), 20431, 99999])
 def test_every_err_is_a_refusal_by_the_review(number: int) -> None:
     assert review(f"err({number})") == number
-    assert ending(f"err({number})", Counts(sent=0)) is Ending.REFUSED
+    assert job_end_of(f"err({number})", Counts(sent=0)) is JobEnd.REFUSED
     assert review(finish_events.SUCCESS) is review(finish_events.FAIL) is None
 
 
@@ -187,7 +187,7 @@ def test_no_word_takes_away_whom_another_reached(events: list[FinishEvent]) -> N
     last = last_word(events)
 
     assert (last.counts.sent or 0) == max(event.counts.sent or 0 for event in events)
-    assert ending(last.status, last.counts) is not Ending.REFUSED or not any(
+    assert job_end_of(last.status, last.counts) is not JobEnd.REFUSED or not any(
         event.counts.sent for event in events
     )
 

@@ -14,7 +14,7 @@ from broadcast.rules.followers import (
     LEFT_SAID,
     SINCE_SAID,
     Changes,
-    Known,
+    FollowerFacts,
     Pass,
     Seen,
     merged,
@@ -51,14 +51,14 @@ def seen(*pages: tuple[int, list[int]]) -> Seen:
     )
 
 
-def known(*people: tuple[int, int, int, int]) -> Known:
+def known(*people: tuple[int, int, int, int]) -> FollowerFacts:
     """Return what is known: (who, since, as of, flags) each."""
-    return Known(
+    return FollowerFacts(
         ids=ids([n for n, *_ in people]), facts=np.array([tuple(f) for _, *f in people], FACTS)
     )
 
 
-def shown(found: Known) -> dict[int, tuple[int, int, int]]:
+def shown(found: FollowerFacts) -> dict[int, tuple[int, int, int]]:
     return {
         int(one[1:]): (int(facts["since"]), int(facts["as_of"]), int(facts["flags"]))
         for one, facts in zip(found.ids.tolist(), found.facts, strict=True)

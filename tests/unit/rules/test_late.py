@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.rules.gates.due import First, is_late
+from broadcast.rules.gates.due import FirstCallLimit, is_late
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-DUE = First(due=AT, attended=(), unattended_s=0, unattended_at=None, late_by_s=15 * 60)
+DUE = FirstCallLimit(due=AT, attended=(), unattended_s=0, unattended_at=None, late_by_s=15 * 60)
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(0, False), (15, False), (16, True), (600, True)])

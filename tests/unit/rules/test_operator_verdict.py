@@ -17,9 +17,9 @@ from broadcast.rules.calls.operator_verdict import (
     corrects,
     is_deniable,
     is_misnamed,
-    named,
+    is_repeated,
+    named_msg_ids,
     named_of_another,
-    was_said,
 )
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.states import BatchState, Reason
@@ -89,7 +89,7 @@ def test_what_nothing_confirms_is_corrected_by_whatever_else_is_said(
 )
 def test_what_no_operator_settled_is_no_matter_of_a_verdict(of: Settlement) -> None:
     assert corrected_by(of) == []
-    assert not any(was_said(verdict, of) for verdict in VERDICTS)
+    assert not any(is_repeated(verdict, of) for verdict in VERDICTS)
 
 
 def test_what_was_refused_after_a_retry_may_have_been_sent_before_it() -> None:
@@ -157,7 +157,7 @@ def test_reply_0_that_an_operator_denied_forbids_not_sent() -> None:
     ],
 )
 def test_what_was_said_before_is_no_news(of: Settlement, said: list[OperatorVerdict]) -> None:
-    assert [verdict for verdict in VERDICTS if was_said(verdict, of)] == said
+    assert [verdict for verdict in VERDICTS if is_repeated(verdict, of)] == said
 
 
 def test_named_are_the_jobs_of_replies_that_no_other_batch_has() -> None:
@@ -167,5 +167,5 @@ def test_named_are_the_jobs_of_replies_that_no_other_batch_has() -> None:
         call(Outcome.UNKNOWN, msg_id=6), call(Outcome.UNKNOWN, msg_id=5, owned_elsewhere=True),
     ]  # fmt: skip
 
-    assert named(history) == [8, 9]
+    assert named_msg_ids(history) == [8, 9]
     assert named_of_another(history) == [7]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broadcast.rules.calls.outcomes import MAY_PASS
-from broadcast.rules.calls.retry import LEFT_OVER, RetryVerdict, place
+from broadcast.rules.calls.retry import LEFT_OVER, RetryVerdict, retry_verdict
 from broadcast.rules.states import BatchState, Reason
 
 B = BatchState
@@ -21,7 +21,7 @@ def placed(
     maybe_sent: bool = False,
     was_taken: bool = False,
 ) -> RetryVerdict:
-    return place(
+    return retry_verdict(
         state, reason, errcode=errcode, called=called, maybe_sent=maybe_sent, was_taken=was_taken
     )
 

@@ -89,7 +89,7 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 def test_a_share_is_rounded_and_no_sample_is_larger_than_its_list(
     size: str, left: int, meant: int
 ) -> None:
-    assert Sample(size=size, seed=SEED).of(left) == meant
+    assert Sample(size=size, seed=SEED).size_among(left) == meant
 
 
 def drawn(ids: IDs, size: int, seed: str = SEED) -> set[bytes]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from broadcast.rules.gates.due import First, Liveness
+from broadcast.rules.gates.due import FirstCallLimit, Liveness
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import Ahead, Driven, Report
 from broadcast.rules.states import BroadcastState, Phase, Reason
@@ -24,8 +24,8 @@ def driven(moved_at: Any = NOW - 3 * LIMIT, **signs: Any) -> Driven:
     return Driven(moved_at=moved_at, signs=Liveness(**signs), ahead=Ahead())
 
 
-def first_call(due: datetime) -> First:
-    return First(
+def first_call(due: datetime) -> FirstCallLimit:
+    return FirstCallLimit(
         due=due, attended=(), unattended_s=0, unattended_at=None,
         late_by_s=int(LIMIT.total_seconds()),
     )  # fmt: skip

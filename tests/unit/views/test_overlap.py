@@ -6,19 +6,19 @@ from dataclasses import replace
 from datetime import timedelta
 
 from broadcast.message import Message
-from broadcast.rules.overlap import Known, Overlap, ToCome, Uncounted
+from broadcast.rules.overlap import ListOverlaps, Overlap, ToCome, Uncounted
 from broadcast.views import overlap_words
 from broadcast.views.words import Moment
 from tests.unit.views.reports import EN, ID, NOW, ZH
 
-NOTHING = Known(today=0, today_ids=[], earlier=[], to_come=[])
+NOTHING = ListOverlaps(today=0, today_ids=[], earlier=[], to_come=[])
 EARLIER = Overlap(
     id=ID, started_at=NOW, followers=7501, rest=frozenset({"waiting", "refused", "in_doubt"})
 )
 SCHEDULED = ToCome(id="20261128-zzzzzz", at=NOW + timedelta(hours=6), followers=12)
 
 
-def ids(known: Known) -> list[str]:
+def ids(known: ListOverlaps) -> list[str]:
     return [line.id for line in overlap_words.overlap_lines(known, Moment(NOW, NOW))]
 
 

@@ -39,15 +39,15 @@ from tests.unit.views.reports import EN, NOW, ZH
 def test_a_moment_is_told_in_beijing_time_with_its_distance(
     lang: Language, away: timedelta, wanted: str
 ) -> None:
-    assert words.of(Moment(NOW + away, NOW), Texts(lang)) == wanted
+    assert words.fact_words(Moment(NOW + away, NOW), Texts(lang)) == wanted
 
 
 def test_followers_that_only_wechat_can_count_are_not_told_as_none() -> None:
-    assert words.of(FollowerCount(1200), EN) == "1,200 followers"
-    assert words.of(FollowerCount(1), EN) == "1 follower"
-    assert words.of(FollowerCount(0), ZH) == "0 人"
-    assert words.of(FollowerCount(None), EN) == "number of followers known only to WeChat"
-    assert words.of(FollowerCount(None), ZH) == "人数只有微信知道"
+    assert words.fact_words(FollowerCount(1200), EN) == "1,200 followers"
+    assert words.fact_words(FollowerCount(1), EN) == "1 follower"
+    assert words.fact_words(FollowerCount(0), ZH) == "0 人"
+    assert words.fact_words(FollowerCount(None), EN) == "number of followers known only to WeChat"
+    assert words.fact_words(FollowerCount(None), ZH) == "人数只有微信知道"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_followers_that_only_wechat_can_count_are_not_told_as_none() -> None:
     [(10, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10"), (11, "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 … (11 in all)")],
 )
 def test_of_many_the_first_are_named_and_all_are_counted(many: int, wanted: str) -> None:
-    assert words.of(Shortened(range(1, many + 1)), EN) == wanted
+    assert words.fact_words(Shortened(range(1, many + 1)), EN) == wanted
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_of_many_the_first_are_named_and_all_are_counted(many: int, wanted: str)
     ],
 )
 def test_each_kind_of_fact_has_its_words(fact: object, wanted: object) -> None:
-    assert words.of(fact, EN) == wanted
+    assert words.fact_words(fact, EN) == wanted
 
 
 def test_an_error_inside_an_error_is_told_in_the_same_language() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from broadcast.errors import ArticleError
-from broadcast.rules.drafts import MOST_CHARACTERS, Comments, Written, check, check_content
+from broadcast.rules.drafts import MOST_CHARACTERS, Comments, Written, check_articles, check_content
 from broadcast.views.texts import Texts
 from producer.articles.article_files import illustrated, read_article
 from tests.kit import media
@@ -24,7 +24,7 @@ WHOLE = {
 
 def refused(path: Path) -> ArticleError:
     with pytest.raises(ArticleError) as told:
-        check(read_article(path), where=path.name)
+        check_articles(read_article(path), where=path.name)
     return told.value
 
 
@@ -160,7 +160,7 @@ def test_a_content_must_be_shorter_than_wechat_takes() -> None:
 
 def test_a_whole_article_passes(tmp_path: Path) -> None:
     one = Written(where="a", folder=tmp_path, title="周" * 32, cover="c", html="<p>a</p>")
-    check([one, replace(one, author="运" * 16, digest="本" * 128)], where="a")
+    check_articles([one, replace(one, author="运" * 16, digest="本" * 128)], where="a")
 
 
 @pytest.mark.parametrize(

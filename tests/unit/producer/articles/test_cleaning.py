@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from broadcast.errors import ArticleError
-from producer.articles.cleaning import Found, clean, look
+from producer.articles.cleaning import HTMLParts, clean, inspect_html
 
 WECHATS = "http://mmbiz.qpic.cn/mmbiz_png/abc/0?wx_fmt=png"
 
 
-def found(html: str) -> Found:
-    return look(html, where="a.html")
+def found(html: str) -> HTMLParts:
+    return inspect_html(html, where="a.html")
 
 
 def test_scripts_and_handlers_go_and_are_said() -> None:
