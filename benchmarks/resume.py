@@ -76,7 +76,7 @@ def command(system: System, word: str, broadcast_id: str) -> tuple[float, float]
 
 
 def is_driven(system: System) -> bool:
-    """Tell whether somebody has the lease of the only lane."""
+    """Return whether somebody has the lease of the only lane."""
     with system.engine.connect() as connection:
         return connection.exec_driver_sql("SELECT owner FROM bc_lanes").scalar() is not None
 

@@ -77,7 +77,7 @@ class BroadcastRow(Base):
     #: When a run stored a list last; NULL: every list that is there counts.
     run_stored_at: Mapped[datetime | None]
 
-    #: For which day, and which resume, those who asked out or left were taken out of its batches.
+    #: Version of the opt-out lists, by day and resume, that was applied to its batches.
     fresh_for: Mapped[str | None] = mapped_column(ascii_string(96))
 
     #: OpenIDs in one call at most.

@@ -219,7 +219,7 @@ class DetailsWatcher(Protocol):
         """Hear of it before the first call."""
 
     def asked(self, people: int) -> None:
-        """Hear that the answers about so many people, in all, are stored."""
+        """Note the number of people, in all, whose answers are stored."""
 
 
 @frozen

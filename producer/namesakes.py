@@ -33,12 +33,12 @@ def imported(name: str) -> object:
 def refuse() -> None:
     """Raise ImportError where a module that is named as one of ours is somebody else's."""
     for name in NAMES:
-        found = _place(name)
+        found = _location(name)
         if found is not None and not found.is_relative_to(_HOME):
             raise ImportError(_problem(name, str(found)), name=name, path=str(found))
 
 
-def _place(name: str) -> Path | None:
+def _location(name: str) -> Path | None:
     """Return where Python has, or would find, a module; None where there is none."""
     module = sys.modules.get(name)
     spec = importlib.util.find_spec(name) if module is None else module.__spec__

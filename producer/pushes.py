@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 #: Pushes of one round.
 MOST: Final = 100
 #: Tries of a push that cannot be read, over ten minutes or so: a worker of another release may be
-#: able to. A bug is tried again for ever, since a follower may have asked out.
+#: able to. A bug is tried again for ever, since it may be an opt-out.
 MOST_TRIES: Final = 8
 #: Pushes that come so soon come in the order in which they were said: WeChat repeats one later.
 IN_ORDER: Final = timedelta(seconds=2)
@@ -61,7 +61,7 @@ def handle(engine: Engine, *, rules: Rules, goes_on: Callable[[], bool]) -> int:
 def apply_pending_follower_events(engine: Engine, account: str, *, rules: Rules) -> None:
     """Apply the pending opt-outs and follower changes of an account, with other workers or not.
 
-    Who asked out was answered at once that nothing more comes. Raises DatabaseAwayError.
+    The answer to an opt-out said at once that nothing more comes. Raises DatabaseAwayError.
     """
     last = 0
     while some := pushes.of_followers(engine, account, after=last, most=MOST):

@@ -106,7 +106,7 @@ class Request(request.Request):
             return None
         if datetime.now(UTC) <= expires:
             return None
-        self._spared = _take(f"{self.name} {self.argsrepr} {self.kwargsrepr}")
+        self._spared = _is_first_of_kind(f"{self.name} {self.argsrepr} {self.kwargsrepr}")
         return None if self._spared else super().maybe_expire()
 
 
@@ -116,7 +116,7 @@ def moment_of(text: object) -> datetime | None:
     return None if moment is None else maybe_make_aware(moment)
 
 
-def _take(kind: str) -> bool:
+def _is_first_of_kind(kind: str) -> bool:
     now = time.monotonic()
     with _taking:
         for old in [each for each, at in _taken.items() if now - at >= ONE_WITHIN_S]:
@@ -174,7 +174,7 @@ _OF_TASK = 2
 
 
 def needed(concurrency: int) -> int:
-    """Return how many a worker with so many tasks at once may come to need."""
+    """Return the number of descriptors that a worker with this many tasks may need."""
     return _BESIDE + _OF_DATABASE * pool_size(concurrency) + _OF_TASK * concurrency
 
 

@@ -303,7 +303,7 @@ class Consumer(consumer.Consumer):
         self._drop(message, why, exc)
 
     def _drop(self, message: Any, why: str, error: Exception | None = None) -> None:  # noqa: ANN401 - kombu's
-        if self._is_another_programs(message) and not self._buried(message, why, error):
+        if self._is_another_programs(message) and not self._stored_letter(message, why, error):
             return
         # Not requeued, or it would come back forever.
         log_dropped(why)
@@ -320,7 +320,7 @@ class Consumer(consumer.Consumer):
         by = where.get("consumer_tag") if isinstance(where, dict) else None
         return by == tag if by and tag else is_of(message, names.ENQUEUE)
 
-    def _buried(self, message: Any, why: str, problem: Exception | None) -> bool:  # noqa: ANN401 - kombu's
+    def _stored_letter(self, message: Any, why: str, problem: Exception | None) -> bool:  # noqa: ANN401 - kombu's
         """Keep what another program sent; where the database is away, give it back in a while."""
         from worker import dead_letters, enqueue  # noqa: PLC0415 - the tasks' code: the consumer is first
 

@@ -57,9 +57,9 @@ class AccountPace:
         self._limiter = limiter
         self._account = account
 
-    def take(self) -> float:
+    def take_slot(self) -> float:
         """Return 0 for a slot taken now, else the seconds to wait. Raises RedisAwayError."""
-        return self._limiter.take(self._account.appid, self._account.calls_per_minute)
+        return self._limiter.take_slot(self._account.appid, self._account.calls_per_minute)
 
 
 @frozen
@@ -95,7 +95,7 @@ class Parts:
         account = self.accounts.get(name)
         if account is None:
             raise accounts.unknown(name, self.accounts)
-        self._meet(account)
+        self._register_account(account)
         if not self.tokens.serves(account.appid):
             self._leave_to_others(account, forward_count=forward_count)
         return LaneContext(
@@ -131,7 +131,7 @@ class Parts:
         said = self.gateway(account).quota(path)
         return None if isinstance(said, NoAnswer) else said
 
-    def _meet(self, account: Account) -> None:
+    def _register_account(self, account: Account) -> None:
         """See to it that nothing is called under another appid than the ledger's."""
         if account.name in self.met:
             return

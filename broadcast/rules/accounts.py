@@ -110,7 +110,7 @@ class Account(BaseModel):
         Raises SettingsError where a word has two meanings.
         """
         try:
-            return Keywords.of(
+            return Keywords.from_settings(
                 unsubscribe=self.unsubscribe_words,
                 resubscribe=self.resubscribe_words,
                 replies=self.replies,

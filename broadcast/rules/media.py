@@ -239,14 +239,14 @@ def identity(content: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str
     """
     words = words_of(content)
 
-    def of(media_id: str, kind: MediaKind) -> str:
+    def named(media_id: str, kind: MediaKind) -> str:
         if media_id in fingerprints:
             return STAND_IN + fingerprints[media_id]
         if kind is MediaKind.MPVIDEO and media_id.startswith(STAND_IN):
             return STAND_IN + worded(media_id.removeprefix(STAND_IN), **words)
         return media_id
 
-    ids = {media_id: of(media_id, kind) for media_id, kind in used(content)}
+    ids = {media_id: named(media_id, kind) for media_id, kind in used(content)}
     said = replaced(without_defaults(content), ids)
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

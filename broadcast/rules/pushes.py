@@ -202,7 +202,7 @@ class Keywords:
     by_word: Mapping[str, MessageMeaning]
 
     @classmethod
-    def of(
+    def from_settings(
         cls,
         *,
         unsubscribe: tuple[str, ...],
@@ -226,7 +226,7 @@ class Keywords:
                 raise KeyError(word)
         return cls(by_word=found)
 
-    def heard(self, text: str) -> MessageMeaning:
+    def meaning_of(self, text: str) -> MessageMeaning:
         """Return what a message asks for."""
         # Before it is folded: a long text costs time, and is no keyword.
         if len(text) > 4 * _LONGEST_WORD:

@@ -167,11 +167,11 @@ def _without_token(facts: AccountFacts, problem: Problem) -> Check:
     refused_address = isinstance(problem, Refusal) and problem.errcode in _OF_ADDRESSES
     return Check(
         subject=Subject.WHITE_LIST if refused_address else Subject.TOKEN, level=Level.FAILED,
-        found=_found(problem), account=facts.name, fix=_fix(facts, problem),
+        found=_token_problem(problem), account=facts.name, fix=_fix(facts, problem),
     )  # fmt: skip
 
 
-def _found(problem: Problem) -> Message:
+def _token_problem(problem: Problem) -> Message:
     if isinstance(problem, Message):
         return Message("check.token.away", reason=problem)
     code = problem.errcode

@@ -16,7 +16,7 @@ class SuppressionKind(StrEnum):
     """Cause of a suppression. One person may have several."""
 
     PERSON = "person"  #: an operator named them
-    KEYWORD = "keyword"  #: they asked out themselves by a message
+    KEYWORD = "keyword"  #: the follower opted out by a message
     IMPORT = "import"  #: a file named them
 
 

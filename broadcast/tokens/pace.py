@@ -29,7 +29,7 @@ class Limiter:
         self._keys = keys or Keys()
         self._take = Script(redis, "limiter")
 
-    def take(self, account: str, per_minute: int) -> float:
+    def take_slot(self, account: str, per_minute: int) -> float:
         """Return 0.0 if a slot was taken now, else the seconds to wait before asking again.
 
         At most *per_minute* slots in any 60 s. 0 is no pacing: it asks nobody.

@@ -206,7 +206,7 @@ def by_fix(report: Report, numbers: Collection[int]) -> dict[str, list[int]]:
 
 
 def blames_content(line: BatchLine) -> bool:
-    """Tell whether it is the content that was refused, as far as WeChat says."""
+    """Return whether it is the content that was refused, as far as WeChat says."""
     return is_stopped(line) and _kind(line.finish.status if line.finish else FAIL) in _OF_CONTENT
 
 
@@ -214,7 +214,7 @@ _OF_CONTENT = frozenset({"content", "no_reprint"})
 
 
 def is_stopped(line: BatchLine) -> bool:
-    """Tell whether WeChat stopped the batch's job after it had accepted it."""
+    """Return whether WeChat stopped the batch's job after it had accepted it."""
     return line.state is BatchState.REFUSED and line.reason in STOPPED_JOB
 
 

@@ -111,7 +111,8 @@ def _audience(report: Report, skipped: Skipped) -> Message:
         tag = json.loads(report.audience_spec).get("tag_id")
         whom = "report.to_everyone" if tag is None else "report.to_tag"
         return Message(
-            "report.audience", figures=Joined([Message(whom, tag=tag), *_said(report)], "separator")
+            "report.audience",
+            figures=Joined([Message(whom, tag=tag), *_ignored_suppression(report)], "separator"),
         )
     listed, lines = report.audience_kind != Followers.kind, report.audience["read"]
     read = Message(f"report.read{suffix(lines or 0)}", n=lines)
@@ -124,7 +125,7 @@ def _audience(report: Report, skipped: Skipped) -> Message:
     if report.audience["planned"] is not None:
         planned = report.audience["planned"]
         figures.append(Message(f"report.planned{suffix(planned)}", n=planned))
-    figures += _said(report)
+    figures += _ignored_suppression(report)
     return Message("report.audience", figures=Joined(figures, "separator"))
 
 
@@ -133,7 +134,7 @@ def _followers(report: Report) -> Message:
     return Message("report.to_followers" if tag is None else "report.to_followers_tag", tag=tag)
 
 
-def _said(report: Report) -> list[Message]:
+def _ignored_suppression(report: Report) -> list[Message]:
     """Return that people get it who get nothing else, and who said so."""
     if not json.loads(report.selection or "{}").get("ignore_suppression"):
         return []
@@ -173,7 +174,7 @@ def _batches(report: Report) -> Message:
 
 def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
     """Name the batches that were called again, by what the call before had ended as."""
-    for _, group in groupby(sorted(repeats, key=_ending), key=_ending):
+    for _, group in groupby(sorted(repeats, key=_outcome_key), key=_outcome_key):
         there = list(group)
         first, numbers = there[0], sorted({repeat.n for repeat in there})
         why: Code | Message = Code(first.errcode)
@@ -185,7 +186,7 @@ def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
         )  # fmt: skip
 
 
-def _ending(repeat: Repeat) -> tuple[str, int, str]:
+def _outcome_key(repeat: Repeat) -> tuple[str, int, str]:
     outcome = repeat.outcome.value if repeat.outcome else ""
     return (outcome, repeat.errcode or 0, repeat.transport or "")
 

@@ -114,7 +114,7 @@ def _is_content_refused(report: Report) -> bool:
 
 
 def _is_content_blamed(report: Report) -> bool:
-    """Tell whether anything but a review refused it, or a review because of the content."""
+    """Return whether anything but a review refused it, or a review because of the content."""
     reviewed = [line for line in report.batch_list if line.reason in STOPPED_JOB]
     others = [
         line for line in report.batch_list

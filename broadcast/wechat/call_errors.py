@@ -219,7 +219,7 @@ class APIError(_AnswerError):
 
 
 class TransportError(_AnswerError):
-    """No answer of WeChat's own; made by ``of``, which chooses the class that the kind demands.
+    """No answer of WeChat's own; ``from_kind`` chooses the class that the kind demands.
 
     ``elapsed_ms`` counts from the start of the call; ``http_status`` is None unless a status came.
     """
@@ -241,7 +241,7 @@ class TransportError(_AnswerError):
         self.http_status = http_status
 
     @classmethod
-    def of(
+    def from_kind(
         cls,
         kind: TransportKind,
         *,

@@ -167,7 +167,7 @@ class RawReply:
 
     def error(self, kind: TransportKind, detail: str = "") -> TransportError:
         """Return the error that says how this reply is not WeChat's."""
-        return TransportError.of(
+        return TransportError.from_kind(
             kind,
             endpoint=self.endpoint,
             detail=detail or self.excerpt(),

@@ -147,7 +147,7 @@ def describe(error: BaseException, exchange: Exchange, *, endpoint: str) -> Base
     kind = kind_of(error, exchange) if isinstance(error, Exception) else None
     if kind is None:
         return strip(error, exchange)
-    return TransportError.of(
+    return TransportError.from_kind(
         kind, endpoint=endpoint, detail=exchange.secrets.mask(_detail(error)),
         elapsed_ms=exchange.elapsed_ms,
     )  # fmt: skip

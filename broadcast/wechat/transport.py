@@ -126,7 +126,7 @@ class Transport:
         Raises ``NotSentError`` or ``UnknownOutcomeError``.
         """
         if self._closed:
-            raise TransportError.of(TransportKind.CLOSED, endpoint=call.endpoint)
+            raise TransportError.from_kind(TransportKind.CLOSED, endpoint=call.endpoint)
         self._be_this_process()
         outcome = self._attempt(call)
         if isinstance(outcome, RawReply):
@@ -207,9 +207,9 @@ class Transport:
         }
         if exchange.expired:
             # Shut by the watchdog, a reply without a length looks complete.
-            return TransportError.of(TransportKind.TOTAL_TIMEOUT, **facts)
+            return TransportError.from_kind(TransportKind.TOTAL_TIMEOUT, **facts)
         if body is None:
-            return TransportError.of(
+            return TransportError.from_kind(
                 TransportKind.TOO_LARGE, http_status=response.status_code, **facts
             )
         return RawReply(

@@ -31,7 +31,7 @@ def _pages(client: AccountClient, tag_id: int) -> Iterator[Page]:
         if not page.openids or not page.next_openid:
             return
         next_openid = page.next_openid
-    raise TransportError.of(
+    raise TransportError.from_kind(
         TransportKind.GARBAGE, endpoint=TagFollowers.path, elapsed_ms=0,
         detail="the pages go round in a circle",
     )  # fmt: skip

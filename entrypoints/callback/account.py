@@ -49,19 +49,19 @@ class ServedAccount:
         """Return the answer to a check of the URL. Raises RefusedError."""
         return self._receiver.check_url(query)
 
-    def take(self, query: Mapping[str, str], body: bytes) -> Taken:
+    def accept(self, query: Mapping[str, str], body: bytes) -> Taken:
         """Read a request. Raises RefusedError."""
         incoming = self._receiver.receive(query, body)
-        heard = self._heard(incoming.fields)
+        heard = self._answer_to(incoming.fields)
         push = push_of(self.name, incoming.fields, text=incoming.text, action=heard.action)
         answer = SUCCESS if heard.reply is None else self._receiver.reply(incoming, heard.reply)
         return Taken(push=push, answer=answer, form=incoming.form)
 
-    def _heard(self, fields: Fields) -> MessageMeaning:
-        # WeChat's own test tool writes under names of its own: nobody who could ask out.
+    def _answer_to(self, fields: Fields) -> MessageMeaning:
+        # WeChat's own test tool writes under names of its own: no follower of anybody.
         if not openid.is_openid(str(fields.get("FromUserName", "")).encode()):
             return _NOTHING
         text = fields.get("Content")
         if fields["MsgType"] != "text" or not isinstance(text, str):
             return _NOTHING
-        return self._keywords.heard(text)
+        return self._keywords.meaning_of(text)

@@ -38,7 +38,7 @@ def application(
         routes=[
             Route("/healthz", _healthy, methods=["GET"]),
             Route(PATH, _safe(server.check_url), methods=["GET"]),
-            Route(PATH, _safe(server.take), methods=["POST"]),
+            Route(PATH, _safe(server.accept), methods=["POST"]),
             # Nobody learns which accounts, methods and paths there are.
             Route("/{path:path}", _refuse_any, methods=_ANY_METHOD),
         ]
@@ -62,12 +62,12 @@ class _Server:
             self._refusals.note(account.name, error.refusal)
         return _refused()
 
-    async def take(self, request: Request) -> Response:
+    async def accept(self, request: Request) -> Response:
         account = self._accounts.get(request.path_params["account"])
         if account is None:
             return _refused()
         try:
-            taken = account.take(request.query_params, await read_body(request))
+            taken = account.accept(request.query_params, await read_body(request))
         except RefusedError as error:
             self._refusals.note(account.name, error.refusal)
             return _refused()
@@ -75,7 +75,7 @@ class _Server:
             await self._store.store(taken.push)
         except OutOfReachError as error:
             log.warning("account %s: not stored, WeChat is to repeat it: %s", account.name, error)
-            return _again()
+            return _unavailable()
         if taken.push.needs_handling:
             self._waker.wake_soon()
         return _answered(taken)
@@ -91,7 +91,7 @@ def _safe(
             return await serve(request)
         except Exception:
             log.exception("a request failed; WeChat is to repeat it")
-            return _again()
+            return _unavailable()
 
     return serve_safely
 
@@ -113,7 +113,7 @@ def _refused() -> Response:
     return PlainTextResponse("refused\n", status_code=403, headers=_CLOSE)
 
 
-def _again() -> Response:
+def _unavailable() -> Response:
     return PlainTextResponse("try again\n", status_code=503, headers=_CLOSE)
 
 

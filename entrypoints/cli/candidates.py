@@ -31,13 +31,13 @@ def broadcasts(context: typer.Context) -> Candidates:
 
     run, found = _run(context), Candidates()
 
-    def look() -> None:
+    def read() -> None:
         with contextlib.suppress(Exception):
             newest = broadcast_reports.reports(run.engine, most=MOST)
             found.extend((one.id, content.name(one)) for one in newest)
 
     # A server that is away does not refuse: it says nothing, for as long as the driver waits.
-    thread = threading.Thread(target=look, daemon=True)
+    thread = threading.Thread(target=read, daemon=True)
     thread.start()
     thread.join(PATIENCE_S)
     return [*found, ("@last", run.terminal.texts("completion.last"))] if found else []

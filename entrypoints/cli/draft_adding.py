@@ -43,7 +43,7 @@ class Overrides:
     source_url: str | None = None
     comments: str | None = None
 
-    def given(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return what was said."""
         said = dataclasses.asdict(self)
         return {name: value for name, value in said.items() if value is not None}
@@ -79,14 +79,14 @@ def prepared(path: Path, overrides: Overrides) -> Sequence[Illustrated]:
 
 
 def _alone(written: Sequence[Written], overrides: Overrides, path: Path) -> Sequence[Written]:
-    if overrides.given() and len(written) > 1:
+    if overrides.as_dict() and len(written) > 1:
         raise ArticleError("error.article.options_for_several", where=path.name, n=len(written))
     return written
 
 
 def _with(written: Written, overrides: Overrides) -> Written:
     """Return *written* with what the command line says; a cover there is found from here."""
-    said = overrides.given()
+    said = overrides.as_dict()
     if "cover" in said and Path(said["cover"]).exists():
         said["cover"] = str(Path(said["cover"]).absolute())
     if "comments" in said:

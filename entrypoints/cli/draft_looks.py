@@ -46,7 +46,7 @@ def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:
     gate = report.gate(GateKind.DRAFT)
     if report.draft is None or gate is None:
         return None
-    gone = _look_again(run, report, report.draft, gate=gate)
+    gone = _refresh_draft(run, report, report.draft, gate=gate)
     if gone is not None:
         _ask_of_gone(run, report, gone)
         return None
@@ -61,7 +61,7 @@ def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:
     return draft.seen
 
 
-def _look_again(run: Run, report: Report, draft: DraftView, *, gate: Gate) -> Message | None:
+def _refresh_draft(run: Run, report: Report, draft: DraftView, *, gate: Gate) -> Message | None:
     """Store what the draft says now; return how it is known that it is gone, None: it is not."""
     try:
         account = run.settings.account(report.account)

@@ -89,7 +89,7 @@ def follow(
     watch = _Watch(progress=progress, redis_problem=redis_problem)
     pauses = Pauses()
     while True:
-        report = watch.look(engine, broadcast_id)
+        report = watch.read_report(engine, broadcast_id)
         if report is not None:
             progress.show(report)
             if _rests(report, until) or waits_for_another_day(report):
@@ -101,7 +101,7 @@ def follow(
 
 
 def waits_for_another_day(report: Report) -> bool:
-    """Tell whether nothing happens before the account's day has turned."""
+    """Return whether nothing happens before the account's day has turned."""
     if report.state is BroadcastState.SCHEDULED and report.scheduled_at is not None:
         return day.start(report.scheduled_at) > day.start(report.now)
     wait = blockers.account_wait(report)
@@ -176,7 +176,7 @@ class _Watch:
         self._moved_at = self._looked_at = time.monotonic()
         self._figures: tuple[object, ...] = ()
 
-    def look(self, engine: Engine, broadcast_id: str) -> Report | None:
+    def read_report(self, engine: Engine, broadcast_id: str) -> Report | None:
         """Return the report, or None while the database is away."""
         try:
             report = broadcast_reports.report(engine, broadcast_id, whole=False)
@@ -225,7 +225,7 @@ class _Watch:
         )
         if now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
-            self._look_around(engine, report)
+            self._notice_obstacles(engine, report)
 
     def _bear(self, problem: BroadcastError | None) -> None:
         """Raise *problem* where a part has been away for so long."""
@@ -234,7 +234,7 @@ class _Watch:
         if problem is not None and now - (self._stuck_since or now) > AWAY_PATIENCE_S:
             raise problem
 
-    def _look_around(self, engine: Engine, report: Report) -> None:
+    def _notice_obstacles(self, engine: Engine, report: Report) -> None:
         problem = self._redis_problem()
         self._bear(problem)
         if problem is not None:

@@ -25,7 +25,7 @@ def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
     }  # fmt: skip
 
 
-def of(order: Order, prepared: Prepared, proof: proof_module.Proof) -> dict[str, object]:
+def plan_object(order: Order, prepared: Prepared, proof: proof_module.Proof) -> dict[str, object]:
     """Return the object of a plan that is proved."""
     figures = prepared.figures
     return {

@@ -107,7 +107,7 @@ class Sending:
                     return exits.FAILED
                 prepared = self._uploaded(prepared)
             try:
-                with self._told("send.maybe_stored"):
+                with self._with_outcome("send.maybe_stored"):
                     engine = self._run.engine
                     submitted = store(prepared, engine=engine, waker=self._run.waker)
             except KeyboardInterrupt:
@@ -139,7 +139,7 @@ class Sending:
         proof = prepared.proof
         assert proof is not None
         if self._wish.as_json:
-            self._terminal.show_json(plan_json.of(self._wish.order, prepared, proof))
+            self._terminal.show_json(plan_json.plan_object(self._wish.order, prepared, proof))
         match proof.fit:
             case proof_module.Fit.FITS | proof_module.Fit.SPREADS:
                 self._terminal.note("dry_run.fits")
@@ -191,14 +191,14 @@ class Sending:
         from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
 
         quota = QuotaWithReason(self._run.wechat)
-        with self._told(failed):
+        with self._with_outcome(failed):
             engine = self._run.engine
             prepared = prepare(
                 order, whom, engine=engine, quota=quota, tagged=quota.tagged, reader=reader,
                 others=[one for one in self._run.settings.accounts() if one != order.account.name],
             )  # fmt: skip
         if prepared.existing is None and quota.why is None:
-            self._tags = self._wish.tags.look(prepared.body)
+            self._tags = self._wish.tags.look_up(prepared.body)
             unread = reader is Reader.PROGRAM and order.scheduled_at is None
             self._empty = self._wish.tags.empty(prepared.body, refuse=unread)
         return prepared, quota.why
@@ -209,11 +209,11 @@ class Sending:
             return prepared
         from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for a broadcast that is refused
 
-        with self._told("send.not_stored"):
+        with self._with_outcome("send.not_stored"):
             return upload(prepared, engine=self._run.engine, uploader=Uploads(self._run.wechat))
 
     @contextmanager
-    def _told(self, message_id: str) -> Iterator[None]:
+    def _with_outcome(self, message_id: str) -> Iterator[None]:
         """Let an error of a part that is away tell what was stored, and how to go on safely."""
         try:
             yield
@@ -258,7 +258,7 @@ class Sending:
                 terminal.note(line)
 
     def _is_shown(self, prepared: Prepared) -> bool:
-        """Tell whether a person sees it before it is stored: on a terminal, where it is new."""
+        """Return whether a person sees it before it is stored: on a terminal, where it is new."""
         return self._wish.ask is not Ask.NOBODY and prepared.existing is None
 
     def _may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:

@@ -57,14 +57,14 @@ _SHOWN: Final = rf"{_OWN_LINE}|{COMMAND}"
 
 
 def are_shown(stream: TextIO | None) -> bool:
-    """Tell whether *stream* is a terminal that shows colours; Python has none for a closed one."""
+    """Return whether *stream* is a terminal with colours; Python has none for a closed one."""
     wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return wanted and stream is not None and stream.isatty()
 
 
 def painted(text: str, what: object) -> str:
     """Return the words of *what* with the colour of its meaning, and its commands in cyan."""
-    colour, painted_text, at = _of(what), list[str](), 0
+    colour, painted_text, at = _colour_of(what), list[str](), 0
     if isinstance(what, Message) and what.id in _MARKED:
         at = text.index(text.strip()[0]) + 1
         painted_text += [_styled(text[:at], _MARKED[what.id])]
@@ -79,7 +79,7 @@ def of_state(state: BroadcastState) -> str:
     return _OF_STATE.get(state, "yellow")
 
 
-def _of(what: object) -> str | None:
+def _colour_of(what: object) -> str | None:
     if not isinstance(what, Message):
         return None
     if "state" in what.facts:

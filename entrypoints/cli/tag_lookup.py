@@ -39,7 +39,7 @@ class Tags:
         #: The ids that were given as such.
         self._numbers: set[int] = set()
 
-    def there(self) -> Sequence[TagInfo]:
+    def listed(self) -> Sequence[TagInfo]:
         """Return them. Raises WeChatAwayError and alike."""
         if self._there is None:
             self._there = self._wechat().ask(self._account, TagsGet())
@@ -55,12 +55,12 @@ class Tags:
             self._numbers.add(int(text))
             return int(text)
         try:
-            return chosen(self.there(), text, account=self._account.name).id
+            return chosen(self.listed(), text, account=self._account.name).id
         except OutOfReachError as error:
             problem = OutOfReachError("error.tag.away", text=one_line(text)[:_SHOWN], problem=error)
         raise problem
 
-    def look(self, body: Body) -> list[ListedTag]:
+    def look_up(self, body: Body) -> list[ListedTag]:
         """Return what WeChat says of the tags of *body*; nothing where it gives no answer.
 
         Raises InputError for a tag that does not exist, and for an id that is another's name.
@@ -68,7 +68,7 @@ class Tags:
         if not checks.named_tags(body):
             return []
         try:
-            there = self.there()
+            there = self.listed()
         except BroadcastError:
             # What keeps WeChat from an answer is said of its quota; the plan asks for the people.
             return []
@@ -187,6 +187,6 @@ def missing(wanted: Iterable[str], present: Iterable[str]) -> Iterator[tuple[str
         yield one, there == one
 
 
-def worth_a_look(*, listed: int, tagged: int | None, most: int) -> bool:
+def is_lookup_cheaper(*, listed: int, tagged: int | None, most: int) -> bool:
     """Return whether looking who has the tag takes fewer calls than calling for the whole list."""
     return tagged is not None and tagged // PAGE + 2 < listed / most

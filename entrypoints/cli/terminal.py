@@ -116,7 +116,7 @@ class Terminal:
         return answer.strip()
 
     def agrees(self, answer: str) -> bool:
-        """Tell whether an answer is a yes, in the person's language or in English."""
+        """Return whether an answer is a yes, in the person's language or in English."""
         return answer.casefold() in self.texts("send.yes").split()
 
     def warn(self, what: Sayable, /, **facts: object) -> None:
@@ -273,17 +273,17 @@ def _escaped(character: str) -> str:
 
 
 def is_utf8(word: str) -> bool:
-    """Tell whether a word of the command line is UTF-8: Python keeps other bytes as surrogates."""
+    """Return whether a word of the command line is UTF-8: other bytes are kept as surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def is_terminal() -> bool:
-    """Tell whether a person sits there who can be asked."""
+    """Return whether a person sits there who can be asked."""
     return _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stderr)
 
 
 def _is_a_terminal(stream: TextIO | None) -> bool:
-    """Tell whether *stream* is a terminal; Python has none for a closed one."""
+    """Return whether *stream* is a terminal; Python has none for a closed one."""
     return stream is not None and stream.isatty()
 
 

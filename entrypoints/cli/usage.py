@@ -22,7 +22,7 @@ def as_input_error(error: TyperException) -> InputError:
         return _other(error, facts)
     if not hasattr(error, "possibilities"):
         return InputError("error.usage.option_value", name=option, **facts)
-    return _no_such_option(option, _known(error), facts)
+    return _no_such_option(option, _known_options(error), facts)
 
 
 def _other(error: Any, facts: dict[str, object]) -> InputError:  # noqa: ANN401 - Typer keeps the classes of its errors private
@@ -33,7 +33,7 @@ def _other(error: Any, facts: dict[str, object]) -> InputError:  # noqa: ANN401 
     return InputError("error.usage.other", text=error.message, **facts)
 
 
-def _known(error: Any) -> list[str]:  # noqa: ANN401
+def _known_options(error: Any) -> list[str]:  # noqa: ANN401
     command = getattr(error.ctx, "command", None)
     return [name for option in getattr(command, "params", ()) for name in option.opts]
 

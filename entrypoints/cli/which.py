@@ -105,7 +105,7 @@ def refuse_uploading(engine: Engine, report: Report) -> None:
 
 
 def uploading_message(engine: Engine, report: Report) -> Message | None:
-    """Tell whether an upload goes on or was given up; None for a broadcast that is stored."""
+    """Return whether an upload goes on or was given up; None for a broadcast that is stored."""
     if report.phase is not Phase.UPLOADING:
         return None
     from models.ledger.lists.uploads import GIVEN_UP_AFTER  # noqa: PLC0415

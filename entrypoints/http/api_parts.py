@@ -24,7 +24,7 @@ class Outside(Protocol):
         """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""
 
     def apply_pending_follower_events(self, account: str) -> None:
-        """Handle what followers wrote before now, so that nobody who asked out is called again."""
+        """Apply pending opt-outs, so that no such follower is called again."""
 
     def missing(self) -> list[str]:
         """Return which parts are away of those that only delay: ``broker``, ``redis``."""

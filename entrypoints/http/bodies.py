@@ -1,4 +1,4 @@
-"""Reading a body: so many bytes, within so many seconds, as one JSON object and nothing else."""
+"""Bodies of requests: limited in bytes and seconds, one JSON object and nothing else."""
 
 from __future__ import annotations
 

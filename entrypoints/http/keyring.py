@@ -129,12 +129,12 @@ class Shared(Generic[T]):
         """
         while self._found is None or self._found[0] < moment:
             if self._looking is None or self._looking.done():
-                self._looking = asyncio.create_task(self._again())
+                self._looking = asyncio.create_task(self._refreshed())
             # Whoever goes away takes it from nobody else.
             await asyncio.shield(self._looking)
         return self._found[1]
 
-    async def _again(self) -> None:
+    async def _refreshed(self) -> None:
         await asyncio.sleep(self._begun + self._rest_s - time.monotonic())
         self._begun = begun = time.monotonic()
         self._found = begun, await self._look()

@@ -52,7 +52,7 @@ def answers(
     return refusals | more
 
 
-def of_a_look(*more: int) -> dict[int | str, dict[str, Any]]:
+def of_a_reading(*more: int) -> dict[int | str, dict[str, Any]]:
     """Return the same of a route that looks at one thing, with *more* that it refuses."""
     return answers(*sorted((*_OF_A_LOOK, *more)))
 

@@ -186,7 +186,7 @@ def parse(value: object) -> Request:
 def _audience(value: object) -> dict[str, Any]:
     """Return the members of an audience that names exactly one kind. Raises RequestError."""
     if value is None:
-        raise RequestError("error.request.no_audience", field="audience", kinds=_known())
+        raise RequestError("error.request.no_audience", field="audience", kinds=_known_kinds())
     if not isinstance(value, Mapping):
         reason = Message("request.reason.object")
         raise RequestError("error.request.wrong", field="audience", reason=reason)
@@ -198,7 +198,7 @@ def _audience(value: object) -> dict[str, Any]:
     if not kinds:
         for name in members:
             raise _unknown(("audience", name), [*_KINDS, *_OLD_NAMES])
-        raise RequestError("error.request.no_audience", field="audience", kinds=_known())
+        raise RequestError("error.request.no_audience", field="audience", kinds=_known_kinds())
     return members
 
 
@@ -210,7 +210,7 @@ def _name(name: object) -> str:
 _OLD_NAMES: Final = {"group_id": "tag_id"}
 
 
-def _known() -> str:
+def _known_kinds() -> str:
     return ", ".join(_KINDS)
 
 

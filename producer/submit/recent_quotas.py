@@ -75,7 +75,7 @@ class RecentQuotas:
         self, account: Account, path: SendPath, *, since: float = -math.inf
     ) -> Answer | None:
         """Return a recent answer, not asked for before *since*; None: WeChat gives none now."""
-        known = self._known(account, path)
+        known = self._entry(account, path)
         with known.asking:
             recent = self.recent(account, path)
             if recent is None or recent.asked_at < since:
@@ -85,7 +85,7 @@ class RecentQuotas:
 
     def recent(self, account: Account, path: SendPath) -> Answer | None:
         """Return the last answer if it is recent, asking nobody."""
-        known = self._known(account, path)
+        known = self._entry(account, path)
         return known.answer if known.is_good_for(ANSWER_FOR_S) else None
 
     def quota(self, account: Account, path: SendPath) -> Quota | None:
@@ -93,7 +93,7 @@ class RecentQuotas:
 
         This is :class:`producer.submit.prepare.QuotaSource` for many requests at once.
         """
-        known = self._known(account, path)
+        known = self._entry(account, path)
         if not known.is_good_for(ANSWER_FOR_S):
             if known.serves_in_haste():
                 self._renew_aside(known, account, path)
@@ -102,7 +102,7 @@ class RecentQuotas:
         last = known.of_today()
         return None if last is None else last.quota
 
-    def _known(self, account: Account, path: SendPath) -> _QuotaEntry:
+    def _entry(self, account: Account, path: SendPath) -> _QuotaEntry:
         with self._lock:
             return self._all.setdefault((account.appid, path), _QuotaEntry())
 

@@ -47,7 +47,9 @@ def test_who_has_a_tag_is_a_question_that_stops_no_send(
 
 
 def test_no_answer_about_a_tag_waits() -> None:
-    error = TransportError.of(TransportKind.GARBAGE, endpoint=TagFollowers.path, elapsed_ms=1)
+    error = TransportError.from_kind(
+        TransportKind.GARBAGE, endpoint=TagFollowers.path, elapsed_ms=1
+    )
 
     assert translate.no_answer(error).outcome is Outcome.WAIT
 
@@ -56,7 +58,9 @@ def test_no_answer_about_a_tag_waits() -> None:
 def test_a_call_that_failed_before_it_left_leaves_its_batch_untouched_and_no_other_does(
     kind: TransportKind,
 ) -> None:
-    fact = translate.of_failure(TransportError.of(kind, endpoint="/mass", detail="", elapsed_ms=1))
+    fact = translate.of_failure(
+        TransportError.from_kind(kind, endpoint="/mass", detail="", elapsed_ms=1)
+    )
 
     assert left_nothing(fact.outcome, fact.transport) is not kind.sent
     assert (kind.value in UNSENT) is not kind.sent

@@ -233,7 +233,7 @@ class _Drive:
         said = self._content_of(work)
         if not self._drafts.allow(work, said) or not self._media.allow(work, said):
             return
-        wait_s = lane.pace.take()
+        wait_s = lane.pace.take_slot()
         if wait_s > 0:
             self._sleep(wait_s)
             return
@@ -248,7 +248,7 @@ class _Drive:
             return
         # Name, TCP and TLS may take longer than a claim may be old.
         lane.gateway.warm()
-        # After all that may take long: whoever asks out meanwhile gets nothing.
+        # After all that may take long: an opt-out meanwhile counts.
         if not self._audience.allow(work):
             return
         begun = clocks()

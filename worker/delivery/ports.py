@@ -112,5 +112,5 @@ class Gateway(Protocol):
 class Pace(Protocol):
     """The pace of one account's calls."""
 
-    def take(self) -> float:
+    def take_slot(self) -> float:
         """Return 0 for a slot taken now, else the seconds to wait. Raises RedisAwayError."""

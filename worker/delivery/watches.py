@@ -1,7 +1,7 @@
 """Watches: audience, draft and files of a batch, looked at before its first call leaves.
 
-Who asked out or left is taken out after each resume, unhalt, suppression, sync of the followers and
-push of who left, and on each new day; a batch of which a call may have left never changes. So a
+Opt-outs and unsubscribers are removed after each resume, unhalt, suppression, sync of the followers
+and push of who left, and on each new day; a batch of which a call may have left never changes. So a
 batch that is called again after a retry is left alone where somebody in it was suppressed
 meanwhile. Of WeChat's own list nobody can be taken out: its call is held, unless an earlier one may
 have been taken.
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Nobody is missed for longer who asked out or left: a look counts for the calls within it.
+#: No opt-out is missed for longer: a look counts for the calls within it.
 LOOK_EVERY_S: Final = 1.0
 #: A look that took longer is good for one call that comes this soon after it. Otherwise lists that
 #: change all the time would let no call be made.
@@ -123,7 +123,7 @@ class AudienceWatch:
         return True
 
     def _refreeze(self, broadcast_id: str, wanted: str) -> bool:
-        """Take out who asked out or left; return whether that was done to the end."""
+        """Remove opt-outs and unsubscribers; return whether that was done to the end."""
         # numpy, which only a process that takes people out should load.
         from models.ledger.followers.followers import ListGoneError  # noqa: PLC0415
         from models.ledger.plan import refreeze  # noqa: PLC0415
@@ -168,7 +168,7 @@ class DraftWatch:
 
     def _read_draft(self, broadcast_id: str) -> bool:
         lane, waits = self._lane, self._lane.rules.waits
-        media_id = drafts.to_look_at(lane.engine, broadcast_id)
+        media_id = drafts.draft_to_read(lane.engine, broadcast_id)
         if media_id is None:
             return True
         look = lane.gateway.draft(media_id)

@@ -84,12 +84,12 @@ def _plain(members: Iterable[Portion]) -> Iterator[bytes]:
 
 def _skipped(found: Iterable[SkippedLines], texts: Texts) -> Iterator[bytes]:
     for one in found:
-        reason = texts(_word(one.reason))
+        reason = texts(_reason_word(one.reason))
         for line, text in one.lines:
             yield f"{line or ''}\t{reason}\t{clean(one_line(text))}\n".encode()
 
 
-def _word(reason: str) -> Message:
+def _reason_word(reason: str) -> Message:
     if reason in SKIPS:
         return Message(f"skip.word.{reason}")
     return Message("word.newer", word=reason)

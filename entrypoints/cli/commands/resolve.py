@@ -161,7 +161,7 @@ def _number(text: str, message_id: str) -> int:
 
 
 def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes: bool) -> bool:
-    """Tell whether WeChat ended a job that can be a batch of which a person says: not sent.
+    """Return whether WeChat ended a job that can be a batch of which a person says: not sent.
 
     On a terminal it is asked about first. Raises typer.Exit for a no.
     """
@@ -240,7 +240,7 @@ def retry(
 
 
 def _apply_follower_events(run: Run, account: str) -> None:
-    """Handle who asked out before now: nobody of them is to be called again."""
+    """Apply pending opt-outs, so that no such follower is called again."""
     from producer import pushes  # noqa: PLC0415 - what reads pushes, which few commands need
 
     pushes.apply_pending_follower_events(run.engine, account, rules=run.settings.rules())

@@ -102,7 +102,7 @@ def remove(
 
 
 def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
-    """Ask before people who asked out get broadcasts again. Raises typer.Exit for a no."""
+    """Ask before followers who opted out get broadcasts again. Raises typer.Exit for a no."""
     own = {
         one.openid for one in reading.every_suppressed(run.engine, whose)
         if one.kind is SuppressionKind.KEYWORD and one.account == whose

@@ -220,7 +220,7 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
             request: Request[None] = kind(tag_id=tag.id, openids=some)
             return call(run, account, request, at=Endpoint.TAGS)
 
-        looks = tag_lookup.worth_a_look(
+        looks = tag_lookup.is_lookup_cheaper(
             listed=listed.planned, tagged=tag.count, most=MOST_MEMBERS
         )  # fmt: skip
         wanted = openid.each_of(chunk.packed for chunk in listed.chunks())

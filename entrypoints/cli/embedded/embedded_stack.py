@@ -128,7 +128,7 @@ def _serve(
         terminal.say("up.simulated", openids=OPENIDS)
     with contextlib.suppress(KeyboardInterrupt):
         while (child := supervisor.ended()) is None:
-            if supervisor.guarded_anew():
+            if supervisor.restart_guard():
                 terminal.note("up.guard")
             log_lines.make_room(supervisor.log_of("valkey"))
             time.sleep(_LOOK_EVERY_S)

@@ -140,7 +140,7 @@ class Supervisor:
             self.children.append(child)
         return child
 
-    def guarded_anew(self) -> bool:
+    def restart_guard(self) -> bool:
         """Start another guard where somebody killed it; tell whether that was so."""
         return self._guard.replace_dead()
 

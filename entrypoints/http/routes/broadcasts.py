@@ -89,7 +89,7 @@ def _answered(caller: Caller, done: submitting.SubmitAnswer) -> Response:
 @router.get(
     "/broadcasts/{broadcast_id}", response_model=answers.Broadcast, operation_id="get_broadcast",
     summary="Look at a broadcast",
-    responses=openapi.of_a_look(),
+    responses=openapi.of_a_reading(),
 )  # fmt: skip
 async def show(
     broadcast_id: str,
@@ -113,7 +113,7 @@ def _report(caller: Caller, broadcast_id: str) -> Report:
 @router.get(
     "/broadcasts", response_model=answers.BroadcastList, operation_id="list_broadcasts",
     summary="List broadcasts",
-    responses=openapi.of_a_look(),
+    responses=openapi.of_a_reading(),
 )  # fmt: skip
 async def listing(
     caller: Reader,
@@ -130,7 +130,7 @@ async def listing(
     """
     before = lookups.place_of(cursor)
     found, last = await caller.parts.threads.run(
-        _found, caller, account, state, key=None if key is None else _checked(key), before=before,
+        _page, caller, account, state, key=None if key is None else _checked(key), before=before,
         limit=limit,
     )  # fmt: skip
     each = [json_objects.in_a_list(report) for report in found]
@@ -147,7 +147,7 @@ def _checked(key: str) -> str:
     raise refused
 
 
-def _found(
+def _page(
     caller: Caller,
     account: str | None,
     state: BroadcastState | None,
@@ -183,7 +183,7 @@ def _found(
 @router.get(
     "/broadcasts/{broadcast_id}/audit", response_model=answers.Audit, operation_id="audit",
     summary="Audit a broadcast",
-    responses=openapi.of_a_look(409),
+    responses=openapi.of_a_reading(409),
 )  # fmt: skip
 async def ask(broadcast_id: str, caller: Reader) -> Response:
     """Ask the ledger whether the delivery promise holds for a broadcast."""

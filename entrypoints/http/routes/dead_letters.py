@@ -35,7 +35,7 @@ _FORBIDDEN: Final = 403
 @router.get(
     "/dead-letters", response_model=answers.DeadLetterList, operation_id="list_dead_letters",
     summary="List dead letters",
-    responses=openapi.of_a_look(),
+    responses=openapi.of_a_reading(),
 )  # fmt: skip
 async def listing(
     caller: Reader,
@@ -94,7 +94,7 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
 @router.get(
     "/dead-letters/{letter_id}", response_model=answers.DeadLetter, operation_id="get_dead_letter",
     summary="Look at a dead letter",
-    responses=openapi.of_a_look(),
+    responses=openapi.of_a_reading(),
 )  # fmt: skip
 async def show(letter_id: str, caller: Reader) -> Response:
     """Return a dead letter and what it asked for."""

@@ -47,7 +47,7 @@ _watching = 0
     "/broadcasts/{broadcast_id}/events", response_class=StreamingResponse,
     operation_id="events", summary="Follow a broadcast",
     openapi_extra=openapi.header(LAST, "the id of the event that was read last"),
-    responses=openapi.of_a_look() | openapi.events(
+    responses=openapi.of_a_reading() | openapi.events(
         "Events `broadcast`, with the broadcast as a list has it, and `state`: id, state, at",
         EVENTS, examples.EVENTS,
     )
@@ -86,7 +86,7 @@ class _Snapshot:
         digest = hashlib.sha256(data).hexdigest()[:12]
         self.id = f"{the_one.past.cursor}-{report.version}-{digest}"
         self.states = [
-            _event(str(one.cursor), "state", orjson.dumps(_became(the_one.id, one)))
+            _event(str(one.cursor), "state", orjson.dumps(_state_object(the_one.id, one)))
             for one in seen.became if after is not None and one.cursor > after
         ]  # fmt: skip
         self.event = _event(self.id, "broadcast", data)
@@ -108,7 +108,7 @@ def _snapshot(the_one: Followed, *, after: Cursor | None) -> _Snapshot:
     return _Snapshot(the_one, after=after)
 
 
-def _became(broadcast_id: str, one: StateChange) -> dict[str, str]:
+def _state_object(broadcast_id: str, one: StateChange) -> dict[str, str]:
     at = json_objects.utc(one.at)
     return {"id": broadcast_id, "state": one.state.value, "at": at}
 

@@ -31,7 +31,7 @@ _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 @router.get(
     "/webhooks", response_model=answers.WebhookList, operation_id="list_webhooks",
     summary="List webhooks",
-    responses=openapi.of_a_look(),
+    responses=openapi.of_a_reading(),
 )  # fmt: skip
 async def listing(
     caller: Reader,
@@ -44,16 +44,16 @@ async def listing(
     """Return what is not delivered, the newest first; `delivered` adds what is."""
     before = lookups.number_of(cursor)
     found = await caller.parts.threads.run(
-        _found, caller, account,
+        _page, caller, account,
         states=tuple(WebhookState) if delivered else _NOT_DELIVERED, before=before, most=limit + 1,
     )  # fmt: skip
-    each = [_told(caller, one) for _, one in found[:limit]]
+    each = [_webhook_object(caller, one) for _, one in found[:limit]]
     row, last = found[limit - 1] if len(found) > limit else (None, None)
     follows = None if last is None else lookups.cursor_of(last.created_at, str(row))
     return json_answers.as_json({"webhooks": each, "next": follows})
 
 
-def _found(
+def _page(
     caller: Caller,
     account: str | None,
     *,
@@ -69,19 +69,19 @@ def _found(
     )
 
 
-def _told(caller: Caller, one: Webhook) -> dict[str, Any]:
+def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
     return webhook_object(one, caller.texts, waits=caller.parts.settings.rules().waits)
 
 
 @router.get(
     "/webhooks/{webhook_id}", response_model=answers.Webhook, operation_id="get_webhook",
     summary="Look at a webhook",
-    responses=openapi.of_a_look(),
+    responses=openapi.of_a_reading(),
 )  # fmt: skip
 async def show(webhook_id: str, caller: Reader) -> Response:
     """Return what became of an event."""
     return json_answers.as_json(
-        _told(caller, await caller.parts.threads.run(_theirs, caller, webhook_id))
+        _webhook_object(caller, await caller.parts.threads.run(_theirs, caller, webhook_id))
     )
 
 
@@ -105,7 +105,7 @@ async def retry(request: Request, webhook_id: str, caller: Controller) -> Respon
     """Have an event delivered from now on, as on its first day; also one that was delivered."""
     bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
     return json_answers.as_json(
-        _told(caller, await caller.parts.threads.run(_retry, caller, webhook_id))
+        _webhook_object(caller, await caller.parts.threads.run(_retry, caller, webhook_id))
     )
 
 

@@ -135,7 +135,7 @@ def _near(connection: Connection, account: str, broadcast_id: str) -> list[Colum
 
 
 def _compare_neighbours(one: LaneCall, other: LaneCall) -> Iterator[Finding]:
-    found = _found(one, other)
+    found = _pair_finding(one, other)
     if found is not None:
         yield Finding(
             found=found, account=other.account, broadcast_id=other.broadcast_id, n=other.n,
@@ -147,7 +147,7 @@ def _compare_neighbours(one: LaneCall, other: LaneCall) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def _found(one: LaneCall, other: LaneCall) -> Found | None:
+def _pair_finding(one: LaneCall, other: LaneCall) -> Found | None:
     """Return the finding about *one* and *other*, which was claimed later."""
     if other.started_at < one.started_at and other.fence >= one.fence:
         return Found.CLOCK

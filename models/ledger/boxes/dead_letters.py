@@ -327,7 +327,7 @@ def is_sent(connection: Connection, letter_id: str) -> bool:
 
 
 def is_full(engine: Engine) -> bool:
-    """Return whether so many are open that no further one is kept whole."""
+    """Return whether the open letters leave no room for another whole one."""
     with read(engine) as connection:
         return is_full_in(connection)
 

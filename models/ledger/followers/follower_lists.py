@@ -256,17 +256,17 @@ class _Store:
         """Add the next people of the list."""
         self._held = _joined([self._held, more])
         while len(self._held.ids) >= CHUNK:
-            self._take(_cut(self._held, slice(CHUNK)))
+            self._add_row(_cut(self._held, slice(CHUNK)))
             self._held = _cut(self._held, slice(CHUNK, None))
 
     def close(self) -> int:
         """Store the rest; return how many people the list holds."""
         if len(self._held.ids):
-            self._take(self._held)
+            self._add_row(self._held)
         self._write()
         return self._start
 
-    def _take(self, some: FollowerFacts) -> None:
+    def _add_row(self, some: FollowerFacts) -> None:
         size = len(some.ids)
         self._rows.append({
             "sync_id": self._sync.id, "run": self.run, "start": self._start, "size": size,

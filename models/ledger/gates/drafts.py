@@ -63,7 +63,7 @@ def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: date
     )  # fmt: skip
 
 
-def to_look_at(engine: Engine, broadcast_id: str) -> str | None:
+def draft_to_read(engine: Engine, broadcast_id: str) -> str | None:
     """Return the media_id of a draft at which must be looked before a call; None: not now."""
     mine = DraftRow.broadcast_id == broadcast_id
     with read(engine) as connection:
@@ -88,7 +88,7 @@ def record_look(engine: Engine, broadcast_id: str, look: Look, *, waits: Waits) 
         account = lane_rows.hold_unless_ended(connection, broadcast_id)
         if account is None:
             return False
-        ruling = drafts.ruling_of(_known(connection, broadcast_id), look)
+        ruling = drafts.ruling_of(_stored_draft(connection, broadcast_id), look)
         _store_content(connection, broadcast_id, ruling)
         if ruling.reason is None:
             return True
@@ -168,13 +168,15 @@ def read_first(engine: Engine, broadcast_id: str, look: Look) -> None:
             connection.execute(update(DraftRow).where(mine).values(tried_at=now(connection)))
         else:
             _store_content(
-                connection, broadcast_id, drafts.ruling_of(_known(connection, broadcast_id), look)
+                connection,
+                broadcast_id,
+                drafts.ruling_of(_stored_draft(connection, broadcast_id), look),
             )
 
     write(engine, work)
 
 
-def _known(connection: Connection, broadcast_id: str) -> StoredDraft:
+def _stored_draft(connection: Connection, broadcast_id: str) -> StoredDraft:
     query = select(*columns(_Stored, DraftRow)).where(DraftRow.broadcast_id == broadcast_id)
     stored = first(connection, query, _Stored)
     if stored is None:

@@ -127,7 +127,7 @@ def suppress(
         if lifted:
             connection.execute(
                 update(Suppression)
-                .where(*_of(account, lifted, kinds=[word.kind]))
+                .where(*_rows_of(account, lifted, kinds=[word.kind]))
                 .values(**said, lifted_at=None, lifted_by=None)
             )
         # Who stands there for another reason was on the list all the same.
@@ -155,7 +155,7 @@ def lift(
         if people:
             connection.execute(
                 update(Suppression)
-                .where(*_of(account, sorted(people), kinds=list(SuppressionKind)))
+                .where(*_rows_of(account, sorted(people), kinds=list(SuppressionKind)))
                 .where(Suppression.lifted_at.is_(None))
                 .values(lifted_at=now(connection), lifted_by=who)
             )
@@ -170,7 +170,7 @@ def lift(
 
 def _for_all(connection: Connection, openids: Sequence[str]) -> int:
     people = func.count(Suppression.openid.distinct())
-    query = select(people).where(*_of(ALL_ACCOUNTS, openids, kinds=list(SuppressionKind)))
+    query = select(people).where(*_rows_of(ALL_ACCOUNTS, openids, kinds=list(SuppressionKind)))
     return connection.scalar(query.where(Suppression.lifted_at.is_(None))) or 0
 
 
@@ -196,7 +196,7 @@ def apply_opt_outs(engine: Engine, account: str, wishes: Sequence[OptOutMessage]
             held_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
             rows = [one if one.lifted_at else replace(one, change=change) for one in rows]
         people = [one.openid for one in rows]
-        connection.execute(delete(Suppression).where(*_of(account, people, kinds=kinds)))
+        connection.execute(delete(Suppression).where(*_rows_of(account, people, kinds=kinds)))
         new = [{"account": account, **asdict(one)} for one in rows]
         connection.execute(insert(Suppression), new)
 
@@ -230,7 +230,7 @@ def _opt_out(stored: _Stored) -> OptOut:
     return OptOut(stored.since, stored.lifted_at, by_operator=by_operator)
 
 
-def _of(
+def _rows_of(
     account: str, openids: Sequence[str], *, kinds: Sequence[SuppressionKind]
 ) -> tuple[ColumnElement[bool], ...]:
     return (
@@ -246,7 +246,7 @@ def _stored(
     account: str,
     kinds: Sequence[SuppressionKind],
 ) -> Sequence[_Stored]:
-    mine = _of(account, openids, kinds=kinds)
+    mine = _rows_of(account, openids, kinds=kinds)
     return every_row(connection, select(*columns(_Stored, Suppression)).where(*mine), _Stored)
 
 

@@ -36,7 +36,7 @@ from models.ledger.rows.transaction import columns, every_row, read, write
 #: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or
 #: many small ones. A transaction for each few people would let a backlog grow faster than it goes.
 AT_ONCE = 30_000
-#: So many who asked out or left since the last look are taken out without a look at all batches:
+#: This many opt-outs and unsubscribers since the last look need no look at all batches:
 #: what comes in a few seconds without a worker, so that who takes over catches up.
 FEW = 500
 

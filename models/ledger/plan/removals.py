@@ -110,7 +110,7 @@ def member_hits(
     """
     looks = [_member_searches(engine, part) for part in parts]
     by_place = all(part.is_known for part in parts)
-    for piece in _spans(parts) if by_place else map(_Piece.of, chunks):
+    for piece in _spans(parts) if by_place else map(_Piece.from_chunk, chunks):
         # Nobody is in two batches, so nobody is in two lists.
         yield [np.logical_or.reduce([one.hits(piece) for one in each]) for each in looks]
 
@@ -134,7 +134,7 @@ class _Piece:
         self._packed = packed
 
     @classmethod
-    def of(cls, chunk: Chunk) -> _Piece:
+    def from_chunk(cls, chunk: Chunk) -> _Piece:
         return cls(chunk.start, chunk.size, chunk.packed)
 
     @cached_property

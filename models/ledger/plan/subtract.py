@@ -67,7 +67,9 @@ def subtract(
         _draw(store, sample, of=name_of(KEPT, run) if stored else ASKED)
     if not store.close() and source is None:
         return True
-    done = write(engine, lambda connection: _flip(connection, broadcast, account, store=store))
+    done = write(
+        engine, lambda connection: _publish_lists(connection, broadcast, account, store=store)
+    )
     clear_unused_lists(engine, broadcast.id)
     return done
 
@@ -168,19 +170,19 @@ class _Store:
             room = recipients.SHOWN - len(self.samples[what])
             self.samples[what] += [one.decode("ascii") for one in ids[:room].tolist()]
         while len(held) >= most:
-            self._take(what, bytes(held[:most]))
+            self._add_row(what, bytes(held[:most]))
             del held[:most]
 
     def close(self) -> Counter[str]:
         """Store the rest; return how many each list holds."""
         for what, held in self._held.items():
             if held:
-                self._take(what, bytes(held))
+                self._add_row(what, bytes(held))
                 held.clear()
         self._write()
         return self.sizes
 
-    def _take(self, what: str, some: bytes) -> None:
+    def _add_row(self, what: str, some: bytes) -> None:
         chunk = Chunk(start=self.sizes[what], packed=some)
         self.sizes[what] += chunk.size
         self._full.append((what, chunk))
@@ -199,7 +201,9 @@ def _insert(connection: Connection, broadcast_id: str, rows: list[dict[str, obje
     connection.execute(insert(ChunkRow), rows)
 
 
-def _flip(connection: Connection, broadcast: ToPlan, account: Account, *, store: _Store) -> bool:
+def _publish_lists(
+    connection: Connection, broadcast: ToPlan, account: Account, *, store: _Store
+) -> bool:
     """Publish the lists of a run, unless another run was first."""
     lane_rows.hold(connection, broadcast.account)
     mine = (BroadcastRow.id == broadcast.id, BroadcastRow.phase == Phase.PLANNING)

@@ -164,7 +164,7 @@ def list_overlaps(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> ListOv
     if counted.parts:
         for hits in removals.member_hits(engine, chunks, [part for _, _, part in counted.parts]):
             counted.add(hits)
-    return counted.known(more=len(rows) > MOST_LOOKED_AT)
+    return counted.overlaps(more=len(rows) > MOST_LOOKED_AT)
 
 
 def uncounted(engine: Engine, body: Body, *, by_list: bool) -> Sequence[Uncounted]:
@@ -219,7 +219,7 @@ class _Counted:
         # Whoever got several is counted once.
         self._today += int(np.logical_or.reduce(today).sum()) if today else 0
 
-    def known(self, *, more: bool) -> ListOverlaps:
+    def overlaps(self, *, more: bool) -> ListOverlaps:
         """Return what was counted; *more*: there are broadcasts that were not even looked at."""
         of: dict[_When, Counter[str]] = {when: Counter() for when in _When}
         for (each, when, _), count in zip(self.parts, self._counts, strict=True):

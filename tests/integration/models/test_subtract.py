@@ -195,7 +195,7 @@ def test_lists_of_a_planner_that_was_killed_are_removed(
     broadcast_id = ledger.published(engine, ledger.body(size=60), size=60, batches=6)
     out = removal("suppressed", PEOPLE[10:40])
     with monkeypatch.context() as dying:
-        dying.setattr(subtract, "_flip", killed)
+        dying.setattr(subtract, "_publish_lists", killed)
         with pytest.raises(KilledError):
             planned(engine, broadcast_id, out)
     assert sweeps.forget_uploads(engine) == 0, "another planner may be at it"

@@ -41,7 +41,7 @@ def test_eight_processes_keep_one_even_pace(connection: Connection, limiter: Lim
         slots = []
         end = time.monotonic() + RUN_S
         while time.monotonic() < end:
-            wait_s = limiter.take(ACCOUNT, PER_MINUTE)
+            wait_s = limiter.take_slot(ACCOUNT, PER_MINUTE)
             if wait_s == 0:
                 slots.append(last_slot_us(connection))
             time.sleep(wait_s)
@@ -58,7 +58,7 @@ def test_eight_processes_keep_one_even_pace(connection: Connection, limiter: Lim
 
 def test_64_threads_get_one_slot(limiter: Limiter) -> None:
     with ThreadPoolExecutor(64) as pool:
-        waits = list(pool.map(lambda _: limiter.take(ACCOUNT, 6), range(64)))
+        waits = list(pool.map(lambda _: limiter.take_slot(ACCOUNT, 6), range(64)))
     assert waits.count(0.0) == 1
     assert all(9 < wait <= 10.001 for wait in waits if wait)
 
@@ -70,39 +70,39 @@ def test_closed_window_of_a_minute_never_holds_one_slot_too_many(
 
     With its last slot in the future the limiter counts from now, so the whole share is seen.
     """
-    limiter.take(ACCOUNT, 60)
+    limiter.take_slot(ACCOUNT, 60)
     connection.hset(Keys().limiter(ACCOUNT), "last", str(last_slot_us(connection) + 3600_000_000))
-    assert limiter.take(ACCOUNT, 60) == 1.000001
+    assert limiter.take_slot(ACCOUNT, 60) == 1.000001
 
 
 def test_accounts_have_their_own_pace(limiter: Limiter) -> None:
-    assert limiter.take("one", 1) == 0
-    assert limiter.take("other", 1) == 0
-    assert limiter.take("one", 1) > 59
+    assert limiter.take_slot("one", 1) == 0
+    assert limiter.take_slot("other", 1) == 0
+    assert limiter.take_slot("one", 1) > 59
 
 
 def test_slower_pace_counts_at_once(limiter: Limiter) -> None:
-    limiter.take(ACCOUNT, 6000)
-    assert limiter.take(ACCOUNT, 1) > 59
+    limiter.take_slot(ACCOUNT, 6000)
+    assert limiter.take_slot(ACCOUNT, 1) > 59
 
 
 def test_emptied_redis_gives_one_extra_slot(connection: Connection, limiter: Limiter) -> None:
-    assert limiter.take(ACCOUNT, 1) == 0
+    assert limiter.take_slot(ACCOUNT, 1) == 0
     connection.flushall()
-    waits = [limiter.take(ACCOUNT, 1) for _ in range(10)]
+    waits = [limiter.take_slot(ACCOUNT, 1) for _ in range(10)]
     assert waits.count(0.0) == 1
 
 
 def test_clock_that_was_set_back_does_not_stop_the_lane(
     connection: Connection, limiter: Limiter
 ) -> None:
-    limiter.take(ACCOUNT, 60)
+    limiter.take_slot(ACCOUNT, 60)
     connection.hset(Keys().limiter(ACCOUNT), "last", str(last_slot_us(connection) + 3600_000_000))
-    assert 0 < limiter.take(ACCOUNT, 60) <= 1.001
+    assert 0 < limiter.take_slot(ACCOUNT, 60) <= 1.001
 
 
 def test_idle_limiter_leaves_redis(connection: Connection, limiter: Limiter) -> None:
-    limiter.take(ACCOUNT, 60)
+    limiter.take_slot(ACCOUNT, 60)
     left_ms = connection.pttl(Keys().limiter(ACCOUNT))
     assert isinstance(left_ms, int)
     assert 60_000 < left_ms <= 61_000
@@ -110,18 +110,18 @@ def test_idle_limiter_leaves_redis(connection: Connection, limiter: Limiter) -> 
 
 def test_negative_pace_is_refused(limiter: Limiter) -> None:
     with pytest.raises(ValueError, match="negative"):
-        limiter.take(ACCOUNT, -1)
+        limiter.take_slot(ACCOUNT, -1)
 
 
 def test_no_pace_asks_nobody(valkey: Valkey, limiter: Limiter) -> None:
     valkey.kill()
-    assert limiter.take(ACCOUNT, 0) == 0
+    assert limiter.take_slot(ACCOUNT, 0) == 0
 
 
 def test_no_slot_without_redis(valkey: Valkey, limiter: Limiter) -> None:
-    limiter.take(ACCOUNT, 6000)
+    limiter.take_slot(ACCOUNT, 6000)
     valkey.freeze()
     started = time.monotonic()
     with pytest.raises(RedisAwayError):
-        limiter.take(ACCOUNT, 6000)
+        limiter.take_slot(ACCOUNT, 6000)
     assert time.monotonic() - started < 30

@@ -87,7 +87,7 @@ class WeChatStub:
 class PaceStub:
     """Gives no slot: nobody calls."""
 
-    def take(self) -> float:
+    def take_slot(self) -> float:
         raise AssertionError("planning calls nobody")
 
 

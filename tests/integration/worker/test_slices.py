@@ -99,7 +99,7 @@ class WeChat:
 class Ready:
     """A slot for everybody."""
 
-    def take(self) -> float:
+    def take_slot(self) -> float:
         return 0.0
 
 

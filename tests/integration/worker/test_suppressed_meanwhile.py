@@ -125,6 +125,6 @@ class Slots:
     def __init__(self) -> None:
         self.taken = 0
 
-    def take(self) -> float:
+    def take_slot(self) -> float:
         self.taken += 1
         return 0.0

@@ -40,4 +40,4 @@ def test_followers_are_answered_in_chinese_unless_a_language_is_set(
         unsubscribe_words=["退订"],
     )  # fmt: skip
 
-    assert words in (keywords_of(shop, language).heard("退订").reply or "")
+    assert words in (keywords_of(shop, language).meaning_of("退订").reply or "")

@@ -39,7 +39,7 @@ def tags_of(has: Has) -> Tags:
 def look(tag_id: int, tags: Tags | None = None) -> list[ListedTag]:
     out = Exclusion(kind=Excluded.TAG, value=str(tag_id))
     body = replace(ledger.body(), selection=Selection(exclude=(out,)))
-    return (tags or tags_of(Has(STAR))).look(body)
+    return (tags or tags_of(Has(STAR))).look_up(body)
 
 
 def test_a_tag_that_is_listed_is_shown() -> None:

@@ -13,7 +13,7 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.hand_calls import HandResult
 from broadcast.wechat.api.tags import TagInfo
 from entrypoints.cli.commands.tags import chosen_tag
-from entrypoints.cli.tag_lookup import carry_out, missing, worth_a_look
+from entrypoints.cli.tag_lookup import carry_out, is_lookup_cheaper, missing
 from entrypoints.cli.wechat_calls import Called
 
 NAMES = st.sets(st.text("ABCDEFGH", min_size=1, max_size=3))
@@ -68,10 +68,10 @@ def test_what_blames_nobody_ends_it_and_nobody_is_forgotten(outcome: Outcome) ->
 
 
 def test_who_has_the_tag_is_looked_up_only_where_that_takes_fewer_calls() -> None:
-    assert worth_a_look(listed=1_000, tagged=0, most=50)
-    assert not worth_a_look(listed=50, tagged=0, most=50)
-    assert not worth_a_look(listed=1_000, tagged=5_000_000, most=50)
-    assert not worth_a_look(listed=1_000, tagged=None, most=50)
+    assert is_lookup_cheaper(listed=1_000, tagged=0, most=50)
+    assert not is_lookup_cheaper(listed=50, tagged=0, most=50)
+    assert not is_lookup_cheaper(listed=1_000, tagged=5_000_000, most=50)
+    assert not is_lookup_cheaper(listed=1_000, tagged=None, most=50)
 
 
 def test_a_word_that_is_the_id_of_one_tag_and_the_name_of_another_is_refused() -> None:

@@ -28,33 +28,33 @@ def refused(**values: object) -> SettingsError:
 
 
 def test_no_word_does_anything_unless_it_is_set() -> None:
-    heard = {rules().heard(text) for text in ("退订", "TD", "订阅", "")}
+    heard = {rules().meaning_of(text) for text in ("退订", "TD", "订阅", "")}
 
     assert heard == {MessageMeaning()}
 
 
 @pytest.mark.parametrize("text", ["退订", " 退订\n", "TD", "td", "ＴＤ", "Td　"])
 def test_a_keyword_unsubscribes_however_it_is_typed(text: str) -> None:
-    assert rules(**ON).heard(text) == MessageMeaning(action=Action.UNSUBSCRIBE, reply="bye")
+    assert rules(**ON).meaning_of(text) == MessageMeaning(action=Action.UNSUBSCRIBE, reply="bye")
 
 
 @pytest.mark.parametrize("text", ["怎么退订", "退订了吗", "T D", "不想退订", "", "退" * 5000])
 def test_what_only_contains_a_keyword_is_none(text: str) -> None:
-    assert rules(**ON).heard(text) == MessageMeaning()
+    assert rules(**ON).meaning_of(text) == MessageMeaning()
 
 
 def test_a_word_undoes_it() -> None:
-    assert rules(**ON).heard("订阅").action is Action.RESUBSCRIBE
+    assert rules(**ON).meaning_of("订阅").action is Action.RESUBSCRIBE
     again = rules(**ON, resubscribe_words=["回来"], resubscribe_reply="好久不见")
-    assert again.heard("订阅") == MessageMeaning()
-    assert again.heard("回来") == MessageMeaning(action=Action.RESUBSCRIBE, reply="好久不见")
+    assert again.meaning_of("订阅") == MessageMeaning()
+    assert again.meaning_of("回来") == MessageMeaning(action=Action.RESUBSCRIBE, reply="好久不见")
 
 
 def test_any_word_may_have_an_answer() -> None:
     found = rules(replies={"营业时间": "9:00 至 18:00", "WIFI": "guest"})
 
-    assert found.heard("营业时间") == MessageMeaning(reply="9:00 至 18:00")
-    assert found.heard("wifi") == MessageMeaning(reply="guest")
+    assert found.meaning_of("营业时间") == MessageMeaning(reply="9:00 至 18:00")
+    assert found.meaning_of("wifi") == MessageMeaning(reply="guest")
 
 
 def test_the_environment_has_words_with_commas_and_a_json_object() -> None:

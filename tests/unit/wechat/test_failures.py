@@ -74,7 +74,7 @@ def test_before_is_not_sent_and_after_is_unknown(row: tuple[object, ...]) -> Non
 
 @pytest.mark.parametrize("kind", TransportKind)
 def test_a_kind_makes_the_class_it_demands(kind: TransportKind) -> None:
-    error = TransportError.of(kind, endpoint="POST /x")
+    error = TransportError.from_kind(kind, endpoint="POST /x")
     assert isinstance(error, UnknownOutcomeError if kind.sent else NotSentError)
     assert error.sent is kind.sent
 
@@ -127,8 +127,8 @@ def test_an_interrupt_loses_what_it_interrupted() -> None:
     [
         APIError(errcode=40001, errmsg="invalid credential", rid="1-2", endpoint="GET /x"),
         InvalidRequestError(field="touser", problem="is empty"),
-        TransportError.of(TransportKind.DNS, endpoint="GET /x", detail="x", elapsed_ms=5),
-        TransportError.of(TransportKind.HTTP_STATUS, endpoint="GET /x", http_status=502),
+        TransportError.from_kind(TransportKind.DNS, endpoint="GET /x", detail="x", elapsed_ms=5),
+        TransportError.from_kind(TransportKind.HTTP_STATUS, endpoint="GET /x", http_status=502),
     ],
 )
 def test_errors_cross_process_borders(error: WeChatError) -> None:
