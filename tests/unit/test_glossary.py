@@ -35,6 +35,15 @@ QUOTED = re.compile(
 
 PACKAGES = (*packages.PACKAGES, "migrations")
 
+#: No function and no class is called so: the name does not say what it does or is.
+RETIRED_NAMES = {
+    "again", "became", "ending", "given", "heard", "judged", "know", "known", "let_go_on", "look",
+    "looks", "mine", "of", "passing", "place", "said", "take", "there", "together", "told", "weigh",
+    "wish",
+}  # fmt: skip
+#: No name has these words: the field's own nouns and verbs say more.
+RETIRED_IN_NAMES = {"anew", "buried", "bury", "flip", "heed", "meet", "shelf", "told"}
+
 
 def retired() -> list[str]:
     """Return every word of the glossary's last table."""
@@ -57,6 +66,15 @@ def comments(source: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             yield ast.get_docstring(node) or ""
+
+
+def retired_names(source: str) -> Iterator[str]:
+    """Yield the names of a module's functions and classes that are retired."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            words = [word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", node.name)]
+            if "_".join(words) in RETIRED_NAMES or RETIRED_IN_NAMES & {*words}:
+                yield node.name
 
 
 def catalogue(lang: str) -> dict[str, str]:
@@ -109,6 +127,21 @@ def test_no_comment_or_docstring_uses_a_retired_word(package: str) -> None:
         for text in comments(file.read_text(encoding="utf-8"))
         for word in retired()
         if found(word, text)
+    ] == []
+
+
+def test_names_are_read() -> None:
+    source = "class _Look: ...\nclass LookUp:\n    def take(self): ...\ndef prove_anew(): ...\n"
+
+    assert list(retired_names(source)) == ["_Look", "prove_anew", "take"]
+
+
+@pytest.mark.parametrize("package", packages.OURS)
+def test_no_function_and_no_class_has_a_retired_name(package: str) -> None:
+    assert [
+        (str(file.relative_to(ROOT)), name)
+        for file in sorted((ROOT / package).rglob("*.py"))
+        for name in retired_names(file.read_text(encoding="utf-8"))
     ] == []
 
 
