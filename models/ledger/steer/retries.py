@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-import numpy as np
 from sqlalchemy import ColumnElement, Connection, Engine, select
 
 from broadcast.errors import InputError
@@ -26,7 +25,6 @@ from broadcast.rules.gates.gate import RESUME_OPENS, Gate, GateKind, GateScope
 from broadcast.rules.plan import selection
 from broadcast.rules.reports import Did, RetryGroup, total
 from broadcast.rules.states import BatchState, Phase, Reason
-from broadcast.sorted_openids import Stream, unpacked
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -265,8 +263,6 @@ def suppressed_in(
         account = connection.execute(whose).scalar_one()
     if not suppressions.any_of(engine, account):
         return {}
-    # numpy, which only a process that looks at lists should load.
-
     return suppressed_among(engine, broadcast_id, batch_ids)
 
 
@@ -329,6 +325,8 @@ def suppressed_among(
 
     None of a broadcast that goes to them all the same, nor of WeChat's own lists.
     """
+    from broadcast.sorted_openids import Stream, unpacked  # noqa: PLC0415 - numpy
+
     whose = select(BroadcastRow.account, BroadcastRow.selection)
     ranges = select(*columns(_Range, Batch)).where(
         Batch.id.in_(batch_ids), Batch.list.is_not(None), Batch.size > 0
@@ -349,5 +347,5 @@ def suppressed_among(
         ids = unpacked(packed)
         within = (ids[0].decode(), ids[-1].decode())
         people = Stream(suppressions.pieces(engine, row.account, between=within))
-        found[batch.id] = int(np.count_nonzero(people.hits(ids)))
+        found[batch.id] = int(people.hits(ids).sum())
     return {batch_id: count for batch_id, count in found.items() if count}
