@@ -1,7 +1,4 @@
-"""Wiring: the real parts, built once a process on first use; nothing else constructs them.
-
-Built lazily and by pid, because a connection that was opened before a fork is two processes' one.
-"""
+"""The parts of a worker process: those that every process has, and what only a worker needs."""
 
 from __future__ import annotations
 
@@ -11,30 +8,26 @@ import os
 import secrets
 import socket
 import threading
-from dataclasses import field, replace
+from dataclasses import replace
 
 from sqlalchemy import Engine
 
+from broadcast.built_once import built_once
 from broadcast.errors import OutOfReachError, SettingsError
-from broadcast.frozen import frozen
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import NOT_LISTED, SendPath
 from broadcast.rules.calls.policy import Rules
 from broadcast.rules.plan.proof import Quota
-from broadcast.settings.program_settings import Settings
-from broadcast.tokens.pace import Limiter
-from broadcast.tokens.redis_access import Connection, Keys, connect
-from broadcast.tokens.token_service import TokenService
-from broadcast.wechat.client import WeChatClient
-from broadcast.wechat_account.account_client import AccountClient, ClientTokenFetcher
 from models import durability
 from models.engine import open_engine
 from models.ledger.gates import gate_changes as known_accounts
 from models.ledger.lane import obstacles
 from models.ledger.rows import known_accounts as rows_known_accounts
 from producer.submit.recent_quotas import RecentQuotas
+from producer.wiring.store_parts import StoreParts
+from producer.wiring.wechat import WeChat
 from worker.delivery.gateway import WeChatGateway
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
@@ -49,41 +42,63 @@ stopping = threading.Event()
 _building = threading.Lock()
 
 
-class AccountPace:
-    """:class:`worker.delivery.ports.Pace` on the shared limiter."""
-
-    def __init__(self, limiter: Limiter, account: Account) -> None:
-        """Take the limiter and whose pace this is."""
-        self._limiter = limiter
-        self._account = account
-
-    def take_slot(self) -> float:
-        """Return 0 for a slot taken now, else the seconds to wait. Raises RedisAwayError."""
-        return self._limiter.take_slot(self._account.appid, self._account.calls_per_minute)
-
-
-@frozen
-class Parts:
+class Parts(StoreParts):
     """The real parts of one process."""
 
-    settings: Settings
-    accounts: dict[str, Account]
-    engine: Engine
-    redis: Connection
-    tokens: TokenService
-    limiter: Limiter
-    clients: dict[str, WeChatClient]
-    heartbeat: Heartbeat
-    rules: Rules
-    webhooks: WebhookDeliverer
-    owner: str
-    quotas: RecentQuotas = field(init=False)
-    #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
-    met: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        """Read the settings, and build the rest when it is first needed."""
+        super().__init__()
+        self.connections = pool_size(self.settings.concurrency)
+        self.owner = lane_owner(self.pid)
+        #: Accounts whose appid is the ledger's; neither of the two changes while the process lives.
+        self.met: set[str] = set()
 
-    def __post_init__(self) -> None:
-        """Let what is recent of WeChat's answers be asked for by the gateways of these parts."""
-        object.__setattr__(self, "quotas", RecentQuotas(self._quota))
+    @built_once
+    def accounts(self) -> dict[str, Account]:
+        """The accounts by name. Raises SettingsError."""
+        return self.settings.accounts()
+
+    @built_once
+    def engine(self) -> Engine:
+        """The engine of a database whose schema is looked at when a worker starts."""
+        durability.demand(self.engine_to_upgrade)
+        return self.engine_to_upgrade
+
+    @built_once
+    def wechat(self) -> WeChat:
+        """WeChat, the shared access_token and the pace."""
+        return WeChat(
+            self.settings, on_drift=self._tell_drift, timeouts=None,
+            connections=max(self.settings.concurrency, 64),
+        )  # fmt: skip
+
+    @built_once
+    def quotas(self) -> RecentQuotas:
+        """What WeChat answered of late."""
+        return RecentQuotas(self._quota)
+
+    @built_once
+    def heartbeat(self) -> Heartbeat:
+        """Who renews the leases.
+
+        It has a connection of its own: a lease must not run out while threads queue for the others.
+        """
+        return Heartbeat(open_engine(self.settings.database(), pool_size=1))
+
+    @built_once
+    def rules(self) -> Rules:
+        """What follows from a call."""
+        return self.settings.rules()
+
+    @built_once
+    def webhooks(self) -> WebhookDeliverer:
+        """Who delivers webhooks."""
+        settings = self.settings
+        poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
+        return WebhookDeliverer(
+            self.engine, poster, settings, waits=self.rules.waits,
+            longest_s=settings.webhook_timeout_s, stopping=stopping,
+        )  # fmt: skip
 
     def context(self, name: str, *, forward_count: int = 0) -> LaneContext:
         """Return what the lane of account *name* drives with.
@@ -96,13 +111,13 @@ class Parts:
         if account is None:
             raise accounts.unknown(name, self.accounts)
         self._register_account(account)
-        if not self.tokens.serves(account.appid):
+        if not self.wechat.tokens.serves(account.appid):
             self._leave_to_others(account, forward_count=forward_count)
         return LaneContext(
             engine=self.engine,
             account=account,
             gateway=self.gateway(account),
-            pace=AccountPace(self.limiter, account),
+            pace=self.wechat.pace(account),
             heartbeat=self.heartbeat,
             rules=replace(self.rules, shared_quota=account.shared_quota),
             owner=self.owner,
@@ -116,7 +131,7 @@ class Parts:
         """
         if forward_count < MOST_FORWARDS:
             raise SettingsError("error.token.unlisted", account=account.name)
-        words = self.tokens.forget_refusal(account.appid)
+        words = self.wechat.tokens.forget_refusal(account.appid)
         said = self.gateway(account).refresh(only_expiring=True)
         if said is not None and said.errcode in NOT_LISTED:
             # Only the process that asked has WeChat's words, which name the address.
@@ -124,8 +139,7 @@ class Parts:
 
     def gateway(self, account: Account) -> WeChatGateway:
         """Return WeChat for *account*."""
-        client = self.clients[account.appid]
-        return WeChatGateway(AccountClient(client, self.tokens, account))
+        return WeChatGateway(self.wechat.client(account))
 
     def _quota(self, account: Account, path: SendPath) -> Quota | None:
         said = self.gateway(account).quota(path)
@@ -143,6 +157,18 @@ class Parts:
                 log.error("%s", error)  # noqa: TRY400 - its words say all; the trace says nothing
             raise
 
+    def _tell_drift(self, account: Account) -> None:
+        """Log, once a token, that another program refreshes the account's token."""
+        log.warning("%s", account.drifted())
+        try:
+            known_accounts.note_drift(self.engine, account.name)
+        except OutOfReachError as error:
+            # The token is there all the same, and so is the line above.
+            log.warning(
+                "account %s: the replaced access_token is not in the history: %s",
+                account.name, error,
+            )  # fmt: skip
+
 
 def parts() -> Parts:
     """Return this process's parts."""
@@ -151,47 +177,11 @@ def parts() -> Parts:
 
 
 @functools.cache
-def _build(pid: int) -> Parts:
-    settings = Settings.load()
-    by_name = settings.accounts()
-    by_appid = {account.appid: account for account in by_name.values()}
-    by_base: dict[str, WeChatClient] = {
-        base: WeChatClient(base, pool_size=max(settings.concurrency, 64))
-        for base in {account.api_base for account in by_appid.values()}
-    }
-    clients = {appid: by_base[account.api_base] for appid, account in by_appid.items()}
-    url = settings.database()
-    engine = open_engine(url, pool_size=pool_size(settings.concurrency))
-    durability.demand(engine)
-    redis = connect(settings.redis_url.get_secret_value())
-    keys = Keys(prefix=settings.redis_prefix)
-    return Parts(
-        settings=settings,
-        accounts=by_name,
-        engine=engine,
-        redis=redis,
-        tokens=TokenService(
-            redis,
-            ClientTokenFetcher(by_appid, clients),
-            keys=keys,
-            on_drift=lambda appid: _tell_drift(engine, by_appid[appid]),
-        ),
-        limiter=Limiter(redis, keys=keys),
-        clients=clients,
-        # With a connection of its own: a lease must not run out while threads queue for the others.
-        heartbeat=Heartbeat(open_engine(url, pool_size=1)),
-        rules=settings.rules(),
-        webhooks=_deliverer(settings, engine),
-        owner=lane_owner(pid),
-    )
-
-
-def _deliverer(settings: Settings, engine: Engine) -> WebhookDeliverer:
-    poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
-    return WebhookDeliverer(
-        engine, poster, settings, waits=settings.rules().waits,
-        longest_s=settings.webhook_timeout_s, stopping=stopping,
-    )  # fmt: skip
+def _build(_pid: int) -> Parts:
+    made = Parts()
+    # What a setting makes impossible is said when a worker starts.
+    made.accounts, made.engine, made.wechat.tokens  # noqa: B018 - built here
+    return made
 
 
 def end_deliveries(timeout_s: float) -> None:
@@ -213,15 +203,3 @@ def pool_size(concurrency: int) -> int:
     A lane waits for WeChat most of its time, so a third as many as there are threads is plenty.
     """
     return min(max(concurrency // 6, 2), 32)
-
-
-def _tell_drift(engine: Engine, account: Account) -> None:
-    """Log, once a token, that another program refreshes the account's token."""
-    log.warning("%s", account.drifted())
-    try:
-        known_accounts.note_drift(engine, account.name)
-    except OutOfReachError as error:
-        # The token is there all the same, and so is the line above.
-        log.warning(
-            "account %s: the replaced access_token is not in the history: %s", account.name, error
-        )

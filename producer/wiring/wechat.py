@@ -17,6 +17,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import proof
 from broadcast.settings.program_settings import Settings
+from broadcast.tokens.pace import Limiter
 from broadcast.tokens.redis_access import Connection, Keys, connect
 from broadcast.tokens.token_service import TokenService, TokenView
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
@@ -47,12 +48,25 @@ class WeChatUnclearError(WeChatAwayError):
 
 
 class WeChat:
-    """What a command asks WeChat, with the token that all processes share."""
+    """The way of one process to WeChat, with the token and the pace that all processes share."""
 
-    def __init__(self, settings: Settings, *, on_drift: Callable[[Account], None]) -> None:
-        """Take the settings, and whom to tell that another program refreshes an account's token."""
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_drift: Callable[[Account], None],
+        timeouts: Timeouts | None = TIMEOUTS,
+        connections: int = 2,
+    ) -> None:
+        """Take the settings, and whom to tell that another program refreshes an account's token.
+
+        *timeouts*: no call takes longer; None: as its endpoint allows. *connections*: to each API
+        base, and so calls, at one time.
+        """
         self._settings, self._on_drift = settings, on_drift
-        self._clients: dict[tuple[str, Timeouts], WeChatClient] = {}
+        self._timeouts, self._connections = timeouts, connections
+        self._keys = Keys(prefix=settings.redis_prefix)
+        self._clients: dict[tuple[str, Timeouts | None], WeChatClient] = {}
         self._building = threading.Lock()
 
     @built_once
@@ -66,21 +80,30 @@ class WeChat:
         by_appid = {account.appid: account for account in self._settings.accounts().values()}
         clients = {appid: self._client(account.api_base) for appid, account in by_appid.items()}
         return TokenService(
-            self.redis, ClientTokenFetcher(by_appid, clients),
-            keys=Keys(prefix=self._settings.redis_prefix),
+            self.redis, ClientTokenFetcher(by_appid, clients), keys=self._keys,
             on_drift=lambda appid: self._on_drift(by_appid[appid]),
         )  # fmt: skip
 
-    def client(self, account: Account, timeouts: Timeouts = TIMEOUTS) -> AccountClient:
+    @built_once
+    def limiter(self) -> Limiter:
+        """The pace of all accounts."""
+        return Limiter(self.redis, keys=self._keys)
+
+    def pace(self, account: Account) -> AccountPace:
+        """Return the account's pace."""
+        return AccountPace(self.limiter, account)
+
+    def client(self, account: Account, timeouts: Timeouts | None = None) -> AccountClient:
         """Return the account's way to WeChat."""
         return AccountClient(self._client(account.api_base, timeouts), self.tokens, account)
 
-    def _client(self, base: str, timeouts: Timeouts = TIMEOUTS) -> WeChatClient:
+    def _client(self, base: str, timeouts: Timeouts | None = None) -> WeChatClient:
+        limits = timeouts or self._timeouts
         with self._building:
-            made = self._clients.get((base, timeouts))
+            made = self._clients.get((base, limits))
             if made is None:
-                made = WeChatClient(base, timeouts=timeouts, pool_size=2)
-                self._clients[base, timeouts] = made
+                made = WeChatClient(base, timeouts=limits, pool_size=self._connections)
+                self._clients[base, limits] = made
         return made
 
     @staticmethod
@@ -96,7 +119,7 @@ class WeChat:
         raise problem
 
     def ask(
-        self, account: Account, request: Request[Reply], *, timeouts: Timeouts = TIMEOUTS
+        self, account: Account, request: Request[Reply], *, timeouts: Timeouts | None = None
     ) -> Reply:
         """Return WeChat's answer to *request*. Raises as :meth:`quota`."""
         with self.answering(account):
@@ -202,6 +225,19 @@ class QuotaWithReason:
             # The same keeps it from saying its quota, of which a person hears.
             return None
         return next((one.count for one in there if one.id == tag_id), None)
+
+
+class AccountPace:
+    """The pace of one account's calls, on the limiter that all processes share."""
+
+    def __init__(self, limiter: Limiter, account: Account) -> None:
+        """Take the limiter and whose pace this is."""
+        self._limiter = limiter
+        self._account = account
+
+    def take_slot(self) -> float:
+        """Return 0 for a slot taken now, else the seconds to wait. Raises RedisAwayError."""
+        return self._limiter.take_slot(self._account.appid, self._account.calls_per_minute)
 
 
 class ClientChecks:
