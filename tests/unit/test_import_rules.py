@@ -90,10 +90,14 @@ FORBIDDEN = {
     "models/ledger/outcomes": ("models.ledger.submit", "models.ledger.steer"),
     "models/ledger/steer": ("models.ledger.views", "models.event"),
     "models/ledger/views": ("models.ledger.audit", "models.event"),
-    "producer": ("worker", "entrypoints", "broadcast.views", "simulator"),
-    "worker": ("entrypoints", "simulator"),
+    "producer": (
+        *("worker", "entrypoints", "broadcast.views", "simulator"),
+        *("broadcast.wechat", "broadcast.wechat.client"),
+    ),
+    "producer/wiring": ("broadcast.wechat_account.account_client",),
+    "worker": ("entrypoints", "simulator", "broadcast.wechat_account.account_client"),
     "worker/delivery": ("celery", "kombu"),
-    "entrypoints": ("worker", "simulator"),
+    "entrypoints": ("worker", "simulator", "broadcast.wechat.client"),
     "entrypoints/http": (
         *("entrypoints.callback", "entrypoints.cli", "broadcast.tokens", "broadcast.wechat"),
         *("celery", "kombu", "redis", "requests"),
