@@ -21,7 +21,7 @@ from broadcast.logs.log_lines import InEnglish, KeptLog, OfRequest, refuse
 from broadcast.message import Message
 from broadcast.settings.program_settings import VAR, Settings
 from worker import queue_transport
-from worker.celery_parts import WithoutGivenBack, WithoutRoutine
+from worker.log_filters import WithoutGivenBack, WithoutRoutine
 
 if TYPE_CHECKING:
     from celery.concurrency.base import BasePool

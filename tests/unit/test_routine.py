@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broadcast import names
-from worker.celery_parts import WithoutGivenBack, WithoutRoutine
+from worker.log_filters import WithoutGivenBack, WithoutRoutine
 
 RECEIVED = "celery.worker.strategy"
 ENDED = "celery.app.trace"
