@@ -70,16 +70,16 @@ def _armed(order: str) -> Callable[[Point], None]:
     name, _, rest = order.partition(":")
     number, _, action = rest.partition(":")
     aimed, nth = Point(name), int(number or 1)
-    told = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}[action or "KILL"]
+    aimed_signal = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}[action or "KILL"]
     passed = itertools.count(1)
 
     def end(point: Point) -> None:
         if point is aimed and next(passed) == nth:
-            sys.stderr.write(f"{VARIABLE}: {told.name} at {point}\n")
+            sys.stderr.write(f"{VARIABLE}: {aimed_signal.name} at {point}\n")
             sys.stderr.flush()
             # To this very thread: a signal to the process is taken by any of its threads, and until
             # that one stops the others this one would go on.
-            signal.pthread_kill(threading.get_ident(), told)
+            signal.pthread_kill(threading.get_ident(), aimed_signal)
 
     return end
 

@@ -75,7 +75,7 @@ class _Lines(ShellComplete):
 
     def format_completion(self, item: Any) -> str:  # noqa: ANN401
         """Return one line."""
-        told = " ".join(clean(item.help or "").split())
-        if len(told) > LONGEST:
-            told = told[: LONGEST - 1].rstrip() + "…"
-        return f"{item.value}\t{told}" if told else str(item.value)
+        help_text = " ".join(clean(item.help or "").split())
+        if len(help_text) > LONGEST:
+            help_text = help_text[: LONGEST - 1].rstrip() + "…"
+        return f"{item.value}\t{help_text}" if help_text else str(item.value)

@@ -11,16 +11,16 @@ from producer.submit.prepare import Prepared
 def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
     """Return the figures of a list, and who would be left out of it now."""
     figures, estimate = prepared.figures, prepared.estimate
-    told = {
+    audience = {
         "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
         "planned": figures.planned,
     }  # fmt: skip
     if estimate is None:
-        return told
+        return audience
     whole = estimate.left + sum(estimate.left_out.values())
     read = figures.read if figures.planned is not None else whole
     return {
-        **told, **estimate.left_out, "read": read, "planned": estimate.left,
+        **audience, **estimate.left_out, "read": read, "planned": estimate.left,
         "at_most": estimate.at_most,
     }  # fmt: skip
 

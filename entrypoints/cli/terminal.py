@@ -223,15 +223,15 @@ class Terminal:
     ) -> Iterator[bytes]:
         """Yield the object in one line; *cut* gets what ended it before its end."""
         yield f'{{"{name}": ['.encode()
-        between, told = "", None
+        between, cut_off = "", None
         try:
             for one in each:
                 yield (between + json.dumps(_clean_values(one), ensure_ascii=False)).encode()
                 between = ", "
         except Exception as error:  # noqa: BLE001 - raised once the object is whole
             cut.append(streaming.cut_off(error))
-            told = _with_command(clean(self.in_words(cut[0])), " ")
-        yield f'], "error": {json.dumps(told, ensure_ascii=False)}}}\n'.encode()
+            cut_off = _with_command(clean(self.in_words(cut[0])), " ")
+        yield f'], "error": {json.dumps(cut_off, ensure_ascii=False)}}}\n'.encode()
 
 
 def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds

@@ -99,9 +99,9 @@ def _named(found: Sequence[str]) -> str:
 
 def refuse_uploading(engine: Engine, report: Report) -> None:
     """Raise UnknownIdError for a broadcast whose list is not stored yet."""
-    told = uploading_message(engine, report)
-    if told is not None:
-        raise UnknownIdError(told.id, **told.facts)
+    message = uploading_message(engine, report)
+    if message is not None:
+        raise UnknownIdError(message.id, **message.facts)
 
 
 def uploading_message(engine: Engine, report: Report) -> Message | None:

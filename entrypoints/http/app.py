@@ -57,8 +57,8 @@ def _refuse_as_problems(app: FastAPI) -> None:
         RequestValidationError: _of_parameters,
         Exception: lambda _: ProblemError(500, "error.api.failed"),
     }
-    for kind, told in handlers.items():
-        app.add_exception_handler(kind, _handler(told))
+    for kind, to_problem in handlers.items():
+        app.add_exception_handler(kind, _handler(to_problem))
 
     async def handle(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -67,9 +67,9 @@ def _refuse_as_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, handle)
 
 
-def _handler(told: Callable[[Any], ProblemError]) -> Callable[[Request, Exception], Any]:
+def _handler(to_problem: Callable[[Any], ProblemError]) -> Callable[[Request, Exception], Any]:
     async def handle(request: Request, error: Exception) -> Response:
-        return _response(request, told(error))
+        return _response(request, to_problem(error))
 
     return handle
 

@@ -39,11 +39,11 @@ async def answer_in_thread(
 
 def broadcast(report: Report, *, after: int = 0, most: int = MOST_BATCHES) -> dict[str, Any]:
     """Return a broadcast with a page of its batches: those behind number *after*."""
-    told = json_objects.as_json(report)
-    rest = [line for line in told["batch_list"] if line["n"] > after]
+    as_shown = json_objects.as_json(report)
+    rest = [line for line in as_shown["batch_list"] if line["n"] > after]
     shown = rest[:most]
     return {
-        **told,
+        **as_shown,
         "batch_list": shown,
         "batch_next": shown[-1]["n"] if len(rest) > len(shown) else None,
     }

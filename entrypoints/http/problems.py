@@ -125,9 +125,9 @@ def shown(
 
 def response(problem: ProblemError, texts: Texts, *, keyed: bool) -> Response:
     """Return the answer that shows a problem; *keyed* as in :func:`shown`."""
-    told = shown(problem, texts, request_id=request_ids.current.get(), keyed=keyed)
+    body = shown(problem, texts, request_id=request_ids.current.get(), keyed=keyed)
     return Response(
-        orjson.dumps(told), status_code=problem.status, media_type=MEDIA_TYPE,
+        orjson.dumps(body), status_code=problem.status, media_type=MEDIA_TYPE,
         headers={"Content-Language": texts.language, **problem.headers},
     )  # fmt: skip
 

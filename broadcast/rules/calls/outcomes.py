@@ -187,8 +187,8 @@ def _token(outcome: Outcome, code: int) -> Meaning:
     del code
     # A call that brings no token cannot have a refused one: 40001 says that the secret is wrong.
     refused = {O.TOKEN: O.STOP_ACCOUNT, O.STOP_BROADCAST: O.STOP_ACCOUNT}
-    told = _OF_A_QUESTION.get(outcome, outcome)
-    return Meaning(refused.get(told, told), Scope.ACCOUNT)
+    answered = _OF_A_QUESTION.get(outcome, outcome)
+    return Meaning(refused.get(answered, answered), Scope.ACCOUNT)
 
 
 def _by_hand(outcome: Outcome, code: int) -> Meaning:
@@ -256,9 +256,9 @@ def meaning(endpoint: Endpoint, errcode: int) -> Meaning:
 def scope_of(endpoint: Endpoint, outcome: Outcome, errcode: int | None) -> Scope:
     """Return whom a call concerns that ended as *outcome*, with or without an errcode."""
     # What a newer release calls has no map here.
-    told = MAPS.get(endpoint, {}).get(errcode) if errcode is not None else None
-    if told is not None and told.outcome is outcome:
-        return told.scope
+    listed_meaning = MAPS.get(endpoint, {}).get(errcode) if errcode is not None else None
+    if listed_meaning is not None and listed_meaning.outcome is outcome:
+        return listed_meaning.scope
     # Whom an outcome of a newer release concerns is that release's to say.
     return _SCOPES.get(outcome, Scope.BATCH)
 

@@ -127,11 +127,11 @@ def _shown(
 
 def _facts(one: Article) -> Iterator[tuple[str, object]]:
     """Yield what there is of an article, in the order in which it is read."""
-    told = {
+    facts_by_name = {
         "author": one.author, "digest": one.digest, "cover": one.thumb_media_id,
         "source_url": one.content_source_url, "url": one.url,
     }  # fmt: skip
-    yield from ((name, one_line(text)) for name, text in told.items() if text)
+    yield from ((name, one_line(text)) for name, text in facts_by_name.items() if text)
     if one.images:
         yield "images", len(one.images)
     if one.content:

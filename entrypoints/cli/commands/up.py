@@ -128,10 +128,10 @@ def _tell_trial(
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     secret = account.appsecret.get_secret_value()
-    told = run.terminal.in_words(
+    settings_lines = run.terminal.in_words(
         "simulator.trial", n=followers, listed=listed, appid=account.appid, secret=secret, base=base
     )
-    run.terminal.say(AsWritten(told))
+    run.terminal.say(AsWritten(settings_lines))
     if pushes and account.callback_token is not None:
         token = account.callback_token.get_secret_value()
         run.terminal.say(AsWritten(f"WECHAT_CALLBACK_TOKEN={token}"))

@@ -131,8 +131,8 @@ def _admin(method: str, url: str, *, json: object = None) -> dict[str, object]:
         session.trust_env = False
         answer = session.request(method, url, json=json, timeout=_ADMIN_TIMEOUT_S)
     answer.raise_for_status()
-    told: dict[str, object] = answer.json()
-    return told
+    answered: dict[str, object] = answer.json()
+    return answered
 
 
 def _send(supervisor: Supervisor, terminal: Terminal) -> int:

@@ -284,16 +284,16 @@ def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
         broadcast_reports.report(engine, one, whole=False)
         for one in in_flight.going_on(engine, known)
     )
-    told = [one for one in found if not one.lane.stands_still]
-    if not told:
+    unhindered = [one for one in found if not one.lane.stands_still]
+    if not unhindered:
         return
     yield Message("up.backlog")
-    for one in told[:MOST_NAMED]:
+    for one in unhindered[:MOST_NAMED]:
         held = blocker_lines.will_be_held(broadcast_reports.report(engine, one.id))
         yield Message(
             "up.backlog_late" if held else "up.backlog_line", id=one.id, account=one.account,
             followers=FollowerCount(one.recipients["waiting"]),
             since=Moment(one.created_at, one.now), late_by=one.late_by,
         )  # fmt: skip
-    if len(told) > MOST_NAMED:
-        yield Message("up.backlog_more", n=len(told) - MOST_NAMED)
+    if len(unhindered) > MOST_NAMED:
+        yield Message("up.backlog_more", n=len(unhindered) - MOST_NAMED)
