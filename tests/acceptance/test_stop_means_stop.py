@@ -57,7 +57,7 @@ def url_of(request: pytest.FixtureRequest, database: str) -> str:
 @pytest.mark.parametrize(
     ("database", "count", "seed"),
     [
-        ("sqlite", 8, 1),
+        ("sqlite", 4, 1),
         pytest.param("sqlite", 100, 2, marks=[pytest.mark.prove, pytest.mark.timeout(1800)]),
         pytest.param("postgresql", 80, 3, marks=[pytest.mark.prove, pytest.mark.timeout(1800)]),
     ],

@@ -11,6 +11,8 @@ from tests.golden.sending import installation
 from tests.servers.valkey import Valkey
 
 FILE = "cuts.json"
+#: Groups of combinations that `make prove` and `make golden` send; each has every trait.
+REST = range(1, combinations.GROUPS)
 
 
 def test_every_content_meets_every_audience_and_every_batch_size() -> None:
@@ -40,7 +42,7 @@ def test_a_change_of_the_evidence_is_named() -> None:
 
 
 @pytest.mark.timeout(900)  # it takes long, so it begins early
-@pytest.mark.parametrize("group", range(combinations.GROUPS))
+@pytest.mark.parametrize("group", [0, *(pytest.param(n, marks=pytest.mark.prove) for n in REST)])
 def test_every_batch_has_the_people_the_key_and_the_bytes_that_are_kept(
     tmp_path: Path, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, group: int
 ) -> None:
