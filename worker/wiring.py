@@ -22,9 +22,9 @@ from broadcast.rules.calls.policy import Rules
 from broadcast.rules.plan.proof import Quota
 from models import durability
 from models.engine import open_engine
-from models.ledger.gates import gate_changes as known_accounts
+from models.ledger.gates import gate_changes
 from models.ledger.lane import obstacles
-from models.ledger.rows import known_accounts as rows_known_accounts
+from models.ledger.rows import known_accounts
 from producer.submit.recent_quotas import RecentQuotas
 from producer.wiring.store_parts import StoreParts
 from producer.wiring.wechat import WeChat
@@ -150,10 +150,10 @@ class Parts(StoreParts):
         if account.name in self.met:
             return
         try:
-            if rows_known_accounts.check_account(self.engine, account):
+            if known_accounts.check_account(self.engine, account):
                 self.met.add(account.name)
         except SettingsError as error:
-            if known_accounts.stop_account(self.engine, account.name):
+            if gate_changes.stop_account(self.engine, account.name):
                 log.error("%s", error)  # noqa: TRY400 - its words say all; the trace says nothing
             raise
 
@@ -161,7 +161,7 @@ class Parts(StoreParts):
         """Log, once a token, that another program refreshes the account's token."""
         log.warning("%s", account.drifted())
         try:
-            known_accounts.note_drift(self.engine, account.name)
+            gate_changes.note_drift(self.engine, account.name)
         except OutOfReachError as error:
             # The token is there all the same, and so is the line above.
             log.warning(

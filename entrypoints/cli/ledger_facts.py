@@ -19,7 +19,7 @@ from broadcast.views import resend
 from broadcast.views.blocker_lines import Lanes
 from broadcast.views.next_steps import Circumstances, Doubt
 from entrypoints.cli.run import Run
-from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes import dead_letters
 from models.ledger.lane import call_history
 from models.ledger.outcomes import ended_jobs
 from models.ledger.rows import held_rows
@@ -118,7 +118,7 @@ def lanes(engine: Engine) -> Lanes:
 
 def settle_letters(run: Run, letter_id: str | None = None) -> None:
     """Close those of all letters that wait, or one of them, whose message is a broadcast."""
-    if used := reading.possibly_sent(run.engine, letter_id):
+    if used := dead_letters.possibly_sent(run.engine, letter_id):
         from producer.request import door  # noqa: PLC0415 - few letters need it
 
         door.settle_letters(run.engine, run.settings, used)

@@ -61,12 +61,12 @@ class Run(StoreParts):
     def _tell_drift(self, account: Account) -> None:
         """Tell the person, and the history, that another program refreshes the token."""
         from broadcast.errors import OutOfReachError, SchemaError  # noqa: PLC0415
-        from models.ledger.gates import gate_changes as known_accounts  # noqa: PLC0415
+        from models.ledger.gates import gate_changes  # noqa: PLC0415
 
         self.terminal.warn(account.drifted())
         # The next program that meets it writes the history; the operator has read it.
         with contextlib.suppress(OutOfReachError, SchemaError):
-            known_accounts.note_drift(self.engine, account.name, who=who())
+            gate_changes.note_drift(self.engine, account.name, who=who())
 
     def redis_problem(self) -> BroadcastError | None:
         """Return what is wrong with Redis or the broker, without which no lane moves."""

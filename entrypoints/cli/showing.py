@@ -13,8 +13,7 @@ from broadcast.rules.accounts import TRIAL
 from broadcast.rules.gates.blockers import is_driven
 from broadcast.rules.reports import InFlight, Report
 from broadcast.rules.states import SHOWN_DONE
-from broadcast.views import blocker_lines, next_steps
-from broadcast.views import report_lines as reporting
+from broadcast.views import blocker_lines, next_steps, report_lines
 from entrypoints.cli import exits, ledger_facts, which
 from entrypoints.cli.following import Lines, Progress, Until, follow
 from entrypoints.cli.run import Run
@@ -75,7 +74,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
     repeats = broadcast_reports.repeats(engine, report.id)
     skipped = ledger_facts.skipped(engine, report)
     run.terminal.say_all(
-        reporting.report_lines(
+        report_lines.report_lines(
             report, repeats, skipped, absent=absent_of(run, report), next_steps=steps
         )
     )
@@ -93,8 +92,8 @@ def show_what_remains(
     # What a worker left behind is among the blockers.
     in_flight = [one for one in under_way if one.driven]
     lines = (
-        reporting.headline(report),
-        *reporting.maybe_sent(report),
+        report_lines.headline(report),
+        *report_lines.maybe_sent(report),
         *next_steps.in_flight(in_flight, report.now),
         *blocker_lines.blocker_lines(report),
         *next_steps.lines(

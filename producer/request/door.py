@@ -19,7 +19,7 @@ from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.settings.program_settings import Settings
-from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes import dead_letters
 from models.ledger.rows.transaction import present
 from models.ledger.submit import awaited_lists
 from models.ledger.submit.awaited_lists import Awaited
@@ -182,14 +182,14 @@ def settle_letters(engine: Engine, settings: Settings, letter_ids: Iterable[str]
     One whose key has another body has that as its reason then. Raises DatabaseAwayError.
     """
     for letter_id in letter_ids:
-        _, body = reading.letter_named(engine, letter_id)
+        _, body = dead_letters.letter_named(engine, letter_id)
         try:
             there = _stored_as(engine, settings, body)
         except ConflictError as error:
-            reading.mark_refused_again(engine, letter_id, error.message)
+            dead_letters.mark_refused_again(engine, letter_id, error.message)
         else:
             if there is not None:
-                reading.mark_found_sent(engine, letter_id, there)
+                dead_letters.mark_found_sent(engine, letter_id, there)
 
 
 def _stored_as(engine: Engine, settings: Settings, body: str) -> str | None:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast import openid
-from models.ledger.followers import follower_changes, follower_syncs
-from models.ledger.followers import followers as reading
+from models.ledger.followers import follower_changes, follower_syncs, followers
 from tests.acceptance.test_large_audience import MB, MEASURED, MOST_PEAK_BYTES
 from tests.kit.openids import split
 from tests.kit.processes import RunningProcess
@@ -102,11 +101,11 @@ def test_a_sync_that_is_killed_goes_on_and_ends_exact_in_bounded_memory(
     assert int(last.output.rsplit("peak ", 1)[1].split()[0]) < MOST_PEAK_BYTES
     # A call whose page was not stored is the most that a kill costs.
     assert calls(system) <= (count + len(guests)) // 10_000 + 2 + kills
-    now = names(reading.current(system.engine, "default"))
+    now = names(followers.current(system.engine, "default"))
     assert now == sorted({*everybody, *guests} - {everybody[-5]})
     assert told(system, "followers", "sync", timeout_s=MOST_S)["complete"]
     left = [everybody[5]]
-    assert names(reading.left(system.engine, "default")) == left
+    assert names(followers.left(system.engine, "default")) == left
     assert told(system, "followers", "status")["followers"] == count + len(guests) - 2
 
 
@@ -130,7 +129,7 @@ def test_without_enough_calls_it_says_so_first_and_goes_on_the_next_day(
     assert shown["under_way"] == {**shown["under_way"], "pages": 3, "listed": 30, "total": 48}
     # An incomplete pass has shown nobody as left.
     assert shown["followers"] == 50
-    assert not names(reading.left(system.engine, "default"))
+    assert not names(followers.left(system.engine, "default"))
     again = system.broadcast("followers", "sync", status=1)
     assert "No calls of user/get are left today" in again.stdout
     simulator.shift_clock(2 * DAY_S)
@@ -138,7 +137,7 @@ def test_without_enough_calls_it_says_so_first_and_goes_on_the_next_day(
     done = told(system, "followers", "sync")
     assert (done["followers"], done["complete"], done["under_way"]) == (48, True, None)
     assert calls(system) - before <= 3
-    assert names(reading.left(system.engine, "default")) == sorted(everybody[:2])
+    assert names(followers.left(system.engine, "default")) == sorted(everybody[:2])
 
 
 def test_it_goes_on_beside_whatever_wechat_answers(start_system: StartSystem) -> None:
@@ -155,7 +154,7 @@ def test_it_goes_on_beside_whatever_wechat_answers(start_system: StartSystem) ->
     done = told(system, "followers", "sync")
 
     assert done["followers"] == 45
-    assert names(reading.current(system.engine, "default")) == sorted(simulator.openids(45))
+    assert names(followers.current(system.engine, "default")) == sorted(simulator.openids(45))
 
 
 def test_with_details_whoever_is_on_no_page_is_asked_about_before_they_count_as_left(
@@ -212,7 +211,7 @@ def test_a_run_that_asks_since_when_and_is_killed_asks_nobody_again(
 ) -> None:
     system = start_system(followers=3_000, latency_ms=20)
     told(system, "followers", "sync")
-    there = reading.newest(system.engine, "default")
+    there = followers.newest(system.engine, "default")
     assert there is not None
 
     def undated() -> int:

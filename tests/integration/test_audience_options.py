@@ -12,7 +12,7 @@ from sqlalchemy import Engine, Row, select
 
 from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
-from entrypoints.cli.commands import send as send_command
+from entrypoints.cli.commands import send
 from models.broadcast_tables import BroadcastRow
 from models.ledger.lists import suppressions
 from tests.integration.test_which import said
@@ -37,7 +37,7 @@ def in_hours(n: int) -> str:
 
 def typed(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Sit at a terminal and type *answer*."""
-    monkeypatch.setattr(send_command, "is_terminal", lambda: True)
+    monkeypatch.setattr(send, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
 

@@ -17,8 +17,7 @@ from entrypoints.cli.commands import pause, suppress
 from entrypoints.cli.commands import send as send_command
 from entrypoints.cli.main import run
 from models.ledger.lane import leases
-from models.ledger.lists import recipients
-from models.ledger.lists import suppressions as reading
+from models.ledger.lists import recipients, suppressions
 from models.ledger.rows import held_rows
 from models.ledger.steer import operator
 from models.ledger.submit import overlaps
@@ -378,8 +377,8 @@ def test_who_asked_out_by_a_keyword_is_taken_off_the_list_only_after_a_yes(
     answer: str,
 ) -> None:
     moment = datetime.now(UTC)
-    wish = reading.OptOutMessage(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
-    reading.apply_opt_outs(here, "default", [wish])
+    wish = suppressions.OptOutMessage(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
+    suppressions.apply_opt_outs(here, "default", [wish])
     assert "they asked out by a keyword." in words(capsys, "follower", PEOPLE[0])
     monkeypatch.setattr(suppress, "is_terminal", lambda: True)
     typed(monkeypatch, answer)
@@ -388,4 +387,4 @@ def test_who_asked_out_by_a_keyword_is_taken_off_the_list_only_after_a_yes(
     out = words(capsys, "suppress", "remove", PEOPLE[0], status=int(said_no))
 
     assert "asked out by a keyword" in out
-    assert bool(reading.of_openid(here, "default", PEOPLE[0])) is said_no
+    assert bool(suppressions.of_openid(here, "default", PEOPLE[0])) is said_no

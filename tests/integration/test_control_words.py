@@ -14,7 +14,7 @@ from broadcast.rules.states import Reason
 from entrypoints.cli.commands import pause as pause_module
 from entrypoints.cli.main import run
 from models.ledger.steer import operator
-from producer.wiring import wechat as wiring
+from producer.wiring import wechat
 from tests.kit import ledger
 
 ONE_LEFT = Quota(daily_limit=100, used=99, remain=1)
@@ -157,7 +157,7 @@ def test_a_batch_that_is_not_there_is_told_before_wechat_is_asked(
     def asked(*_: object) -> bool:
         raise AssertionError("WeChat was asked")
 
-    monkeypatch.setattr(wiring.WeChat, "status_of_job", asked)
+    monkeypatch.setattr(wechat.WeChat, "status_of_job", asked)
     broadcast_id = ledger.broadcast(here)
 
     told = said(capsys, "resolve", broadcast_id, "--batch", "77", "--sent", "1", status=2)

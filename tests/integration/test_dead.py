@@ -18,7 +18,7 @@ from entrypoints.cli.commands import dead
 from entrypoints.cli.main import run
 from models.box_tables import DeadLetterRow
 from models.engine import now
-from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes import dead_letters
 from models.ledger.boxes.outbox import LONG
 from producer import Producer
 from tests.kit import ledger
@@ -37,7 +37,7 @@ LETTER = Letter(
 
 def kept(line: CommandLine, **values: Any) -> str:
     with line.ledger() as engine:
-        return reading.store_letter(engine, replace(LETTER, **values))
+        return dead_letters.store_letter(engine, replace(LETTER, **values))
 
 
 def test_without_letters_it_says_so_and_status_says_nothing(line: CommandLine) -> None:
@@ -186,18 +186,18 @@ def test_a_letter_that_nobody_wants_is_dropped(line: CommandLine) -> None:
 def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_retried(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "_DROPPED_AT_ONCE", 2)
-    first, *rest = [reading.store_letter(here, replace(LETTER, body=str(n))) for n in range(4)]
-    assert reading.reserve_letter(here, first)
+    monkeypatch.setattr(dead_letters, "_DROPPED_AT_ONCE", 2)
+    first, *rest = [dead_letters.store_letter(here, replace(LETTER, body=str(n))) for n in range(4)]
+    assert dead_letters.reserve_letter(here, first)
 
     assert (run(["dead", "drop"]), run(["dead", "drop", "--all", first])) == (2, 2)
     capsys.readouterr()
     assert run(["dead", "drop", "--all", "--json"]) == 0
 
     assert json.loads(capsys.readouterr().out) == {"dropped": 3, "left": 1, "error": None}
-    (left,) = reading.newest(here, state=LetterState.DEAD, most=9)
+    (left,) = dead_letters.newest(here, state=LetterState.DEAD, most=9)
     assert left.id == first
-    dropped = reading.newest(here, state=LetterState.DROPPED, most=9)
+    dropped = dead_letters.newest(here, state=LetterState.DROPPED, most=9)
     assert {one.id for one in dropped} == set(rest)
     assert {str(one.closed_by)[:4] for one in dropped} == {"cli:"}
 
@@ -205,10 +205,10 @@ def test_all_letters_that_wait_are_dropped_at_once_but_for_one_that_is_being_ret
 def test_a_letter_that_somebody_else_closes_meanwhile_is_not_left(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, _ = [reading.store_letter(here, replace(LETTER, body=str(n))) for n in range(2)]
+    first, _ = [dead_letters.store_letter(here, replace(LETTER, body=str(n))) for n in range(2)]
 
     def agreed(*_: object) -> bool:
-        return reading.drop(here, first, who="somebody else")
+        return dead_letters.drop(here, first, who="somebody else")
 
     monkeypatch.setattr(dead, "_agreed", agreed)
 
@@ -222,16 +222,16 @@ def test_as_many_letters_are_dropped_as_a_person_was_asked_about(
     here: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def now_after_one_more(connection: Connection) -> datetime:
-        monkeypatch.setattr(reading, "now", now)
-        reading.store_letter(here, LETTER)
+        monkeypatch.setattr(dead_letters, "now", now)
+        dead_letters.store_letter(here, LETTER)
         return now(connection)
 
-    reading.store_letter(here, replace(LETTER, body="before"))
-    monkeypatch.setattr(reading, "now", now_after_one_more)
+    dead_letters.store_letter(here, replace(LETTER, body="before"))
+    monkeypatch.setattr(dead_letters, "now", now_after_one_more)
 
-    counted, moment = reading.waiting(here)
+    counted, moment = dead_letters.waiting(here)
 
-    assert reading.drop_all(here, who="tests", until=moment) == counted
+    assert dead_letters.drop_all(here, who="tests", until=moment) == counted
 
 
 @pytest.mark.parametrize("answer", ["n", "y"])
@@ -241,14 +241,14 @@ def test_a_person_is_asked_before_all_letters_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
     answer: str,
 ) -> None:
-    reading.store_letter(here, LETTER)
+    dead_letters.store_letter(here, LETTER)
     monkeypatch.setattr(dead, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
     status = run(["dead", "drop", "--all"])
 
     assert "1 dead letter waits. Put aside all of them" in capsys.readouterr().err
-    assert status == reading.count(here) == int(answer == "n")
+    assert status == dead_letters.count(here) == int(answer == "n")
 
 
 def test_a_letter_that_was_cut_is_not_sent_from_here(
@@ -355,14 +355,14 @@ def test_a_letter_that_is_being_retried_is_left_to_that_retry(
 ) -> None:
     letter_id = kept(line)
     with line.ledger() as engine:
-        assert reading.reserve_letter(engine, letter_id)
+        assert dead_letters.reserve_letter(engine, letter_id)
 
     done = line.run("dead", command, letter_id)
 
     assert (done.status, len(done.lines)) == (2, 1)
     assert "is under way" in done.err
     with line.ledger() as engine:
-        reading.release_letter(engine, letter_id)
+        dead_letters.release_letter(engine, letter_id)
     assert line.run("dead", "retry", letter_id).status == 0
 
 

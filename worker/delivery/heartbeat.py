@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from sqlalchemy import Engine
 
 from broadcast.errors import BroadcastError
-from models.ledger.lane import leases as ledger
+from models.ledger.lane import leases
 from models.ledger.lane.leases import Lease
 from models.ledger.rows.lane_rows import LEASE
 
@@ -87,7 +87,7 @@ class Heartbeat:
         with self._guard:
             kept = list(self._leases)
         try:
-            lost = ledger.renew(self._engine, [lease.held for lease in kept])
+            lost = leases.renew(self._engine, [lease.held for lease in kept])
         except BroadcastError as error:
             log.warning("leases of the lanes not renewed, tried again: %s", error)
             return

@@ -19,16 +19,15 @@ from typing import TYPE_CHECKING, Final
 from broadcast.errors import MediaError
 from broadcast.rules import media
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import policy as calls_preflight
+from broadcast.rules.calls import policy
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
 from broadcast.rules.media import KeptFile, LocalFile
 from broadcast.rules.states import BatchState
 from models.ledger.gates import drafts
-from models.ledger.lane import obstacles as lane_preflight
+from models.ledger.lane import obstacles
 from models.ledger.lane.next_work import CallContent, Work
-from models.ledger.plan import refreeze
-from models.ledger.plan import renewals as kept_files
+from models.ledger.plan import refreeze, renewals
 from models.ledger.steer import retries
 from producer import pushes
 from producer.media.upload import UploadCache
@@ -114,7 +113,7 @@ class AudienceWatch:
 
     def _is_overtaken(self, work: Work) -> bool:
         """Hold a call by WeChat's own list where somebody is suppressed since its plan."""
-        if not lane_preflight.overtaken_before_call(self._lane.engine, work):
+        if not obstacles.overtaken_before_call(self._lane.engine, work):
             return False
         log.warning(
             "broadcast %s: held, WeChat's own list has people who are suppressed",
@@ -172,7 +171,7 @@ class DraftWatch:
         if media_id is None:
             return True
         look = lane.gateway.draft(media_id)
-        if isinstance(look, NoAnswer) and lane_preflight.apply_no_answer_of_account(
+        if isinstance(look, NoAnswer) and obstacles.apply_no_answer_of_account(
             lane.engine, lane.account, look, waits=waits
         ):
             return False
@@ -256,8 +255,8 @@ class MediaWatch:
         """
         if said.msgtype not in _OF_FILES or not work.untouched:
             return True
-        life = kept_files.life_of_files(self._lane.engine, work)
-        if life is None or not calls_preflight.is_due(life.dies_at, life.now):
+        life = renewals.life_of_files(self._lane.engine, work)
+        if life is None or not policy.is_due(life.dies_at, life.now):
             return True
         return self._renew(work, said)
 
@@ -266,7 +265,7 @@ class MediaWatch:
         lane = self._lane
         try:
             ids = self._uploaded(work.broadcast_id, said)
-            if ids and not kept_files.renew(
+            if ids and not renewals.renew(
                 lane.engine, work.broadcast_id, ids, appid=lane.account.appid
             ):
                 self._failed(work, _TOO_SHORT)
@@ -275,9 +274,9 @@ class MediaWatch:
         except MediaError as error:
             why = NoAnswer(outcome=Outcome.STOP_BROADCAST, scope=Scope.PATH, errmsg=str(error))
             self._failed(work, why)
-        except lane_preflight.UNREADABLE as error:
+        except obstacles.UNREADABLE as error:
             log.exception("broadcast %s: its kept files cannot be read", work.broadcast_id)
-            lane_preflight.cannot_be_made(lane.engine, work, lane_preflight.problem_of(error))
+            obstacles.cannot_be_made(lane.engine, work, obstacles.problem_of(error))
         else:
             # The half of a batch after a retry of what had ended: WeChat says that it is dead.
             return ids == {}
@@ -289,7 +288,7 @@ class MediaWatch:
         cache, uploads = UploadCache(lane.engine, lane.account), _Uploads(lane.gateway)
         words = media.words_of(json.loads(said.content))
         ids = dict[str, str]()
-        for one in kept_files.kept_files(lane.engine, broadcast_id):
+        for one in renewals.kept_files(lane.engine, broadcast_id):
             if lane.stopping.is_set():
                 return None
             made = cache.get_or_upload(_file(one), uploads, **words)
@@ -300,10 +299,8 @@ class MediaWatch:
     def _failed(self, work: Work, why: NoAnswer) -> None:
         lane, waits = self._lane, self._lane.rules.waits
         log.warning("broadcast %s: its files are not uploaded again: %s", work.broadcast_id, why)
-        if not lane_preflight.apply_no_answer_of_account(
-            lane.engine, lane.account, why, waits=waits
-        ):
-            kept_files.delay_renewal(lane.engine, work, why, waits=waits)
+        if not obstacles.apply_no_answer_of_account(lane.engine, lane.account, why, waits=waits):
+            renewals.delay_renewal(lane.engine, work, why, waits=waits)
 
 
 def _file(kept: KeptFile) -> LocalFile:

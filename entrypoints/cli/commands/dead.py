@@ -19,7 +19,7 @@ from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import Plain, clean, is_terminal
-from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes import dead_letters
 
 if TYPE_CHECKING:
     from producer.submit.store import Submitted
@@ -47,8 +47,8 @@ def list_(
     run: Run = context.obj
     ledger_facts.settle_letters(run)
     state = None if closed else LetterState.DEAD
-    found = reading.newest(run.engine, state=state, most=most)
-    more = max(reading.count(run.engine, state) - most, 0) if len(found) == most else 0
+    found = dead_letters.newest(run.engine, state=state, most=most)
+    more = max(dead_letters.count(run.engine, state) - most, 0) if len(found) == most else 0
     if as_json:
         each = [letter_object(one, run.terminal.texts) for one in found]
         run.terminal.show_json({"dead_letters": each, "more": more, "error": None})
@@ -79,37 +79,37 @@ def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False
 
 
 def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
-    one, _ = reading.letter_named(run.engine, name)
+    one, _ = dead_letters.letter_named(run.engine, name)
     ledger_facts.settle_letters(run, one.id)
-    return reading.letter_named(run.engine, one.id)
+    return dead_letters.letter_named(run.engine, one.id)
 
 
 @dead.command(cls=Command, help="help.dead.retry")
 def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
     """Submit a dead letter again, as it is, under its own key."""
     run: Run = context.obj
-    one, body = reading.letter_named(run.engine, letter_id)
+    one, body = dead_letters.letter_named(run.engine, letter_id)
     _refuse_closed(one)
     if one.is_cut:
         raise InputError("error.dead.cut", id=one.id)
-    if not reading.reserve_letter(run.engine, one.id):
+    if not dead_letters.reserve_letter(run.engine, one.id):
         raise InputError("error.dead.is_tried", id=one.id)
     try:
         _send(run, one, body, as_json=as_json)
     finally:
-        reading.release_letter(run.engine, one.id)
+        dead_letters.release_letter(run.engine, one.id)
 
 
 def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
     try:
         made = _submitted(run, one, body)
     except InputError as error:
-        reading.mark_refused_again(run.engine, one.id, error.message)
+        dead_letters.mark_refused_again(run.engine, one.id, error.message)
         problem = InputError(
             "error.dead.still", id=one.id, problem=refusal(error.message, run.terminal.texts)
         )
     else:
-        reading.mark_sent(run.engine, one.id, made.id, who=who())
+        dead_letters.mark_sent(run.engine, one.id, made.id, who=who())
         for notice in made.notices:
             run.terminal.warn(Plain(in_members(run.terminal.texts(notice))))
         run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
@@ -138,7 +138,7 @@ def drop(
         return
     one, _ = _one(run, letter_id)
     _refuse_closed(one)
-    if not reading.drop(run.engine, one.id, who=who()):
+    if not dead_letters.drop(run.engine, one.id, who=who()):
         raise InputError("error.dead.is_tried", id=one.id)
     run.terminal.say("dead.dropped", id=one.id)
     _show(run, one.id, as_json=as_json)
@@ -147,15 +147,15 @@ def drop(
 def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
     """Put aside what waits now; what comes while a person is asked stays."""
     ledger_facts.settle_letters(run)
-    n, moment = reading.waiting(run.engine)
+    n, moment = dead_letters.waiting(run.engine)
     if n and not yes and not _agreed(run, n):
         run.terminal.note("dead.declined")
         raise typer.Exit(exits.FAILED)
     # A person takes time to answer.
     ledger_facts.settle_letters(run)
-    dropped = reading.drop_all(run.engine, who=who(), until=moment)
+    dropped = dead_letters.drop_all(run.engine, who=who(), until=moment)
     run.terminal.say("dead.dropped_all", n=dropped)
-    left, _ = reading.waiting(run.engine)
+    left, _ = dead_letters.waiting(run.engine)
     if left:
         run.terminal.warn("dead.not_dropped", n=left)
     if as_json:
@@ -192,7 +192,7 @@ def _refuse_closed(one: KeptLetter) -> None:
 def _show(run: Run, letter_id: str, *, as_json: bool) -> None:
     if as_json:
         run.terminal.show_json(
-            letter_object(reading.letter_named(run.engine, letter_id)[0], run.terminal.texts)
+            letter_object(dead_letters.letter_named(run.engine, letter_id)[0], run.terminal.texts)
         )
 
 

@@ -15,8 +15,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
 from broadcast.rules.reports import Report
-from broadcast.views import content, next_steps
-from broadcast.views import report_lines as reporting
+from broadcast.views import content, next_steps, report_lines
 from broadcast.views.json_objects import forbidden
 from broadcast.views.words import MOST_NAMED, Moment, Shortened
 from entrypoints.cli import ledger_facts, questions
@@ -191,7 +190,7 @@ def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) 
         terminal.say("lanes.goes_on" if goes_on else "lanes.waiting", account=account, n=several)
         for broadcast_id in waiting.going[:MOST_NAMED]:
             report = broadcast_reports.report(run.engine, broadcast_id)
-            for line in (reporting.headline(report), *reporting.maybe_sent(report)):
+            for line in (report_lines.headline(report), *report_lines.maybe_sent(report)):
                 terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
             terminal.say("lanes.content", name=content.name(report))
         if several > MOST_NAMED:
@@ -209,7 +208,7 @@ def _say_what_is_kept_back(run: Run, account: str, ids: Sequence[str], *, lifts:
     terminal.say("lanes.kept_back_next", account=account, n=len(ids))
     for broadcast_id in ids[:MOST_NAMED]:
         report = broadcast_reports.report(run.engine, broadcast_id)
-        terminal.say("lanes.broadcast", recipients=reporting.headline(report))
+        terminal.say("lanes.broadcast", recipients=report_lines.headline(report))
         terminal.say("lanes.next", name=content.name(report), command=_next_command(report))
     if len(ids) > MOST_NAMED:
         terminal.say("lanes.more", account=account, n=len(ids) - MOST_NAMED)

@@ -28,7 +28,7 @@ from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.lists import media
 from models.ledger.rows.transaction import present
-from models.ledger.steer import recorded_hand_calls as made
+from models.ledger.steer import recorded_hand_calls
 from producer.media.upload import refuse_unusable
 
 app = new_app()
@@ -81,7 +81,7 @@ def preview(
     calls = len(of_preview(json.loads(said.canonical)))
     left = left_of(
         run, chosen, MassPreview.path, most=MOST_A_DAY,
-        made=made.today(run.engine, chosen.name, ByHand.PREVIEW),
+        made=recorded_hand_calls.today(run.engine, chosen.name, ByHand.PREVIEW),
     )  # fmt: skip
     _say_unanswered(run, chosen, receivers)
     needed = len(receivers) * calls
@@ -103,7 +103,7 @@ def preview(
 def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> None:
     """Name who of them may have got one today of which nothing is known, and might get two."""
     moment = present(run.engine)
-    calls = made.unanswered(run.engine, account.name, ByHand.PREVIEW)
+    calls = recorded_hand_calls.unanswered(run.engine, account.name, ByHand.PREVIEW)
     for one in {one.target: one for one in calls if one.target in receivers}.values():
         run.terminal.warn(
             "preview.unanswered", receiver=one.target, at=Moment(one.at, moment), who=one.who
@@ -196,10 +196,10 @@ def _to_one(
     called = Called(HandResult(outcome=Outcome.NOT_CALLED))
     for sent, content in enumerate(each):
         order = HandCall(kind=ByHand.PREVIEW, who=who(), target=receiver)
-        number = made.begin(run.engine, account, order)
+        number = recorded_hand_calls.begin(run.engine, account, order)
         request = MassPreview(receiver=receiver, content=content)
         called = call(run, account, request, at=Endpoint.PREVIEW)
-        made.end(run.engine, number, called.result)
+        recorded_hand_calls.end(run.engine, number, called.result)
         if called.result.errcode == NO_SUCH_MEDIA and "media_id" in content[content["msgtype"]]:
             # Whoever runs the command again has the file uploaded again.
             media.mark_lost(run.engine, account, [content[content["msgtype"]]["media_id"]])

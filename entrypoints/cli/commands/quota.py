@@ -31,7 +31,7 @@ from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, in_one_line, who
 from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
-from models.ledger.steer import recorded_hand_calls as made
+from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import at_wechat
 
 app = typer.Typer(add_completion=False)
@@ -112,7 +112,7 @@ def _ledger_quota(run: Run, account: Account) -> LedgerQuota | None:
     allowance = ALLOWANCES.get(account.account_kind)
     with contextlib.suppress(OutOfReachError):
         return LedgerQuota(
-            clears=made.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
+            clears=recorded_hand_calls.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
             sends=at_wechat.sendalls_accepted(run.engine, account.name, allowance)
             if allowance
             else None,
@@ -177,21 +177,21 @@ def clear(
     run: Run = context.obj
     path = None if interface is None else path_of(interface)
     chosen = run.settings.account(account)
-    used = made.this_month(run.engine, chosen.name, ByHand.CLEAR_QUOTA)
+    used = recorded_hand_calls.this_month(run.engine, chosen.name, ByHand.CLEAR_QUOTA)
     if used >= MOST_CLEARS:
         raise InputError("error.quota.month", account=chosen.name, n=used, most=MOST_CLEARS)
     for line in ("quota.clear_means", Message("quota.clears", n=used, most=MOST_CLEARS)):
         run.terminal.note(line)
-    for one in made.unanswered(run.engine, chosen.name, ByHand.CLEAR_QUOTA):
+    for one in recorded_hand_calls.unanswered(run.engine, chosen.name, ByHand.CLEAR_QUOTA):
         moment = ledger_facts.lanes(run.engine).now
         run.terminal.warn("quota.unanswered", at=Moment(one.at, moment), who=one.who)
     if not _agreed(run, chosen, path, yes=yes):
         run.terminal.note("quota.declined")
         raise typer.Exit(exits.FAILED)
     order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=in_one_line(why), target=path)
-    row = made.begin(run.engine, chosen, order)
+    row = recorded_hand_calls.begin(run.engine, chosen, order)
     called = _cleared(run, chosen, path)
-    made.end(run.engine, row, called.result)
+    recorded_hand_calls.end(run.engine, row, called.result)
     _say(run, chosen, called, path=path)
     if as_json:
         run.terminal.show_json(_clear_object(run, chosen, called, path=path))
@@ -256,6 +256,8 @@ def _clear_object(
         "result": "cleared" if result.done else "unknown" if result.maybe else refused,
         "errcode": result.errcode,
         "errmsg": result.errmsg,
-        "clears_this_month": made.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
+        "clears_this_month": recorded_hand_calls.this_month(
+            run.engine, account.name, ByHand.CLEAR_QUOTA
+        ),
         "error": None,
     }

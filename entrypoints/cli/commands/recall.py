@@ -27,7 +27,7 @@ from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.rows import known_accounts
 from models.ledger.rows.transaction import present
-from models.ledger.steer import recorded_hand_calls as made
+from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import at_wechat, broadcast_reports
 from models.ledger.views.at_wechat import Page, Pages, SentBatch
 
@@ -191,7 +191,7 @@ def _one(
 
 def _before(run: Run, account: Account, page: Page, *, article: int | None) -> list[Recalled]:
     """Return the recalls of what is to be recalled."""
-    made_before = made.recalls(
+    made_before = recorded_hand_calls.recalls(
         run.engine, account.name, msg_ids={batch.msg_id for batch in page.batches},
         msg_data_id=page.msg_data_id,
     )  # fmt: skip
@@ -216,10 +216,10 @@ def _call(
         kind=order.kind, who=order.who, why=order.why, broadcast_id=order.broadcast_id,
         article=order.article, msg_id=msg_id, msg_data_id=page.msg_data_id,
     )  # fmt: skip
-    number = made.begin(run.engine, account, mine)
+    number = recorded_hand_calls.begin(run.engine, account, mine)
     request = MassDelete(msg_id=msg_id, article_idx=order.article)
     called = call(run, account, request, at=Endpoint.DELETE)
-    made.end_recall(
+    recorded_hand_calls.end_recall(
         run.engine, number, called.result, call=mine, broadcasts=_concerned(order, found)
     )
     return called

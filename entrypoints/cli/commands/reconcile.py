@@ -17,7 +17,7 @@ from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.policy import VERIFY_FOR
 from broadcast.rules.jobs import Comparison, Period, Reconciled, compare
-from broadcast.views import job_words as words
+from broadcast.views import job_words
 from broadcast.views.json_objects import utc
 from entrypoints.cli import candidates, exits
 from entrypoints.cli.commands.options import AsJSON, new_app
@@ -71,12 +71,12 @@ def reconcile(
     for compared, answers in done:
         _say(run, compared, answers, within=within, now=now)
     count = sum(compared.differences for compared, _ in done)
-    run.terminal.say(words.verdict(count))
+    run.terminal.say(job_words.verdict(count))
     if as_json:
         texts = run.terminal.texts
         run.terminal.show_json({
             "since": utc(within.since), "until": utc(within.until), "ok": not count,
-            "accounts": [words.reconcile_json(compared, texts, now) for compared, _ in done],
+            "accounts": [job_words.reconcile_json(compared, texts, now) for compared, _ in done],
             "error": run.terminal.in_words(problems[0]) if problems else None,
         })  # fmt: skip
     if count:
@@ -147,9 +147,9 @@ def _say(
     first, last = within.since, within.until - timedelta(seconds=1)
     run.terminal.say(
         "reconcile.head", account=compared.account, batches=compared.batches, jobs=compared.jobs,
-        days=words.days(_local(first), _local(last)),
+        days=job_words.days(_local(first), _local(last)),
     )  # fmt: skip
-    for line in words.reconcile_lines(compared, now):
+    for line in job_words.reconcile_lines(compared, now):
         run.terminal.say(line)
     if answers.problem is not None:
         run.terminal.warn(

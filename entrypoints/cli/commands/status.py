@@ -16,8 +16,7 @@ from broadcast.message import Message
 from broadcast.rules.accounts import unknown
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
-from broadcast.views import content, next_steps, words
-from broadcast.views import report_lines as reporting
+from broadcast.views import content, next_steps, report_lines, words
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
 from entrypoints.cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
@@ -120,7 +119,9 @@ def _say_in_short(run: Run, found: Iterable[str]) -> None:
         report = broadcast_reports.report(run.engine, broadcast_id)
         beside = ledger_facts.circumstances(run.engine, report, waits=run.settings.rules().waits)
         steps = next_steps.lines(report, beside)
-        run.terminal.say_all([*reporting.in_short(report, showing.absent_of(run, report)), *steps])
+        run.terminal.say_all(
+            [*report_lines.in_short(report, showing.absent_of(run, report)), *steps]
+        )
         run.terminal.say(Plain(""))
     run.terminal.say("status.in_short")
 
@@ -163,8 +164,8 @@ def listing(
     else:
         run.terminal.say(Plain(_drawn(found, run.terminal.texts)))
         for report in found:
-            if report.audience["planned"] is None and reporting.asked_for(report):
-                run.terminal.say("list.undecided", id=report.id, sets=reporting.sets(report))
+            if report.audience["planned"] is None and report_lines.asked_for(report):
+                run.terminal.say("list.undecided", id=report.id, sets=report_lines.sets(report))
 
 
 def _check_known(run: Run, ledger: Engine, account: str) -> None:
@@ -207,7 +208,7 @@ def table(found: list[Report], texts: Texts, *, width: int) -> Table:
             ),
             "content": content.in_a_list(report, texts) if wide else content.name(report),
             "accepted": _progress(report),
-            "state": str(words.fact_words(reporting.state(report), texts)),
+            "state": str(words.fact_words(report_lines.state(report), texts)),
             **({"created_by": report.created_by} if wide else {}),
         }
         for report in found

@@ -28,7 +28,7 @@ from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run, in_one_line, who
 from entrypoints.cli.terminal import clean, is_terminal
-from models.ledger.lists import suppressions as reading
+from models.ledger.lists import suppressions
 
 app = new_app()
 suppress = typer.Typer(cls=Group, help="help.suppress")
@@ -61,7 +61,7 @@ def add(
     run: Run = context.obj
     whose, people = _whose(run, account, every=every), _checked(openids)
     word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=in_one_line(why))
-    added = reading.suppress(run.engine, people, word, account=whose)
+    added = suppressions.suppress(run.engine, people, word, account=whose)
     _tell_added(run, whose, added, as_json=as_json)
 
 
@@ -87,7 +87,7 @@ def remove(
         with nullcontext(_checked(openids or ())) if file is None else _in_file(file) as people:
             _ask_about_own(run, whose, people)
     with nullcontext(_checked(openids or ())) if file is None else _in_file(file) as people:
-        lifted = reading.lift(run.engine, people, who=who(), account=whose)
+        lifted = suppressions.lift(run.engine, people, who=who(), account=whose)
     absent = lifted.named - lifted.people
     run.terminal.say("suppress.removed", account=_named(whose), n=lifted.people)
     if lifted.own:
@@ -104,7 +104,7 @@ def remove(
 def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
     """Ask before followers who opted out get broadcasts again. Raises typer.Exit for a no."""
     own = {
-        one.openid for one in reading.every_suppressed(run.engine, whose)
+        one.openid for one in suppressions.every_suppressed(run.engine, whose)
         if one.kind is SuppressionKind.KEYWORD and one.account == whose
     }  # fmt: skip
     n = sum(one in own for one in people)
@@ -125,7 +125,7 @@ def list_(
     """Write who is on the list, one OpenID a line."""
     run: Run = context.obj
     whose = _whose(run, account, every=every)
-    found = reading.every_suppressed(run.engine, None if every else whose)
+    found = suppressions.every_suppressed(run.engine, None if every else whose)
     if as_json:
         run.terminal.stream_json("suppressed", map(_row_of, found))
     elif as_csv:
@@ -133,7 +133,7 @@ def list_(
     elif every:
         run.terminal.stream(f"{one.openid}\n".encode() for one in _each_once(found))
     else:
-        pieces = map(openid.unpack, reading.pieces(run.engine, whose))
+        pieces = map(openid.unpack, suppressions.pieces(run.engine, whose))
         run.terminal.stream(openid.with_end(some, b"\n") for some in pieces)
 
 
@@ -154,7 +154,7 @@ def import_(
     whose = _whose(run, account, every=every)
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=in_one_line(why))
     with _in_file(file) as people:
-        added = reading.suppress(run.engine, people, word, account=whose)
+        added = suppressions.suppress(run.engine, people, word, account=whose)
     _tell_added(run, whose, added, as_json=as_json)
 
 
@@ -198,7 +198,7 @@ def _of_json(whose: str) -> str | None:
     return None if whose == ALL_ACCOUNTS else whose
 
 
-def _tell_added(run: Run, whose: str, added: reading.Added, *, as_json: bool) -> None:
+def _tell_added(run: Run, whose: str, added: suppressions.Added, *, as_json: bool) -> None:
     run.terminal.say("suppress.added", account=_named(whose), n=added.new)
     if added.already:
         run.terminal.say("suppress.already", n=added.already)

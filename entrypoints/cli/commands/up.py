@@ -60,10 +60,10 @@ def up(
     ] = CALLBACK_PORT,
 ) -> None:
     """Run Valkey, a worker and a beat in this terminal."""
-    from entrypoints.cli.embedded import embedded_stack as embedded_up  # noqa: PLC0415 - not for the help
+    from entrypoints.cli.embedded import embedded_stack  # noqa: PLC0415 - not for the help
 
     raise typer.Exit(
-        embedded_up.run(
+        embedded_stack.run(
             context.obj.terminal,
             checked=not skip_checks,
             simulated=simulated,

@@ -22,7 +22,7 @@ from entrypoints.http import answers, bodies, examples, json_answers, lookups, o
 from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.problems import ProblemError
-from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes import dead_letters
 from producer.request import door, incoming
 from producer.request.shape import LONGEST_ACCOUNT, Yes
 
@@ -62,13 +62,15 @@ async def listing(
 
 def _listed(caller: Caller, **which: Any) -> Sequence[KeptLetter]:  # noqa: ANN401 - of newest
     _settle(caller)
-    return reading.newest(caller.parts.engine, **which)
+    return dead_letters.newest(caller.parts.engine, **which)
 
 
 def _settle(caller: Caller, letter_id: str | None = None) -> None:
     """Close the letters that wait, or one of them, whose message is a broadcast after all."""
     engine = caller.parts.engine
-    door.settle_letters(engine, caller.parts.settings, reading.possibly_sent(engine, letter_id))
+    door.settle_letters(
+        engine, caller.parts.settings, dead_letters.possibly_sent(engine, letter_id)
+    )
 
 
 def _accounts(caller: Caller, account: str | None) -> Collection[str] | None:
@@ -105,7 +107,7 @@ async def show(letter_id: str, caller: Reader) -> Response:
 def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     if _ID.match(letter_id):
         try:
-            one, body = reading.letter_named(caller.parts.engine, letter_id)
+            one, body = dead_letters.letter_named(caller.parts.engine, letter_id)
         except (UnknownIdError, InputError):
             pass
         else:
@@ -145,12 +147,12 @@ def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
     _refuse_closed(one)
     if one.is_cut:
         raise ProblemError(409, "error.dead.cut", id=one.id)
-    if not reading.reserve_letter(engine, one.id):
+    if not dead_letters.reserve_letter(engine, one.id):
         raise ProblemError(409, "error.dead.is_tried", id=one.id)
     try:
         return _submitted(caller, one, body)
     finally:
-        reading.release_letter(engine, one.id)
+        dead_letters.release_letter(engine, one.id)
 
 
 def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
@@ -162,14 +164,14 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
         if isinstance(error, ProblemError) and error.status == _FORBIDDEN:
             # Of the key, not of the letter.
             raise
-        reading.mark_refused_again(engine, one.id, error.message)
+        dead_letters.mark_refused_again(engine, one.id, error.message)
         reason = refusal(error.message, caller.texts)
         # As the letter has it: its key is a member, and no header of this request.
         field = errors.field_of(error.message)
         problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason, field=field)
     else:
-        reading.mark_sent(engine, one.id, done.id, who=caller.who)
-        return _as_object(caller, reading.letter_named(engine, one.id)[0])
+        dead_letters.mark_sent(engine, one.id, done.id, who=caller.who)
+        return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])
     raise problem
 
 
@@ -201,9 +203,9 @@ async def drop_all(request: Request, caller: Controller) -> Response:
 def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
     _settle(caller)
     engine = caller.parts.engine
-    _, moment = reading.waiting(engine, accounts)
-    dropped = reading.drop_all(engine, who=caller.who, until=moment, accounts=accounts)
-    left, _ = reading.waiting(engine, accounts)
+    _, moment = dead_letters.waiting(engine, accounts)
+    dropped = dead_letters.drop_all(engine, who=caller.who, until=moment, accounts=accounts)
+    left, _ = dead_letters.waiting(engine, accounts)
     return {"dropped": dropped, "left": left}
 
 
@@ -224,9 +226,9 @@ def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
     engine = caller.parts.engine
     one, _ = _settled(caller, letter_id)
     _refuse_closed(one)
-    if not reading.drop(engine, one.id, who=caller.who):
+    if not dead_letters.drop(engine, one.id, who=caller.who):
         raise ProblemError(409, "error.dead.is_tried", id=one.id)
-    return _as_object(caller, reading.letter_named(engine, one.id)[0])
+    return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])
 
 
 def _refuse_closed(one: KeptLetter) -> None:

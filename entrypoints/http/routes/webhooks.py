@@ -18,8 +18,7 @@ from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.lookups import the_account
 from entrypoints.http.problems import ProblemError
-from models.ledger.boxes import webhooks as ledger
-from models.ledger.boxes import webhooks as reading
+from models.ledger.boxes import webhooks
 from producer.request.shape import LONGEST_ACCOUNT
 
 router = APIRouter(prefix="/v1", tags=["webhooks"])
@@ -64,7 +63,7 @@ def _page(
     if account is not None:
         the_account(caller, account, field="account")
     accounts = caller.key.accounts if account is None else [account]
-    return reading.page(
+    return webhooks.page(
         caller.parts.engine, states=states, accounts=accounts, before=before, most=most
     )
 
@@ -88,7 +87,7 @@ async def show(webhook_id: str, caller: Reader) -> Response:
 def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     if _ID.match(webhook_id):
         with contextlib.suppress(UnknownIdError, InputError):
-            one = reading.one_webhook(caller.parts.engine, webhook_id)
+            one = webhooks.one_webhook(caller.parts.engine, webhook_id)
             # A part of an id is for persons.
             if one.id == webhook_id and caller.key.may_use(one.account):
                 return one
@@ -111,7 +110,7 @@ async def retry(request: Request, webhook_id: str, caller: Controller) -> Respon
 
 def _retry(caller: Caller, webhook_id: str) -> Webhook:
     one = _theirs(caller, webhook_id)
-    ledger.retry_events(caller.parts.engine, [(one.broadcast_id, one.version)])
+    webhooks.retry_events(caller.parts.engine, [(one.broadcast_id, one.version)])
     # Where the broker is away, the next sweep has it delivered.
     with contextlib.suppress(BrokerAwayError):
         caller.parts.waker.wake_for_webhooks()

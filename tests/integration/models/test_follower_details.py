@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from models.ledger.followers import follower_changes, follower_lists, follower_syncs
-from models.ledger.followers import followers as reading
+from models.ledger.followers import follower_changes, follower_lists, follower_syncs, followers
 from models.ledger.followers.follower_changes import ListReplacedError
 from tests.integration.models.test_follower_syncs import LISTED, NOON, PEOPLE, synced
 from tests.kit import follows, ledger
@@ -29,7 +28,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def made(engine: Engine, *, minute: float = 0) -> FollowerList:
     synced(engine, LISTED, minute=minute)
-    there = reading.newest(engine, "default")
+    there = followers.newest(engine, "default")
     assert there is not None
     return there
 
@@ -57,10 +56,10 @@ def test_everybody_undated_is_asked_about_and_no_one_again_whom_wechat_dated(
         one for one in PEOPLE if one not in {PEOPLE[0], PEOPLE[7], PEOPLE[9]}
     ]
     for who, since in said.items():
-        found = reading.of_openid(engine, "default", who)
+        found = followers.of_openid(engine, "default", who)
         assert found is not None
         assert (found.follows, found.since, found.since_said) == (True, since, True)
-    assert reading.count(engine, "default") == len(PEOPLE)
+    assert followers.count(engine, "default") == len(PEOPLE)
 
 
 def test_the_next_list_keeps_since_when_people_follow(engine: Engine) -> None:
@@ -71,7 +70,7 @@ def test_the_next_list_keeps_since_when_people_follow(engine: Engine) -> None:
     again = made(engine, minute=100)
 
     assert undated(engine, again) == PEOPLE[1:]
-    found = reading.of_openid(engine, "default", PEOPLE[0])
+    found = followers.of_openid(engine, "default", PEOPLE[0])
     assert found is not None
     assert (found.since, found.since_said) == (CAME, True)
 
@@ -81,7 +80,7 @@ def test_who_left_is_not_asked_about_and_a_push_of_a_subscription_dates(engine: 
     follows.followed(engine, "default", PEOPLE[3], at=CAME)
     made(engine)
     synced(engine, [one for one in LISTED if one != PEOPLE[4]], minute=100)
-    there = reading.newest(engine, "default")
+    there = followers.newest(engine, "default")
     assert there is not None
 
     assert undated(engine, there) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[4]}]
@@ -96,7 +95,7 @@ def test_who_came_back_after_they_were_listed_follows_since_then(engine: Engine)
     # They had left before they came back, and WeChat says that late.
     follows.left(engine, "default", PEOPLE[0], at=back - timedelta(hours=1))
 
-    found = reading.of_openid(engine, "default", PEOPLE[0])
+    found = followers.of_openid(engine, "default", PEOPLE[0])
     assert found is not None
     assert (found.follows, found.since) == (True, back)
 

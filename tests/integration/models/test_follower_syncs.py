@@ -13,8 +13,7 @@ from sqlalchemy import Engine, delete, func, select
 from broadcast import openid
 from broadcast.sorted_openids import IDs, sorted_page
 from models import FollowerChange, FollowerChunk, FollowerPage
-from models.ledger.followers import follower_lists, follower_syncs
-from models.ledger.followers import followers as reading
+from models.ledger.followers import follower_lists, follower_syncs, followers
 from models.ledger.followers.follower_syncs import (
     Ended,
     StoredPage,
@@ -88,9 +87,9 @@ def test_a_pass_lists_everybody_and_the_next_one_shows_who_left(engine: Engine) 
 
     assert (first.ended, first.followers, first.joined, first.left) == ("complete", 60, 60, 0)
     assert (second.followers, second.joined, second.left) == (55, 0, 5)
-    assert names(reading.current(engine, "default")) == sorted(LISTED[5:])
-    assert names(reading.left(engine, "default")) == sorted(LISTED[:5])
-    gone = reading.of_openid(engine, "default", LISTED[0])
+    assert names(followers.current(engine, "default")) == sorted(LISTED[5:])
+    assert names(followers.left(engine, "default")) == sorted(LISTED[:5])
+    gone = followers.of_openid(engine, "default", LISTED[0])
     assert gone is not None
     assert (gone.since, gone.since_said, gone.left_said) == (at(0), False, False)
     assert gone.left_at == second.paged_at
@@ -107,9 +106,9 @@ def test_pushes_of_the_time_of_a_pass_count_whatever_its_pages_say(engine: Engin
 
     follower_lists.make(engine, sync)
 
-    assert set(PEOPLE) - set(names(reading.current(engine, "default"))) == {LISTED[1], LISTED[2]}
+    assert set(PEOPLE) - set(names(followers.current(engine, "default"))) == {LISTED[1], LISTED[2]}
     follows.left(engine, "default", LISTED[3], at=at(200))
-    assert LISTED[3] in names(reading.left(engine, "default"))
+    assert LISTED[3] in names(followers.left(engine, "default"))
 
 
 def test_what_a_list_holds_is_forgotten_of_the_pushes_and_what_came_since_is_kept(
@@ -130,8 +129,8 @@ def test_what_a_list_holds_is_forgotten_of_the_pushes_and_what_came_since_is_kep
 
     with transaction.read(engine) as connection:
         assert connection.scalars(select(FollowerChange.openid)).all() == [LISTED[7]]
-    assert names(reading.left(engine, "default")) == [LISTED[7]]
-    known = reading.of_openid(engine, "default", LISTED[0])
+    assert names(followers.left(engine, "default")) == [LISTED[7]]
+    known = followers.of_openid(engine, "default", LISTED[0])
     assert known is not None
     assert (known.since, known.since_said) == (at(-5), True)
 
@@ -154,7 +153,7 @@ def test_of_two_that_make_one_list_the_second_one_forgets_nothing_of_the_pushes(
     monkeypatch.setattr(follower_syncs, "finish", finish)
     follower_lists.make(engine, sync)
 
-    assert LISTED[7] not in names(reading.current(engine, "default"))
+    assert LISTED[7] not in names(followers.current(engine, "default"))
 
 
 def test_a_pass_that_lists_clearly_fewer_than_wechat_counts_shows_nobody_as_left(
@@ -165,7 +164,7 @@ def test_a_pass_that_lists_clearly_fewer_than_wechat_counts_shows_nobody_as_left
     short = follower_lists.make(engine, pages(engine, LISTED[20:], minute=100, total=60))
 
     assert (short.ended, short.left, short.followers) == ("short", 0, 60)
-    assert names(reading.current(engine, "default")) == PEOPLE
+    assert names(followers.current(engine, "default")) == PEOPLE
 
 
 @pytest.mark.every_database
@@ -179,13 +178,13 @@ def test_a_pass_that_lists_less_than_half_of_who_followed_shows_nobody_as_left(
     shrunk = synced(engine, listed, minute=100)
 
     assert (shrunk.ended, shrunk.left, shrunk.followers) == ("shrunk", 0, 60)
-    assert names(reading.current(engine, "default")) == PEOPLE
+    assert names(followers.current(engine, "default")) == PEOPLE
     # Once WeChat was asked about each, it is believed.
     made = follower_lists.make(
         engine, pages(engine, listed, minute=200), ask=lambda _: np.empty(0, "S28")
     )
     assert (made.ended, made.left) == ("complete", 60 - len(listed))
-    assert names(reading.current(engine, "default")) == sorted(listed)
+    assert names(followers.current(engine, "default")) == sorted(listed)
 
 
 def test_who_left_by_pushes_is_believed_however_many_they_are(engine: Engine) -> None:
@@ -211,7 +210,7 @@ def test_who_is_on_no_page_is_looked_up_where_that_is_asked_for(engine: Engine) 
 
     assert sorted(asked) == sorted(LISTED[:5])
     assert (made.followers, made.left) == (56, 4)
-    assert LISTED[3] in names(reading.current(engine, "default"))
+    assert LISTED[3] in names(followers.current(engine, "default"))
 
 
 def test_doubled_pages_and_followers_who_move_between_pages_count_once(engine: Engine) -> None:
@@ -224,7 +223,7 @@ def test_doubled_pages_and_followers_who_move_between_pages_count_once(engine: E
     made = follower_lists.make(engine, sync)
 
     assert (made.listed, made.followers, made.ended) == (71, 60, "complete")
-    assert names(reading.current(engine, "default")) == PEOPLE
+    assert names(followers.current(engine, "default")) == PEOPLE
 
 
 def test_a_pass_goes_on_where_it_was_and_anew_only_if_asked_for_or_stale(
@@ -243,7 +242,7 @@ def test_a_pass_goes_on_where_it_was_and_anew_only_if_asked_for_or_stale(
     third, resumed = follower_syncs.begin(engine, ledger.account(), who="tests")
     assert not resumed
     assert third.id != other.id
-    assert reading.newest(engine, "default") is None
+    assert followers.newest(engine, "default") is None
 
 
 def test_of_two_processes_with_one_pass_the_second_stops_at_its_next_page(engine: Engine) -> None:
@@ -294,7 +293,7 @@ def test_two_that_make_one_list_make_one_and_old_lists_are_removed(engine: Engin
         first, second = (one.result() for one in made)
 
     assert first.run == second.run
-    assert names(reading.current(engine, "default")) == PEOPLE
+    assert names(followers.current(engine, "default")) == PEOPLE
     with transaction.read(engine) as connection:
         runs = set(connection.scalars(select(FollowerChunk.run)))
         assert len(runs) == 2
@@ -303,13 +302,13 @@ def test_two_that_make_one_list_make_one_and_old_lists_are_removed(engine: Engin
 
 def test_whoever_reads_a_list_that_is_replaced_goes_on_in_the_newest(engine: Engine) -> None:
     synced(engine, LISTED, minute=0)
-    reader = reading.current(engine, "default")
+    reader = followers.current(engine, "default")
     begun = list(split(openid.unpack(next(reader))))
     synced(engine, LISTED[30:], minute=100)
 
     assert begun + names(reader) == PEOPLE
 
-    old = reading.current(engine, "default")
+    old = followers.current(engine, "default")
     next(old)
     synced(engine, LISTED, minute=200)
     synced(engine, LISTED, minute=300)
@@ -321,5 +320,5 @@ def test_whoever_reads_a_list_that_is_replaced_goes_on_in_the_newest(engine: Eng
 
     with engine.begin() as connection:
         connection.execute(delete(FollowerChunk).where(FollowerChunk.start > 0))
-    with pytest.raises(reading.ListGoneError):
-        names(reading.current(engine, "default"))
+    with pytest.raises(followers.ListGoneError):
+        names(followers.current(engine, "default"))

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, update
 
 from broadcast import openid
 from models import FollowerSync
-from models.ledger.followers import followers as reading
+from models.ledger.followers import followers
 from tests.kit import follows, ledger
 from tests.kit.openids import split
 
@@ -37,7 +37,7 @@ def test_pushes_may_come_doubled_late_and_in_any_order(engine: Engine) -> None:
             say, minute = said[n]
             say(engine, "default", one, at=at(minute))
 
-        known = reading.of_openid(engine, "default", one)
+        known = followers.of_openid(engine, "default", one)
 
         assert known is not None
         assert (known.follows, known.since, known.since_said) == (True, at(3), True)
@@ -50,12 +50,12 @@ def test_who_left_is_in_the_other_list_and_accounts_stand_apart(engine: Engine) 
     follows.followed(engine, "default", BEN, at=at(1))
     follows.followed(engine, "other", ANNA, at=at(1))
 
-    assert names(reading.current(engine, "default")) == [BEN]
-    assert names(reading.left(engine, "default")) == [ANNA, OTHERS[0]]
-    gone = reading.of_openid(engine, "default", ANNA)
+    assert names(followers.current(engine, "default")) == [BEN]
+    assert names(followers.left(engine, "default")) == [ANNA, OTHERS[0]]
+    gone = followers.of_openid(engine, "default", ANNA)
     assert gone is not None
     assert (gone.since, gone.left_at, gone.left_said) == (at(1), at(5), True)
-    assert reading.of_openid(engine, "other", BEN) is None
+    assert followers.of_openid(engine, "other", BEN) is None
 
 
 def test_a_whole_pass_and_the_pushes_since_tell_who_is_known_and_another_pass_nothing(
@@ -63,27 +63,27 @@ def test_a_whole_pass_and_the_pushes_since_tell_who_is_known_and_another_pass_no
 ) -> None:
     ledger.broadcast(engine)
     drawn = "".join([ANNA, BEN, *OTHERS[:6]]).encode()
-    unsynced = reading.known_among(engine, "default", drawn)
+    unsynced = followers.known_among(engine, "default", drawn)
     follows.listed(engine, "default", OTHERS[2:])
     follows.followed(engine, "default", ANNA, at=at(1))
     follows.left(engine, "default", OTHERS[5], at=at(1))
 
-    found = reading.known_among(engine, "default", drawn)
+    found = followers.known_among(engine, "default", drawn)
 
     assert (unsynced, found) == (None, 5)
     with engine.begin() as connection:
         connection.execute(update(FollowerSync).values(ended="shrunk"))
-    assert reading.known_among(engine, "default", drawn) is None
+    assert followers.known_among(engine, "default", drawn) is None
 
 
 def test_more_pushes_than_are_read_at_once_come_sorted(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "CHANGES_AT_ONCE", 7)
+    monkeypatch.setattr(followers, "CHANGES_AT_ONCE", 7)
     for one in OTHERS:
         follows.followed(engine, "default", one, at=at(1))
 
-    assert names(reading.current(engine, "default")) == sorted(OTHERS)
+    assert names(followers.current(engine, "default")) == sorted(OTHERS)
 
 
 def test_two_pushes_about_one_new_person_at_once_are_both_kept(engine: Engine) -> None:
@@ -93,10 +93,10 @@ def test_two_pushes_about_one_new_person_at_once_are_both_kept(engine: Engine) -
             second = pool.submit(follows.left, engine, "default", one, at=at(2))
             first.result(), second.result()
 
-    assert names(reading.left(engine, "default")) == OTHERS[:8]
+    assert names(followers.left(engine, "default")) == OTHERS[:8]
     assert all(
         known is not None and known.since == at(1)
-        for known in (reading.of_openid(engine, "default", one) for one in OTHERS[:8])
+        for known in (followers.of_openid(engine, "default", one) for one in OTHERS[:8])
     )
 
 
@@ -109,9 +109,9 @@ def test_a_moment_that_no_clock_shows_keeps_nobody_from_being_read(engine: Engin
     follows.left(engine, "default", ANNA, at=datetime.fromtimestamp(9_999_999_999, UTC))
     follows.followed(engine, "default", BEN, at=at(1))
 
-    assert names(reading.current(engine, "default")) == [BEN]
-    assert reading.count(engine, "default") == 1
-    gone = reading.of_openid(engine, "default", ANNA)
+    assert names(followers.current(engine, "default")) == [BEN]
+    assert followers.count(engine, "default") == 1
+    gone = followers.of_openid(engine, "default", ANNA)
     assert gone is not None
     assert not gone.follows
 
@@ -120,4 +120,4 @@ def test_who_left_is_told_from_a_moment_on(engine: Engine) -> None:
     follows.left(engine, "default", ANNA, at=at(1))
     follows.left(engine, "default", BEN, at=at(2))
 
-    assert names(reading.left(engine, "default", since=at(2))) == [BEN]
+    assert names(followers.left(engine, "default", since=at(2))) == [BEN]

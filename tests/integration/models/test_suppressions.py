@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from broadcast import openid
 from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, SuppressionSource
-from models.ledger.lists import suppressions as reading
+from models.ledger.lists import suppressions
 from models.ledger.lists.suppressions import Added, Lifted, OptOutMessage
 from models.ledger.rows.transaction import present
 from tests.kit import follows, ledger
@@ -30,26 +30,26 @@ def at(minutes: int) -> datetime:
 def wrote(engine: Engine, *people: str, at: datetime, out: bool = True) -> None:
     """Each of these wrote to be left alone, or undid it, in a push of its own."""
     for one in people:
-        reading.apply_opt_outs(
+        suppressions.apply_opt_outs(
             engine, "default", [OptOutMessage(openid=one, at=at, received_at=at, out=out)]
         )
 
 
 def standing(engine: Engine, account: str = "default") -> list[str]:
-    pieces = reading.pieces(engine, account)
+    pieces = suppressions.pieces(engine, account)
     return [one for piece in pieces for one in split(openid.unpack(piece))]
 
 
 def test_a_word_for_all_accounts_counts_for_each_and_one_for_an_account_for_it_alone(
     engine: Engine,
 ) -> None:
-    reading.suppress(engine, [CARL, ANNA], BY_HAND, account="default")
-    reading.suppress(engine, [BEN, ANNA], BY_HAND)
+    suppressions.suppress(engine, [CARL, ANNA], BY_HAND, account="default")
+    suppressions.suppress(engine, [BEN, ANNA], BY_HAND)
 
     assert standing(engine) == sorted([ANNA, BEN, CARL])
     assert standing(engine, "other") == sorted([ANNA, BEN])
-    assert reading.count(engine, "default") == 3
-    assert {one.account for one in reading.of_openid(engine, "default", ANNA)} == {
+    assert suppressions.count(engine, "default") == 3
+    assert {one.account for one in suppressions.of_openid(engine, "default", ANNA)} == {
         "default", ALL_ACCOUNTS,
     }  # fmt: skip
 
@@ -57,11 +57,11 @@ def test_a_word_for_all_accounts_counts_for_each_and_one_for_an_account_for_it_a
 def test_a_part_of_the_list_is_read_from_one_openid_to_another(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "AT_ONCE", 2)
-    reading.suppress(engine, PEOPLE[::2], BY_HAND, account="default")
-    reading.suppress(engine, PEOPLE[1::4], BY_HAND)
+    monkeypatch.setattr(suppressions, "AT_ONCE", 2)
+    suppressions.suppress(engine, PEOPLE[::2], BY_HAND, account="default")
+    suppressions.suppress(engine, PEOPLE[1::4], BY_HAND)
 
-    between = reading.pieces(engine, "default", between=(PEOPLE[4], PEOPLE[30]))
+    between = suppressions.pieces(engine, "default", between=(PEOPLE[4], PEOPLE[30]))
     found = [one for piece in between for one in split(openid.unpack(piece))]
 
     assert found == [one for one in standing(engine) if PEOPLE[4] <= one <= PEOPLE[30]]
@@ -69,8 +69,8 @@ def test_a_part_of_the_list_is_read_from_one_openid_to_another(
 
 
 def test_saying_it_twice_counts_as_already_there_and_keeps_the_first_word(engine: Engine) -> None:
-    first = reading.suppress(engine, [ANNA, BEN], BY_HAND, account="default")
-    again = reading.suppress(
+    first = suppressions.suppress(engine, [ANNA, BEN], BY_HAND, account="default")
+    again = suppressions.suppress(
         engine,
         [ANNA, CARL],
         SuppressionSource(kind=SuppressionKind.PERSON, who="李雷"),
@@ -78,20 +78,20 @@ def test_saying_it_twice_counts_as_already_there_and_keeps_the_first_word(engine
     )
 
     assert (first, again) == (Added(new=2, already=0), Added(new=1, already=1))
-    assert [one.who for one in reading.of_openid(engine, "default", ANNA)] == ["王芳"]
+    assert [one.who for one in suppressions.of_openid(engine, "default", ANNA)] == ["王芳"]
 
 
 def test_lifting_undoes_every_kind_of_the_account_and_no_word_for_all(engine: Engine) -> None:
-    reading.suppress(engine, [ANNA, BEN], BY_HAND, account="default")
+    suppressions.suppress(engine, [ANNA, BEN], BY_HAND, account="default")
     wrote(engine, ANNA, at=at(1))
-    reading.suppress(engine, [ANNA], BY_HAND)
+    suppressions.suppress(engine, [ANNA], BY_HAND)
 
-    lifted = reading.lift(engine, [ANNA, CARL], who="王芳", account="default")
+    lifted = suppressions.lift(engine, [ANNA, CARL], who="王芳", account="default")
     assert lifted == Lifted(named=2, people=1, own=1, for_all=1)
     assert standing(engine) == sorted([ANNA, BEN])
-    assert reading.lift(engine, [ANNA], who="王芳").people == 1
+    assert suppressions.lift(engine, [ANNA], who="王芳").people == 1
     assert standing(engine) == [BEN]
-    assert reading.suppress(engine, [ANNA], BY_HAND).new == 1
+    assert suppressions.suppress(engine, [ANNA], BY_HAND).new == 1
 
 
 def test_who_stands_there_for_another_reason_is_no_new_one_and_own_words_are_counted(
@@ -99,10 +99,10 @@ def test_who_stands_there_for_another_reason_is_no_new_one_and_own_words_are_cou
 ) -> None:
     wrote(engine, ANNA, at=at(0))
 
-    added = reading.suppress(engine, [ANNA, BEN], BY_HAND, account="default")
+    added = suppressions.suppress(engine, [ANNA, BEN], BY_HAND, account="default")
 
     assert added == Added(new=1, already=1)
-    lifted = reading.lift(engine, [ANNA, BEN], who="王芳", account="default")
+    lifted = suppressions.lift(engine, [ANNA, BEN], who="王芳", account="default")
     assert lifted == Lifted(named=2, people=2, own=1, for_all=0)
 
 
@@ -116,7 +116,7 @@ def test_of_a_followers_own_words_the_last_one_counts_in_whatever_order_they_com
             wrote(engine, one, at=at(minutes[n]), out=n != 1)
 
         latest = max(range(3), key=lambda n: minutes[n])
-        assert bool(reading.of_openid(engine, "default", one)) == (latest != 1)
+        assert bool(suppressions.of_openid(engine, "default", one)) == (latest != 1)
 
 
 @pytest.mark.every_database
@@ -127,17 +127,17 @@ def test_who_asks_out_after_an_operator_lifted_it_is_on_the_list_again_by_any_cl
     """WeChat's clock has whole seconds, and may be *behind* the database's."""
     earlier = present(engine) - timedelta(hours=1)
     wrote(engine, ANNA, BEN, at=earlier)
-    reading.lift(engine, [ANNA, BEN], who="王芳", account="default")
+    suppressions.lift(engine, [ANNA, BEN], who="王芳", account="default")
     received = present(engine)
     said = received.replace(microsecond=0) - timedelta(seconds=behind)
     again = OptOutMessage(openid=ANNA, at=said, received_at=received, out=True)
 
-    reading.apply_opt_outs(engine, "default", [again])
+    suppressions.apply_opt_outs(engine, "default", [again])
 
     assert standing(engine) == [ANNA]
     # What came before the operator's word, and is handled late or again, undoes nothing of it.
     late = OptOutMessage(openid=BEN, at=received, received_at=earlier, out=True)
-    reading.apply_opt_outs(engine, "default", [late])
+    suppressions.apply_opt_outs(engine, "default", [late])
     assert standing(engine) == [ANNA]
 
 
@@ -148,12 +148,12 @@ def test_after_an_operators_word_too_the_last_of_a_followers_own_counts(
     """They ask out once more and undo it, before an operator's clock says so much."""
     moment = present(engine)
     wrote(engine, ANNA, at=moment - timedelta(hours=1))
-    reading.lift(engine, [ANNA], who="王芳", account="default")
+    suppressions.lift(engine, [ANNA], who="王芳", account="default")
     received = present(engine)
     for n in (*order, *order):
         said = moment - timedelta(minutes=10 - n)
         wish = OptOutMessage(openid=ANNA, at=said, received_at=received, out=not n)
-        reading.apply_opt_outs(engine, "default", [wish])
+        suppressions.apply_opt_outs(engine, "default", [wish])
 
     assert standing(engine) == []
 
@@ -171,7 +171,7 @@ def test_said_in_the_same_second_the_word_to_be_left_alone_counts(
 def test_a_follower_undoes_their_own_word_alone_and_subscribing_again_undoes_nothing(
     engine: Engine,
 ) -> None:
-    reading.suppress(engine, [ANNA], BY_HAND, account="default")
+    suppressions.suppress(engine, [ANNA], BY_HAND, account="default")
     wrote(engine, ANNA, BEN, at=at(1))
 
     follows.followed(engine, "default", BEN, at=at(2))
@@ -183,13 +183,13 @@ def test_a_follower_undoes_their_own_word_alone_and_subscribing_again_undoes_not
 def test_many_are_stored_and_read_in_portions_and_two_imports_at_once_lose_nobody(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "AT_ONCE", 7)
-    monkeypatch.setattr(reading, "AT_ONCE", 3)
+    monkeypatch.setattr(suppressions, "AT_ONCE", 7)
+    monkeypatch.setattr(suppressions, "AT_ONCE", 3)
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who="import")
 
     with ThreadPoolExecutor(2) as pool:
         both = [
-            pool.submit(reading.suppress, engine, some, word, account="default")
+            pool.submit(suppressions.suppress, engine, some, word, account="default")
             for some in (PEOPLE, PEOPLE[20:])
         ]
         added = [one.result() for one in both]
@@ -197,17 +197,17 @@ def test_many_are_stored_and_read_in_portions_and_two_imports_at_once_lose_nobod
     assert sum(one.new for one in added) == len(PEOPLE)
     assert sum(one.already for one in added) == 30
     assert standing(engine) == PEOPLE
-    assert [one.openid for one in reading.every_suppressed(engine, "default")] == PEOPLE
-    assert len(list(reading.every_suppressed(engine, None))) == len(PEOPLE)
-    assert not reading.any_of(engine, "other")
+    assert [one.openid for one in suppressions.every_suppressed(engine, "default")] == PEOPLE
+    assert len(list(suppressions.every_suppressed(engine, None))) == len(PEOPLE)
+    assert not suppressions.any_of(engine, "other")
 
 
 @pytest.mark.every_database
 def test_the_list_is_read_on_from_where_a_portion_ended_by_its_index(engine: Engine) -> None:
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who="import")
     people = ledger.openids(4_000)
-    reading.suppress(engine, people, word, account="default")
-    query = reading._behind("default", people[-50], "import").compile(
+    suppressions.suppress(engine, people, word, account="default")
+    query = suppressions._behind("default", people[-50], "import").compile(
         engine, compile_kwargs={"literal_binds": True}
     )
     name = engine.dialect.name

@@ -20,13 +20,12 @@ from broadcast.rules.reports import Did
 from broadcast.rules.states import BroadcastState
 from models import ChunkRow
 from models.ledger.audit.case import Found
-from models.ledger.boxes import webhooks as reading
+from models.ledger.boxes import webhooks
 from models.ledger.lists import recipients, uploads
 from models.ledger.outcomes import resolves
 from models.ledger.rows import held_rows
 from models.ledger.steer import operator, retries, sweeps
-from models.ledger.submit import awaited_lists as unlisted_broadcasts
-from models.ledger.submit import submits
+from models.ledger.submit import awaited_lists, submits
 from models.ledger.views import broadcast_reports, received
 from models.ledger.views.broadcast_reports import Followed
 from tests.integration.models.tampering import found
@@ -45,7 +44,7 @@ def awaiting(said: Body) -> Body:
 
 
 def reserve(engine: Engine, said: Body) -> tuple[str, bool]:
-    return unlisted_broadcasts.reserve(
+    return awaited_lists.reserve(
         engine, awaiting(said), request="{}", who="tests", title=None, notify_url=URL
     )
 
@@ -63,7 +62,7 @@ def id_of(said: Body) -> str:
 
 
 def begin(engine: Engine, said: Body) -> int:
-    return unlisted_broadcasts.begin(engine, id_of(said), said)
+    return awaited_lists.begin(engine, id_of(said), said)
 
 
 def add(engine: Engine, said: Body, fence: int, part: slice = slice(None)) -> None:
@@ -106,8 +105,8 @@ def test_a_try_that_stores_the_list_publishes_nothing_after_the_cancel(
         with pytest.raises(ConflictError) as caught:
             late()
         assert caught.value.message_id == "error.submit.list_cancelled"
-    unlisted_broadcasts.stop(engine, id_of(mine), fence)
-    assert not unlisted_broadcasts.is_being_stored(engine, id_of(mine))
+    awaited_lists.stop(engine, id_of(mine), fence)
+    assert not awaited_lists.is_being_stored(engine, id_of(mine))
     assert broadcast_reports.report(engine, id_of(mine)).state is BroadcastState.CANCELLED
     assert (chunks(engine), found(engine)) == (0, set())
 
@@ -185,7 +184,7 @@ def test_it_ends_cancelled_with_figures_of_0_and_is_told_so_everywhere(
     assert recipients.skipped(engine, broadcast_id) == []
     assert received.of_openid(engine, "default", ledger.openids(SIZE)[0], most=9) == []
     assert held_rows.of_open(engine, most=9) == []
-    (hook,) = reading.of_broadcast(engine, broadcast_id)
+    (hook,) = webhooks.of_broadcast(engine, broadcast_id)
     assert (hook.kind, hook.url) == ("broadcast.cancelled", URL)
     assert found(engine) == set()
 
@@ -246,7 +245,7 @@ def test_what_whoever_cancelled_left_of_the_list_is_swept(
         raise DatabaseAwayError("error.database.away", cause="cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr(unlisted_broadcasts, "clear_unlisted", away)
+        patched.setattr(awaited_lists, "clear_unlisted", away)
         assert cancel(engine, mine)
     assert chunks(engine) > 0
     assert received.of_openid(engine, "default", ledger.openids(SIZE)[0], most=9) == []

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from broadcast.rules.accounts import Account
 from broadcast.rules.media import MediaFormat
 from models import BroadcastRow, FilePieceRow, KeptFileRow
-from models.ledger.lists import uploads as keeping
+from models.ledger.lists import uploads
 from models.ledger.plan import renewals
 from models.ledger.steer import operator, sweeps
 from tests.integration.models.still_clock import StillClock
@@ -25,7 +25,7 @@ def test_files_that_die_before_their_time_are_stored_whole_with_their_broadcast(
     engine, clock = still
     large = tmp_path / "large.png"
     # More than a transaction holds.
-    large.write_bytes(media.picture("PNG") + bytes(keeping.PIECE * keeping.PIECES_AT_ONCE + 1))
+    large.write_bytes(media.picture("PNG") + bytes(uploads.PIECE * uploads.PIECES_AT_ONCE + 1))
     late, uploader = clock.now + 5 * DAY, UploaderStub()
     said = pictures(photo, large, "unknown-to-us", photo)
 
@@ -60,7 +60,7 @@ def test_files_of_a_submit_that_fails_or_is_given_up_are_not_left_behind(
     monkeypatch.setattr("models.ledger.lists.uploads.abandon", lambda *_: None)
     with pytest.raises(KeyboardInterrupt):
         submit(engine, account, pictures(photo), key="k2", **late)
-    clock.pass_(keeping.GIVEN_UP_AFTER)
+    clock.pass_(uploads.GIVEN_UP_AFTER)
     assert sweeps.forget_uploads(engine) == 1
 
     with engine.connect() as connection:
@@ -75,11 +75,11 @@ def test_files_go_when_their_broadcast_ends_and_not_before(
     made = submit(
         engine, account, pictures(photo), uploader=UploaderStub(), scheduled_at=clock.now + 5 * DAY
     )
-    assert keeping.drop_files_of_ended(engine) == 0
+    assert uploads.drop_files_of_ended(engine) == 0
     assert len(list(renewals.kept_files(engine, made.id))) == 1
 
     operator.cancel(engine, made.id, who="tests")
 
-    assert (keeping.drop_files_of_ended(engine), keeping.drop_files_of_ended(engine)) == (1, 0)
+    assert (uploads.drop_files_of_ended(engine), uploads.drop_files_of_ended(engine)) == (1, 0)
     with engine.connect() as connection:
         assert connection.scalars(select(FilePieceRow.id)).all() == []

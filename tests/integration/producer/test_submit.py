@@ -326,9 +326,7 @@ def test_a_short_list_is_there_with_its_broadcast_or_not_at_all(
     assert counts(engine) == (1, 1)
 
 
-@pytest.mark.parametrize(
-    ("verb", "people"), [("publish", LONG), ("store", LONG[:5])]
-)
+@pytest.mark.parametrize(("verb", "people"), [("publish", LONG), ("store", LONG[:5])])
 def test_a_published_broadcast_survives_a_stop_right_after_its_commit(
     engine: Engine,
     account: Account,

@@ -22,7 +22,7 @@ from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, SuppressionSource
 from models import BroadcastRow
 from models.ledger.audit import audit_run
-from models.ledger.boxes import pushes as ledger_pushes
+from models.ledger.boxes import pushes
 from models.ledger.lane import leases
 from models.ledger.lists import suppressions
 from models.ledger.outcomes import resolves
@@ -156,7 +156,7 @@ def asks_out(engine: Engine, one: str) -> None:
         account="default", kind="message.text", dedup=one, openid=one, msg_id=None,
         happened_at=None, action=Action.UNSUBSCRIBE,
     )  # fmt: skip
-    assert ledger_pushes.store(engine, wrote)
+    assert pushes.store(engine, wrote)
 
 
 def test_a_keyword_that_no_worker_has_handled_yet_is_heeded_before_the_next_call(
@@ -166,14 +166,14 @@ def test_a_keyword_that_no_worker_has_handled_yet_is_heeded_before_the_next_call
     for one in [PEOPLE[3], PEOPLE[25]]:
         asks_out(engine, one)
     # A worker took one of them, and is not done with it.
-    assert len(ledger_pushes.reserve_due(engine, most=1)) == 1
+    assert len(pushes.reserve_due(engine, most=1)) == 1
     wechat = WeChat()
 
     lane.drive(context(engine, wechat), seconds=5)
 
     assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[25]}]
     assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 2
-    assert not ledger_pushes.any_due(engine)
+    assert not pushes.any_due(engine)
 
 
 @pytest.mark.every_database
@@ -191,7 +191,7 @@ def test_who_left_while_no_worker_handled_pushes_gets_nothing_that_was_not_calle
             account="default", kind=kind, dedup=f"{kind}{one}", openid=one, msg_id=None,
             happened_at=moment + timedelta(seconds=seconds),
         )  # fmt: skip
-        assert ledger_pushes.store(engine, said)
+        assert pushes.store(engine, said)
 
     def leaves() -> None:
         push(UNSUBSCRIBE, PEOPLE[33], 0)

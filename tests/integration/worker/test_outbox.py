@@ -17,7 +17,7 @@ from broadcast.rules import accounts
 from broadcast.rules.dead_letters import KeptLetter, LetterSource
 from broadcast.settings.program_settings import Settings
 from models import OutboxRow
-from models.ledger.boxes import dead_letters as reading
+from models.ledger.boxes import dead_letters
 from models.ledger.boxes import outbox as waiting
 from models.ledger.rows import known_accounts
 from models.ledger.views import broadcast_reports
@@ -86,7 +86,7 @@ def left(engine: Engine) -> int:
 
 
 def letters(engine: Engine) -> list[KeptLetter]:
-    return list(reading.newest(engine, state=None, most=50))
+    return list(dead_letters.newest(engine, state=None, most=50))
 
 
 @pytest.mark.every_database
@@ -109,7 +109,7 @@ def test_committed_it_is_one_broadcast_rolled_back_it_is_none(engine: Engine, ap
     (letter,) = letters(engine)
     assert (letter.key, letter.source, letter.account) == ("plain", LetterSource.OUTBOX, "default")
     assert letter.reason.id == "error.plan.never_synced"
-    assert reading.letter_named(engine, letter.id)[1].startswith('{"account": "default"')
+    assert dead_letters.letter_named(engine, letter.id)[1].startswith('{"account": "default"')
 
 
 @servers
@@ -248,7 +248,7 @@ def test_what_cannot_be_read_is_a_letter_with_its_own_text(
 
     assert (sweep(worker(engine)), left(engine)) == (1, 0)
     (letter,) = letters(engine)
-    assert (letter.reason.id, reading.letter_named(engine, letter.id)[1]) == (
+    assert (letter.reason.id, dead_letters.letter_named(engine, letter.id)[1]) == (
         "error.request.no_object",
         body,
     )

@@ -18,7 +18,7 @@ from models.ledger.boxes import pushes
 from models.ledger.followers import follower_changes
 from models.ledger.followers.follower_changes import Move
 from models.ledger.followers.followers import of_openid
-from models.ledger.lists import suppressions as reading
+from models.ledger.lists import suppressions
 from producer.pushes import MOST_TRIES, handle
 from tests.integration.models.test_planning import counted
 from tests.kit import follows, ledger
@@ -144,7 +144,10 @@ def test_what_followers_do_days_ahead_counts_by_when_it_came(
         assert work(engine) == 2
 
     came = rows(engine)[0].received_at
-    gone, [out] = of_openid(engine, "default", OPENID), reading.of_openid(engine, "default", OPENID)
+    gone, [out] = (
+        of_openid(engine, "default", OPENID),
+        suppressions.of_openid(engine, "default", OPENID),
+    )
     assert gone is not None
     assert gone.left_at is not None
     assert max(abs(gone.left_at - came), abs(out.since - came)) < timedelta(hours=1)
@@ -169,7 +172,7 @@ def test_a_hundred_pushes_of_followers_take_as_many_statements_as_ten(engine: En
 
     handled([f"oTEST{99:023d}"])
     assert handled(many) == handled(few) < 30
-    assert reading.count(engine, "default") == 56
+    assert suppressions.count(engine, "default") == 56
     gone = of_openid(engine, "default", many[1])
     assert gone is not None
     assert not gone.follows
@@ -226,4 +229,4 @@ def test_of_two_words_in_one_second_the_one_that_came_last_counts(
             work(engine)
     work(engine)
 
-    assert bool(reading.of_openid(engine, "default", OPENID)) is is_out
+    assert bool(suppressions.of_openid(engine, "default", OPENID)) is is_out

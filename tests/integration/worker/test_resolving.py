@@ -21,7 +21,7 @@ from broadcast.rules.plan.selection import Excluded, Exclusion, Sample, Selectio
 from broadcast.rules.pushes import UNSUBSCRIBE, Action, Push
 from broadcast.rules.states import BroadcastState, Phase, Reason
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
-from broadcast.views import blocker_lines as presented
+from broadcast.views import blocker_lines
 from broadcast.views.texts import Texts
 from models.broadcast_tables import BroadcastRow
 from models.ledger.boxes import pushes
@@ -127,7 +127,7 @@ def test_a_tag_of_which_wechat_says_nothing_holds_the_broadcast(engine: Engine) 
     assert told.state is BroadcastState.HELD
     [one] = blockers.blockers_of(told)
     assert (one.cause, one.command) == (Cause.TAG_GONE, f"broadcast cancel {broadcast_id}")
-    [said] = [Texts("en")(line) for line in presented.blocker_lines(told)]
+    [said] = [Texts("en")(line) for line in blocker_lines.blocker_lines(told)]
     assert "no such tag any more (45159 tag 7: invalid tag id)" in said
     # No sweep has it planned again.
     assert sweeps.due(engine).plans == []

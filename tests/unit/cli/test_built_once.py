@@ -13,7 +13,7 @@ from broadcast.built_once import built_once
 from broadcast.errors import BrokerAwayError
 from broadcast.settings.program_settings import Settings
 from producer.publish import RestingWaker
-from producer.wiring import wechat as wiring
+from producer.wiring import wechat
 
 THREADS = 8
 
@@ -64,8 +64,8 @@ def test_a_part_is_built_once_for_all_threads() -> None:
 
 def test_a_client_of_wechat_is_built_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     slow = Slow()
-    monkeypatch.setattr(wiring, "WeChatClient", slow.build)
-    ask = wiring.WeChat(Settings(), on_drift=print)
+    monkeypatch.setattr(wechat, "WeChatClient", slow.build)
+    ask = wechat.WeChat(Settings(), on_drift=print)
 
     assert len(everybody(slow, lambda: ask._client("https://api.weixin.qq.com"))) == 1
     assert slow.built == 1

@@ -13,7 +13,7 @@ from broadcast.wechat.api.mass import MassSend, MassSendAll
 from broadcast.wechat.api.quotas import Quota as Answer
 from broadcast.wechat.api.quotas import QuotaGet
 from broadcast.wechat.call_errors import APIError
-from producer.wiring import wechat as wiring
+from producer.wiring import wechat
 from tests.kit import ledger
 
 LEFT = Answer(daily_limit=100, used=1, remain=99)
@@ -44,8 +44,8 @@ class WeChat:
         raise APIError(errcode=self.errcode, errmsg="words", rid=None, endpoint="quota")
 
 
-def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> tuple[wiring.WeChat, WeChat]:
-    asked = wiring.WeChat(Settings(), on_drift=print)
+def wired(monkeypatch: pytest.MonkeyPatch, errcode: int) -> tuple[wechat.WeChat, WeChat]:
+    asked = wechat.WeChat(Settings(), on_drift=print)
     monkeypatch.setitem(asked.__dict__, "tokens", Tokens())
     answers = WeChat(errcode)
     monkeypatch.setattr(asked, "_client", lambda *_of: answers)
@@ -73,6 +73,6 @@ def test_the_calls_are_those_of_the_interface_that_is_asked_about(
 
 def test_another_refusal_is_told_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, _ = wired(monkeypatch, 48001)
-    with pytest.raises(wiring.WeChatRefusedError) as caught:
+    with pytest.raises(wechat.WeChatRefusedError) as caught:
         asked.quota(ledger.account())
     assert caught.value.facts["errcode"] == 48001

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from starlette.responses import StreamingResponse
 
 from broadcast.errors import DatabaseAwayError
-from entrypoints.http import app as applications
+from entrypoints.http import app
 from entrypoints.http.request_gate import Gate
 
 
@@ -29,7 +29,7 @@ def test_a_database_that_goes_away_amid_an_answer_is_one_line_and_a_fault_has_it
     inner = FastAPI()
     inner.state.language = "en"
     inner.add_api_route("/rows", lambda: StreamingResponse(_cut(error)), response_model=None)
-    applications._refuse_as_problems(inner)
+    app._refuse_as_problems(inner)
     sent: list[Any] = []
 
     async def send(message: Any) -> None:

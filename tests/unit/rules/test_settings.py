@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules.accounts import AccountKind
-from broadcast.settings import program_settings as module
+from broadcast.settings import program_settings
 from broadcast.settings.program_settings import Settings
 from entrypoints.cli.embedded import embedded_stack
 
@@ -198,7 +198,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert loaded.redis_url.get_secret_value() == "redis://localhost:6379/0"
     assert loaded.celery_broker_url == "redis://localhost:6379/0"
     database = loaded.database_url.get_secret_value()
-    assert database == f"sqlite:///{module.ROOT}/var/broadcast.db"
+    assert database == f"sqlite:///{program_settings.ROOT}/var/broadcast.db"
     assert loaded.accounts() == {}
 
 
@@ -258,8 +258,8 @@ def test_broker_is_redis_unless_another_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 def test_redis_of_a_running_up_is_found(clean_environment: Path) -> None:
-    module.UP_REDIS.parent.mkdir()
-    module.UP_REDIS.write_text("unix:///tmp/valkey.sock")
+    program_settings.UP_REDIS.parent.mkdir()
+    program_settings.UP_REDIS.write_text("unix:///tmp/valkey.sock")
 
     assert Settings.load().redis_url.get_secret_value() == "unix:///tmp/valkey.sock"
 
@@ -284,8 +284,8 @@ def test_the_account_of_a_running_up_is_that_of_its_database_alone(
         return Settings.load()
 
     for name in ("UP_ACCOUNTS", "UP_DATABASE"):
-        monkeypatch.setattr(embedded_stack, name, getattr(module, name))
-    module.UP_DATABASE.parent.mkdir()
+        monkeypatch.setattr(embedded_stack, name, getattr(program_settings, name))
+    program_settings.UP_DATABASE.parent.mkdir()
     with embedded_stack.left("http://127.0.0.1:1", load(up)):
         assert (list(load(ours).accounts()) == ["demo"]) is found
         # The same name of a file is another one in another folder.

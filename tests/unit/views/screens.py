@@ -27,8 +27,7 @@ from broadcast.rules.reports import (
     RetryGroup,
 )
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
-from broadcast.views import next_steps
-from broadcast.views import report_lines as reporting
+from broadcast.views import next_steps, report_lines
 from broadcast.views.next_steps import Circumstances, Doubt
 from tests.unit.views.reports import (
     BOTH,
@@ -66,7 +65,7 @@ class Screen:
     def lines(self) -> Iterator[Message]:
         """Yield the lines that ``status`` shows."""
         steps = next_steps.lines(self.report, self.beside)
-        return reporting.report_lines(
+        return report_lines.report_lines(
             self.report, self.repeats, self.skipped or {}, next_steps=steps
         )
 

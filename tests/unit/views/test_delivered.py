@@ -17,8 +17,7 @@ from broadcast.rules.finish_events import (
 )
 from broadcast.rules.reports import BatchLine, Did, OperatorAction, OperatorActions, Report
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from broadcast.views import delivered
-from broadcast.views import report_lines as reporting
+from broadcast.views import delivered, report_lines
 from broadcast.views.json_objects import as_json
 from tests.unit.views.reports import EN, NOW, ZH, batch, of_batches
 
@@ -100,7 +99,7 @@ def test_a_refusal_by_the_review_is_said_in_words(number: int) -> None:
     there = of(line(1, event, state=BatchState.REFUSED, reason=Reason.REVIEW_REFUSED), jobs=0)
 
     [told] = [
-        one for one in reporting.report_lines(there, (), {}) if one.id == "report.troubled_one"
+        one for one in report_lines.report_lines(there, (), {}) if one.id == "report.troubled_one"
     ]
     for speak in (EN, ZH):
         assert f"err({number})" in speak(told)
@@ -112,7 +111,7 @@ def test_batches_that_the_review_refused_for_different_reasons_are_told_apart() 
     refused = {"state": BatchState.REFUSED, "reason": Reason.REVIEW_REFUSED}
     there = of(line(1, ended("err(20001)"), **refused), line(2, ended("err(20013)"), **refused))
 
-    told = [EN(one) for one in reporting.report_lines(there, (), {})]
+    told = [EN(one) for one in report_lines.report_lines(there, (), {})]
     # Why comes before what can be done.
     why = [n for n, one in enumerate(told) if "err(20001)" in one or "err(20013)" in one]
     assert why[:2] == [3, 4], told

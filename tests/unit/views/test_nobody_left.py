@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broadcast.rules.reports import SETS
 from broadcast.rules.states import BroadcastState, Phase
-from broadcast.views import report_lines as reporting
+from broadcast.views import report_lines
 from tests.unit.views.reports import EN, NOW, report
 
 S = BroadcastState
@@ -16,7 +16,7 @@ def shown(phase: Phase, state: BroadcastState) -> str:
         audience=report(S.SENDING).audience | {"read": 5, "suppressed": 5, "planned": 0},
         batches=dict.fromkeys(("total", "finished", *SETS), 0),
     )  # fmt: skip
-    return "\n".join(EN(line) for line in reporting.report_lines(told, [], {}))
+    return "\n".join(EN(line) for line in report_lines.report_lines(told, [], {}))
 
 
 def test_where_everybody_was_left_out_nothing_is_to_come() -> None:

@@ -19,8 +19,7 @@ from broadcast.rules.reports import (
     Report,
 )
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from broadcast.views import content, next_steps
-from broadcast.views import report_lines as reporting
+from broadcast.views import content, next_steps, report_lines
 from broadcast.views.words import Code, Moment, Speaker
 from tests.unit.views.reports import EN, FREE, HALTED, NOW, ZH, batch, of_batches, refused, report
 
@@ -30,7 +29,7 @@ SOON = NOW + timedelta(minutes=1)
 
 def lines(of: Report, **facts: Any) -> dict[str, Message]:
     """The lines by their ids."""
-    told = reporting.report_lines(of, facts.get("repeats", ()), facts.get("skipped", {}))
+    told = report_lines.report_lines(of, facts.get("repeats", ()), facts.get("skipped", {}))
     return {line.id: line for line in told}
 
 
@@ -72,7 +71,7 @@ def test_one_of_a_kind_is_told_in_the_singular() -> None:
         audience=report(S.HELD).audience | {"malformed": 1},
     )  # fmt: skip
 
-    told = list(reporting.report_lines(held, [], {"malformed": [(7, "x")]}))
+    told = list(report_lines.report_lines(held, [], {"malformed": [(7, "x")]}))
 
     assert "blocker.in_doubt_one" in [line.id for line in told]
     assert any("1 malformed (line 7)" in EN(line) for line in told)
@@ -138,7 +137,7 @@ def test_batches_that_were_called_again_are_one_line_a_cause() -> None:
     refused_once = Repeat(n=2, number=1, outcome=Outcome.TOKEN, errcode=40001, transport=None)
 
     told = [
-        line for line in reporting.report_lines(report(S.SENDING), [refused_once, *lost], {})
+        line for line in report_lines.report_lines(report(S.SENDING), [refused_once, *lost], {})
         if line.id.startswith("report.repeat")
     ]  # fmt: skip
 

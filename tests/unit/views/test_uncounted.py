@@ -13,7 +13,7 @@ from rich.console import Console
 from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
 from broadcast.rules.reports import SETS, Report
 from broadcast.rules.states import BroadcastState, Phase
-from broadcast.views import report_lines as reporting
+from broadcast.views import report_lines
 from broadcast.views.json_objects import as_json
 from entrypoints.cli.following import _line
 from entrypoints.cli.progress import Bar
@@ -65,8 +65,8 @@ def test_what_nobody_can_count_is_told_by_whose_list_it_is(
 ) -> None:
     found = uncounted(audience, phase)
 
-    assert reporting.sets(found).id == wanted
-    for line in reporting.report_lines(found, [], {}):
+    assert report_lines.sets(found).id == wanted
+    for line in report_lines.report_lines(found, [], {}):
         assert "None" not in EN(line) + ZH(line)
     told = json.loads(json.dumps(as_json(found)))
     assert (told["audience"]["planned"], told["recipients"]) == (None, dict.fromkeys(SETS))
@@ -77,7 +77,7 @@ def test_of_wechat_s_own_list_it_counts_what_it_took_or_may_have_taken(state: st
     found = uncounted(Everyone(), Phase.ENDED, calls=1)
     taken = replace(found, batches={**found.batches, state: 1})
 
-    assert reporting.sets(taken).id == OF_WECHAT
+    assert report_lines.sets(taken).id == OF_WECHAT
 
 
 @pytest.mark.parametrize("audience", [Followers(), OpenIDs(digest="d")])
@@ -85,7 +85,7 @@ def test_of_wechat_s_own_list_it_counts_what_it_took_or_may_have_taken(state: st
 def test_what_is_counted_is_told_in_its_sets(audience: Audience, phase: Phase) -> None:
     counted = report(STATES[phase], phase=phase, audience_kind=audience.kind, path=audience.path)
 
-    assert reporting.sets(counted).id == COUNTED
+    assert report_lines.sets(counted).id == COUNTED
 
 
 @pytest.mark.parametrize(("audience", "phase", "wanted"), EACH)
@@ -107,4 +107,4 @@ def test_whoever_follows_it_reads_its_state_and_no_figures_that_are_none(
 def test_an_upload_is_not_said_to_have_read_nothing() -> None:
     found = uncounted(OpenIDs(digest="d"), Phase.UPLOADING)
 
-    assert "report.audience" not in {line.id for line in reporting.report_lines(found, [], {})}
+    assert "report.audience" not in {line.id for line in report_lines.report_lines(found, [], {})}
