@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from models import Base
 from models.engine import open_engine
 from tests.integration.worker.test_slices import Ready, WeChat

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import OutOfReachError
 from broadcast.rules import finish_events
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.finish_events import UnreadableFinishError
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action
 from broadcast.wechat.callback import RefusedError
@@ -29,7 +29,7 @@ from models.ledger.followers import follower_changes
 from models.ledger.followers.follower_changes import Move
 from models.ledger.lists import suppressions
 from models.ledger.lists.suppressions import OptOutMessage
-from models.ledger.outcomes import results
+from models.ledger.outcomes import job_ends
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _record_finish(engine: Engine, rules: Rules, some: Sequence[Due]) -> None:
         event = finish_events.read_finish(read(push.body.encode()).fields)
         if event.created_at and _is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
-        results.record_finish_event(engine, push.account, event, rules=rules)
+        job_ends.record_finish_event(engine, push.account, event, rules=rules)
 
 
 def _ignore(_engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:

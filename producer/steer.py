@@ -16,8 +16,8 @@ from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import content_stays_refused
-from broadcast.rules.calls.policy import Waits
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.blockers import is_driven
 from broadcast.rules.gates.gate import RESUME_OPENS, GateKind
 from broadcast.rules.jobs import Job

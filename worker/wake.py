@@ -1,4 +1,7 @@
-"""Waking: a message that says "look at the database". A lost one is woken again by a sweep."""
+"""Wakes among workers: "look at the database". A sweep repeats a lost one.
+
+Producers wake by :mod:`producer.waking`.
+"""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import NOT_LISTED, SendPath
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.plan.proof import Quota
 from models import durability
 from models.engine import open_engine

@@ -18,7 +18,7 @@ from typing import Final, TypeAlias
 from broadcast import day
 from broadcast.errors import ArticleError
 from broadcast.frozen import frozen
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.states import BatchState, Reason
 
@@ -255,7 +255,7 @@ def _gone(known: StoredDraft) -> Ruling:
 def _unanswered(known: StoredDraft, why: NoAnswer) -> Ruling:
     tries = known.tries + 1
     after = _after(known, approved=known.approved, seen=known.seen, tries=tries)
-    if policy.is_asked_again(why.outcome, tries=tries):
+    if waits_module.is_asked_again(why.outcome, tries=tries):
         return Ruling(known=after, reason=Reason.DRAFT_UNREAD, waits=True)
     if known.approved is None:
         return Ruling(known=after)

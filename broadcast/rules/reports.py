@@ -12,8 +12,8 @@ from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.drafts import Marks
 from broadcast.rules.finish_events import Delivered, FinishEvent
-from broadcast.rules.gates.due import FirstCallLimit, Liveness
 from broadcast.rules.gates.gate import Gate, GateKind, GateScope
+from broadcast.rules.gates.liveness import FirstCallLimit, Liveness
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from broadcast.message import Message
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 
 LONGEST: Final = 2048
 _HIGHEST_PORT: Final = 65_535

@@ -34,8 +34,8 @@ from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account, AccountKind, CallsPerMinute, TokenMode
-from broadcast.rules.calls.policy import CircuitBreaker, Rules, Waits
-from broadcast.rules.gates.due import LATE_BY, parse_late_by
+from broadcast.rules.calls.waits import CircuitBreaker, Rules, Waits
+from broadcast.rules.gates.liveness import LATE_BY, parse_late_by
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.settings import environment, server_urls
 from broadcast.settings.server_urls import (

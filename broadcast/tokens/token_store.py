@@ -1,4 +1,4 @@
-"""Failed fetches of a token: what others hear of them, and which concern this machine alone."""
+"""The shared access_token in Redis, its lock, and what others hear of a failed fetch."""
 
 from __future__ import annotations
 

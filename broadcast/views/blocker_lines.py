@@ -12,8 +12,8 @@ from broadcast.message import Message
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.blockers import Blocker
-from broadcast.rules.gates.due import is_late
 from broadcast.rules.gates.gate import Cause, GateKind, rule
+from broadcast.rules.gates.liveness import is_late
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import Reason
 from broadcast.views import content, errcode_words, resend

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Final
 
 from broadcast.message import Message
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits
 from broadcast.rules.calls.outcomes import SPLITTABLE, Endpoint, Outcome, meaning
 
 #: Codes that stop an account and have a fix of their own.
@@ -62,9 +62,9 @@ def of_call(errcode: int) -> Message:
     if ended is Outcome.UNKNOWN:
         return Message(
             "fix.unknown",
-            tries=policy.UNKNOWN_TRIES,
-            hours=round(policy.asked_for(policy.UNKNOWN_TRIES) / timedelta(hours=1)),
-            window=policy.REPEAT_WINDOW // timedelta(hours=1),
+            tries=waits.UNKNOWN_TRIES,
+            hours=round(waits.asked_for(waits.UNKNOWN_TRIES) / timedelta(hours=1)),
+            window=waits.REPEAT_WINDOW // timedelta(hours=1),
         )
     return Message(f"fix.{ended}")
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from broadcast.errors import field_of
 from broadcast.message import Message
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.dead_letters import KeptLetter
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import (

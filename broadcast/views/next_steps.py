@@ -1,4 +1,4 @@
-"""What people did to a broadcast and to its account: who, when, why."""
+"""What an operator does next with a broadcast, and what people did to it: who, when, why."""
 
 from __future__ import annotations
 

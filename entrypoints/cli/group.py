@@ -1,4 +1,6 @@
-"""Values that stand apart from their option: those that read as another option, and none at all.
+"""The map of the commands; and values that stand apart from their option.
+
+A value may read as another option, or be missing.
 
 With ``--text "$MSG" --json`` an unset ``$MSG`` makes ``--json`` the text, and Typer takes it. And
 Typer has no option that may stand without a value: one whose metavar is in brackets is given

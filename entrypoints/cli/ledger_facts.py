@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from broadcast.rules.calls.policy import Waits
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.jobs import likeliest_first
 from broadcast.rules.reports import SKIPS, Report, RetryGroup
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason

@@ -32,10 +32,10 @@ from models import schema
 from models.ledger.submit.submits import find
 from models.ledger.views import broadcast_reports
 from producer import audience as audiences
-from producer.publish import Answers
 from producer.submit.order import Order, Whom
 from producer.submit.prepare import Prepared, Reader, prepare, upload
 from producer.submit.store import Submitted, refuse_what_does_not_fit, store
+from producer.waking import Answers
 
 if TYPE_CHECKING:
     from entrypoints.cli.tag_lookup import Tags

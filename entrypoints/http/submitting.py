@@ -57,7 +57,7 @@ def key_of(request: HTTPRequest) -> str:
 def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> SubmitAnswer:
     """Store what a body asks for; the same key and body give the same broadcast.
 
-    Raises ProblemError and what :meth:`Door.submit` raises.
+    Raises ProblemError and what :meth:`SubmitService.submit` raises.
     """
     request = _permitted(caller, shape.parse(value))
     if isinstance(request.audience, ListToCome):

@@ -1,4 +1,4 @@
-"""Places for lists that come in at once: who is slow keeps one only while nobody else needs it."""
+"""Lists that come in by HTTP: a slow caller keeps its place only while nobody else needs it."""
 
 from __future__ import annotations
 

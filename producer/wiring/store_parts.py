@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from broadcast.settings.program_settings import Settings
-    from producer.publish import CeleryWaker
+    from producer.waking import CeleryWaker
 
 # What one process needs another one does not pay for: a look at the database imports no Celery.
 
@@ -58,6 +58,6 @@ class StoreParts:
     @built_once
     def waker(self) -> CeleryWaker:
         """The way to call a worker; it connects when it wakes."""
-        from producer.publish import CeleryWaker  # noqa: PLC0415
+        from producer.waking import CeleryWaker  # noqa: PLC0415
 
         return CeleryWaker(self.settings.celery_broker_url)

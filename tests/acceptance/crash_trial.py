@@ -24,7 +24,7 @@ from sqlalchemy import func, select
 
 from broadcast import names
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BroadcastState, Phase
 from broadcast.settings.program_settings import Settings
 from models import Batch

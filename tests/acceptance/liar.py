@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from broadcast import names
-from producer.publish import CeleryWaker
+from producer.waking import CeleryWaker
 from tests.acceptance.conftest import UNLIMITED, sets_of
 from tests.kit.endpoints import MASS_GET, MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator

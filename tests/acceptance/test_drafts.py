@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from broadcast import day
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.drafts import Gone, Mark
 from broadcast.wechat.api.drafts import Article, DraftAdd
 from broadcast.wechat.api.token import StableToken

@@ -12,7 +12,7 @@ from broadcast.names import EventKind
 from broadcast.rules.accounts import from_file as accounts_of
 from broadcast.rules.gates.gate import GateKind
 from models import Event
-from producer.publish import CeleryWaker
+from producer.waking import CeleryWaker
 from tests.kit import direct
 from tests.kit.endpoints import MASS_SEND
 

@@ -15,7 +15,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Reason
 from broadcast.views.json_objects import utc
 from models import Batch
-from producer.publish import CeleryWaker
+from producer.waking import CeleryWaker
 from tests.acceptance.conftest import sets_of
 from tests.kit.crowd import APPIDS, EMPTY, HALTED, REFUSED, SIZE, SLOW, WELL, crowd
 from tests.kit.direct import submit

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast.rules.calls.policy import UNKNOWN_TRIES
+from broadcast.rules.calls.waits import UNKNOWN_TRIES
 from broadcast.rules.states import BatchState, Reason
 from models.ledger.rows.lane_rows import LEASE
 from tests.acceptance.liar import FOREVER, SIZE, Liar, Victim, installed

@@ -14,7 +14,7 @@ import pytest
 
 from broadcast import day
 from broadcast.rules.accounts import from_file as accounts_of
-from broadcast.rules.calls.policy import NEAR_TURN
+from broadcast.rules.calls.waits import NEAR_TURN
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Reason

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from broadcast import day, names
-from broadcast.rules.calls.policy import NEAR_TURN
+from broadcast.rules.calls.waits import NEAR_TURN
 from broadcast.rules.states import Reason
 from models.ledger.views import broadcast_reports
 from tests.acceptance.conftest import sets_of

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from broadcast.rules import webhooks as rules_webhooks
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import Audience

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from broadcast.rules.accounts import TRIAL, make
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID
-from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_RULES
 from broadcast.rules.pushes import push_of
 from broadcast.views.texts import Texts
 from entrypoints.cli.main import run

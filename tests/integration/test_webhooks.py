@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.message import Message
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from models.ledger.boxes import webhooks
 from models.ledger.steer import operator
 from models.ledger.submit import submits

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, text
 
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from models import Base
 from models.engine import open_engine
 from models.ledger.audit import audit_run, case

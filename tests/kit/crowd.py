@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from broadcast.rules.accounts import from_file as accounts_of
-from producer.publish import CeleryWaker
+from producer.waking import CeleryWaker
 from tests.kit.direct import submit
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator

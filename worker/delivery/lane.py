@@ -1,8 +1,9 @@
 """Driving a lane: the calls of one account, one at a time, for one slice.
 
-The order is the promise's: token ready, then the limiter's slot, then the claim, which is committed
-before the call and reads everything that could forbid it, then the call, then the record. What a
-slice leaves behind, the next one, here or on another machine, takes up from the database.
+The order is the promise's: token ready, a look at the draft and at the media, the limiter's slot, a
+look at the audience, then the claim, which is committed before the call and reads everything that
+could forbid it, then the call, then the record. What a slice leaves behind, the next one, here or
+on another machine, takes up from the database.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.decide import Decision
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.calls.policy import Rules, SendBy, clocks
+from broadcast.rules.calls.waits import Rules, SendBy, clocks
 from broadcast.tokens.token_service import Token
 from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim

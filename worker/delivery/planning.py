@@ -149,7 +149,7 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
     """Store the list of a broadcast without those who are left out.
 
     Returns whether it is to be cut, or why WeChat did not say who has a tag. Raises what
-    ``preflight.UNREADABLE`` lists where it cannot be resolved at all.
+    ``obstacles.UNREADABLE`` lists where it cannot be resolved at all.
     """
     # WeChat's pushes may have come while no worker ran.
     pushes.apply_pending_follower_events(lane.engine, broadcast.account, rules=lane.rules)

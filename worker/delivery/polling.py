@@ -8,8 +8,8 @@ from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import RedisAwayError
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Scope
-from models.ledger.outcomes import results
-from models.ledger.outcomes.results import Polled
+from models.ledger.outcomes import job_ends
+from models.ledger.outcomes.job_ends import Polled
 from worker.delivery.lane import LaneContext
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def ask(lane: LaneContext) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
     waits = lane.rules.waits
-    for batch in results.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
+    for batch in job_ends.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
         failpoint(Point.SETTLE_TAKEN)
         if lane.stopping.is_set():
             break
@@ -30,7 +30,7 @@ def ask(lane: LaneContext) -> int:
         if isinstance(said, _Silence):
             break
         failpoint(Point.SETTLE_ANSWERED)
-        results.record_status(lane.engine, batch, said, waits=waits)
+        job_ends.record_status(lane.engine, batch, said, waits=waits)
         failpoint(Point.SETTLE_STORED)
         answered += 1
     return answered
@@ -50,7 +50,7 @@ def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
     if not isinstance(said, NoAnswer):
         return said
     if said.scope is Scope.PATH:
-        results.record_unanswered(lane.engine, batch, said, waits=lane.rules.waits)
+        job_ends.record_unanswered(lane.engine, batch, said, waits=lane.rules.waits)
     log.warning(
         "account %s: results are asked for later: %s %s %s", lane.account.name, said.outcome,
         said.errcode or "", said.errmsg or "",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from broadcast.frozen import frozen
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.policy import SendBy
+from broadcast.rules.calls.waits import SendBy
 from broadcast.rules.drafts import Look
 from broadcast.rules.media import LocalFile
 from broadcast.rules.plan.audience import Audience, Everyone, Tag

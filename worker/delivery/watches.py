@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from broadcast.errors import MediaError
 from broadcast.rules import media
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
 from broadcast.rules.media import KeptFile, LocalFile
@@ -256,7 +256,7 @@ class MediaWatch:
         if said.msgtype not in _OF_FILES or not work.untouched:
             return True
         life = renewals.life_of_files(self._lane.engine, work)
-        if life is None or not policy.is_due(life.dies_at, life.now):
+        if life is None or not waits_module.is_due(life.dies_at, life.now):
             return True
         return self._renew(work, said)
 

@@ -19,7 +19,7 @@ from sqlalchemy import Engine, select
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules import webhooks as rules_webhooks
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.views import objects
 from broadcast.views.objects import WebhookState
 from models.broadcast_tables import BroadcastRow

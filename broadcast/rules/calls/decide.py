@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from broadcast.frozen import frozen
-from broadcast.rules.calls import policy as policy_module
 from broadcast.rules.calls.attempts import Attempt, tokens_are_refused
 from broadcast.rules.calls.outcomes import (
     SAID_ACCEPTED,
@@ -25,7 +24,14 @@ from broadcast.rules.calls.outcomes import (
     Scope,
     scope_of,
 )
-from broadcast.rules.calls.policy import VERIFY_PAUSE, Rules, Waits
+from broadcast.rules.calls.waits import (
+    REPEAT_WINDOW,
+    UNKNOWN_TRIES,
+    VERIFY_FOR,
+    VERIFY_PAUSE,
+    Rules,
+    Waits,
+)
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.rules.states import BATCH_AT_REST, STOPPED_JOB, BatchState, Reason
 
@@ -127,11 +133,9 @@ def _unproved(said: Sequence[Attempt], now: datetime, policy: Policy) -> Decisio
     """
     first = said[0]
     asked_for = now - (first.outcome_recorded_at or first.started_at)
-    if first.msg_id is None or asked_for > policy.waits.scaled(policy_module.VERIFY_FOR):
+    if first.msg_id is None or asked_for > policy.waits.scaled(VERIFY_FOR):
         return Decision(verdict=Verdict.DOUBT, reason=Reason.UNPROVED_ACCEPTANCE)
-    pause = (
-        timedelta(0) if first.confirmed is None else policy.waits.scaled(policy_module.VERIFY_PAUSE)
-    )
+    pause = timedelta(0) if first.confirmed is None else policy.waits.scaled(VERIFY_PAUSE)
     return Decision(verdict=Verdict.VERIFY, msg_id=first.msg_id, not_before=now + pause)
 
 
@@ -152,7 +156,7 @@ def _by_unknown(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
             errcode=last.errcode,
         )  # fmt: skip
     counted = [a for a in doubtful if a.errcode != SAME_KEY_RUNNING]
-    if len(counted) > policy_module.UNKNOWN_TRIES:
+    if len(counted) > UNKNOWN_TRIES:
         return Decision(verdict=Verdict.DOUBT, reason=Reason.TOO_OFTEN_UNKNOWN)
     at, reason = policy.waits.after(history, now)
     scope = policy.scope(last)
@@ -188,7 +192,7 @@ def window_end(history: Sequence[Attempt], at_scale: Waits) -> datetime:
         raise ValueError("a batch without an attempt has no window")
     called = [a for a in history if a.outcome is not Outcome.NOT_CALLED and not a.denied]
     taken = [a for a in called if a.maybe_sent or a.outcome in SAID_ACCEPTED]
-    return (taken or called or history)[0].started_at + at_scale.scaled(policy_module.REPEAT_WINDOW)
+    return (taken or called or history)[0].started_at + at_scale.scaled(REPEAT_WINDOW)
 
 
 def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> Decision:

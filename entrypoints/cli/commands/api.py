@@ -23,7 +23,7 @@ from entrypoints.cli.run import Run
 if TYPE_CHECKING:
     from entrypoints.http.api_parts import Parts
     from entrypoints.http.app import Shutdown
-    from producer.publish import RestingWaker
+    from producer.waking import RestingWaker
 
 app = new_app()
 _OTHERS: Final = stat.S_IRWXO
@@ -82,8 +82,8 @@ def _parts(run: Run, ending: Shutdown) -> Parts:
     from entrypoints.http.keyring import KeyRing  # noqa: PLC0415 - as above
     from entrypoints.http.threads import Threads  # noqa: PLC0415
     from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
-    from producer.publish import RestingWaker  # noqa: PLC0415
     from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
+    from producer.waking import RestingWaker  # noqa: PLC0415
     from producer.wiring.wechat import ClientChecks  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)

@@ -18,8 +18,7 @@ from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import Plain
-from models.ledger.boxes import api_keys as reading
-from models.ledger.boxes import api_keys as verbs
+from models.ledger.boxes import api_keys as boxes_api_keys
 
 app = new_app()
 keys = typer.Typer(cls=Group, help="help.api-keys")
@@ -57,7 +56,7 @@ def new(
     name = api_keys.checked_name(name)
     secret = api_keys.new_key()
     key = APIKey(name=name, scopes=rights, accounts=limits, digest=api_keys.digest(secret))
-    key_id = verbs.add(run.engine, key, who=who())
+    key_id = boxes_api_keys.add(run.engine, key, who=who())
     if as_json:
         run.terminal.show_json({"id": key_id, "key": secret, **_facts(key), "error": None})
         return
@@ -75,7 +74,7 @@ def list_(
 ) -> None:
     """List the keys that were made here, newest first; never a key itself."""
     run: Run = context.obj
-    found = [one for one in reading.stored(run.engine) if revoked or one.revoked_at is None]
+    found = [one for one in boxes_api_keys.stored(run.engine) if revoked or one.revoked_at is None]
     if as_json:
         run.terminal.show_json({"api_keys": [as_object(one) for one in found], "error": None})
         return
@@ -102,10 +101,10 @@ def revoke(
     run: Run = context.obj
     if not key_id.isascii() or not key_id.isprintable():
         raise InputError("error.api_keys.unknown", id=key_id)
-    done = verbs.revoke(run.engine, key_id, who=who())
+    done = boxes_api_keys.revoke(run.engine, key_id, who=who())
     run.terminal.say("api_keys.revoked" if done else "api_keys.revoked_already", id=key_id)
     if as_json:
-        [one] = [one for one in reading.stored(run.engine) if one.id == key_id]
+        [one] = [one for one in boxes_api_keys.stored(run.engine) if one.id == key_id]
         run.terminal.show_json(as_object(one) | {"error": None})
 
 

@@ -18,8 +18,7 @@ from broadcast.views.words import suffix
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run
-from models.ledger.boxes import webhooks as ledger
-from models.ledger.boxes import webhooks as reading
+from models.ledger.boxes import webhooks as boxes_webhooks
 
 app = new_app()
 webhooks = typer.Typer(cls=Group, help="help.webhooks")
@@ -41,8 +40,8 @@ def list_(
     """List webhooks, newest first."""
     run: Run = context.obj
     states = tuple(WebhookState) if delivered else _NOT_DELIVERED
-    found = reading.newest(run.engine, states=states, most=most)
-    more = max(reading.count(run.engine, states) - most, 0) if len(found) == most else 0
+    found = boxes_webhooks.newest(run.engine, states=states, most=most)
+    more = max(boxes_webhooks.count(run.engine, states) - most, 0) if len(found) == most else 0
     if as_json:
         run.terminal.show_json(as_object(run, found) | {"more": more})
         return
@@ -71,12 +70,12 @@ def retry(
     if everything and webhook_id is not None:
         raise InputError("error.webhook.both")
     if webhook_id is not None:
-        chosen: Sequence[Webhook] = [reading.one_webhook(run.engine, webhook_id)]
+        chosen: Sequence[Webhook] = [boxes_webhooks.one_webhook(run.engine, webhook_id)]
     elif everything:
-        chosen = reading.newest(run.engine, states=[WebhookState.GIVEN_UP])
+        chosen = boxes_webhooks.newest(run.engine, states=[WebhookState.GIVEN_UP])
     else:
         raise InputError("error.webhook.which")
-    ledger.retry_events(run.engine, [(one.broadcast_id, one.version) for one in chosen])
+    boxes_webhooks.retry_events(run.engine, [(one.broadcast_id, one.version) for one in chosen])
     if chosen:
         # Where the broker is away, the next sweep has them delivered.
         with contextlib.suppress(BrokerAwayError):
@@ -86,7 +85,7 @@ def retry(
         run.terminal.say("webhooks.nothing_given_up")
     if as_json:
         run.terminal.show_json(
-            as_object(run, [reading.one_webhook(run.engine, one.id) for one in chosen])
+            as_object(run, [boxes_webhooks.one_webhook(run.engine, one.id) for one in chosen])
         )
 
 

@@ -11,10 +11,10 @@ from typing import TypeAlias
 from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath, unanswered
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import JobEnd
-from broadcast.rules.gates.due import Liveness
 from broadcast.rules.gates.gate import OPEN_BY_TIME, GateKind, GateScope, rule
+from broadcast.rules.gates.liveness import Liveness
 from broadcast.rules.plan.cut import SHRUNK
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 

@@ -1,4 +1,4 @@
-"""Nobody is forgotten and nobody gets it twice: figures, lists, ranges and sets fit each other.
+"""Nobody is forgotten: figures and sets add up; halves, keys, gates and moves are legal.
 
 All figures are recounted in the packed OpenIDs; those of a row are only compared. A list
 that is WeChat's own has no figures, and its one call is keyed by the filter.
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from broadcast.enums import is_recognised
 from broadcast.rules.calls import attempts
-from broadcast.rules.calls.policy import REPEAT_WINDOW
+from broadcast.rules.calls.waits import REPEAT_WINDOW
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan.audience import Audience, OpenIDs

@@ -31,7 +31,7 @@ from broadcast import stored_message
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BroadcastState
 from broadcast.rules.webhooks import next_try, origin
 from broadcast.views import objects

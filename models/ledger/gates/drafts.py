@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, Executable, Select, exists, insert, o
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
 from broadcast.rules import drafts
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer, storable
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.drafts import LastLook, Look, Marks, Ruling, StoredDraft
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
@@ -145,7 +145,7 @@ def unread(engine: Engine, account: str, *, most: int, waits: Waits) -> Sequence
 
 
 def _unread(connection: Connection, query: Select[Any], waits: Waits) -> Select[Any]:
-    before = now(connection) - waits.scaled(policy.UNANSWERED_PAUSE)
+    before = now(connection) - waits.scaled(waits_module.UNANSWERED_PAUSE)
     return (
         query.join_from(DraftRow, BroadcastRow, BroadcastRow.id == DraftRow.broadcast_id)
         .where(DraftRow.looked_at.is_(None), BroadcastRow.phase.in_(OPEN_PHASES))
@@ -205,7 +205,7 @@ def _closing(
     connection: Connection, broadcast_id: str, ruling: Ruling, *, look: Look, waits: Waits
 ) -> Closing:
     fact = storable(look) if isinstance(look, NoAnswer) else None
-    until = now(connection) + waits.scaled(policy.UNANSWERED_PAUSE) if ruling.waits else None
+    until = now(connection) + waits.scaled(waits_module.UNANSWERED_PAUSE) if ruling.waits else None
     return Closing(
         kind=GateKind.LOOK if ruling.waits else GateKind.DRAFT, who=WORKER,
         broadcast_id=broadcast_id, reason=ruling.reason, until=until,

@@ -12,7 +12,7 @@ from broadcast import openid
 from broadcast.rules.calls import attempts
 from broadcast.rules.calls.decide import Decision, Verdict
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Scope
-from broadcast.rules.calls.policy import CircuitBreaker, Rules
+from broadcast.rules.calls.waits import CircuitBreaker, Rules
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import cut as cut_module
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason

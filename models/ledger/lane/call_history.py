@@ -23,7 +23,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.operator_verdict import Settlement
 from broadcast.rules.calls.outcomes import ANSWERED, SAID_ACCEPTED, UNSENT, Outcome, SendPath
-from broadcast.rules.calls.policy import REPEAT_WINDOW, Waits
+from broadcast.rules.calls.waits import REPEAT_WINDOW, Waits
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now

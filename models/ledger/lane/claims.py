@@ -18,9 +18,9 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, select, upda
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import DatabaseAwayError
 from broadcast.frozen import frozen
-from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
-from broadcast.rules.gates.due import SILENCE, is_late, silence, unattended
+from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
 from broadcast.rules.gates.gate import GateKind, Situation, may_call
+from broadcast.rules.gates.liveness import SILENCE, is_late, silence, unattended
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, func, not_, or_, selec
 
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAME_KEY_RUNNING
-from broadcast.rules.calls.policy import UNKNOWN_TRIES, CircuitBreaker
+from broadcast.rules.calls.waits import UNKNOWN_TRIES, CircuitBreaker
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath
-from broadcast.rules.gates.due import Liveness
+from broadcast.rules.gates.liveness import Liveness
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan.audience import Audience
 from broadcast.rules.reports import Ahead, Doubtful, Driven

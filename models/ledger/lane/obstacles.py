@@ -7,10 +7,10 @@ from collections.abc import Callable
 from sqlalchemy import Connection, Engine, select
 
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer, storable
 from broadcast.rules.calls.outcomes import Scope
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import selection
 from broadcast.rules.states import BatchState, Phase, Reason
@@ -41,7 +41,7 @@ def apply_no_answer(engine: Engine, account: Account, result: NoAnswer, *, waits
     def work(connection: Connection) -> bool:
         lane_rows.ensure_lane(connection, account)
         lane_rows.hold(connection, account.name)
-        met = policy.classify_no_answer(
+        met = waits_module.classify_no_answer(
             result.outcome, errcode=result.errcode, now=now(connection), waits=waits
         )
         if met.until is None:
@@ -92,7 +92,7 @@ def wait_for_redis(engine: Engine, account: Account) -> None:
     def work(connection: Connection) -> None:
         lane_rows.ensure_lane(connection, account)
         lane_rows.hold(connection, account.name)
-        until = now(connection) + policy.REDIS_AWAY
+        until = now(connection) + waits_module.REDIS_AWAY
         lane_rows.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
         lane_rows.refresh_due(connection, account.name)
 

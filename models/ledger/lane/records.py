@@ -29,7 +29,7 @@ from broadcast.rules.calls.outcomes import (
     Endpoint,
     Outcome,
 )
-from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
+from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.accounts import Lane
 from models.base import Moment

@@ -21,7 +21,7 @@ from broadcast.rules.calls import operator_verdict
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID, Attempt
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome
-from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
+from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
 from broadcast.rules.jobs import fits, went_to_nobody
 from broadcast.rules.reports import Did
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason

@@ -18,7 +18,7 @@ from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls import attempts
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.policy import Waits, just_turned
+from broadcast.rules.calls.waits import Waits, just_turned
 from broadcast.rules.gates.gate import GateKind, plan_due_at
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan import cut as cut_module

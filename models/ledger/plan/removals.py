@@ -1,4 +1,4 @@
-"""Members: who of a sorted list is in some batches of a broadcast.
+"""Removals: who is left out of a broadcast and why, and who of a sorted list is in its batches.
 
 Both lists are read in order, a piece at a time, so that memory does not grow with them.
 """

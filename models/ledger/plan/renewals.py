@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, exists, func, insert, select, update
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
 from broadcast.rules import media
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer, storable
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import KeptFile
 from broadcast.rules.states import BatchState, Reason
@@ -54,7 +54,7 @@ def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: s
         if lane_rows.hold_unless_ended(connection, broadcast_id) is None:
             return True
         dies_at = _dies_at(connection, list(ids.values()), appid=appid)
-        if policy.is_due(dies_at, now(connection)):
+        if waits_module.is_due(dies_at, now(connection)):
             return False
         submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
         said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
@@ -106,7 +106,7 @@ def delay_renewal(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) ->
             return
         mine = (RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal)
         tries = connection.execute(select(RenewalRow.tries).where(*mine)).scalar_one() + 1
-        until = policy.again_at(why, tries=tries, now=now(connection), waits=waits)
+        until = waits_module.again_at(why, tries=tries, now=now(connection), waits=waits)
         counted = 0 if until is None else tries
         connection.execute(update(RenewalRow).where(*mine).values(tries=counted))
         fact = storable(why)

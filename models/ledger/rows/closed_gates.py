@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func,
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.rules.calls.outcomes import BEGINS_NOTHING, SendPath
-from broadcast.rules.gates.due import FirstCallLimit
 from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
+from broadcast.rules.gates.liveness import FirstCallLimit
 from broadcast.rules.states import Phase
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow

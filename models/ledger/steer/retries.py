@@ -19,8 +19,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, select
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import Outcome, content_stays_refused
-from broadcast.rules.calls.policy import Waits
 from broadcast.rules.calls.retry import LEFT_OVER, RetryVerdict, retry_verdict
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import RESUME_OPENS, Gate, GateKind, GateScope
 from broadcast.rules.plan import selection
 from broadcast.rules.reports import Did, RetryGroup, total

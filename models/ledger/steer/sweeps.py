@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import OutOfReachError
 from broadcast.frozen import frozen
-from broadcast.rules.calls.policy import DEFAULT_RULES, REPEAT_WINDOW, Rules
+from broadcast.rules.calls.waits import DEFAULT_RULES, REPEAT_WINDOW, Rules
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import SETS
 from broadcast.rules.states import BatchState

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from broadcast.message import Message
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.ledger.boxes import dead_letters, webhooks

@@ -15,8 +15,8 @@ from broadcast.enums import recognised
 from broadcast.errors import InputError
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
-from broadcast.rules.calls.policy import DEFAULT_RULES
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.calls.waits import DEFAULT_RULES
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.ledger.gates import gate_changes

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.operator_verdict import NotSent, Sent
-from broadcast.rules.calls.policy import DEFAULT_RULES, Rules
+from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
 from broadcast.rules.drafts import Look, Marks
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState, BroadcastState, Phase
@@ -19,7 +19,7 @@ from models import BroadcastRow, Event
 from models.ledger.gates import drafts
 from models.ledger.lane import leases, records
 from models.ledger.lane.claims import Claim
-from models.ledger.outcomes import resolves, results
+from models.ledger.outcomes import job_ends, resolves
 from models.ledger.rows import lane_rows
 from models.ledger.steer import operator, retries, sweeps
 from models.ledger.submit import submits
@@ -168,7 +168,7 @@ class Stage:
     def hear(self, status: str, *, n: int = 1) -> None:
         """Let mass/get tell of a batch."""
         batch = ledger.batch(self.engine, self.id, n)
-        results.record_status(self.engine, batch, status, waits=DEFAULT_RULES.waits)
+        job_ends.record_status(self.engine, batch, status, waits=DEFAULT_RULES.waits)
 
     def another_has(self, fact: CallResult) -> None:
         """Let another broadcast's batch be accepted before."""

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, delete, insert, select, update
 
 from broadcast import openid
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.cut import ASKED
 from broadcast.views.texts import Texts

@@ -9,7 +9,7 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.decide import Verdict
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind, GateScope
 from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase, Reason

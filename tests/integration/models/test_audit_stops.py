@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.policy import DEFAULT_RULES, REPEAT_WINDOW
+from broadcast.rules.calls.waits import DEFAULT_RULES, REPEAT_WINDOW
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import Phase, Reason
 from models import Lane

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select, update
 
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.operator_verdict import NotSent, Sent
-from broadcast.rules.calls.policy import REPEAT_WINDOW, UNKNOWN_TRIES, CircuitBreaker, Rules
+from broadcast.rules.calls.waits import REPEAT_WINDOW, UNKNOWN_TRIES, CircuitBreaker, Rules
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models import BroadcastRow, GateRow

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 from broadcast.errors import DatabaseAwayError
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.calls.policy import Rules, Waits
+from broadcast.rules.calls.waits import Rules, Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.batch_tables import AttemptRow

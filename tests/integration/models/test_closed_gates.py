@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select, update
 
 from broadcast.errors import InputError
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState
 from models import AttemptRow, GateRow, Lane

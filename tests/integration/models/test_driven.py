@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.blockers import Blocker
 from broadcast.rules.gates.blockers import blockers_of as standstills
 from broadcast.rules.gates.gate import Cause

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from broadcast.errors import RepeatedSendError
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.calls.policy import UNKNOWN_TRIES
+from broadcast.rules.calls.waits import UNKNOWN_TRIES
 from broadcast.rules.states import BatchState, Reason
 from models.ledger.steer import operator
 from tests.kit import ledger

@@ -11,7 +11,7 @@ from broadcast.rules.calls.operator_verdict import NotSent, Sent
 from broadcast.rules.jobs import Job, Period
 from models.engine import now
 from models.ledger.lane import call_history, records
-from models.ledger.outcomes import ended_jobs, resolves, results
+from models.ledger.outcomes import ended_jobs, job_ends, resolves
 from models.ledger.rows.transaction import read
 from tests.integration.models.stories import doubt
 from tests.integration.models.test_finishes import event
@@ -33,7 +33,7 @@ def push(engine: Engine, msg_id: int, *, after: timedelta = timedelta()) -> None
     """Take the event of a job that ended so long after now."""
     with read(engine) as connection:
         at = now(connection) + after
-    results.record_finish_event(engine, "default", replace(event(msg_id), created_at=at))
+    job_ends.record_finish_event(engine, "default", replace(event(msg_id), created_at=at))
 
 
 def test_job_of_a_batch_is_that_batchs(driver: Driver, broadcast_id: str) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.states import BatchState, BroadcastState, Reason

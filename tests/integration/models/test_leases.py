@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, event, func, select
 
-from broadcast.rules.calls.policy import UNKNOWN_TRIES
+from broadcast.rules.calls.waits import UNKNOWN_TRIES
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from models.accounts import AccountRow, Lane
 from models.ledger.lane import leases

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, update
 from broadcast.enums import recognised
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.policy import REPEAT_WINDOW
+from broadcast.rules.calls.waits import REPEAT_WINDOW
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
 from broadcast.rules.states import BatchState

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.rules.calls.attempts import CallResult
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.states import BroadcastState, Reason

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.calls.policy import MINUTE, NOT_READY, REDIS_AWAY, Waits
+from broadcast.rules.calls.waits import MINUTE, NOT_READY, REDIS_AWAY, Waits
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind, GateScope
 from broadcast.rules.states import Reason

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from broadcast import openid
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models import Batch, ChunkRow
 from models.ledger.lane import apply_verdict, next_work

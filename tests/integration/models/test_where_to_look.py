@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.message import Message
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BatchState
 from broadcast.views import next_steps
 from broadcast.views.words import Between

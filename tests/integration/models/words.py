@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from broadcast.errors import InputError
 from broadcast.names import EventKind
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from models import Event
 from models.ledger.audit import audit_run
 from models.ledger.audit.case import Found

@@ -12,7 +12,7 @@ import pytest
 from broadcast import names
 from broadcast.errors import BrokerAwayError
 from broadcast.logs import request_ids
-from producer.publish import CeleryWaker
+from producer.waking import CeleryWaker
 from tests.kit.wait import patiently
 from tests.servers.fixtures import MakeProxy
 from tests.servers.ports import free_port
@@ -63,7 +63,7 @@ def full_url(rabbitmq: RabbitMQ, rabbitmq_url: str) -> str:
 
 BY_US = """
 from broadcast.errors import BrokerAwayError
-from producer.publish import CeleryWaker
+from producer.waking import CeleryWaker
 waker = CeleryWaker("{url}")
 try:
     waker.wake_planner("20261125-abcdef")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits
 from broadcast.wechat import connections
 from broadcast.wechat.api.mass import MassSend
 from broadcast.wechat.call_errors import TransportKind
@@ -170,8 +170,8 @@ def test_a_busy_pool_is_not_sent(serve: Serve, connect: Connect) -> None:
 
 
 def late_send(client: WeChatClient, *, within_s: float = 0.3) -> object:
-    begun = policy.clocks()
-    send_by = policy.SendBy.after(begun, moment=begun[0], within_s=within_s)
+    begun = waits.clocks()
+    send_by = waits.SendBy.after(begun, moment=begun[0], within_s=within_s)
     return client.call(mass(), token=SecretStr(TOKEN), send_by=send_by)
 
 

@@ -12,8 +12,8 @@ from broadcast.errors import InputError
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.calls.policy import Rules, Waits
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.calls.waits import Rules, Waits
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
 from broadcast.rules.plan.audience import Everyone

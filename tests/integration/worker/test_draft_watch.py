@@ -11,7 +11,7 @@ from sqlalchemy import Engine, update
 from broadcast.errors import InputError
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.calls.policy import MOST_TRIES, Rules
+from broadcast.rules.calls.waits import MOST_TRIES, Rules
 from broadcast.rules.drafts import FRESH, Gone, Look, Mark, Marks
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind

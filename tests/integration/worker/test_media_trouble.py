@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from broadcast.rules import media
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.calls.policy import MOST_TRIES, Waits
+from broadcast.rules.calls.waits import MOST_TRIES, Waits
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.media import KeptFile, MediaKind

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, update
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_RULES
 from broadcast.rules.drafts import Look
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import LocalFile

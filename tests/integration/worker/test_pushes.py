@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from broadcast.rules.calls.policy import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_RULES
 from broadcast.rules.pushes import Action, push_of
 from models import PushRow
 from models.box_tables import Finish

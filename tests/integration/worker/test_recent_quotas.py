@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.proof import Quota
 from broadcast.settings.program_settings import Settings

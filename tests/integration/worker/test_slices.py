@@ -15,10 +15,10 @@ from sqlalchemy import Delete, Engine, Update, delete, select, update
 import celeryconfig
 from broadcast import openid
 from broadcast.errors import DatabaseAwayError
-from broadcast.rules.calls import policy
+from broadcast.rules.calls import waits
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import LocalFile
 from broadcast.rules.states import BatchState, BroadcastState, Reason
@@ -271,21 +271,21 @@ def test_a_claim_whose_commit_got_no_answer_and_cannot_be_given_back_ends_the_sl
     assert states(engine) == [BatchState.ACCEPTED] * 3
 
 
-@pytest.mark.parametrize("clock", range(len(policy.clocks())))
+@pytest.mark.parametrize("clock", range(len(waits.clocks())))
 def test_a_claim_that_is_old_by_any_clock_is_given_back_uncalled(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, clock: int
 ) -> None:
     """A machine that is suspended between claim and call: its monotonic clock stands still."""
     ledger.broadcast(engine, size=20, batches=1)
     wechat = WeChat()
-    real, claim = policy.clocks, claims.claim
+    real, claim = waits.clocks, claims.claim
 
-    def slept() -> policy.Clocks:
+    def slept() -> waits.Clocks:
         return tuple(at + 3_600 * (n == clock) for n, at in enumerate(real()))
 
     def claimed(*args: Any, **kwargs: Any) -> Any:
         made = claim(*args, **kwargs)
-        monkeypatch.setattr(policy, "clocks", slept)
+        monkeypatch.setattr(waits, "clocks", slept)
         return made
 
     with monkeypatch.context() as late:
@@ -295,7 +295,7 @@ def test_a_claim_that_is_old_by_any_clock_is_given_back_uncalled(
     assert wechat.keys == []
     assert states(engine) == [BatchState.PLANNED]
 
-    monkeypatch.setattr(policy, "clocks", real)
+    monkeypatch.setattr(waits, "clocks", real)
     lane.drive(context(engine, wechat), seconds=5)
     assert states(engine) == [BatchState.ACCEPTED]
 

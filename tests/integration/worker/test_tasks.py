@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import SettingsError
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls.policy import Rules
+from broadcast.rules.calls.waits import Rules
 from broadcast.tokens.token_service import Token
 from broadcast.wechat.client import WeChatClient
 from broadcast.wechat_account.account_client import AccountClient

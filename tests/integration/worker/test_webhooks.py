@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import SettingsError
 from broadcast.rules import webhooks
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.webhooks import parse_networks
 from broadcast.views.objects import Webhook, WebhookState
 from models.ledger.boxes import webhooks as reading

@@ -12,7 +12,7 @@ import pytest
 from broadcast.built_once import built_once
 from broadcast.errors import BrokerAwayError
 from broadcast.settings.program_settings import Settings
-from producer.publish import RestingWaker
+from producer.waking import RestingWaker
 from producer.wiring import wechat
 
 THREADS = 8

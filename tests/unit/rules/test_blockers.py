@@ -13,8 +13,8 @@ from broadcast.enums import recognised
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.blockers import Blocker
-from broadcast.rules.gates.due import NOBODY, Liveness
 from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope
+from broadcast.rules.gates.liveness import NOBODY, Liveness
 from broadcast.rules.gates.shown_states import shown_state
 from broadcast.rules.reports import SETS, Ahead, BatchLine, Doubtful, Driven, LaneView, Report
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.rules.calls.policy import CircuitBreaker
+from broadcast.rules.calls.waits import CircuitBreaker
 from broadcast.settings.program_settings import Settings
 
 OFF = CircuitBreaker(refusals=0, doubts=0)

@@ -10,7 +10,7 @@ import pytest
 from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.decide import Policy, Verdict, decide, window_end
 from broadcast.rules.calls.outcomes import SAME_KEY_RUNNING, SPLITTABLE, Endpoint, Outcome, Scope
-from broadcast.rules.calls.policy import UNKNOWN_TRIES, VERIFY_FOR, Waits
+from broadcast.rules.calls.waits import UNKNOWN_TRIES, VERIFY_FOR, Waits
 from broadcast.rules.states import Reason
 from tests.unit.rules.histories import START, attempt, history
 

@@ -11,7 +11,7 @@ from broadcast import day
 from broadcast.rules import drafts
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.calls.policy import MOST_TRIES
+from broadcast.rules.calls.waits import MOST_TRIES
 from broadcast.rules.drafts import (
     FRESH,
     LASTS,

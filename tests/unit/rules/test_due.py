@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from broadcast.enums import recognised
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.gates.due import OpenBroadcast, due_of_lane
 from broadcast.rules.gates.gate import (
     ALWAYS,
     OPEN_BY_TIME,
@@ -23,6 +22,7 @@ from broadcast.rules.gates.gate import (
     may_call,
     plan_due_at,
 )
+from broadcast.rules.gates.liveness import OpenBroadcast, due_of_lane
 from broadcast.rules.states import BatchState, Phase
 from tests.unit.rules.test_gates import GATES, MOMENTS, NOW, SECOND, gate
 

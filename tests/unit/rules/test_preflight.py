@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.calls.policy import MINUTE, NOT_READY, Waits, classify_no_answer
+from broadcast.rules.calls.waits import MINUTE, NOT_READY, Waits, classify_no_answer
 from broadcast.rules.states import Reason
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)  # in Shanghai

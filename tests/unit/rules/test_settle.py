@@ -9,7 +9,7 @@ import pytest
 
 from broadcast.rules.calls.decide import Settled, Standing, Verdict, settle
 from broadcast.rules.calls.outcomes import SPLITTABLE, Outcome
-from broadcast.rules.calls.policy import VERIFY_PAUSE, Rules
+from broadcast.rules.calls.waits import VERIFY_PAUSE, Rules
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason
 from tests.unit.rules.histories import START, attempt, history
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from broadcast.rules.calls.outcomes import PARALLEL, SAME_KEY_RUNNING, Outcome
-from broadcast.rules.calls.policy import NOT_READY_STEPS, UNKNOWN_STEPS, Waits
+from broadcast.rules.calls.waits import NOT_READY_STEPS, UNKNOWN_STEPS, Waits
 from broadcast.rules.states import Reason
 from tests.unit.rules.histories import START, attempt, history
 

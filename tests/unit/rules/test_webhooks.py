@@ -11,7 +11,7 @@ from standardwebhooks import Webhook
 
 from broadcast.errors import SettingsError
 from broadcast.rules import webhooks
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.webhooks import (
     PAUSES,
     TRIED_FOR,

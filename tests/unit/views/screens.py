@@ -12,8 +12,8 @@ from broadcast.enums import recognised
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.retry import RetryVerdict
-from broadcast.rules.gates.due import Liveness
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.liveness import Liveness
 from broadcast.rules.reports import (
     Ahead,
     Conflict,

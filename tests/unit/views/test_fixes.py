@@ -10,7 +10,7 @@ from broadcast.message import Message
 from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.decide import Policy, Verdict, decide
 from broadcast.rules.calls.outcomes import MAPS, Endpoint, Outcome, meaning
-from broadcast.rules.calls.policy import Waits
+from broadcast.rules.calls.waits import Waits
 from broadcast.views.errcode_words import OF_SENDS, lines, of_call
 from broadcast.views.texts import LANGUAGES, Language
 from tests.unit.views.reports import EN

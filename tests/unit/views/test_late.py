@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from broadcast.rules.gates.due import FirstCallLimit, Liveness
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.liveness import FirstCallLimit, Liveness
 from broadcast.rules.reports import Ahead, Driven, Report
 from broadcast.rules.states import BroadcastState, Phase, Reason
 from broadcast.views import blocker_lines

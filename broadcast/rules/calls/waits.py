@@ -1,4 +1,4 @@
-"""The policy of calls: waits after each kind of reply, and the circuit breaker.
+"""Waits after each kind of reply, how old a claim may be for its call, and the circuit breaker.
 
 Waits are dates in the database (``not_before``), never messages with an ETA. ``scale`` shrinks all
 of them alike for trials against the simulator; in production it is 1.

@@ -1,4 +1,6 @@
-"""Finish events, taken: each once, kept whoever began its job, and met with the batch that has it.
+"""Finish events and mass/get: how the job of an accepted batch ended.
+
+Each event is kept once, whoever began its job, and meets the batch that has it.
 
 A batch in doubt gets no msg_id by an event. But where a reply to exactly one batch named the
 event's msg_id, the event shows that WeChat knows the job, as an answer of mass/get would.
@@ -21,7 +23,7 @@ from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult
-from broadcast.rules.calls.policy import DEFAULT_RULES, Rules, Waits
+from broadcast.rules.calls.waits import DEFAULT_RULES, Rules, Waits
 from broadcast.rules.finish_events import FinishEvent, JobEnd, supersedes
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState
