@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import MutableMapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +97,11 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
     """Start only in threads, with files enough, on our schema, where commits are durable."""
     _refuse_other_pools(sender.pool_cls)
     from models import durability, schema  # noqa: PLC0415 - only a worker needs them
-    from worker import celery_parts  # noqa: PLC0415 # noqa: F401 - registers its command
+    from worker import celery_parts  # noqa: PLC0415
     from worker.wiring import parts  # noqa: PLC0415
 
+    # It registers the control command of that name.
+    import_module("worker.which_database")
     redaction.install()
     try:
         celery_parts.allow_descriptors(parts().settings.concurrency)

@@ -38,7 +38,7 @@ with (folder / "lock").open("w") as lock:
     with Supervisor(folder, {}, lock=lock.fileno()) as supervisor:
         print("part", supervisor.start("part", [sys.executable, "-c", part]).process.pid)
         while supervisor.ended() is None:
-            if supervisor.guarded_anew():
+            if supervisor.restart_guard():
                 print("guarded anew")
             time.sleep(0.02)
 """  # noqa: E501
