@@ -140,8 +140,8 @@ def test_a_silent_broker_is_given_up_on(valkey: Valkey, tcp_proxy: MakeProxy) ->
 
 def test_neither_celery_nor_worker_is_imported_before_a_wake() -> None:
     program = (
-        "import sys, producer.publish, producer.submit.store, entrypoints.cli.commands.status\n"
-        "producer.publish.CeleryWaker('redis://localhost/0')\n"
+        "import sys, producer.waking, producer.submit.store, entrypoints.cli.commands.status\n"
+        "producer.waking.CeleryWaker('redis://localhost/0')\n"
         "print([m for m in ('celery', 'kombu', 'numpy', 'requests', 'redis', 'rich.table', "
         "'worker.tasks') if m in sys.modules])"
     )
