@@ -132,10 +132,15 @@ class Parts(StoreParts):
         if forward_count < MOST_FORWARDS:
             raise SettingsError("error.token.unlisted", account=account.name)
         words = self.wechat.tokens.forget_refusal(account.appid)
-        said = self.gateway(account).refresh(only_expiring=True)
-        if said is not None and said.errcode in NOT_LISTED:
+
+        def ask() -> NoAnswer | None:
+            said = self.gateway(account).refresh(only_expiring=True)
+            if said is None or said.errcode not in NOT_LISTED:
+                return None
             # Only the process that asked has WeChat's words, which name the address.
-            obstacles.stop(self.engine, account, replace(said, errmsg=said.errmsg or words))
+            return replace(said, errmsg=said.errmsg or words)
+
+        obstacles.stop_unless_listed(self.engine, account, ask)
 
     def gateway(self, account: Account) -> WeChatGateway:
         """Return WeChat for *account*."""

@@ -14,7 +14,8 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import selection
 from broadcast.rules.states import BatchState, Phase, Reason
-from models.batch_tables import Batch
+from models.accounts import Lane
+from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates import gate_changes
@@ -54,13 +55,30 @@ def apply_no_answer(engine: Engine, account: Account, result: NoAnswer, *, waits
     return write(engine, work)
 
 
-def stop(engine: Engine, account: Account, result: NoAnswer) -> None:
-    """Stop *account*: no machine of the fleet can ask WeChat for it."""
+def stop_unless_listed(
+    engine: Engine, account: Account, ask: Callable[[], NoAnswer | None]
+) -> None:
+    """Stop *account* where *ask*, the last machine of the fleet, is refused an access_token too.
+
+    Not if a stop was lifted while WeChat was asked: the operator's word is newer than the refusal.
+    """
+    counter = select(Lane.gate_counter).where(Lane.account == account.name)
+    with read(engine) as connection:
+        asked_at = connection.scalar(counter) or 0
+    refusal = ask()
+    if refusal is None:
+        return
 
     def work(connection: Connection) -> None:
         lane_rows.ensure_lane(connection, account)
         lane_rows.hold(connection, account.name)
-        _stop(connection, account, result)
+        lifted = select(GateRow.id).where(
+            GateRow.account == account.name,
+            GateRow.kind == GateKind.STOP,
+            GateRow.opened_counter > asked_at,
+        )
+        if connection.scalar(lifted.limit(1)) is None:
+            _stop(connection, account, refusal)
 
     write(engine, work)
 

@@ -16,7 +16,7 @@ from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind, GateScope
 from broadcast.rules.states import Reason
 from models.ledger.lane import obstacles
-from models.ledger.steer import sweeps
+from models.ledger.steer import operator, sweeps
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
@@ -30,6 +30,30 @@ def met(engine: Engine, outcome: Outcome, errcode: int) -> Any:
     waits = obstacles.apply_no_answer(engine, ledger.account(), fact, waits=REAL)
     assert waits == (standing_gates(engine) == [])
     return lane(engine)
+
+
+NOT_LISTED = NoAnswer(
+    outcome=Outcome.STOP_ACCOUNT, scope=Scope.ACCOUNT, errcode=40164, errmsg="invalid ip 127.0.0.9"
+)
+
+
+def test_an_account_stops_whose_last_machine_is_not_listed(engine: Engine) -> None:
+    obstacles.stop_unless_listed(engine, ledger.account(), lambda: NOT_LISTED)
+
+    assert the_gate(engine, GateKind.STOP).errmsg == "invalid ip 127.0.0.9"
+
+
+def test_an_account_that_is_unhalted_while_its_last_machine_asks_is_not_stopped_again(
+    engine: Engine,
+) -> None:
+    def ask() -> NoAnswer:
+        obstacles.stop_unless_listed(engine, ledger.account(), lambda: NOT_LISTED)
+        assert operator.unhalt(engine, ledger.account().name, who="ops", why=None)
+        return NOT_LISTED
+
+    obstacles.stop_unless_listed(engine, ledger.account(), ask)
+
+    assert standing_gates(engine) == []
 
 
 def test_used_up_calls_wait_by_the_rule_of_every_45009(engine: Engine) -> None:
