@@ -35,8 +35,8 @@ from sqlalchemy import Engine, select, text
 from broadcast import openid
 from broadcast.rules.plan.cut import ASKED, chunked
 from broadcast.sorted_openids import are_in, unpacked
-from models import Base, ChunkRow
 from models.engine import open_engine
+from models.every_table import Base, ChunkRow
 from models.ledger.lists import recipients, uploads
 from models.ledger.rows.transaction import read
 from models.ledger.submit import submits

@@ -16,8 +16,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from broadcast.rules.plan import proof
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from models.ledger.lane import leases
 from models.ledger.steer import sweeps
 from tests.kit import ledger

@@ -17,8 +17,8 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from broadcast.rules.calls.waits import Rules
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from tests.integration.worker.test_slices import Ready, WeChat
 from tests.kit import ledger
 from worker.delivery import lane

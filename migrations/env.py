@@ -17,9 +17,9 @@ from sqlalchemy import Column, Connection
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from broadcast.settings.program_settings import Settings
-from models import Base
 from models.base import EnumText, Moment, ascii_string
 from models.engine import open_engine, reachable
+from models.every_table import Base
 from models.schema import VERSION_TABLE, locked
 
 

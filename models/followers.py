@@ -6,7 +6,6 @@ Ten rows a megabyte instead of a row a follower: decision 15 has the figures.
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -21,7 +20,6 @@ from models.base import (
     PackedBytes,
     RowID,
     Text128,
-    Text512,
     ascii_string,
 )
 
@@ -118,45 +116,3 @@ class FollowerChange(Base):
     left_change: Mapped[BigInt]
 
     __table_args__ = (Index("ix_bc_follower_changes_left", "account", "left_change"),)
-
-
-class Suppression(Base):
-    """Somebody who gets no broadcast, for one reason; lifted ones stay, so late words stay late."""
-
-    __tablename__ = "bc_suppressions"
-
-    #: ``*``: of every account.
-    account: Mapped[Ascii64] = mapped_column(primary_key=True)
-    openid: Mapped[Ascii28] = mapped_column(primary_key=True)
-    #: ``person``, ``keyword``: what put it there, and what alone lifts it.
-    kind: Mapped[Ascii16] = mapped_column(primary_key=True)
-    since: Mapped[datetime]
-    who: Mapped[Text128]
-    why: Mapped[Text512 | None]
-    lifted_at: Mapped[datetime | None]
-    lifted_by: Mapped[Text128 | None]
-    #: Of which change of its account's list it is: those that came later are found by it.
-    change: Mapped[BigInt]
-
-    __table_args__ = (Index("ix_bc_suppressions_change", "account", "change"),)
-
-
-class ListName(StrEnum):
-    """Whose changes are counted."""
-
-    SUPPRESSED = "suppressed"
-    LEFT = "left"  #: by WeChat's pushes
-
-
-class ListChanges(Base):
-    """How often anybody was put on a list of one account, or on that of all.
-
-    A clock could not tell: of two changes the one with the earlier moment may be seen later.
-    """
-
-    __tablename__ = "bc_list_changes"
-
-    #: ``*``: of every account.
-    account: Mapped[Ascii64] = mapped_column(primary_key=True)
-    list: Mapped[Ascii16] = mapped_column(primary_key=True)
-    changes: Mapped[BigInt]

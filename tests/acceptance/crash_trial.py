@@ -27,9 +27,9 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BroadcastState, Phase
 from broadcast.settings.program_settings import Settings
-from models import Batch
 from models.batch_tables import AttemptRow
 from models.broadcast_tables import BroadcastRow
+from models.every_table import Batch
 from models.ledger.audit import audit_run
 from models.ledger.rows.transaction import read
 from tests.acceptance.crash_table import BATCH_SIZE, BATCHES, Course, Fate, Seen

@@ -19,8 +19,8 @@ import requests
 from sqlalchemy import func, select
 
 from broadcast.rules.states import Phase
-from models import BroadcastRow
 from models.engine import open_engine
+from models.every_table import BroadcastRow
 from tests.kit import api, template
 from tests.kit.api import Program
 from tests.kit.wait import patiently, until

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from broadcast.rules import finish_events
 from broadcast.rules.suppressions import SuppressionKind
-from models import PushRow
+from models.every_table import PushRow
 from models.ledger.followers import followers
 from models.ledger.lists import suppressions
 from tests.acceptance.conftest import StartSystem

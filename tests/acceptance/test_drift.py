@@ -11,7 +11,7 @@ from broadcast.crashpoints import VARIABLE, Point
 from broadcast.names import EventKind
 from broadcast.rules.accounts import from_file as accounts_of
 from broadcast.rules.gates.gate import GateKind
-from models import Event
+from models.every_table import Event
 from producer.waking import CeleryWaker
 from tests.kit import direct
 from tests.kit.endpoints import MASS_SEND

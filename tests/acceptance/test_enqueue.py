@@ -13,8 +13,8 @@ from sqlalchemy import func, make_url, select
 
 from broadcast import names
 from broadcast.rules.states import Phase
-from models import BroadcastRow
 from models.event import Event
+from models.every_table import BroadcastRow
 from models.ledger.boxes import dead_letters
 from tests.kit import foreign
 from tests.kit.wait import until

@@ -14,7 +14,7 @@ from broadcast.rules.accounts import from_file as accounts_of
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Reason
 from broadcast.views.json_objects import utc
-from models import Batch
+from models.every_table import Batch
 from producer.waking import CeleryWaker
 from tests.acceptance.conftest import sets_of
 from tests.kit.crowd import APPIDS, EMPTY, HALTED, REFUSED, SIZE, SLOW, WELL, crowd

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from broadcast.rules.finish_events import Counts, FinishEvent
-from models import AttemptRow
+from models.every_table import AttemptRow
 from models.ledger.outcomes import job_ends
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND

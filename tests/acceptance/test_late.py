@@ -12,8 +12,8 @@ from sqlalchemy import select, update
 
 from broadcast.crashpoints import VARIABLE, Point
 from broadcast.rules.calls.outcomes import Outcome
-from models import BroadcastRow
 from models.batch_tables import AttemptRow
+from models.every_table import BroadcastRow
 from tests.acceptance.conftest import sets_of
 from tests.kit import ledger
 from tests.kit.wait import until

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, create_engine, func, select
 
-from models import BroadcastRow, OutboxRow, QueueRow
 from models.engine import now
+from models.every_table import BroadcastRow, OutboxRow, QueueRow
 from models.ledger.boxes import outbox
 from models.ledger.rows.transaction import read
 from producer import Producer

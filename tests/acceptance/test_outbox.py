@@ -12,8 +12,8 @@ from sqlalchemy import Engine, create_engine, func, select, update
 from sqlalchemy.orm import Session
 
 from broadcast.rules.states import Phase
-from models import BroadcastRow, OutboxRow
 from models.engine import now
+from models.every_table import BroadcastRow, OutboxRow
 from models.ledger.boxes import dead_letters, outbox
 from models.ledger.rows.transaction import read
 from producer import Producer

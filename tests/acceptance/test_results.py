@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from broadcast import names
 from broadcast.names import EventKind
-from models import Batch, Event
+from models.every_table import Batch, Event
 from tests.kit.endpoints import MASS_GET
 from tests.kit.wait import until
 

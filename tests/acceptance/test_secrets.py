@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from broadcast.rules.gates.gate import GateKind
-from models import AttemptRow
+from models.every_table import AttemptRow
 from tests.kit.endpoints import MASS_SEND, QUOTA
 from tests.kit.listeners import CommandListener, EventListener
 from tests.kit.simulator import SimulatedAccount, Simulator

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.reports import Report
 from broadcast.rules.states import SHOWN_DONE, BatchState, BroadcastState
-from models import Batch
+from models.every_table import Batch
 from models.ledger.outcomes import job_ends
 from models.ledger.steer import operator
 from tests.kit import ledger

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete
 
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from tests.golden import kept
 from tests.golden.scene import Doors, Scene
 from tests.golden.situations import (

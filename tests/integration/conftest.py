@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger, template
 from tests.kit.command_line import CommandLine

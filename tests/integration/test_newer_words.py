@@ -14,12 +14,12 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import MediaKind
 from broadcast.rules.states import Reason
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
-from models import Skipped
-from models.followers import Suppression
+from models.every_table import Skipped
 from models.ledger.lists import suppressions
 from models.ledger.rows import lane_rows
 from models.ledger.rows.transaction import present
 from models.media import MediaRow
+from models.suppressions import Suppression
 from tests.integration.models.stories import close
 from tests.integration.test_which import said
 from tests.kit import ledger

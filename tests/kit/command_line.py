@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Engine, create_engine, text
 
 from broadcast.rules.calls.waits import Waits
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from models.ledger.audit import audit_run, case
 from tests.kit import commands, ledger
 from tests.servers.ports import LOOPBACK, free_port

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, insert
 
 from broadcast import openid as openids
 from broadcast.rules.followers import FACTS, FOLLOWS
-from models import FollowerChunk, FollowerSync
+from models.every_table import FollowerChunk, FollowerSync
 from models.ledger.followers.follower_changes import Move, moved
 
 

@@ -28,8 +28,8 @@ from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.cut import CHUNK, Chunk, chunked
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, Reason
-from models import Base, Batch, BroadcastRow
 from models.base import Moment
+from models.every_table import Base, Batch, BroadcastRow
 from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.leases import Lease

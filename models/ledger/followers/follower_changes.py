@@ -15,10 +15,11 @@ from broadcast.openid import is_openid
 from broadcast.rules.followers import FACTS, FollowerFacts, dated, undated
 from broadcast.sorted_openids import IDs, unpacked
 from models.engine import now
-from models.followers import FollowerChange, FollowerChunk, ListName
+from models.followers import FollowerChange, FollowerChunk
 from models.ledger.followers.followers import FollowerList
 from models.ledger.rows import held_rows
 from models.ledger.rows.transaction import change, columns, every_row, read, write, write_new
+from models.suppressions import ListName
 
 
 @frozen

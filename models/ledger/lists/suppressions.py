@@ -41,10 +41,10 @@ from broadcast.rules.suppressions import (
     SuppressionSource,
 )
 from models.engine import now
-from models.followers import ListName, Suppression
 from models.ledger.rows import held_rows
 from models.ledger.rows.held_rows import Changes
 from models.ledger.rows.transaction import columns, every_row, read, write_new
+from models.suppressions import ListName, Suppression
 
 T = TypeVar("T")
 #: People in one transaction, so that no write on SQLite holds others up for over 100 ms.

@@ -31,7 +31,6 @@ from models.accounts import AccountRow, Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import database_now
-from models.followers import ListChanges, ListName
 from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.transaction import (
     HeldBatch,
@@ -42,6 +41,7 @@ from models.ledger.rows.transaction import (
     read,
     write,
 )
+from models.suppressions import ListChanges, ListName
 
 _OTHER = aliased(Batch)
 _FROM_ELSEWHERE = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, select
 
-from models import PushRow
+from models.every_table import PushRow
 from tests.kit import template
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.pushes import AES_KEY, TOKEN, Sender

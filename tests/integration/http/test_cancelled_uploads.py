@@ -13,7 +13,7 @@ import requests
 from sqlalchemy import select, update
 
 from broadcast.rules.plan.audience import OpenIDs
-from models import ChunkRow, UploadRow
+from models.every_table import ChunkRow, UploadRow
 from models.ledger.lists import uploads
 from models.ledger.submit import awaited_lists
 from producer import audience

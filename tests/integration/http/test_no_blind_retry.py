@@ -9,7 +9,7 @@ from sqlalchemy import Engine, update
 
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Reason
-from models import GateRow
+from models.every_table import GateRow
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from tests.integration.models.words import DAY, doubt, resolve

@@ -22,7 +22,7 @@ from broadcast.stored_message import UNREADABLE
 from broadcast.views.objects import WebhookState
 from broadcast.views.texts import Texts
 from entrypoints.http import error_pages
-from models import WebhookRow
+from models.every_table import WebhookRow
 from models.ledger.boxes import dead_letters
 from tests.integration.http.conftest import Served
 from tests.integration.models.stories import lost_then

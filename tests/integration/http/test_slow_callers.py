@@ -13,8 +13,8 @@ from sqlalchemy import Engine, select
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import APIKey, Scope
 from entrypoints.http.uploading import MOST_AT_ONCE, MOST_OF_A_KEY
-from models import BroadcastRow
 from models.engine import open_engine
+from models.every_table import BroadcastRow
 from models.ledger.boxes import api_keys as stored_keys
 from tests.integration.http.conftest import Served
 from tests.kit import api

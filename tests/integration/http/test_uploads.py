@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from broadcast.crashpoints import Point
 from broadcast.rules.plan.audience import OpenIDs
-from models import ChunkRow
+from models.every_table import ChunkRow
 from models.ledger.lists import uploads
 from models.ledger.steer import sweeps
 from models.ledger.submit import awaited_lists

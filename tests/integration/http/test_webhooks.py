@@ -11,7 +11,7 @@ from sqlalchemy import insert, select
 from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.views.objects import WebhookState
-from models import WebhookRow
+from models.every_table import WebhookRow
 from tests.integration.http.conftest import Served
 from tests.kit import api
 from tests.kit.api import Program

@@ -14,7 +14,8 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
-from models import (
+from models.engine import now
+from models.every_table import (
     AttemptRow,
     Batch,
     BroadcastRow,
@@ -24,7 +25,6 @@ from models import (
     Skipped,
     Submission,
 )
-from models.engine import now
 from models.ledger.rows import lane_rows
 from tests.kit import ledger
 

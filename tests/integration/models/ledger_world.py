@@ -20,9 +20,9 @@ from broadcast.rules.states import (
     Phase,
     resting_state,
 )
-from models import Batch, GateRow
 from models.accounts import Lane
 from models.broadcast_tables import BroadcastRow
+from models.every_table import Batch, GateRow
 from models.ledger.lane import records
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients

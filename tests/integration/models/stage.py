@@ -15,7 +15,7 @@ from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
 from broadcast.rules.drafts import Look, Marks
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState, BroadcastState, Phase
-from models import BroadcastRow, Event
+from models.every_table import BroadcastRow, Event
 from models.ledger.gates import drafts
 from models.ledger.lane import leases, records
 from models.ledger.lane.claims import Claim

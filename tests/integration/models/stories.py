@@ -10,10 +10,10 @@ from sqlalchemy import Engine, select
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.gates.gate import Gate, GateKind
 from broadcast.rules.states import Reason
-from models import Event, GateRow
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
+from models.every_table import Event, GateRow
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows

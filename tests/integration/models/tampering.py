@@ -13,9 +13,9 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.cut import ASKED
 from broadcast.views.texts import Texts
-from models import AttemptRow, Batch, BroadcastRow, Event, Lane
 from models.batch_tables import GateRow
 from models.engine import now
+from models.every_table import AttemptRow, Batch, BroadcastRow, Event, Lane
 from models.ledger.audit import audit_run, case
 from models.ledger.audit.case import Found
 from models.ledger.lane import leases

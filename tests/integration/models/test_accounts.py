@@ -14,8 +14,8 @@ from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BroadcastState, Reason
-from models import Event
 from models.accounts import AccountRow
+from models.every_table import Event
 from models.ledger.gates import gate_changes
 from models.ledger.rows import known_accounts
 from models.ledger.steer import operator

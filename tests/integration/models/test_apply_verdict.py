@@ -13,9 +13,9 @@ from broadcast.rules.calls.waits import Rules
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind, GateScope
 from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase, Reason
-from models import BroadcastRow, Event
 from models.batch_tables import AttemptRow
 from models.engine import now
+from models.every_table import BroadcastRow, Event
 from models.ledger.lane import call_history, transitions
 from models.ledger.lane.next_work import Kind
 from models.ledger.rows import lane_rows

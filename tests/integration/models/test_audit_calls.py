@@ -8,7 +8,7 @@ from sqlalchemy import Engine, delete, update
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.states import BatchState
-from models import AttemptRow, Event, Lane
+from models.every_table import AttemptRow, Event, Lane
 from models.ledger.audit import audit_run
 from models.ledger.audit.case import Found
 from models.ledger.lane import leases

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 from broadcast import openid
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState
-from models import Batch
 from models.batch_tables import GateRow
+from models.every_table import Batch
 from models.ledger.audit import audit_run
 from models.ledger.audit.case import Check, Found
 from models.ledger.steer import operator

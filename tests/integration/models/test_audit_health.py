@@ -17,8 +17,8 @@ from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sen
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BatchState
-from models import Lane
 from models.engine import now
+from models.every_table import Lane
 from models.ledger.audit import audit_run, case
 from models.ledger.lane import claims, leases, next_work, records
 from models.ledger.lane.claims import Claim

@@ -12,8 +12,8 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.plan import audience, submission
 from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.rules.states import BatchState, BroadcastState, Phase
-from models import Batch
 from models.broadcast_tables import Reservation
+from models.every_table import Batch
 from models.ledger.audit import audit_run
 from models.ledger.audit.audited_lists import SORTED_AT_ONCE
 from models.ledger.audit.case import Found

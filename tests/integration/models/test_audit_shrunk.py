@@ -11,7 +11,7 @@ from broadcast import openid
 from broadcast.rules.calls import attempts
 from broadcast.rules.plan.cut import SHRUNK, Chunk, name_of
 from broadcast.rules.states import BatchState
-from models import BroadcastRow
+from models.every_table import BroadcastRow
 from models.ledger.audit.case import Found
 from models.ledger.lists import uploads
 from models.recipients import ChunkRow, Skipped

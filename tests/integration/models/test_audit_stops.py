@@ -13,8 +13,8 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import DEFAULT_RULES, REPEAT_WINDOW
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import Phase, Reason
-from models import Lane
 from models.batch_tables import GateRow
+from models.every_table import Lane
 from models.ledger.audit import audit_run, case
 from models.ledger.audit.case import Found
 from models.ledger.lane import leases

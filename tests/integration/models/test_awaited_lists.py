@@ -15,7 +15,7 @@ from broadcast.errors import ConflictError
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.submission import BeingStoredError, Body, TakenOverError
-from models import ChunkRow, Submission
+from models.every_table import ChunkRow, Submission
 from models.ledger.lists import uploads
 from models.ledger.rows import held_rows
 from models.ledger.rows.transaction import write

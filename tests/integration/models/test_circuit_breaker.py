@@ -13,7 +13,7 @@ from broadcast.rules.calls.operator_verdict import NotSent, Sent
 from broadcast.rules.calls.waits import REPEAT_WINDOW, UNKNOWN_TRIES, CircuitBreaker, Rules
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models import BroadcastRow, GateRow
+from models.every_table import BroadcastRow, GateRow
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import resolves
 from models.ledger.steer import operator, retries, sweeps

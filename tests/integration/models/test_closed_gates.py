@@ -15,8 +15,8 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import Rules
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState
-from models import AttemptRow, GateRow, Lane
 from models.engine import now
+from models.every_table import AttemptRow, GateRow, Lane
 from models.ledger.lane import claims
 from models.ledger.lane.next_work import Kind
 from models.ledger.rows.transaction import read

@@ -17,8 +17,8 @@ from broadcast.errors import InputError
 from broadcast.names import EventKind
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from models.ledger.lane import records
 from tests.integration.models.move_stories import (
     BATCH_STORIES,

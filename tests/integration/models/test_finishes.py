@@ -15,7 +15,7 @@ from broadcast.rules.calls.operator_verdict import NotSent, Sent
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Article, Copyright, Counts, Delivered, FinishEvent
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models import Finish
+from models.every_table import Finish
 from models.ledger.lane import records
 from models.ledger.outcomes import job_ends, resolves
 from models.ledger.views import broadcast_reports

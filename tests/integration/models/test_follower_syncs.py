@@ -12,7 +12,7 @@ from sqlalchemy import Engine, delete, func, select
 
 from broadcast import openid
 from broadcast.sorted_openids import IDs, sorted_page
-from models import FollowerChange, FollowerChunk, FollowerPage
+from models.every_table import FollowerChange, FollowerChunk, FollowerPage
 from models.ledger.followers import follower_lists, follower_syncs, followers
 from models.ledger.followers.follower_syncs import (
     Ended,

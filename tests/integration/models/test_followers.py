@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, update
 
 from broadcast import openid
-from models import FollowerSync
+from models.every_table import FollowerSync
 from models.ledger.followers import followers
 from tests.kit import follows, ledger
 from tests.kit.openids import split

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine, delete
 
-from models import Event
+from models.every_table import Event
 from models.ledger.lane import claims
 from models.ledger.steer import operator, retries
 from models.ledger.views import broadcast_reports

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from broadcast.names import EventKind
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BATCH_MOVES, BatchState, Reason
-from models import Event
+from models.every_table import Event
 from models.ledger.lane import records, transitions
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import job_ends

@@ -15,7 +15,7 @@ from broadcast.rules.calls.waits import REPEAT_WINDOW
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
 from broadcast.rules.states import BatchState
-from models import Batch, BroadcastRow
+from models.every_table import Batch, BroadcastRow
 from models.ledger.lane import claims
 from models.ledger.plan import plans
 from models.ledger.steer import sweeps

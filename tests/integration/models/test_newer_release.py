@@ -17,7 +17,7 @@ from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.views import next_steps, words
 from broadcast.views.texts import LANGUAGES, Language, Texts
-from models import AttemptRow, Batch, BroadcastRow
+from models.every_table import AttemptRow, Batch, BroadcastRow
 from models.ledger.audit import audit_run, case
 from models.ledger.lane import claims
 from models.ledger.lane.next_work import Kind, Work

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from models.ledger.lane import leases
 from models.ledger.rows import transaction
 from models.ledger.steer import operator, sweeps

@@ -14,7 +14,7 @@ from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import Did
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models import Event, GateRow
+from models.every_table import Event, GateRow
 from models.ledger.rows.transaction import note, write
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports, in_flight

@@ -14,7 +14,7 @@ from broadcast.rules.overlap import ListOverlaps, Overlap
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.selection import Removal, Sample, Selection
 from broadcast.rules.plan.submission import Body
-from models import BroadcastRow
+from models.every_table import BroadcastRow
 from models.ledger.lists import recipients
 from models.ledger.plan import plans, removals, subtract
 from models.ledger.rows.transaction import present

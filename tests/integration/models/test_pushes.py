@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, func, select
 
 from broadcast.rules.pushes import Push
-from models import PushRow
+from models.every_table import PushRow
 from models.ledger.boxes import pushes
 from models.ledger.boxes.pushes import push_counts
 from models.ledger.rows import transaction

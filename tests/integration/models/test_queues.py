@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select
 
-from models import QueueRow
 from models.engine import now
+from models.every_table import QueueRow
 from models.ledger.boxes import outbox
 from models.ledger.rows.transaction import read
 from tests.kit import ledger

@@ -18,8 +18,8 @@ from broadcast.rules.plan.proof import Fit, Quota
 from broadcast.rules.plan.submission import Terms
 from broadcast.rules.states import BatchState, BroadcastState
 from broadcast.views.texts import LANGUAGES, Language, Texts
-from models import Reservation
 from models.engine import now
+from models.every_table import Reservation
 from models.ledger.gates import quotas
 from models.ledger.lists import uploads
 from models.ledger.outcomes import resolves

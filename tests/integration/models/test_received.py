@@ -7,7 +7,7 @@ from sqlalchemy import Engine, insert
 
 from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import excluded_list
-from models import ChunkRow
+from models.every_table import ChunkRow
 from models.ledger.lists.uploads import chunk_row
 from models.ledger.views import received
 from tests.kit import ledger

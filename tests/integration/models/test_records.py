@@ -14,8 +14,8 @@ from broadcast.rules.calls.decide import Decision, Verdict
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models import Event
 from models.batch_tables import AttemptRow
+from models.every_table import Event
 from models.ledger.lane import next_work, records
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import resolves

@@ -15,8 +15,8 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models import Batch
 from models.engine import now
+from models.every_table import Batch
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.outcomes import job_ends

@@ -18,7 +18,7 @@ from broadcast.rules.states import BatchState, BroadcastState
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from broadcast.views.texts import Texts
 from entrypoints.cli.commands.resolve import retried
-from models import BroadcastRow, Event
+from models.every_table import BroadcastRow, Event
 from models.ledger.audit import audit_run, case
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import suppressions

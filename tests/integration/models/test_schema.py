@@ -27,8 +27,9 @@ from sqlalchemy import (
 
 from broadcast.errors import DatabaseAwayError, SchemaError
 from broadcast.views.texts import LANGUAGES, Texts
-from models import Base, Installation, schema
+from models import schema
 from models.engine import open_engine
+from models.every_table import Base, Installation
 from tests.kit import ledger
 from tests.kit.processes import ROOT
 from tests.servers.fixtures import Launch

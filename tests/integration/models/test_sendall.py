@@ -19,7 +19,7 @@ from broadcast.rules.plan.audience import Audience, Everyone, Tag
 from broadcast.rules.plan.submission import Body, Figures, PublishedMeanwhileError
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
-from models import AttemptRow, ChunkRow, Reservation
+from models.every_table import AttemptRow, ChunkRow, Reservation
 from models.ledger.lane import next_work
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients

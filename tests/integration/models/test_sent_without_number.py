@@ -14,7 +14,7 @@ from broadcast.rules.calls.operator_verdict import Sent
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models import Batch
+from models.every_table import Batch
 from models.ledger.audit.case import Found
 from models.ledger.outcomes import job_ends
 from models.ledger.steer import operator, retries, sweeps

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from broadcast.rules.plan.selection import Removal
 from broadcast.rules.reports import SETS, SKIPS
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models import Batch, Reservation
+from models.every_table import Batch, Reservation
 from models.ledger.lane import claims, leases, next_work
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients

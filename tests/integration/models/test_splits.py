@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select, update
 from broadcast import openid
 from broadcast.rules.calls.waits import Rules
 from broadcast.rules.states import BatchState, BroadcastState, Phase
-from models import Batch, ChunkRow
+from models.every_table import Batch, ChunkRow
 from models.ledger.lane import apply_verdict, next_work
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients

@@ -16,7 +16,7 @@ from broadcast.rules.plan.proof import Fit, Quota
 from broadcast.rules.plan.submission import Terms
 from broadcast.rules.states import BroadcastState, Phase, Reason
 from broadcast.views.texts import LANGUAGES, Texts
-from models import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
+from models.every_table import Base, BroadcastRow, ChunkRow, Reservation, Skipped, Submission
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients, uploads
 from models.ledger.plan import plans

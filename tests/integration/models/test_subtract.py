@@ -17,7 +17,7 @@ from broadcast.rules.reports import SETS
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.sorted_openids import unpacked
 from broadcast.views.json_objects import as_json
-from models import BroadcastRow, ChunkRow
+from models.every_table import BroadcastRow, ChunkRow
 from models.ledger.lists import recipients
 from models.ledger.plan import plans, subtract
 from models.ledger.rows import transaction

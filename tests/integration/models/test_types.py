@@ -11,9 +11,9 @@ from sqlalchemy.exc import IntegrityError, StatementError
 
 from broadcast.enums import is_recognised
 from broadcast.rules.states import BatchState
-from models import AccountRow, Batch, BroadcastRow, ChunkRow
 from models.accounts import Lane
 from models.engine import now
+from models.every_table import AccountRow, Batch, BroadcastRow, ChunkRow
 from models.ledger.lane import next_work
 from models.ledger.lists import uploads
 from models.ledger.submit import submits

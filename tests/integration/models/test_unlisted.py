@@ -18,7 +18,7 @@ from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.submission import Body, TakenOverError
 from broadcast.rules.reports import Did
 from broadcast.rules.states import BroadcastState
-from models import ChunkRow
+from models.every_table import ChunkRow
 from models.ledger.audit.case import Found
 from models.ledger.boxes import webhooks
 from models.ledger.lists import recipients, uploads

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.waits import Waits
-from models import BroadcastRow
+from models.every_table import BroadcastRow
 from models.ledger.outcomes import job_ends, resolves
 from models.ledger.steer import operator, retries
 from tests.kit import ledger

@@ -21,7 +21,7 @@ from broadcast.rules.states import Reason
 from broadcast.rules.webhooks import PAUSES
 from broadcast.views import objects
 from broadcast.views.objects import Webhook, WebhookState
-from models import WebhookRow
+from models.every_table import WebhookRow
 from models.ledger.boxes import webhooks as reading
 from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.lane import records

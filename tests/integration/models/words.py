@@ -12,7 +12,7 @@ from broadcast.errors import InputError
 from broadcast.names import EventKind
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.rules.calls.waits import Waits
-from models import Event
+from models.every_table import Event
 from models.ledger.audit import audit_run
 from models.ledger.audit.case import Found
 from models.ledger.outcomes import resolves

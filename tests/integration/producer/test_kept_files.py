@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.rules.accounts import Account
 from broadcast.rules.media import MediaFormat
-from models import BroadcastRow, FilePieceRow, KeptFileRow
+from models.every_table import BroadcastRow, FilePieceRow, KeptFileRow
 from models.ledger.lists import uploads
 from models.ledger.plan import renewals
 from models.ledger.steer import operator, sweeps

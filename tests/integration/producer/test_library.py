@@ -21,7 +21,8 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.states import BroadcastState, Reason
 from broadcast.views.program_words import explained
-from models import AccountRow, GateRow, schema
+from models import schema
+from models.every_table import AccountRow, GateRow
 from models.ledger.submit import awaited_lists
 from models.ledger.views import broadcast_reports
 from producer import (

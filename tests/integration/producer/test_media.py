@@ -17,7 +17,7 @@ from broadcast.rules.content import Content
 from broadcast.rules.media import LocalFile, MediaKind
 from broadcast.rules.plan import proof
 from broadcast.views import content
-from models import BroadcastRow, MediaRow
+from models.every_table import BroadcastRow, MediaRow
 from models.ledger.lists.media import mark_lost
 from models.ledger.plan import renewals
 from models.ledger.views import broadcast_reports

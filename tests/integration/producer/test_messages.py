@@ -12,8 +12,8 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account, AccountKind
 from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.views.texts import Texts
-from models import Base
 from models.engine import open_engine
+from models.every_table import Base
 from models.ledger.lane import leases
 from producer.submit.prepare import prepare
 from tests.integration.models.still_clock import StillClock

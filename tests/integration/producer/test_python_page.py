@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.rules.states import BroadcastState
-from models import OutboxRow
+from models.every_table import OutboxRow
 from models.ledger.views import broadcast_reports
 from producer import Producer
 

@@ -29,7 +29,7 @@ from broadcast.rules.states import BroadcastState
 from broadcast.views.program_words import refusal
 from broadcast.views.texts import LANGUAGES, Language, Texts
 from broadcast.wechat.api.tags import TagInfo
-from models import BroadcastRow
+from models.every_table import BroadcastRow
 from models.ledger.rows import lane_rows
 from models.ledger.views import broadcast_reports
 from producer.request import shape

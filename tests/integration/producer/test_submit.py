@@ -23,8 +23,8 @@ from broadcast.rules.plan import proof, submission
 from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.cut import ASKED, CHUNK
 from broadcast.rules.states import BroadcastState
-from models import BroadcastRow, ChunkRow, Reservation
 from models.engine import now, reader
+from models.every_table import BroadcastRow, ChunkRow, Reservation
 from models.ledger.lists import recipients, uploads
 from models.ledger.rows import lane_rows
 from models.ledger.steer import sweeps

@@ -20,7 +20,7 @@ from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind, SuppressionSource
-from models import BroadcastRow
+from models.every_table import BroadcastRow
 from models.ledger.audit import audit_run
 from models.ledger.boxes import pushes
 from models.ledger.lane import leases

@@ -17,7 +17,7 @@ from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState, Reason
-from models import Batch, GateRow
+from models.every_table import Batch, GateRow
 from models.ledger.gates import drafts
 from models.ledger.lane import leases
 from models.ledger.steer import operator, retries

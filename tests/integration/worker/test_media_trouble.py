@@ -16,7 +16,7 @@ from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.media import KeptFile, MediaKind
 from broadcast.rules.states import BroadcastState, Reason
-from models import FilePieceRow, MediaRow
+from models.every_table import FilePieceRow, MediaRow
 from models.ledger.lane import claims, leases, next_work
 from models.ledger.lists import media as ledger_media
 from models.ledger.lists import uploads

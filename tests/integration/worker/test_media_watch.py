@@ -19,7 +19,7 @@ from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState
 from broadcast.tokens.token_service import Token
 from broadcast.wechat_account import media as uploaded
-from models import RenewalRow
+from models.every_table import RenewalRow
 from models.ledger.lane import leases
 from models.ledger.lists import media as ledger_media
 from models.ledger.lists import uploads

@@ -16,7 +16,7 @@ from broadcast.errors import InputError
 from broadcast.rules import accounts
 from broadcast.rules.dead_letters import KeptLetter, LetterSource
 from broadcast.settings.program_settings import Settings
-from models import OutboxRow
+from models.every_table import OutboxRow
 from models.ledger.boxes import dead_letters
 from models.ledger.boxes import outbox as waiting
 from models.ledger.rows import known_accounts

@@ -23,7 +23,7 @@ from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from broadcast.tokens.token_service import Token
-from models import BroadcastRow, Event
+from models.every_table import BroadcastRow, Event
 from models.ledger.lists import suppressions
 from models.ledger.plan import refreeze
 from models.ledger.steer import operator, sweeps

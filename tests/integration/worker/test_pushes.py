@@ -12,8 +12,8 @@ from sqlalchemy import Engine, func, select, update
 
 from broadcast.rules.calls.waits import DEFAULT_RULES
 from broadcast.rules.pushes import Action, push_of
-from models import PushRow
 from models.box_tables import Finish
+from models.every_table import PushRow
 from models.ledger.boxes import pushes
 from models.ledger.followers import follower_changes
 from models.ledger.followers.follower_changes import Move

@@ -24,8 +24,8 @@ from broadcast.rules.media import LocalFile
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.tokens.token_service import Token
 from entrypoints.cli.embedded import supervisor
-from models import Batch, BroadcastRow, ChunkRow
 from models.engine import BUSY_TIMEOUT_S
+from models.every_table import Batch, BroadcastRow, ChunkRow
 from models.ledger.lane import claims, leases, records
 from models.ledger.lists import recipients
 from models.ledger.rows import transaction

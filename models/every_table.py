@@ -1,0 +1,50 @@
+"""Every table, for what needs all of them: migrations, tests."""
+
+from __future__ import annotations
+
+from models.accounts import AccountRow, APIKeyRow, HandCallRow, Installation, Lane
+from models.base import Base
+from models.batch_tables import AttemptRow, Batch, GateRow
+from models.box_tables import DeadLetterRow, Finish, OutboxRow, PushRow, QueueRow, WebhookRow
+from models.broadcast_tables import BroadcastRow, DraftRow, Reservation, Submission, UploadRow
+from models.event import Event
+from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
+from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
+from models.recipients import ChunkRow, Skipped
+from models.suppressions import ListChanges, Suppression
+
+__all__ = [
+    "APIKeyRow",
+    "AccountRow",
+    "AttemptRow",
+    "Base",
+    "Batch",
+    "BroadcastRow",
+    "ChunkRow",
+    "DeadLetterRow",
+    "DraftRow",
+    "Event",
+    "FilePieceRow",
+    "Finish",
+    "FollowerChange",
+    "FollowerChunk",
+    "FollowerPage",
+    "FollowerSync",
+    "GateRow",
+    "HandCallRow",
+    "Installation",
+    "KeptFileRow",
+    "Lane",
+    "ListChanges",
+    "MediaRow",
+    "OutboxRow",
+    "PushRow",
+    "QueueRow",
+    "RenewalRow",
+    "Reservation",
+    "Skipped",
+    "Submission",
+    "Suppression",
+    "UploadRow",
+    "WebhookRow",
+]
