@@ -27,13 +27,6 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from tenacity import (
-    Retrying,
-    retry_if_exception,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_random_exponential,
-)
 
 from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
@@ -71,10 +64,12 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
     :class:`~broadcast.errors.DatabaseAwayError` when the database cannot be reached; whether the
     commit arrived is then unknown, and the caller looks it up.
     """
-    tries = Retrying(
-        retry=retry_if_exception(_is_deadlock),
-        stop=stop_after_attempt(8),
-        wait=wait_random_exponential(multiplier=0.02, max=1),
+    import tenacity  # noqa: PLC0415 - a command that only reads has no use for it
+
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_deadlock),
+        stop=tenacity.stop_after_attempt(8),
+        wait=tenacity.wait_random_exponential(multiplier=0.02, max=1),
         reraise=True,
     )
     with engines.reachable():
@@ -109,8 +104,12 @@ def write_new(engine: Engine, work: Callable[[Connection], T]) -> T:
 
     Its next look finds the row. Raises IntegrityError where that did not help.
     """
-    tries = Retrying(
-        retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(3), reraise=True
+    import tenacity  # noqa: PLC0415 - as above
+
+    tries = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(IntegrityError),
+        stop=tenacity.stop_after_attempt(3),
+        reraise=True,
     )
     done: T = tries(write, engine, work)
     return done
