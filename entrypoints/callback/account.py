@@ -34,7 +34,7 @@ class ServedAccount:
     """An account whose pushes are taken."""
 
     def __init__(self, account: Account, keywords: Keywords) -> None:
-        """Take an account that has a token, and what a follower's word does."""
+        """*account* has a token; *keywords* say what a follower's text does."""
         assert account.callback_token is not None
         self.name = account.name
         self._keywords = keywords

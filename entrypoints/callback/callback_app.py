@@ -84,7 +84,7 @@ class _Server:
 def _safe(
     serve: Callable[[Request], Awaitable[Response]],
 ) -> Callable[[Request], Awaitable[Response]]:
-    """Let a bug of ours cost a repeat by WeChat, and show nothing."""
+    """Return *serve*, which then answers a bug of ours as unavailable: WeChat repeats it."""
 
     async def serve_safely(request: Request) -> Response:
         try:

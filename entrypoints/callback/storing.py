@@ -32,7 +32,7 @@ class _Waiting:
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
 
     def end(self, problem: Exception | None) -> None:
-        """Let who waits go on; called in the event loop."""
+        """End the wait; called in the event loop."""
         # Whoever waited too long has gone.
         if self.stored.done():
             return
@@ -46,7 +46,7 @@ class Store:
     """Stores pushes in a few threads."""
 
     def __init__(self, engine: Engine, *, within_s: float = WITHIN_S) -> None:
-        """Take the database, and how long one push may take."""
+        """*within_s*: the most that one push may take."""
         self._engine = engine
         self._within_s = within_s
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
@@ -77,7 +77,7 @@ class Store:
         raise problem
 
     def close(self) -> None:
-        """Let what waits be stored; begin nothing more."""
+        """Store the waiting pushes and end the threads."""
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
@@ -124,7 +124,7 @@ class WakerThread:
     """A thread that wakes a worker soon after it was asked to, however often that was."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
-        """Take what wakes; it may raise BrokerAwayError."""
+        """*wake* wakes a worker; it may raise BrokerAwayError."""
         self._wake = wake
         self._asked = threading.Event()
         self._stopped = threading.Event()
@@ -134,7 +134,7 @@ class WakerThread:
         self._thread.start()
 
     def wake_soon(self) -> None:
-        """Have a worker woken soon."""
+        """Ask the thread to wake a worker."""
         self._asked.set()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What may come next on a command line that a person is typing, for bash, zsh and fish.
+"""Completion of a command line that a person is typing, for bash, zsh and fish.
 
 ``entrypoints/cli/shells/`` has the script of each shell. It hands the line up to the cursor to this
 program, in an environment variable, and gets one candidate a line: a value, and behind a tab what
@@ -31,7 +31,7 @@ _SCRIPTS = Path(__file__).with_name("shells")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A word that may come next, and what it is."""
+    """A possible next word, and its meaning."""
 
     value: str
     help: str | None = None
@@ -43,7 +43,7 @@ def script(shell: str) -> str:
 
 
 def answer(root: Any, run: Any, line: str) -> None:  # noqa: ANN401 - Typer keeps its classes private
-    """Print what may come next at the end of *line*."""
+    """Print the possible next words at the end of *line*."""
     with (
         Path(os.devnull).open("w") as nowhere,
         contextlib.redirect_stderr(nowhere),

@@ -1,4 +1,4 @@
-"""What a person sees before a broadcast is stored: it cannot be called back afterwards."""
+"""The summary shown before a broadcast is stored: it cannot be called back afterwards."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _tag(tag_id: int, names: Mapping[int, str]) -> int | Message:
 
 
 def _who(prepared: Prepared) -> Message:
-    """Return how many would get it, by what is known now."""
+    """Return how many would get it, by the facts known now."""
     estimate = prepared.estimate
     if estimate is None:
         return Message("send.followers", n=prepared.figures.planned)
@@ -129,7 +129,7 @@ def _who(prepared: Prepared) -> Message:
 
 
 def _left_out(prepared: Prepared) -> Iterator[Message]:
-    """Yield who is left out of a list, and how many are planned without them."""
+    """Yield the exclusions of a list, and how many are planned without them."""
     estimate = prepared.estimate
     if estimate is None:
         return
@@ -142,7 +142,7 @@ def _left_out(prepared: Prepared) -> Iterator[Message]:
 
 
 def _audience(prepared: Prepared) -> Message:
-    """Return whom it goes to: what was read, or whose list it is."""
+    """Return the audience: the lines read, or the owner of the list."""
     figures = prepared.figures
     match prepared.wanted.audience:
         case Tag(tag_id=tag):
@@ -197,7 +197,7 @@ MOST_LINES: Final = 12
 
 
 def content_lines(engine: Engine, said: Content) -> Iterator[Message | AsWritten]:
-    """Yield the kind, and what followers will get. Raises DatabaseAwayError."""
+    """Yield the kind and the content that followers will get. Raises DatabaseAwayError."""
     yield Message("confirmation.content", msgtype=contents.kind(said.msgtype))
     each = list(contents.written(said, _names(engine, said)))
     for line in itertools.islice(each, MOST_LINES):

@@ -1,4 +1,4 @@
-"""What a broadcast says, as options that ``send`` and others share."""
+"""Options for the content of a broadcast, shared by ``send`` and others."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _no_draft(title: str) -> str:
 
 @frozen
 class ContentOptions(OptionGroup):
-    """Exactly one content, with the options that belong to its kind."""
+    """Options for one content, with those of its kind."""
 
     text: Annotated[
         list[str] | None, typer.Option("--text", metavar="TEXT", help="help.content.text")

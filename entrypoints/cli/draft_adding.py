@@ -34,7 +34,7 @@ Use: TypeAlias = tuple[MediaKind, str]
 
 @frozen
 class Overrides:
-    """What the command line says of the one article, in the place of what its file says."""
+    """Options of the command line that override the file of the one article."""
 
     title: str | None = None
     author: str | None = None
@@ -44,14 +44,14 @@ class Overrides:
     comments: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return what was said."""
+        """Return the options that were given."""
         said = dataclasses.asdict(self)
         return {name: value for name, value in said.items() if value is not None}
 
 
 @frozen
 class Added:
-    """What became of files."""
+    """The result of ``draft add``."""
 
     #: None in a dry run.
     media_id: str | None
@@ -184,7 +184,7 @@ class _Adding:
 
 
 def lines(added: Added, account: Account) -> Iterator[Message]:
-    """Tell what was done, or would be, article by article."""
+    """Yield what was done, or would be, article by article."""
     for one, html in zip(added.articles, added.contents, strict=True):
         yield Message("draft.add.article", title=one_line(one.written.title), n=len(html))
         for file in _files(one):

@@ -1,4 +1,4 @@
-"""How a pass over WeChat's list of followers goes on: a bar on a terminal, lines elsewhere."""
+"""Progress of a pass over WeChat's list of followers: a bar on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FollowerProgress:
     """:class:`producer.followers.Watcher` and of the details, on standard error."""
 
     def __init__(self, terminal: Terminal, *, now: datetime) -> None:
-        """Take the terminal, and the database's moment."""
+        """*now*: the database's moment."""
         self._terminal, self._now = terminal, now
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(),
@@ -44,7 +44,7 @@ class FollowerProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar.console.is_terminal:
             self._bar.stop()
 

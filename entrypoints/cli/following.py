@@ -44,25 +44,25 @@ _AWAY: Final = frozenset({Reason.REDIS_AWAY, Reason.WECHAT_NOT_READY})
 
 
 class Until(StrEnum):
-    """What is waited for."""
+    """The state that is waited for."""
 
     ACCEPTED = "accepted"  #: WeChat took every batch
     FINISHED = "finished"  #: and reported every job's end
 
 
 class Progress(Protocol):
-    """Shows how far it is."""
+    """Display of a broadcast's progress."""
 
     def show(self, report: Report) -> None:
         """Show the figures of *report*."""
 
     def tell(self, message: Message) -> None:
-        """Tell something beside them."""
+        """Show a message beside the reports."""
 
 
 @frozen
 class Followed:
-    """Where the following ended."""
+    """The last report of a broadcast that was followed."""
 
     report: Report
     #: It is not at rest, but waits for another day.
@@ -70,7 +70,7 @@ class Followed:
 
     @property
     def good(self) -> bool:
-        """Whether every batch was accepted."""
+        """True if every batch was accepted."""
         return self.report.state is BroadcastState.COMPLETED
 
 
@@ -82,7 +82,7 @@ def follow(
     progress: Progress,
     redis_problem: RedisProblem,
 ) -> Followed:
-    """Look until the broadcast rests, or waits for another day.
+    """Follow a broadcast until it rests, or waits for another day.
 
     Raises UnknownIdError, and OutOfReachError after a minute without a part.
     """
@@ -135,7 +135,7 @@ def _whole(engine: Engine, report: Report) -> Report:
 
 
 class Pauses:
-    """How long to pause before the next look: short where the end is near, long where it rests."""
+    """Lengths of the pauses between looks: short where the end is near, long where it rests."""
 
     #: Of the time that is left by the pace so far; of the time in which nothing moved.
     SHARE = 4

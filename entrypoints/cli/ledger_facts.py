@@ -1,4 +1,4 @@
-"""What the ledger says beside a report, in the structures that the views take."""
+"""Facts of the ledger beside a report, in the structures that the views take."""
 
 from __future__ import annotations
 

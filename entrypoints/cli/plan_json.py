@@ -1,4 +1,4 @@
-"""What ``send --dry-run --json`` prints."""
+"""The object of ``send --dry-run --json``."""
 
 from __future__ import annotations
 

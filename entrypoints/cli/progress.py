@@ -21,7 +21,7 @@ from entrypoints.cli.terminal import Terminal, fitted
 
 
 class _Clock(ProgressColumn):
-    """How long it has taken so far: what is waited for may come after the bar is full."""
+    """The time since the start: what is waited for may come after the bar is full."""
 
     def render(self, task: Task) -> Text:
         """Return hours, minutes and seconds."""
@@ -45,7 +45,7 @@ class Bar:
 
     @property
     def renderable(self) -> RenderableType:
-        """What is drawn."""
+        """The bar as rich draws it."""
         return self._bar.get_renderable()
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
     def show(self, report: Report) -> None:
@@ -97,7 +97,7 @@ def print_above(bar: RichProgress, message: Message, texts: Texts) -> None:
 
 
 def leave_the_bar() -> None:
-    """Go on below the bar of a process that was killed: it had hidden the cursor."""
+    """Restore the cursor that the bar of a killed process had hidden."""
     terminal = Console(stderr=True)
     if terminal.is_terminal:
         terminal.show_cursor()

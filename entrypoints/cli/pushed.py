@@ -1,4 +1,4 @@
-"""Whether WeChat's pushes come: a line an account, and the same for programs."""
+"""State of WeChat's pushes: a line an account, and the same for programs."""
 
 from __future__ import annotations
 

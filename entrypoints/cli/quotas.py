@@ -13,7 +13,7 @@ from producer.wiring.wechat import WeChatRefusedError
 
 @frozen
 class CallsLeft:
-    """How many calls are left, of how many; *known*: WeChat says so."""
+    """Calls left, and their limit; *known*: WeChat says so."""
 
     limit: int
     remain: int

@@ -90,7 +90,7 @@ def _address(wechat: WeChat, account: Account) -> tuple[AddressFacts, timedelta 
 
 
 def _clocks(engine: Engine, ahead: timedelta | None) -> ClockFacts:
-    """Hold the database's clock against WeChat's, too, where it has one of its own."""
+    """Return the clocks' lead over WeChat's; the database's too, where it has one of its own."""
     if ahead is None or engine.dialect.name == "sqlite":
         return ClockFacts(machine=ahead)
     with read(engine) as connection:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 class Run(StoreParts):
-    """What a command finds in ``context.obj``."""
+    """The object in ``context.obj`` of every command."""
 
     def __init__(self, terminal: Terminal, arguments: Sequence[str] = ()) -> None:
-        """Take the terminal, and the words after ``broadcast``."""
+        """*arguments*: the words after ``broadcast``."""
         super().__init__()
         self.terminal = terminal
         self.arguments = arguments
@@ -59,7 +59,7 @@ class Run(StoreParts):
         return WeChat(self.settings, on_drift=self._tell_drift)
 
     def _tell_drift(self, account: Account) -> None:
-        """Tell the person, and the history, that another program refreshes the token."""
+        """Warn the person that another program refreshes the token, and note it in the history."""
         from broadcast.errors import OutOfReachError, SchemaError  # noqa: PLC0415
         from models.ledger.gates import gate_changes  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The options that say whom a broadcast goes to, who is left out, and how it is sent."""
+"""Options for a broadcast's audience, its exclusions, and the way it is sent."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ListFile:
 
     @property
     def name(self) -> str | Message:
-        """What a person calls it."""
+        """The name that a person knows it by."""
         return STDIN if self.source == "-" else Path(self.source).name
 
 
@@ -63,7 +63,7 @@ Target: TypeAlias = ListFile | Followers | Tag | Everyone
 
 @frozen
 class AudienceOptions(OptionGroup):
-    """Exactly one audience; several of one kind are counted as well."""
+    """Options for the audience: exactly one; several of one kind are counted as well."""
 
     openids: Annotated[
         list[str] | None, typer.Option("--openids", metavar="FILE", help="help.send.openids")
@@ -134,7 +134,7 @@ class Narrowed:
 
 @frozen
 class NarrowingOptions(OptionGroup):
-    """Who is left out; without any of them, those who are suppressed alone."""
+    """Options for exclusions; without any of them, the suppressed alone are left out."""
 
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="WHOM", help="help.send.exclude")
@@ -160,7 +160,7 @@ class NarrowingOptions(OptionGroup):
     def read(
         self, run: Run, account: Account, *, key: str, tag_id: Callable[[str], int]
     ) -> Iterator[Narrowed]:
-        """Give the selection, with its files read; *tag_id* returns the id of a tag by its name.
+        """Yield the selection, with its files read; *tag_id* returns the id of a tag by its name.
 
         Raises InputError, UnknownIdError, and AudienceError for a file that cannot be used: a line
         that names nobody may be somebody who is not to get it.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 class Ask(Enum):
-    """Who is shown the broadcast before it is stored."""
+    """The person who sees a broadcast before it is stored."""
 
     NOBODY = auto()  #: no terminal
     TELL = auto()  #: a terminal, and ``--yes``
@@ -69,7 +69,7 @@ class SendRequest:
 
 
 class RefusedError(BroadcastError):
-    """An error of a part that is away, with what became of the broadcast."""
+    """An error of a part that is away, with the outcome of the broadcast."""
 
     exit_status = exits.OUT_OF_REACH
 
@@ -84,7 +84,7 @@ class Sending:
     """One ``broadcast send``."""
 
     def __init__(self, run: Run, wish: SendRequest, *, repeat: str | Message) -> None:
-        """Take what is asked for, and the command that repeats it safely."""
+        """*wish*: the request; *repeat*: the command that repeats it safely."""
         self._run = run
         self._terminal = run.terminal
         self._wish = wish
@@ -152,7 +152,7 @@ class Sending:
 
     @contextmanager
     def _asked_for(self) -> Iterator[tuple[Order, Whom]]:
-        """Give the order, with who of its audience is meant, and whom it is for."""
+        """Yield the order, narrowed, and its audience."""
         order = self._wish.order
         with ExitStack() as stack:
             with _nothing_stored():
@@ -166,7 +166,7 @@ class Sending:
 
     @contextmanager
     def _whom(self) -> Iterator[Whom]:
-        """Give whom it is for; a list is read first."""
+        """Yield the audience; a list is read first."""
         target = self._wish.target
         if not isinstance(target, ListFile):
             yield target
@@ -187,7 +187,7 @@ class Sending:
     def _prepared(
         self, order: Order, whom: Whom, failed: str, *, reader: Reader
     ) -> tuple[Prepared, BroadcastError | None]:
-        """Hold the order against the ledger and WeChat; return why WeChat gave no answer, too."""
+        """Check the order against the ledger and WeChat; return why WeChat gave no answer, too."""
         from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - not for a list that is bad
 
         quota = QuotaWithReason(self._run.wechat)
@@ -204,7 +204,7 @@ class Sending:
         return prepared, quota.why
 
     def _uploaded(self, prepared: Prepared) -> Prepared:
-        """Give WeChat the files that it lacks; of what is stored already it has them."""
+        """Upload the files that WeChat lacks; of what is stored already it has them."""
         if prepared.existing is not None:
             return prepared
         from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for a broadcast that is refused
@@ -358,7 +358,7 @@ class Sending:
 
 @contextmanager
 def _nothing_stored() -> Iterator[None]:
-    """Let Ctrl-C tell that nothing was stored."""
+    """Turn Ctrl-C into the error that nothing was stored."""
     try:
         yield
     except KeyboardInterrupt:
@@ -371,7 +371,7 @@ def _tag(one: ListedTag) -> Message:
 
 
 def _existing(report: Report) -> Message:
-    """Tell what became of the broadcast that has this key: a cancelled one is never sent."""
+    """Return the state of the broadcast that has this key: a cancelled one is never sent."""
     if report.state is BroadcastState.CANCELLED:
         return Message("send.existing_cancelled", id=report.id, key=report.key)
     return Message("send.existing", id=report.id, key=report.key, state=report.state)

@@ -144,7 +144,7 @@ def absent_of(run: Run, report: Report) -> Message | None:
 
 
 def absent(run: Run, account: str) -> Message:
-    """Tell that *account* is missing, from where, and the fix."""
+    """Return the message that *account* is missing, from where, and the fix."""
     if account == TRIAL:
         return Message("absent.simulator", account=account)
     path = run.settings.accounts_file

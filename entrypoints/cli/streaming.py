@@ -25,7 +25,7 @@ class Rows:
     """Rows, and whether any of them was taken."""
 
     def __init__(self, rows: Iterable[bytes]) -> None:
-        """Take the rows."""
+        """*rows*: lines of output."""
         self._rows = rows
         self.begun = False
 

@@ -33,7 +33,7 @@ class Tags:
     """The tags of an account, for which WeChat is asked once and only where it must be."""
 
     def __init__(self, wechat: Callable[[], WeChat], account: Account) -> None:
-        """Take the way to WeChat, and whose they are."""
+        """*wechat* builds the way to WeChat when it is needed."""
         self._wechat, self._account = wechat, account
         self._there: Sequence[TagInfo] | None = None
         #: The ids that were given as such.
@@ -77,7 +77,7 @@ class Tags:
         return checks.listed_tags(body, there)
 
     def empty(self, body: Body, *, refuse: bool) -> list[Message]:
-        """Do as :func:`~producer.submit.checks.empty_tags` with what WeChat answered, if asked."""
+        """Call :func:`~producer.submit.checks.empty_tags` with WeChat's answer, if it was asked."""
         return checks.empty_tags(body, self._there or (), refuse=refuse)
 
 
@@ -125,7 +125,7 @@ Call = Callable[[Sequence[str]], Called]
 
 @dataclass(slots=True, kw_only=True)
 class Tagged:
-    """What became of the followers of a list."""
+    """The result of tagging the followers of a list."""
 
     #: How many had it before, or did not have it; None: nobody looked.
     already: int | None = None
@@ -138,7 +138,7 @@ class Tagged:
 
     @property
     def meant(self) -> int:
-        """How many a call was needed for."""
+        """The number of followers that needed a call."""
         return self.done + len(self.refused) + self.left
 
 

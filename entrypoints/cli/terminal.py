@@ -1,4 +1,4 @@
-"""Where a command's words go: results to standard output, all else to standard error.
+"""Output of a command: results to standard output, all else to standard error.
 
 With ``--json`` standard output gets one object as its last line and nothing else. Everything that
 is printed passes :func:`clean`, so that no command has to remember that it may hold a secret.
@@ -57,7 +57,7 @@ class Terminal:
     def __init__(
         self, texts: Texts, *, json_expected: bool = False, only_shows: bool = False
     ) -> None:
-        """Take the catalogue; *json_expected* keeps standard output free for the object.
+        """*json_expected* keeps standard output free for the object.
 
         *only_shows*: the command changes nothing, so its reader may leave early, as ``head`` does.
         """
@@ -308,6 +308,6 @@ def _echo(text: str, *, err: bool, end: str = "\n") -> None:
 
 
 def _discard_output() -> None:
-    """Let nothing more go to standard output, not even what Python kept for its own end."""
+    """Discard all later standard output, even what Python kept for its own end."""
     if sys.stdout is not None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

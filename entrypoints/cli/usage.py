@@ -46,7 +46,7 @@ def _no_such_option(option: str, known: list[str], facts: dict[str, object]) -> 
 
 
 def _of_parameter(error: BadParameter, facts: dict[str, object]) -> InputError:
-    """Tell a value that is missing, or that is none of those which its parameter takes."""
+    """Return the error for a value that is missing, or that its parameter does not take."""
     facts["name"] = _name(error.param, error.param_hint)
     if hasattr(error, "param_type"):
         of_broadcast = facts["name"] == "ID"

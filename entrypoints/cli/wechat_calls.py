@@ -1,4 +1,4 @@
-"""What a person has WeChat do: one call, made once, and what it ended as."""
+"""Calls by hand to WeChat: each made once, with its result."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Called:
     """One call that was tried."""
 
     def __init__(self, result: HandResult, problem: BroadcastError | None = None) -> None:
-        """Take what it ended as, and why it was not done."""
+        """*problem*: why it was not done."""
         self.result = result
         self.problem = problem
 
     @property
     def out_of_reach(self) -> bool:
-        """Whether WeChat, or the shared token, could not be reached."""
+        """True if WeChat, or the shared token, could not be reached."""
         return isinstance(self.problem, OutOfReachError)
 
     def why(self) -> Message:
@@ -80,7 +80,7 @@ class Uploads:
     """
 
     def __init__(self, wechat: WeChat) -> None:
-        """Take the way to WeChat."""
+        """*wechat*: the way to WeChat."""
         self._wechat = wechat
 
     def upload(

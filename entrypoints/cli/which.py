@@ -1,4 +1,4 @@
-"""Which broadcast a person means: its id, any part that only one id has, ``@last``, ``@open``."""
+"""The broadcast that a person names: an id, any part that only one id has, ``@last``, ``@open``."""
 
 from __future__ import annotations
 

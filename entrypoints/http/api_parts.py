@@ -1,4 +1,4 @@
-"""What the API works with, built by whoever starts it."""
+"""The parts of the API, built by the process that starts it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from producer.submit.prepare import QuotaSource
 
 
 class Outside(Protocol):
-    """What only the way to WeChat and to the workers' own code can say."""
+    """Questions for WeChat and for the workers' own code."""
 
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
         """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""

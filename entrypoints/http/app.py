@@ -104,7 +104,7 @@ END_WITHIN_S: Final = 30
 
 
 class Shutdown:
-    """Whether the server is about to end, for endless streams."""
+    """Sign that the server is about to end, for endless streams."""
 
     def __init__(self) -> None:
         """Begin with a server that is not there yet."""

@@ -1,4 +1,4 @@
-"""Who asks: the key of a request, what it may do, and in which language it is answered."""
+"""The caller of a request: its key, its scopes, and the language of its answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST: Final = 256
 
 @frozen
 class Caller:
-    """Who asks, and the parts to serve them with."""
+    """The caller of a request, and the parts that serve it."""
 
     key: APIKey
     texts: Texts

@@ -112,7 +112,7 @@ T = TypeVar("T")
 
 
 class Shared(Generic[T]):
-    """What a look found that is done beside the event loop; for one event loop."""
+    """The result of a look beside the event loop, for all who wait; for one event loop."""
 
     def __init__(self, look: Callable[[], Awaitable[T]], *, rest_s: float) -> None:
         """Begin no look within *rest_s* seconds of the one before."""

@@ -1,4 +1,4 @@
-"""What a caller names: a broadcast or an account, which must be theirs; a cursor; a number."""
+"""Objects that a caller names: its broadcasts and accounts, cursors, numbers."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _show(paths: dict[str, Any]) -> None:
-    """Give each answer of each operation its example."""
+    """Add an example to each answer of each operation."""
     for operation in (one for methods in paths.values() for one in methods.values()):
         names = (operation["operationId"], *operation["tags"])
         for status, answer in operation["responses"].items():

@@ -56,7 +56,7 @@ class ProblemError(Exception):
         self, status: int, message_id: str, /, *, headers: Mapping[str, str] | None = None,
         **facts: object,
     ) -> None:  # fmt: skip
-        """Take the HTTP status, and the text's id and facts; the fact ``field`` is shown apart."""
+        """*facts* belong to the text *message_id*; the fact ``field`` is shown apart."""
         super().__init__(message_id)
         self.status = status
         self.message = Message(message_id, **facts)

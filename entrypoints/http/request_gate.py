@@ -43,7 +43,7 @@ class Gate:
     """An ASGI application around another one."""
 
     def __init__(self, app: ASGIApp, *, language: Language, most: int = MOST_AT_ONCE) -> None:
-        """Let *most* requests in at once; *language* is that of callers who name none."""
+        """*most*: requests inside at once; *language*: that of callers who name none."""
         self._app, self._language = app, language
         self._most, self._inside = most, 0
 
@@ -91,7 +91,7 @@ class Gate:
 
 
 class _Answering:
-    """What is sent back, with the headers that every answer has."""
+    """The answer under way, with the headers that every answer has."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send, self._request_id = send, request_id

@@ -55,7 +55,7 @@ def key_of(request: HTTPRequest) -> str:
 
 
 def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> SubmitAnswer:
-    """Store what a body asks for; the same key and body give the same broadcast.
+    """Store the broadcast of a body; the same key and body give the same broadcast.
 
     Raises ProblemError and what :meth:`SubmitService.submit` raises.
     """
@@ -99,7 +99,7 @@ def _removed(broadcast_id: str) -> ProblemError:
 
 
 def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:
-    """Store what a request asks for. Raises as :func:`submit`."""
+    """Store the broadcast of a request. Raises as :func:`submit`."""
     return _submitted(caller, _permitted(caller, request), key=key)
 
 
@@ -111,7 +111,7 @@ def _submitted(caller: Caller, request: Request, *, key: str) -> Submitted:
 
 
 def plan(caller: Caller, value: Mapping[str, Any], *, key: str) -> Prepared:
-    """Hold what a body asks for against the ledger and WeChat, and store nothing.
+    """Check the broadcast of a body against the ledger and WeChat, and store nothing.
 
     Raises as :func:`submit`.
     """

@@ -1,4 +1,4 @@
-"""Threads for what waits for the database, so that the event loop never does."""
+"""Threads that wait for the database, so that the event loop never does."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Pool:
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
     def close(self) -> None:
-        """Wait for what runs."""
+        """Wait for running work."""
         self._pool.shutdown()
 
 
 class Threads(Pool):
-    """Its own are for what is done soon; whatever takes its time has some beside them."""
+    """Threads for short work, and beside them some for work that takes its time."""
 
     def __init__(self, engine: Engine) -> None:
         """Start none yet."""
@@ -63,7 +63,7 @@ class Threads(Pool):
         self.ready = Pool(1, "ready")
 
     def close(self) -> None:
-        """Wait for what runs."""
+        """Wait for running work."""
         super().close()
         for one in (self.lists, self.readers, self.files, self.keys, self.ready):
             one.close()

@@ -59,7 +59,7 @@ class UploadSlot:
         self._waiting: asyncio.Timeout | None = None
 
     def took(self, size: int, now: float) -> None:
-        """Count what has come."""
+        """Count received bytes."""
         self.received += size
         at, before = self._marked
         if now - at >= MEASURED_OVER_S:
@@ -83,7 +83,7 @@ class UploadSlot:
                 self._waiting = None
 
     def lose(self) -> None:
-        """Let whoever waits for more wait no longer."""
+        """End the wait for more of this upload."""
         self.is_lost = True
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
@@ -98,13 +98,13 @@ class Places:
     """All of one process."""
 
     def __init__(self, most: int, *, most_of_one: int) -> None:
-        """Have *most*, of which one key has *most_of_one*."""
+        """*most* places, of which one key has *most_of_one*."""
         self._most, self._most_of_one = most, most_of_one
         self._taken: list[UploadSlot] = []
 
     @contextlib.contextmanager
     def one(self, whose: str) -> Iterator[UploadSlot | None]:
-        """Give a place, that of the slowest where all of the key, or all, are taken.
+        """Yield a place, that of the slowest where all of the key, or all, are taken.
 
         None: of those nobody is slow.
         """
@@ -185,7 +185,7 @@ def _upload_slot(caller: Caller) -> Iterator[UploadSlot]:
 
 @contextlib.contextmanager
 def _nameless() -> Iterator[BinaryIO]:
-    """Give a file for one list. Raises AudienceError where the disk has no room for it."""
+    """Yield a file for one list. Raises AudienceError where the disk has no room for it."""
     with room_needed():
         # Unbuffered, so that nothing is left to write when it is closed on a full disk.
         made = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
@@ -273,7 +273,7 @@ async def _pieces(request: Request, place: UploadSlot) -> AsyncIterator[bytes]:
 
 @contextlib.contextmanager
 def _from_start(file: BinaryIO) -> Iterator[BinaryIO]:
-    """Give what was received, to read, even if its request ends meanwhile."""
+    """Yield the received bytes, to read, even if their request ends meanwhile."""
     with os.fdopen(os.dup(file.fileno()), "rb", buffering=0) as source:
         source.seek(0)
         yield source

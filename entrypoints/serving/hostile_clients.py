@@ -59,19 +59,19 @@ class Protocol(HttpToolsProtocol):
         self._wait_for_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a line of the head; lines behind a body are nothing that anybody reads."""
+        """Accept a line of the head; abort on lines behind a body, which nobody reads."""
         if self._in_head:
             super().on_header(name, value)
         else:
             self.transport.abort()
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of a body."""
+        """Accept a piece of a body."""
         self._beside_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Have a whole request, which is answered whoever else comes."""
+        """Accept the end of a request, which is answered however many others come."""
         self.waiting.discard(self.transport)
         super().on_message_complete()
 
@@ -84,7 +84,7 @@ class Protocol(HttpToolsProtocol):
             self.waiting.add(self.transport)
 
     def on_headers_complete(self) -> None:
-        """Be content with a head that every reader takes for the same. Raises RefusedError."""
+        """Accept a head that every reader takes for the same. Raises RefusedError."""
         self._in_head, self._beside_bytes = False, 0
         self._stop_waiting()
         self._refuse_long()
@@ -131,7 +131,7 @@ class Protocol(HttpToolsProtocol):
         self._expect_reading()
 
     def resume_writing(self) -> None:
-        """Go on: it was read."""
+        """Resume writing: the client has read."""
         self._is_read()
         super().resume_writing()
 
@@ -153,7 +153,7 @@ class Protocol(HttpToolsProtocol):
             self._expect_reading()
 
     def _be_patient(self) -> None:
-        """Let this connection wait on, however many others come: the application looks after it."""
+        """Exempt this connection from the limit of waiting ones: the application looks after it."""
         self.waiting.discard(self.transport)
 
     def _wait_for_head(self) -> None:
@@ -172,12 +172,12 @@ class Waiting:
     """The connections whose next request is not there whole, in the order in which they came."""
 
     def __init__(self, most: int) -> None:
-        """Let *most* wait at once."""
+        """*most*: connections that wait at once."""
         self._most = most
         self._transports: dict[asyncio.Transport, None] = {}
 
     def add(self, transport: asyncio.Transport) -> None:
-        """Have a connection wait, as the last that came; cut the first off where it is too many."""
+        """Add a connection as the newest; cut off the oldest where there are too many."""
         self.discard(transport)
         self._transports[transport] = None
         if len(self._transports) > self._most:
@@ -186,5 +186,5 @@ class Waiting:
             first.abort()
 
     def discard(self, transport: asyncio.Transport) -> None:
-        """Have a connection wait no longer."""
+        """Remove a connection."""
         self._transports.pop(transport, None)

@@ -29,7 +29,7 @@ class Server(uvicorn.Server):
     """Serves on a socket that is bound already."""
 
     def __init__(self, app: ASGIApp, *, ready: str, end_within_s: int) -> None:
-        """Take the application, how its ready line begins, and what requests get to end in."""
+        """*ready* begins the ready line; *end_within_s*: the time that requests get to end in."""
         self._ready = ready
         protocol = type("_Protocol", (Protocol,), {"waiting": Waiting(_MOST_WAITING)})
         config = uvicorn.Config(

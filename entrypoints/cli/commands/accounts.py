@@ -1,4 +1,4 @@
-"""``accounts`` and ``token``: who can send; never with which secret."""
+"""``accounts`` and ``token``: the accounts that can send; never a secret."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _say(
 
 
 def _pace(account: Account) -> Message:
-    """Tell how fast the account calls."""
+    """Return the pace of an account's calls."""
     if account.calls_per_minute == 0:
         return Message("accounts.unpaced")
     n = account.calls_per_minute

@@ -102,7 +102,7 @@ class Outside:
     """:class:`entrypoints.http.api_parts.Outside`."""
 
     def __init__(self, run: Run, waker: RestingWaker) -> None:
-        """Take the run, and the way to the broker."""
+        """*waker*: the way to the broker."""
         self._run, self._waker = run, waker
 
     def status_of_job(self, account: Account, msg_id: int) -> str | None:

@@ -97,7 +97,7 @@ def revoke(
     *,
     as_json: AsJSON = False,
 ) -> None:
-    """Let a key be good no more; running servers know within a second."""
+    """Revoke a key; running servers know within a second."""
     run: Run = context.obj
     if not key_id.isascii() or not key_id.isprintable():
         raise InputError("error.api_keys.unknown", id=key_id)

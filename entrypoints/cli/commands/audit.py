@@ -113,7 +113,7 @@ def _row(finding: Finding) -> Message:
 
 
 def describe(finding: Finding) -> Message:
-    """Tell what was found."""
+    """Return a finding in words."""
     facts = {name: _fact_of(finding, name, fact) for name, fact in finding.facts.items()}
     return Message(f"audit.found.{finding.found}", **facts)
 

@@ -129,7 +129,7 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Put a dead letter aside, or all of them: nobody wants them sent."""
+    """Drop a dead letter, or all of them: nobody wants them sent."""
     run: Run = context.obj
     if every == (letter_id is not None):
         raise InputError("error.dead.which")
@@ -145,7 +145,7 @@ def drop(
 
 
 def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
-    """Put aside what waits now; what comes while a person is asked stays."""
+    """Drop the dead letters that wait now; later ones, during the question, stay."""
     ledger_facts.settle_letters(run)
     n, moment = dead_letters.waiting(run.engine)
     if n and not yes and not _agreed(run, n):

@@ -1,4 +1,4 @@
-"""``explain``: what a code of WeChat's means, or the text that came with it, and what to do."""
+"""``explain``: the meaning of a code or text of WeChat's, and what to do."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def explain(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Tell what a code or a text of WeChat's means; without one list all codes."""
+    """Print the meaning of a code or text of WeChat's; without one list all codes."""
     run: Run = context.obj
     _refuse_options(context, code or ())
     if not code:

@@ -68,7 +68,7 @@ def sync(
     anew: Annotated[bool, typer.Option("--anew", help="help.followers.sync.anew")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Go through WeChat's list, and make ours of it."""
+    """Copy WeChat's list of followers into the ledger."""
     # numpy, rich and the client of WeChat are for who syncs alone.
     from producer import followers as producer_followers  # noqa: PLC0415
 

@@ -33,7 +33,7 @@ EveryAccount = Annotated[bool, typer.Option("--all", help="help.all_accounts")]
 
 
 class Switch(Protocol):
-    """What an operator does to an account, or to all of them."""
+    """A control of an account, or of all: a halt or its end."""
 
     def __call__(
         self, engine: Engine, account: str | None, *, who: str, why: str | None = None
@@ -64,7 +64,7 @@ def unhalt(
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Let an account, or all, call again."""
+    """Unhalt an account, or all."""
     questions.get_ready(context.obj)
     _switch(
         context.obj, operator.unhalt, account, every=every, why=why, name="unhalt", as_json=as_json

@@ -44,7 +44,7 @@ AS_IT_STANDS = {
 
 
 class Control(Protocol):
-    """What an operator does to a broadcast."""
+    """A control of a broadcast: pause, resume, cancel."""
 
     def __call__(
         self, engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
@@ -74,7 +74,7 @@ def resume(
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Let a broadcast go on; its remaining calls are proved against the day once more."""
+    """Resume a broadcast; its remaining calls are proved against the day once more."""
     run: Run = context.obj
     broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
     before = broadcast_reports.report(run.engine, broadcast_id)
@@ -185,7 +185,7 @@ def cancel(
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Never call the rest of a broadcast; on a terminal pause it at once, then ask."""
+    """Cancel the rest of a broadcast; on a terminal pause it at once, then ask."""
     run: Run = context.obj
     broadcast_id = which.stored(run, broadcast_id, fits=_can_cancel, or_awaited=True)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):

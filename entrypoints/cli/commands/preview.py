@@ -44,7 +44,7 @@ _ENDS: Final = frozenset({
 
 @frozen
 class PreviewResult:
-    """What became of the preview to one receiver; None: it was not tried."""
+    """The result of the preview to one receiver; *called* None: it was not tried."""
 
     receiver: str
     called: Called | None
@@ -111,7 +111,7 @@ def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> Non
 
 
 def _uploaded(run: Run, account: Account, said: Content) -> Content:
-    """Give WeChat the files that it lacks; a later send of them finds them there."""
+    """Upload the files that WeChat lacks; a later send of them finds them there."""
     from entrypoints.cli.wechat_calls import uploaded  # noqa: PLC0415 - most previews are without files
 
     return uploaded(run, account, said)

@@ -173,7 +173,7 @@ def clear(
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Have WeChat set the calls of today back to none used."""
+    """Ask WeChat to reset the count of today's calls to zero."""
     run: Run = context.obj
     path = None if interface is None else path_of(interface)
     chosen = run.settings.account(account)

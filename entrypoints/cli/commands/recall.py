@@ -41,7 +41,7 @@ _MOST_TRIED: Final = 3
 
 @frozen
 class RecalledPage:
-    """What became of one page; *called* None: it had been recalled before."""
+    """The result of the recall of one page; *called* None: it had been recalled before."""
 
     page: Page
     msg_id: int
@@ -65,7 +65,7 @@ def recall(
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Take the page of a broadcast away, for everybody who got it."""
+    """Recall the page of a broadcast from everybody who got it."""
     run: Run = context.obj
     n, number = _number(batch, "error.recall.batch"), _number(article, "error.recall.article")
     broadcast_id = which.stored(run, broadcast_id)
@@ -176,7 +176,7 @@ def _command(broadcast_id: str, n: int | None, article: int | None) -> str:
 def _one(
     run: Run, account: Account, order: HandCall, *, page: Page, found: Pages, again: str
 ) -> RecalledPage:
-    """Take one page away, with one call where the first send of it can be deleted; say so."""
+    """Recall one page, with one call where the first send of it can be deleted; say so."""
     msg_ids = {batch.msg_id for batch in page.batches}
     if covering := _before(run, account, page, article=order.article):
         _say_before(run, covering[0])

@@ -1,4 +1,4 @@
-"""``broadcast recipients ID --set SET``: who is in one set or several, to standard output."""
+"""``broadcast recipients ID --set SET``: the OpenIDs of one or several sets, to standard output."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ DAYS = 3
 
 @frozen
 class _Answers:
-    """What mass/get said: of which batches it has no job, and how many it could not be asked of."""
+    """Answers of mass/get: batches without a job there, and how many were not asked about."""
 
     denied: frozenset[int]
     unasked: int

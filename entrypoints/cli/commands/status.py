@@ -1,4 +1,4 @@
-"""``status``, ``watch`` and ``list``: where broadcasts stand."""
+"""``status``, ``watch`` and ``list``: the state of broadcasts."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def add(
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Put people on the list."""
+    """Add people to the list."""
     run: Run = context.obj
     whose, people = _whose(run, account, every=every), _checked(openids)
     word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=in_one_line(why))
@@ -78,7 +78,7 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="help.suppress.yes")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Take people off the list."""
+    """Remove people from the list."""
     run: Run = context.obj
     if bool(openids) == (file is not None):
         raise InputError("error.suppress.whom")
@@ -122,7 +122,7 @@ def list_(
     as_csv: Annotated[bool, typer.Option("--csv", help="help.suppress.list.csv")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Write who is on the list, one OpenID a line."""
+    """Print the list, one OpenID a line."""
     run: Run = context.obj
     whose = _whose(run, account, every=every)
     found = suppressions.every_suppressed(run.engine, None if every else whose)
@@ -149,7 +149,7 @@ def import_(
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Put everybody on the list whom a file names."""
+    """Add everybody whom a file names to the list."""
     run: Run = context.obj
     whose = _whose(run, account, every=every)
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=in_one_line(why))
@@ -160,7 +160,7 @@ def import_(
 
 @contextmanager
 def _in_file(file: Path) -> Iterator[Iterator[str]]:
-    """Give everybody whom a file names, each once. Raises InputError if a line names nobody."""
+    """Yield the OpenIDs of a file, each once. Raises InputError if a line names nobody."""
     # numpy is for who reads a list.
     from producer import audience  # noqa: PLC0415
 

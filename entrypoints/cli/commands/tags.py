@@ -1,4 +1,4 @@
-"""``tags``: the account's tags at WeChat, and who has them."""
+"""``tags``: the account's tags at WeChat, and their followers."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def rename(
     account: AccountName = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Give a tag another name."""
+    """Rename a tag."""
     run: Run = context.obj
     written, chosen = checked_name(name), run.settings.account(account)
     found = _own(run, chosen, tag)
@@ -140,7 +140,7 @@ def add(
     account: AccountName = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Give a tag to the followers of a list."""
+    """Add a tag to the followers of a list."""
     raise typer.Exit(
         _change(context.obj, _Change(tag, source, account), as_json=as_json, adds=True)
     )
@@ -155,7 +155,7 @@ def remove(
     account: AccountName = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Take a tag from the followers of a list."""
+    """Remove a tag from the followers of a list."""
     raise typer.Exit(
         _change(context.obj, _Change(tag, source, account), as_json=as_json, adds=False)
     )
@@ -199,7 +199,7 @@ def _tag_json(tag: TagInfo) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """Whom a command is about."""
+    """The tag, the list and the account of a command."""
 
     tag: str
     source: Path

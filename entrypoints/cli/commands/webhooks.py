@@ -1,4 +1,4 @@
-"""``webhooks``: what was delivered to other programs, what was not, and what is once more."""
+"""``webhooks``: deliveries to other programs: done, failed, and to be repeated."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def retry(
     everything: Annotated[bool, typer.Option("--all", help="help.webhooks.retry.all")] = False,
     as_json: AsJSON = False,
 ) -> None:
-    """Have one webhook, or every one that was given up, delivered again."""
+    """Deliver one webhook again, or every one that was given up."""
     run: Run = context.obj
     if everything and webhook_id is not None:
         raise InputError("error.webhook.both")

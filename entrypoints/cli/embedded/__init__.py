@@ -1,1 +1,1 @@
-"""Everything in one terminal: real parts as processes on free ports, up and down together."""
+"""The whole system in one terminal: processes on free ports, started and stopped together."""

@@ -35,7 +35,7 @@ _ADMIN_TIMEOUT_S = 10
 
 @frozen
 class Ledger:
-    """What the simulator really delivered."""
+    """Deliveries counted by the simulator."""
 
     calls: int
     jobs: int
@@ -67,7 +67,7 @@ def _run(terminal: Terminal) -> int:
 
 
 def _forget_the_user_s_settings() -> None:
-    """Let no child see the user's own accounts or servers; this process is for the demo alone."""
+    """Hide the user's own accounts and servers from children; this process is the demo's alone."""
     known = program_settings.variables()
     for name in [name for name in os.environ if name.upper() in known]:
         del os.environ[name]
@@ -117,7 +117,7 @@ def _start(supervisor: Supervisor) -> str:
 
 
 def _order_faults(url: str) -> None:
-    """Have one reply lost after WeChat took the batch, and the token die once."""
+    """Order two faults: one reply lost after WeChat took the batch, one dead token."""
     for fault in (
         {"kind": "drop", "when": "after", "path": MASS_SEND, "skip": 1},
         {"kind": "invalidate_token", "path": MASS_SEND, "skip": 3},

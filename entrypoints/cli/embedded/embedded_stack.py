@@ -95,7 +95,7 @@ def _accounts(settings: Settings, *, simulated: bool) -> list[Account]:
 
 
 def _close_to_others(folder: Path) -> None:
-    """Take from other users what an older version left open: access_tokens are among it."""
+    """Close to other users what an older version left open: access_tokens are among it."""
     for one in (folder, *folder.rglob("*")):
         if one.is_symlink():
             # What it leads to is somebody else's.

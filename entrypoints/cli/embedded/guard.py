@@ -30,17 +30,17 @@ class Guard:
         self._process = self._started()
 
     def watch(self, pid: int) -> None:
-        """Put a part, and its process group, on the list."""
+        """Add a part, and its process group, to the list."""
         self._parts.add(pid)
         self._tell(f"+{pid}")
 
     def forget(self, pid: int) -> None:
-        """Take a part off the list: it has ended."""
+        """Remove a part from the list: it has ended."""
         self._parts.discard(pid)
         self._tell(f"-{pid}")
 
     def replace_dead(self) -> bool:
-        """Where somebody killed the process, start another with the same list; tell whether.
+        """Start another process with the same list where somebody killed it; return whether.
 
         Where none can be started (no memory, too many processes), the next look tries again.
         """
@@ -57,7 +57,7 @@ class Guard:
         return True
 
     def close(self) -> None:
-        """End the guard, and with it whatever is still on the list."""
+        """End the guard, and with it every part that is still on the list."""
         self._process.communicate()
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -92,7 +92,7 @@ def main(lines: Iterable[str]) -> None:
 
 
 def _killed(pid: int) -> bool:
-    """Kill a part with its group; tell whether there was something to kill."""
+    """Kill a part with its group; return whether there was something to kill."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):

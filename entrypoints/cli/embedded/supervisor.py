@@ -38,7 +38,7 @@ class Child:
     def __init__(
         self, name: str, process: subprocess.Popen[bytes], log: Path, *, begun_at: int = 0
     ) -> None:
-        """Take what was started; *begun_at*: how many bytes older starts left in its log."""
+        """*begun_at*: how many bytes older starts left in its log."""
         self.name = name
         self.process = process
         self.log = log
@@ -81,7 +81,7 @@ class Supervisor:
         cwd: Path | None = None,
         lock: int | None = None,
     ) -> None:
-        """Take the folder for logs, and the environment of all children.
+        """*folder* is for logs; *env* is added to the environment of all children.
 
         They run in *cwd*, whose ``.env`` they read, else in the folder. The file *lock* stays open,
         and locked, for as long as one of them may live.
@@ -141,7 +141,7 @@ class Supervisor:
         return child
 
     def restart_guard(self) -> bool:
-        """Start another guard where somebody killed it; tell whether that was so."""
+        """Start another guard where somebody killed it; return whether that was so."""
         return self._guard.replace_dead()
 
     def ended(self) -> Child | None:
@@ -169,7 +169,7 @@ class Supervisor:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put off the signals that end us to the end of the block: a child is started and known."""
+    """Defer the signals that end us to the end of the block: a child is started and known."""
     came: list[int] = []
     put_off = {
         number: signal.signal(number, lambda number, _: came.append(number))

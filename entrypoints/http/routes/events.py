@@ -78,7 +78,7 @@ class _Snapshot:
     """State of a broadcast; its id changes whenever anything of it does."""
 
     def __init__(self, the_one: Followed, *, after: Cursor | None) -> None:
-        """Look; *after*: show the states behind this place, or none."""
+        """*after*: show the states behind this place, or none."""
         seen = the_one.see()
         assert the_one.past is not None
         report, changes_at = seen.report, the_one.past.opens_at()

@@ -1,4 +1,4 @@
-"""Whether the process runs, and whether it can answer; without a key."""
+"""Liveness and readiness of the process; without a key."""
 
 from __future__ import annotations
 

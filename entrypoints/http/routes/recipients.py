@@ -1,4 +1,4 @@
-"""Who is in a set of a broadcast, streamed: as JSON lines or as CSV."""
+"""OpenIDs of a set of a broadcast, streamed: as JSON lines or as CSV."""
 
 from __future__ import annotations
 
