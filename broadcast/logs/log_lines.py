@@ -29,10 +29,10 @@ def refuse(what: Message | BroadcastError, *, status: int) -> NoReturn:
 
 
 class InEnglish(logging.Filter):
-    """Gives the messages and errors among a record's arguments their words; keeps every record."""
+    """Writes the messages and errors among a record's arguments in English; keeps every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Put words in place of ids and facts."""
+        """Replace ids and facts by words."""
         # A record that held a secret has been masked, and has no arguments any more.
         if isinstance(record.args, tuple):
             record.args = tuple(map(_in_english, record.args))
@@ -40,10 +40,10 @@ class InEnglish(logging.Filter):
 
 
 class OfRequest(logging.Filter):
-    """Says of each record for whose request it is, where it is for one's; keeps every record."""
+    """Adds to each record the id of its request, where it has one; keeps every record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Give the record what its line ends with."""
+        """Add the end of the record's line."""
         request_id = request_ids.current.get() or request_ids.woken_by.get()
         record.request = "" if request_id is None else f" request={request_id}"
         return True
@@ -89,7 +89,7 @@ class KeptLog(RotatingFileHandler):
 
 
 def make_room(file: Path, *, most_bytes: int = MOST_BYTES) -> None:
-    """Put *file* aside where it is larger than *most_bytes*; whoever writes next begins a new one.
+    """Rotate *file* where it is larger than *most_bytes*; the next writer begins a new one.
 
     For a program that has not started yet, or that opens its log anew for each line.
     """

@@ -1,4 +1,4 @@
-"""What people and programs read: facts become structures, and structures become words.
+"""Texts for people and objects for programs: facts become structures, structures become words.
 
 A structure is a :class:`broadcast.message.Message`, or the object of ``--json``. Words are made at
 the very end, by the :class:`broadcast.views.texts.Texts` of one language. The command line, and

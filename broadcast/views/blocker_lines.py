@@ -1,4 +1,4 @@
-"""Why something makes no call: an account that is halted or stopped, a broadcast that waits."""
+"""Blockers in words: an account that is halted or stopped, a broadcast that waits."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _paused_for(one: Blocker, report: Report) -> str:
 
 
 def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> Message:
-    """Tell what closed an account's gate; *stopped*: it is stopped, beside any halt."""
+    """Return why an account's gate is closed; *stopped*: it is stopped, beside any halt."""
     if one.cause is Cause.ACCOUNT_WAITS:
         return Message(
             "blocker.account_waits_for_day", account=account, reason=reason(one.reason),

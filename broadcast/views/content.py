@@ -1,4 +1,4 @@
-"""What a broadcast says, in a few words; and what is known of its draft."""
+"""A broadcast's content in a few words; and the state of its draft."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def titles(marks: Marks) -> str | Message:
 
 
 def changed(draft: DraftView | None) -> Message:
-    """Tell what an edit changed."""
+    """Return the changes of an edit in words."""
     found = [] if draft is None else edits(draft)
     if not found:
         return Message("draft.changed_unknown")

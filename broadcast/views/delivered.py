@@ -1,4 +1,4 @@
-"""What came back from WeChat: its counts of a broadcast, article addresses, what a review refused.
+"""WeChat's results in words: its counts of a broadcast, article addresses, refusals of a review.
 
 The counts are WeChat's own, and rounded by it: it pushes them when a job has nearly ended.
 """

@@ -1,4 +1,4 @@
-"""What an operator does next with a broadcast, and what people did to it: who, when, why."""
+"""Next steps of an operator with a broadcast, and the actions so far: who, when, why."""
 
 from __future__ import annotations
 

@@ -172,5 +172,5 @@ class Webhook:
 
     @property
     def id(self) -> str:
-        """Its id as the receiver knows it."""
+        """The webhook's id as the receiver knows it."""
         return event_id(self.broadcast_id, self.version)

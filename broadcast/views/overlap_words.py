@@ -1,4 +1,4 @@
-"""What the followers of a new list got already and will get, in words: before it is too late."""
+"""Earlier and coming broadcasts to the followers of a new list, in words: before it is too late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What refuses a program's request, in its words: members of the body, not options of a command."""
+"""Refusals of a program's request, in its words: members of the body, not options of a command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broadcast's report: what became of everybody, what waits, why, and what goes on."""
+"""A broadcast's report: the state of everybody, what waits, why, and what goes on."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _times(report: Report) -> Message:
 
 
 def _list(report: Report, skipped: Skipped) -> Iterator[Message]:
-    """Tell what was read of its list, and the batches that were made of it."""
+    """Yield the lines read of its list, and the batches that were made of it."""
     if report.is_unlisted:
         yield Message("report.no_list")
         return
@@ -254,7 +254,7 @@ def _why(line: BatchLine, *, driven: bool) -> Reason | Message:
 
 
 def _next(batches: Sequence[BatchLine], report: Report) -> Message | None:
-    """Tell when the first of them is called again; nothing where none waits for its time."""
+    """Return when the first of them is called again; nothing where none waits for its time."""
     each = [line.not_before for line in batches if line.not_before is not None]
     waits = [at for at in each if at > report.now]
     return Message("report.troubled_next", at=Moment(min(waits), report.now)) if waits else None

@@ -36,7 +36,7 @@ class Members(Protocol):
 
     @property
     def reason(self) -> Enum | None:
-        """Why it is in that state."""
+        """The reason of that state."""
 
     @property
     def errcode(self) -> int | None:
@@ -52,7 +52,7 @@ class Skipped(Protocol):
 
     @property
     def reason(self) -> str:
-        """Why."""
+        """The reason."""
 
     @property
     def lines(self) -> Sequence[tuple[int, str]]:

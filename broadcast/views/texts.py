@@ -59,7 +59,7 @@ class Texts:
     """The catalogue in one language."""
 
     def __init__(self, language: Language) -> None:
-        """Take the language of the reader."""
+        """*language* is the reader's."""
         self.language = language
         #: None: each moment is written with its zone; else whether one was already.
         self._zone_named: bool | None = None

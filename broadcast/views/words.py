@@ -79,7 +79,7 @@ class Speaker:
 
 @dataclass(frozen=True, slots=True)
 class FollowerCount:
-    """How many followers; None: WeChat alone knows, of a send to a tag or to everybody."""
+    """A number of followers; None: WeChat alone knows, of a send to a tag or to everybody."""
 
     count: int | None
 

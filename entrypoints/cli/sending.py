@@ -214,7 +214,7 @@ class Sending:
 
     @contextmanager
     def _with_outcome(self, message_id: str) -> Iterator[None]:
-        """Let an error of a part that is away tell what was stored, and how to go on safely."""
+        """Replace an error of a part that is away by one with what was stored, and how to go on."""
         try:
             yield
         except OutOfReachError as error:
