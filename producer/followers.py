@@ -52,7 +52,7 @@ class Outlook:
 
     @property
     def fits(self) -> bool | None:
-        """Whether it can end today; None where nobody knows."""
+        """True if it can end today; None where nobody knows."""
         if self.calls_left is None or self.calls_needed is None:
             return None
         return self.calls_needed <= self.calls_left
@@ -62,18 +62,18 @@ class Watcher(Protocol):
     """Listener of a pass while it runs."""
 
     def begins(self, outlook: Outlook) -> None:
-        """Hear of it before the first call, and again once WeChat said how many follow."""
+        """Called before the first call, and again with WeChat's count of followers."""
 
     def has(self, sync: Sync) -> None:
-        """Hear that another page is stored."""
+        """Called after each page is stored."""
 
     def makes_list(self, sync: Sync) -> None:
-        """Hear that the last page is stored, and the list is being made."""
+        """Called when the last page is stored, and the list is being made."""
 
 
 @frozen
 class Synced:
-    """How far a pass came."""
+    """The end of a pass."""
 
     sync: Sync
     #: There are none left today; else the list is made.
@@ -90,7 +90,7 @@ def sync(
     anew: bool = False,
     details: bool = False,
 ) -> Synced:
-    """Go through WeChat's list, from where an earlier run ended, and make ours of it.
+    """Copy WeChat's list of followers, from where an earlier run ended.
 
     *details*: whoever is on no page is looked up before they count as having left. Raises what
     :meth:`AccountClient.ask` does, SyncTakenOverError and SyncLoopError; what was stored stays.
@@ -208,7 +208,7 @@ class DetailsOutlook:
 
     @property
     def fits(self) -> bool | None:
-        """Whether all can be asked about today; None where nobody knows."""
+        """True if all can be asked about today; None where nobody knows."""
         return None if self.calls_left is None else self.calls_needed <= self.calls_left
 
 
@@ -216,7 +216,7 @@ class DetailsWatcher(Protocol):
     """Listener of a run while it asks."""
 
     def asks(self, outlook: DetailsOutlook) -> None:
-        """Hear of it before the first call."""
+        """Called before the first call."""
 
     def asked(self, people: int) -> None:
         """Note the number of people, in all, whose answers are stored."""
@@ -224,7 +224,7 @@ class DetailsWatcher(Protocol):
 
 @frozen
 class Coverage:
-    """How far a run came."""
+    """Counts of a run."""
 
     #: Followers who were asked about; those of whom WeChat said since when.
     people: int

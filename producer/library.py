@@ -69,7 +69,7 @@ class Producer:
         settings: Settings | None = None,
         quota: QuotaSource | None = None,
     ) -> None:
-        """Take the app's name, by which history and reports know who asked.
+        """*name* is the app's, by which history and reports name the submitter.
 
         *settings*: others than those of the environment. *quota* asks WeChat for the calls that an
         account has left, so that a plan which does not fit is refused at once; without it the
@@ -172,7 +172,7 @@ class Producer:
         return report
 
     def cancel(self, broadcast_id: str, *, why: str | None = None) -> Report:
-        """Never call the rest of a broadcast; what may have been sent ends in doubt.
+        """Cancel the rest of a broadcast; what may have been sent ends in doubt.
 
         Raises UnknownIdError.
         """

@@ -51,7 +51,7 @@ _AMQP_BOUNDS: dict[str, Any] = {
 
 
 class Answers(Enum):
-    """Which workers answer."""
+    """The place of the workers that answer."""
 
     NOBODY = auto()
     ELSEWHERE = auto()  #: on another database alone
@@ -62,7 +62,7 @@ class CeleryWaker:
     """Wakes through the broker. Nothing is connected, and Celery not imported, before that."""
 
     def __init__(self, broker_url: str) -> None:
-        """Take the broker's URL, with its password."""
+        """*broker_url* includes the password."""
         self._url = broker_url
 
     def wake_planner(self, broadcast_id: str) -> None:
@@ -162,7 +162,7 @@ class RestingWaker:
     """
 
     def __init__(self, waker: CeleryWaker) -> None:
-        """Take the way to the broker."""
+        """*waker*: the way to the broker."""
         self._waker = waker
         self._away_until = 0.0
         self._why: BrokerAwayError | None = None

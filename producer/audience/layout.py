@@ -24,7 +24,7 @@ _NAMED_COLUMNS = 20
 
 @frozen
 class Layout:
-    """How to read the lines that follow the header."""
+    """Columns of the lines that follow the header."""
 
     #: Lines up to the end of the header, none if there is none.
     header_lines: int = 0

@@ -20,12 +20,12 @@ class SortedOpenIDs(Protocol):
         """Return *count* OpenIDs from number *start* on, one behind the other."""
 
     def close(self) -> None:
-        """Give the room back; closing twice is harmless."""
+        """Free the memory or file; closing twice is harmless."""
 
 
 @frozen
 class Tally:
-    """How many lines were left out, and the first of them."""
+    """The number of lines that were left out, and the first of them."""
 
     count: int
     #: Line number in the source (from 1; rows of a workbook, items of an iterable) and its text.

@@ -35,7 +35,7 @@ class MemoryOpenIDs:
     """Sorted OpenIDs that fitted into one run."""
 
     def __init__(self, ids: bytes) -> None:
-        """Hold *ids*, one behind the other."""
+        """*ids*: the OpenIDs, one behind the other."""
         self._ids = ids
 
     def slice(self, start: int, count: int) -> bytes:
@@ -51,7 +51,7 @@ class FileOpenIDs:
     """Sorted OpenIDs in a temporary file."""
 
     def __init__(self, file: TemporaryFile) -> None:
-        """Take *file* over."""
+        """*file*: closed with this."""
         self._file = file
 
     def slice(self, start: int, count: int) -> bytes:
@@ -173,7 +173,7 @@ class Runs:
             self._file.close()
 
     def add(self, ids: Bytes2D, lines: Ints) -> None:
-        """Take OpenIDs and their line numbers, in the order of the lines."""
+        """Add OpenIDs and their line numbers, in the order of the lines."""
         done = 0
         while done < len(ids):
             if self._used == len(self._ids):
@@ -196,7 +196,7 @@ class Runs:
 
     @property
     def spilled(self) -> bool:
-        """Whether the list is longer than one run."""
+        """True if the list is longer than one run."""
         return self._file is not None
 
     def _sorted(self) -> tuple[IDs, Ints]:

@@ -195,7 +195,7 @@ class MalformedLines:
         self._sample: list[tuple[int, bytes]] = []
 
     def add(self, found: Scan, *, malformed: Ints, numbers: Ints) -> None:
-        """Take the *malformed* lines of a block, whose line numbers are *numbers*."""
+        """Add the *malformed* lines of a block, whose line numbers are *numbers*."""
         self._count += len(malformed)
         for line in malformed[: SHOWN - len(self._sample)].tolist():
             self._sample.append((int(numbers[line]), found.text(line)))
@@ -217,7 +217,7 @@ class DuplicateLines:
         self._ids: IDs = np.empty(0, f"S{LENGTH}")
 
     def add(self, lines: Ints, ids: IDs) -> None:
-        """Take the *lines* that repeat *ids*."""
+        """Add the *lines* that repeat *ids*."""
         self._count += len(lines)
         if len(lines) > SHOWN:
             keep = np.argpartition(lines, SHOWN)[:SHOWN]

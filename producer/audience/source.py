@@ -1,4 +1,4 @@
-"""Opening a source, and recognising by its first bytes what it is."""
+"""Opening a source, and recognising its kind by the first bytes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Peeked:
     """A stream whose first bytes are known, though they have not been read."""
 
     def __init__(self, stream: Readable, *, name: object, path: Path | None = None) -> None:
-        """Look at the first bytes of *stream*, which are those of the file at *path* if given."""
+        """Read the first bytes of *stream*, which are those of the file at *path* if given."""
         self._stream, self.name, self.path = stream, name, path
         self.head = b""
         while len(self.head) < _MAGIC_BYTES and (more := self._read(_MAGIC_BYTES)):
@@ -75,12 +75,12 @@ class Peeked:
 
     @property
     def is_gzip(self) -> bool:
-        """Whether it begins as gzip does."""
+        """True if it begins as gzip does."""
         return self.head.startswith(_GZIP)
 
     @property
     def is_piped(self) -> bool:
-        """Whether another program may be writing it, which can be killed in the middle of a line.
+        """True if another program may be writing it, which can be killed in the middle of a line.
 
         A shell's <(...) has a path, but of no file.
         """
@@ -88,7 +88,7 @@ class Peeked:
 
     @property
     def is_workbook(self) -> bool:
-        """Whether it begins as a workbook of Excel does."""
+        """True if it begins as a workbook of Excel does."""
         return self.head.startswith(_WORKBOOKS)
 
 

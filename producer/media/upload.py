@@ -23,7 +23,7 @@ from producer.media.file import ContentWithFiles
 
 
 class Uploader(Protocol):
-    """Gives files to WeChat. Every method raises what kept WeChat from taking one."""
+    """Uploads files to WeChat. Every method raises what kept WeChat from taking one."""
 
     def upload(
         self, account: Account, file: LocalFile, *, title: str, description: str
@@ -53,7 +53,7 @@ class UploadCache:
         at: datetime | None = None,
         lasting: timedelta = timedelta(),
     ) -> None:
-        """Take whose they are; they must live for as long as *lasting* after *at*, None: now."""
+        """The uploads must live for as long as *lasting* after *at*, None: now."""
         self._engine = engine
         self._account = account
         self._at = at

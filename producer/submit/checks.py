@@ -1,4 +1,4 @@
-"""What a submit is held against: tags, drafts, calls left, exclusions, newer broadcasts."""
+"""Checks of a submit: tags, drafts, calls left, exclusions, newer broadcasts."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class ListedTag(Protocol):
 
     @property
     def id(self) -> int:
-        """Its number."""
+        """The tag's number."""
 
     @property
     def name(self) -> str:
-        """What the account calls it."""
+        """The tag's name at WeChat."""
 
     @property
     def count(self) -> int | None:
-        """How many have it; WeChat's count lags. None: it does not say."""
+        """The number of its followers; WeChat's count lags. None: it does not say."""
 
 
 def named_tags(body: Body) -> list[int]:
@@ -114,7 +114,7 @@ class Read:
 
     @property
     def title(self) -> str | None:
-        """What a broadcast of it is called, unless somebody called it otherwise."""
+        """The title of a broadcast of it, unless somebody gave another."""
         # WeChat's own titles may be longer than ours.
         return one_line(self.draft[0].title)[:LONGEST_TITLE] or None if self.draft else None
 
@@ -316,12 +316,12 @@ class ListOwner:
 
     @property
     def must_be_confirmed(self) -> bool:
-        """Whether under 5 % are known, or most to another account."""
+        """True if under 5 % are known, or most to another account."""
         return self.other is not None or self.known * 20 < self.looked_up
 
     @property
     def id(self) -> str:
-        """What confirms these facts: others have another id."""
+        """The id that confirms these facts: others have another id."""
         facts = (self.account, self.known, self.looked_up, self.other, self.known_to_other)
         return hashlib.sha256(repr((*facts, self.digest)).encode()).hexdigest()[:10]
 

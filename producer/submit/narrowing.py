@@ -37,7 +37,7 @@ Tagged: TypeAlias = Callable[[Account, int], int | None]
 
 @frozen
 class Estimate:
-    """How many are left out by reason, and how many get it, by what is known now."""
+    """Numbers of those left out by reason, and of those who get it, by the facts known now."""
 
     left_out: Mapping[str, int]
     left: int
@@ -51,7 +51,7 @@ class Estimate:
 
     @property
     def counted(self) -> int:
-        """How many those are of whom it is counted what they got.
+        """The number of followers whose earlier broadcasts are counted.
 
         Who is in a sample is not known before who is left is.
         """
@@ -72,7 +72,7 @@ class Narrowing:
 
     @property
     def is_known_to_wechat_alone(self) -> bool:
-        """Whether nobody here can say who of our followers is meant."""
+        """True if only WeChat can say who of our followers is meant."""
         audience = self.wanted.audience
         return audience.path is SendPath.SENDALL or (
             isinstance(audience, Followers) and audience.tag_id is not None

@@ -98,12 +98,12 @@ class Prepared:
 
     @property
     def figures(self) -> submission.Figures:
-        """What was read, and how many remain where that is known."""
+        """Lines read, and how many remain where that is known."""
         return self.wanted.figures
 
     @property
     def starts(self) -> datetime:
-        """When its first call is due."""
+        """The due time of the first call."""
         return max(self.now, self.body.scheduled_at or self.now)
 
     @property
@@ -246,7 +246,7 @@ def _proved(prepared: Prepared, *, engine: Engine) -> Prepared:
 
 
 def _with_known_media(order: Order, *, engine: Engine) -> Order:
-    """Put the media_ids of earlier uploads into the files of *order*."""
+    """Return *order* with the media_ids of earlier uploads in its files."""
     if not isinstance(order.content, ContentWithFiles):
         return order
     dead = used_under_key(engine, order.account, order.key)

@@ -66,7 +66,7 @@ class RecentQuotas:
     """The last answer for each account and interface; one asks, for all. For threads."""
 
     def __init__(self, ask: Ask) -> None:
-        """Take who asks WeChat; what it raises passes through."""
+        """*ask* asks WeChat; its errors pass through."""
         self._ask = ask
         self._lock = threading.Lock()
         self._all: dict[tuple[str, SendPath], _QuotaEntry] = {}

@@ -1,4 +1,4 @@
-"""Where broadcasts are stored, and who is woken for them: settings, engine and waker."""
+"""The parts that store broadcasts and wake workers for them: settings, engine and waker."""
 
 from __future__ import annotations
 

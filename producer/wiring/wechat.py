@@ -58,7 +58,7 @@ class WeChat:
         timeouts: Timeouts | None = TIMEOUTS,
         connections: int = 2,
     ) -> None:
-        """Take the settings, and whom to tell that another program refreshes an account's token.
+        """*on_drift* is called when another program refreshes an account's token.
 
         *timeouts*: no call takes longer; None: as its endpoint allows. *connections*: to each API
         base, and so calls, at one time.
@@ -149,7 +149,7 @@ class WeChat:
         return proof.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
 
     def quota_if_any(self, account: Account, path: SendPath) -> proof.Quota | None:
-        """Do as :meth:`quota`; return None where WeChat gives no answer."""
+        """Ask as :meth:`quota` does; return None where WeChat gives no answer."""
         try:
             return self.quota(account, path)
         except BroadcastError:
@@ -231,7 +231,7 @@ class AccountPace:
     """The pace of one account's calls, on the limiter that all processes share."""
 
     def __init__(self, limiter: Limiter, account: Account) -> None:
-        """Take the limiter and whose pace this is."""
+        """*account*: the account that has this pace."""
         self._limiter = limiter
         self._account = account
 
@@ -244,7 +244,7 @@ class ClientChecks:
     """:class:`producer.request.door.WeChatChecks` on WeChat."""
 
     def __init__(self, wechat: WeChat) -> None:
-        """Take the way to WeChat."""
+        """*wechat*: the way to WeChat."""
         self._wechat = wechat
 
     def tags(self, account: Account) -> Sequence[TagInfo] | None:
