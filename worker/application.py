@@ -1,4 +1,4 @@
-"""The Celery application and what happens around a worker's and a beat's life."""
+"""The Celery application, and the start and end of a worker and a beat."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def _let_deliveries_end(**_: object) -> None:
 
 @signals.task_prerun.connect
 def _begin_for_a_request(task: Any, task_id: str, **_: object) -> None:  # noqa: ANN401 - Celery's
-    """Put the request of this task into the log; one of another program's is its own."""
+    """Add the request of this task to the log; one of another program's is its own."""
     given = task_id if task.name == names.ENQUEUE else task.request.get(request_ids.HEADER)
     request_ids.woken_by.set(request_ids.shown(given))
 

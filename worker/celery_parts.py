@@ -40,7 +40,7 @@ class Dispatcher(EventDispatcher):
     """A dispatcher that asks before each repeat whether the worker is to stop."""
 
     def __init__(self, connection: Any = None, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        """Take the connection; publish unconfirmed where Celery's loop reads it, too."""
+        """Publish unconfirmed where Celery's loop reads *connection*, too."""
         # Only there events are buffered. The other connections publish wakes as well.
         if options.get("buffer_group") and connection.transport.driver_type == "amqp":
             connection.transport_options.pop("confirm_publish", None)
@@ -84,7 +84,7 @@ class Request(request.Request):
     _spared = False
 
     def __init__(self, message: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's
-        """Take the message; raise InvalidTaskError, on which it is dropped, if it is unfit."""
+        """Raise InvalidTaskError for an unfit *message*, which is then dropped."""
         try:
             super().__init__(message, *args, **kwargs)
         except Exception as error:

@@ -79,7 +79,7 @@ class UnreadKeeper:
     """Stores unreadable entries, by one thread at most."""
 
     def __init__(self, work: Callable[[], object]) -> None:
-        """Take the *work*, which is done anew after a pause where it could not be done."""
+        """*work* is repeated after a pause where it could not be done."""
         self._work = work
         self._at_it = threading.Lock()
         self._not_before = 0.0

@@ -93,14 +93,14 @@ class TaskMessage:
 
     @property
     def who(self) -> str:
-        """Who asks, as far as the message says; it may say anything."""
+        """The submitter's name, as far as the message says; it may say anything."""
         if self.origin and len(self.origin) <= _LONGEST_ORIGIN and self.origin.isprintable():
             return f"celery {self.origin}"
         return "celery"
 
     @property
     def body(self) -> Mapping[str, Any]:
-        """What it asks for, with the arguments that have no name as a member of their own."""
+        """Body of the request, with the arguments that have no name as a member of their own."""
         return {**self.kwargs, "args": list(self.args)} if self.args else self.kwargs
 
 
@@ -210,7 +210,7 @@ def _refuse_expired(expires: datetime | None) -> None:
 
 
 def _pass_on(message: TaskMessage) -> None:
-    """Give a message to another worker under its own id; raise Ignore where that was done."""
+    """Forward a message to another worker under its own id; raise Ignore where that was done."""
     from worker.application import make  # noqa: PLC0415 - as in worker.wake
 
     if message.forwards >= MOST_FORWARDS or incoming.named(message.body, "account") is None:

@@ -1,4 +1,4 @@
-"""What Celery logs and nobody needs: 13 MB a day of an idle worker, pages where a line says all."""
+"""Filters of Celery's routine log: 13 MB a day of an idle worker, pages where a line says all."""
 
 from __future__ import annotations
 

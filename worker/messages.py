@@ -55,7 +55,7 @@ class CanvasError(MalformedError):
         args: Sequence[object],
         kwargs: Mapping[str, Any],
     ) -> None:
-        """Take what it asks for, its fields, which are as they should be, and its arguments."""
+        """*name*: the member that asks for it; *fields* are as they should be."""
         super().__init__(f"it asks for {name}")
         #: As it is called where it is sent.
         self.part = _WORDS.get(name, name)
@@ -260,7 +260,7 @@ class Consumer(consumer.Consumer):
         return connection
 
     def update_strategies(self) -> None:
-        """Have no task but ours: Celery's own run what a message names, or wake themselves."""
+        """Keep our own tasks alone: Celery's run what a message names, or wake themselves."""
         super().update_strategies()
         strategies: dict[str, Any] = self.strategies  # type: ignore[attr-defined] # not in its stubs
         for name in [name for name in strategies if not name.startswith(names.PREFIX)]:

@@ -1,4 +1,4 @@
-"""What apps wrote into the outbox becomes broadcasts, by the door that every program uses.
+"""Requests in the outbox become broadcasts, by the door that every program uses.
 
 A worker that is killed anywhere in between leaves the request in the outbox: the next one submits
 it again, and the key finds what there is already.

@@ -38,7 +38,7 @@ def submit(
     waker: Waker | None = None,
     waiting_since: datetime | None = None,
 ) -> Submitted:
-    """Do as :meth:`producer.request.door.SubmitService.submit`; *waker*: its planner, None: any.
+    """Call :meth:`producer.request.door.SubmitService.submit`; *waker*: its planner, None: any.
 
     *waiting_since*: since when it may have waited, if not since now. WeChat's answer of a moment
     ago will do for what fits; nothing is refused by it.
@@ -108,7 +108,7 @@ class WorkerChecks:
     """:class:`producer.request.door.WeChatChecks` of a worker."""
 
     def __init__(self, here: Parts) -> None:
-        """Take this process's parts."""
+        """*here*: this process's parts."""
         self._here = here
 
     def tags(self, account: Account) -> Sequence[TagInfo] | None:

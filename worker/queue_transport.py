@@ -40,7 +40,7 @@ from worker import messages, unpacking
 
 
 def install() -> None:
-    """Let this process use them."""
+    """Install them in this process."""
     TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), "worker.queue_transport:Transport"))
     readers: dict[int, Any] = serialization.PROPERTY_CLASSES
     readers[spec.Basic.CLASS_ID] = _properties
@@ -51,7 +51,7 @@ class QoS(redis.QoS):
     """Kombu's notes of what was taken, whatever stands in them."""
 
     def restore_by_tag(self, tag: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - kombu's own
-        """Give a message back to its queue; what cannot be read is put aside.
+        """Return a message to its queue; one that cannot be read is put aside.
 
         Its worker was killed before it saw that, and no other may end over it.
         """

@@ -1,4 +1,4 @@
-"""How long a message of another program may have waited, at most, by the database's clock.
+"""The longest wait of a message of another program, by the database's clock.
 
 The clock of its sender says nothing. But what a worker takes was sent after some worker last found
 the queue empty. A moment counts for what comes two ticks of Celery's loop later: a message that was
@@ -28,7 +28,7 @@ TICK_S: Final = outbox.QUEUE_FOUND_EMPTY_EVERY.total_seconds()
 
 
 class QueueWatch:
-    """What this process knows of the queue of other programs."""
+    """The state of the queue of other programs, as this process knows it."""
 
     def __init__(self) -> None:
         """Know nothing yet."""
@@ -38,12 +38,12 @@ class QueueWatch:
         self._found: datetime | None = None
 
     def begin(self) -> None:
-        """Look before this worker takes its first message by a new connection."""
+        """Check the queue before this worker takes its first message by a new connection."""
         self.check_queue()
         self.empty_at = self._next = self._found
 
     def tick(self, pool: Any) -> None:  # noqa: ANN401 - Celery's
-        """Look again by a thread of *pool*; called by the thread that takes the messages."""
+        """Check again by a thread of *pool*; called by the thread that takes the messages."""
         self.empty_at, self._next = self._next, self._found
         pool.apply_async(self.check_queue, callback=lambda _: None)
 

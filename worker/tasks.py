@@ -274,7 +274,7 @@ def _wake_for_webhooks(here: Parts) -> int:
 
 @shared_task(name=names.DELIVER_WEBHOOKS)
 def deliver_webhooks() -> int:
-    """Have webhooks that are due delivered beside the tasks; return how many threads are at it."""
+    """Start the delivery of due webhooks beside the tasks; return how many threads deliver."""
     return parts().webhooks.start()
 
 

@@ -41,7 +41,7 @@ _UNPACKERS: Final[Mapping[str, Callable[[], _Unpacker]]] = {
 
 
 def install() -> None:
-    """Let this process unpack so."""
+    """Install these unpackers in this process."""
     unpackers = dict(_UNPACKERS)
     if zstd := getattr(compression, "zstd", None):
         unpackers["application/zstd"] = zstd.ZstdDecompressor

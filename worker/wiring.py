@@ -74,12 +74,12 @@ class Parts(StoreParts):
 
     @built_once
     def quotas(self) -> RecentQuotas:
-        """What WeChat answered of late."""
+        """Recent answers of WeChat about quotas."""
         return RecentQuotas(self._quota)
 
     @built_once
     def heartbeat(self) -> Heartbeat:
-        """Who renews the leases.
+        """The thread that renews the leases.
 
         It has a connection of its own: a lease must not run out while threads queue for the others.
         """
@@ -87,12 +87,12 @@ class Parts(StoreParts):
 
     @built_once
     def rules(self) -> Rules:
-        """What follows from a call."""
+        """Rules for the results of calls."""
         return self.settings.rules()
 
     @built_once
     def webhooks(self) -> WebhookDeliverer:
-        """Who delivers webhooks."""
+        """The threads that deliver webhooks."""
         settings = self.settings
         poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
         return WebhookDeliverer(
@@ -151,7 +151,7 @@ class Parts(StoreParts):
         return None if isinstance(said, NoAnswer) else said
 
     def _register_account(self, account: Account) -> None:
-        """See to it that nothing is called under another appid than the ledger's."""
+        """Check that the ledger has the account under this appid; stop it where it does not."""
         if account.name in self.met:
             return
         try:

@@ -27,7 +27,7 @@ class WeChatGateway:
     """:class:`~worker.delivery.ports.Gateway` on the client; each method raises RedisAwayError."""
 
     def __init__(self, client: AccountClient) -> None:
-        """Take the client of the account."""
+        """*client*: that of the account."""
         self._client = client
 
     def warm(self) -> None:
@@ -50,7 +50,7 @@ class WeChatGateway:
         return None
 
     def refresh(self, *, only_expiring: bool) -> NoAnswer | None:
-        """Have the token fetched again, or only one that is missing or expiring; as ``replace``."""
+        """Fetch the token again, or only one that is missing or expiring; as ``replace``."""
         try:
             if only_expiring:
                 self._client.token()

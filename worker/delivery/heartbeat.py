@@ -27,7 +27,7 @@ class KeptLease:
     """A lane that is being kept. ``lost`` turns true when another driver has it."""
 
     def __init__(self, held: Lease) -> None:
-        """Take what was acquired."""
+        """*held*: the lease as it was acquired."""
         self.held = held
         self.lost = False
 
@@ -36,7 +36,7 @@ class Heartbeat:
     """Keeps leases alive while they are in use."""
 
     def __init__(self, engine: Engine) -> None:
-        """Take the database; the thread starts with the first lane."""
+        """The thread starts with the first lane."""
         self._engine = engine
         self._leases: set[KeptLease] = set()
         self._guard = threading.Lock()

@@ -54,7 +54,7 @@ RECORD_AT_END_S = 20.0
 
 @frozen
 class LaneContext:
-    """What a lane drives with."""
+    """The parts that drive a lane."""
 
     engine: Engine
     account: Account
@@ -69,7 +69,7 @@ class LaneContext:
 
 @dataclass(slots=True, kw_only=True)
 class Slice:
-    """What one slice did."""
+    """The result of one slice."""
 
     #: One line a call: batch number, outcome, errcode, milliseconds.
     lines: list[dict[str, Any]] = field(default_factory=list)
@@ -120,7 +120,7 @@ def _release(lane: LaneContext, lease: KeptLease) -> None:
 
 
 def _has_work(lane: LaneContext, lease: KeptLease) -> bool:
-    """Look once more: a driver woken while this slice still held the lane found it busy."""
+    """Return whether work is left: a driver woken while this slice held the lane found it busy."""
     try:
         work = next_work.next_work(lane.engine, lease.held.account)
     except OutOfReachError as error:
@@ -147,7 +147,7 @@ class _Drive:
         self._unsettled = False
 
     def run(self) -> None:
-        """Do one thing after the other until the slice is over; then say whether there is more."""
+        """Run step after step until the slice is over; then record whether there is more."""
         with self._prefetch:
             self._done.again = self._leaves_something()
 
@@ -171,7 +171,7 @@ class _Drive:
         return self._lease.lost or self._lane.stopping.is_set()
 
     def _step(self) -> bool:
-        """Do the next thing; return False when there is nothing left for this slice."""
+        """Run the next step; return False when there is nothing left for this slice."""
         work = next_work.next_work(self._lane.engine, self._lease.held.account)
         match work.kind:
             case Kind.REST:
@@ -186,7 +186,7 @@ class _Drive:
                 return True
 
     def _with_redis(self, do: Callable[[Work], None], work: Work) -> None:
-        """Do *work*; where Redis is away before its call, let the lane wait, so that it is seen."""
+        """Run *do*; where Redis is away before its call, store that the lane waits for it."""
         try:
             do(work)
         except RedisAwayError as error:

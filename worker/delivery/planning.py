@@ -38,7 +38,7 @@ _PASSING = {Outcome.WAIT, Outcome.THROTTLED}
 
 @frozen
 class Planned:
-    """What planning came to; ``waits`` when WeChat could not be asked and the sweep wakes again."""
+    """The result of planning; ``waits``: WeChat could not be asked, and the sweep wakes again."""
 
     batches: int
     waits: bool = False
@@ -74,7 +74,7 @@ def plan(
 
 
 def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]) -> Planned:
-    """Hold the calls of a plan against WeChat's answer of now, and let them be made if they fit."""
+    """Check the calls of a plan against WeChat's quota of now, and permit them if they fit."""
     try:
         said = lane.gateway.quota(broadcast.path)
     except RedisAwayError as error:
@@ -188,7 +188,7 @@ def _left_since(broadcast: ToPlan) -> datetime | None:
 def _waits_for(
     lane: LaneContext, broadcast: ToPlan, selection: Selection, *, others: Sequence[str]
 ) -> bool:
-    """Let a plan wait for those of the broadcasts it excludes: the sweep has it planned again.
+    """Return whether a plan waits for those of the broadcasts it excludes: the sweep wakes again.
 
     Where one of those is not planned now, the broadcast is held.
     """
@@ -210,7 +210,7 @@ def _waits_for(
 
 
 def _is_overtaken(lane: LaneContext, broadcast: ToPlan, selection: Selection) -> bool:
-    """Hold a send by WeChat's own list where somebody is suppressed since it was submitted."""
+    """Hold a send by WeChat's own list where somebody was suppressed after its submit."""
     if selection.ignore_suppression or not suppressions.any_of(lane.engine, broadcast.account):
         return False
     log.warning("broadcast %s: held, WeChat's own list has people who are suppressed", broadcast.id)

@@ -1,4 +1,4 @@
-"""What driving a lane needs from outside, and no more."""
+"""Interfaces of a lane to the outside, and no more."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ class Gateway(Protocol):
     """
 
     def warm(self) -> None:
-        """Have a connection open, so that the next call leaves at once where WeChat is there."""
+        """Open a connection, so that the next call leaves at once where WeChat is there."""
 
     def token(self) -> Token | NoAnswer:
         """Return the shared access_token, or why WeChat gave none."""
 
     def replace(self, refused: Token) -> NoAnswer | None:
-        """Have a refused token replaced; return why it was not."""
+        """Replace a refused token; return why it was not."""
 
     def ready(self, message: Message) -> Message:
         """Return *message* with its body, or with the problem that keeps it from having one."""

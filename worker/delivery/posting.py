@@ -47,7 +47,7 @@ _CONTENT: Final = {
 
 @frozen
 class Outcome:
-    """What came of a try; without a problem it was delivered."""
+    """The result of a try; without a problem it was delivered."""
 
     http_status: int | None = None
     problem: Message | None = None
@@ -59,7 +59,7 @@ class Poster:
     """Posts to receivers. Threads may share it."""
 
     def __init__(self, *, timeout_s: float, allowed: Sequence[Network]) -> None:
-        """Take how long a try may last in all, and the private networks that it may reach."""
+        """*timeout_s*: of a whole try; *allowed*: the private networks that it may reach."""
         self._timeouts = Timeouts(
             connect_s=min(_CONNECT_S, timeout_s), read_s=timeout_s, total_s=timeout_s
         )
@@ -154,7 +154,7 @@ class GuardedExchange(Exchange):
     """One delivery on its way, and where it may go."""
 
     def __init__(self, timeouts: Timeouts, *, allowed: Sequence[Network], secrets: Secrets) -> None:
-        """Take how long it may last, the private networks that are allowed, and what to hide."""
+        """*allowed*: private networks that may be reached; *secrets* are masked."""
         super().__init__(timeouts, secrets=secrets)
         self.allowed = allowed
         #: The address that was refused.
@@ -203,7 +203,7 @@ class GuardedAdapter(WatchedAdapter):
     """``requests``' adapter over these connections: no retry, no redirect, no cookie."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' own
-        """Let the pools be ours."""
+        """Set our own classes of pools."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 

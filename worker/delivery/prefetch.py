@@ -23,7 +23,7 @@ class Prefetch:
     """Makes one message ahead, in a thread of its own that ends with the block."""
 
     def __init__(self, make: Callable[[Work], Message]) -> None:
-        """Take how to *make* a batch's message."""
+        """*make* returns a batch's message."""
         self._make = make
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
         self._made: Future[tuple[Work, Message] | None] | None = None

@@ -49,7 +49,7 @@ class AudienceWatch:
     """The looks of one slice."""
 
     def __init__(self, lane: LaneContext, *, goes_on: Callable[[], bool]) -> None:
-        """Take what the lane drives with, and what says whether a look may go on.
+        """*goes_on* says whether a look may go on.
 
         The end of the slice ends no look: one that is longer than a slice would never be done.
         """
@@ -87,14 +87,14 @@ class AudienceWatch:
 
     @property
     def owes_call(self) -> bool:
-        """Whether the call is still to come for which a look was made: no slice ends before it.
+        """True if the call is still to come for which a look was made: no slice ends before it.
 
         A look that outlasts its slice would be for nothing, and so would the next slice's.
         """
         return max(self._good_once.values(), default=0.0) > time.monotonic()
 
     def called(self, work: Work) -> None:
-        """Take note that *work* is called: a look that was good for one call is used up."""
+        """Note that *work* is called: a look that was good for one call is used up."""
         self._good_once.pop(work.broadcast_id, None)
 
     def _is_still_wanted(self, work: Work) -> bool:
@@ -112,7 +112,7 @@ class AudienceWatch:
         return False
 
     def _is_overtaken(self, work: Work) -> bool:
-        """Hold a call by WeChat's own list where somebody is suppressed since its plan."""
+        """Hold a call by WeChat's own list where somebody was suppressed after its plan."""
         if not obstacles.overtaken_before_call(self._lane.engine, work):
             return False
         log.warning(
@@ -151,7 +151,7 @@ class DraftWatch:
     """The looks before calls: of other contents there is none, of a draft whenever one is due."""
 
     def __init__(self, lane: LaneContext) -> None:
-        """Take what the lane drives with."""
+        """*lane*: the parts that drive it."""
         self._lane = lane
 
     def allow(self, work: Work, said: CallContent) -> bool:
@@ -245,7 +245,7 @@ class MediaWatch:
     """The looks before calls at how long the media live that they name."""
 
     def __init__(self, lane: LaneContext) -> None:
-        """Take what the lane drives with."""
+        """*lane*: the parts that drive it."""
         self._lane = lane
 
     def allow(self, work: Work, said: CallContent) -> bool:

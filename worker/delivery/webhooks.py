@@ -39,7 +39,7 @@ _SPARE: Final = timedelta(seconds=10)
 
 
 class Secrets(Protocol):
-    """Where the secrets are read."""
+    """The source of the secrets."""
 
     def signing_secrets(self) -> tuple[SecretStr, ...]:
         """Return the secrets, newest first. Raises SettingsError."""
@@ -58,7 +58,7 @@ class WebhookDeliverer:
         longest_s: float,
         stopping: threading.Event,
     ) -> None:
-        """Take the ledger, the way out and its secrets; *longest_s*: how long a try may last."""
+        """*longest_s*: the most that a try may last."""
         self._engine = engine
         self._poster = poster
         self._secrets = secrets
@@ -71,7 +71,7 @@ class WebhookDeliverer:
         self._busy: set[str] = set()
 
     def start(self) -> int:
-        """See to it that what is due is being delivered; return how many threads are at it."""
+        """Start a thread for due webhooks, unless enough run; return how many do."""
         with self._guard:
             if len(self._threads) < AT_ONCE and not self._stopping.is_set():
                 # A daemon: who asks this process to end does not wait for a receiver.
