@@ -59,7 +59,7 @@ def _nothing(_call: Call) -> Fields:
 
 
 def _quiet_at_the_end(app: ASGIApp) -> ASGIApp:
-    """Let calls that are cut off by the end of the process go without a traceback."""
+    """Suppress the traceback of calls that are cut off by the end of the process."""
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         try:

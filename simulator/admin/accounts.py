@@ -40,7 +40,7 @@ _PLAIN = (
 
 
 class CallbackOrder(BaseModel):
-    """Where an account's pushes go, and how; the token signs them."""
+    """URL and mode of an account's pushes; the token signs them."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -59,7 +59,7 @@ class CallbackOrder(BaseModel):
 
 
 class AccountChange(BaseModel):
-    """What to change; what is not named stays."""
+    """Changes of an account; members left out stay as they are."""
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
@@ -95,7 +95,7 @@ class AccountChange(BaseModel):
 
 
 class Invalidation(BaseModel):
-    """Which tokens die. `sticky`: stable_token goes on giving out the dead one."""
+    """Order to invalidate tokens. `sticky`: stable_token goes on giving out the dead one."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -120,7 +120,7 @@ async def invalidate_token(request: AdminRequest) -> Answer:
 
 
 async def add_followers(request: AdminRequest) -> Answer:
-    """Let the OpenIDs of the body follow the account."""
+    """Add the OpenIDs of the body to the account's followers."""
     account, world = request.account, request.world
     came = account.followers.add(await request.rows(), moment=world.now())
     push_each(world, account, "subscribe", numbers=came)
@@ -128,7 +128,7 @@ async def add_followers(request: AdminRequest) -> Answer:
 
 
 async def remove_followers(request: AdminRequest) -> Answer:
-    """Let the OpenIDs of the body unsubscribe."""
+    """Unsubscribe the OpenIDs of the body."""
     account, world = request.account, request.world
     gone = account.followers.remove(await request.rows())
     push_each(world, account, "unsubscribe", numbers=gone)
@@ -136,7 +136,7 @@ async def remove_followers(request: AdminRequest) -> Answer:
 
 
 async def set_tag(request: AdminRequest) -> Answer:
-    """Let a tag consist of the OpenIDs of the body."""
+    """Set the members of a tag to the OpenIDs of the body."""
     account = request.account
     numbers = account.followers.named(await request.rows())
     tag = account.tags.put(int(request.named["tag_id"]), numbers)
@@ -144,14 +144,14 @@ async def set_tag(request: AdminRequest) -> Answer:
 
 
 async def add_refusing(request: AdminRequest) -> Answer:
-    """Let the OpenIDs of the body refuse messages to many."""
+    """Add the OpenIDs of the body to those who refuse messages to many."""
     followers = request.account.followers
     followers.refusing.add(followers.named(await request.rows()))
     return {"refusing": len(followers.refusing)}
 
 
 async def remove_refusing(request: AdminRequest) -> Answer:
-    """Let the OpenIDs of the body want messages to many again."""
+    """Remove the OpenIDs of the body from those who refuse messages to many."""
     followers = request.account.followers
     followers.refusing.remove(followers.known(await request.rows()))
     return {"refusing": len(followers.refusing)}

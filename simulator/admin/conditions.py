@@ -1,4 +1,4 @@
-"""What holds in the world now: clock, switches, faults, and all of it at one glance."""
+"""The state of the world: clock, switches, faults, and all of it at one glance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulator.endpoints.mass.jobs import JobBook
 
 
 class ClockMove(BaseModel):
-    """How far the clock moves, in one of three ways, in seconds."""
+    """Shift of the clock, in one of three ways, in seconds."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -52,7 +52,7 @@ async def state(request: AdminRequest) -> Answer:
 
 
 async def reset(request: AdminRequest) -> Answer:
-    """Go back to the start."""
+    """Reset the world to its start."""
     request.simulation.reset()
     return {"reset": True}
 

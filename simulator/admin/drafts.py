@@ -11,7 +11,7 @@ from simulator.endpoints.draft.box import Draft, DraftBox
 
 
 class Edit(BaseModel):
-    """Which article, and its new fields; the others stay."""
+    """The article to edit, and its new fields; the others stay."""
 
     model_config = ConfigDict(extra="forbid")
 

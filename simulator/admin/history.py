@@ -1,4 +1,4 @@
-"""What happened: calls and jobs."""
+"""History: calls and jobs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def job(request: AdminRequest) -> Answer:
 
 
 class JobChange(BaseModel):
-    """What to change of one job; what is not named stays."""
+    """Changes of one job; members left out stay as they are."""
 
     model_config = ConfigDict(extra="forbid")
 

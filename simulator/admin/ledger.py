@@ -1,4 +1,4 @@
-"""Who really got what."""
+"""Deliveries, follower by follower."""
 
 from __future__ import annotations
 

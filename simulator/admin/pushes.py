@@ -1,4 +1,4 @@
-"""What is pushed to an account's server, and what followers say to it."""
+"""Pushes to an account's server, and followers' messages to it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIRST_MESSAGE_ID = 24_000_000_000_000_001
 
 
 class TextMessage(BaseModel):
-    """What a follower writes."""
+    """A text message of a follower."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -45,7 +45,7 @@ async def pushes(request: AdminRequest) -> Answer:
 
 
 async def write(request: AdminRequest) -> Answer:
-    """Let a follower write a text to the account; the answer is found among the pushes."""
+    """Send a follower's text to the account; the answer is found among the pushes."""
     order, account, now = TextMessage(**await request.json()), request.account, request.world.now()
     pack([order.openid])
     msg_id = FIRST_MESSAGE_ID + len(request.world.pushes)

@@ -41,7 +41,7 @@ class AdminRequest:
 
     @property
     def named(self) -> Mapping[str, Any]:
-        """What stands in the path's braces."""
+        """Parameters of the path."""
         return self.http.path_params
 
     @property

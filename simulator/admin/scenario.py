@@ -56,7 +56,7 @@ class Scenario(BaseModel):
     accounts: dict[str, AccountScene] = Field(default_factory=dict)
 
     def prepare(self, world: World) -> None:
-        """Let all of it hold in this world.
+        """Apply all of it to this world.
 
         Raises:
             ScenarioError: it names an account that is not there.

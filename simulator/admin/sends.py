@@ -1,4 +1,4 @@
-"""What becomes of an account's next jobs, what is sent in WeChat's console, and previews."""
+"""Orders for an account's next jobs, sends from WeChat's console, and previews."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ ROUTES: Routes = (
 
 
 def order_jobs(account: Account, orders: Iterable[NextJobs]) -> None:
-    """Let the next jobs of an account end so, behind those of earlier orders."""
+    """Queue endings for the next jobs of an account, behind those of earlier orders."""
     for order in orders:
         verdict = Verdict(**order.model_dump(exclude={"count"}))
         account.part(Reviews).coming.extend([verdict] * order.count)

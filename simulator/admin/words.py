@@ -1,4 +1,4 @@
-"""What the page at `/` says, in both languages. A table is its title and its columns."""
+"""Words of the page at `/`, in both languages. A table is its title and its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is checked and counted of every call, in the order of section 13."""
+"""Checks and counts of every call, in the order of section 13."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simulator.core.switches import Switches
 
 
 def admit(call: Call) -> None:
-    """Do what the endpoint declares, up to its own checks.
+    """Check and count as the endpoint declares, up to its own checks.
 
     Raises:
         RefusalError: of the first thing that does not hold.

@@ -1,4 +1,4 @@
-"""How large the numbers may be that somebody orders: as WeChat could have them, and no larger."""
+"""Bounds of ordered numbers: as large as WeChat could have them, and no larger."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _BLOCK = 32
 
 
 class UnreadableError(ValueError):
-    """It was not encrypted for this account; the message says what is wrong."""
+    """Text that was not encrypted for this account; the message says what is wrong."""
 
 
 def signature(*words: str) -> str:

@@ -31,11 +31,11 @@ class PeriodCounter:
         used[name] = max(0, used[name] + calls)
 
     def set(self, name: str, used: int, *, period: int) -> None:
-        """Put the counter at a figure."""
+        """Set the counter to a figure."""
         self._of(period)[name] = used
 
     def clear(self, *, period: int, keep: frozenset[str] = frozenset()) -> None:
-        """Put every counter to nought but those to keep."""
+        """Reset every counter to zero but those to keep."""
         used = self._of(period)
         for name in used.keys() - keep:
             del used[name]

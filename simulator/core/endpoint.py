@@ -1,4 +1,4 @@
-"""What an endpoint declares, and one call while it is being answered.
+"""Declaration of an endpoint, and one call while it is being answered.
 
 A family of endpoints is one file in `simulator.endpoints`. It declares; `core.admission` and
 `core.exchange` do what is the same for all: method, account, counting, JSON, faults, journal.
@@ -75,7 +75,7 @@ class Call(Owner):
         return form_of(self.content_type, self.body)
 
     def when_refused(self, then: Callable[[], None]) -> None:
-        """Do this if the call is refused from here on."""
+        """Call *then* if the call is refused from here on."""
 
         def leave(
             _kind: type[BaseException] | None,

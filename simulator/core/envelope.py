@@ -1,4 +1,4 @@
-"""How a push is written, in each mode and format, and how its answer is read (section 6)."""
+"""Format of a push, in each mode, and of the answer to it (section 6)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What the owner's server answered; None for nothing to the follower."""
+    """The answer of the owner's server; None for nothing to the follower."""
 
     fields: dict[str, Any] | None
     error: str | None = None

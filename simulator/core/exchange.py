@@ -111,7 +111,7 @@ class Exchange:
             return self.endpoint.handler(call)
 
     async def _work(self) -> None:
-        """Let WeChat's own time pass, once a call; a client that leaves does not stop it."""
+        """Wait for WeChat's own time, once a call; a client that leaves does not stop it."""
         seconds = self.world.switches.latency_ms / 1000
         if seconds and not self.worked:
             await self._wait(seconds, keep_on=True)

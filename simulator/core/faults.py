@@ -144,7 +144,7 @@ class FaultBook:
         return iter(self._faults)
 
     def add(self, order: FaultOrder) -> Fault:
-        """Put a fault in force. Without a seed of its own it draws from the simulator's."""
+        """Add a fault. Without a seed of its own it draws from the simulator's."""
         number = next(self._numbers)
         seed = f"{self.seed}/{number}" if order.seed is None else str(order.seed)
         fault = Fault(number, order, random.Random(seed))  # noqa: S311 - repeatable, not secret

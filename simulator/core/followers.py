@@ -1,4 +1,4 @@
-"""Who follows an account: generated followers, and OpenIDs that were added one by one.
+"""Followers of an account: generated ones, and OpenIDs that were added one by one.
 
 A follower is known by a number: 0 and up for generated ones, -1 and down for the others. So a
 list of recipients is one small numpy array whatever they are.
@@ -36,7 +36,7 @@ class Followers:
         """Who does not want messages to many."""
 
     def __len__(self) -> int:
-        """How many follow the account now."""
+        """Return the number of followers now."""
         gone, others = np.count_nonzero(self._left), np.count_nonzero(self._others_follow)
         return int(len(self._left) - gone + others)
 
@@ -46,14 +46,14 @@ class Followers:
         return unpack_strings(self._generator.rows(np.array([_HELPER], np.uint64)))[0]
 
     def generate(self, count: int) -> None:
-        """Let the first `count` generated OpenIDs be the generated followers."""
+        """Set the generated followers to the first `count` generated OpenIDs."""
         left = np.zeros(count, np.bool_)
         kept = min(count, len(self._left))
         left[:kept] = self._left[:kept]
         self._left = left
 
     def add(self, rows: Rows, *, moment: float) -> Numbers:
-        """Let these OpenIDs follow, whether they ever did or not; return who is new."""
+        """Subscribe these OpenIDs, whether they ever followed or not; return who is new."""
         numbers = self.named(rows)
         new = np.unique(numbers[~self.follow(numbers)])
         self._mark(numbers, follows=True)
@@ -62,13 +62,13 @@ class Followers:
         return new
 
     def remove(self, rows: Rows) -> Numbers:
-        """Let these OpenIDs unsubscribe; unknown ones stay unknown; return who has left."""
+        """Unsubscribe these OpenIDs; unknown ones stay unknown; return who has left."""
         gone = np.unique(self.among(rows))
         self._mark(gone, follows=False)
         return gone
 
     def leave(self, numbers: Numbers) -> None:
-        """Let these unsubscribe, by their numbers."""
+        """Unsubscribe these, by their numbers."""
         self._mark(numbers, follows=False)
 
     def came_at(self, number: int) -> int:

@@ -83,7 +83,7 @@ class Journal:
         return self._busy[appid] > 0
 
     def occupy(self, record: Record) -> None:
-        """Let the account be busy with this call."""
+        """Mark the account as busy with this call."""
         assert record.appid is not None
         self._busy[record.appid] += 1
         record.busy = True

@@ -1,4 +1,4 @@
-"""What was really delivered: a counter per follower, separate from every HTTP reply."""
+"""Deliveries as they happened: a counter per follower, separate from every HTTP reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens between a follower and an account, as its server hears of it (section 6.5)."""
+"""Events and messages of a follower, as the account's server gets them (section 6.5)."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ class NumberSet:
         return len(self.numbers)
 
     def add(self, numbers: Numbers) -> None:
-        """Put numbers in, whether they are in already or not."""
+        """Add numbers, whether they are in already or not."""
         self.numbers = np.union1d(self.numbers, numbers)
 
     def remove(self, numbers: Numbers) -> None:
-        """Take numbers out, whether they are in or not."""
+        """Remove numbers, whether they are in or not."""
         self.numbers = np.setdiff1d(self.numbers, numbers, assume_unique=False)
 
     def holds(self, numbers: Numbers) -> npt.NDArray[np.bool_]:

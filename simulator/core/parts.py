@@ -1,4 +1,4 @@
-"""Where a family of endpoints keeps what is its own."""
+"""Storage for a family of endpoints' own parts."""
 
 from __future__ import annotations
 
@@ -24,5 +24,5 @@ class Owner:
         return part
 
     def drop_parts(self) -> None:
-        """Let go of the parts: one that knows its owner would keep it until a collection."""
+        """Drop the parts: one that knows its owner would keep it until a collection."""
         self._parts.clear()

@@ -20,7 +20,7 @@ ANSWER_BYTES = 65_536
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """What to post or get. `timeout_s` is for the connection and for each silence."""
+    """A POST or GET to make. `timeout_s` is for the connection and for each silence."""
 
     url: str
     query: Mapping[str, str]
@@ -43,7 +43,7 @@ Done: TypeAlias = Callable[[Outcome], None]
 
 
 class Poster:
-    """Takes posts from the event loop and hands their outcomes back to it."""
+    """Threads that post for the event loop and return the outcomes to it."""
 
     def __init__(self, *, threads: int = THREADS, capacity: int = CAPACITY) -> None:
         self._queue: queue.Queue[_Task | None] = queue.Queue(capacity)

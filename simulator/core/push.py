@@ -1,4 +1,4 @@
-"""What WeChat pushes to an account's own server (sections 6.1 to 6.3)."""
+"""WeChat's pushes to an account's own server (sections 6.1 to 6.3)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Push:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UrlCheck:
-    """What the server answered to the check of its URL."""
+    """The server's answer to the check of its URL."""
 
     echoed: bool
     status: int | None

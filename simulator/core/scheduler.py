@@ -1,4 +1,4 @@
-"""What happens at a moment of the shifted clock, in the order of the moments."""
+"""Events at moments of the shifted clock, in the order of the moments."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class _Protocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Says when it is ready, and ends with status 0 on SIGTERM and SIGINT."""
+    """Server that prints when it is ready, and ends with status 0 on SIGTERM and SIGINT."""
 
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(

@@ -1,4 +1,4 @@
-"""An account's tags and who bears them (section 8)."""
+"""An account's tags and their followers (section 8)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class TagBook:
         return tag
 
     def put(self, tag_id: int, numbers: Numbers) -> Tag:
-        """Let a tag have exactly these members; it is made if it is not there."""
+        """Set the members of a tag; it is made if it is not there."""
         tag = self._tags.setdefault(tag_id, Tag(tag_id=tag_id, name=f"tag {tag_id}"))
         tag.members = NumberSet(numbers)
         return tag

@@ -30,7 +30,7 @@ class Token:
         return now < self.expires_at and (self.dead_at is None or now < self.dead_at)
 
     def retire(self, at: float) -> None:
-        """Let it be superseded at `at`, or earlier if that was said before."""
+        """Supersede the token at `at`, or earlier if that was said before."""
         self.dead_at = at if self.dead_at is None else min(at, self.dead_at)
 
     def refusal(self, now: float) -> int:

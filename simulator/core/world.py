@@ -1,4 +1,4 @@
-"""Everything the simulator knows."""
+"""The simulated world: all state of the simulator."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simulator.core.tokens import TokenBook
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """What the command line says; a reset goes back to it."""
+    """Options of the command line; a reset goes back to them."""
 
     registrations: tuple[Registration, ...]
     followers: int = 0
@@ -76,7 +76,7 @@ class World(Owner):
         return account
 
     def close(self) -> None:
-        """Let nothing of it happen any more."""
+        """Stop the scheduler and the pushes."""
         self.scheduler.stop()
         self.pushes.stop()
 
@@ -85,7 +85,7 @@ class World(Owner):
         return self.clock.now()
 
     def shift_clock(self, shift_s: float) -> None:
-        """Put the clock so far ahead of the real one, and run what is due by then."""
+        """Set the clock so far ahead of the real one, and run what is due by then."""
         self.clock.shift_s = shift_s
         self.scheduler.run_due()
 
@@ -118,7 +118,7 @@ class Simulation:
 
     @property
     def endpoints(self) -> Iterable[Endpoint]:
-        """What it serves."""
+        """The endpoints."""
         return self._endpoints.values()
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""The account's blacklist: who is on it gets no messages to many (section 8)."""
+"""The account's blacklist: those on it get no messages to many (section 8)."""
 
 from __future__ import annotations
 

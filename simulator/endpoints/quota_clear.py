@@ -36,21 +36,21 @@ def by_secret(call: Call) -> Account:
 
 
 def clear(call: Call) -> Fields:
-    """Give every call of the day back: 40013 where the body names another account."""
+    """Reset every count of the day: 40013 where the body names another account."""
     if call.message.get("appid") != call.account.appid:
         raise RefusalError(40013)
     return clear_without_token(call)
 
 
 def clear_without_token(call: Call) -> Fields:
-    """Give every call of the day back; messages to many stay counted (section 5.1)."""
+    """Reset every count of the day; messages to many stay counted (section 5.1)."""
     _take_one(call)
     call.account.days.clear(period=call.world.today(), keep=frozenset({MESSAGES}))
     return _DONE
 
 
 def clear_one(call: Call) -> Fields:
-    """Give the calls of one interface back: 76003, 76021."""
+    """Reset the count of one interface: 76003, 76021."""
     world, path = call.world, call.message.get("cgi_path")
     if not isinstance(path, str) or not path.startswith("/"):
         raise RefusalError(76003)

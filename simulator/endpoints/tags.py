@@ -1,4 +1,4 @@
-"""Tags, and who bears them (section 8)."""
+"""Tags and their followers (section 8)."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Draft:
 
 
 class DraftBox:
-    """What an account has written; a draft that was sent is still known by its id."""
+    """Drafts of an account; one that was sent is still known by its id."""
 
     def __init__(self, account: Account) -> None:
         self._appid = account.appid
@@ -59,7 +59,7 @@ class DraftBox:
         return held
 
     def delete(self, draft: Draft) -> None:
-        """Take a draft away; its id is never good again."""
+        """Delete a draft; its id is never good again."""
         del self._drafts[draft.media_id]
         self.deleted.add(draft.media_id)
 

@@ -23,7 +23,7 @@ from simulator.openid import Numbers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """What is sent to whom. `size` is what was asked for, `total` what the event calls so."""
+    """Message and recipients. `size` is what was asked for, `total` what the event calls so."""
 
     kind: JobKind
     message: Message

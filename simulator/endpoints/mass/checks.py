@@ -32,7 +32,7 @@ SENDALL_PER_DAY_OF_SUBSCRIPTION = 1
 
 
 class MassSend:
-    """What the checks of one call have found out so far."""
+    """Findings of the checks of one call so far."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -45,7 +45,7 @@ class MassSend:
 
     @property
     def world(self) -> World:
-        """Where it came to."""
+        """The world of the call."""
         return self.call.world
 
     @property

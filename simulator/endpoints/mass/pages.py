@@ -14,13 +14,13 @@ Material: TypeAlias = tuple[str, str]
 
 
 class Pages:
-    """Which pages were deleted. That kills them for all sends of the material (section 4.2)."""
+    """Deleted pages. A deletion kills a page for all sends of the material (section 4.2)."""
 
     def __init__(self, _world: World) -> None:
         self._deleted: set[tuple[Material, int]] = set()
 
     def delete(self, material: Material, index: int) -> None:
-        """Let a page stop working."""
+        """Delete a page."""
         self._deleted.add((material, index))
 
     def deleted(self, material: Material) -> list[int]:

@@ -1,4 +1,4 @@
-"""What becomes of a job: orders for the next ones of an account (section 6.4)."""
+"""Ends of jobs: orders for the next ones of an account (section 6.4)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVENT_STATUS = r"^(send success|send fail|err\(\d+\))$"
 
 
 class Verdict(BaseModel):
-    """How a job ends; what is not said is as the switches have it."""
+    """The end of a job; members left out are as the switches have it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -35,5 +35,5 @@ class Reviews:
         self.coming: deque[Verdict] = deque()
 
     def next(self) -> Verdict:
-        """Take the next one."""
+        """Remove and return the next order."""
         return self.coming.popleft() if self.coming else Verdict()

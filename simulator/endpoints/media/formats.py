@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes, and how long a sound is (section 7)."""
+"""The format of a file, by its first bytes, and the length of a sound (section 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a message to followers may refer to: files and articles, of its own account, alive."""
+"""References of a message: files and articles, of its own account, alive."""
 
 from __future__ import annotations
 

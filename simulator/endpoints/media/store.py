@@ -86,6 +86,6 @@ class MediaStore:
         return [one for one in mine if one.permanent and one.kind == kind][::-1]
 
     def delete(self, media: Media) -> None:
-        """Take a file away; its id is never good again."""
+        """Delete a file; its id is never good again."""
         del self._media[media.media_id]
         self.deleted.add(media.media_id)

@@ -1,4 +1,4 @@
-"""What WeChat takes as a file, and what it makes of it (section 7)."""
+"""Rules for uploaded files, and the media made of them (section 7)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FIELD = "media"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is refused: too large is `too_large`, longer than a minute 45007."""
+    """Limits of a type: too large is `too_large`, longer than a minute 45007."""
 
     formats: frozenset[str]
     max_bytes: Callable[[Switches], int]

@@ -1,4 +1,4 @@
-"""Who follows: user/get, user/info, user/info/batchget (section 8)."""
+"""Followers: user/get, user/info, user/info/batchget (section 8)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def set_remark(call: Call) -> Fields:
 
 
 class Remarks:
-    """What the account's owner calls a follower."""
+    """Remarks of the account's owner on followers."""
 
     def __init__(self, _account: Account) -> None:
         self.by_number: dict[int, str] = {}
