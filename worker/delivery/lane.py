@@ -245,7 +245,7 @@ class _Drive:
                 "broadcast %s: batch %s cannot be called, the broadcast is held: %s",
                 work.broadcast_id, work.n, message.problem,
             )  # fmt: skip
-            obstacles.cannot_be_made(lane.engine, work, message.problem)
+            obstacles.hold_unmade_call(lane.engine, work, message.problem)
             return
         # Name, TCP and TLS may take longer than a claim may be old.
         lane.gateway.warm()

@@ -117,7 +117,7 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
     except obstacles.UNREADABLE as error:
         log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
         problem = obstacles.problem_of(error)
-        obstacles.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
+        obstacles.hold_unmade_plan(lane.engine, broadcast.account, broadcast.id, problem=problem)
         return False
     if not isinstance(said, NoAnswer):
         return said
@@ -127,7 +127,7 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
     if not stops:
         # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
         log.warning("broadcast %s: held: %s", broadcast.id, said.errmsg)
-        obstacles.tag_unanswered(lane.engine, broadcast.account, broadcast.id, said=said)
+        obstacles.hold_for_unanswered_tag(lane.engine, broadcast.account, broadcast.id, said=said)
     return False
 
 
@@ -139,7 +139,7 @@ def _cut(lane: LaneContext, broadcast: plans.ToPlan) -> Sequence[plans.Cut] | No
             return cuts
     except obstacles.UNREADABLE as error:
         log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
-        obstacles.cannot_be_planned(
+        obstacles.hold_unmade_plan(
             lane.engine, broadcast.account, broadcast.id, problem=obstacles.problem_of(error)
         )
     return None
@@ -155,13 +155,13 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
     pushes.apply_pending_follower_events(lane.engine, broadcast.account, rules=lane.rules)
     selection = selections.parse(broadcast.selection)
     if broadcast.path is SendPath.SENDALL:
-        return not _is_overtaken(lane, broadcast, selection)
+        return not _hold_if_suppressed(lane, broadcast, selection)
     # numpy costs 15 MB and 0.1 s, which only a process that leaves people out should pay.
     from models.ledger.followers import followers  # noqa: PLC0415
     from models.ledger.plan import removals  # noqa: PLC0415
 
     if waited_for := removals.unplanned(lane.engine, selection):
-        return _waits_for(lane, broadcast, selection, others=waited_for)
+        return _put_off_behind_others(lane, broadcast, selection, others=waited_for)
     refreeze.begin_opt_outs(lane.engine, broadcast.id)
     audience = broadcast.audience
     out = removals.leaves_out(
@@ -185,10 +185,10 @@ def _left_since(broadcast: ToPlan) -> datetime | None:
     return audiences.left_since(broadcast.audience.kind, given_at=broadcast.created_at)
 
 
-def _waits_for(
+def _put_off_behind_others(
     lane: LaneContext, broadcast: ToPlan, selection: Selection, *, others: Sequence[str]
 ) -> bool:
-    """Return whether a plan waits for those of the broadcasts it excludes: the sweep wakes again.
+    """Put a plan off behind those of the broadcasts it excludes: the sweep has it planned again.
 
     Where one of those is not planned now, the broadcast is held.
     """
@@ -205,16 +205,16 @@ def _waits_for(
         "that; resume it after that one is planned"
     )
     log.warning("broadcast %s: held: %s", broadcast.id, problem)
-    obstacles.cannot_be_planned(lane.engine, broadcast.account, broadcast.id, problem=problem)
+    obstacles.hold_unmade_plan(lane.engine, broadcast.account, broadcast.id, problem=problem)
     return False
 
 
-def _is_overtaken(lane: LaneContext, broadcast: ToPlan, selection: Selection) -> bool:
-    """Hold a send by WeChat's own list where somebody was suppressed after its submit."""
+def _hold_if_suppressed(lane: LaneContext, broadcast: ToPlan, selection: Selection) -> bool:
+    """Hold a send by WeChat's own list if somebody is suppressed; return whether it was."""
     if selection.ignore_suppression or not suppressions.any_of(lane.engine, broadcast.account):
         return False
     log.warning("broadcast %s: held, WeChat's own list has people who are suppressed", broadcast.id)
-    obstacles.overtaken_by_suppression(lane.engine, broadcast.account, broadcast.id)
+    obstacles.hold_for_suppression(lane.engine, broadcast.account, broadcast.id)
     return True
 
 

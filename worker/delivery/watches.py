@@ -68,7 +68,7 @@ class AudienceWatch:
             # It may have been sent: a repeat with its key does no harm, and settles it.
             return True
         if not work.untouched and work.path is not SendPath.SENDALL:
-            return not work.begins_anew or self._is_still_wanted(work)
+            return not work.begins_anew or not self._refuse_if_suppressed(work)
         moment = time.monotonic()
         once = self._good_once.get(work.broadcast_id, moment)
         if max(once, self._good.get(work.broadcast_id, moment)) > moment:
@@ -76,7 +76,7 @@ class AudienceWatch:
         lane = self._lane
         pushes.apply_pending_follower_events(lane.engine, lane.account.name, rules=lane.rules)
         if work.path is SendPath.SENDALL:
-            return not self._is_overtaken(work)
+            return not self._hold_if_suppressed(work)
         wanted = refreeze.due_opt_outs(self._lane.engine, work.broadcast_id)
         if wanted is not None and not self._refreeze(work.broadcast_id, wanted):
             return False
@@ -97,23 +97,29 @@ class AudienceWatch:
         """Note that *work* is called: a look that was good for one call is used up."""
         self._good_once.pop(work.broadcast_id, None)
 
-    def _is_still_wanted(self, work: Work) -> bool:
-        """Leave a batch alone that waits since a retry, where somebody in it is suppressed."""
+    def _refuse_if_suppressed(self, work: Work) -> bool:
+        """Refuse a batch again that waits since a retry, where somebody in it is suppressed.
+
+        Returns whether it is not to be called.
+        """
         lane = self._lane
         pushes.apply_pending_follower_events(lane.engine, lane.account.name, rules=lane.rules)
         found = retries.suppressed_in(lane.engine, work.broadcast_id, [work.batch_id])
         if not found:
-            return True
+            return False
         if retries.refuse_again(lane.engine, work):
             log.warning(
                 "broadcast %s: batch %s is not called again, %d in it are suppressed by now",
                 work.broadcast_id, work.n, found[work.batch_id],
             )  # fmt: skip
-        return False
+        return True
 
-    def _is_overtaken(self, work: Work) -> bool:
-        """Hold a call by WeChat's own list where somebody was suppressed after its plan."""
-        if not obstacles.overtaken_before_call(self._lane.engine, work):
+    def _hold_if_suppressed(self, work: Work) -> bool:
+        """Hold a send by WeChat's own list if somebody was suppressed after its plan.
+
+        Returns whether it is not to be called.
+        """
+        if not obstacles.hold_if_suppressed(self._lane.engine, work):
             return False
         log.warning(
             "broadcast %s: held, WeChat's own list has people who are suppressed",
@@ -276,7 +282,7 @@ class MediaWatch:
             self._failed(work, why)
         except obstacles.UNREADABLE as error:
             log.exception("broadcast %s: its kept files cannot be read", work.broadcast_id)
-            obstacles.cannot_be_made(lane.engine, work, obstacles.problem_of(error))
+            obstacles.hold_unmade_call(lane.engine, work, obstacles.problem_of(error))
         else:
             # The half of a batch after a retry of what had ended: WeChat says that it is dead.
             return ids == {}

@@ -191,11 +191,11 @@ def use_reserved_call(
     connection.execute(_TAKE, whose)
 
 
-def waits_for_its_day(connection: Connection, broadcast: HeldBroadcast) -> bool:
+def defer_to_its_day(connection: Connection, broadcast: HeldBroadcast) -> bool:
     """Make a broadcast over several days wait, once today's share of it is sent.
 
     Whatever more it called today would take calls that others have reserved. Returns whether it
-    waits; the lane's row is held.
+    was made to wait; the lane is locked by the caller.
     """
     if not broadcast.spread_days:
         return False

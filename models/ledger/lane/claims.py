@@ -88,7 +88,7 @@ def _claim(
     )
     if not may_call(situation, moment):
         return None
-    if _must_wait(connection, broadcast, lane, work=work, situation=situation, rules=rules):
+    if _put_off(connection, broadcast, lane, work=work, situation=situation, rules=rules):
         return None
     number = work.attempts + 1
     if not _begin_call(connection, work, number=number, moment=moment):
@@ -101,7 +101,7 @@ def _claim(
     return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
 
 
-def _must_wait(
+def _put_off(
     connection: Connection,
     broadcast: HeldBroadcast,
     lane: HeldLane,
@@ -110,19 +110,22 @@ def _must_wait(
     situation: Situation,
     rules: Rules,
 ) -> bool:
-    """Close the gate of what comes too late, or has sent its share of today; leave a doubt alone.
+    """Put off a call that is too late, may not be repeated, or is more than today's share.
 
-    Returns whether the call is not made now.
+    Returns whether it was put off: by a gate, or as a doubt.
     """
-    if is_missed(connection, broadcast, lane, situation=situation):
+    if hold_if_missed(connection, broadcast, lane, situation=situation):
         return True
     if work.state is BatchState.UNKNOWN:
-        return _may_not_repeat(connection, work, rules)
-    return work.untouched and quotas.waits_for_its_day(connection, broadcast)
+        return _doubt_if_window_over(connection, work, rules)
+    return work.untouched and quotas.defer_to_its_day(connection, broadcast)
 
 
-def _may_not_repeat(connection: Connection, work: Work, rules: Rules) -> bool:
-    """Put an unknown batch in doubt after its window; skip rows of a newer release."""
+def _doubt_if_window_over(connection: Connection, work: Work, rules: Rules) -> bool:
+    """Put an unknown batch in doubt after its window; return whether it is not to be repeated.
+
+    Nor is one with rows of a newer release, which is left as it is.
+    """
     batch = held_rows.held_batch(connection, work.batch_id)
     if records.has_stranger(connection, batch):
         return True
@@ -193,7 +196,7 @@ _BEGIN = (
 )
 
 
-def is_missed(
+def hold_if_missed(
     connection: Connection,
     broadcast: HeldBroadcast,
     lane: HeldLane,

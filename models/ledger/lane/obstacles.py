@@ -117,7 +117,7 @@ def wait_for_redis(engine: Engine, account: Account) -> None:
     write(engine, work)
 
 
-def cannot_be_made(engine: Engine, work: Work, problem: str) -> None:
+def hold_unmade_call(engine: Engine, work: Work, problem: str) -> None:
     """Put a broadcast on hold, of a call for which no request can be made here.
 
     Not where the batch has changed since it was read: then its list may be another by now.
@@ -132,7 +132,7 @@ def cannot_be_made(engine: Engine, work: Work, problem: str) -> None:
     write(engine, hold)
 
 
-def cannot_be_planned(engine: Engine, account: str, broadcast_id: str, *, problem: str) -> None:
+def hold_unmade_plan(engine: Engine, account: str, broadcast_id: str, *, problem: str) -> None:
     """Put a broadcast on hold that cannot be planned here, unless another worker planned it."""
 
     def hold(connection: Connection) -> None:
@@ -155,7 +155,7 @@ def _unless_planned(
     write(engine, work)
 
 
-def overtaken_before_call(engine: Engine, work: Work) -> bool:
+def hold_if_suppressed(engine: Engine, work: Work) -> bool:
     """Put a send by WeChat's own list on hold, if somebody was suppressed since its plan.
 
     Returns whether it is not to be called. Whoever submitted it may have said that all get it.
@@ -176,7 +176,7 @@ def overtaken_before_call(engine: Engine, work: Work) -> bool:
     return True
 
 
-def overtaken_by_suppression(engine: Engine, account: str, broadcast_id: str) -> None:
+def hold_for_suppression(engine: Engine, account: str, broadcast_id: str) -> None:
     """Hold a send by WeChat's own list, of which nobody can be left out, unless it was planned."""
 
     def hold(connection: Connection) -> None:
@@ -185,7 +185,9 @@ def overtaken_by_suppression(engine: Engine, account: str, broadcast_id: str) ->
     _unless_planned(engine, account, broadcast_id, hold=hold)
 
 
-def tag_unanswered(engine: Engine, account: str, broadcast_id: str, *, said: NoAnswer) -> None:
+def hold_for_unanswered_tag(
+    engine: Engine, account: str, broadcast_id: str, *, said: NoAnswer
+) -> None:
     """Hold a broadcast with a tag of which WeChat does not say who has it, unless it is planned."""
 
     def hold(connection: Connection) -> None:

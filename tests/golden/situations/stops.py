@@ -87,7 +87,7 @@ def held_for_its_plan(scene: Scene) -> None:
 def held_as_it_cannot_be_planned(scene: Scene) -> None:
     scene.upload(batches=3)
     scene.publish()
-    obstacles.cannot_be_planned(scene.engine, "default", scene.id, problem="ValueError: bad row")
+    obstacles.hold_unmade_plan(scene.engine, "default", scene.id, problem="ValueError: bad row")
     scene.look()
     scene.told()
 
@@ -96,7 +96,7 @@ def held_as_it_cannot_be_planned(scene: Scene) -> None:
 def held_as_it_cannot_be_made(scene: Scene) -> None:
     scene.begin(batches=2)
     work = Driver(scene.engine).next()
-    obstacles.cannot_be_made(scene.engine, work, "ValueError: bad row")
+    obstacles.hold_unmade_call(scene.engine, work, "ValueError: bad row")
     scene.look()
     scene.told()
 
@@ -108,7 +108,7 @@ def held_for_its_tag(scene: Scene) -> None:
     said_so = NoAnswer(
         outcome=Outcome.STOP_BROADCAST, scope=Scope.PATH, errcode=45157, errmsg="invalid tag name"
     )
-    obstacles.tag_unanswered(scene.engine, "default", scene.id, said=said_so)
+    obstacles.hold_for_unanswered_tag(scene.engine, "default", scene.id, said=said_so)
     scene.look()
     scene.told()
 
@@ -119,7 +119,7 @@ def held_for_suppressed_followers(scene: Scene) -> None:
     scene.publish()
     word = SuppressionSource(kind=SuppressionKind.PERSON, who="tests", why="asked")
     suppressions.suppress(scene.engine, ledger.openids(3), word, account="default")
-    obstacles.overtaken_by_suppression(scene.engine, "default", scene.id)
+    obstacles.hold_for_suppression(scene.engine, "default", scene.id)
     scene.look()
     scene.told()
     scene.cli("resume", scene.id, status=None)

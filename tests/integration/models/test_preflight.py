@@ -129,9 +129,9 @@ def test_batch_that_changed_since_it_was_read_holds_nothing(engine: Engine) -> N
     broadcast_id = ledger.broadcast(engine)
     work = ledger.Driver(engine).next()
 
-    obstacles.cannot_be_made(engine, replace(work, clientmsgid="of before"), "a gap")
+    obstacles.hold_unmade_call(engine, replace(work, clientmsgid="of before"), "a gap")
     assert standing_gates(engine, broadcast_id) == []
 
-    obstacles.cannot_be_made(engine, work, "a gap")
+    obstacles.hold_unmade_call(engine, work, "a gap")
     hold = the_gate(engine, GateKind.HOLD, broadcast_id)
     assert (hold.reason, hold.errmsg) == (Reason.REQUEST_NOT_MADE, "a gap")
