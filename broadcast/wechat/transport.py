@@ -1,5 +1,6 @@
-"""The only place that touches ``requests``: one call out, one reply or one error of ours back.
+"""The transport: one call out by ``requests``, one reply or one error of ours back.
 
+Beside it ``connections`` knows the adapters of ``requests``, and ``failures`` its exceptions.
 ``requests`` and urllib3 put the URL, and with it the token, into their messages, their objects and
 the local variables of their frames. So everything below ``_attempt`` is caught there, and what is
 raised is raised by ``call``: outside any ``except`` block (no context), without a frame of a

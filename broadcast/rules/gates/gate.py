@@ -1,8 +1,9 @@
 """Gates: facts that forbid calls. Several may be closed at once, and none hides another.
 
-A closed gate forbids mass/send and sendall and nothing else. Whether a call may be made is decided
-by :func:`due_at` alone: the claim asks it under its locks, and what it gives is stored for the
-sweep. Reports show gates by :mod:`broadcast.rules.gates.blockers`.
+A closed gate forbids mass/send and sendall and nothing else. What phase, gates and waits say of a
+call, :func:`allowed_at` says alone: the claim asks it under its lock, by :func:`may_call`, and the
+time at which the sweep looks is made of it. The claim asks more than that; ``claims.py`` lists it.
+Reports show gates by :mod:`broadcast.rules.gates.blockers`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,19 @@
 """Claims: a call is written down and committed before it is made.
 
-The claim reads, in the one transaction that writes it, everything that could forbid the call: lease
-and fence, every gate, every wait; :func:`broadcast.rules.gates.gate.may_call` decides. What was
-claimed and has no recorded outcome is *unknown*, never "not called"; only the claimer itself, which
-knows that it did not call, may give a claim back.
+The claim asks, under the lane's lock and in the one transaction that writes it, all that forbids
+the call, in this order:
+
+- the lease and its fence;
+- the phase, every gate and every wait (:func:`broadcast.rules.gates.gate.may_call`);
+- lateness: a broadcast whose first call comes too late is held (:func:`hold_if_missed`);
+- of an unknown batch, the window of 23 hours and rows of a newer release
+  (:func:`broadcast.rules.calls.decide.window_end`);
+- of a batch of which no call left, today's share of a broadcast over several days
+  (:func:`~models.ledger.gates.quotas.defer_to_its_day`);
+- whether the batch is still as it was when its request was made.
+
+What was claimed and has no recorded outcome is *unknown*, never "not called"; only the claimer
+itself, which knows that it did not call, may give a claim back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Transitions: batches move and broadcasts end only here, by the table of legal moves.
+"""Transitions: a batch's state changes and a broadcast ends here, by the table of legal moves.
 
-Two states are written elsewhere. New rows begin with theirs, in plans and halves; and a claim
-writes *calling* itself, because one statement must find the batch as it was read and take it.
-Everybody who comes here holds the lane.
+Elsewhere a new row begins with its state (plans, halves, a list of which one person is left), and a
+claim writes *calling*, because one statement must find the batch as it was read and take it. Who
+comes here has locked the lane.
 """
 
 from __future__ import annotations

@@ -167,7 +167,10 @@ def attended_since(lane: HeldLane, gates: Iterable[Gate], path: SendPath) -> lis
 def first_call_of(
     broadcast: HeldBroadcast, seen: list[datetime], *, opened: datetime | None = None
 ) -> FirstCallLimit:
-    """Return it for a lane that was attended at *seen*; *opened*: when its last gate opened."""
+    """Return the limit of a broadcast's first call.
+
+    *seen*: moments at which its lane was attended; *opened*: when its last gate opened.
+    """
     due = [broadcast.published_at, broadcast.scheduled_at, opened]
     return FirstCallLimit(
         due=max(moment for moment in due if moment is not None), attended=seen,
@@ -177,7 +180,7 @@ def first_call_of(
 
 
 def read_first_call(connection: Connection, broadcast_id: str) -> FirstCallLimit | None:
-    """Return it for the report of a published broadcast; None where it has begun."""
+    """Return the limit of a published broadcast's first call; None where it has begun."""
     if is_begun(connection, broadcast_id):
         return None
     from models.ledger.rows import held_rows  # noqa: PLC0415 - not for what has begun
