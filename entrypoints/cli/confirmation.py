@@ -196,10 +196,10 @@ def _is_simulator(account: Account) -> bool:
 MOST_LINES: Final = 12
 
 
-def content_lines(engine: Engine, said: Content) -> Iterator[Message | AsWritten]:
+def content_lines(engine: Engine, content: Content) -> Iterator[Message | AsWritten]:
     """Yield the kind and the content that followers will get. Raises DatabaseAwayError."""
-    yield Message("confirmation.content", msgtype=contents.kind(said.msgtype))
-    each = list(contents.written(said, _names(engine, said)))
+    yield Message("confirmation.content", msgtype=contents.kind(content.msgtype))
+    each = list(contents.written(content, _names(engine, content)))
     for line in itertools.islice(each, MOST_LINES):
         yield line if isinstance(line, Message) else _indented(line)
     if len(each) > MOST_LINES:
@@ -212,15 +212,15 @@ def articles(draft: Marks | None) -> Iterator[Message]:
         yield Message("confirmation.article", n=n, title=one_line(article.title))
 
 
-def _names(engine: Engine, said: Content) -> Mapping[str, str]:
+def _names(engine: Engine, content: Content) -> Mapping[str, str]:
     """Return what the files are called: those that are named now, and those uploaded before."""
-    ids = {one for one, _ in used(json.loads(said.canonical))} - said.names.keys()
+    ids = {one for one, _ in used(json.loads(content.canonical))} - content.names.keys()
     if not ids:
-        return said.names
+        return content.names
     from models.ledger.lists import media  # noqa: PLC0415 - most broadcasts are texts
 
     known = {one: f"{name} ({one})" for one, name in media.names(engine, ids).items()}
-    return {**said.names, **known}
+    return {**content.names, **known}
 
 
 def _indented(line: str) -> AsWritten:

@@ -141,8 +141,8 @@ class ContentOptions(OptionGroup):
         if self.video:
             media_id = self._media_id(self.video[0], MediaKind.MPVIDEO, files)
             words = {"title": self.video_title, "description": self.video_description}
-            said = {name: text for name, text in words.items() if text is not None}
-            video = {"msgtype": "mpvideo", "mpvideo": {"media_id": media_id, **said}}
+            texts = {name: text for name, text in words.items() if text is not None}
+            video = {"msgtype": "mpvideo", "mpvideo": {"media_id": media_id, **texts}}
             return of_files(video, files)
         assert self.card
         return of_files({"msgtype": "wxcard", "wxcard": {"card_id": self.card[0]}}, files)
@@ -158,8 +158,8 @@ class ContentOptions(OptionGroup):
         return stand_in(found)
 
     def _images(self, ids: list[str]) -> dict[str, Any]:
-        said = {} if self.recommend is None else {"recommend": self.recommend}
-        return {"media_ids": ids, **said, **COMMENTS.get(self.comments or "", {})}
+        recommendation = {} if self.recommend is None else {"recommend": self.recommend}
+        return {"media_ids": ids, **recommendation, **COMMENTS.get(self.comments or "", {})}
 
     def _article(self) -> str:
         """Return the media_id of the articles that WeChat has."""

@@ -45,8 +45,8 @@ class Overrides:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the options that were given."""
-        said = dataclasses.asdict(self)
-        return {name: value for name, value in said.items() if value is not None}
+        options = dataclasses.asdict(self)
+        return {name: value for name, value in options.items() if value is not None}
 
 
 @frozen
@@ -86,22 +86,22 @@ def _alone(written: Sequence[Written], overrides: Overrides, path: Path) -> Sequ
 
 def _with(written: Written, overrides: Overrides) -> Written:
     """Return *written* with what the command line says; a cover there is found from here."""
-    said = overrides.as_dict()
-    if "cover" in said and Path(said["cover"]).exists():
-        said["cover"] = str(Path(said["cover"]).absolute())
-    if "comments" in said:
-        said["comments"] = article_files.comments(said["comments"], where="--comments")
-    return dataclasses.replace(written, **said)
+    options = overrides.as_dict()
+    if "cover" in options and Path(options["cover"]).exists():
+        options["cover"] = str(Path(options["cover"]).absolute())
+    if "comments" in options:
+        options["comments"] = article_files.comments(options["comments"], where="--comments")
+    return dataclasses.replace(written, **options)
 
 
 def dry_run(articles: Sequence[Illustrated], *, cache: UploadCache | None) -> Added:
     """Say what would be done; *cache* knows what is uploaded already."""
-    there = {
+    is_new = {
         _use(file): cache is None or cache.find(file) is None
         for file in article_files.files(articles)
     }
     contents = [clean(one.written.html, dict.fromkeys(one.pictures, _ADDRESS)) for one in articles]
-    return Added(media_id=None, articles=articles, uploaded=there, contents=contents)
+    return Added(media_id=None, articles=articles, uploaded=is_new, contents=contents)
 
 
 def add(run: Run, account: Account, articles: Sequence[Illustrated]) -> Added:
@@ -173,13 +173,13 @@ class _Adding:
         return html
 
     def _article(self, one: Illustrated, html: str) -> Article:
-        said, cover = one.written, one.cover
+        written, cover = one.written, one.cover
         return Article(
-            title=said.title.strip(), author=said.author, digest=said.digest, content=html,
-            content_source_url=said.source_url,
+            title=written.title.strip(), author=written.author, digest=written.digest, content=html,
+            content_source_url=written.source_url,
             thumb_media_id=self._id(cover) if isinstance(cover, LocalFile) else cover,
-            need_open_comment=int(said.comments is not Comments.NOBODY),
-            only_fans_can_comment=int(said.comments is Comments.FOLLOWERS),
+            need_open_comment=int(written.comments is not Comments.NOBODY),
+            only_fans_can_comment=int(written.comments is Comments.FOLLOWERS),
         )  # fmt: skip
 
 

@@ -54,10 +54,10 @@ class FollowerProgress:
         if outlook.resumed:
             since = Moment(sync.started_at, self._now)
             self._tell(Message("sync.resumes", pages=sync.pages, listed=sync.listed, since=since))
-        said = outlook_line(outlook)
-        if said != self._said:
-            self._said = said
-            self._tell(said)
+        line = outlook_line(outlook)
+        if line != self._said:
+            self._said = line
+            self._tell(line)
         self.has(sync)
 
     def _tell(self, message: Message) -> None:

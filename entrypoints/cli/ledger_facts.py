@@ -88,11 +88,11 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
         return []
     named = call_history.named_msg_ids(engine, report.id)
     called = call_history.called_at(engine, report.id)
-    there = ended_jobs.jobs_around(engine, report.account, list(called.values()))
+    jobs = ended_jobs.jobs_around(engine, report.account, list(called.values()))
     return [
         Doubt(
             n=line.n, size=line.size, msg_ids=named.get(line.n, ()),
-            jobs=likeliest_first(there, report.id, line.n),
+            jobs=likeliest_first(jobs, report.id, line.n),
             first=called[line.n].first if line.n in called else None,
             last=called[line.n].last if line.n in called else None,
         )

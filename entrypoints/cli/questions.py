@@ -53,14 +53,14 @@ def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
     if yes:
         return
     against = steer.called_again_warnings(run.engine, report, waits=run.settings.rules().waits)
-    asked = question(report, ended=against.ended, forgotten=against.forgotten)
-    if asked is None:
+    message = question(report, ended=against.ended, forgotten=against.forgotten)
+    if message is None:
         return
     if not is_terminal():
-        raise InputError(f"error.{asked.id}", **asked.facts)
+        raise InputError(f"error.{message.id}", **message.facts)
     terminal = run.terminal
-    if not terminal.agrees(terminal.ask(asked.id, **asked.facts)):
-        terminal.note(f"{asked.id.removesuffix('_one')}_declined", **asked.facts)
+    if not terminal.agrees(terminal.ask(message.id, **message.facts)):
+        terminal.note(f"{message.id.removesuffix('_one')}_declined", **message.facts)
         raise typer.Exit(exits.FAILED)
 
 

@@ -256,16 +256,16 @@ class OrderOptions(OptionGroup):
     priority: Priority = 0
     again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False
 
-    def order(self, settings: Settings, account: Account, said: Read) -> Order:
-        """Return the order of what is *said*. Raises InputError."""
+    def order(self, settings: Settings, account: Account, read_content: Read) -> Order:
+        """Return the order of *read_content*. Raises InputError."""
         return Order(
-            account=account, content=said.content, draft=said.draft,
+            account=account, content=read_content.content, draft=read_content.draft,
             key=checked_key(new_key() if self.key is None else self.key),
             scheduled_at=None if self.at is None else parse_at(self.at),
             terms=Terms(
                 who=who(), again=self.again, spread_days=self.spread_days, priority=self.priority,
                 batch_size=settings.batch_size,
-                title=said.title if self.title is None else checked_title(self.title),
+                title=read_content.title if self.title is None else checked_title(self.title),
                 late_by=settings.late_by if self.late_by is None else _late_by(self.late_by),
             ),
         )  # fmt: skip

@@ -278,8 +278,8 @@ class Sending:
 
     def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
         """Ask for the account's name: a yes is typed too easily for everybody."""
-        asked = question(self._wish.order, prepared, source="", blocked=blocked)
-        answer, account = self._terminal.ask(asked), self._wish.order.account.name
+        message = question(self._wish.order, prepared, source="", blocked=blocked)
+        answer, account = self._terminal.ask(message), self._wish.order.account.name
         if answer and answer != account:
             self._terminal.note("send.not_the_name", account=account)
         return answer == account
@@ -289,8 +289,8 @@ class Sending:
         terminal, target = self._terminal, self._wish.target
         source = target.name if isinstance(target, ListFile) else Message("audience.source.synced")
         names = {one.id: one.name for one in self._tags}
-        asked = question(self._wish.order, prepared, source=source, blocked=blocked, tags=names)
-        return terminal.agrees(terminal.ask(asked))
+        message = question(self._wish.order, prepared, source=source, blocked=blocked, tags=names)
+        return terminal.agrees(terminal.ask(message))
 
     def _interrupted(self, prepared: Prepared) -> int:
         """Say whether Ctrl-C came before or after the broadcast was stored."""

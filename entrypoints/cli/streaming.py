@@ -49,12 +49,12 @@ def write_all(rows: Iterable[bytes]) -> None:
     """Write to standard output to the last byte: an unbuffered one may take a part and say so."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-    there: BinaryIO | io.RawIOBase = sys.stdout.buffer
-    if not isinstance(there, io.RawIOBase):
-        there.writelines(rows)
-        there.flush()
+    stream: BinaryIO | io.RawIOBase = sys.stdout.buffer
+    if not isinstance(stream, io.RawIOBase):
+        stream.writelines(rows)
+        stream.flush()
         return
-    whole = io.BufferedWriter(there)
+    whole = io.BufferedWriter(stream)
     try:
         whole.writelines(rows)
         whole.flush()

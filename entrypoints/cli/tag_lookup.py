@@ -68,13 +68,13 @@ class Tags:
         if not checks.named_tags(body):
             return []
         try:
-            there = self.listed()
+            all_tags = self.listed()
         except BroadcastError:
             # What keeps WeChat from an answer is said of its quota; the plan asks for the people.
             return []
         for number in sorted(self._numbers):
-            _refuse_several(there, str(number))
-        return checks.listed_tags(body, there)
+            _refuse_several(all_tags, str(number))
+        return checks.listed_tags(body, all_tags)
 
     def empty(self, body: Body, *, refuse: bool) -> list[Message]:
         """Call :func:`~producer.submit.checks.empty_tags` with WeChat's answer, if it was asked."""
@@ -86,19 +86,19 @@ def is_id(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= _LONGEST
 
 
-def chosen(there: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
+def chosen(all_tags: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
     """Return the tag with this id or name.
 
     Raises InputError for none, for several of one name, and where the id of one is the name of
     another.
     """
     text = text.strip()
-    _refuse_several(there, text)
-    found = [one for one in there if text in {str(one.id), one.name}]
+    _refuse_several(all_tags, text)
+    found = [one for one in all_tags if text in {str(one.id), one.name}]
     if found:
         return found[0]
-    names = difflib.get_close_matches(text, [one.name for one in there], n=3)
-    names = names or [one.name for one in there if one.id not in SYSTEM_TAGS][:MOST_NEAR]
+    names = difflib.get_close_matches(text, [one.name for one in all_tags], n=3)
+    names = names or [one.name for one in all_tags if one.id not in SYSTEM_TAGS][:MOST_NEAR]
     if not names:
         raise InputError("error.tags.none", text=one_line(text)[:_SHOWN], account=account)
     raise InputError(
@@ -107,8 +107,8 @@ def chosen(there: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
     )  # fmt: skip
 
 
-def _refuse_several(there: Sequence[TagInfo], text: str) -> None:
-    found = [one for one in there if text in {str(one.id), one.name}]
+def _refuse_several(all_tags: Sequence[TagInfo], text: str) -> None:
+    found = [one for one in all_tags if text in {str(one.id), one.name}]
     if len(found) > 1:
         same = all(one.name == text for one in found)
         raise InputError(
@@ -180,11 +180,11 @@ def _some(openids: Sequence[str], call: Call, found: Tagged) -> None:
 def missing(wanted: Iterable[str], present: Iterable[str]) -> Iterator[tuple[str, bool]]:
     """Yield each of *wanted* with whether it is *present*; both are sorted, each once."""
     rest = iter(present)
-    there = next(rest, None)
+    tagged = next(rest, None)
     for one in wanted:
-        while there is not None and there < one:
-            there = next(rest, None)
-        yield one, there == one
+        while tagged is not None and tagged < one:
+            tagged = next(rest, None)
+        yield one, tagged == one
 
 
 def is_lookup_cheaper(*, listed: int, tagged: int | None, most: int) -> bool:

@@ -247,8 +247,8 @@ def _clean_values(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 def _with_command(text: str, between: str) -> str:
     """Return *text* in one line, and the command on the last one as it is: a shell reads it."""
-    sentence, there, command = text.partition(f"\n{styling.COMMAND_INDENT}")
-    return one_line(sentence) + (between if there else "") + command
+    sentence, separator, command = text.partition(f"\n{styling.COMMAND_INDENT}")
+    return one_line(sentence) + (between if separator else "") + command
 
 
 def command_line(words: list[str]) -> str:

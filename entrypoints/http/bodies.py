@@ -48,12 +48,12 @@ async def read_object(request: Request, *, optional: bool = False) -> dict[str, 
 
 def require_type(request: Request, *allowed: str) -> str:
     """Return the body's media type. Raises ProblemError for another than these."""
-    said = request.headers.get("content-type", "")
-    name, _, parameters = said.partition(";")
+    content_type = request.headers.get("content-type", "")
+    name, _, parameters = content_type.partition(";")
     kind = name.strip().lower()
     charset = parameters.strip().lower().replace('"', "").replace(" ", "")
     if kind not in allowed or (charset.startswith("charset=") and charset[8:] not in _UTF8):
-        raise wrong_type(said, *allowed)
+        raise wrong_type(content_type, *allowed)
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise ProblemError(
@@ -63,12 +63,12 @@ def require_type(request: Request, *allowed: str) -> str:
     return kind
 
 
-def wrong_type(said: str, *allowed: str) -> ProblemError:
-    """Return the refusal of a body that is none of these media types; *said*: what it came as."""
+def wrong_type(content_type: str, *allowed: str) -> ProblemError:
+    """Return the refusal of a body that is none of these media types; *content_type*: its own."""
     named = ", ".join(allowed)
     return ProblemError(
         415, "error.api.content_type", field="Content-Type", allowed=named,
-        said=quoted(said, _SHOWN), headers={"Accept": named, **CLOSE},
+        said=quoted(content_type, _SHOWN), headers={"Accept": named, **CLOSE},
     )  # fmt: skip
 
 

@@ -89,10 +89,10 @@ def place_of(cursor: str | None) -> Place | None:
 
 def number_of(cursor: str | None) -> int | None:
     """Return the number of a row that a cursor stands for. Raises ProblemError."""
-    there = place_of(cursor)
-    if there is None:
+    place = place_of(cursor)
+    if place is None:
         return None
-    digits = there[1]
+    digits = place[1]
     if digits.isdigit() and len(digits) <= _DIGITS:
         return int(digits)
     raise ProblemError(422, "error.api.cursor", field="cursor")

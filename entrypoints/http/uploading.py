@@ -115,12 +115,12 @@ class Places:
                 yield None
                 return
             slowest.lose()
-        mine = UploadSlot(time.monotonic(), whose=whose)
-        self._taken.append(mine)
+        slot = UploadSlot(time.monotonic(), whose=whose)
+        self._taken.append(slot)
         try:
-            yield mine
+            yield slot
         finally:
-            self._taken.remove(mine)
+            self._taken.remove(slot)
 
     def _rivals(self, whose: str) -> list[UploadSlot]:
         """Return whose place the next of this key needs; none: there are free ones."""
@@ -303,8 +303,8 @@ async def _submitted(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submit
         except TakenOverError:
             # It stood still for so long that a later one took over; or its time is up.
             await caller.parts.threads.run(the_broadcast, caller, awaited.broadcast_id)
-        except BeingStoredError as there:
-            if there.is_other:
+        except BeingStoredError as error:
+            if error.is_other:
                 raise _being_stored("error.api.other_being_stored") from None
         except InputError as error:
             raise _refused(error, awaited.broadcast_id) from None

@@ -104,8 +104,8 @@ def show(
 def _one(run: Run, account: Account, which: str) -> tuple[str, Sequence[Article]]:
     """Return the draft of this media_id, or else of this title."""
     if which.isascii() and which.isprintable() and " " not in which:
-        asked = DraftGet(media_id=which)
-        articles = run.wechat.ask_for(account, asked, absent=NO_SUCH_DRAFT)
+        request = DraftGet(media_id=which)
+        articles = run.wechat.ask_for(account, request, absent=NO_SUCH_DRAFT)
         if articles is not None:
             return which, articles
     found = draft_looks.find_draft(run.wechat, account, which)
@@ -187,11 +187,11 @@ def add(
 
     run: Run = context.obj
     whose = run.settings.account(account)
-    said = draft_adding.Overrides(
+    overrides = draft_adding.Overrides(
         title=title, author=author, digest=digest, cover=cover, source_url=source_url,
         comments=comments,
     )  # fmt: skip
-    articles = draft_adding.prepared(path, said)
+    articles = draft_adding.prepared(path, overrides)
     cache = _upload_cache(run, whose)
     if cache is not None:
         _refuse_covers(run, whose, articles)

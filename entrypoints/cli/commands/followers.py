@@ -23,7 +23,7 @@ from entrypoints.cli.commands.options import AccountName, AsJSON, new_app, refus
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run, who
 from models.ledger.followers import follower_syncs
-from models.ledger.followers import followers as reading
+from models.ledger.followers import followers as ledger_followers
 from models.ledger.followers.follower_syncs import Sync
 from models.ledger.followers.followers import Follower
 from models.ledger.lists import suppressions
@@ -87,11 +87,11 @@ def sync(
     else:
         run.terminal.say_all(_ended(done.sync))
     whole = not done.out_of_calls and done.sync.ended == "complete"
-    asked = _asked(run, whose) if details and not done.out_of_calls else None
+    coverage = _asked(run, whose) if details and not done.out_of_calls else None
     if as_json:
-        shown = {"details": asked and asdict(asked)} if details else {}
+        shown = {"details": coverage and asdict(coverage)} if details else {}
         run.terminal.show_json(_as_json(run, whose) | shown)
-    if not whole or (asked and asked.left):
+    if not whole or (coverage and coverage.left):
         raise typer.Exit(exits.FAILED)
 
 
@@ -102,10 +102,10 @@ def ask_details(
     """Ask WeChat since when the followers of our list follow."""
     run: Run = context.obj
     whose = run.settings.account(account)
-    asked = _asked(run, whose)
+    coverage = _asked(run, whose)
     if as_json:
-        run.terminal.show_json({"account": whose.name, **asdict(asked), "error": None})
-    if asked.left:
+        run.terminal.show_json({"account": whose.name, **asdict(coverage), "error": None})
+    if coverage.left:
         raise typer.Exit(exits.FAILED)
 
 
@@ -113,20 +113,20 @@ def _asked(run: Run, account: Account) -> Coverage:
     """Ask about whoever is not dated, and say how far that came."""
     from producer import followers as producer_followers  # noqa: PLC0415
 
-    there, moment = reading.newest(run.engine, account.name), present(run.engine)
-    if there is None:
+    newest, moment = ledger_followers.newest(run.engine, account.name), present(run.engine)
+    if newest is None:
         raise InputError("error.followers.no_list", account=account.name)
     with _asking(run, account, "details.interrupted", now=moment) as progress:
-        asked = producer_followers.ask_details(
-            run.engine, run.wechat.client(account, PATIENT), there, watcher=progress
+        coverage = producer_followers.ask_details(
+            run.engine, run.wechat.client(account, PATIENT), newest, watcher=progress
         )
-    facts = {"n": asked.people, "dated": asked.dated, "account": account.name}
-    if asked.left:
+    facts = {"n": coverage.people, "dated": coverage.dated, "account": account.name}
+    if coverage.left:
         until = Moment(day.turn(moment), moment)
-        run.terminal.say("details.out_of_calls", left=asked.left, until=until, **facts)
+        run.terminal.say("details.out_of_calls", left=coverage.left, until=until, **facts)
     else:
-        run.terminal.say("details.done" if asked.people else "details.all_known", **facts)
-    return asked
+        run.terminal.say("details.done" if coverage.people else "details.all_known", **facts)
+    return coverage
 
 
 @contextmanager
@@ -163,15 +163,15 @@ def _show(run: Run, name: str | None, *, as_json: bool) -> None:
 
 def _shown(run: Run, account: Account) -> Iterator[Message]:
     engine, moment = run.engine, present(run.engine)
-    there = reading.newest(engine, account.name)
-    if there is None:
+    newest = ledger_followers.newest(engine, account.name)
+    if newest is None:
         yield Message("follower_list.never", account=account.name)
     else:
-        at = Moment(there.finished_at, moment)
-        n = reading.count(engine, account.name)
+        at = Moment(newest.finished_at, moment)
+        n = ledger_followers.count(engine, account.name)
         yield Message("follower_list.line", account=account.name, n=n, at=at)
-        if there.ended != "complete":
-            kind = "shrunk" if there.ended == "shrunk" else "short"
+        if newest.ended != "complete":
+            kind = "shrunk" if newest.ended == "shrunk" else "short"
             yield Message(f"follower_list.{kind}", account=account.name)
     under_way = follower_syncs.under_way(engine, account.name)
     if under_way is not None:
@@ -186,13 +186,13 @@ def _shown(run: Run, account: Account) -> Iterator[Message]:
 
 
 def _as_json(run: Run, account: Account) -> dict[str, Any]:
-    there = reading.newest(run.engine, account.name)
+    newest = ledger_followers.newest(run.engine, account.name)
     under_way = follower_syncs.under_way(run.engine, account.name)
     return {
         "account": account.name,
-        "followers": None if there is None else reading.count(run.engine, account.name),
-        "synced_at": there and utc(there.finished_at),
-        "complete": there and there.ended == "complete",
+        "followers": None if newest is None else ledger_followers.count(run.engine, account.name),
+        "synced_at": newest and utc(newest.finished_at),
+        "complete": newest and newest.ended == "complete",
         "suppressed": suppressions.count(run.engine, account.name),
         "under_way": under_way
         and {
@@ -219,7 +219,7 @@ def follower(
     whose, engine = run.settings.account(account).name, run.engine
     if not openid.is_openid(one.encode("utf-8", "replace")):
         raise InputError("error.openid.malformed", text=one)
-    known = reading.of_openid(engine, whose, one)
+    known = ledger_followers.of_openid(engine, whose, one)
     suppressed = suppressions.of_openid(engine, whose, one)
     # One more than is shown: are there earlier ones?
     got = received.of_openid(engine, whose, one, most=most + 1)

@@ -147,7 +147,7 @@ def _say_next(run: Run, waiting: Collection[Waiting]) -> None:
     """Say how to follow what an unhalt lets go on, or that there is nothing."""
     if not waiting:
         run.terminal.say("unhalt.idle")
-    elif any(there.going for there in waiting):
+    elif any(each.going for each in waiting):
         run.terminal.say("unhalt.follow")
 
 
@@ -162,7 +162,7 @@ def _say_what_remains(
     # First, while what was under way at the word still is.
     under_way = in_flight.of_accounts(ledger, accounts)
     waiting = in_flight.waiting(ledger, accounts)
-    going = {name: there.going[0] for name, there in waiting.items() if there.going}
+    going = {name: each.going[0] for name, each in waiting.items() if each.going}
     stands = ledger_facts.lanes(ledger).stands_still
     questions.wake_lanes(run, [(name, one) for name, one in going.items() if not stands(name)])
     for account in accounts:

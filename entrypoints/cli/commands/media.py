@@ -65,9 +65,9 @@ def upload(
     done = []
     for file in checked:
         words = {"title": title or "", "description": description or ""}
-        there = cache.find(file, **words)
+        existing = cache.find(file, **words)
         made = cache.get_or_upload(file, uploads, **words)
-        _say(run, made, "media.uploaded" if there is None else "media.there")
+        _say(run, made, "media.uploaded" if existing is None else "media.there")
         done.append(made)
     if as_json:
         run.terminal.show_json({"media": [_as_json(one) for one in done]})

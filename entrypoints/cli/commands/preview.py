@@ -73,12 +73,12 @@ def preview(
     content.check()
     chosen = run.settings.account(account)
     receivers = receivers_of(chosen, to or [], group)
-    said = content.read(
+    read_content = content.read(
         limit=run.settings.text_limit,
         draft=lambda title: draft_looks.media_id_of(run, chosen, title, key=None),
     )
-    refuse_unusable(run.engine, chosen, said, now=present(run.engine))
-    calls = len(of_preview(json.loads(said.canonical)))
+    refuse_unusable(run.engine, chosen, read_content, now=present(run.engine))
+    calls = len(of_preview(json.loads(read_content.canonical)))
     left = left_of(
         run, chosen, MassPreview.path, most=MOST_A_DAY,
         made=recorded_hand_calls.today(run.engine, chosen.name, ByHand.PREVIEW),
@@ -90,10 +90,10 @@ def preview(
             "error.preview.too_many", needed=needed, left=left.remain, limit=left.limit,
             account=chosen.name,
         )  # fmt: skip
-    if not _agreed(run, chosen, said, receivers=receivers, left=left, yes=yes):
+    if not _agreed(run, chosen, read_content, receivers=receivers, left=left, yes=yes):
         run.terminal.note("preview.declined")
         raise typer.Exit(exits.FAILED)
-    each = of_preview(json.loads(_uploaded(run, chosen, said).canonical))
+    each = of_preview(json.loads(_uploaded(run, chosen, read_content).canonical))
     shown = list(_sent(run, chosen, each, receivers=receivers))
     if as_json:
         run.terminal.show_json(as_object(chosen, shown, left=left))
@@ -110,11 +110,11 @@ def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> Non
         )
 
 
-def _uploaded(run: Run, account: Account, said: Content) -> Content:
+def _uploaded(run: Run, account: Account, content: Content) -> Content:
     """Upload the files that WeChat lacks; a later send of them finds them there."""
     from entrypoints.cli.wechat_calls import uploaded  # noqa: PLC0415 - most previews are without files
 
-    return uploaded(run, account, said)
+    return uploaded(run, account, content)
 
 
 def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list[str]:
@@ -139,7 +139,7 @@ def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list
 def _agreed(
     run: Run,
     account: Account,
-    said: Content,
+    content: Content,
     *,
     receivers: Sequence[str],
     left: CallsLeft,
@@ -154,9 +154,9 @@ def _agreed(
     # A halt is about sends to followers; who is named here was named by a person.
     for line in ledger_facts.lanes(run.engine).stops(account.name):
         terminal.note(line)
-    for shown in confirmation.content_lines(run.engine, said):
+    for shown in confirmation.content_lines(run.engine, content):
         terminal.note(shown)
-    draft = draft_looks.read_at_submit(run, account, said)
+    draft = draft_looks.read_at_submit(run, account, content)
     for title in confirmation.articles(draft.draft):
         terminal.note(title)
     for notice in draft.content.notices:

@@ -212,15 +212,15 @@ def _in_order(page: Page) -> Sequence[int]:
 def _call(
     run: Run, account: Account, order: HandCall, *, page: Page, msg_id: int, found: Pages
 ) -> Called:
-    mine = HandCall(
+    hand_call = HandCall(
         kind=order.kind, who=order.who, why=order.why, broadcast_id=order.broadcast_id,
         article=order.article, msg_id=msg_id, msg_data_id=page.msg_data_id,
     )  # fmt: skip
-    number = recorded_hand_calls.begin(run.engine, account, mine)
+    number = recorded_hand_calls.begin(run.engine, account, hand_call)
     request = MassDelete(msg_id=msg_id, article_idx=order.article)
     called = call(run, account, request, at=Endpoint.DELETE)
     recorded_hand_calls.end_recall(
-        run.engine, number, called.result, call=mine, broadcasts=_concerned(order, found)
+        run.engine, number, called.result, call=hand_call, broadcasts=_concerned(order, found)
     )
     return called
 

@@ -63,7 +63,7 @@ def resolve(
         raise InputError("error.resolve.which", id=meant, n=n)
     verdict = NotSent() if sent is None else _sent(sent)
     ledger, broadcast_id = run.engine, which.stored(run, broadcast_id, fits=_is_in_doubt)
-    verdict, asked = _ask_about(run, broadcast_id, n=n, verdict=verdict)
+    verdict, answer = _ask_about(run, broadcast_id, n=n, verdict=verdict)
     before = broadcast_reports.report(ledger, broadcast_id)
     against = _against(run, before, n, verdict=verdict, yes=yes)
     done = resolves.resolve(
@@ -74,7 +74,7 @@ def resolve(
     # A second verdict on the batch comes too soon as well.
     last = call_history.last_call(ledger, broadcast_id, n)
     soon = _too_soon(before, done, last) if last else ()
-    for line in (*asked, *replaced, *resolved(broadcast_id, done, contradicted=against), *soon):
+    for line in (*answer, *replaced, *resolved(broadcast_id, done, contradicted=against), *soon):
         run.terminal.say(line)
     show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
 
@@ -86,9 +86,9 @@ def _sent(msg_id: str) -> Sent:
 def _replaced(report: Report, n: int) -> Iterator[Message]:
     """Yield the earlier verdict on the batch: whoever gave it may not know that it changed."""
     actions = report.operator_actions.actions if report.operator_actions else ()
-    mine = [one for one in actions if one.did is Did.RESOLVE and one.batch == n]
-    if mine:
-        last = mine[-1]
+    verdicts = [one for one in actions if one.did is Did.RESOLVE and one.batch == n]
+    if verdicts:
+        last = verdicts[-1]
         yield Message(
             "resolve.replaces_sent" if last.sent else "resolve.replaces_not_sent", n=n,
             who=Speaker(last.who, last.why), at=Moment(last.at, report.now),

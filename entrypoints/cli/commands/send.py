@@ -55,11 +55,11 @@ def send(
     whose = run.settings.account(account)
     tags = Tags(lambda: run.wechat, whose)
     target = audience.target(tags.id_of)
-    said = content.read(
+    read_content = content.read(
         limit=run.settings.text_limit,
         draft=lambda name: draft_looks.media_id_of(run, whose, name, key=order.key),
     )
-    ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, said))
+    ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, read_content))
     wish = SendRequest(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
         to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,

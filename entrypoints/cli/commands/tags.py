@@ -62,14 +62,14 @@ def listing(
     """List the tags of an account."""
     run: Run = context.obj
     chosen = run.settings.account(account)
-    there = run.wechat.ask(chosen, TagsGet())
-    for one in there:
+    all_tags = run.wechat.ask(chosen, TagsGet())
+    for one in all_tags:
         own = "tags.line_system" if one.id in SYSTEM_TAGS else "tags.line"
         run.terminal.say(own, id=one.id, name=one_line(one.name), count=FollowerCount(one.count))
-    if all(one.id in SYSTEM_TAGS for one in there):
+    if all(one.id in SYSTEM_TAGS for one in all_tags):
         run.terminal.note("tags.none", account=chosen.name)
     if as_json:
-        each = [_tag_json(one) | {"count": one.count} for one in there]
+        each = [_tag_json(one) | {"count": one.count} for one in all_tags]
         run.terminal.show_json({"account": chosen.name, "tags": each, "error": None})
 
 
@@ -80,8 +80,8 @@ def create(
     """Make a tag; one that is there already is named."""
     run: Run = context.obj
     written, chosen = checked_name(name), run.settings.account(account)
-    there = run.wechat.ask(chosen, TagsGet())
-    known = next((one for one in there if one.name == written), None)
+    all_tags = run.wechat.ask(chosen, TagsGet())
+    known = next((one for one in all_tags if one.name == written), None)
     made = known or run.wechat.ask(chosen, TagCreate(name=written))
     run.terminal.say("tags.exists" if known else "tags.created", id=made.id, name=made.name)
     _show(run, chosen, made, as_json=as_json)
@@ -169,12 +169,12 @@ def checked_name(name: str) -> str:
     return written
 
 
-def chosen_tag(there: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
+def chosen_tag(all_tags: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
     """Return the tag with this id or name.
 
     Raises InputError as :func:`entrypoints.cli.tag_lookup.chosen` does, and for WeChat's own.
     """
-    found = tag_lookup.chosen(there, text, account=account)
+    found = tag_lookup.chosen(all_tags, text, account=account)
     if found.id in SYSTEM_TAGS:
         raise InputError("error.tags.system", id=found.id, name=one_line(found.name))
     return found
@@ -186,8 +186,8 @@ def _own(run: Run, account: Account, text: str) -> TagInfo:
 
 def _show(run: Run, account: Account, tag: TagInfo, *, as_json: bool) -> None:
     if as_json:
-        told = {"account": account.name, "tag": _tag_json(tag), "error": None}
-        run.terminal.show_json(told)
+        result = {"account": account.name, "tag": _tag_json(tag), "error": None}
+        run.terminal.show_json(result)
 
 
 def _tag_json(tag: TagInfo) -> dict[str, Any]:
@@ -225,8 +225,8 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
         )  # fmt: skip
         wanted = openid.each_of(chunk.packed for chunk in listed.chunks())
         todo = _left(run, account, tag, wanted=wanted, adds=adds) if looks else wanted
-        told = _progress(run, listed.planned)
-        tagged = tag_lookup.carry_out(todo, ask, most=MOST_MEMBERS, tell=told)
+        progress = _progress(run, listed.planned)
+        tagged = tag_lookup.carry_out(todo, ask, most=MOST_MEMBERS, tell=progress)
         tagged.already = listed.planned - tagged.meant if looks else None
     _say(run, tag, tagged, adds=adds)
     if as_json:
@@ -242,15 +242,15 @@ def _left(
     """Yield whom a call is needed for: all of *wanted* but those who are as wanted already."""
     present = openid.each_of(run.wechat.members(account, tag.id))
     pairs = tag_lookup.missing(wanted, present)
-    return (one for one, there in pairs if there is not adds)
+    return (one for one, is_present in pairs if is_present is not adds)
 
 
 def _progress(run: Run, total: int) -> Any:  # noqa: ANN401 - a function
-    told = [0]
+    reported = [0]
 
     def tell(done: int) -> None:
-        if is_terminal() and done - told[0] >= _TOLD_EVERY:
-            told[0] = done
+        if is_terminal() and done - reported[0] >= _TOLD_EVERY:
+            reported[0] = done
             run.terminal.note("tags.progress", done=done, total=total)
 
     return tell

@@ -221,9 +221,9 @@ ACCOUNT = embedded_parts.TRIAL_ACCOUNT
 OPENIDS = "examples/openids.csv"
 
 
-def trial_callback_port(asked: int) -> int:
+def trial_callback_port(port: int) -> int:
     """Return the port for pushes: nobody else pushes here, so the usual one need not be free."""
-    return embedded_parts.free_port() if asked in {0, CALLBACK_PORT} else asked
+    return embedded_parts.free_port() if port in {0, CALLBACK_PORT} else port
 
 
 @contextmanager

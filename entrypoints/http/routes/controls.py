@@ -130,8 +130,8 @@ def _retry(caller: Caller, report: Report, word: Word) -> bool:
     parts.outside.apply_pending_follower_events(report.account)
     # As the command without a terminal: only a person may say that it goes out all the same.
     against = steer.called_again_warnings(parts.engine, report, waits=waits)
-    if asked := question(report, ended=against.ended, forgotten=against.forgotten):
-        raise InputError(f"error.{asked.id}", **asked.facts)
+    if message := question(report, ended=against.ended, forgotten=against.forgotten):
+        raise InputError(f"error.{message.id}", **message.facts)
     again = steer.by_retry(parts.engine, report)
     steer.refuse_reached(parts.engine, report, again, command="retry")
     done = retries.retry(parts.engine, report.id, who=caller.who, why=why(word), waits=waits)
@@ -178,14 +178,14 @@ def _verdict(caller: Caller, report: Report, word: Verdict) -> OperatorVerdict:
     """
     if not word.sent:
         return NotSent()
-    said, account = Sent(word.msg_id), account_of(caller, report.account)
+    verdict, account = Sent(word.msg_id), account_of(caller, report.account)
     if word.msg_id is None or account is None:
-        return said
+        return verdict
     try:
         status = caller.parts.outside.status_of_job(account, word.msg_id)
     except BroadcastError:
         # WeChat is away: the word of a person counts without it.
-        return said
+        return verdict
     if status is None:
         raise InputError("error.resolve.denied", msg_id=word.msg_id, id=report.id)
-    return replace(said, msg_status=status)
+    return replace(verdict, msg_status=status)

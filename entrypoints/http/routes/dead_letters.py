@@ -195,8 +195,8 @@ async def drop_all(request: Request, caller: Controller) -> Response:
 
     One that is being retried is left.
     """
-    asked = bodies.read_form(DropAll, await bodies.read_object(request))
-    accounts = _accounts(caller, asked.account)
+    form = bodies.read_form(DropAll, await bodies.read_object(request))
+    accounts = _accounts(caller, form.account)
     return await json_answers.answer_in_thread(caller, _all_dropped, accounts)
 
 

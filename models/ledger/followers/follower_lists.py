@@ -27,8 +27,7 @@ from broadcast.rules.followers import (
 from broadcast.rules.plan.cut import CHUNK
 from broadcast.sorted_openids import SAMPLED, IDs, Range, packed, ranges
 from models.followers import FollowerChunk, FollowerPage
-from models.ledger.followers import follower_syncs
-from models.ledger.followers import followers as reading
+from models.ledger.followers import follower_syncs, followers
 from models.ledger.followers.follower_syncs import ROWS_AT_ONCE, Ended, Sync
 from models.ledger.rows.transaction import present, read, write
 
@@ -81,7 +80,7 @@ class _Building:
 
     def __init__(self, engine: Engine, sync: Sync, *, ask: Ask) -> None:
         self._engine, self._sync, self._ask = engine, sync, ask
-        self._before = reading.newest(engine, sync.account)
+        self._before = followers.newest(engine, sync.account)
         self._seen_at = self._moments()
 
     def built(self) -> Ended:
@@ -195,7 +194,7 @@ class _Building:
         parts = []
         last: str | None = after
         while last is not None:
-            part, last = reading.changes_between(
+            part, last = followers.changes_between(
                 self._engine, self._sync.account, after=last, upto=upto
             )
             parts.append(part)
@@ -209,8 +208,8 @@ class _Building:
 class _Old:
     """The list before, read on as the ranges come."""
 
-    def __init__(self, engine: Engine, there: reading.FollowerList | None) -> None:
-        self._chunks = iter(()) if there is None else reading.chunks(engine, there)
+    def __init__(self, engine: Engine, before: followers.FollowerList | None) -> None:
+        self._chunks = iter(()) if before is None else followers.chunks(engine, before)
         self._held = nothing_known()
 
     def upto(self, last: bytes | None) -> FollowerFacts:
