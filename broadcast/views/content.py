@@ -63,14 +63,14 @@ def _newer(word: str) -> Message:
     return Message("word.newer", word=word)
 
 
-def written(said: Content, names: Mapping[str, str]) -> Iterator[Message | str]:
+def written(content: Content, names: Mapping[str, str]) -> Iterator[Message | str]:
     """Yield what is in a content, a line each; what a person wrote as it was written.
 
     *names* are what people call its media_ids.
     """
-    value = json.loads(said.canonical)
-    part = value["images" if said.msgtype == "image" else said.msgtype]
-    if said.msgtype == "text":
+    value = json.loads(content.canonical)
+    part = value["images" if content.msgtype == "image" else content.msgtype]
+    if content.msgtype == "text":
         yield from part["content"].splitlines()
         return
     for media_id, _ in media.used(value):

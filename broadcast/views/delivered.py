@@ -103,13 +103,13 @@ def _recall_of(article: Article, report: Report) -> OperatorAction | None:
     """Return the recall after which an article opens no more, a certain one before a possible."""
     done = report.operator_actions.actions if report.operator_actions else ()
     pages = {line.msg_id: line.finish.articles for line in report.batch_list if line.finish}
-    mine = [
+    recalls = [
         one for one in done
         if one.did is Did.RECALL and one.article in {None, article.n}
         # Of a job of another broadcast, which has the same page, nothing more is known here.
         and article in pages.get(one.msg_id, [article])
     ]  # fmt: skip
-    return min(mine, key=lambda one: (one.maybe, one.at), default=None)
+    return min(recalls, key=lambda one: (one.maybe, one.at), default=None)
 
 
 def _copyright(report: Report) -> Iterator[Message]:

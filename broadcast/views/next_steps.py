@@ -227,15 +227,15 @@ def _forgotten(forgotten: Mapping[int, timedelta]) -> Iterator[Message]:
 
 def _contradicted(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
     """Name the jobs that speak against an operator's "not sent"."""
-    for n, mine in list(jobs.items())[:MOST_NAMED]:
+    for n, candidates in list(jobs.items())[:MOST_NAMED]:
         yield Message("next_step.contradicted", n=n)
-        yield from _offered(report, {n: mine})
+        yield from _offered(report, {n: candidates})
 
 
 def _offered(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
     """Offer, by the number of a batch, the jobs that can be it."""
-    for n, mine in list(jobs.items())[:MOST_NAMED]:
-        yield from job_words.offers(mine, report.id, n, now=report.now)
+    for n, candidates in list(jobs.items())[:MOST_NAMED]:
+        yield from job_words.offers(candidates, report.id, n, now=report.now)
 
 
 def explain(report: Report) -> Iterator[Message]:

@@ -61,13 +61,13 @@ def _content(canonical: str) -> dict[str, str]:
 
 def _to(report: Report) -> dict[str, Any]:
     """Return whom it goes to, as a request says it; a list is not repeated."""
-    said = json.loads(report.audience_spec)
+    audience = json.loads(report.audience_spec)
     match report.audience_kind:
         case "followers":
-            tag = said.get("tag_id")
+            tag = audience.get("tag_id")
             return {"followers": True} if tag is None else {"followers": True, "with_tag": tag}
         case "tag":
-            return {"tag_id": said.get("tag_id")}
+            return {"tag_id": audience.get("tag_id")}
         case "everyone":
             return {"to_all": True}
         case "openids":

@@ -43,10 +43,10 @@ def overlap_lines(
         yield Message("overlap.more")
 
 
-def _uncounted(there: Sequence[Uncounted], moment: Moment) -> Iterator[Message]:
+def _uncounted(broadcasts: Sequence[Uncounted], moment: Moment) -> Iterator[Message]:
     """Yield a line for all of a kind: several that differ in an id alone hide the question."""
     of: dict[str, list[Uncounted]] = {}
-    for one in there:
+    for one in broadcasts:
         of.setdefault(_kind(one), []).append(one)
     for name, each in of.items():
         if len(each) == 1:

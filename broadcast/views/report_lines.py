@@ -175,13 +175,13 @@ def _batches(report: Report) -> Message:
 def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
     """Name the batches that were called again, by what the call before had ended as."""
     for _, group in groupby(sorted(repeats, key=_outcome_key), key=_outcome_key):
-        there = list(group)
-        first, numbers = there[0], sorted({repeat.n for repeat in there})
+        calls = list(group)
+        first, numbers = calls[0], sorted({repeat.n for repeat in calls})
         why: Code | Message = Code(first.errcode)
         if first.transport:
             why = Message("report.why", why=Message(f"transport.{first.transport}"))
         yield Message(
-            f"report.repeat{suffix(len(numbers))}", numbers=Shortened(numbers), calls=len(there),
+            f"report.repeat{suffix(len(numbers))}", numbers=Shortened(numbers), calls=len(calls),
             outcome=first.outcome or Message("outcome.unknown"), why=why,
         )  # fmt: skip
 
@@ -205,16 +205,16 @@ def _troubled(report: Report, batches: Iterable[BatchLine]) -> Iterator[Message]
     ]  # fmt: skip
     driven = is_driven(report)
     for _, group in groupby(sorted(odd, key=_cause), key=_cause):
-        there = list(group)
-        first, several = there[0], "report.troubled_more"
-        if len(there) <= MOST_NAMED:
-            several = "report.troubled" if len(there) > 1 else "report.troubled_one"
+        lines = list(group)
+        first, several = lines[0], "report.troubled_more"
+        if len(lines) <= MOST_NAMED:
+            several = "report.troubled" if len(lines) > 1 else "report.troubled_one"
         line = Message(
-            several, numbers=[line.n for line in there[:MOST_NAMED]], count=len(there),
+            several, numbers=[line.n for line in lines[:MOST_NAMED]], count=len(lines),
             state=_state(first), reason=_why(first, driven=driven),
             code=_code(first),
         )  # fmt: skip
-        yield _with(line, _next(there, report) if driven else None)
+        yield _with(line, _next(lines, report) if driven else None)
 
 
 def _said_above(line: BatchLine) -> bool:
@@ -318,10 +318,10 @@ def sets(report: Report) -> Message:
     if report.is_unlisted:
         return Message("report.sets_no_list")
     if planned is None:
-        why, asked = Message(f"report.sets_{_uncounted(report)}"), asked_for(report)
-        if not asked:
+        why, narrowing = Message(f"report.sets_{_uncounted(report)}"), asked_for(report)
+        if not narrowing:
             return why
-        return Message("report.sets_asked", why=why, asked=Joined(asked, "separator"))
+        return Message("report.sets_asked", why=why, asked=Joined(narrowing, "separator"))
     counts = report.recipients
     figures = [Message("report.accepted_of", n=counts["accepted"], planned=planned)]
     possibly = possibly_sent(report)
@@ -333,17 +333,19 @@ def sets(report: Report) -> Message:
 
 def asked_for(report: Report) -> list[Message]:
     """Return who of its list is not meant, as it was asked for."""
-    said = json.loads(report.selection or "{}")
-    asked = [one.partition(":") for one in said.get("exclude", ())]
-    files = sum(kind == Excluded.FILE for kind, _, _ in asked)
+    selection = json.loads(report.selection or "{}")
+    exclusions = [one.partition(":") for one in selection.get("exclude", ())]
+    files = sum(kind == Excluded.FILE for kind, _, _ in exclusions)
     found = [Message("asked.file", n=files)] if files else []
     found += [
-        Message(f"asked.{kind}", value=value) for kind, _, value in asked if kind != Excluded.FILE
+        Message(f"asked.{kind}", value=value)
+        for kind, _, value in exclusions
+        if kind != Excluded.FILE
     ]
-    if said.get("only_current"):
+    if selection.get("only_current"):
         found.append(Message("asked.only_current"))
-    if "sample" in said:
-        found.append(Message("asked.sample", size=said["sample"]["size"]))
+    if "sample" in selection:
+        found.append(Message("asked.sample", size=selection["sample"]["size"]))
     return found
 
 

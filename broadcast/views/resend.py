@@ -130,8 +130,8 @@ def _filled(report: Report) -> list[str]:
 def _commands(report: Report) -> Iterator[str]:
     """Yield the commands that list the rest and send to it; never to those in doubt."""
     yield from reports.rest_listing(report.id, _filled(report))
-    said = _CONTENTS.get(report.msgtype, "--content FILE.json")
-    yield f"broadcast send --account {report.account} --openids {reports.REST_FILE} {said}"
+    option = _CONTENTS.get(report.msgtype, "--content FILE.json")
+    yield f"broadcast send --account {report.account} --openids {reports.REST_FILE} {option}"
 
 
 #: How another content of the same kind is given, with a placeholder that is refused where pasted.

@@ -117,11 +117,11 @@ class Count(int):
     def __format__(self, spec: str) -> str:
         """Return the number as *spec* says, and behind it the word for one or for several."""
         number, *words = spec.split("|")
-        said = int.__format__(self, number)
+        digits = int.__format__(self, number)
         if not words:
-            return said
+            return digits
         one, several = words
-        return f"{said} {one if self == 1 else several}"
+        return f"{digits} {one if self == 1 else several}"
 
 
 @fact_words.register(Integral)
