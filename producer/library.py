@@ -95,7 +95,7 @@ class Producer:
         """Close the connections."""
         self.close()
 
-    def submit(self, **asked: Unpack[Arguments]) -> Submitted:
+    def submit(self, **arguments: Unpack[Arguments]) -> Submitted:
         """Check and store a broadcast, and wake a worker; the same key and body give the same one.
 
         Raises RequestError (the field is named), AudienceError, ContentError, PlanError,
@@ -103,13 +103,13 @@ class Producer:
         within 24 h), SettingsError and OutOfReachError.
         """
         here = self._here()
-        found = incoming.parse(as_body(asked))
+        found = incoming.parse(as_body(arguments))
         door = SubmitService(
             settings=here.settings, engine=here.engine, quota=self._quota, waker=here.waker
         )  # fmt: skip
         return door.submit(found.request, key=found.key, who=self._who)
 
-    def post(self, transaction: AppTransaction, /, **asked: Unpack[Arguments]) -> None:
+    def post(self, transaction: AppTransaction, /, **arguments: Unpack[Arguments]) -> None:
         """Ask for a broadcast in the app's own transaction, a SQLAlchemy Session or Connection.
 
         It writes one row and waits for nobody. Rolled back, there is no broadcast; committed, a
@@ -118,7 +118,7 @@ class Producer:
         InputError, also for a time that is past by this machine's clock. It connects to nothing
         else, and needs no settings.
         """
-        outbox.post(transaction, as_body(asked), who=self._who)
+        outbox.post(transaction, as_body(arguments), who=self._who)
 
     def wake(self) -> bool:
         """Wake a worker for what was posted, now that it is committed.
@@ -285,12 +285,12 @@ class Arguments(_Needed, total=False):
     notify: dict[str, str] | None
 
 
-def as_body(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *asked* as every other program asks for it. Raises RequestError."""
-    at = asked.get("at")
+def as_body(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return *arguments* as every other program asks for it. Raises RequestError."""
+    at = arguments.get("at")
     if not isinstance(at, datetime):
-        return dict(asked)
+        return dict(arguments)
     if at.tzinfo is None:
         # A text without a zone is a person's; a naive datetime may be UTC, or any machine's time.
         raise RequestError("error.request.no_zone", field="at")
-    return {**asked, "at": at.isoformat()}
+    return {**arguments, "at": at.isoformat()}

@@ -116,7 +116,7 @@ class CeleryWaker:
         except Exception as error:  # noqa: BLE001 - as in _send
             away = _away(f"{type(error).__name__}: {redact(str(error))}")
         else:
-            return [str(said.get("ok")) for one in replies or () for said in one.values()]
+            return [str(answer.get("ok")) for one in replies or () for answer in one.values()]
         raise away
 
     def close(self) -> None:

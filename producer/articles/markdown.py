@@ -148,9 +148,9 @@ def split_front_matter(text: str, *, where: str) -> tuple[Mapping[str, str], str
     for n, line in enumerate(lines[1 : ends[0]], start=2):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
-        name, there, value = line.partition(":")
+        name, colon, value = line.partition(":")
         name = name.strip()
-        if not there or name not in KEYS or name in fields:
+        if not colon or name not in KEYS or name in fields:
             raise ArticleError(
                 "error.article.front_matter", where=where, line=n, known=", ".join(KEYS)
             )

@@ -179,9 +179,9 @@ class Runs:
             if self._used == len(self._ids):
                 self._spill()
             count = min(len(ids) - done, len(self._ids) - self._used)
-            here, there = slice(self._used, self._used + count), slice(done, done + count)
-            self._ids[here] = ids[there]
-            self._lines[here] = lines[there]
+            target, source = slice(self._used, self._used + count), slice(done, done + count)
+            self._ids[target] = ids[source]
+            self._lines[target] = lines[source]
             self._used += count
             done += count
 

@@ -257,11 +257,11 @@ class ContentWithFiles(Content):
 
     def saying(self, ids: Mapping[str, str]) -> Content:
         """Return the content with media_ids in the place of stand-ins; files left keep theirs."""
-        said = media.replaced(json.loads(self.canonical), ids)
-        made = contents.of_object(said, limit=contents.MOST_BYTES)
+        value = media.replaced(json.loads(self.canonical), ids)
+        made = contents.of_object(value, limit=contents.MOST_BYTES)
         left = {name: file for name, file in self.files.items() if name not in ids}
-        there = {ids[name]: file for name, file in self.files.items() if name in ids}
-        return with_files(made, left, uploaded={**self.uploaded, **there})
+        uploads = {ids[name]: file for name, file in self.files.items() if name in ids}
+        return with_files(made, left, uploaded={**self.uploaded, **uploads})
 
 
 def with_files(
@@ -315,13 +315,13 @@ def unresolved(content: str) -> Iterator[str]:
 
 def kept(content: Content) -> list[KeptFile]:
     """Return the uploaded files of *content* whose media_ids die, as they are kept."""
-    there = content.uploaded if isinstance(content, ContentWithFiles) else {}
+    files = content.uploaded if isinstance(content, ContentWithFiles) else {}
     return [
         KeptFile(
             media_id=media_id, kind=file.kind, permanent=file.permanent, format=file.format,
             name=file.path.name, data=file.data,
         )
-        for media_id, file in there.items()
+        for media_id, file in files.items()
         if media.is_mortal(file.kind, permanent=file.permanent)
     ]  # fmt: skip
 

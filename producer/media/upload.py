@@ -17,8 +17,7 @@ from broadcast.rules import media
 from broadcast.rules.accounts import Account
 from broadcast.rules.content import Content
 from broadcast.rules.media import LocalFile, Media, MediaKind
-from models.ledger.lists import media as ledger
-from models.ledger.lists import media as stored
+from models.ledger.lists import media as ledger_media
 from producer.media.file import ContentWithFiles
 
 
@@ -68,7 +67,7 @@ class UploadCache:
         dead: Collection[str] = (),
     ) -> Media | None:
         """Return the upload of *file* that lives long enough, or is one of *dead*, if any."""
-        found = stored.of_file(
+        found = ledger_media.of_file(
             self._engine, self._account, kind=file.kind, permanent=file.permanent,
             fingerprint=fingerprint(file, title=title, description=description),
         )  # fmt: skip
@@ -80,7 +79,7 @@ class UploadCache:
     def _not_denied(self, living: Sequence[Media]) -> Media | None:
         """Return the newest that WeChat did not deny to have: a console can delete one early."""
         for one in living:
-            if not stored.is_denied(self._engine, self._account, one):
+            if not ledger_media.is_denied(self._engine, self._account, one):
                 return one
         return None
 
@@ -88,9 +87,9 @@ class UploadCache:
         self, file: LocalFile, uploader: Uploader, *, title: str = "", description: str = ""
     ) -> Media:
         """Return the upload of *file*, made now where there is none that lives."""
-        there = self.find(file, title=title, description=description)
-        if there is not None:
-            return there
+        existing = self.find(file, title=title, description=description)
+        if existing is not None:
+            return existing
         return self.upload(file, uploader, title=title, description=description)
 
     def upload(
@@ -107,7 +106,7 @@ class UploadCache:
                 self._account, file, title=title, description=description
             )
         failpoint(Point.MEDIA_UPLOADED)
-        return ledger.remember(
+        return ledger_media.remember(
             self._engine, self._account, kind=file.kind, permanent=file.permanent,
             fingerprint=fingerprint(file, title=title, description=description),
             name=file.path.name, size=len(file.data), media_id=media_id, url=url,
@@ -124,7 +123,7 @@ class UploadCache:
             made = uploader.mass_video(self._account, video.media_id, **words)
             if made is not None:
                 return made
-            ledger.mark_lost(self._engine, self._account, [video.media_id])
+            ledger_media.mark_lost(self._engine, self._account, [video.media_id])
         raise MediaError("error.media.video_lost", path=file.path)
 
 
@@ -178,8 +177,8 @@ def must_be_kept(engine: Engine, content: Content, *, now: datetime, last: datet
     """Return whether files of *content* die before *last*, so that they are uploaded again then."""
     if not isinstance(content, ContentWithFiles):
         return False
-    there = stored.of_ids(engine, list(content.uploaded)).media
-    dies = [one.expires_at for one in there] + [
+    uploads = ledger_media.of_ids(engine, list(content.uploaded)).media
+    dies = [one.expires_at for one in uploads] + [
         media.dies_at(file.kind, now, permanent=file.permanent) for file in content.files.values()
     ]
     return any(moment is not None and moment <= last + media.MARGIN for moment in dies)
@@ -211,7 +210,7 @@ def refuse_unusable_cover(
 
     A cover is permanent (WeChat page "draft/add"); a permanent picture is as good.
     """
-    named = stored.of_ids(engine, [media_id]).media
+    named = ledger_media.of_ids(engine, [media_id]).media
     if not named:
         return
     kinds = (MediaKind.THUMB, MediaKind.IMAGE)
@@ -223,16 +222,16 @@ def _usable(
     engine: Engine, account: Account, content: Content, *, now: datetime
 ) -> Iterator[Media]:
     """Yield the media of a content that the ledger knows, each good for it now."""
-    said = json.loads(content.canonical)
+    value = json.loads(content.canonical)
     used: list[tuple[str, tuple[MediaKind, ...]]] = [
-        (media_id, (kind,)) for media_id, kind in media.used(said)
+        (media_id, (kind,)) for media_id, kind in media.used(value)
     ]
-    if said["msgtype"] == "mpnews":
-        used = [(said["mpnews"]["media_id"], ())]
+    if value["msgtype"] == "mpnews":
+        used = [(value["mpnews"]["media_id"], ())]
     if isinstance(content, ContentWithFiles):
         files = {**content.files, **content.uploaded}
         used = [(media_id, kinds) for media_id, kinds in used if media_id not in files]
-    known = stored.of_ids(engine, [media_id for media_id, _ in used]).media if used else ()
+    known = ledger_media.of_ids(engine, [media_id for media_id, _ in used]).media if used else ()
     for media_id, kinds in used:
         named = [one for one in known if one.media_id == media_id]
         if named:
@@ -246,19 +245,19 @@ def _good(
 
     *kinds*: as what it may have been uploaded; none: it is to be an article.
     """
-    mine = next((one for one in named if one.appid == account.appid), None)
-    if mine is None:
+    own = next((one for one in named if one.appid == account.appid), None)
+    if own is None:
         raise MediaError(
             "error.media.other_account", media_id=named[0].media_id, account=account.name,
             other=named[0].account,
         )  # fmt: skip
-    if mine.kind not in kinds:
-        raise _of_other_kind(mine, wanted=kinds[0] if kinds else None)
-    if mine.expires_at is not None and mine.expires_at <= now:
+    if own.kind not in kinds:
+        raise _of_other_kind(own, wanted=kinds[0] if kinds else None)
+    if own.expires_at is not None and own.expires_at <= now:
         raise MediaError(
-            "error.media.expired", media_id=mine.media_id, name=mine.name, at=mine.expires_at
+            "error.media.expired", media_id=own.media_id, name=own.name, at=own.expires_at
         )
-    return mine
+    return own
 
 
 def _of_other_kind(one: Media, *, wanted: MediaKind | None) -> MediaError:

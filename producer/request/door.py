@@ -74,10 +74,10 @@ class SubmitService:
             audience=OpenIDs(digest=""), selection=order.selection,
             scheduled_at=order.scheduled_at, options=order.options,
         )  # fmt: skip
-        there = awaited_lists.find(self.engine, body)
-        if there is not None:
+        existing = awaited_lists.find(self.engine, body)
+        if existing is not None:
             # Whatever changed since: a repeat is answered as the first one was.
-            return there, False
+            return existing, False
         self._refuse_past(order)
         self._today(found)()
         return awaited_lists.reserve(
@@ -155,24 +155,24 @@ def with_wechat_facts(prepared: Prepared, looks: WeChatChecks) -> Prepared:
 
 def _with_tags(prepared: Prepared, looks: WeChatChecks) -> Prepared:
     body = prepared.body
-    there = looks.tags(body.account) if checks.named_tags(body) else None
-    if there is None:
+    all_tags = looks.tags(body.account) if checks.named_tags(body) else None
+    if all_tags is None:
         # The plan asks for the people, and waits for them.
         return prepared
-    checks.listed_tags(body, there)
-    told = checks.empty_tags(body, there, refuse=body.scheduled_at is None)
-    return replace(prepared, notices=(*prepared.notices, *told))
+    checks.listed_tags(body, all_tags)
+    notices = checks.empty_tags(body, all_tags, refuse=body.scheduled_at is None)
+    return replace(prepared, notices=(*prepared.notices, *notices))
 
 
 def _with_draft(prepared: Prepared, looks: WeChatChecks) -> Prepared:
     """Add what its draft says, and its title where it has none."""
     body, content = prepared.body, prepared.content
     found = checks.read_draft(content, functools.partial(looks.draft, body.account))
-    told = found.content.notices[len(content.notices) :]
+    notices = found.content.notices[len(content.notices) :]
     title = found.title if prepared.terms.title is None else prepared.terms.title
     return replace(
         prepared, content=found.content, body=replace(body, draft=found.draft),
-        terms=replace(prepared.terms, title=title), notices=(*prepared.notices, *told),
+        terms=replace(prepared.terms, title=title), notices=(*prepared.notices, *notices),
     )  # fmt: skip
 
 
@@ -184,12 +184,12 @@ def settle_letters(engine: Engine, settings: Settings, letter_ids: Iterable[str]
     for letter_id in letter_ids:
         _, body = dead_letters.letter_named(engine, letter_id)
         try:
-            there = _stored_as(engine, settings, body)
+            existing = _stored_as(engine, settings, body)
         except ConflictError as error:
             dead_letters.mark_refused_again(engine, letter_id, error.message)
         else:
-            if there is not None:
-                dead_letters.mark_found_sent(engine, letter_id, there)
+            if existing is not None:
+                dead_letters.mark_found_sent(engine, letter_id, existing)
 
 
 def _stored_as(engine: Engine, settings: Settings, body: str) -> str | None:
@@ -197,9 +197,9 @@ def _stored_as(engine: Engine, settings: Settings, body: str) -> str | None:
     # What is wrong in itself, or of an account that is unknown here, was stored by nobody.
     try:
         found = incoming.parse_text(body)
-        asked = parsed_request(found.request, key=found.key, who="", settings=settings)
-        with asked.whom() as whom:
-            return stored_as(asked.order, whom, engine=engine)
+        parsed = parsed_request(found.request, key=found.key, who="", settings=settings)
+        with parsed.whom() as whom:
+            return stored_as(parsed.order, whom, engine=engine)
     except ConflictError:
         raise
     except InputError:

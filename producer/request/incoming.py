@@ -129,17 +129,17 @@ def _refuse_options(request: Request) -> None:
 
 
 def _refuse_audience(request: Request) -> None:
-    asked, account = request.audience, request.account
-    if request.with_tag is not None and not isinstance(asked, FollowerList):
+    audience, account = request.audience, request.account
+    if request.with_tag is not None and not isinstance(audience, FollowerList):
         raise RequestError("error.request.with_tag_alone", field="with_tag")
-    match asked:
+    match audience:
         case ListToCome():
             raise RequestError("error.request.upload", field="audience.upload")
-        case ToAll() if account is not None and asked.confirm_to_all != account:
+        case ToAll() if account is not None and audience.confirm_to_all != account:
             raise RequestError("error.request.confirm_to_all", field=_CONFIRM, account=account)
-        case OpenIDList() if len(set(filter(_is_plain, asked.openids))) < SMALLEST:
+        case OpenIDList() if len(set(filter(_is_plain, audience.openids))) < SMALLEST:
             # Whoever reads lists has the last word; for most there is no need to load it.
-            read_list(asked).close()
+            read_list(audience).close()
 
 
 def _is_plain(text: str) -> bool:

@@ -106,15 +106,15 @@ def parsed_request(
     return ParsedRequest(request=request, order=order, target=target)
 
 
-def read_list(asked: OpenIDList) -> audiences.Audience:
+def read_list(openid_list: OpenIDList) -> audiences.Audience:
     """Return the list that stands in a request. Raises AudienceError, in the request's own words.
 
     Whoever calls closes it.
     """
     try:
-        return audiences.read(asked.openids)
+        return audiences.read(openid_list.openids)
     except AudienceError as error:
-        problem = _of_list(error, asked.openids)
+        problem = _of_list(error, openid_list.openids)
     raise problem
 
 
@@ -141,33 +141,33 @@ _NAMED: Final = {"field": _OPENIDS, "source": _OPENIDS}
 
 def _options(request: Request, account: Account, *, settings: Settings) -> Options:
     """Return the options that a body does not have; a default is as good as none."""
-    said = request.model_dump(include=set(NAMES), exclude_defaults=True)
+    given = request.model_dump(include=set(NAMES), exclude_defaults=True)
     if request.late_by is not None:
-        said["late_by"] = checked_late_by(request.late_by).total_seconds()
+        given["late_by"] = checked_late_by(request.late_by).total_seconds()
     defaults: dict[str, object] = {"late_by": settings.late_by.total_seconds()}
     if account.notify_url is not None:
         defaults["notify"] = {"url": account.notify_url}
-    return Options(said=said, defaults=defaults)
+    return Options(said=given, defaults=defaults)
 
 
 def _target(request: Request, account: Account) -> Target:
-    asked = request.audience
-    if request.with_tag is not None and not isinstance(asked, FollowerList):
+    audience = request.audience
+    if request.with_tag is not None and not isinstance(audience, FollowerList):
         raise RequestError("error.request.with_tag_alone", field="with_tag")
-    match asked:
+    match audience:
         case FollowerList():
             return Followers(tag_id=request.with_tag)
         case TagMembers():
-            return Tag(tag_id=asked.tag_id)
+            return Tag(tag_id=audience.tag_id)
         case ToAll():
-            if asked.confirm_to_all != account.name:
+            if audience.confirm_to_all != account.name:
                 raise RequestError(
                     "error.request.confirm_to_all", field="audience.confirm_to_all",
                     account=account.name,
                 )  # fmt: skip
             return Everyone()
         case OpenIDList() | ListToCome():
-            return asked
+            return audience
 
 
 def content_of(request: Request, *, limit: int) -> Content:

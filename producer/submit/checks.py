@@ -60,28 +60,28 @@ def named_tags(body: Body) -> list[int]:
     return sorted(found)
 
 
-def listed_tags(body: Body, there: Sequence[ListedTag]) -> list[ListedTag]:
+def listed_tags(body: Body, all_tags: Sequence[ListedTag]) -> list[ListedTag]:
     """Return what WeChat says of the tags of *body*. Raises InputError for one that is not there.
 
     Of a tag that WeChat does not list, 0 say, it names nobody and gives no error.
     """
-    by_id = {one.id: one for one in there}
+    by_id = {one.id: one for one in all_tags}
     for tag_id in named_tags(body):
         if tag_id not in by_id:
             raise InputError(
-                "error.tag.unknown" if there else "error.tag.none", tag=tag_id,
-                field=_field(body, tag_id), account=body.account.name, tags=_names(there),
+                "error.tag.unknown" if all_tags else "error.tag.none", tag=tag_id,
+                field=_field(body, tag_id), account=body.account.name, tags=_names(all_tags),
             )  # fmt: skip
     return [by_id[tag_id] for tag_id in named_tags(body)]
 
 
-def empty_tags(body: Body, there: Sequence[ListedTag], *, refuse: bool) -> list[Message]:
+def empty_tags(body: Body, all_tags: Sequence[ListedTag], *, refuse: bool) -> list[Message]:
     """Return that WeChat counts nobody with the tag that *body* goes to, where that is so.
 
     Raises InputError instead if *refuse*: nobody would read it before the call.
     """
     wanted = body.audience.tag_id if isinstance(body.audience, Tag) else None
-    found = [one for one in there if one.id == wanted and one.count == 0]
+    found = [one for one in all_tags if one.id == wanted and one.count == 0]
     facts = [
         {"id": one.id, "name": one_line(one.name), "account": body.account.name} for one in found
     ]
@@ -100,9 +100,9 @@ def _field(body: Body, tag_id: int) -> str:
     return "exclude"
 
 
-def _names(there: Sequence[ListedTag]) -> str:
-    shown = ", ".join(f"{one.id} {one_line(one.name)}" for one in there[:MOST_NAMED])
-    return shown + (", …" if len(there) > MOST_NAMED else "")
+def _names(all_tags: Sequence[ListedTag]) -> str:
+    shown = ", ".join(f"{one.id} {one_line(one.name)}" for one in all_tags[:MOST_NAMED])
+    return shown + (", …" if len(all_tags) > MOST_NAMED else "")
 
 
 @frozen
@@ -244,12 +244,12 @@ def ledger_facts_without_list(engine: Engine, body: submission.Body) -> ListOver
     """Return the ledger's facts for an operator where only WeChat knows who gets it."""
     from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
 
-    there = overlaps.uncounted(engine, body, by_list=False)
+    uncounted = overlaps.uncounted(engine, body, by_list=False)
     # Whoever gets those is left out of this one.
     excluded = {one.value for one in body.selection.exclude if one.kind is Excluded.BROADCAST}
     return ListOverlaps(
         today=0, today_ids=[], earlier=[], to_come=[],
-        uncounted=[one for one in there if one.id not in excluded],
+        uncounted=[one for one in uncounted if one.id not in excluded],
     )  # fmt: skip
 
 
@@ -258,8 +258,8 @@ def notice_of_nobody(engine: Engine, body: submission.Body) -> Iterator[Message]
 
     The newest with the same content, or else the newest.
     """
-    there = ledger_facts_without_list(engine, body).uncounted
-    for one in sorted(there, key=lambda each: not each.same_content)[:1]:
+    uncounted = ledger_facts_without_list(engine, body).uncounted
+    for one in sorted(uncounted, key=lambda each: not each.same_content)[:1]:
         name = "uncounted_same" if one.same_content else "uncounted"
         yield Message(f"notice.submit.{name}", id=one.id)
 
@@ -274,18 +274,18 @@ def earlier(engine: Engine, body: submission.Body, *, moment: datetime) -> Seque
 def notices(
     engine: Engine,
     body: submission.Body,
-    there: Sequence[Any],
+    found: Sequence[Any],
     *,
     chunks: Iterable[Chunk],
     planned: int | None,
 ) -> Iterator[Message]:
     """Notice earlier broadcasts that a part of this list got, or may have: it would get both.
 
-    *there*: what :func:`earlier` found.
+    *found*: by :func:`earlier`.
     """
     from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
 
-    for one in overlaps.counted(engine, body, there, chunks=chunks):
+    for one in overlaps.counted(engine, body, found, chunks=chunks):
         # Of another list the rest is none of this one's followers.
         commands = reports.rest_listing(one.id, one.rest) if one.same_list else []
         name = "notice.submit.overlap" if commands else "notice.submit.overlap_no_rest"

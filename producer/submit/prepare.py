@@ -213,9 +213,9 @@ def _with_proof(
             prepared = _proved(prepared, engine=engine)
             used_up = tuple(checks.used_up(engine, prepared.body, now=prepared.now))
             earlier = _earlier(prepared, narrowing, engine=engine, reader=reader)
-    except submission.PublishedMeanwhileError as there:
+    except submission.PublishedMeanwhileError as existing:
         # A second process with the same key need not wait for WeChat.
-        return replace(prepared, existing=there.id, quota=None)
+        return replace(prepared, existing=existing.id, quota=None)
     prepared = _with_overlaps(prepared, narrowing, earlier, engine=engine, reader=reader)
     notices = (*prepared.notices, *used_up)
     if prepared.quota is None:

@@ -137,8 +137,8 @@ class RecentQuotas:
     def _renew(self, known: _QuotaEntry, account: Account, path: SendPath) -> None:
         # From before it is asked: it may take its time to answer, even over midnight.
         asked_at, today = time.monotonic(), _today()
-        said = self._ask(account, path)
-        known.answer = None if said is None else Answer(quota=said, asked_at=asked_at)
+        quota = self._ask(account, path)
+        known.answer = None if quota is None else Answer(quota=quota, asked_at=asked_at)
         known.answered_at, known.day = time.monotonic(), today
 
 

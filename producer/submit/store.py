@@ -93,8 +93,8 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
             broadcast_id, published = _publish(prepared, engine=engine)
         else:
             broadcast_id, published = reserved, _publish_awaited(prepared, reserved, engine=engine)
-    except submission.PublishedMeanwhileError as there:
-        return _submitted_before(prepared, there.id, engine=engine, waker=waker)
+    except submission.PublishedMeanwhileError as existing:
+        return _submitted_before(prepared, existing.id, engine=engine, waker=waker)
     notices = tuple[Message, ...]()
     if not published.scheduled:
         # What waits for its time is launched by beat.
@@ -172,18 +172,18 @@ def _submitted_before(
     Of one that was removed since, the key alone is left.
     """
     try:
-        told = broadcast_reports.report(engine, broadcast_id, whole=False)
+        report = broadcast_reports.report(engine, broadcast_id, whole=False)
     except UnknownIdError:
         return Submitted(
             id=broadcast_id, created=False, scheduled=False, now=prepared.now, proof=None,
             notices=prepared.notices,
         )  # fmt: skip
     notices = tuple[Message, ...]()
-    scheduled = told.state is BroadcastState.SCHEDULED
-    if told.phase is Phase.PLANNING and not scheduled:
+    scheduled = report.state is BroadcastState.SCHEDULED
+    if report.phase is Phase.PLANNING and not scheduled:
         notices = _wake(waker, broadcast_id)
     return Submitted(
-        id=broadcast_id, created=False, scheduled=scheduled, now=told.now, proof=None,
+        id=broadcast_id, created=False, scheduled=scheduled, now=report.now, proof=None,
         notices=(*prepared.notices, *notices),
     )  # fmt: skip
 

@@ -128,7 +128,7 @@ class WeChat:
             return self.client(account, timeouts).ask(request)
 
     def ask_for(self, account: Account, request: Request[Reply], *, absent: int) -> Reply | None:
-        """Do as :meth:`ask`; return None for the errcode *absent*, which says there is no such."""
+        """Ask as :meth:`ask`; return None for the errcode *absent*, which says there is none."""
         try:
             return self.ask(account, request)
         except WeChatRefusedError as error:
@@ -145,8 +145,8 @@ class WeChat:
 
         Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
         """
-        said = self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path))
-        return proof.Quota(daily_limit=said.daily_limit, used=said.used, remain=said.remain)
+        answer = self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path))
+        return proof.Quota(daily_limit=answer.daily_limit, used=answer.used, remain=answer.remain)
 
     def quota_if_any(self, account: Account, path: SendPath) -> proof.Quota | None:
         """Ask as :meth:`quota` does; return None where WeChat gives no answer."""
@@ -160,8 +160,8 @@ class WeChat:
 
         Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
         """
-        said = self.ask_for(account, MassGet(msg_id=msg_id), absent=NO_SUCH_JOB)
-        return None if said is None else storable_status(said.msg_status)
+        answer = self.ask_for(account, MassGet(msg_id=msg_id), absent=NO_SUCH_JOB)
+        return None if answer is None else storable_status(answer.msg_status)
 
     def draft(self, account: Account, media_id: str) -> Marks | None:
         """Return what a draft says; None: WeChat has none of this id. Raises as :meth:`quota`."""
@@ -220,11 +220,11 @@ class QuotaWithReason:
     def tagged(self, account: Account, tag_id: int) -> int | None:
         """Return how many have a tag, or None where WeChat gives no answer."""
         try:
-            there = self._wechat.ask(account, TagsGet())
+            tags = self._wechat.ask(account, TagsGet())
         except BroadcastError:
             # The same keeps it from saying its quota, of which a person hears.
             return None
-        return next((one.count for one in there if one.id == tag_id), None)
+        return next((one.count for one in tags if one.id == tag_id), None)
 
 
 class AccountPace:
