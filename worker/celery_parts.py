@@ -93,10 +93,10 @@ class Request(request.Request):
         if self.eta is not None and not MINYEAR < self.eta.year < MAXYEAR:
             raise InvalidTaskError("eta")
         # Now, and not when it runs: the queue may be empty meanwhile because this was taken.
-        said: dict[str, Any] = self._request_dict  # type: ignore[attr-defined] # not in its stubs
-        again = said["delivery_info"]["redelivered"]
+        fields: dict[str, Any] = self._request_dict  # type: ignore[attr-defined] # not in its stubs
+        again = fields["delivery_info"]["redelivered"]
         is_of_it = messages.is_of(message, names.ENQUEUE)
-        said["sent_after"] = watch.empty_at if is_of_it and not again else None
+        fields["sent_after"] = watch.empty_at if is_of_it and not again else None
 
     def maybe_expire(self) -> Literal[True] | None:
         """Revoke the message if it seems too old and another one like it was just taken."""

@@ -84,10 +84,10 @@ class TaskMessage:
         )  # fmt: skip
         match kwargs.get(FORWARDED):
             case [int(forwards), str() | None as first] if forwards >= 0:
-                asked = {name: kwargs[name] for name in kwargs if name != FORWARDED}
+                arguments = {name: kwargs[name] for name in kwargs if name != FORWARDED}
                 # The worker that passed it on had it in hand: the queue may have been empty then.
                 return replace(
-                    found, kwargs=asked, forwards=forwards, origin=first, sent_after=None
+                    found, kwargs=arguments, forwards=forwards, origin=first, sent_after=None
                 )
         return found
 
@@ -136,16 +136,16 @@ def refuse(message: messages.CanvasError) -> bool:
     fields = message.fields
     if fields["task"] != names.ENQUEUE:
         return False
-    asked = TaskMessage.from_arguments(
+    task_message = TaskMessage.from_arguments(
         message.args_, message.kwargs, task_id=fields["id"], origin=fields.get("origin"),
         unanswered=bool(fields.get("ignore_result")),
     )  # fmt: skip
     try:
-        answer = _stored_letter(asked, Message("error.dead.canvas", part=message.part))
+        answer = _stored_letter(task_message, Message("error.dead.canvas", part=message.part))
     except RecursionError:
         return False
-    if not asked.unanswered:
-        leave_answer(asked.task_id, answer)
+    if not task_message.unanswered:
+        leave_answer(task_message.task_id, answer)
     return True
 
 
@@ -170,9 +170,10 @@ def _answered(message: TaskMessage, waker: Waker) -> dict[str, Any]:
         # Celery would acknowledge and forget the message.
         log.exception("a broadcast of another program cannot be stored")
         return _stored_letter(message, Message("error.dead.failed", kind=type(error).__name__))
-    told = notices(made.notices, ENGLISH)
+    texts = notices(made.notices, ENGLISH)
     return {
-        "id": made.id, "created": made.created, "dead_letter": None, "error": None, "notices": told,
+        "id": made.id, "created": made.created, "dead_letter": None, "error": None,
+        "notices": texts,
     }  # fmt: skip
 
 

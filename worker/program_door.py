@@ -70,15 +70,15 @@ class _Quota:
     def quota(self, account: Account, path: SendPath) -> proof.Quota | None:
         """Return WeChat's answer, or None where none can be had now."""
         try:
-            said = self._here.quotas.answer(account, path, since=self._since)
+            answer = self._here.quotas.answer(account, path, since=self._since)
         except OutOfReachError as error:
             # The token's Redis: what is stored is proved before its first call.
             log.warning("account %s: not asked for the calls left: %s", account.name, error)
             return None
-        if said is None:
+        if answer is None:
             return None
-        self.asked_at = said.asked_at
-        return said.quota
+        self.asked_at = answer.asked_at
+        return answer.quota
 
 
 @frozen
@@ -134,12 +134,12 @@ class WorkerChecks:
         return seen
 
 
-def _as_error(said: NoAnswer, account: Account) -> BroadcastError:
-    if said.errcode is None:
+def _as_error(no_answer: NoAnswer, account: Account) -> BroadcastError:
+    if no_answer.errcode is None:
         return WeChatAwayError(
-            "error.wechat.away", address=redact(account.api_base), reason=said.errmsg or "-"
+            "error.wechat.away", address=redact(account.api_base), reason=no_answer.errmsg or "-"
         )
     return BroadcastError(
         "error.wechat.refused", account=account.name, endpoint=DraftGet.path,
-        errcode=said.errcode, errmsg=said.errmsg or "", rid=said.rid or "-",
+        errcode=no_answer.errcode, errmsg=no_answer.errmsg or "", rid=no_answer.rid or "-",
     )  # fmt: skip

@@ -30,10 +30,10 @@ from models.ledger.lane import obstacles
 from models.ledger.lists import uploads
 from models.ledger.outcomes import job_ends
 from models.ledger.steer import sweeps
-from producer import pushes as pushed
+from producer import pushes as producer_pushes
 from worker import celery_parts, enqueue, planner
 from worker import dead_letters as worker_dead_letters
-from worker import outbox as posted
+from worker import outbox as worker_outbox
 from worker.delivery import lane, polling, watches
 from worker.delivery.lane import Slice
 from worker.planner import alone
@@ -152,7 +152,7 @@ def handle_pushes() -> int:
         if not first:
             return 0
         try:
-            handled = pushed.handle(
+            handled = producer_pushes.handle(
                 here.engine, rules=here.rules, goes_on=lambda: not stopping.is_set()
             )
             _wake_webhooks()
@@ -173,9 +173,9 @@ def submit_outbox(*, forward_count: int = 0) -> int:
         if not first:
             return 0
         try:
-            taken = posted.submit(here, goes_on=lambda: not stopping.is_set())
+            taken = worker_outbox.submit(here, goes_on=lambda: not stopping.is_set())
             more = bool(taken) and outbox.any_due(here.engine, accounts=here.accounts)
-            elsewhere = posted.waits_elsewhere(here)
+            elsewhere = worker_outbox.waits_elsewhere(here)
         except OutOfReachError as error:
             log.warning("what waits in the outbox is submitted later: %s", error)
             return 0
@@ -221,7 +221,7 @@ def sweep() -> dict[str, int]:
     """Wake for what was left behind, then move on what only time can settle."""
     here = parts()
     with alone(names.SWEEP, "wake") as first:
-        told = _wake_again(here) if first else {"plans": 0, "lanes": 0}
+        counts = _wake_again(here) if first else {"plans": 0, "lanes": 0}
     # After the wakes, and each apart: one that fails each time, or waits for a row, must not
     # keep the wakes from lanes that are marked as woken by then.
     _housekeeping("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
@@ -234,7 +234,7 @@ def sweep() -> dict[str, int]:
     _housekeeping("forget dead letters", lambda: boxes_dead_letters.forget(here.engine))
     _housekeeping("webhook", lambda: _wake_for_webhooks(here))
     _housekeeping("forget webhooks", lambda: webhooks.forget(here.engine))
-    return told
+    return counts
 
 
 def _wake_again(here: Parts) -> dict[str, int]:

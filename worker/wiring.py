@@ -134,11 +134,11 @@ class Parts(StoreParts):
         words = self.wechat.tokens.forget_refusal(account.appid)
 
         def ask() -> NoAnswer | None:
-            said = self.gateway(account).refresh(only_expiring=True)
-            if said is None or said.errcode not in NOT_LISTED:
+            answer = self.gateway(account).refresh(only_expiring=True)
+            if answer is None or answer.errcode not in NOT_LISTED:
                 return None
             # Only the process that asked has WeChat's words, which name the address.
-            return replace(said, errmsg=said.errmsg or words)
+            return replace(answer, errmsg=answer.errmsg or words)
 
         obstacles.stop_unless_listed(self.engine, account, ask)
 
@@ -147,8 +147,8 @@ class Parts(StoreParts):
         return WeChatGateway(self.wechat.client(account))
 
     def _quota(self, account: Account, path: SendPath) -> Quota | None:
-        said = self.gateway(account).quota(path)
-        return None if isinstance(said, NoAnswer) else said
+        answer = self.gateway(account).quota(path)
+        return None if isinstance(answer, NoAnswer) else answer
 
     def _register_account(self, account: Account) -> None:
         """Check that the ledger has the account under this appid; stop it where it does not."""

@@ -216,11 +216,11 @@ class _Drive:
         msg_id = next_work.reported_msg_id(self._lane.engine, work.batch_id)
         if msg_id is None:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
-        said = self._lane.gateway.status(msg_id)
-        if isinstance(said, NoAnswer) and said.scope is Scope.ACCOUNT:
-            self._apply_no_answer(said)
+        answer = self._lane.gateway.status(msg_id)
+        if isinstance(answer, NoAnswer) and answer.scope is Scope.ACCOUNT:
+            self._apply_no_answer(answer)
             return
-        known = None if isinstance(said, NoAnswer) else said is not None
+        known = None if isinstance(answer, NoAnswer) else answer is not None
         records.confirm(
             self._lane.engine, work.batch_id, msg_id, known=known, rules=self._lane.rules
         )
@@ -231,8 +231,8 @@ class _Drive:
         if isinstance(token, NoAnswer):
             self._apply_no_answer(token)
             return
-        said = self._content_of(work)
-        if not self._drafts.allow(work, said) or not self._media.allow(work, said):
+        content = self._content_of(work)
+        if not self._drafts.allow(work, content) or not self._media.allow(work, content):
             return
         wait_s = lane.pace.take_slot()
         if wait_s > 0:
@@ -302,14 +302,14 @@ class _Drive:
             return Message(openids=b"", content={}, clientmsgid=work.clientmsgid, problem=problem)
 
     def _read(self, work: Work) -> Message:
-        said = self._content_of(work)
+        call_content = self._content_of(work)
         packed = next_work.openids(self._lane.engine, work)
-        content = said.content
+        content = call_content.content
         if work.renewal:
             content = renewals.content_of_files(self._lane.engine, work.broadcast_id, work.renewal)
         return Message(
             openids=None if packed is None else openid.unpack(packed),
-            filter=None if packed is not None else filter_of(said.audience),
+            filter=None if packed is not None else filter_of(call_content.audience),
             content=json.loads(content),
             clientmsgid=work.clientmsgid,
         )

@@ -55,9 +55,9 @@ def plan(
     broadcast = plans.to_plan(lane.engine, broadcast_id)
     if broadcast is None:
         return None
-    met = _resolve(lane, broadcast)
-    if met is not True:
-        return met or None
+    resolved = _resolve(lane, broadcast)
+    if resolved is not True:
+        return resolved or None
     cuts = _cut(lane, broadcast)
     if cuts is None:
         return None
@@ -76,24 +76,24 @@ def plan(
 def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]) -> Planned:
     """Check the calls of a plan against WeChat's quota of now, and permit them if they fit."""
     try:
-        said = lane.gateway.quota(broadcast.path)
+        answer = lane.gateway.quota(broadcast.path)
     except RedisAwayError as error:
         log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
         obstacles.wait_for_redis(lane.engine, lane.account)
         return Planned(batches=len(cuts), waits=True)
-    if isinstance(said, NoAnswer):
-        stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
+    if isinstance(answer, NoAnswer):
+        stops = answer.scope is Scope.ACCOUNT or answer.outcome in _PASSING
         if stops and obstacles.apply_no_answer(
-            lane.engine, lane.account, said, waits=lane.rules.waits
+            lane.engine, lane.account, answer, waits=lane.rules.waits
         ):
             return Planned(batches=len(cuts), waits=True)
         # quota/get was refused for itself, or the account is stopped by now and nothing is called
         # before an operator acts: the plan goes on unproved, and 45009 will show it.
         log.warning(
             "broadcast %s: planned without proof that today's calls suffice: %s",
-            broadcast.id, said.errmsg,
+            broadcast.id, answer.errmsg,
         )  # fmt: skip
-    quota = said if isinstance(said, Quota) else None
+    quota = answer if isinstance(answer, Quota) else None
     proof = plans.open_for_calls(
         lane.engine,
         broadcast,
@@ -109,7 +109,7 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
 def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
     """Resolve the audience; return whether it is to be cut, or that the plan waits."""
     try:
-        said = resolve(lane, broadcast)
+        answer = resolve(lane, broadcast)
     except RedisAwayError as error:
         log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
         obstacles.wait_for_redis(lane.engine, lane.account)
@@ -119,15 +119,17 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
         problem = obstacles.problem_of(error)
         obstacles.hold_unmade_plan(lane.engine, broadcast.account, broadcast.id, problem=problem)
         return False
-    if not isinstance(said, NoAnswer):
-        return said
-    stops = said.scope is Scope.ACCOUNT or said.outcome in _PASSING
-    if stops and obstacles.apply_no_answer(lane.engine, lane.account, said, waits=lane.rules.waits):
+    if not isinstance(answer, NoAnswer):
+        return answer
+    stops = answer.scope is Scope.ACCOUNT or answer.outcome in _PASSING
+    if stops and obstacles.apply_no_answer(
+        lane.engine, lane.account, answer, waits=lane.rules.waits
+    ):
         return Planned(batches=0, waits=True)
     if not stops:
         # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
-        log.warning("broadcast %s: held: %s", broadcast.id, said.errmsg)
-        obstacles.hold_for_unanswered_tag(lane.engine, broadcast.account, broadcast.id, said=said)
+        log.warning("broadcast %s: held: %s", broadcast.id, answer.errmsg)
+        obstacles.hold_for_unanswered_tag(lane.engine, broadcast.account, broadcast.id, said=answer)
     return False
 
 
@@ -225,10 +227,10 @@ def _tags(
     named = {int(one.value) for one in selection.exclude if one.kind is Excluded.TAG}
     found: dict[int, Iterable[bytes]] = {}
     for tag_id in sorted(named if with_tag is None else named | {with_tag}):
-        said = lane.gateway.tagged(tag_id)
-        if isinstance(said, NoAnswer):
-            return replace(said, errmsg=f"tag {tag_id}: {said.errmsg}")
-        found[tag_id] = said
+        answer = lane.gateway.tagged(tag_id)
+        if isinstance(answer, NoAnswer):
+            return replace(answer, errmsg=f"tag {tag_id}: {answer.errmsg}")
+        found[tag_id] = answer
     return found
 
 

@@ -26,11 +26,11 @@ def ask(lane: LaneContext) -> int:
         failpoint(Point.SETTLE_TAKEN)
         if lane.stopping.is_set():
             break
-        said = _ask(lane, batch)
-        if isinstance(said, _Silence):
+        answer = _ask(lane, batch)
+        if isinstance(answer, _Silence):
             break
         failpoint(Point.SETTLE_ANSWERED)
-        job_ends.record_status(lane.engine, batch, said, waits=waits)
+        job_ends.record_status(lane.engine, batch, answer, waits=waits)
         failpoint(Point.SETTLE_STORED)
         answered += 1
     return answered
@@ -43,16 +43,16 @@ class _Silence:
 def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
     """Ask about *batch*; batches that were taken and not asked about come up again later."""
     try:
-        said = lane.gateway.status(batch.msg_id)
+        answer = lane.gateway.status(batch.msg_id)
     except RedisAwayError as error:
         log.warning("account %s: results are asked for later: %s", lane.account.name, error)
         return _Silence()
-    if not isinstance(said, NoAnswer):
-        return said
-    if said.scope is Scope.PATH:
-        job_ends.record_unanswered(lane.engine, batch, said, waits=lane.rules.waits)
+    if not isinstance(answer, NoAnswer):
+        return answer
+    if answer.scope is Scope.PATH:
+        job_ends.record_unanswered(lane.engine, batch, answer, waits=lane.rules.waits)
     log.warning(
-        "account %s: results are asked for later: %s %s %s", lane.account.name, said.outcome,
-        said.errcode or "", said.errmsg or "",
+        "account %s: results are asked for later: %s %s %s", lane.account.name, answer.outcome,
+        answer.errcode or "", answer.errmsg or "",
     )  # fmt: skip
     return _Silence()

@@ -160,14 +160,14 @@ class DraftWatch:
         """*lane*: the parts that drive it."""
         self._lane = lane
 
-    def allow(self, work: Work, said: CallContent) -> bool:
+    def allow(self, work: Work, content: CallContent) -> bool:
         """Return whether *work* may be called; look at its draft first, if a look is due.
 
         What may have been sent is repeated as it was. Raises RedisAwayError.
         """
         if not self._lane.rules.watch_drafts:
             return True
-        if said.msgtype != _ARTICLES or work.state is not BatchState.PLANNED:
+        if content.msgtype != _ARTICLES or work.state is not BatchState.PLANNED:
             return True
         return self._read_draft(work.broadcast_id)
 
@@ -254,23 +254,23 @@ class MediaWatch:
         """*lane*: the parts that drive it."""
         self._lane = lane
 
-    def allow(self, work: Work, said: CallContent) -> bool:
+    def allow(self, work: Work, content: CallContent) -> bool:
         """Return whether *work* may be called as it was read; upload its files first, if due.
 
         Where a call may have left it is repeated as it was. Raises RedisAwayError.
         """
-        if said.msgtype not in _OF_FILES or not work.untouched:
+        if content.msgtype not in _OF_FILES or not work.untouched:
             return True
         life = renewals.life_of_files(self._lane.engine, work)
         if life is None or not waits_module.is_due(life.dies_at, life.now):
             return True
-        return self._renew(work, said)
+        return self._renew(work, content)
 
-    def _renew(self, work: Work, said: CallContent) -> bool:
+    def _renew(self, work: Work, content: CallContent) -> bool:
         """Upload what died, so that the batch is read again; return True where nothing is kept."""
         lane = self._lane
         try:
-            ids = self._uploaded(work.broadcast_id, said)
+            ids = self._uploaded(work.broadcast_id, content)
             if ids and not renewals.renew(
                 lane.engine, work.broadcast_id, ids, appid=lane.account.appid
             ):
@@ -288,11 +288,11 @@ class MediaWatch:
             return ids == {}
         return False
 
-    def _uploaded(self, broadcast_id: str, said: CallContent) -> dict[str, str] | None:
+    def _uploaded(self, broadcast_id: str, content: CallContent) -> dict[str, str] | None:
         """Return the living media_id of each file; None where this process is asked to stop."""
         lane = self._lane
         cache, uploads = UploadCache(lane.engine, lane.account), _Uploads(lane.gateway)
-        words = media.words_of(json.loads(said.content))
+        words = media.words_of(json.loads(content.content))
         ids = dict[str, str]()
         for one in renewals.kept_files(lane.engine, broadcast_id):
             if lane.stopping.is_set():
