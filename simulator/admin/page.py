@@ -45,8 +45,8 @@ th { font-weight: 600; white-space: nowrap; } code { font-size: 12px; }
 
 async def page(request: AdminRequest) -> Response:
     """Show the page, in Chinese where the browser asks for it, or by `?lang=`."""
-    asked = request.query.get("lang") or request.http.headers.get("accept-language", "")
-    language = "zh" if asked.lower().startswith("zh") else "en"
+    languages = request.query.get("lang") or request.http.headers.get("accept-language", "")
+    language = "zh" if languages.lower().startswith("zh") else "en"
     words, world = WORDS[language], request.world
     openid = request.query.get("openid", "").strip()
     parts = [

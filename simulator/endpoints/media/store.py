@@ -82,8 +82,8 @@ class MediaStore:
 
     def permanent(self, account: Account, kind: str) -> list[Media]:
         """Return the account's material of one kind, newest first."""
-        mine = (one for one in self._media.values() if one.appid == account.appid)
-        return [one for one in mine if one.permanent and one.kind == kind][::-1]
+        own = (one for one in self._media.values() if one.appid == account.appid)
+        return [one for one in own if one.permanent and one.kind == kind][::-1]
 
     def delete(self, media: Media) -> None:
         """Delete a file; its id is never good again."""
