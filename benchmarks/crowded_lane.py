@@ -66,7 +66,7 @@ def measure(counts: list[int], times: int) -> None:
                     f" {effort.instructions:8d} instructions {ms:8.2f} ms",
                     flush=True,
                 )
-            leases.release(engine, driver.held)
+            leases.release(engine, driver.lease)
         engine.dispose()
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from broadcast.errors import BrokerAwayError, RequestError, SettingsError
 from broadcast.settings.program_settings import Settings
 from models.ledger.boxes.outbox import AppTransaction
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import outbox, steer
@@ -143,7 +143,7 @@ class Producer:
         """
         here = self._here()
         name = self._only_account(here) if account is None else account
-        broadcast_id = None if name is None else held_rows.under_key(here.engine, name, key)
+        broadcast_id = None if name is None else locked_rows.under_key(here.engine, name, key)
         return None if broadcast_id is None else self.status(broadcast_id)
 
     def pause(self, broadcast_id: str, *, why: str | None = None) -> Report:
@@ -222,7 +222,7 @@ class Producer:
         """Return the one account; None where the database has none, so no broadcast either."""
         if here.settings.accounts():
             return here.settings.account(None).name
-        names = held_rows.of_accounts(here.engine)
+        names = locked_rows.of_accounts(here.engine)
         if len(names) > 1:
             raise SettingsError("error.settings.which_account", names=", ".join(names))
         return next(iter(names), None)

@@ -28,7 +28,7 @@ from broadcast.rules.states import BatchState, Phase, Reason
 from broadcast.settings.program_settings import Settings
 from models.ledger.lane import call_history
 from models.ledger.outcomes import ended_jobs
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.steer import operator, retries
 from models.ledger.views import in_flight
 from producer.submit.prepare import QuotaSource
@@ -170,7 +170,7 @@ def _waiting(report: Report) -> list[int]:
 
 def reached(engine: Engine, report: Report, numbers: Collection[int]) -> Newer | None:
     """Return who of the batches of these *numbers* a newer broadcast reached; None: nobody."""
-    among = held_rows.newer(engine, report.id) if numbers else ()
+    among = locked_rows.newer(engine, report.id) if numbers else ()
     if not among:
         return None
     from models.ledger.views import received  # noqa: PLC0415 - numpy, which few commands need

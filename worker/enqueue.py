@@ -30,7 +30,7 @@ from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.rules.dead_letters import LetterSource
 from broadcast.views.program_words import notices, refusal
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from producer.request import incoming
 from producer.submit.store import Submitted, Waker
 from worker import dead_letters, messages, planner, program_door
@@ -201,7 +201,7 @@ def _refuse_unless_stored(
         _refuse_expired(expires)
     except InputError:
         account = here.settings.account(found.request.account)
-        if held_rows.under_key(here.engine, account.name, found.key) is None:
+        if locked_rows.under_key(here.engine, account.name, found.key) is None:
             raise
 
 

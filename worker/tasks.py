@@ -224,7 +224,7 @@ def sweep() -> dict[str, int]:
         counts = _wake_again(here) if first else {"plans": 0, "lanes": 0}
     # After the wakes, and each apart: one that fails each time, or waits for a row, must not
     # keep the wakes from lanes that are marked as woken by then.
-    _housekeeping("hold", lambda: sweeps.hold_expired(here.engine, rules=here.rules))
+    _housekeeping("hold", lambda: sweeps.doubt_expired(here.engine, rules=here.rules))
     _housekeeping("forget", lambda: sweeps.forget_uploads(here.engine))
     _housekeeping("drop files", lambda: uploads.drop_files_of_ended(here.engine))
     _housekeeping("outbox", lambda: _wake_for_outbox(here))

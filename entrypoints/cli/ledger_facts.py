@@ -22,7 +22,7 @@ from entrypoints.cli.run import Run
 from models.ledger.boxes import dead_letters
 from models.ledger.lane import call_history
 from models.ledger.outcomes import ended_jobs
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.views import broadcast_reports
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _newer(engine: Engine, report: Report) -> Newer | None:
     """Return who of the rest got a newer broadcast; None where there is no rest or no newer one."""
     ended = report.finished_at or report.now
     numbers = resend.numbers(report) if report.now - ended < _NEWS else []
-    among = held_rows.newer(engine, report.id) if numbers else ()
+    among = locked_rows.newer(engine, report.id) if numbers else ()
     if not among:
         return None
     from models.ledger.views import received  # noqa: PLC0415 - numpy, which few commands need

@@ -16,7 +16,7 @@ from broadcast.views import content, report_lines
 from broadcast.views.words import Joined
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import is_utf8
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.views import broadcast_reports
 
 #: The newest broadcast.
@@ -44,7 +44,7 @@ def one(run: Run, text: str) -> str:
         raise UnknownIdError("error.broadcast.empty_id")
     if len(text) > _LONGEST or not is_utf8(text):
         raise UnknownIdError("error.broadcast.unknown", id=one_line(text)[:_LONGEST])
-    fitting = held_rows.fitting(run.engine, text, most=_MOST_NAMED + 1)
+    fitting = locked_rows.fitting(run.engine, text, most=_MOST_NAMED + 1)
     if len(fitting) > 1:
         shown = one_line(text)[:_LONGEST]
         raise UnknownIdError("error.broadcast.several", text=shown, ids=_named(fitting))
@@ -69,14 +69,14 @@ def stored(run: Run, text: str, *, fits: Fits | None = None, or_awaited: bool = 
 
 
 def _last(run: Run) -> str:
-    newest = held_rows.newest(run.engine)
+    newest = locked_rows.newest(run.engine)
     if newest is None:
         raise UnknownIdError("error.broadcast.none")
     return newest
 
 
 def _only_open(run: Run, fits: Fits | None = None) -> str:
-    found = held_rows.of_open(run.engine, most=_MOST_LOOKED_AT + 1)
+    found = locked_rows.of_open(run.engine, most=_MOST_LOOKED_AT + 1)
     if not found:
         raise UnknownIdError("error.broadcast.none_open")
     if len(found) == 1:

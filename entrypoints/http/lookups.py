@@ -15,7 +15,7 @@ from broadcast.errors import SettingsError
 from broadcast.rules.accounts import NAME, Account
 from entrypoints.http.caller import Caller
 from entrypoints.http.problems import ProblemError
-from models.ledger.rows import held_rows, known_accounts
+from models.ledger.rows import known_accounts, locked_rows
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 
@@ -28,7 +28,7 @@ def the_broadcast(caller: Caller, broadcast_id: str) -> str:
     """
     account = None
     if _ID.match(broadcast_id):
-        account = held_rows.account_of(caller.parts.engine, broadcast_id)
+        account = locked_rows.account_of(caller.parts.engine, broadcast_id)
     if account is None or not caller.key.may_use(account):
         raise ProblemError(404, "error.api.no_broadcast")
     return account

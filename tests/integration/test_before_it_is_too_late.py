@@ -18,7 +18,7 @@ from entrypoints.cli.commands import send as send_command
 from entrypoints.cli.main import run
 from models.ledger.lane import leases
 from models.ledger.lists import recipients, suppressions
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.steer import operator
 from models.ledger.submit import overlaps
 from models.ledger.views import broadcast_reports
@@ -53,7 +53,7 @@ def old_one(engine: Engine, *facts: CallResult) -> str:
     driver = Driver(engine)
     for fact in facts:
         driver.call(fact)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     return broadcast_id
 
 
@@ -157,7 +157,7 @@ def test_a_resume_of_what_nobody_paused_and_a_retry_of_what_is_cancelled_look_at
     going = planned(here, PEOPLE, text="going")
     Driver(here).call(said(0, msg_id=1))
     planned(here, PEOPLE, text="new")
-    monkeypatch.setattr(held_rows, "newer", None)
+    monkeypatch.setattr(locked_rows, "newer", None)
 
     assert "was already running" in words(capsys, "resume", going)
     operator.cancel(here, going, who="tests")

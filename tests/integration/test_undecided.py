@@ -14,7 +14,7 @@ from broadcast.rules.plan.selection import Excluded, Exclusion, Selection
 from broadcast.rules.reports import SETS
 from models.ledger.lists import recipients
 from models.ledger.plan import removals
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from tests.integration.models.words import findings
@@ -40,7 +40,7 @@ def lists(tmp_path: Path) -> None:
 def stored(here: Engine, capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """Submit a list for later; return the id."""
     said(capsys, "send", "--openids", "all.txt", *words, "--at", in_hours(2), *TEXT)
-    newest = held_rows.newest(here)
+    newest = locked_rows.newest(here)
     assert newest is not None
     return newest
 

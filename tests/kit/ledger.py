@@ -231,7 +231,7 @@ class Driver:
     ) -> None:
         self.engine = engine
         self.rules = rules
-        self.held: Lease = self._acquired(name, owner)
+        self.lease: Lease = self._acquired(name, owner)
 
     def _acquired(self, name: str, owner: str) -> Lease:
         held = leases.acquire(self.engine, name, owner, breaker=self.rules.breaker)
@@ -240,17 +240,17 @@ class Driver:
 
     def next(self) -> Work:
         """Return what the lane does next."""
-        return next_work.next_work(self.engine, self.held.account)
+        return next_work.next_work(self.engine, self.lease.account)
 
     def claim(self) -> Claim:
         """Claim the next call; it must be allowed."""
         work = self.next()
         assert work.kind is Kind.CALL, work
-        claim = claims.claim(self.engine, self.held, work, rules=self.rules)
+        claim = claims.claim(self.engine, self.lease, work, rules=self.rules)
         if claim is None:
             # No heartbeat keeps this lease: on a busy machine it may have run out.
-            self.held = self._acquired(self.held.account, self.held.owner)
-            claim = claims.claim(self.engine, self.held, self.next(), rules=self.rules)
+            self.lease = self._acquired(self.lease.account, self.lease.owner)
+            claim = claims.claim(self.engine, self.lease, self.next(), rules=self.rules)
         assert claim is not None, "the claim was refused"
         return claim
 
@@ -297,7 +297,7 @@ def stop(engine: Engine, owner: Account, *, errcode: int = 48003, errmsg: str = 
 def wait(engine: Engine, name: str = "default", *, until: datetime, reason: Reason) -> None:
     """Let a lane wait."""
     with engine.begin() as connection:
-        lane_rows.hold(connection, name)
+        lane_rows.lock(connection, name)
         lane_rows.wait(connection, name, until=until, reason=reason)
         lane_rows.refresh_due(connection, name)
 

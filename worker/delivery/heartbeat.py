@@ -26,9 +26,9 @@ BEAT_S = LEASE.total_seconds() / 4
 class KeptLease:
     """A lane that is being kept. ``lost`` turns true when another driver has it."""
 
-    def __init__(self, held: Lease) -> None:
-        """*held*: the lease as it was acquired."""
-        self.held = held
+    def __init__(self, acquired: Lease) -> None:
+        """*acquired*: the lease as it was acquired."""
+        self.acquired = acquired
         self.lost = False
 
 
@@ -44,9 +44,9 @@ class Heartbeat:
         self._thread: threading.Thread | None = None
 
     @contextmanager
-    def keep(self, held: Lease) -> Iterator[KeptLease]:
-        """Renew *held* until the block ends; it is lost at once where nothing can renew it."""
-        lease = KeptLease(held)
+    def keep(self, acquired: Lease) -> Iterator[KeptLease]:
+        """Renew *acquired* until the block ends; it is lost at once where nothing can renew it."""
+        lease = KeptLease(acquired)
         with self._guard:
             self._leases.add(lease)
             lease.lost = not self._beats()
@@ -87,9 +87,9 @@ class Heartbeat:
         with self._guard:
             kept = list(self._leases)
         try:
-            lost = leases.renew(self._engine, [lease.held for lease in kept])
+            lost = leases.renew(self._engine, [lease.acquired for lease in kept])
         except BroadcastError as error:
             log.warning("leases of the lanes not renewed, tried again: %s", error)
             return
         for lease in kept:
-            lease.lost = lease.lost or lease.held.account in lost
+            lease.lost = lease.lost or lease.acquired.account in lost

@@ -83,7 +83,7 @@ def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
     """Drive the lane of ``lane.account`` for about *seconds*, or until there is nothing to do."""
     done = Slice()
     try:
-        held = leases.acquire(
+        acquired = leases.acquire(
             lane.engine, lane.account.name, lane.owner, breaker=lane.rules.breaker
         )
     except OutOfReachError as error:
@@ -91,11 +91,11 @@ def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
         lane.stopping.wait(AWAY_PAUSE_S)
         done.again = True
         return done
-    if held is None:
+    if acquired is None:
         done.busy = True
         return done
     failpoint(Point.LANE_LEASED)
-    with lane.heartbeat.keep(held) as lease:
+    with lane.heartbeat.keep(acquired) as lease:
         try:
             _Drive(lane, lease, done, until=time.monotonic() + seconds).run()
         finally:
@@ -111,7 +111,7 @@ def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
 
 def _release(lane: LaneContext, lease: KeptLease) -> None:
     try:
-        leases.release(lane.engine, lease.held)
+        leases.release(lane.engine, lease.acquired)
     except OutOfReachError as error:
         log.warning(
             "account %s: the lane's lease was not given back, it expires within seconds: %s",
@@ -122,7 +122,7 @@ def _release(lane: LaneContext, lease: KeptLease) -> None:
 def _has_work(lane: LaneContext, lease: KeptLease) -> bool:
     """Return whether work is left: a driver woken while this slice held the lane found it busy."""
     try:
-        work = next_work.next_work(lane.engine, lease.held.account)
+        work = next_work.next_work(lane.engine, lease.acquired.account)
     except OutOfReachError as error:
         log.warning("account %s: the sweep looks for its next call: %s", lane.account.name, error)
         return False
@@ -172,7 +172,7 @@ class _Drive:
 
     def _step(self) -> bool:
         """Run the next step; return False when there is nothing left for this slice."""
-        work = next_work.next_work(self._lane.engine, self._lease.held.account)
+        work = next_work.next_work(self._lane.engine, self._lease.acquired.account)
         match work.kind:
             case Kind.REST:
                 return False
@@ -254,7 +254,7 @@ class _Drive:
             return
         begun = clocks()
         self._unsettled = True
-        claim = claims.claim(lane.engine, self._lease.held, work, rules=lane.rules)
+        claim = claims.claim(lane.engine, self._lease.acquired, work, rules=lane.rules)
         if claim is None:
             self._unsettled = False
         else:
@@ -264,7 +264,7 @@ class _Drive:
 
     def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
         """Make the claimed call and record what it ended as."""
-        of = Called(batch_id=work.batch_id, account=self._lease.held.account)
+        of = Called(batch_id=work.batch_id, account=self._lease.acquired.account)
         self._prefetch.prepare_next(work)
         fact = self._send(token, message)
         if fact.outcome is Outcome.NOT_CALLED:

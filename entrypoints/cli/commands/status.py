@@ -25,7 +25,7 @@ from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
 from models.ledger.boxes import dead_letters, outbox, webhooks
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.views import broadcast_reports, in_flight
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def status(
         _show(run, which.one(run, broadcast_id), as_json=as_json)
         return
     # One more than is shown, so that it is known whether there are more.
-    found = held_rows.of_open(run.engine, most=MOST_OPEN + 1)
+    found = locked_rows.of_open(run.engine, most=MOST_OPEN + 1)
     for line in ledger_facts.lanes(run.engine).stops_beside(
         _accounts_shown(run, found[:MOST_OPEN])
     ):

@@ -48,7 +48,7 @@ from models.ledger.audit.case import (
 )
 from models.ledger.lane import next_work
 from models.ledger.lists.uploads import GIVEN_UP_AFTER
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import columns, every_row, first, one_row, read, snapshot
 from models.ledger.submit import awaited_lists
 from models.recipients import Skipped
@@ -102,7 +102,7 @@ def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
     with read(engine) as connection:
         account = connection.scalar(_PUBLISHED.where(BroadcastRow.id == broadcast_id))
         if account is None:
-            raise held_rows.not_stored(connection, broadcast_id)
+            raise locked_rows.not_stored(connection, broadcast_id)
     done = Audit()
     _broadcast(engine, broadcast_id, waits, into=done)
     _lane(engine, account, broadcast_id, into=done)
@@ -194,7 +194,7 @@ def load_case(connection: Connection, broadcast_id: str, waits: Waits) -> Case |
         batches=batches, moves=moves[None], lists=_NO_LISTS,
         skipped=_skipped(connection, broadcast_id), findings=(),
     )  # fmt: skip
-    found = [*_held(connection, case), *_shared(connection, case)]
+    found = [*_reserved(connection, case), *_shared(connection, case)]
     return audited_lists.read_lists(connection, replace(case, findings=found))
 
 
@@ -294,12 +294,12 @@ def _skipped(connection: Connection, broadcast_id: str) -> dict[str, int]:
     return {reason: count for reason, count in rows}  # noqa: C416 - rows are not pairs to mypy
 
 
-def _held(connection: Connection, case: Case) -> Iterator[Finding]:
+def _reserved(connection: Connection, case: Case) -> Iterator[Finding]:
     """Yield negative reservations, and any that outlived their broadcast."""
     wrong = Reservation.calls != 0 if case.row.phase is Phase.ENDED else Reservation.calls < 0
     query = select(Reservation.calls, Reservation.day).where(wrong)
-    for held in connection.execute(query.where(Reservation.broadcast_id == case.row.id)).mappings():
-        yield case.finding(Found.RESERVED, **held)
+    for row in connection.execute(query.where(Reservation.broadcast_id == case.row.id)).mappings():
+        yield case.finding(Found.RESERVED, **row)
 
 
 def _shared(connection: Connection, case: Case) -> Iterator[Finding]:

@@ -105,7 +105,7 @@ def _due(connection: Connection, account: str, broadcast_id: str | None) -> Iter
 def _calls(connection: Connection, account: str, broadcast_id: str | None) -> Iterator[LaneCall]:
     """Yield the calls of an account as they were written.
 
-    Each was written while the lane's row was held, so their ids are in the order of the claims.
+    Each was written while the lane's row was locked, so their ids are in the order of the claims.
     """
     query = (
         select(

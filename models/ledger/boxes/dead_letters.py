@@ -84,7 +84,7 @@ def store_letter_in(connection: Connection, letter: Letter) -> str:
 
 
 def _id_of(connection: Connection, letter: Letter) -> str | None:
-    """Return the id of the letter that says the same, and hold its row."""
+    """Return the id of the letter that says the same, and lock its row."""
     return connection.scalar(
         select(DeadLetterRow.id)
         .where(DeadLetterRow.source == letter.source, DeadLetterRow.digest == letter.digest)

@@ -136,8 +136,8 @@ def reserve_due(engine: Engine, *, most: int) -> Sequence[Due]:
 
     def work(connection: Connection) -> Sequence[Due]:
         # Another worker skips the rows, or waits and then sees that they are not due.
-        held = _DUE.with_for_update(skip_locked=skips_locked(connection))
-        rows = every_row(connection, held, Due, {"most": most})
+        locked = _DUE.with_for_update(skip_locked=skips_locked(connection))
+        rows = every_row(connection, locked, Due, {"most": most})
         if rows:
             connection.execute(
                 update(PushRow)

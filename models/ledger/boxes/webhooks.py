@@ -172,8 +172,8 @@ def reserve_next_event(
     )
 
     def work(connection: Connection) -> ReservedEvent | None:
-        held = query.with_for_update(skip_locked=skips_locked(connection))
-        found = first(connection, held, ReservedEvent)
+        locked = query.with_for_update(skip_locked=skips_locked(connection))
+        found = first(connection, locked, ReservedEvent)
         if found is None:
             return None
         moment = now(connection)

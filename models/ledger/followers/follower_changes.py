@@ -17,7 +17,7 @@ from broadcast.sorted_openids import IDs, unpacked
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk
 from models.ledger.followers.followers import FollowerList
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import change, columns, every_row, read, write, write_new
 from models.suppressions import ListName
 
@@ -54,7 +54,7 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
         said[move.openid] = _with(said.get(move.openid), move)
 
     def work(connection: Connection) -> None:
-        change = 1 + held_rows.hold_list_changes(connection, account, ListName.LEFT)
+        change = 1 + locked_rows.lock_list_changes(connection, account, ListName.LEFT)
         mine = (FollowerChange.account == account, FollowerChange.openid.in_(said))
         query = select(*columns(_LastMoments, FollowerChange)).where(*mine)
         there = {one.openid: one for one in every_row(connection, query, _LastMoments)}
@@ -63,7 +63,7 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
             return
         gone = [one for one in newer if _left_at(there.get(one.openid)) != one.left_at]
         if gone:
-            held_rows.count_list_change(connection, account, ListName.LEFT, change=change)
+            locked_rows.count_list_change(connection, account, ListName.LEFT, change=change)
         moment, new = now(connection), {one.openid for one in gone}
         # All at once: an update of each would cost a statement a person.
         connection.execute(

@@ -27,7 +27,7 @@ from models.broadcast_tables import BroadcastRow, DraftRow, Submission
 from models.engine import now
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.rows import closed_gates, held_rows, lane_rows
+from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.closed_gates import OPEN_PHASES
 from models.ledger.rows.transaction import WORKER, change, columns, every_row, first, read, write
 
@@ -70,7 +70,7 @@ def draft_to_read(engine: Engine, broadcast_id: str) -> str | None:
         row = connection.execute(select(DraftRow.media_id, DraftRow.looked_at).where(mine)).first()
         if row is None:
             return None
-        broadcast = held_rows.held_broadcast(connection, broadcast_id)
+        broadcast = locked_rows.locked_broadcast(connection, broadcast_id)
         looked = LastLook(
             at=row.looked_at, opened_at=closed_gates.last_opened_at(connection, broadcast),
             called=broadcast.started_at is not None,
@@ -85,7 +85,7 @@ def record_look(engine: Engine, broadcast_id: str, look: Look, *, waits: Waits) 
     """
 
     def work(connection: Connection) -> bool:
-        account = lane_rows.hold_unless_ended(connection, broadcast_id)
+        account = lane_rows.lock_unless_ended(connection, broadcast_id)
         if account is None:
             return False
         ruling = drafts.ruling_of(_stored_draft(connection, broadcast_id), look)
@@ -160,7 +160,7 @@ def read_first(engine: Engine, broadcast_id: str, look: Look) -> None:
     """
 
     def work(connection: Connection) -> None:
-        account = lane_rows.hold_unless_ended(connection, broadcast_id)
+        account = lane_rows.lock_unless_ended(connection, broadcast_id)
         mine = DraftRow.broadcast_id == broadcast_id
         if account is None or connection.scalar(select(DraftRow.looked_at).where(mine)):
             return

@@ -55,7 +55,7 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
     """Close a gate, unless one of its kind is closed already; return whether it was closed now.
 
     What closed it first is kept: that is what is to be fixed. A hold has a gate for each of its
-    reasons. The lane's row is held by the caller.
+    reasons. The lane is locked by the caller.
     """
     there = _same(connection, account, closing)
     moment = now(connection)
@@ -123,7 +123,7 @@ def _extend(connection: Connection, gates: Sequence[Gate], until: datetime) -> N
 def open_(
     connection: Connection, account: str, gates: Sequence[Gate], *, who: str, why: str | None = None
 ) -> None:
-    """Open gates of one account, whose lane's row is held by the caller."""
+    """Open gates of one account, whose lane the caller has locked."""
     if not gates:
         return
     moment = now(connection)
@@ -191,7 +191,7 @@ def stop_account(engine: Engine, account: str) -> bool:
     def work(connection: Connection) -> bool:
         if connection.scalar(select(Lane.account).where(Lane.account == account)) is None:
             return False
-        lane_rows.hold(connection, account)
+        lane_rows.lock(connection, account)
         changed = Closing(kind=GateKind.STOP, who=WORKER, reason=Reason.APPID_CHANGED)
         return close(connection, account, changed)
 

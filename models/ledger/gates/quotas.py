@@ -1,8 +1,8 @@
-"""The calls of an account's days: what WeChat said of them, and which broadcast holds how many.
+"""The calls of an account's days: what WeChat said of them, and which broadcast reserved how many.
 
 A reservation is a row (broadcast, path, Shanghai day, calls). Each call takes one; what is left is
 freed when the broadcast comes to rest, and means nothing once its day is over. Whoever counts the
-free calls in order to take some holds the lane's row, or two plans would both see the last free.
+free calls in order to take some locks the lane, or two plans would both see the last free.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from models.broadcast_tables import BroadcastRow, Reservation
 from models.engine import now
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.rows.transaction import WORKER, HeldBatch, HeldBroadcast
+from models.ledger.rows.transaction import WORKER, LockedBatch, LockedBroadcast
 
-#: Broadcasts that a refused plan names as those that hold the calls.
+#: Broadcasts that a refused plan names as those that have reserved the calls.
 MOST_HOLDERS = 5
 
 
@@ -48,7 +48,7 @@ class ReservationRequest:
     account: str
     path: SendPath
     calls: int
-    #: The broadcast that wants them; what it holds already is its own.
+    #: The broadcast that wants them; what it has reserved already is its own.
     broadcast_id: str | None
     #: When it starts; None: now.
     at: datetime | None
@@ -75,7 +75,7 @@ def prove(
         quota = proof_module.Quota(daily_limit=limit, used=0, remain=limit)
     on = day_of(starts)
     proof = proof_module.prove(
-        calls=wanted.calls, quota=quota, reserved=_held_by_others(connection, wanted, on),
+        calls=wanted.calls, quota=quota, reserved=_reserved_by_others(connection, wanted, on),
         spread=wanted.spread,
     )  # fmt: skip
     if proof.fit in {proof_module.Fit.FITS, proof_module.Fit.UNPROVED}:
@@ -83,20 +83,20 @@ def prove(
     return replace(proof, holders=_holders(connection, wanted, on))
 
 
-def _held_by_others(connection: Connection, wanted: ReservationRequest, on: str) -> int:
-    """Return how many calls of a day other broadcasts hold.
+def _reserved_by_others(connection: Connection, wanted: ReservationRequest, on: str) -> int:
+    """Return how many calls of a day other broadcasts have reserved.
 
     Read from an index alone, of which each broadcast that is open has a row: as many as WeChat
     allows calls on that day, at most.
     """
-    held = _HELD_OF_ALL_PATHS if wanted.shared else _HELD
+    reserved = _RESERVED_OF_ALL_PATHS if wanted.shared else _RESERVED
     whose = {
         "account": wanted.account, "path": wanted.path, "day": on, "id": wanted.broadcast_id or "",
     }  # fmt: skip
-    return int(connection.scalar(held, whose) or 0)
+    return int(connection.scalar(reserved, whose) or 0)
 
 
-def _held(*which: ColumnElement[bool]) -> Select[tuple[int]]:
+def _reserved(*which: ColumnElement[bool]) -> Select[tuple[int]]:
     """Return the sum of such reservations, less those of one broadcast."""
     all_, mine = (
         select(func.coalesce(func.sum(Reservation.calls), 0)).where(*these).scalar_subquery()
@@ -107,12 +107,12 @@ def _held(*which: ColumnElement[bool]) -> Select[tuple[int]]:
 
 # Built once: building a statement costs more than running it.
 _OF_DAY = Reservation.account == bindparam("account"), Reservation.day == bindparam("day")
-_HELD_OF_ALL_PATHS = _held(*_OF_DAY)
-_HELD = _held(*_OF_DAY, Reservation.path == bindparam("path"))
+_RESERVED_OF_ALL_PATHS = _reserved(*_OF_DAY)
+_RESERVED = _reserved(*_OF_DAY, Reservation.path == bindparam("path"))
 
 
 def _holders(connection: Connection, wanted: ReservationRequest, on: str) -> Sequence[str]:
-    """Return the other broadcasts that hold calls on a day, those with most first."""
+    """Return the other broadcasts with reserved calls on a day, those with most first."""
     query = (
         select(Reservation.broadcast_id)
         .where(Reservation.account == wanted.account, Reservation.day == on, Reservation.calls > 0)
@@ -135,7 +135,7 @@ def reserve(
 ) -> None:
     """Reserve the calls of a proved plan, one row a day, instead of its earlier reservations."""
     if wanted.broadcast_id is None:
-        raise ValueError("calls are held by a broadcast")
+        raise ValueError("calls are reserved by a broadcast")
     free(connection, wanted.broadcast_id)
     reserve_first(connection, wanted, proof, quota=quota, moment=now(connection))
 
@@ -148,14 +148,14 @@ def reserve_first(
     quota: proof_module.Quota | None,
     moment: datetime,
 ) -> None:
-    """Do as :func:`reserve` for a broadcast that holds no calls yet."""
+    """Do as :func:`reserve` for a broadcast with no reservation yet."""
     starts = max(moment, wanted.at or moment)
 
     def on(later: int) -> str:
         return day_of(starts + timedelta(days=later))
 
     def taken(later: int) -> int:
-        return _held_by_others(connection, wanted, on(later))
+        return _reserved_by_others(connection, wanted, on(later))
 
     limit = quota.daily_limit if quota is not None else wanted.calls
     days = [
@@ -167,10 +167,10 @@ def reserve_first(
         if calls
     ]  # fmt: skip
     if days:
-        connection.execute(_HOLD, days)
+        connection.execute(_RESERVE, days)
 
 
-_HOLD = insert(Reservation)
+_RESERVE = insert(Reservation)
 
 
 # Built once, as every statement of the way of a call.
@@ -186,12 +186,12 @@ _TAKE = (
 def use_reserved_call(
     connection: Connection, broadcast_id: str, path: SendPath, *, moment: datetime
 ) -> None:
-    """Use one of the broadcast's calls for today, if it holds any."""
+    """Use one of the broadcast's calls for today, if it has any."""
     whose = {"b_broadcast_id": broadcast_id, "b_path": path, "b_day": day_of(moment)}
     connection.execute(_TAKE, whose)
 
 
-def defer_to_its_day(connection: Connection, broadcast: HeldBroadcast) -> bool:
+def defer_to_its_day(connection: Connection, broadcast: LockedBroadcast) -> bool:
     """Make a broadcast over several days wait, once today's share of it is sent.
 
     Whatever more it called today would take calls that others have reserved. Returns whether it
@@ -200,12 +200,12 @@ def defer_to_its_day(connection: Connection, broadcast: HeldBroadcast) -> bool:
     if not broadcast.spread_days:
         return False
     today, until = day_of(broadcast.now), day.turn(broadcast.now)
-    mine = _held_days(connection, broadcast)
+    mine = _reserved_days(connection, broadcast)
     if today in mine:
         return False
     if not mine:
-        # What it held on days that are over is gone: it takes its turn on the next one.
-        if not _others_hold(connection, broadcast, today):
+        # What it had on days that are over is gone: it takes its turn on the next one.
+        if not _others_reserved(connection, broadcast, today):
             return False
         calls = remaining(connection, broadcast.id)
         _add(
@@ -220,8 +220,8 @@ def defer_to_its_day(connection: Connection, broadcast: HeldBroadcast) -> bool:
     return True
 
 
-def _held_days(connection: Connection, broadcast: HeldBroadcast) -> set[str]:
-    """Return the days from today on of which a broadcast holds calls."""
+def _reserved_days(connection: Connection, broadcast: LockedBroadcast) -> set[str]:
+    """Return the days from today on of which a broadcast has calls."""
     return set(
         connection.scalars(
             select(Reservation.day)
@@ -231,7 +231,7 @@ def _held_days(connection: Connection, broadcast: HeldBroadcast) -> set[str]:
     )
 
 
-def _others_hold(connection: Connection, broadcast: HeldBroadcast, on: str) -> bool:
+def _others_reserved(connection: Connection, broadcast: LockedBroadcast, on: str) -> bool:
     others = exists().where(
         Reservation.account == broadcast.account, Reservation.day == on, Reservation.calls > 0,
         Reservation.broadcast_id != broadcast.id,
@@ -239,7 +239,7 @@ def _others_hold(connection: Connection, broadcast: HeldBroadcast, on: str) -> b
     return bool(connection.scalar(select(others)))
 
 
-def give_back(connection: Connection, batch: HeldBatch, *, calls: int) -> None:
+def give_back(connection: Connection, batch: LockedBatch, *, calls: int) -> None:
     """Reserve *calls* more for today, for a batch that is to be called again."""
     _add(
         connection, batch.broadcast_id, batch.account, path=batch.path,
@@ -282,7 +282,7 @@ def release(connection: Connection, broadcast_id: str, *, calls: int) -> None:
 
 
 def free(connection: Connection, broadcast_id: str) -> None:
-    """Free what a broadcast holds: it came to rest, was cancelled, or is proved again."""
+    """Free what a broadcast has reserved: it came to rest, was cancelled, or is proved again."""
     connection.execute(delete(Reservation).where(Reservation.broadcast_id == broadcast_id))
 
 
@@ -291,8 +291,9 @@ def carry_over(
 ) -> None:
     """Move the remaining calls of every open broadcast to the day on which it may go on.
 
-    *path*: None where both interfaces wait. What is held on that day and on later ones by one that
-    goes out over several days counts. One that holds no calls, for they do not fit, gets none.
+    *path*: None where both interfaces wait. What is reserved for that day and for later ones by one
+    that goes out over several days counts. One without a reservation, for its calls do not fit,
+    gets none.
     """
     on = day_of(until)
     if on == day_of(now(connection)):
@@ -308,15 +309,15 @@ def carry_over(
     if path is not None:
         query = query.where(Batch.path == path)
     rows = connection.execute(query).all()
-    there = _held_from(connection, account, on)
+    there = _reserved_from(connection, account, on)
     for row in rows:
         calls = row.calls - there.get(row.broadcast_id, 0)
         if calls > 0:
             _add(connection, row.broadcast_id, account, path=row.path, on=on, calls=calls)
 
 
-def _held_from(connection: Connection, account: str, on: str) -> dict[str, int]:
-    """Return how many calls each broadcast holds on a day and on later ones."""
+def _reserved_from(connection: Connection, account: str, on: str) -> dict[str, int]:
+    """Return how many calls each broadcast has reserved for a day and for later ones."""
     rows = connection.execute(
         select(Reservation.broadcast_id, func.sum(Reservation.calls))
         .where(Reservation.account == account, Reservation.day >= on)

@@ -24,7 +24,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import transitions
 from models.ledger.lists import recipients
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER, HeldBatch
+from models.ledger.rows.transaction import WORKER, LockedBatch
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
 FIRST_POLL = timedelta(minutes=2)
@@ -32,13 +32,13 @@ FIRST_POLL = timedelta(minutes=2)
 
 def apply(
     connection: Connection,
-    batch: HeldBatch,
+    batch: LockedBatch,
     decision: Decision,
     *,
     rules: Rules,
     at: datetime,
 ) -> None:
-    """Write down where *decision*, made *at* this moment, leads a batch held with its lane."""
+    """Write down where *decision*, made *at* this moment, leads a batch whose lane is locked."""
     _HANDLERS[decision.verdict](connection, batch, decision, rules=rules, at=at)
     if decision.scope is not Scope.BATCH:
         _spread(connection, batch, decision, rules=rules)
@@ -53,13 +53,13 @@ def apply(
         lane_rows.refresh_due(connection, batch.account)
 
 
-def _was_to_be_called(batch: HeldBatch) -> bool:
-    """Return whether a batch that ends held a call for its repeat; a batch to verify holds none."""
+def _was_to_be_called(batch: LockedBatch) -> bool:
+    """Return whether a batch that ends had a call for its repeat; a batch to verify has none."""
     repeats = batch.state is BatchState.UNKNOWN and batch.reason is not Reason.UNPROVED_ACCEPTANCE
     return repeats or batch.state is BatchState.PLANNED
 
 
-def _changes_due(batch: HeldBatch, decision: Decision, at: datetime) -> bool:
+def _changes_due(batch: LockedBatch, decision: Decision, at: datetime) -> bool:
     """Return whether from when there is something to do may have changed for anybody on the lane.
 
     After a usual acceptance it has not: what was due stays due, or the broadcast has just ended.
@@ -70,7 +70,7 @@ def _changes_due(batch: HeldBatch, decision: Decision, at: datetime) -> bool:
 
 
 def _accept(
-    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
 ) -> None:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
     # An acceptance without a msg_id (45065 can lack it) says nothing against one that is there.
@@ -93,7 +93,7 @@ def _accept(
 
 
 def _repeat(
-    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
 ) -> None:
     del rules, at
     doubtful = decision.verdict in {Verdict.REPEAT_UNKNOWN, Verdict.VERIFY}
@@ -109,7 +109,7 @@ def _repeat(
 
 
 def _end(
-    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
 ) -> None:
     del rules, at
     state = BatchState.IN_DOUBT if decision.verdict is Verdict.DOUBT else BatchState.REFUSED
@@ -120,18 +120,18 @@ def _end(
 
 
 def _split(
-    connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
 ) -> None:
     del rules, at
     halve(connection, batch)
     transitions.move_batch(
         connection, batch, BatchState.SPLIT, reason=decision.reason, errcode=decision.errcode
     )
-    # Two calls are to come; one that had been unknown holds one of them already.
+    # Two calls are to come; one that had been unknown has one of them already.
     quotas.give_back(connection, batch, calls=2 if batch.state is BatchState.CALLING else 1)
 
 
-def halve(connection: Connection, batch: HeldBatch) -> None:
+def halve(connection: Connection, batch: LockedBatch) -> None:
     """Add two batches with the halves of *batch*'s range, each with a clientmsgid of its own."""
     if batch.list is None or batch.size is None:
         raise ValueError(f"batch {batch.id} has no recipients to be halved")
@@ -180,7 +180,9 @@ _HANDLERS = {
 }
 
 
-def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rules: Rules) -> None:
+def _spread(
+    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules
+) -> None:
     """Close the gate, or begin the wait, of whatever the reply concerns beside the batch."""
     reason = decision.lane_reason or decision.reason
     # Where both interfaces share the day's calls, neither has any left.
@@ -207,13 +209,13 @@ def _spread(connection: Connection, batch: HeldBatch, decision: Decision, *, rul
         gate_changes.close(connection, batch.account, closing)
 
 
-def _has_more(connection: Connection, batch: HeldBatch) -> bool:
+def _has_more(connection: Connection, batch: LockedBatch) -> bool:
     """Return whether a batch of the broadcast is still to be called."""
     there = transitions.counts(connection, batch.broadcast_id)
     return any(count for state, count in there.items() if state not in BATCH_AT_REST)
 
 
-def _errmsg(connection: Connection, batch: HeldBatch) -> str | None:
+def _errmsg(connection: Connection, batch: LockedBatch) -> str | None:
     """Return WeChat's words of the last attempt that has some."""
     return connection.scalar(
         select(AttemptRow.errmsg)
@@ -224,7 +226,7 @@ def _errmsg(connection: Connection, batch: HeldBatch) -> str | None:
 
 
 def watch_breaker(
-    connection: Connection, batch: HeldBatch, decision: Decision, *, breaker: CircuitBreaker
+    connection: Connection, batch: LockedBatch, decision: Decision, *, breaker: CircuitBreaker
 ) -> None:
     """Trip the circuit breaker where *decision*, just applied to *batch*, is one too many."""
     if decision.verdict in {Verdict.REFUSE, Verdict.SPLIT} and decision.errcode is not None:
@@ -264,7 +266,7 @@ def _doubts(connection: Connection, account: str) -> list[str]:
 
 
 def _after_refusal(
-    connection: Connection, batch: HeldBatch, errcode: int, *, breaker: CircuitBreaker
+    connection: Connection, batch: LockedBatch, errcode: int, *, breaker: CircuitBreaker
 ) -> None:
     if not breaker.refusals or batch.cancelled:
         return

@@ -40,10 +40,10 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import records
 from models.ledger.lane.leases import Lease
 from models.ledger.lane.next_work import Work
-from models.ledger.rows import closed_gates, held_rows, lane_rows
+from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.closed_gates import OPEN_PHASES
 from models.ledger.rows.lane_rows import LEASE
-from models.ledger.rows.transaction import WORKER, HeldBroadcast, HeldLane, change, write
+from models.ledger.rows.transaction import WORKER, LockedBroadcast, LockedLane, change, write
 
 
 @frozen
@@ -58,7 +58,9 @@ class Claim:
     read_at: float
 
 
-def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RULES) -> Claim | None:
+def claim(
+    engine: Engine, lease: Lease, work: Work, *, rules: Rules = DEFAULT_RULES
+) -> Claim | None:
     """Write the call down and commit; return None where something forbids it by now.
 
     The name of the claim is made here, so that after a commit whose answer was lost
@@ -66,7 +68,7 @@ def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RUL
     """
     name = secrets.token_hex(12)
     try:
-        made = write(engine, lambda c: _claim(c, held, work, name=name, rules=rules))
+        made = write(engine, lambda c: _claim(c, lease, work, name=name, rules=rules))
     except BaseException:
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
         # its name; if that fails too, the batch is unknown to the next driver of the lane.
@@ -79,12 +81,12 @@ def claim(engine: Engine, held: Lease, work: Work, *, rules: Rules = DEFAULT_RUL
 
 
 def _claim(
-    connection: Connection, held: Lease, work: Work, *, name: str, rules: Rules
+    connection: Connection, lease: Lease, work: Work, *, name: str, rules: Rules
 ) -> Claim | None:
-    lane = lane_rows.hold(connection, held.account)
-    broadcast = held_rows.held_broadcast(connection, work.broadcast_id)
+    lane = lane_rows.lock(connection, lease.account)
+    broadcast = locked_rows.locked_broadcast(connection, work.broadcast_id)
     moment = broadcast.now  # after the wait for the lane: the lease may have run out in it
-    if lane.fence != held.fence or not lane.leased_until or lane.leased_until <= moment:
+    if lane.fence != lease.fence or not lane.leased_until or lane.leased_until <= moment:
         return None
     # Read under the lock that holds everything still that forbids a call until the commit.
     situation = Situation(
@@ -105,7 +107,7 @@ def _claim(
         return None
     count_silence(connection, broadcast, lane, work=work, situation=situation)
     attempt_id = _write_down(
-        connection, held, work, gate_counter=lane.gate_counter, name=name, moment=moment
+        connection, lease, work, gate_counter=lane.gate_counter, name=name, moment=moment
     )
     failpoint(Point.CLAIM_WRITTEN)
     return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
@@ -113,8 +115,8 @@ def _claim(
 
 def _put_off(
     connection: Connection,
-    broadcast: HeldBroadcast,
-    lane: HeldLane,
+    broadcast: LockedBroadcast,
+    lane: LockedLane,
     *,
     work: Work,
     situation: Situation,
@@ -136,10 +138,10 @@ def _doubt_if_window_over(connection: Connection, work: Work, rules: Rules) -> b
 
     Nor is one with rows of a newer release, which is left as it is.
     """
-    batch = held_rows.held_batch(connection, work.batch_id)
+    batch = locked_rows.locked_batch(connection, work.batch_id)
     if records.has_stranger(connection, batch):
         return True
-    return records.expire_held(connection, batch, rules=rules)
+    return records.expire_locked(connection, batch, rules=rules)
 
 
 def _begin_call(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:
@@ -157,7 +159,7 @@ def _begin_call(connection: Connection, work: Work, *, number: int, moment: date
 
 def _write_down(
     connection: Connection,
-    held: Lease,
+    lease: Lease,
     work: Work,
     *,
     gate_counter: int,
@@ -166,14 +168,14 @@ def _write_down(
 ) -> int:
     attempt = {
         "claim": name, "batch_id": work.batch_id, "number": work.attempts + 1,
-        "account": held.account, "path": work.path, "fence": held.fence, "owner": held.owner,
+        "account": lease.account, "path": work.path, "fence": lease.fence, "owner": lease.owner,
         "clientmsgid": work.clientmsgid, "gate_counter": gate_counter,
         "begins_anew": work.begins_anew, "started_at": moment,
     }  # fmt: skip
     made = connection.execute(_ATTEMPT, attempt).inserted_primary_key
     connection.execute(
         _RENEW,
-        {"b_account": held.account, "leased_until": moment + LEASE, "claimed_at": moment},
+        {"b_account": lease.account, "leased_until": moment + LEASE, "claimed_at": moment},
     )
     connection.execute(_BEGIN, {"b_id": work.broadcast_id, "b_moment": moment})
     quotas.use_reserved_call(connection, work.broadcast_id, work.path, moment=moment)
@@ -208,8 +210,8 @@ _BEGIN = (
 
 def hold_if_missed(
     connection: Connection,
-    broadcast: HeldBroadcast,
-    lane: HeldLane,
+    broadcast: LockedBroadcast,
+    lane: LockedLane,
     *,
     situation: Situation,
 ) -> bool:
@@ -232,8 +234,8 @@ def hold_if_missed(
 
 def count_silence(
     connection: Connection,
-    broadcast: HeldBroadcast,
-    lane: HeldLane,
+    broadcast: LockedBroadcast,
+    lane: LockedLane,
     *,
     work: Work,
     situation: Situation,
@@ -264,11 +266,11 @@ def count_silence(
         )
 
 
-def _queued(connection: Connection, broadcast: HeldBroadcast) -> list[HeldBroadcast]:
+def _queued(connection: Connection, broadcast: LockedBroadcast) -> list[LockedBroadcast]:
     """Return the account's other broadcasts that have not begun."""
     ids = connection.scalars(
         select(BroadcastRow.id)
         .where(BroadcastRow.account == broadcast.account, BroadcastRow.id != broadcast.id)
         .where(BroadcastRow.phase.in_(OPEN_PHASES), ~closed_gates.BEGUN)
     ).all()
-    return [held_rows.held_broadcast(connection, one) for one in ids]
+    return [locked_rows.locked_broadcast(connection, one) for one in ids]

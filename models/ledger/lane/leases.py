@@ -22,12 +22,12 @@ from models.batch_tables import AttemptRow, Batch
 from models.engine import now, skips_locked
 from models.ledger.gates import quotas
 from models.ledger.lane import apply_verdict, call_history, transitions
-from models.ledger.rows import held_rows, lane_rows
+from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.lane_rows import LEASE
 from models.ledger.rows.transaction import read, write
 
-#: Before each look at the lanes whose rows others hold. A claim holds its own for milliseconds, and
-#: together they are much less than a heartbeat, of which a lease has four.
+#: Before each look at the lanes that others have locked. A claim locks its own for milliseconds;
+#: together the pauses are much less than a heartbeat, of which a lease has four.
 _PAUSES_S = (0.0, 0.02, 0.08, 0.2)
 _BREAKER = CircuitBreaker()
 
@@ -119,7 +119,7 @@ def _adopt_orphans(
     ids = connection.scalars(
         select(Batch.id).where(Batch.account == account, Batch.state == BatchState.CALLING)
     ).all()
-    for batch in [held_rows.held_batch(connection, batch_id) for batch_id in ids]:
+    for batch in [locked_rows.locked_batch(connection, batch_id) for batch_id in ids]:
         # What kills each driver of this batch must not use up the day's calls forever.
         doubt = _tries(connection, batch.id) > UNKNOWN_TRIES
         transitions.move_batch(
@@ -154,36 +154,36 @@ def _tries(connection: Connection, batch_id: int) -> int:
     )
 
 
-def renew(engine: Engine, held: Iterable[Lease]) -> set[str]:
+def renew(engine: Engine, leases: Iterable[Lease]) -> set[str]:
     """Renew leases; return the accounts whose lane is no longer ours.
 
     A lease that ran out is not renewed even if no other driver took the lane: what its driver
     knows is old. A lane whose row is locked comes after the others and waits for 0.3 s at
     most: a client that was stopped in mid-transaction must cost only its own lane the lease.
     """
-    left, lost = list(held), set[str]()
+    left, lost = list(leases), set[str]()
     for pause_s in _PAUSES_S:
         if not left:
             break
         time.sleep(pause_s)
-        left, gone = write(engine, functools.partial(_renew, held=left))
+        left, gone = write(engine, functools.partial(_renew, leases=left))
         lost |= gone
     return lost
 
 
-def _renew(connection: Connection, *, held: Sequence[Lease]) -> tuple[list[Lease], set[str]]:
-    """Renew what can be had at once; return what another transaction holds, and what is lost."""
+def _renew(connection: Connection, *, leases: Sequence[Lease]) -> tuple[list[Lease], set[str]]:
+    """Renew what can be had at once; return what others have locked, and what is lost."""
     free = {
         row.account: _Free(account=row.account, fence=row.fence, leased_until=row.leased_until)
         for row in connection.execute(
             select(Lane.account, Lane.fence, Lane.leased_until)
-            .where(Lane.account.in_({lane.account for lane in held}))
+            .where(Lane.account.in_({lane.account for lane in leases}))
             .order_by(Lane.account)
             .with_for_update(skip_locked=skips_locked(connection))
         )
     }
     moment = now(connection)
-    there = [lane for lane in held if lane.account in free]
+    there = [lane for lane in leases if lane.account in free]
     ours = {lane for lane in there if _lives(free[lane.account], lane, moment)}
     if ours:
         connection.execute(
@@ -192,20 +192,20 @@ def _renew(connection: Connection, *, held: Sequence[Lease]) -> tuple[list[Lease
             .values(leased_until=moment + LEASE)
         )
     lost = {lane.account for lane in there if lane not in ours}
-    return [lane for lane in held if lane.account not in free], lost
+    return [lane for lane in leases if lane.account not in free], lost
 
 
 def _lives(row: _Free, lane: Lease, moment: datetime) -> bool:
     return bool(row.fence == lane.fence and row.leased_until and row.leased_until > moment)
 
 
-def release(engine: Engine, held: Lease) -> None:
+def release(engine: Engine, lease: Lease) -> None:
     """Release the lane, unless another driver has it by now."""
 
     def work(connection: Connection) -> None:
         connection.execute(
             update(Lane)
-            .where(Lane.account == held.account, Lane.fence == held.fence)
+            .where(Lane.account == lease.account, Lane.fence == lease.fence)
             .values(leased_until=None, owner=None)
         )
 

@@ -41,7 +41,7 @@ def apply_no_answer(engine: Engine, account: Account, result: NoAnswer, *, waits
 
     def work(connection: Connection) -> bool:
         lane_rows.ensure_lane(connection, account)
-        lane_rows.hold(connection, account.name)
+        lane_rows.lock(connection, account.name)
         met = waits_module.classify_no_answer(
             result.outcome, errcode=result.errcode, now=now(connection), waits=waits
         )
@@ -71,7 +71,7 @@ def stop_unless_listed(
 
     def work(connection: Connection) -> None:
         lane_rows.ensure_lane(connection, account)
-        lane_rows.hold(connection, account.name)
+        lane_rows.lock(connection, account.name)
         lifted = select(GateRow.id).where(
             GateRow.account == account.name,
             GateRow.kind == GateKind.STOP,
@@ -109,7 +109,7 @@ def wait_for_redis(engine: Engine, account: Account) -> None:
 
     def work(connection: Connection) -> None:
         lane_rows.ensure_lane(connection, account)
-        lane_rows.hold(connection, account.name)
+        lane_rows.lock(connection, account.name)
         until = now(connection) + waits_module.REDIS_AWAY
         lane_rows.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
         lane_rows.refresh_due(connection, account.name)
@@ -147,7 +147,7 @@ def _unless_planned(
     """Put a broadcast on hold under its lane, unless another worker planned it."""
 
     def work(connection: Connection) -> None:
-        lane_rows.hold(connection, account)
+        lane_rows.lock(connection, account)
         phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
         if connection.scalar(phase) is Phase.PLANNING:
             hold(connection)

@@ -36,10 +36,10 @@ from models.base import Moment
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
 from models.ledger.lane import apply_verdict, call_history, transitions
-from models.ledger.rows import held_rows, lane_rows
+from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     WORKER,
-    HeldBatch,
+    LockedBatch,
     note,
     one_row,
     read,
@@ -115,12 +115,12 @@ def confirm(
 
     return write_or_keep(
         engine,
-        lambda connection: confirm_held(connection, batch_id, msg_id, known=known, rules=rules),
+        lambda connection: confirm_locked(connection, batch_id, msg_id, known=known, rules=rules),
         keep,
     )
 
 
-def confirm_held(
+def confirm_locked(
     connection: Connection,
     batch_id: int,
     msg_id: int,
@@ -200,8 +200,8 @@ class Called:
 
 def _learned(
     connection: Connection, attempt_id: int, fact: CallResult, *, of: Called | None = None
-) -> tuple[HeldBatch, CallResult, _Learned]:
-    """Store a fact on its attempt; return the batch, held, and the fact as it was stored."""
+) -> tuple[LockedBatch, CallResult, _Learned]:
+    """Store a fact on its attempt; return the batch, locked, and the fact as it was stored."""
     called = of or one_row(connection, _CALLED, Called, {"attempt_id": attempt_id})
     batch = lock(connection, called.batch_id, called.account)
     denied = batch.any_denied and connection.scalar(_DENIED, {"attempt_id": attempt_id})
@@ -245,24 +245,24 @@ def _learn(fact: CallResult) -> Update:
     return _LEARN_FIRST if doubtful else _LEARN_BETTER
 
 
-def lock(connection: Connection, batch_id: int, account: str | None = None) -> HeldBatch:
+def lock(connection: Connection, batch_id: int, account: str | None = None) -> LockedBatch:
     """Lock the lane of a batch, in the order in which claims lock, and read the batch."""
     if account is None:
         account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
-    lane_rows.hold(connection, account)
-    return held_rows.held_batch(connection, batch_id)
+    lane_rows.lock(connection, account)
+    return locked_rows.locked_batch(connection, batch_id)
 
 
 def _settle(
     connection: Connection,
-    batch: HeldBatch,
+    batch: LockedBatch,
     rules: Rules,
     *,
     at: datetime,
     news: bool,
     asked: bool = False,
 ) -> Decision:
-    """Decide about a batch that is held, and move it if that is news."""
+    """Decide about a batch that is locked, and move it if that is news."""
     history = call_history.attempts_of(connection, batch.id)
     settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
     if news and settled.moves and _is_understood(batch, history):
@@ -270,7 +270,7 @@ def _settle(
     return settled.decision
 
 
-def _is_understood(batch: HeldBatch, history: Sequence[Attempt]) -> bool:
+def _is_understood(batch: LockedBatch, history: Sequence[Attempt]) -> bool:
     """Return whether this release knows a batch's interface, state and all that its calls ended as.
 
     What a newer release wrote is for that release to decide; the reply itself is stored here.
@@ -279,12 +279,12 @@ def _is_understood(batch: HeldBatch, history: Sequence[Attempt]) -> bool:
     return all(is_recognised(word) for word in (batch.path, batch.state, *outcomes))
 
 
-def has_stranger(connection: Connection, batch: HeldBatch) -> bool:
+def has_stranger(connection: Connection, batch: LockedBatch) -> bool:
     """Return whether only a newer release knows a batch's interface, state or a call's outcome."""
     return not _is_understood(batch, call_history.attempts_of(connection, batch.id))
 
 
-def _standing(batch: HeldBatch) -> Standing:
+def _standing(batch: LockedBatch) -> Standing:
     return Standing(
         state=batch.state, reason=batch.reason, size=batch.size, depth=batch.depth,
         cancelled=batch.cancelled, msg_id=batch.msg_id,
@@ -309,17 +309,17 @@ def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bo
     a second send. The lane of one that may still wait is left alone.
     """
     with read(engine) as connection:
-        if not _is_over(connection, held_rows.held_batch(connection, batch_id), rules):
+        if not _is_over(connection, locked_rows.locked_batch(connection, batch_id), rules):
             return False
 
     def work(connection: Connection) -> bool:
-        return expire_held(connection, lock(connection, batch_id), rules=rules)
+        return expire_locked(connection, lock(connection, batch_id), rules=rules)
 
     return write(engine, work)
 
 
-def expire_held(connection: Connection, batch: HeldBatch, *, rules: Rules) -> bool:
-    """Do the work of :func:`expire` inside a transaction that holds the lane."""
+def expire_locked(connection: Connection, batch: LockedBatch, *, rules: Rules) -> bool:
+    """Do the work of :func:`expire` inside a transaction that has locked the lane."""
     if not _is_over(connection, batch, rules):
         return False
     decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
@@ -327,7 +327,7 @@ def expire_held(connection: Connection, batch: HeldBatch, *, rules: Rules) -> bo
     return True
 
 
-def _is_over(connection: Connection, batch: HeldBatch, rules: Rules) -> bool:
+def _is_over(connection: Connection, batch: LockedBatch, rules: Rules) -> bool:
     """Return whether nobody may repeat an unknown batch any more, as far as this release knows."""
     if batch.state is not BatchState.UNKNOWN:
         return False
@@ -337,7 +337,7 @@ def _is_over(connection: Connection, batch: HeldBatch, rules: Rules) -> bool:
 
 def note_conflict(
     connection: Connection,
-    batch: HeldBatch,
+    batch: LockedBatch,
     decision: Decision,
     *,
     outcome: Outcome,
@@ -358,7 +358,12 @@ def note_conflict(
 
 
 def _conflicting_verdict(
-    connection: Connection, batch: HeldBatch, decision: Decision, *, outcome: Outcome, denied: bool
+    connection: Connection,
+    batch: LockedBatch,
+    decision: Decision,
+    *,
+    outcome: Outcome,
+    denied: bool,
 ) -> Reason | None:
     """Return the verdict that no longer holds, if there is one."""
     if outcome is Outcome.ACCEPTED and denied:
@@ -375,7 +380,7 @@ def _conflicting_verdict(
     return Reason.SAID_SENT if reviewed and _contradicts_verdict(batch, decision) else None
 
 
-def _contradicts_verdict(batch: HeldBatch, decision: Decision) -> bool:
+def _contradicts_verdict(batch: LockedBatch, decision: Decision) -> bool:
     """Return whether WeChat has the job under another msg_id, or no call can have been taken.
 
     A msg_id does not contradict an operator who said that it was sent, and not as which job.

@@ -37,8 +37,8 @@ from models.engine import now
 from models.ledger.boxes import webhooks
 from models.ledger.gates import gate_changes, quotas
 from models.ledger.lane import call_history
-from models.ledger.rows import closed_gates, held_rows, lane_rows
-from models.ledger.rows.transaction import WORKER, HeldBatch, change, first, note
+from models.ledger.rows import closed_gates, lane_rows, locked_rows
+from models.ledger.rows.transaction import WORKER, LockedBatch, change, first, note
 
 #: Its columns are those of the parameters that it is run with.
 _MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
@@ -46,7 +46,7 @@ _MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindpa
 
 def move_batch(
     connection: Connection,
-    batch: HeldBatch,
+    batch: LockedBatch,
     state: BatchState,
     *,
     who: str = WORKER,
@@ -121,7 +121,7 @@ def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: boo
 
 
 def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> None:
-    """Write how a broadcast ended, unless it ended so before; free the calls that it holds."""
+    """Write how a broadcast ended, unless it ended so before; free the calls that it reserved."""
     stands = connection.execute(
         select(
             BroadcastRow.account, BroadcastRow.phase, BroadcastRow.result, BroadcastRow.notify_url
@@ -163,7 +163,7 @@ def _open_what_a_resume_opens(connection: Connection, account: str, broadcast_id
     gate_changes.open_(connection, account, mine, who=WORKER)
 
 
-def after_cancel(connection: Connection, batch: HeldBatch) -> None:
+def after_cancel(connection: Connection, batch: LockedBatch) -> None:
     """Carry a cancel through for a batch that was in flight when it was said, and for its halves.
 
     Without an unknown attempt it was never sent: cancelled, or refused by an operator's verdict.
@@ -215,7 +215,7 @@ log = logging.getLogger(__name__)
 
 def mark_in_doubt_after_bug(
     connection: Connection,
-    batch: HeldBatch,
+    batch: LockedBatch,
     error: IllegalMoveError,
     *,
     said: str,
@@ -287,7 +287,7 @@ def apply_finish_event(connection: Connection, batch_id: int) -> bool:
     ended = ending_of(connection, batch_id)
     if ended in {None, JobEnd.UNCLEAR}:
         return False
-    batch = held_rows.held_batch(connection, batch_id)
+    batch = locked_rows.locked_batch(connection, batch_id)
     if ended is JobEnd.REFUSED and batch.state in _ACCEPTED:
         refuse_batch(connection, batch)
     elif ended is JobEnd.REFUSED and _says_more(connection, batch):
@@ -302,12 +302,12 @@ def apply_finish_event(connection: Connection, batch_id: int) -> bool:
     return True
 
 
-def finish_batch(connection: Connection, batch: HeldBatch, **values: Any) -> None:  # noqa: ANN401
+def finish_batch(connection: Connection, batch: LockedBatch, **values: Any) -> None:  # noqa: ANN401
     """Close an accepted batch: its job is done, and nothing is asked about it any more."""
     move_batch(connection, batch, BatchState.FINISHED, poll_at=None, **values)
 
 
-def refuse_batch(connection: Connection, batch: HeldBatch, **values: Any) -> None:  # noqa: ANN401
+def refuse_batch(connection: Connection, batch: LockedBatch, **values: Any) -> None:  # noqa: ANN401
     """Move an accepted batch to refused: WeChat's review ended its job, or the job failed."""
     move_batch(
         connection, batch, BatchState.REFUSED, poll_at=None,
@@ -322,19 +322,19 @@ def _why(connection: Connection, batch_id: int) -> Reason:
     return Reason.REVIEW_REFUSED if reviewed else Reason.JOB_FAILED
 
 
-def _says_more(connection: Connection, batch: HeldBatch) -> bool:
+def _says_more(connection: Connection, batch: LockedBatch) -> bool:
     return _was_stopped(batch) and batch.reason is not _why(connection, batch.id)
 
 
-def _was_stopped(batch: HeldBatch) -> bool:
+def _was_stopped(batch: LockedBatch) -> bool:
     return batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB
 
 
-def _revoke_refusal(connection: Connection, batch: HeldBatch) -> None:
+def _revoke_refusal(connection: Connection, batch: LockedBatch) -> None:
     """Accept a batch again that mass/get called failed: its event says that people got it."""
     history = call_history.attempts_of(connection, batch.id)
     decision = decide(history, now=batch.now, policy=Policy())
     # What only an operator's verdict had accepted rests on that verdict again.
     reason = None if decision.verdict is Verdict.ACCEPT else Reason.SAID_SENT
     move_batch(connection, batch, BatchState.ACCEPTED, reason=reason)
-    finish_batch(connection, held_rows.held_batch(connection, batch.id))
+    finish_batch(connection, locked_rows.locked_batch(connection, batch.id))

@@ -22,7 +22,7 @@ from broadcast.rules.reports import SETS, set_of
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
-from models.ledger.rows import closed_gates, held_rows
+from models.ledger.rows import closed_gates, locked_rows
 from models.ledger.rows.transaction import change, read
 from models.recipients import ChunkRow, Skipped
 
@@ -157,7 +157,7 @@ def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | No
     )
     stands = connection.execute(query).first()
     if stands is None:
-        raise held_rows.unknown_id(connection, broadcast_id)
+        raise locked_rows.unknown_id(connection, broadcast_id)
     return stands
 
 
@@ -223,7 +223,7 @@ def count_skipped(
 ) -> None:
     """Count *more* people as left out for a reason, and show the first of them.
 
-    They are in no line of what was read, so their number is 0. The lane's row is held.
+    They are in no line of what was read, so their number is 0. The lane is locked.
     """
     mine = (Skipped.broadcast_id == broadcast_id, Skipped.reason == reason)
     shown = [[0, openid] for openid in sample[:SHOWN]]

@@ -41,8 +41,8 @@ from broadcast.rules.suppressions import (
     SuppressionSource,
 )
 from models.engine import now
-from models.ledger.rows import held_rows
-from models.ledger.rows.held_rows import Changes
+from models.ledger.rows import locked_rows
+from models.ledger.rows.locked_rows import Changes
 from models.ledger.rows.transaction import columns, every_row, read, write_new
 from models.suppressions import ListName, Suppression
 
@@ -106,7 +106,7 @@ def suppress(
     """
 
     def portion(some: Sequence[str], connection: Connection) -> Added:
-        change = 1 + held_rows.hold_list_changes(connection, account, ListName.SUPPRESSED)
+        change = 1 + locked_rows.lock_list_changes(connection, account, ListName.SUPPRESSED)
         all_kinds = _stored(connection, some, account=account, kinds=list(SuppressionKind))
         standing = {one.openid for one in all_kinds if one.lifted_at is None}
         there = {one.openid for one in all_kinds if one.kind == word.kind}
@@ -117,7 +117,7 @@ def suppress(
         missing = sorted(set(some) - there)
         if not (missing or lifted):
             return Added(new=0, already=len(some))
-        held_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
+        locked_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
         said = {
             "since": now(connection), "who": word.who, "why": word.why, "change": change,
         }  # fmt: skip
@@ -148,7 +148,7 @@ def lift(
     """
 
     def portion(some: Sequence[str], connection: Connection) -> Lifted:
-        held_rows.hold_list_changes(connection, account, ListName.SUPPRESSED)
+        locked_rows.lock_list_changes(connection, account, ListName.SUPPRESSED)
         there = _stored(connection, some, account=account, kinds=list(SuppressionKind))
         standing = [one for one in there if one.lifted_at is None]
         people = {one.openid for one in standing}
@@ -185,7 +185,7 @@ def apply_opt_outs(engine: Engine, account: str, wishes: Sequence[OptOutMessage]
     kinds = [SuppressionKind.KEYWORD]
 
     def work(connection: Connection) -> None:
-        change = 1 + held_rows.hold_list_changes(connection, account, ListName.SUPPRESSED)
+        change = 1 + locked_rows.lock_list_changes(connection, account, ListName.SUPPRESSED)
         stored = _stored(connection, list(said), account=account, kinds=kinds)
         there = {one.openid: one for one in stored}
         heard = (_after_messages(there.get(one), some) for one, some in sorted(said.items()))
@@ -193,7 +193,7 @@ def apply_opt_outs(engine: Engine, account: str, wishes: Sequence[OptOutMessage]
         if not rows:
             return
         if any(one.lifted_at is None for one in rows):
-            held_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
+            locked_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
             rows = [one if one.lifted_at else replace(one, change=change) for one in rows]
         people = [one.openid for one in rows]
         connection.execute(delete(Suppression).where(*_rows_of(account, people, kinds=kinds)))

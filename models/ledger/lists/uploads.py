@@ -249,10 +249,10 @@ def drop_files_of_ended(engine: Engine) -> int:
 def begin_to_drop_files(connection: Connection, broadcast_id: str) -> bool:
     """Close the files of an ended broadcast for uploads; return whether they may be removed.
 
-    A retry lets it go on: whichever holds the lane first, it finds the files whole or none.
+    A retry lets it go on: whichever locks the lane first, it finds the files whole or none.
     """
     mine = KeptFileRow.broadcast_id == broadcast_id
-    if lane_rows.hold_unless_ended(connection, broadcast_id) is None:
+    if lane_rows.lock_unless_ended(connection, broadcast_id) is None:
         connection.execute(update(KeptFileRow).where(mine).values(dropped=True))
     return bool(connection.scalar(select(exists().where(mine, KeptFileRow.dropped))))
 

@@ -26,7 +26,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
 from models.engine import now
 from models.ledger.lane import call_history
-from models.ledger.rows.transaction import HeldBatch, columns, every_row, first, read
+from models.ledger.rows.transaction import LockedBatch, columns, every_row, first, read
 
 
 @frozen
@@ -282,7 +282,7 @@ def accepted_as(connection: Connection, batch_id: int) -> Sequence[int]:
     return [int(msg_id or 0) for msg_id in found]
 
 
-def refuse_not_sent(connection: Connection, batch: HeldBatch) -> None:
+def refuse_not_sent(connection: Connection, batch: LockedBatch) -> None:
     """Raise InputError if WeChat answered a call of the batch with 0: then it was sent."""
     msg_ids = accepted_as(connection, batch.id)
     facts = {"id": batch.broadcast_id, "n": batch.n, "msg_id": ", ".join(map(str, msg_ids))}
@@ -297,7 +297,7 @@ def refuse_not_sent(connection: Connection, batch: HeldBatch) -> None:
         raise InputError("error.resolve.accepted", **facts)
 
 
-def refuse_of_another(connection: Connection, batch: HeldBatch, msg_id: int) -> None:
+def refuse_of_another(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
     """Raise InputError if another batch of the account has this msg_id, or an operator named it."""
     owner = _owner(connection, batch, msg_id)
     if owner is not None:
@@ -319,14 +319,14 @@ def refuse_of_another(connection: Connection, batch: HeldBatch, msg_id: int) -> 
         )
 
 
-def refuse_mistyped(connection: Connection, batch: HeldBatch, msg_id: int) -> None:
+def refuse_mistyped(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
     """Raise InputError if only an operator's verdict gave this msg_id to another batch."""
     owner = _owner(connection, batch, msg_id)
     if owner is not None and _by_verdict(connection, owner):
         refuse_of_another(connection, batch, msg_id)
 
 
-def is_contested(connection: Connection, batch: HeldBatch, msg_id: int) -> bool:
+def is_contested(connection: Connection, batch: LockedBatch, msg_id: int) -> bool:
     """Return whether WeChat named this msg_id for another batch as well, and no verdict decides.
 
     That is so too where the other one was sent, by an operator's verdict without a msg_id.
@@ -342,7 +342,7 @@ def is_contested(connection: Connection, batch: HeldBatch, msg_id: int) -> bool:
     return connection.scalar(query) is not None
 
 
-def doubts_naming(connection: Connection, batch: HeldBatch, msg_id: int) -> Sequence[int]:
+def doubts_naming(connection: Connection, batch: LockedBatch, msg_id: int) -> Sequence[int]:
     """Return the other batches of the account in doubt to which WeChat named this msg_id."""
     return connection.scalars(
         select(AttemptRow.batch_id)
@@ -370,7 +370,7 @@ def unsettled(connection: Connection, account: str, msg_id: int) -> Sequence[int
     ).all()
 
 
-def _owner(connection: Connection, batch: HeldBatch, msg_id: int) -> Owner | None:
+def _owner(connection: Connection, batch: LockedBatch, msg_id: int) -> Owner | None:
     """Return another batch of the account that has this msg_id."""
     query = (
         select(*columns(Owner, Batch))

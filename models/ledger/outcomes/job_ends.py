@@ -34,7 +34,7 @@ from models.engine import now
 from models.ledger.lane import records, transitions
 from models.ledger.outcomes import ended_jobs
 from models.ledger.outcomes.ended_jobs import StoredFinish
-from models.ledger.rows import held_rows, lane_rows
+from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     WORKER,
     change,
@@ -73,7 +73,7 @@ def record_finish_event(
         lane = select(Lane.account).where(Lane.account == account)
         if connection.scalar(lane) is None:
             return RecordedFinish(new=_store(connection, account, event))
-        lane_rows.hold(connection, account)
+        lane_rows.lock(connection, account)
         new = _store(connection, account, event)
         _confirm(connection, account, event.msg_id, rules=rules)
         return _settled(connection, account, event.msg_id, new=new)
@@ -87,13 +87,13 @@ def _store_finish_despite(
     connection: Connection, account: str, event: FinishEvent, *, error: IllegalMoveError
 ) -> RecordedFinish:
     """Store an event though nothing follows from it for its batch but an *error*."""
-    lane_rows.hold(connection, account)
+    lane_rows.lock(connection, account)
     new = _store(connection, account, event)
     owner = _owner(connection, account, event.msg_id)
     batch_id = _doubt(connection, account, event.msg_id) if owner is None else owner
     if batch_id is None:
         return RecordedFinish(new=new)
-    batch = held_rows.held_batch(connection, batch_id)
+    batch = locked_rows.locked_batch(connection, batch_id)
     transitions.mark_in_doubt_after_bug(
         connection, batch, error, said=event.status, msg_id=event.msg_id
     )

@@ -30,9 +30,9 @@ from models.engine import now
 from models.ledger.lane import call_history, records, transitions
 from models.ledger.lane.apply_verdict import FIRST_POLL
 from models.ledger.outcomes import ended_jobs
-from models.ledger.rows import held_rows
-from models.ledger.rows.held_rows import log_action, run
-from models.ledger.rows.transaction import HeldBatch, HeldBroadcast
+from models.ledger.rows import locked_rows
+from models.ledger.rows.locked_rows import log_action, run
+from models.ledger.rows.transaction import LockedBatch, LockedBroadcast
 
 _TO_CALL = frozenset({BatchState.PLANNED, BatchState.CALLING, BatchState.UNKNOWN})
 
@@ -91,7 +91,7 @@ def resolve(
         raise InputError("error.resolve.msg_id", text=msg_id)
     speaker = _Speaker(who=who, why=why, rules=rules)
 
-    def work(connection: Connection, row: HeldBroadcast) -> Resolved:
+    def work(connection: Connection, row: LockedBroadcast) -> Resolved:
         batch = _batch(connection, row, n)
         stands = call_history.settlement(connection, batch)
         corrects = operator_verdict.corrects(verdict, stands, now=batch.now)
@@ -107,13 +107,13 @@ def resolve(
 
 def _resolved(
     connection: Connection,
-    batch: HeldBatch,
+    batch: LockedBatch,
     verdict: OperatorVerdict,
     *,
     changed: bool,
     rules: Rules,
 ) -> Resolved:
-    stands = call_history.settlement(connection, held_rows.held_batch(connection, batch.id))
+    stands = call_history.settlement(connection, locked_rows.locked_batch(connection, batch.id))
     mine = (connection, batch.broadcast_id, Batch.n == batch.n)
     return Resolved(
         n=batch.n, size=batch.size, changed=changed, cancelled=batch.cancelled,
@@ -124,7 +124,7 @@ def _resolved(
     )  # fmt: skip
 
 
-def _refusal(row: HeldBroadcast, batch: HeldBatch) -> InputError:
+def _refusal(row: LockedBroadcast, batch: LockedBatch) -> InputError:
     again = batch.state in _TO_CALL and batch.any_denied
     name = "error.resolve.called_again" if again else "error.resolve.not_in_doubt"
     return InputError(name, id=row.id, n=batch.n, state=batch.state)
@@ -132,8 +132,8 @@ def _refusal(row: HeldBroadcast, batch: HeldBatch) -> InputError:
 
 def _carry_out(
     connection: Connection,
-    row: HeldBroadcast,
-    batch: HeldBatch,
+    row: LockedBroadcast,
+    batch: LockedBatch,
     *,
     verdict: OperatorVerdict,
     speaker: _Speaker,
@@ -155,14 +155,14 @@ def _carry_out(
     _give_back(connection, batch, speaker.rules)
 
 
-def _batch(connection: Connection, row: HeldBroadcast, n: int) -> HeldBatch:
+def _batch(connection: Connection, row: LockedBroadcast, n: int) -> LockedBatch:
     batch_id = connection.scalar(select(Batch.id).where(Batch.broadcast_id == row.id, Batch.n == n))
     if batch_id is None:
         raise InputError("error.resolve.no_batch", id=row.id, n=n, doubts=_doubts(connection, row))
-    return held_rows.held_batch(connection, batch_id)
+    return locked_rows.locked_batch(connection, batch_id)
 
 
-def _doubts(connection: Connection, row: HeldBroadcast) -> str:
+def _doubts(connection: Connection, row: LockedBroadcast) -> str:
     """Return the numbers of the batches that are in doubt."""
     numbers = connection.scalars(
         select(Batch.n)
@@ -173,16 +173,16 @@ def _doubts(connection: Connection, row: HeldBroadcast) -> str:
     return ", ".join(map(str, numbers)) or "-"
 
 
-def _taken_back(connection: Connection, batch: HeldBatch, speaker: _Speaker) -> HeldBatch:
+def _taken_back(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> LockedBatch:
     """Take a verdict back, so that the history shows both; return the batch as it stands."""
     transitions.move_batch(
         connection, batch, BatchState.IN_DOUBT, who=speaker.who, why=speaker.why,
         reason=Reason.BY_HAND, msg_id=None, msg_data_id=None, msg_status=None, poll_at=None,
     )  # fmt: skip
-    return held_rows.held_batch(connection, batch.id)
+    return locked_rows.locked_batch(connection, batch.id)
 
 
-def _give_back(connection: Connection, batch: HeldBatch, rules: Rules) -> None:
+def _give_back(connection: Connection, batch: LockedBatch, rules: Rules) -> None:
     """Decide anew about what WeChat said has the msg_id that the batch had until now."""
     if batch.msg_id is None:
         return
@@ -190,7 +190,7 @@ def _give_back(connection: Connection, batch: HeldBatch, rules: Rules) -> None:
         records.accept_by_replies(connection, batch_id, rules=rules)
 
 
-def _close_as_not_sent(connection: Connection, batch: HeldBatch, speaker: _Speaker) -> None:
+def _close_as_not_sent(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> None:
     ended_jobs.refuse_not_sent(connection, batch)
     _deny(connection, batch.id, call_history.MAYBE)
     transitions.move_batch(
@@ -200,7 +200,7 @@ def _close_as_not_sent(connection: Connection, batch: HeldBatch, speaker: _Speak
 
 
 def _close_as_sent(
-    connection: Connection, batch: HeldBatch, verdict: Sent, *, speaker: _Speaker
+    connection: Connection, batch: LockedBatch, verdict: Sent, *, speaker: _Speaker
 ) -> int | None:
     """Close a batch as sent; return as which job, None: nobody knows."""
     msg_id = verdict.msg_id or _named_by_wechat(connection, batch)
@@ -225,7 +225,7 @@ def _close_as_sent(
 
 def give_msg_id(
     connection: Connection,
-    batch: HeldBatch,
+    batch: LockedBatch,
     msg_id: int,
     *,
     rules: Rules,
@@ -253,7 +253,7 @@ def give_msg_id(
     transitions.apply_finish_event(connection, batch.id)
 
 
-def _named_by_wechat(connection: Connection, batch: HeldBatch) -> int | None:
+def _named_by_wechat(connection: Connection, batch: LockedBatch) -> int | None:
     """Return the one msg_id that replies to the batch named, unless it may be another batch's.
 
     Raises InputError where they named several, or where an operator gave it to another batch.
@@ -271,13 +271,13 @@ def _named_by_wechat(connection: Connection, batch: HeldBatch) -> int | None:
 
 
 def _may_be_anothers(
-    connection: Connection, batch: HeldBatch, msg_id: int, *, history: Sequence[Attempt]
+    connection: Connection, batch: LockedBatch, msg_id: int, *, history: Sequence[Attempt]
 ) -> bool:
     accepted = any(a.outcome is Outcome.ACCEPTED and a.msg_id == msg_id for a in history)
     return not accepted and ended_jobs.is_contested(connection, batch, msg_id)
 
 
-def _settled(batch: HeldBatch) -> dict[str, Any]:
+def _settled(batch: LockedBatch) -> dict[str, Any]:
     """Return what a verdict writes of a batch, whichever it is."""
     return {
         "errcode": None, "errmsg": None, "not_before": None, "polls": 0, "msg_status": None,
@@ -309,7 +309,7 @@ def _data_id(connection: Connection, batch_id: int, msg_id: int) -> int | None:
     )
 
 
-def refuse_misfits(connection: Connection, batch: HeldBatch, msg_id: int) -> None:
+def refuse_misfits(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
     """Raise InputError for a job that, by WeChat's report of its end, cannot be this batch.
 
     What a reply named to the batch is WeChat's own word, and stands against its report.

@@ -153,7 +153,7 @@ def _key(engine: Engine, broadcast: ToPlan, account: Account, *, cut: Cut) -> st
 
 def _add(engine: Engine, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> bool:
     def work(connection: Connection) -> bool:
-        lane_rows.hold(connection, broadcast.account)
+        lane_rows.lock(connection, broadcast.account)
         if not _is_of_now(connection, broadcast.id, [cut for cut, _ in some]):
             return False
         there = set(
@@ -218,7 +218,7 @@ def open_for_calls(
     planned = None if None in sizes else sum(size for size in sizes if size is not None)
 
     def work(connection: Connection) -> proof_module.Proof | None:
-        lane_rows.hold(connection, broadcast.account)
+        lane_rows.lock(connection, broadcast.account)
         if _phase(connection, broadcast.id) is not Phase.PLANNING:
             return None
         if not _is_whole(connection, broadcast.id, calls=len(cuts), planned=planned):

@@ -30,7 +30,7 @@ from models.ledger.lane.call_history import SHRINKS
 from models.ledger.lists import recipients, suppressions
 from models.ledger.plan import shrink
 from models.ledger.plan.removals import Rereadable
-from models.ledger.rows.held_rows import Changes, list_changes
+from models.ledger.rows.locked_rows import Changes, list_changes
 from models.ledger.rows.transaction import columns, every_row, read, write
 
 #: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or

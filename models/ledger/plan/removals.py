@@ -26,7 +26,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.followers import followers
 from models.ledger.lists import recipients, suppressions
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import read
 
 #: Who is in these got it, or may have.
@@ -326,7 +326,7 @@ def _of_broadcast(engine: Engine, broadcast_id: str) -> list[Iterable[bytes]]:
     with read(engine) as connection:
         phase = _phase(connection, broadcast_id)
         if phase is None:
-            raise held_rows.unknown_id(connection, broadcast_id)
+            raise locked_rows.unknown_id(connection, broadcast_id)
         if phase is Phase.PLANNING:
             ranges = [unplanned_members(connection, broadcast_id)]
         else:

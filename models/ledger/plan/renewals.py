@@ -51,7 +51,7 @@ def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: s
     """
 
     def work(connection: Connection) -> bool:
-        if lane_rows.hold_unless_ended(connection, broadcast_id) is None:
+        if lane_rows.lock_unless_ended(connection, broadcast_id) is None:
             return True
         dies_at = _dies_at(connection, list(ids.values()), appid=appid)
         if waits_module.is_due(dies_at, now(connection)):
@@ -101,7 +101,7 @@ def delay_renewal(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) ->
     """Delay a broadcast to its next upload, or put it on hold."""
 
     def close(connection: Connection) -> None:
-        account = lane_rows.hold_unless_ended(connection, work.broadcast_id)
+        account = lane_rows.lock_unless_ended(connection, work.broadcast_id)
         if account is None:
             return
         mine = (RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal)

@@ -28,11 +28,11 @@ from models.ledger.lane import transitions
 from models.ledger.lane.call_history import SHRINKS
 from models.ledger.lists import recipients
 from models.ledger.lists.uploads import chunk_row
-from models.ledger.rows import held_rows, lane_rows
-from models.ledger.rows.held_rows import run
+from models.ledger.rows import lane_rows, locked_rows
+from models.ledger.rows.locked_rows import run
 from models.ledger.rows.transaction import (
     WORKER,
-    HeldBroadcast,
+    LockedBroadcast,
     change,
     columns,
     every_row,
@@ -87,8 +87,8 @@ def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> 
         raise ValueError(f"nobody is left out as {reason!r}")
     wanted = np.unique(unpacked(people))
 
-    def work(connection: Connection, held: HeldBroadcast) -> int:
-        if held.phase is not Phase.SENDING or not len(wanted):
+    def work(connection: Connection, row: LockedBroadcast) -> int:
+        if row.phase is not Phase.SENDING or not len(wanted):
             return 0
         query = select(*columns(_Broadcast, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
         broadcast = one_row(connection, query, _Broadcast)
@@ -226,7 +226,7 @@ def _end(
             nobody = {"list": own_list(batch.n), "start": 0, "size": 0}
             connection.execute(update(Batch).where(mine).values(**nobody))
         transitions.move_batch(
-            connection, held_rows.held_batch(connection, batch.id), BatchState.CANCELLED,
+            connection, locked_rows.locked_batch(connection, batch.id), BatchState.CANCELLED,
             reason=Reason.TOO_FEW, not_before=None,
         )  # fmt: skip
     quotas.release(connection, broadcast.id, calls=len(ended))

@@ -205,7 +205,7 @@ def _publish_lists(
     connection: Connection, broadcast: ToPlan, account: Account, *, store: _Store
 ) -> bool:
     """Publish the lists of a run, unless another run was first."""
-    lane_rows.hold(connection, broadcast.account)
+    lane_rows.lock(connection, broadcast.account)
     mine = (BroadcastRow.id == broadcast.id, BroadcastRow.phase == Phase.PLANNING)
     stands = connection.execute(select(BroadcastRow.subtraction).where(*mine)).first()
     if stands is None or stands.subtraction is not None:
@@ -286,8 +286,8 @@ def clear_unused_lists(engine: Engine, broadcast_id: str) -> None:
 def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     """Remove a portion; return whether there may be more. A run that is under way waits for it."""
     mine = BroadcastRow.id == broadcast_id
-    held = select(BroadcastRow.subtraction).where(mine, _IS_DECIDED)
-    row = connection.execute(held.with_for_update(skip_locked=skips_locked(connection))).first()
+    decided = select(BroadcastRow.subtraction).where(mine, _IS_DECIDED)
+    row = connection.execute(decided.with_for_update(skip_locked=skips_locked(connection))).first()
     if row is None:
         return False
     ofs = [ChunkRow.list.like(f"{what}.%") for what in (LEFT, *REASONS)]

@@ -1,1 +1,1 @@
-"""Rows: transactions, typed and held rows, lanes and due times, what is known, figures."""
+"""Rows: transactions, typed and locked rows, lanes and due times, what is known, figures."""

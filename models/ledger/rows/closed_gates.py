@@ -18,7 +18,7 @@ from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
-from models.ledger.rows.transaction import HeldBroadcast, HeldLane, columns, one_row
+from models.ledger.rows.transaction import LockedBroadcast, LockedLane, columns, one_row
 
 #: Phases in which something may be left to do.
 OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)
@@ -121,7 +121,7 @@ def _ids(stored: str | None) -> tuple[str, ...]:
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
-def last_opened_at(connection: Connection, broadcast: HeldBroadcast) -> datetime | None:
+def last_opened_at(connection: Connection, broadcast: LockedBroadcast) -> datetime | None:
     """Return when the last gate opened that had forbidden calls of a broadcast."""
     by_itself = and_(GateRow.kind.in_(list(OPEN_BY_TIME)), GateRow.until <= now(connection))
     return connection.scalar(
@@ -157,7 +157,7 @@ def is_begun(connection: Connection, broadcast_id: str) -> bool:
     return bool(connection.scalar(select(BEGUN).where(BroadcastRow.id == broadcast_id)))
 
 
-def attended_since(lane: HeldLane, gates: Iterable[Gate], path: SendPath) -> list[datetime]:
+def attended_since(lane: LockedLane, gates: Iterable[Gate], path: SendPath) -> list[datetime]:
     """Return until when a lane was driven, or waited for what is no delay."""
     moments = [lane.recorded_at, lane.day_wait_until, lane.doubt_wait_until]
     moments += [gate.until for gate in gates if gate.kind is GateKind.QUOTA and gate.concerns(path)]
@@ -165,7 +165,7 @@ def attended_since(lane: HeldLane, gates: Iterable[Gate], path: SendPath) -> lis
 
 
 def first_call_of(
-    broadcast: HeldBroadcast, seen: list[datetime], *, opened: datetime | None = None
+    broadcast: LockedBroadcast, seen: list[datetime], *, opened: datetime | None = None
 ) -> FirstCallLimit:
     """Return the limit of a broadcast's first call.
 
@@ -183,11 +183,11 @@ def read_first_call(connection: Connection, broadcast_id: str) -> FirstCallLimit
     """Return the limit of a published broadcast's first call; None where it has begun."""
     if is_begun(connection, broadcast_id):
         return None
-    from models.ledger.rows import held_rows  # noqa: PLC0415 - not for what has begun
+    from models.ledger.rows import locked_rows  # noqa: PLC0415 - not for what has begun
 
-    broadcast = held_rows.held_broadcast(connection, broadcast_id)
-    query = select(*columns(HeldLane, Lane)).where(Lane.account == broadcast.account)
+    broadcast = locked_rows.locked_broadcast(connection, broadcast_id)
+    query = select(*columns(LockedLane, Lane)).where(Lane.account == broadcast.account)
     gates = gates_of(connection, broadcast.account, broadcast_id)
-    seen = attended_since(one_row(connection, query, HeldLane), gates, broadcast.path)
+    seen = attended_since(one_row(connection, query, LockedLane), gates, broadcast.path)
     opened = last_opened_at(connection, broadcast)
     return first_call_of(broadcast, seen, opened=opened)

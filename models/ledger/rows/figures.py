@@ -39,7 +39,7 @@ from models.batch_tables import IS_A_CALL, AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now
-from models.ledger.rows import closed_gates, held_rows
+from models.ledger.rows import closed_gates, locked_rows
 from models.ledger.rows.transaction import columns, every_row, first
 
 
@@ -178,7 +178,7 @@ def figures_of(connection: Connection, broadcast_id: str) -> Figures:
     """Return the figures of a broadcast. Raises UnknownIdError, naming near ids."""
     row = first(connection, _ONE, ReportedRow, {"id": broadcast_id})
     if row is None:
-        raise held_rows.unknown_id(connection, broadcast_id)
+        raise locked_rows.unknown_id(connection, broadcast_id)
     return of_rows(connection, [row])[0]
 
 

@@ -1,4 +1,4 @@
-"""Lanes: the row of an account that everybody holds who moves something of it, and its waits."""
+"""Lanes: the row of an account that everybody locks who moves something of it, and its waits."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.rows import closed_gates
 from models.ledger.rows.closed_gates import OPEN_PHASES
-from models.ledger.rows.transaction import HeldLane, change, columns, one_row
+from models.ledger.rows.transaction import LockedLane, change, columns, one_row
 
 #: How long a driver has a lane without renewing.
 LEASE = timedelta(seconds=6)
@@ -36,7 +36,7 @@ def ensure_lane(connection: Connection, account: Account) -> bool:
         return False
     if connection.dialect.name == "postgresql":
         # Nobody adds another account until the commit: one might have this appid, unseen.
-        connection.execute(_HOLD_ACCOUNTS)
+        connection.execute(_LOCK_ACCOUNTS)
     # Two processes may meet a new account at once; the second finds the row of the first.
     with contextlib.suppress(IntegrityError), connection.begin_nested():
         connection.execute(
@@ -56,28 +56,28 @@ def ensure_lane(connection: Connection, account: Account) -> bool:
     return False
 
 
-_HOLD_ACCOUNTS = text(f"LOCK TABLE {AccountRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE")
+_LOCK_ACCOUNTS = text(f"LOCK TABLE {AccountRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE")
 
 # Built once: building a statement costs as much as running it, and each call runs this one twice.
-_HELD = (
-    select(*columns(HeldLane, Lane)).where(Lane.account == bindparam("account")).with_for_update()
+_LOCK = (
+    select(*columns(LockedLane, Lane)).where(Lane.account == bindparam("account")).with_for_update()
 )
 
 
-def hold(connection: Connection, account: str) -> HeldLane:
+def lock(connection: Connection, account: str) -> LockedLane:
     """Lock a lane until the commit, and return its row.
 
     What changes a broadcast, a batch of it or a gate locks the lane first, as claims do: in
     one order nobody waits for somebody who waits in turn.
     """
-    return one_row(connection, _HELD, HeldLane, {"account": account})
+    return one_row(connection, _LOCK, LockedLane, {"account": account})
 
 
-def hold_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
+def lock_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
     """Lock the lane of a broadcast; return its account, None where the broadcast has ended."""
     query = select(BroadcastRow.account, BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
     account: str = connection.execute(query).one().account
-    hold(connection, account)
+    lock(connection, account)
     return account if connection.execute(query).one().phase is not Phase.ENDED else None
 
 
@@ -223,7 +223,7 @@ def due_of_new(lane_waits_until: datetime | None) -> datetime | None:
 def refresh_due(connection: Connection, account: str) -> None:
     """Recompute from when the sweep may find something to do for each broadcast of *account*.
 
-    The lane's row is held by the caller.
+    The lane is locked by the caller.
     """
     moment = now(connection)
     _store(connection, account, due_of_account(connection, account, moment), moment=moment)

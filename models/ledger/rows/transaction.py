@@ -298,8 +298,8 @@ def change(connection: Connection, table: type[Base], key: object, /, **values: 
 
 
 @frozen
-class HeldLane:
-    """A lane whose row is held until the commit."""
+class LockedLane:
+    """A lane whose row is locked until the commit."""
 
     account: str
     fence: int
@@ -314,8 +314,8 @@ class HeldLane:
 
 
 @frozen
-class HeldBroadcast:
-    """A broadcast that no other transaction moves, because its lane is held."""
+class LockedBroadcast:
+    """A broadcast that no other transaction moves, because its lane is locked."""
 
     id: str
     account: str
@@ -337,8 +337,8 @@ class HeldBroadcast:
 
 
 @frozen
-class HeldBatch:
-    """A batch that no other transaction moves, because its lane is held."""
+class LockedBatch:
+    """A batch that no other transaction moves, because its lane is locked."""
 
     id: int
     broadcast_id: str

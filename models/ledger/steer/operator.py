@@ -31,8 +31,8 @@ from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lane import transitions
 from models.ledger.lists import suppressions
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.held_rows import log_action, run
-from models.ledger.rows.transaction import HeldBroadcast, change, note, write
+from models.ledger.rows.locked_rows import log_action, run
+from models.ledger.rows.transaction import LockedBroadcast, change, note, write
 from models.ledger.submit import awaited_lists
 
 
@@ -42,7 +42,7 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
     What else forbids its calls keeps doing so after a resume, and is kept beside the pause.
     """
 
-    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+    def work(connection: Connection, broadcast: LockedBroadcast) -> bool:
         if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
             return False
         closing = Closing(
@@ -87,7 +87,7 @@ def resume(
     stopped by a gate that was not *shown*. Of a draft that was shown nothing newer may go out.
     """
 
-    def work(connection: Connection, broadcast: HeldBroadcast) -> bool:
+    def work(connection: Connection, broadcast: LockedBroadcast) -> bool:
         _refuse_ended(connection, broadcast)
         closed = [
             gate for gate in own_gates(connection, broadcast) if rule(gate.kind).own is not None
@@ -118,14 +118,14 @@ def _accept_draft(connection: Connection, broadcast_id: str, shown: ShownFacts |
         drafts.accept(connection, broadcast_id, shown.draft)
 
 
-def _refuse_ended(connection: Connection, broadcast: HeldBroadcast) -> None:
+def _refuse_ended(connection: Connection, broadcast: LockedBroadcast) -> None:
     if broadcast.result is BroadcastState.HELD and not _is_cancelled(connection, broadcast):
         raise InputError("error.broadcast.in_doubt", id=broadcast.id)
     if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
         raise InputError("error.broadcast.ended", id=broadcast.id)
 
 
-def _refuse_suppressed(connection: Connection, broadcast: HeldBroadcast) -> None:
+def _refuse_suppressed(connection: Connection, broadcast: LockedBroadcast) -> None:
     """Refuse a resume that would be held again at once."""
     count = suppressions.count_in(connection, broadcast.account)
     if count:
@@ -135,7 +135,7 @@ def _refuse_suppressed(connection: Connection, broadcast: HeldBroadcast) -> None
         )  # fmt: skip
 
 
-def own_gates(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
+def own_gates(connection: Connection, broadcast: LockedBroadcast) -> list[Gate]:
     """Return the broadcast's own gates that nobody opened."""
     there = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
     return [gate for gate in there if gate.scope is GateScope.BROADCAST]
@@ -143,7 +143,7 @@ def own_gates(connection: Connection, broadcast: HeldBroadcast) -> list[Gate]:
 
 def reserve_remaining(
     connection: Connection,
-    broadcast: HeldBroadcast,
+    broadcast: LockedBroadcast,
     *,
     quota: proof_module.Quota | None,
     shared_quota: bool,
@@ -161,14 +161,14 @@ def reserve_remaining(
     quotas.reserve(connection, wanted, proof, quota=quota)
 
 
-def reset_breaker(connection: Connection, broadcast: HeldBroadcast) -> None:
+def reset_breaker(connection: Connection, broadcast: LockedBroadcast) -> None:
     """Reset the circuit breaker, after an operator resumed the broadcast."""
     counter = gate_changes.raise_counter(connection, broadcast.account)
     change(connection, BroadcastRow, broadcast.id, breaker_since=counter, woken_at=None)
     lane_rows.wake(connection, broadcast.account)
 
 
-def _is_cancelled(connection: Connection, broadcast: HeldBroadcast) -> bool:
+def _is_cancelled(connection: Connection, broadcast: LockedBroadcast) -> bool:
     there = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
     return any(gate.kind is GateKind.CANCEL for gate in there)
 
@@ -181,7 +181,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
     still to come never has one. Raises UnknownIdError.
     """
 
-    def work(connection: Connection, broadcast: HeldBroadcast) -> tuple[bool, bool]:
+    def work(connection: Connection, broadcast: LockedBroadcast) -> tuple[bool, bool]:
         was_uploading = broadcast.phase is Phase.UPLOADING
         if was_uploading:
             awaited_lists.close_unlisted(connection, broadcast.id)
@@ -198,7 +198,9 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
     return changed
 
 
-def _cancel(connection: Connection, broadcast: HeldBroadcast, *, who: str, why: str | None) -> bool:
+def _cancel(
+    connection: Connection, broadcast: LockedBroadcast, *, who: str, why: str | None
+) -> bool:
     in_doubt = broadcast.result is BroadcastState.HELD
     has_ended = broadcast.phase is Phase.ENDED and not in_doubt
     if has_ended or _is_cancelled(connection, broadcast):

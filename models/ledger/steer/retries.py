@@ -32,9 +32,9 @@ from models.ledger.gates import gate_changes, quotas
 from models.ledger.lane import call_history, records, transitions
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
-from models.ledger.rows import closed_gates, held_rows, lane_rows
-from models.ledger.rows.held_rows import log_action, run
-from models.ledger.rows.transaction import HeldBroadcast, change, columns, every_row, read, write
+from models.ledger.rows import closed_gates, lane_rows, locked_rows
+from models.ledger.rows.locked_rows import log_action, run
+from models.ledger.rows.transaction import LockedBroadcast, change, columns, every_row, read, write
 from models.ledger.steer import operator
 
 _AS_WECHAT = Waits()
@@ -84,7 +84,7 @@ def retry(
         found = retry_verdict_of(connection, broadcast_id)
     kept = suppressed_batches(engine, broadcast_id, found)
 
-    def work(connection: Connection, broadcast: HeldBroadcast) -> Retried:
+    def work(connection: Connection, broadcast: LockedBroadcast) -> Retried:
         closed = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
         own = [gate for gate in closed if gate.scope is GateScope.BROADCAST]
         if any(gate.kind is GateKind.CANCEL for gate in own):
@@ -92,7 +92,7 @@ def retry(
         left = without_suppressed(retry_verdict_of(connection, broadcast.id), kept)
         again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
         for batch_id in again:
-            batch = held_rows.held_batch(connection, batch_id)
+            batch = locked_rows.locked_batch(connection, batch_id)
             transitions.move_batch(
                 connection, batch, BatchState.PLANNED, who=who, why=why, reason=None, errcode=None,
                 errmsg=None, not_before=None, begins_anew=True,
@@ -143,7 +143,7 @@ def refuse_again(engine: Engine, work: Work) -> bool:
 
 def _go_on(
     connection: Connection,
-    broadcast: HeldBroadcast,
+    broadcast: LockedBroadcast,
     left: Sequence[Left],
     *,
     own: Sequence[Gate],
@@ -175,7 +175,7 @@ def _go_on(
     return Goes.ON
 
 
-def _reopen(connection: Connection, broadcast: HeldBroadcast) -> None:
+def _reopen(connection: Connection, broadcast: LockedBroadcast) -> None:
     """Reopen the calls of a broadcast that had ended."""
     moment = now(connection)
     change(

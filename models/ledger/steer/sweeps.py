@@ -104,7 +104,7 @@ def _is_in(accounts: Collection[str] | None, account: str) -> bool:
 def _free(
     connection: Connection, key: InstrumentedAttribute[str], names: Sequence[str]
 ) -> set[str]:
-    """Lock the rows of *names* that nobody else holds; return which."""
+    """Lock the rows of *names* that nobody else has locked; return which."""
     if not names:
         return set()
     rows = select(key).where(key.in_(names)).order_by(key)
@@ -128,7 +128,7 @@ def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]
     return [(account, broadcast_id) for account, broadcast_id in rows]
 
 
-def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
+def doubt_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
     """Put batches in doubt that were unknown for 23 h, paused and halted or not; return how many.
 
     Raises the first error when it has tried all.
@@ -141,17 +141,17 @@ def hold_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
             .join(Lane, Lane.account == Batch.account)
             .where(Batch.state == BatchState.UNKNOWN, Batch.first_called_at <= late)
         ).all()
-    held, failed = 0, None
+    doubts, failed = 0, None
     for batch_id in ids:
         try:
-            held += records.expire(engine, batch_id, rules=rules)
+            doubts += records.expire(engine, batch_id, rules=rules)
         except OutOfReachError:
             raise
         except Exception as error:  # noqa: BLE001 - a bad row keeps no other one from its end
             failed = failed or error
     if failed is not None:
         raise failed
-    return held
+    return doubts
 
 
 def launch_due(engine: Engine) -> list[str]:
@@ -173,7 +173,7 @@ def launch_due(engine: Engine) -> list[str]:
 
 
 def _launch(connection: Connection, *, account: str, which: str) -> bool:
-    lane_rows.hold(connection, account)
+    lane_rows.lock(connection, account)
     moment = now(connection)
     come = [
         gate
@@ -190,7 +190,7 @@ def forget_uploads(engine: Engine) -> int:
 
     Where there is none, what was stored of a list whose broadcast was cancelled is removed, or what
     a planner that was killed has stored. One
-    whose row somebody holds is left for next time: a ``send`` that was stopped while it sent a
+    whose row somebody has locked is left for next time: a ``send`` that was stopped while it sent a
     chunk holds it for as long as it is stopped, and every sweep would wait for it.
     """
 

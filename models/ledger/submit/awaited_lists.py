@@ -24,7 +24,7 @@ from broadcast.rules.states import Phase
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now, skips_locked
 from models.ledger.lists import uploads
-from models.ledger.rows import held_rows, known_accounts, lane_rows
+from models.ledger.rows import known_accounts, lane_rows, locked_rows
 from models.ledger.rows.transaction import change, columns, first, read, write, write_new
 from models.ledger.submit import publication, submits
 
@@ -76,7 +76,7 @@ def reserve(
     def work(connection: Connection) -> tuple[str, bool]:
         known_accounts.register_account(connection, body.account)
         # Every door takes a key under its lane.
-        lane_rows.hold(connection, body.account.name)
+        lane_rows.lock(connection, body.account.name)
         there = _reserved(connection, body)
         if there is not None:
             return there, False
@@ -219,7 +219,7 @@ HAS_A_REST: Final = and_(
 def close_unlisted(connection: Connection, broadcast_id: str) -> None:
     """Revoke a broadcast from the storer of its list; its key stays bound.
 
-    The lane is held by the caller, who ends the broadcast. Raises ConflictError where its list does
+    The caller has locked the lane and ends the broadcast. Raises ConflictError where its list does
     not come in a request of its own, and UnknownIdError where it was given up.
     """
     awaited = exists().where(UploadRow.broadcast_id == BroadcastRow.id)
@@ -230,7 +230,7 @@ def close_unlisted(connection: Connection, broadcast_id: str) -> None:
         .values(uploading_at=None, planned=0, calls_planned=0)
     )
     if taken.rowcount != 1:
-        raise held_rows.not_stored(connection, broadcast_id)
+        raise locked_rows.not_stored(connection, broadcast_id)
     row = connection.execute(
         select(BroadcastRow.account, BroadcastRow.key, UploadRow.digest)
         .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id)

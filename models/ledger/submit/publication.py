@@ -1,6 +1,6 @@
 """Publication: a submit becomes a broadcast that lanes see, once nothing refuses it.
 
-All of it is done in one transaction that holds the lane's row.
+All of it is done in one transaction that locks the lane.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lists import media
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import HeldLane, columns, first, note
+from models.ledger.rows.transaction import LockedLane, columns, first, note
 from models.recipients import Skipped
 
 REPEAT_WITHIN = timedelta(hours=24)
@@ -48,7 +48,7 @@ class Publication:
     figures: Figures
     terms: Terms
     quota: proof_module.Quota | None
-    lane: HeldLane
+    lane: LockedLane
     wanted: ReservationRequest
     proof: proof_module.Proof
     moment: datetime
@@ -147,7 +147,7 @@ def check_publication(
     figures: Figures,
     terms: Terms,
     quota: proof_module.Quota | None,
-    lane: HeldLane,
+    lane: LockedLane,
     moment: datetime,
 ) -> Publication:
     """Return the publication of a submit at *moment*, or raise its refusal; its lane is locked."""

@@ -38,7 +38,7 @@ from models.ledger.gates import quotas
 from models.ledger.lists import media, uploads
 from models.ledger.plan import renewals
 from models.ledger.rows import known_accounts, lane_rows
-from models.ledger.rows.transaction import HeldLane, change, read, snapshot, write, write_new
+from models.ledger.rows.transaction import LockedLane, change, read, snapshot, write, write_new
 from models.ledger.submit import publication
 from models.recipients import ChunkRow
 
@@ -164,7 +164,7 @@ def publish(
     """
 
     def work(connection: Connection) -> Published:
-        lane = lane_rows.hold(connection, body.account.name)
+        lane = lane_rows.lock(connection, body.account.name)
         there = same(connection, body)
         if there is not None and there != broadcast_id:
             raise PublishedMeanwhileError(there)
@@ -221,7 +221,7 @@ class Reporter(Protocol):
         values: Mapping[str, Any],
         *,
         published: Published,
-        lane: HeldLane,
+        lane: LockedLane,
     ) -> Report:
         """Return the report of a broadcast from the values that were just inserted."""
 
@@ -251,7 +251,7 @@ def store(
 
     def work(connection: Connection) -> StoredBroadcast:
         known_accounts.register_account(connection, body.account)
-        lane = lane_rows.hold(connection, body.account.name)
+        lane = lane_rows.lock(connection, body.account.name)
         there = same(connection, body)
         if there is not None:
             raise PublishedMeanwhileError(there)

@@ -41,7 +41,7 @@ from models.ledger.lists import media
 from models.ledger.outcomes import ended_jobs
 from models.ledger.rows import closed_gates, figures
 from models.ledger.rows.figures import Figures, ReportedRow
-from models.ledger.rows.transaction import HeldLane, columns, every_row, read, snapshot
+from models.ledger.rows.transaction import LockedLane, columns, every_row, read, snapshot
 from models.ledger.steer import recorded_hand_calls
 
 if TYPE_CHECKING:
@@ -89,11 +89,11 @@ def report_in(connection: Connection, broadcast_id: str, *, whole: bool = True) 
 
 
 def of_new(
-    connection: Connection, values: Mapping[str, Any], *, published: Published, lane: HeldLane
+    connection: Connection, values: Mapping[str, Any], *, published: Published, lane: LockedLane
 ) -> Report:
     """Return the report of a broadcast from the values that the caller has just inserted.
 
-    *lane*: held by the same transaction. Nothing but gates of the account can forbid its calls.
+    *lane*: locked by the same transaction. Nothing but gates of the account can forbid its calls.
     """
     if published.scheduled:
         # Its gate has raised its version.

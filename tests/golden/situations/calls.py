@@ -416,7 +416,7 @@ def two_broadcasts_of_one_day(scene: Scene) -> None:
     scene.begin()
     scene.call(OK)
     assert scene.driver is not None
-    leases.release(scene.engine, scene.driver.held)
+    leases.release(scene.engine, scene.driver.lease)
     scene.driver = None
     scene.begin()
     scene.look(scene.ids[1])

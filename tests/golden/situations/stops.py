@@ -66,8 +66,8 @@ def held_for_its_time(scene: Scene) -> None:
     scene.plan()
     scene.clock.pass_(timedelta(hours=20))
     driver = Driver(scene.engine)
-    assert claims.claim(scene.engine, driver.held, driver.next()) is None
-    leases.release(scene.engine, driver.held)
+    assert claims.claim(scene.engine, driver.lease, driver.next()) is None
+    leases.release(scene.engine, driver.lease)
     scene.look()
     scene.told()
     scene.cli("resume", scene.id, "--yes", status=None)

@@ -86,7 +86,7 @@ class LedgerMachine(PeopleMachine):
         if held is not None:
             assert held.fence == world.fence + 1
             world.fence, world.leased_until = held.fence, world.now + lane_rows.LEASE
-            driver.held, driver.work, driver.flight = held, None, None
+            driver.lease, driver.work, driver.flight = held, None, None
             for batch in world.batches.values():
                 # What a driver left without a fact is unknown from now on.
                 batch.calling = False
@@ -97,7 +97,7 @@ class LedgerMachine(PeopleMachine):
         self.acquire(who)
 
     def renew(self, who: int) -> None:
-        world, held = self.world, self.world.drivers[who].held
+        world, held = self.world, self.world.drivers[who].lease
         if held is not None:
             lives = held.fence == world.fence and not world.lane_is_free
             assert leases.renew(self.engine, [held]) == (set() if lives else {ACCOUNT})
@@ -106,11 +106,11 @@ class LedgerMachine(PeopleMachine):
 
     def release(self, who: int) -> None:
         world, driver = self.world, self.world.drivers[who]
-        if driver.held is not None and driver.flight is None:  # it leaves no call of its own
-            leases.release(self.engine, driver.held)
-            if driver.held.fence == world.fence:
+        if driver.lease is not None and driver.flight is None:  # it leaves no call of its own
+            leases.release(self.engine, driver.lease)
+            if driver.lease.fence == world.fence:
                 world.leased_until = None
-            driver.held = driver.work = None
+            driver.lease = driver.work = None
 
     @precondition(lambda self: self.world.idle())
     @rule(pick=picks, known=st.booleans())
@@ -146,7 +146,7 @@ class LedgerMachine(PeopleMachine):
         """Return the driver who has the lane and waits for nothing; else another takes over."""
         world = self.world
         for driver in world.idle():
-            mine = driver.held is not None and driver.held.fence == world.fence
+            mine = driver.lease is not None and driver.lease.fence == world.fence
             if mine and not world.lane_is_free:
                 return driver
         who = pick % len(world.drivers)
@@ -155,8 +155,8 @@ class LedgerMachine(PeopleMachine):
         return world.drivers[who]
 
     def _next(self, driver: DriverModel) -> Work:
-        assert driver.held is not None
-        work = next_work.next_work(self.engine, driver.held.account)
+        assert driver.lease is not None
+        work = next_work.next_work(self.engine, driver.lease.account)
         if work.kind in {Kind.CALL, Kind.VERIFY}:
             callable_ones = {
                 one.id
@@ -185,9 +185,9 @@ class LedgerMachine(PeopleMachine):
 
     def _claim(self, driver: DriverModel, work: Work) -> InFlight | None:
         world, batch = self.world, self.world.batches[work.batch_id]
-        assert driver.held is not None
+        assert driver.lease is not None
         forbidden = world.forbids(driver, work)
-        claim = claims.claim(self.engine, driver.held, work)
+        claim = claims.claim(self.engine, driver.lease, work)
         if claim is None:
             # The window may be counted from a call that was refused, which is on the safe side.
             old = batch.calls and batch.calls[0].started_at + WINDOW <= world.now
@@ -260,7 +260,7 @@ class LedgerMachine(PeopleMachine):
         if world.lane.not_before is None or world.lane.not_before <= world.now:
             assert set(wakes.plans) == plans_due
         world.launched(sweeps.launch_due(self.engine))
-        sweeps.hold_expired(self.engine)
+        sweeps.doubt_expired(self.engine)
         world.observe()
         for batch in world.batches.values():
             ends = batch.repeat_ends()
@@ -338,7 +338,7 @@ class LedgerMachine(PeopleMachine):
     def _slice(self) -> bool:
         """Do one thing of a lane that is well; return whether there was one."""
         world, driver = self.world, self.world.drivers[0]
-        if world.lane_is_free or driver.held is None or driver.held.fence != world.fence:
+        if world.lane_is_free or driver.lease is None or driver.lease.fence != world.fence:
             world.clock.pass_(lane_rows.LEASE + TICK)
             self.acquire(0)
             self.the_promise_holds()

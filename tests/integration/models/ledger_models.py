@@ -24,7 +24,7 @@ class DriverModel:
     """A driver: what it holds, what it has read and what it waits for."""
 
     name: str
-    held: Lease | None = None
+    lease: Lease | None = None
     work: Work | None = None
     flight: InFlight | None = None
 

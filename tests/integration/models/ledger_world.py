@@ -81,7 +81,7 @@ class LedgerWorld:
 
     def idle(self) -> list[DriverModel]:
         """Return the drivers who believe that the lane is theirs, and wait for no reply."""
-        return [one for one in self.drivers if one.held is not None and one.flight is None]
+        return [one for one in self.drivers if one.lease is not None and one.flight is None]
 
     def ready(self) -> list[DriverModel]:
         """Return those of them who have read what to do."""
@@ -396,7 +396,7 @@ class LedgerWorld:
         batch = self.batches[work.batch_id]
         broadcast = self.broadcasts[batch.broadcast_id]
         ends = batch.repeat_ends()
-        held = driver.held
+        held = driver.lease
         return [
             word
             for word, forbidden in {

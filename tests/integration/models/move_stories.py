@@ -13,7 +13,7 @@ from broadcast.rules.drafts import Look, Mark
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from models.ledger.lane import claims, leases, transitions
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import write
 from models.ledger.steer import operator, sweeps
 from tests.integration.models.stage import DAY, NO_CALLS_LEFT, NO_SPLITS, WHO, Stage
@@ -96,7 +96,7 @@ def cancelled_once(stage: Stage) -> None:
     write(
         stage.engine,
         lambda c: transitions.move_batch(
-            c, held_rows.held_batch(c, batch_id), B.CANCELLED, who=WHO, reason=Reason.BY_HAND
+            c, locked_rows.locked_batch(c, batch_id), B.CANCELLED, who=WHO, reason=Reason.BY_HAND
         ),
     )
     stage.cancel()
@@ -127,8 +127,8 @@ def missed(*steps: Story) -> Story:
         stage.plan()
         stage.clock.pass_(DAY)
         driver = Driver(stage.engine)
-        assert claims.claim(stage.engine, driver.held, driver.next()) is None
-        leases.release(stage.engine, driver.held)
+        assert claims.claim(stage.engine, driver.lease, driver.next()) is None
+        leases.release(stage.engine, driver.lease)
 
     return told(begin, *steps)
 

@@ -125,7 +125,7 @@ class Stage:
     def window_closes(self) -> None:
         """Let WeChat forget the key."""
         self.clock.pass_(DAY)
-        assert sweeps.hold_expired(self.engine)
+        assert sweeps.doubt_expired(self.engine)
         self.driver = None
 
     def in_doubt(self) -> None:
@@ -176,7 +176,7 @@ class Stage:
         other.begin()
         other.call(fact)
         assert other.driver is not None
-        leases.release(self.engine, other.driver.held)
+        leases.release(self.engine, other.driver.lease)
 
     def made(self, kind: EventKind) -> list[tuple[str | None, str]]:
         """Return the moves of the broadcast, or of its batches, that the history has."""

@@ -51,7 +51,7 @@ def close(engine: Engine, kind: GateKind, *, account: str = "default", **facts: 
     closing = Closing(kind=kind, **{"who": WORKER, **facts})
 
     def work(connection: Any) -> bool:
-        lane_rows.hold(connection, account)
+        lane_rows.lock(connection, account)
         return gate_changes.close(connection, account, closing)
 
     return write(engine, work)
@@ -80,7 +80,7 @@ def let_wait(engine: Engine, pause: timedelta, *, reason: Reason = Reason.THROTT
     """Let the lane wait from now on."""
 
     def work(connection: Any) -> None:
-        lane_rows.hold(connection, "default")
+        lane_rows.lock(connection, "default")
         lane_rows.wait(connection, "default", until=now(connection) + pause, reason=reason)
         lane_rows.refresh_due(connection, "default")
 

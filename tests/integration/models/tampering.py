@@ -40,7 +40,7 @@ def four_batches(engine: Engine) -> str:
     for fact in (said(0, msg_id=1), LOST, said(45065, msg_id=2), said(40003)):
         driver.call(fact)
         later(engine)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     assert found(engine) == set()
     return made
 

@@ -121,7 +121,7 @@ class History:
                 # Whoever was called once is called again as they were.
                 assert people == self.frozen.setdefault(work.n, people)
             driver.call(fact)
-        leases.release(self.engine, driver.held)
+        leases.release(self.engine, driver.lease)
 
     def people(self) -> dict[int, list[str]]:
         """Return who is in each batch."""

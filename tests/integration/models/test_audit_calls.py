@@ -111,7 +111,7 @@ def test_45065_explains_an_acceptance_whatever_is_known_later_of_the_call_before
     second.call(said(45065))
     driver.record(first, late)
     second.call(said(0, msg_id=1))
-    leases.release(engine, second.held)
+    leases.release(engine, second.lease)
     assert ledger.states(engine, broadcast_id) == {BatchState.ACCEPTED: 2}
     assert found(engine) == set()
 
@@ -228,7 +228,7 @@ def test_moves_by_a_cancel_need_no_line_each(engine: Engine, broadcast_id: str) 
     driver = Driver(engine)
     driver.call(said(40001))
     driver.call(LOST)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     operator.cancel(engine, broadcast_id, who=WHO)
     assert {BatchState.CANCELLED, BatchState.IN_DOUBT} <= set(ledger.states(engine, broadcast_id))
     assert found(engine) == set()

@@ -36,7 +36,7 @@ def called(engine: Engine, batches: int) -> str:
     driver = Driver(engine)
     for n in range(batches // 2):
         driver.call(said(0, msg_id=1_000 * batches + n))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     return broadcast_id
 
 

@@ -266,7 +266,7 @@ class Story:
             self.dice.choice(acts)()
             self.one = self.dice.choice(["", *self.ids])
             sweeps.due(self.engine)
-            sweeps.hold_expired(self.engine)
+            sweeps.doubt_expired(self.engine)
             yield
 
     def fact(self, work_id: int) -> CallResult:
@@ -287,7 +287,7 @@ class Story:
             records.confirm(self.engine, work.batch_id, msg_id, known=known)
         if work.kind is not Kind.CALL:
             return
-        claim = claims.claim(self.engine, self.driver.held, work)
+        claim = claims.claim(self.engine, self.driver.lease, work)
         if claim is None:
             return
         if self.dice.random() < 0.8:
@@ -337,10 +337,10 @@ class Story:
 
     def wait(self) -> None:
         if self.dice.random() < 0.5:
-            leases.release(self.engine, self.driver.held)
+            leases.release(self.engine, self.driver.lease)
         ledger.pass_time(self.engine, timedelta(seconds=self.dice.choice([3, 70, 4_000, 90_000])))
         sweeps.due(self.engine)
-        leases.release(self.engine, self.driver.held)
+        leases.release(self.engine, self.driver.lease)
         ledger.pass_time(self.engine, SOON)
         self.driver = Driver(self.engine, owner="the next one")
 

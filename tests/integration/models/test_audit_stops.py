@@ -125,7 +125,7 @@ def test_calls_of_the_day_after_are_not_behind_the_next_quota_gate(engine: Engin
         driver.call(said(0, msg_id=msg_id))
         driver.call(said(45009))
         assert found(engine) == set()
-        leases.release(engine, driver.held)
+        leases.release(engine, driver.lease)
         ledger.pass_time(engine, timedelta(days=1))
     with engine.connect() as connection:
         query = select(GateRow.opened_counter.is_(None)).order_by(GateRow.id)
@@ -227,7 +227,7 @@ def test_orphan_that_the_next_driver_did_not_adopt_is_found(engine: Engine) -> N
     ledger.broadcast(engine)
     driver = Driver(engine)
     driver.claim()
-    change(engine, Lane, Lane.account == "default", fence=driver.held.fence + 1)
+    change(engine, Lane, Lane.account == "default", fence=driver.lease.fence + 1)
     assert found(engine) == {Found.CALLING}
 
 

@@ -17,7 +17,7 @@ from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.submission import BeingStoredError, Body, TakenOverError
 from models.every_table import ChunkRow, Submission
 from models.ledger.lists import uploads
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import write
 from models.ledger.steer import sweeps
 from models.ledger.submit import awaited_lists, submits
@@ -92,14 +92,14 @@ def test_a_key_belongs_to_the_id_that_is_reserved_for_it_at_every_door(
             refused()
         assert caught.value.message_id == "error.submit.key_awaited"
 
-    assert held_rows.under_key(engine, "default", "one") is None
+    assert locked_rows.under_key(engine, "default", "one") is None
     assert reserve(engine, body(key="one")) == (mine.reserved, False)
     fence = begin(engine, mine)
     store(engine, mine, fence)
     publish(engine, mine, fence)
     # Of a command that says the same it is the same.
     assert submits.find(engine, body(key="one")) == mine.reserved
-    assert held_rows.under_key(engine, "default", "one") == mine.reserved
+    assert locked_rows.under_key(engine, "default", "one") == mine.reserved
     assert reserve(engine, body(key="one")) == (mine.reserved, False)
 
 

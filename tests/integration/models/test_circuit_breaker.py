@@ -296,7 +296,7 @@ def test_an_unknown_batch_is_not_repeated_under_the_stop_and_is_in_doubt_after_2
     assert ledger.batch(engine, pairs).state is BatchState.UNKNOWN
 
     ledger.pass_time(engine, REPEAT_WINDOW + timedelta(minutes=1))
-    assert sweeps.hold_expired(engine) == 1
+    assert sweeps.doubt_expired(engine) == 1
     batch = ledger.batch(engine, pairs)
     assert (batch.state, batch.attempts) == (BatchState.IN_DOUBT, 1)
     assert state(engine, other) is BroadcastState.HELD

@@ -44,7 +44,7 @@ def test_one_work_is_claimed_once_by_many_threads(engine: Engine) -> None:
 
     def race(_n: int) -> bool:
         together.wait()
-        return claims.claim(engine, driver.held, work) is not None
+        return claims.claim(engine, driver.lease, work) is not None
 
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(race, range(8))) == 1
@@ -100,7 +100,7 @@ def driver(engine: Engine) -> Driver:
 
 def refused(driver: Driver, work: next_work.Work) -> None:
     before = attempts(driver.engine)
-    assert claims.claim(driver.engine, driver.held, work) is None
+    assert claims.claim(driver.engine, driver.lease, work) is None
     assert attempts(driver.engine) == before
 
 
@@ -119,7 +119,7 @@ def test_claim_fails_after_the_lease_ran_out(driver: Driver) -> None:
 
 def test_claim_fails_after_the_lane_was_released(driver: Driver) -> None:
     work = driver.next()
-    leases.release(driver.engine, driver.held)
+    leases.release(driver.engine, driver.lease)
     refused(driver, work)
 
 
@@ -127,15 +127,15 @@ def test_claim_fails_though_the_driver_that_came_between_is_gone(driver: Driver)
     """What was read before the other one came is old, and the lane free."""
     work = driver.next()
     ledger.pass_time(driver.engine, lane_rows.LEASE + timedelta(seconds=1))
-    leases.release(driver.engine, Driver(driver.engine, owner="another").held)
+    leases.release(driver.engine, Driver(driver.engine, owner="another").lease)
     refused(driver, work)
 
 
 def test_claim_fails_though_the_same_owner_holds_the_lane_again(driver: Driver) -> None:
     """A process drives a lane slice by slice; a claim belongs to one of them."""
     work = driver.next()
-    leases.release(driver.engine, driver.held)
-    again = Driver(driver.engine, owner=driver.held.owner)
+    leases.release(driver.engine, driver.lease)
+    again = Driver(driver.engine, owner=driver.lease.owner)
     refused(driver, work)
     again.claim()
 
@@ -212,7 +212,7 @@ def test_claim_names_batch_attempt_fence_and_key_before_the_call(driver: Driver)
         row = connection.execute(select(AttemptRow.__table__)).one()
     assert row.outcome is None
     assert (row.batch_id, row.number, row.claim) == (work.batch_id, 1, claim.claim)
-    assert (row.fence, row.owner, row.account) == (driver.held.fence, "tests", "default")
+    assert (row.fence, row.owner, row.account) == (driver.lease.fence, "tests", "default")
     assert row.clientmsgid == work.clientmsgid
     assert (row.path, row.begins_anew) == (work.path, False)
     assert row.id == claim.attempt_id
@@ -228,7 +228,7 @@ def test_commit_whose_answer_is_lost_is_given_back(driver: Driver) -> None:
         raise DatabaseAwayError("error.database.away", cause="the answer was lost", where="")
 
     with pytest.raises(DatabaseAwayError):
-        claims.claim(driver.engine, driver.held, work)
+        claims.claim(driver.engine, driver.lease, work)
     batch = ledger.batch(driver.engine, work.broadcast_id)
     assert batch.state is BatchState.PLANNED
     with driver.engine.connect() as connection:
@@ -311,4 +311,4 @@ def test_window_shrinks_with_the_scale_of_waits(engine: Engine) -> None:
     driver.call(LOST)
     ledger.pass_time(engine, timedelta(seconds=83))
     late = Driver(engine, rules=rules)
-    assert claims.claim(engine, late.held, late.next(), rules=rules) is None
+    assert claims.claim(engine, late.lease, late.next(), rules=rules) is None

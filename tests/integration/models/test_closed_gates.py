@@ -92,7 +92,7 @@ def test_gate_that_closes_between_look_and_claim_forbids_the_claim(
 
     shut(engine, which, broadcast_id)
 
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
     assert attempts(engine) == 0
     assert ledger.batch(engine, broadcast_id).state is BatchState.PLANNED
     assert driver.next().kind is Kind.REST
@@ -110,7 +110,7 @@ def test_repeat_of_a_doubt_is_forbidden_as_every_call(engine: Engine, which: str
 
     shut(engine, which, broadcast_id)
 
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
     assert attempts(engine) == 1
 
 
@@ -335,7 +335,7 @@ def test_no_call_is_claimed_behind_a_gate_that_closes_and_opens_meanwhile(
                 break
             if work.kind is not Kind.CALL:
                 continue
-            claim = claims.claim(engine, driver.held, work)
+            claim = claims.claim(engine, driver.lease, work)
             if claim is not None:
                 made += 1
                 driver.record(claim, said(0, msg_id=work.batch_id))

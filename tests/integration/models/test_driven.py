@@ -141,7 +141,7 @@ def test_nobody_is_missed_right_after_a_person_took_a_doubt_out_of_the_way(
     doubtful, waits = (ledger.broadcast(engine) for _ in range(2))
     driver = Driver(engine)
     driver.call(said(45066))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     ledger.pass_time(engine, timedelta(minutes=5))
     postpone(engine, doubtful)
 

@@ -42,7 +42,7 @@ def story(engine: Engine, account: str, before_each: Callable[[Engine], None]) -
     before_each(engine)
     ledger.pass_time(engine, SOON)
     work = driver.next()
-    claim = claims.claim(engine, driver.held, work)
+    claim = claims.claim(engine, driver.lease, work)
     assert claim is not None
     before_each(engine)
     verdict = driver.record(claim, said(0, msg_id=7)).verdict

@@ -62,7 +62,7 @@ def work(engine: Engine) -> dict[str, Callable[[], object]]:
     uncut = ledger.published(engine, ledger.body(text="甲"))
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     body = ledger.body(text="乙")
     figures = ledger.figures(size=20, batches=2)
 
@@ -71,12 +71,12 @@ def work(engine: Engine) -> dict[str, Callable[[], object]]:
         driver.call(said(0, msg_id=2))
         driver.call(said(40003))
         driver.call(LOST)
-        leases.release(engine, driver.held)
+        leases.release(engine, driver.lease)
 
     return {
         "sweep": lambda: sweeps.due(engine),
         "launch": lambda: sweeps.launch_due(engine),
-        "expire": lambda: sweeps.hold_expired(engine),
+        "expire": lambda: sweeps.doubt_expired(engine),
         "forget": lambda: sweeps.forget_uploads(engine),
         "next work": lambda: next_work.next_work(engine, "default"),
         "calls": calls,

@@ -44,7 +44,7 @@ def test_reply_after_a_repeat_by_the_next_driver_is_no_overlap(
     """The lane was given back, so that the next one need not wait for the end of its lease."""
     lost = driver.claim()
     driver.record(lost, LOST)
-    leases.release(driver.engine, driver.held)
+    leases.release(driver.engine, driver.lease)
     ledger.pass_time(driver.engine, 3 * SECOND)
     Driver(driver.engine, owner="second").call(said(45065, msg_id=71))
     before = attempt(driver.engine, broadcast_id, 1)

@@ -48,7 +48,7 @@ def sent(engine: Engine, names: Sequence[str], *, text: str, calls: int = 1) -> 
     for n in range(calls):
         driver.call(said(0, msg_id=random.Random(f"{text}{n}").randrange(1, 2**40)))
     operator.cancel(engine, broadcast_id, who="tests")
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     return broadcast_id
 
 

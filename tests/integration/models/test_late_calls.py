@@ -57,7 +57,7 @@ def tried(engine: Engine, rules: Rules | None = None) -> bool:
     driver = Driver(engine, rules=rules or Rules())
     work: Work = driver.next()
     assert work.kind is Kind.CALL, work
-    claim = claims.claim(engine, driver.held, work, rules=driver.rules)
+    claim = claims.claim(engine, driver.lease, work, rules=driver.rules)
     if claim is not None:
         driver.record(claim, said(0, msg_id=work.batch_id))
     return claim is not None

@@ -43,7 +43,7 @@ def test_lane_is_leased_to_one_of_many(engine: Engine) -> None:
 
 def test_fence_grows_with_each_driver(engine: Engine) -> None:
     ledger.broadcast(engine)
-    first = Driver(engine, owner="first").held
+    first = Driver(engine, owner="first").lease
     assert leases.acquire(engine, "default", "second") is None
     leases.release(engine, first)
     second = leases.acquire(engine, "default", "second")
@@ -57,7 +57,7 @@ def test_fence_grows_with_each_driver(engine: Engine) -> None:
 def test_renewed_lease_lives_on_and_a_lost_one_does_not(engine: Engine) -> None:
     for name in ("north", "south"):
         ledger.broadcast(engine, owner=ledger.account(name))
-    north, south = Driver(engine, "north").held, Driver(engine, "south").held
+    north, south = Driver(engine, "north").lease, Driver(engine, "south").lease
     assert leases.renew(engine, []) == set()
     ledger.pass_time(engine, timedelta(seconds=4))
     assert leases.renew(engine, [north]) == set()
@@ -72,7 +72,7 @@ def test_lane_whose_row_a_stopped_client_holds_costs_no_other_its_lease(engine: 
         pytest.skip("SQLite has one writer, and no rows that are held")
     for name in ("east", "north", "south"):
         ledger.broadcast(engine, owner=ledger.account(name))
-    held = [Driver(engine, name).held for name in ("east", "north", "south")]
+    held = [Driver(engine, name).lease for name in ("east", "north", "south")]
     ledger.pass_time(engine, timedelta(seconds=4))
     with engine.begin() as stopped, ThreadPoolExecutor(1) as threads:
         stopped.execute(select(Lane).where(Lane.account == "north").with_for_update())
@@ -90,7 +90,7 @@ def test_leases_are_renewed_on_a_server_that_cannot_skip_rows(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ledger.broadcast(engine)
-    held = Driver(engine).held
+    held = Driver(engine).lease
     if engine.dialect.name == "mysql":
         monkeypatch.setattr(engine.dialect, "server_version_info", (5, 7, 44))
     asked: list[str] = []
@@ -181,7 +181,7 @@ def test_late_refusals_of_recipients_and_content_end_the_doubt(engine: Engine) -
         first.record(claim, said(errcode))
         assert ledger.batch(engine, broadcast_id).state is state
         operator.cancel(engine, broadcast_id, who="a person")
-        leases.release(engine, second.held)
+        leases.release(engine, second.lease)
 
 
 def test_late_refusal_settles_nothing_while_another_attempt_is_unknown(engine: Engine) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from broadcast.rules.overlap import Newer
 from models.ledger.lane import leases
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.steer import operator
 from models.ledger.views import received
 from tests.integration.models.test_known import PEOPLE, STRANGERS, planned, sent
@@ -18,7 +18,7 @@ from tests.kit.ledger import Driver, said
 
 
 def reached(engine: Engine, broadcast_id: str, numbers: list[int]) -> Newer:
-    among = held_rows.newer(engine, broadcast_id)
+    among = locked_rows.newer(engine, broadcast_id)
     return received.newer(engine, broadcast_id, numbers, among=among)
 
 
@@ -32,7 +32,7 @@ def old(engine: Engine) -> str:
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
     driver.call(said(40007))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     return broadcast_id
 
 
@@ -78,9 +78,9 @@ def test_what_was_submitted_before_the_old_one_began_is_not_newer(engine: Engine
     ledger.pass_time(engine, timedelta(seconds=10))
     after = planned(engine, PEOPLE, text="after")
 
-    assert held_rows.newer(engine, first) == [after]
+    assert locked_rows.newer(engine, first) == [after]
     # Of one that was not called yet: what was submitted after it.
-    assert held_rows.newer(engine, waits) == [after]
+    assert locked_rows.newer(engine, waits) == [after]
 
 
 def test_however_many_there_are_each_is_compared(engine: Engine, old: str) -> None:
@@ -94,7 +94,7 @@ def test_however_many_there_are_each_is_compared(engine: Engine, old: str) -> No
 
 def test_what_is_still_to_come_counts_where_it_is_asked_for(engine: Engine, old: str) -> None:
     made = planned(engine, PEOPLE, text="next week's")
-    among = held_rows.newer(engine, old)
+    among = locked_rows.newer(engine, old)
 
     both = received.newer(engine, old, [2, 3, 4], among=among)
 

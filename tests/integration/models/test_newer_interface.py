@@ -92,7 +92,7 @@ def test_batch_whose_interface_became_strange_after_the_look_is_not_claimed(
     work = replace(driver.next(), path=PIGEON)
     strange_path(engine, broadcast_id)
 
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
     assert ledger.batch(engine, broadcast_id).attempts == 0
 
 
@@ -120,6 +120,6 @@ def test_doubt_of_a_strange_interface_is_not_held_for_a_person_when_its_window_e
     strange_path(engine, broadcast_id)
     ledger.pass_time(engine, REPEAT_WINDOW)
 
-    assert sweeps.hold_expired(engine) == 0
+    assert sweeps.doubt_expired(engine) == 0
 
     assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN

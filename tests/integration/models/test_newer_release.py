@@ -102,7 +102,7 @@ def test_claim_of_a_batch_that_became_strange_after_the_look_fails(engine: Engin
     work = driver.next()
     strange_batch(engine, broadcast_id)
 
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
 
 
 @pytest.mark.parametrize("fact", [said(0, msg_id=7), said(40003), LOST])
@@ -195,7 +195,7 @@ def test_call_whose_outcome_became_strange_after_the_look_is_not_claimed(engine:
     with engine.begin() as connection:
         connection.execute(update(AttemptRow).values(outcome=HELD_BACK))
 
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
 
 
 def test_batch_with_a_strange_outcome_is_not_held_for_a_person_when_its_window_ends(
@@ -204,7 +204,7 @@ def test_batch_with_a_strange_outcome_is_not_held_for_a_person_when_its_window_e
     broadcast_id = strange_outcome(engine)
     ledger.pass_time(engine, REPEAT_WINDOW)
 
-    assert sweeps.hold_expired(engine) == 0
+    assert sweeps.doubt_expired(engine) == 0
 
     assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
 
@@ -300,7 +300,7 @@ def test_late_reply_in_a_strange_phase_is_stored(engine: Engine) -> None:
 
     assert outcome(engine, claim.attempt_id) is Outcome.ACCEPTED
     assert ledger.batch(engine, broadcast_id).state is BatchState.ACCEPTED
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
 
 
 # -- a command of people

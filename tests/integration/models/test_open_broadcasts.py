@@ -54,7 +54,7 @@ def steps(engine: Engine, driver: Driver) -> dict[str, Callable[[], object]]:
 def efforts(engine: Engine, meter: Effortmeter) -> dict[str, Effort]:
     driver = Driver(engine)
     found = {name: meter.of(work) for name, work in steps(engine, driver).items()}
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     return found
 
 

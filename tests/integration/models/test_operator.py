@@ -225,7 +225,7 @@ def test_no_claim_is_committed_after_a_pause_was(engine: Engine) -> None:
 
     def drive() -> None:
         while (work := driver.next()).kind is Kind.CALL:
-            claim = claims.claim(engine, driver.held, work)
+            claim = claims.claim(engine, driver.lease, work)
             begun.set()
             if claim is not None:
                 driver.record(claim, said(0, msg_id=work.batch_id))

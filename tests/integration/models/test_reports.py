@@ -74,7 +74,7 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
     for step in range(24):
         work = driver.next()
         if work.kind is Kind.CALL:
-            claim = claims.claim(engine, driver.held, work)
+            claim = claims.claim(engine, driver.lease, work)
             fact = dice.choice([*facts, said(0, msg_id=work.batch_id)])
             if claim is not None and fact is not None:
                 driver.record(claim, fact)
@@ -86,11 +86,11 @@ def test_figures_add_up_after_any_story(engine: Engine, seed: int) -> None:
             operator.cancel(engine, broadcast_id, who="a person")
         ledger.pass_time(engine, timedelta(seconds=dice.choice([3, 70, 4_000])))
         told = adds_up(engine, broadcast_id)
-        leases.release(engine, driver.held)
+        leases.release(engine, driver.lease)
         ledger.pass_time(engine, lane_rows.LEASE)
         held = leases.acquire(engine, "default", f"driver-{step}")
         assert held is not None
-        driver.held = held
+        driver.lease = held
     told = adds_up(engine, broadcast_id)
     assert told.recipients["waiting"] == 0, "a cancelled broadcast leaves nobody behind"
 

@@ -331,7 +331,7 @@ def test_msg_id_that_wechat_named_for_another_batch_is_refused_until_a_person_sa
     doubt(driver)
     driver.call(said(45065, msg_id=50))
     ledger.pass_time(driver.engine, DAY)
-    assert sweeps.hold_expired(driver.engine) == 1
+    assert sweeps.doubt_expired(driver.engine) == 1
     why = refused(driver.engine, broadcast_id, 50)
     assert (why.message_id, why.facts["owner_n"]) == ("error.resolve.named", 2)
     resolve(driver.engine, broadcast_id, None, 2)

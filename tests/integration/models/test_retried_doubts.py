@@ -69,7 +69,7 @@ def test_retried_batch_begins_anew_whatever_its_calls_were_before(
     Driver(driver.engine, owner="later").call(fact)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (state, reason)
-    assert sweeps.hold_expired(driver.engine) == 0
+    assert sweeps.doubt_expired(driver.engine) == 0
     assert broadcast_reports.conflicts(driver.engine, broadcast_id) == []
 
 
@@ -81,9 +81,9 @@ def test_retried_batch_whose_reply_is_lost_is_repeated_for_23_hours(
     retried(driver, broadcast_id)
     Driver(driver.engine, owner="later").call(LOST)
     ledger.pass_time(driver.engine, timedelta(hours=22, minutes=59))
-    assert sweeps.hold_expired(driver.engine) == 0
+    assert sweeps.doubt_expired(driver.engine) == 0
     ledger.pass_time(driver.engine, timedelta(minutes=2))
-    assert sweeps.hold_expired(driver.engine) == 1
+    assert sweeps.doubt_expired(driver.engine) == 1
     assert ledger.batch(driver.engine, broadcast_id).reason is Reason.WINDOW_CLOSED
 
 

@@ -48,7 +48,7 @@ def test_batch_that_nobody_called_for_a_day_is_not_called_again(engine: Engine) 
     driver = Driver(engine)
     work = driver.next()
     assert work.kind is Kind.CALL
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
     assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.HELD
@@ -57,9 +57,9 @@ def test_batch_that_nobody_called_for_a_day_is_not_called_again(engine: Engine) 
 def test_acceptance_that_nobody_proved_for_a_day_is_in_doubt(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, batches=1)
     Driver(engine).call(said(45065, msg_id=9))
-    assert sweeps.hold_expired(engine) == 0
+    assert sweeps.doubt_expired(engine) == 0
     ledger.pass_time(engine, DAY)
-    assert sweeps.hold_expired(engine) == 1
+    assert sweeps.doubt_expired(engine) == 1
     assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
 
 
@@ -76,7 +76,7 @@ def test_acceptance_that_nobody_proved_for_a_day_forbids_the_repeat_of_a_later_c
     assert ledger.batch(engine, broadcast_id).state is BatchState.CALLING
     ledger.pass_time(engine, timedelta(hours=2))
     driver = Driver(engine)
-    assert claims.claim(engine, driver.held, driver.next()) is None
+    assert claims.claim(engine, driver.lease, driver.next()) is None
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.WINDOW_CLOSED)
 
@@ -244,7 +244,7 @@ def test_claim_whose_commit_was_not_answered_is_given_back_by_the_rules_of_its_l
         raise DatabaseAwayError("error.database.away", cause="the answer was lost", where="")
 
     with pytest.raises(DatabaseAwayError):
-        claims.claim(engine, driver.held, work, rules=rules)
+        claims.claim(engine, driver.lease, work, rules=rules)
     assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
 
 
@@ -260,5 +260,5 @@ def test_doubt_that_is_put_off_after_the_look_is_not_called_yet(engine: Engine) 
 
     slow.record(first, said(45066))
 
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
     assert driver.next().kind is Kind.WAIT

@@ -154,7 +154,7 @@ def test_sent_alone_takes_the_one_msg_id_that_a_reply_named(engine: Engine) -> N
     broadcast_id, driver = ledger.broadcast(engine, batches=1), Driver(engine)
     driver.call(said(45065, msg_id=50))
     ledger.pass_time(driver.engine, DAY)
-    assert sweeps.hold_expired(driver.engine) == 1
+    assert sweeps.doubt_expired(driver.engine) == 1
 
     done = resolve(driver.engine, broadcast_id, SENT)
 
@@ -226,7 +226,7 @@ def test_job_that_wechat_named_for_two_batches_is_nobodys_until_an_operator_says
     for owner in ("one", "two"):
         Driver(engine, owner=owner).call(said(45065, msg_id=50))
         ledger.pass_time(engine, DAY)
-        assert sweeps.hold_expired(engine) == 1
+        assert sweeps.doubt_expired(engine) == 1
 
     for n in (1, 2):
         assert resolve(engine, broadcast_id, SENT, n).msg_id is None

@@ -269,10 +269,10 @@ def test_call_that_was_made_ready_before_is_claimed_no_more(engine: Engine) -> N
     driver = Driver(engine)
     work = driver.next()
     take_out(engine, broadcast_id, [PEOPLE[0]])
-    assert claims.claim(engine, driver.held, work) is None
+    assert claims.claim(engine, driver.lease, work) is None
     anew = driver.next()
     assert next_work.openids(engine, anew) == ledger.packed(PEOPLE[1:10])
-    assert claims.claim(engine, driver.held, anew) is not None
+    assert claims.claim(engine, driver.lease, anew) is not None
 
 
 def test_of_a_claim_and_a_shrinking_at_once_whoever_was_called_is_frozen(engine: Engine) -> None:
@@ -287,7 +287,7 @@ def test_of_a_claim_and_a_shrinking_at_once_whoever_was_called_is_frozen(engine:
 
         def call(ready: Any = ready, together: Any = together, driver: Driver = driver) -> Any:
             together.wait()
-            return claims.claim(engine, driver.held, ready)
+            return claims.claim(engine, driver.lease, ready)
 
         def out(broadcast_id: str = broadcast_id, together: Any = together) -> int:
             together.wait()
@@ -323,7 +323,7 @@ def test_whatever_is_called_and_taken_out_the_sets_add_up(engine: Engine, seed: 
         driver = Driver(engine)
         if dice.random() < 0.5 and driver.next().kind is Kind.CALL:
             driver.call(dice.choice([said(0, msg_id=step + 1), said(40003)]))
-        leases.release(engine, driver.held)
+        leases.release(engine, driver.lease)
         adds_up(engine, broadcast_id)
     with engine.connect() as connection:
         alone = select(func.count()).where(Batch.size < 2, Batch.state == BatchState.PLANNED)

@@ -84,7 +84,7 @@ def _called(driver: Driver) -> int:
     """Let a driver make every call that it may; return how many."""
     count = 0
     while (work := driver.next()).kind is Kind.CALL:
-        claim = claims.claim(driver.engine, driver.held, work)
+        claim = claims.claim(driver.engine, driver.lease, work)
         if claim is None:
             continue
         count += 1

@@ -51,7 +51,7 @@ def test_lane_whose_lease_lives_is_never_woken(engine: Engine) -> None:
     assert sweeps.due(engine).lanes == []
     for _ in range(4):
         ledger.pass_time(engine, timedelta(seconds=4))
-        assert leases.renew(engine, [driver.held]) == set()
+        assert leases.renew(engine, [driver.lease]) == set()
         assert sweeps.due(engine).lanes == []
 
 
@@ -91,7 +91,7 @@ def test_orphan_is_found_even_where_nothing_may_be_called(engine: Engine, why: s
     ledger.pass_time(engine, OVER)
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
     driver = Driver(engine)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     ledger.pass_time(engine, OVER)
     assert ledger.batch(engine, broadcast_id).state in {BatchState.UNKNOWN, BatchState.IN_DOUBT}
     assert sweeps.due(engine).lanes == []
@@ -101,7 +101,7 @@ def test_batch_that_waits_is_found_when_its_time_has_come(engine: Engine) -> Non
     broadcast_id = ledger.broadcast(engine, batches=1)
     driver = Driver(engine)
     driver.call(said(45009))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     assert sweeps.due(engine).lanes == []
     ledger.pass_time(engine, timedelta(hours=24, seconds=1))
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
@@ -111,7 +111,7 @@ def test_unknown_batch_is_found_when_its_repeat_is_due(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
     driver.call(LOST)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     ledger.pass_time(engine, timedelta(seconds=5))
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
 
@@ -125,7 +125,7 @@ def test_wait_that_an_acceptance_ended_keeps_the_others_from_being_found_no_long
     claim = driver.claim()
     let_wait(engine, timedelta(hours=8), reason=Reason.QUOTA_TODAY)
     driver.record(claim, said(0, msg_id=1))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
     assert sweeps.due(engine).lanes == [("default", broadcast_id)]
 
@@ -134,7 +134,7 @@ def test_nothing_is_found_when_all_is_at_rest(engine: Engine) -> None:
     ledger.broadcast(engine, batches=1)
     driver = Driver(engine)
     driver.call(said(0, msg_id=1))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     ledger.pass_time(engine, timedelta(hours=1))
     found = sweeps.due(engine)
     assert (found.plans, found.lanes) == ([], [])
@@ -169,7 +169,7 @@ def test_many_sweeps_at_once_are_harmless(engine: Engine) -> None:
         found = sweeps.due(engine)
         sweeps.launch_due(engine)
         sweeps.forget_uploads(engine)
-        sweeps.hold_expired(engine)
+        sweeps.doubt_expired(engine)
         return found
 
     with ThreadPoolExecutor(4) as threads:
@@ -183,10 +183,10 @@ def test_expired_doubt_is_held_under_a_pause_too(engine: Engine) -> None:
     Driver(engine).call(LOST)
     operator.pause(engine, broadcast_id, who="a person")
     ledger.pass_time(engine, timedelta(hours=22, minutes=59))
-    assert sweeps.hold_expired(engine) == 0
+    assert sweeps.doubt_expired(engine) == 0
     ledger.pass_time(engine, timedelta(minutes=2))
-    assert sweeps.hold_expired(engine) == 1
-    assert sweeps.hold_expired(engine) == 0
+    assert sweeps.doubt_expired(engine) == 1
+    assert sweeps.doubt_expired(engine) == 0
     one, other = ledger.batches(engine, broadcast_id)
     assert (one.state, other.state) == (BatchState.IN_DOUBT, BatchState.PLANNED)
 
@@ -200,10 +200,10 @@ def test_a_doubt_that_may_wait_holds_up_nobody_who_has_its_lane(engine: Engine) 
     ledger.pass_time(engine, timedelta(hours=2))
 
     with engine.begin() as connection:
-        lane_rows.hold(connection, "default")
-        assert sweeps.hold_expired(engine) == 0
+        lane_rows.lock(connection, "default")
+        assert sweeps.doubt_expired(engine) == 0
     ledger.pass_time(engine, timedelta(hours=21))
-    assert sweeps.hold_expired(engine) == 1
+    assert sweeps.doubt_expired(engine) == 1
     assert ledger.batch(engine, broadcast_id).state is BatchState.IN_DOUBT
 
 
@@ -217,7 +217,7 @@ def test_a_doubt_that_cannot_be_weighed_keeps_no_other_from_being_held(engine: E
         connection.execute(delete(AttemptRow).where(AttemptRow.batch_id == which))
 
     with pytest.raises(ValueError, match="without an attempt"):
-        sweeps.hold_expired(engine)
+        sweeps.doubt_expired(engine)
 
     assert ledger.batch(engine, sound).state is BatchState.IN_DOUBT
 
@@ -255,6 +255,6 @@ def test_driver_that_lives_keeps_its_lane_when_the_clock_is_set_back(engine: Eng
     driver.claim()
     ledger.pass_time(engine, -timedelta(hours=8))
 
-    assert leases.renew(engine, [driver.held]) == set()
+    assert leases.renew(engine, [driver.lease]) == set()
     assert leases.acquire(engine, "default", "other") is None
     assert sweeps.due(engine).lanes == []

@@ -23,7 +23,7 @@ from models.ledger.audit.case import Found
 from models.ledger.boxes import webhooks
 from models.ledger.lists import recipients, uploads
 from models.ledger.outcomes import resolves
-from models.ledger.rows import held_rows
+from models.ledger.rows import locked_rows
 from models.ledger.steer import operator, retries, sweeps
 from models.ledger.submit import awaited_lists, submits
 from models.ledger.views import broadcast_reports, received
@@ -183,7 +183,7 @@ def test_it_ends_cancelled_with_figures_of_0_and_is_told_so_everywhere(
     assert list(recipients.portions(engine, broadcast_id, *recipients.NAMES[:5])) == []
     assert recipients.skipped(engine, broadcast_id) == []
     assert received.of_openid(engine, "default", ledger.openids(SIZE)[0], most=9) == []
-    assert held_rows.of_open(engine, most=9) == []
+    assert locked_rows.of_open(engine, most=9) == []
     (hook,) = webhooks.of_broadcast(engine, broadcast_id)
     assert (hook.kind, hook.url) == ("broadcast.cancelled", URL)
     assert found(engine) == set()
@@ -221,7 +221,7 @@ def test_its_key_stays_its_own_and_no_sweep_forgets_it(engine: Engine, mine: Bod
 
     assert sweeps.forget_uploads(engine) == 0
     assert reserve(engine, body(key="one")) == (mine.reserved, False)
-    assert held_rows.under_key(engine, "default", "one") == mine.reserved
+    assert locked_rows.under_key(engine, "default", "one") == mine.reserved
     for other in (
         lambda: reserve(engine, body(key="one", text="别的")),
         lambda: submits.find(engine, body(key="one")),

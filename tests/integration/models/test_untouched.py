@@ -40,7 +40,7 @@ def called(engine: Engine, broadcast_id: str, *facts: CallResult) -> None:
         driver = Driver(engine)
         n = driver.next().n
         driver.call(fact)
-        leases.release(engine, driver.held)
+        leases.release(engine, driver.lease)
         operator.unhalt(engine, None, who="tests")
         until = ledger.batch(engine, broadcast_id, n).not_before
         if until is not None and until > datetime.now(UTC):

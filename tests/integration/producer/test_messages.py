@@ -41,7 +41,7 @@ def accepted(engine: Engine, *audiences: Everyone | Tag, first: int = 0) -> None
         planned(engine, audience, key=f"sent-{n}")
         driver = ledger.Driver(engine)
         driver.call(answered(0, msg_id=n + 1))
-        leases.release(engine, driver.held)
+        leases.release(engine, driver.lease)
 
 
 def told(
@@ -143,7 +143,7 @@ def lost(engine: Engine, key: str) -> None:
     planned(engine, Everyone(), key=key)
     driver = ledger.Driver(engine)
     driver.call(ledger.LOST)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
 
 def ends_in_doubt(engine: Engine) -> None:

@@ -132,7 +132,7 @@ def test_who_is_suppressed_before_any_call_left_gets_nothing_whatever_was_claime
     broadcast_id = planned(engine)
     driver = ledger.Driver(engine)
     driver.call(fact)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     operator.pause(engine, broadcast_id, who="tests")
     suppressions.suppress(engine, PEOPLE[:5], WORD, account="default")
     operator.unhalt(engine, None, who="tests")
@@ -282,7 +282,7 @@ def refused(engine: Engine) -> str:
 def refuse(engine: Engine, answer: CallResult) -> None:
     driver = ledger.Driver(engine)
     driver.call(answer)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
 
 @pytest.mark.every_database
@@ -325,7 +325,7 @@ def test_what_an_operator_called_not_sent_is_left_by_that_word_where_somebody_as
     driver = ledger.Driver(engine)
     lost_then(driver, ledger.said(40130))
     driver.call(ledger.said(0, msg_id=2))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     resolves.resolve(
         engine, broadcast_id, 1, verdict=NotSent(), who="tests", why=None, rules=Rules()
     )

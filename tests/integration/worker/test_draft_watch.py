@@ -323,7 +323,7 @@ def test_what_may_have_been_sent_is_repeated_before_any_look(engine: Engine) -> 
     driver = ledger.Driver(engine)
     driver.call(ledger.LOST)
     drafts_looked = list(wechat.looks)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
     wechat.says = EDITED
     told = driven(engine, wechat, which, after=timedelta(minutes=1))

@@ -131,8 +131,8 @@ def test_a_claim_that_was_made_ready_before_an_upload_is_not_carried_out(engine:
 
     renewals.renew(engine, which, {"P-old": "P-new"}, appid=ledger.account().appid)
 
-    assert claims.claim(engine, driver.held, seen) is None
-    assert claims.claim(engine, driver.held, driver.next()) is not None
+    assert claims.claim(engine, driver.lease, seen) is None
+    assert claims.claim(engine, driver.lease, driver.next()) is not None
 
 
 def test_files_that_cannot_be_read_hold_their_broadcast_alone(engine: Engine) -> None:
@@ -169,7 +169,7 @@ def refused_with_a_large_file(engine: Engine) -> tuple[str, KeptFile]:
     which = broadcast(engine, pictures("P-old"), photo, batches=1)
     driver = ledger.Driver(engine)
     driver.call(ledger.said(48008))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     return which, photo
 
 
@@ -178,7 +178,7 @@ def halved(engine: Engine, which: str) -> None:
     retries.retry(engine, which, who="tests")
     driver = ledger.Driver(engine)
     driver.call(ledger.said(40003))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
 
 def test_files_that_were_dropped_in_part_before_a_retry_are_not_uploaded(engine: Engine) -> None:

@@ -168,7 +168,7 @@ def test_a_later_batch_gets_another_upload_and_a_batch_with_a_call_keeps_its_own
     which = broadcast(engine, pictures("P-old"), kept("P-old"), batches=3)
     driver = ledger.Driver(engine)
     driver.call(ledger.LOST)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
     def pause() -> None:
         operator.pause(engine, which, who="tests")
@@ -192,7 +192,7 @@ def test_a_refused_batch_says_again_what_it_said_and_the_others_what_lives(engin
     which = broadcast(engine, pictures("P-old"), kept("P-old"))
     driver = ledger.Driver(engine)
     driver.call(ledger.said(45009))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
     driven(engine, wechat, which)
 
@@ -211,7 +211,7 @@ def test_a_batch_of_which_no_call_left_says_what_lives(engine: Engine, fact: Cal
     which = broadcast(engine, pictures("P-old"), kept("P-old"))
     driver = ledger.Driver(engine)
     driver.call(fact)
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
 
     driven(engine, wechat, which)
 
@@ -342,7 +342,7 @@ def test_an_upload_is_used_again_unless_a_call_after_it_was_denied_it(engine: En
     broadcast(engine, pictures("O", "P"), batches=1)
     driver = ledger.Driver(engine)
     driver.call(ledger.said(40007))
-    leases.release(engine, driver.held)
+    leases.release(engine, driver.lease)
     assert found() is None
     uploaded_as("Q")
     assert found() == "Q"

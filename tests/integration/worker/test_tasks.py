@@ -187,7 +187,7 @@ def test_sweep_that_waits_for_a_row_takes_one_thread_and_keeps_no_wake_back(
         waits.set()
         return int(go_on.wait(60))
 
-    monkeypatch.setattr(sweeps, "hold_expired", hold)
+    monkeypatch.setattr(sweeps, "doubt_expired", hold)
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(tasks.sweep)
         assert waits.wait(60)
@@ -215,7 +215,7 @@ def test_sweep_wakes_although_what_only_time_can_settle_fails(
 
         return fail
 
-    monkeypatch.setattr(sweeps, "hold_expired", fails("hold"))
+    monkeypatch.setattr(sweeps, "doubt_expired", fails("hold"))
     monkeypatch.setattr(sweeps, "forget_uploads", fails("forget"))
     tasks.sweep()
 

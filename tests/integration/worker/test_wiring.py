@@ -48,7 +48,7 @@ def test_lease_is_renewed_while_the_lanes_have_every_connection(
 ) -> None:
     here = parts(engine, monkeypatch, BROADCAST_CONCURRENCY="1")
     ledger.broadcast(engine)
-    held = ledger.Driver(engine).held
+    held = ledger.Driver(engine).lease
     ledger.pass_time(engine, timedelta(seconds=4))
     with contextlib.ExitStack() as busy, here.heartbeat.keep(held) as lease:
         for _ in range(2 * wiring.pool_size(1)):

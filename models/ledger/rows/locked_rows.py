@@ -1,4 +1,4 @@
-"""Held rows: a broadcast, a batch, the lock of a list; and commands, which hold a lane."""
+"""Locked rows: a broadcast, a batch, a list of people; and commands, which lock a lane."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import database_now
 from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.transaction import (
-    HeldBatch,
-    HeldBroadcast,
+    LockedBatch,
+    LockedBroadcast,
     columns,
     note,
     one_row,
@@ -51,7 +51,7 @@ _FROM_ELSEWHERE = (
 # Built once: building a statement costs as much as running it, and each record runs this one.
 _BATCH = (
     select(
-        *columns(HeldBatch, Batch, *_FROM_ELSEWHERE),
+        *columns(LockedBatch, Batch, *_FROM_ELSEWHERE),
         Lane.gate_counter,
         database_now().label("now"),
         Lane.not_before.label("lane_waits_until"),
@@ -76,7 +76,7 @@ _BATCH = (
 )
 _GATE = exists().where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
 _BROADCAST = select(
-    *columns(HeldBroadcast, BroadcastRow, "has_gates", "now"),
+    *columns(LockedBroadcast, BroadcastRow, "has_gates", "now"),
     database_now().label("now"),
     or_(
         _GATE.where(GateRow.broadcast_id == ""),
@@ -85,20 +85,20 @@ _BROADCAST = select(
 ).where(BroadcastRow.id == bindparam("broadcast_id"))
 
 
-def held_batch(connection: Connection, batch_id: int) -> HeldBatch:
-    """Return a batch whose lane the caller holds, so that nobody moves it before the commit."""
-    return one_row(connection, _BATCH, HeldBatch, {"batch_id": batch_id})
+def locked_batch(connection: Connection, batch_id: int) -> LockedBatch:
+    """Return a batch whose lane the caller has locked: nobody moves it before the commit."""
+    return one_row(connection, _BATCH, LockedBatch, {"batch_id": batch_id})
 
 
-def held_broadcast(connection: Connection, broadcast_id: str) -> HeldBroadcast:
-    """Return a broadcast whose lane the caller holds."""
-    return one_row(connection, _BROADCAST, HeldBroadcast, {"broadcast_id": broadcast_id})
+def locked_broadcast(connection: Connection, broadcast_id: str) -> LockedBroadcast:
+    """Return a broadcast whose lane the caller has locked."""
+    return one_row(connection, _BROADCAST, LockedBroadcast, {"broadcast_id": broadcast_id})
 
 
-def hold_list_changes(connection: Connection, account: str, which: ListName) -> int:
+def lock_list_changes(connection: Connection, account: str, which: ListName) -> int:
     """Lock a list against changes until the commit; return the number of its last change.
 
-    Raises IntegrityError where somebody else is the first one to hold it at once.
+    Raises IntegrityError where somebody else is the first one to lock it at once.
     """
     query = select(ListChanges.changes).where(
         ListChanges.account == account, ListChanges.list == which
@@ -112,7 +112,7 @@ def hold_list_changes(connection: Connection, account: str, which: ListName) -> 
 def count_list_change(
     connection: Connection, account: str, which: ListName, *, change: int
 ) -> None:
-    """Record the number of the last change of a list that is held."""
+    """Record the number of the last change of a list that is locked."""
     mine = (ListChanges.account == account, ListChanges.list == which)
     connection.execute(update(ListChanges).where(*mine).values(changes=change))
 
@@ -154,7 +154,7 @@ T = TypeVar("T")
 def run(
     engine: Engine,
     broadcast_id: str,
-    work: Callable[[Connection, HeldBroadcast], T],
+    work: Callable[[Connection, LockedBroadcast], T],
     *,
     uploading: bool = False,
 ) -> T:
@@ -173,15 +173,15 @@ def run(
         )
         if account is None:
             raise not_stored(connection, broadcast_id)
-        lane_rows.hold(connection, account)
-        return work(connection, held_broadcast(connection, broadcast_id))
+        lane_rows.lock(connection, account)
+        return work(connection, locked_broadcast(connection, broadcast_id))
 
     return write(engine, locked)
 
 
 def log_action(
     connection: Connection,
-    broadcast: HeldBroadcast,
+    broadcast: LockedBroadcast,
     did: Did,
     *,
     who: str,

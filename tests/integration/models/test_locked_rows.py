@@ -21,7 +21,7 @@ def test_a_halt_waits_for_the_commit_of_whoever_has_looked_at_the_lane(engine: E
 
     with ThreadPoolExecutor(1) as threads:
         with engine.begin() as connection:
-            lane_rows.hold(connection, "default")
+            lane_rows.lock(connection, "default")
             assert closed_gates.gates_of(connection, "default", "") == []
             halting = threads.submit(operator.halt, engine, None, who="test")
             with pytest.raises(TimeoutError):
