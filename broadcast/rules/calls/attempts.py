@@ -1,9 +1,7 @@
-"""The facts of one call."""
+"""Attempts: the facts of one call, as they are stored, and what several in a row show."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -131,18 +129,3 @@ def _plain(text: str | None, longest: int) -> str | None:
     if text is None:
         return None
     return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "")[:longest]
-
-
-LENGTH = 25
-
-
-def derive(*, appid: str, key: str, content: str, packed: bytes) -> str:
-    """Return the clientmsgid of the batch whose OpenIDs are *packed*.
-
-    *content* is the canonical JSON of the content, *key* the broadcast's own key.
-    """
-    digest = hashlib.sha256()
-    for part in (appid.encode(), key.encode(), content.encode(), packed):
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return base64.b32encode(digest.digest()).decode("ascii")[:LENGTH].lower()

@@ -85,10 +85,10 @@ def digest(audience: Audience) -> str:
     """Return the digest that identifies an audience, in hex; of a list that of its OpenIDs."""
     if isinstance(audience, OpenIDs):
         return audience.digest
-    return hashlib.sha256(filter_of(audience).encode()).hexdigest()
+    return hashlib.sha256(canonical_filter(audience).encode()).hexdigest()
 
 
-def filter_of(audience: Audience) -> str:
+def canonical_filter(audience: Audience) -> str:
     """Return an audience without a list in its canonical form; a call to it is keyed by this."""
     return f"{audience.kind}:{spec(audience)}"
 

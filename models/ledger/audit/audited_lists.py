@@ -21,7 +21,7 @@ from sqlalchemy import Connection, select
 
 from broadcast import openid
 from broadcast.frozen import frozen
-from broadcast.rules.calls import attempts
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.plan import cut
 from broadcast.rules.plan.cut import ASKED, LEFT, SHRUNK, cut_out, name_of
 from broadcast.rules.plan.selection import REASONS
@@ -198,7 +198,7 @@ def _end(piece: _Piece) -> int:
 
 
 def _range(row: AuditedBroadcast, packed: bytes) -> AuditedRange:
-    key = attempts.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)
+    key = clientmsgid_of(appid=row.appid, key=row.key, content=row.content, packed=packed)
     return AuditedRange(marks=_sum(unpacked(packed)), key=key)
 
 

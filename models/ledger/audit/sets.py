@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from broadcast.enums import is_recognised
-from broadcast.rules.calls import attempts
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.waits import REPEAT_WINDOW
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.plan import audience as audiences
@@ -209,8 +209,8 @@ def _made(case: Case, batch: AuditedBatch) -> str | None:
     audience = _asked_for(row)
     if audience is None:
         return None
-    packed = audiences.filter_of(audience).encode()
-    return attempts.derive(appid=row.appid, key=row.key, content=row.content, packed=packed)
+    packed = audiences.canonical_filter(audience).encode()
+    return clientmsgid_of(appid=row.appid, key=row.key, content=row.content, packed=packed)
 
 
 _PLANNING = frozenset({Phase.UPLOADING, Phase.PLANNING})

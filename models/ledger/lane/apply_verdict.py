@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, exists, func, insert, select
 
 from broadcast import openid
-from broadcast.rules.calls import attempts
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.decide import Decision, Verdict
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Scope
 from broadcast.rules.calls.waits import CircuitBreaker, Rules
@@ -157,7 +157,7 @@ def halve(connection: Connection, batch: LockedBatch) -> None:
                 n=n + step, list=batch.list, start=start, size=size, parent_id=batch.id,
                 depth=batch.depth + 1, attempts=0, polls=0, state=BatchState.PLANNED,
                 moved_counter=batch.gate_counter, begins_anew=False,
-                clientmsgid=attempts.derive(
+                clientmsgid=clientmsgid_of(
                     appid=row.appid, key=row.key, content=row.content, packed=half
                 ),
             )

@@ -16,7 +16,7 @@ from broadcast.crashpoints import Point, failpoint
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import attempts
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import Waits, just_turned
 from broadcast.rules.gates.gate import GateKind, plan_due_at
@@ -140,13 +140,13 @@ def add_batches(
 def _key(engine: Engine, broadcast: ToPlan, account: Account, *, cut: Cut) -> str:
     """Return the clientmsgid of a call; one without recipients is keyed by its canonical filter."""
     if cut.list is None or cut.size is None:
-        packed = audiences.filter_of(broadcast.audience).encode()
+        packed = audiences.canonical_filter(broadcast.audience).encode()
     else:
         with read(engine) as connection:
             packed = recipients.packed(
                 connection, broadcast.id, cut.list, start=cut.start, size=cut.size
             )
-    return attempts.derive(
+    return clientmsgid_of(
         appid=account.appid, key=broadcast.key, content=broadcast.content, packed=packed
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
-from broadcast.rules.calls import attempts as attempts_module
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.plan.cut import SHRUNK, Chunk, chunked, name_of, own_list
 from broadcast.rules.plan.selection import REASONS, Rearranged, rearrange
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -194,7 +194,7 @@ def _store(
         connection.execute(delete(ChunkRow).where(*whose))
         for chunk in chunked([people]):
             connection.execute(insert(ChunkRow).values(chunk_row(broadcast.id, name, chunk)))
-        key = attempts_module.derive(
+        key = clientmsgid_of(
             appid=appid, key=broadcast.key, content=broadcast.content, packed=people
         )
         change(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
 
 from broadcast import openid
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls import attempts
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.plan.cut import ASKED, CHUNK, KEPT, LEFT, SHRUNK, SMALLEST, Chunk, name_of
 from broadcast.rules.plan.leaving import highest_of, parts, scores
 from broadcast.rules.plan.selection import REASONS, Removal, Sample
@@ -245,7 +245,7 @@ def _cancel_the_only_one(
             broadcast_id=broadcast.id, account=broadcast.account, path=broadcast.path, n=1,
             list=name, start=0, size=1, depth=0, attempts=0, polls=0, begins_anew=False,
             moved_counter=0, state=BatchState.CANCELLED, reason=Reason.TOO_FEW,
-            clientmsgid=attempts.derive(
+            clientmsgid=clientmsgid_of(
                 appid=account.appid, key=broadcast.key, content=broadcast.content, packed=alone
             ),
         )

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, insert, select
 
 from broadcast import openid
-from broadcast.rules.calls import attempts
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.plan.cut import SHRUNK, Chunk, name_of
 from broadcast.rules.states import BatchState
 from models.every_table import BroadcastRow
@@ -56,7 +56,7 @@ def shrunk(engine: Engine, broadcast_id: str) -> str:
         row = connection.execute(
             select(BroadcastRow.key, BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
         ).one()
-    key = attempts.derive(
+    key = clientmsgid_of(
         appid=ledger.account().appid, key=row.key, content=row.content, packed=whole[WIDTH:]
     )
     change_batch(engine, broadcast_id, 4, list="batch:4", start=0, size=9, clientmsgid=key)
