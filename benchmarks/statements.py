@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine, event
 
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from models.engine import open_engine
 from models.every_table import Base
 from tests.integration.worker.test_slices import Ready, WeChat
@@ -56,7 +56,7 @@ def drive(batches: int) -> Counted:
         lane.drive(
             LaneContext(
                 engine=engine, account=ledger.account(), gateway=WeChat(), pace=Ready(),
-                heartbeat=Heartbeat(engine), rules=Rules(), owner="bench", stopping=Event(),
+                heartbeat=Heartbeat(engine), tuning=Tuning(), owner="bench", stopping=Event(),
             )
         )  # fmt: skip
         engine.dispose()

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import OutOfReachError
 from broadcast.rules import finish_events
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.finish_events import UnreadableFinishError
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action
 from broadcast.wechat.callback import RefusedError
@@ -47,29 +47,29 @@ _LAST: Final = _SECOND - timedelta(microseconds=1)
 MOST_AHEAD: Final = timedelta(days=1)
 
 
-def handle(engine: Engine, *, rules: Rules, goes_on: Callable[[], bool]) -> int:
+def handle(engine: Engine, *, tuning: Tuning, goes_on: Callable[[], bool]) -> int:
     """Handle what is due, round by round while *goes_on*; return how many were handled.
 
     Raises DatabaseAwayError; what was taken is due again after a minute.
     """
     handled = 0
     while goes_on() and (taken := pushes.reserve_due(engine, most=MOST)):
-        handled += _handle(engine, taken, rules)
+        handled += _handle(engine, taken, tuning)
     return handled
 
 
-def apply_pending_follower_events(engine: Engine, account: str, *, rules: Rules) -> None:
+def apply_pending_follower_events(engine: Engine, account: str, *, tuning: Tuning) -> None:
     """Apply the pending opt-outs and follower changes of an account, with other workers or not.
 
     The answer to an opt-out said at once that nothing more comes. Raises DatabaseAwayError.
     """
     last = 0
     while some := pushes.of_followers(engine, account, after=last, most=MOST):
-        _handle(engine, some, rules)
+        _handle(engine, some, tuning)
         last = some[-1].id
 
 
-def _handle(engine: Engine, some: Sequence[Due], rules: Rules) -> int:
+def _handle(engine: Engine, some: Sequence[Due], tuning: Tuning) -> int:
     """Handle some pushes; return how many were. What one work does for many it does at once."""
     groups: dict[tuple[str, _Work, int | None], list[Due]] = {}
     for push in some:
@@ -77,7 +77,7 @@ def _handle(engine: Engine, some: Sequence[Due], rules: Rules) -> int:
         alone = None if work in _FOR_MANY else push.id
         groups.setdefault((push.account, work, alone), []).append(push)
     return sum(
-        _handled(engine, several, partial(work, engine, rules))
+        _handled(engine, several, partial(work, engine, tuning))
         for (_, work, _), several in groups.items()
     )
 
@@ -129,21 +129,21 @@ def _work_of(push: Due) -> _Work:
     return _move if push.kind in {SUBSCRIBE, UNSUBSCRIBE} else _ignore
 
 
-def _record_finish(engine: Engine, rules: Rules, some: Sequence[Due]) -> None:
+def _record_finish(engine: Engine, tuning: Tuning, some: Sequence[Due]) -> None:
     for push in some:
         event = finish_events.read_finish(read(push.body.encode()).fields)
         if event.created_at and _is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
-        job_ends.record_finish_event(engine, push.account, event, rules=rules)
+        job_ends.record_finish_event(engine, push.account, event, tuning=tuning)
 
 
-def _ignore(_engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
+def _ignore(_engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> None:
     # No follower of ours: WeChat's OpenIDs have 28 characters.
     for push in some:
         log.info("push %d of account %s names no follower: ignored", push.id, push.account)
 
 
-def _apply_opt_outs(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
+def _apply_opt_outs(engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> None:
     wishes = [
         OptOutMessage(
             openid=push.openid,
@@ -157,7 +157,7 @@ def _apply_opt_outs(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
     suppressions.apply_opt_outs(engine, some[0].account, wishes)
 
 
-def _move(engine: Engine, _rules: Rules, some: Sequence[Due]) -> None:
+def _move(engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> None:
     moves = [
         Move(openid=push.openid, at=_moment_of(push), left=push.kind == UNSUBSCRIBE)
         for push in some
@@ -195,6 +195,6 @@ def _is_ahead(moment: datetime, push: Due) -> bool:
     return moment - push.received_at > MOST_AHEAD
 
 
-_Work: TypeAlias = Callable[[Engine, Rules, Sequence[Due]], None]
+_Work: TypeAlias = Callable[[Engine, Tuning, Sequence[Due]], None]
 #: What is done for the pushes of an account together; order is nothing to these.
 _FOR_MANY: Final[frozenset[_Work]] = frozenset({_ignore, _apply_opt_outs, _move})

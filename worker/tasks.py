@@ -153,7 +153,7 @@ def handle_pushes() -> int:
             return 0
         try:
             handled = producer_pushes.handle(
-                here.engine, rules=here.rules, goes_on=lambda: not stopping.is_set()
+                here.engine, tuning=here.tuning, goes_on=lambda: not stopping.is_set()
             )
             _wake_webhooks()
         except OutOfReachError as error:
@@ -212,7 +212,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
     log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
     if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_LISTED:
         with contextlib.suppress(OutOfReachError):
-            obstacles.apply_no_answer(here.engine, account, fact, waits=here.rules.waits)
+            obstacles.apply_no_answer(here.engine, account, fact, waits=here.tuning.waits)
     return fact.outcome.value
 
 
@@ -224,7 +224,7 @@ def sweep() -> dict[str, int]:
         counts = _wake_again(here) if first else {"plans": 0, "lanes": 0}
     # After the wakes, and each apart: one that fails each time, or waits for a row, must not
     # keep the wakes from lanes that are marked as woken by then.
-    _housekeeping("hold", lambda: sweeps.doubt_expired(here.engine, rules=here.rules))
+    _housekeeping("hold", lambda: sweeps.doubt_expired(here.engine, tuning=here.tuning))
     _housekeeping("forget", lambda: sweeps.forget_uploads(here.engine))
     _housekeeping("drop files", lambda: uploads.drop_files_of_ended(here.engine))
     _housekeeping("outbox", lambda: _wake_for_outbox(here))
@@ -325,7 +325,7 @@ def read_drafts() -> int:
         if not first:
             return 0
         try:
-            waiting = drafts.unread_accounts(here.engine, waits=here.rules.waits)
+            waiting = drafts.unread_accounts(here.engine, waits=here.tuning.waits)
         except OutOfReachError as error:
             log.warning("drafts that nobody has read yet are read later: %s", error)
             return 0

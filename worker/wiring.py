@@ -18,7 +18,7 @@ from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import NOT_LISTED, SendPath
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.plan.proof import Quota
 from models import durability
 from models.engine import open_engine
@@ -86,9 +86,9 @@ class Parts(StoreParts):
         return Heartbeat(open_engine(self.settings.database(), pool_size=1))
 
     @built_once
-    def rules(self) -> Rules:
-        """Rules for the results of calls."""
-        return self.settings.rules()
+    def tuning(self) -> Tuning:
+        """Tuning of calls, as it is set."""
+        return self.settings.tuning()
 
     @built_once
     def webhooks(self) -> WebhookDeliverer:
@@ -96,7 +96,7 @@ class Parts(StoreParts):
         settings = self.settings
         poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
         return WebhookDeliverer(
-            self.engine, poster, settings, waits=self.rules.waits,
+            self.engine, poster, settings, waits=self.tuning.waits,
             longest_s=settings.webhook_timeout_s, stopping=stopping,
         )  # fmt: skip
 
@@ -119,7 +119,7 @@ class Parts(StoreParts):
             gateway=self.gateway(account),
             pace=self.wechat.pace(account),
             heartbeat=self.heartbeat,
-            rules=replace(self.rules, shared_quota=account.shared_quota),
+            tuning=replace(self.tuning, shared_quota=account.shared_quota),
             owner=self.owner,
             stopping=stopping,
         )

@@ -34,7 +34,7 @@ from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account, AccountKind, CallsPerMinute, TokenMode
-from broadcast.rules.calls.waits import CircuitBreaker, Rules, Waits
+from broadcast.rules.calls.waits import CircuitBreaker, Tuning, Waits
 from broadcast.rules.gates.liveness import LATE_BY, parse_late_by
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.settings import environment, server_urls
@@ -264,11 +264,11 @@ class Settings(WebhookSettings):
         """Where Celery leaves the id of a broadcast that another program asked for."""
         return server_urls.for_celery(self.redis_url.get_secret_value())
 
-    def rules(self) -> Rules:
+    def tuning(self) -> Tuning:
         """Return what follows from a call, as far as it is set; an account has its own quota."""
         breaker = CircuitBreaker(refusals=self.pause_after_refusals, doubts=self.pause_after_doubts)
         waits = Waits(self.wait_scale)
-        return Rules(
+        return Tuning(
             waits=waits, split_depth=self.split_depth, breaker=breaker,
             watch_drafts=bool(self.watch_drafts),
         )  # fmt: skip

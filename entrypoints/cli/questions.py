@@ -52,7 +52,7 @@ def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
     """
     if yes:
         return
-    against = steer.called_again_warnings(run.engine, report, waits=run.settings.rules().waits)
+    against = steer.called_again_warnings(run.engine, report, waits=run.settings.tuning().waits)
     message = question(report, ended=against.ended, forgotten=against.forgotten)
     if message is None:
         return

@@ -68,7 +68,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
         *([upload] if upload else []),
         *next_steps.in_flight(in_flight, report.now),
         *next_steps.lines(
-            report, ledger_facts.circumstances(engine, report, waits=run.settings.rules().waits)
+            report, ledger_facts.circumstances(engine, report, waits=run.settings.tuning().waits)
         ),
     ]
     repeats = broadcast_reports.repeats(engine, report.id)
@@ -97,7 +97,8 @@ def show_what_remains(
         *next_steps.in_flight(in_flight, report.now),
         *blocker_lines.blocker_lines(report),
         *next_steps.lines(
-            report, ledger_facts.circumstances(run.engine, report, waits=run.settings.rules().waits)
+            report,
+            ledger_facts.circumstances(run.engine, report, waits=run.settings.tuning().waits),
         ),
     )
     run.terminal.say_all(lines)

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from broadcast.rules.accounts import TRIAL, make
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID
-from broadcast.rules.calls.waits import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.pushes import push_of
 from broadcast.views.texts import Texts
 from entrypoints.cli.main import run
@@ -56,10 +56,10 @@ def test_end_of_a_job_that_nobody_can_read_is_shown_and_blocks_nothing(
     broadcast_id = ledger.broadcast(here, batches=1)
     store(here, {**finished(1), "MsgID": "9" * 30, "Status": "很" * 5_000})
     for _ in range(MOST_TRIES):
-        handle(here, rules=DEFAULT_RULES, goes_on=lambda: True)
+        handle(here, tuning=DEFAULT_TUNING, goes_on=lambda: True)
         ledger.pass_time(here, pushes.FIRST_PAUSE * 2**MOST_TRIES)
     store(here, finished(3_000_000_012) | {"CreateTime": int(time.time())})
-    handle(here, rules=DEFAULT_RULES, goes_on=lambda: True)
+    handle(here, tuning=DEFAULT_TUNING, goes_on=lambda: True)
 
     accounts = told(capsys, "accounts")
     command = next(line for line in accounts.splitlines() if "broadcast reconcile" in line).split()
@@ -91,7 +91,7 @@ def test_what_no_push_of_wechats_says_is_shown_shortened_and_breaks_no_command(
     }  # fmt: skip
     for msg_id in (LARGEST_MSG_ID, LARGEST_MSG_ID + 1, 3_000_000_012):
         store(here, {**finished(msg_id), **huge})
-    handle(here, rules=DEFAULT_RULES, goes_on=lambda: True)
+    handle(here, tuning=DEFAULT_TUNING, goes_on=lambda: True)
 
     for words, status in (
         (("status",), 0), (("reconcile",), 1), (("accounts",), 0), (("list",), 0),

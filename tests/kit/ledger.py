@@ -21,7 +21,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.decide import Decision
 from broadcast.rules.calls.outcomes import Endpoint, Outcome, Scope, of_send
-from broadcast.rules.calls.waits import DEFAULT_RULES, Rules, Waits
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning, Waits
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import proof, submission
 from broadcast.rules.plan.audience import OpenIDs
@@ -227,14 +227,14 @@ class Driver:
         name: str = "default",
         *,
         owner: str = "tests",
-        rules: Rules = DEFAULT_RULES,
+        tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self.engine = engine
-        self.rules = rules
+        self.tuning = tuning
         self.lease: Lease = self._acquired(name, owner)
 
     def _acquired(self, name: str, owner: str) -> Lease:
-        held = leases.acquire(self.engine, name, owner, breaker=self.rules.breaker)
+        held = leases.acquire(self.engine, name, owner, breaker=self.tuning.breaker)
         assert held is not None, "somebody else holds the lane"
         return held
 
@@ -246,17 +246,17 @@ class Driver:
         """Claim the next call; it must be allowed."""
         work = self.next()
         assert work.kind is Kind.CALL, work
-        claim = claims.claim(self.engine, self.lease, work, rules=self.rules)
+        claim = claims.claim(self.engine, self.lease, work, tuning=self.tuning)
         if claim is None:
             # No heartbeat keeps this lease: on a busy machine it may have run out.
             self.lease = self._acquired(self.lease.account, self.lease.owner)
-            claim = claims.claim(self.engine, self.lease, self.next(), rules=self.rules)
+            claim = claims.claim(self.engine, self.lease, self.next(), tuning=self.tuning)
         assert claim is not None, "the claim was refused"
         return claim
 
     def record(self, claim: Claim, fact: CallResult) -> Decision:
         """Store what the call of *claim* ended as."""
-        return records.record(self.engine, claim.attempt_id, fact, rules=self.rules)
+        return records.record(self.engine, claim.attempt_id, fact, tuning=self.tuning)
 
     def call(self, fact: CallResult) -> Decision:
         """Claim the next call and store what it ended as."""

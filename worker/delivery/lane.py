@@ -26,7 +26,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.decide import Decision
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.calls.waits import Rules, SendBy, clocks
+from broadcast.rules.calls.waits import SendBy, Tuning, clocks
 from broadcast.tokens.token_service import Token
 from models.ledger.lane import claims, leases, next_work, obstacles, records
 from models.ledger.lane.claims import Claim
@@ -61,7 +61,7 @@ class LaneContext:
     gateway: Gateway
     pace: Pace
     heartbeat: Heartbeat
-    rules: Rules
+    tuning: Tuning
     owner: str
     #: Set when this process is asked to stop.
     stopping: Event
@@ -84,7 +84,7 @@ def drive(lane: LaneContext, *, seconds: float = SLICE_S) -> Slice:
     done = Slice()
     try:
         acquired = leases.acquire(
-            lane.engine, lane.account.name, lane.owner, breaker=lane.rules.breaker
+            lane.engine, lane.account.name, lane.owner, breaker=lane.tuning.breaker
         )
     except OutOfReachError as error:
         log.warning("account %s: calls wait: %s", lane.account.name, error)
@@ -208,7 +208,7 @@ class _Drive:
 
     def _apply_no_answer(self, kept: NoAnswer) -> None:
         obstacles.apply_no_answer(
-            self._lane.engine, self._lane.account, kept, waits=self._lane.rules.waits
+            self._lane.engine, self._lane.account, kept, waits=self._lane.tuning.waits
         )
 
     def _verify(self, work: Work) -> None:
@@ -222,7 +222,7 @@ class _Drive:
             return
         known = None if isinstance(answer, NoAnswer) else answer is not None
         records.confirm(
-            self._lane.engine, work.batch_id, msg_id, known=known, rules=self._lane.rules
+            self._lane.engine, work.batch_id, msg_id, known=known, tuning=self._lane.tuning
         )
 
     def _call(self, work: Work) -> None:
@@ -254,7 +254,7 @@ class _Drive:
             return
         begun = clocks()
         self._unsettled = True
-        claim = claims.claim(lane.engine, self._lease.acquired, work, rules=lane.rules)
+        claim = claims.claim(lane.engine, self._lease.acquired, work, tuning=lane.tuning)
         if claim is None:
             self._unsettled = False
         else:
@@ -331,7 +331,7 @@ class _Drive:
         while True:
             try:
                 decision = records.record(
-                    self._lane.engine, attempt_id, fact, rules=self._lane.rules, of=of
+                    self._lane.engine, attempt_id, fact, tuning=self._lane.tuning, of=of
                 )
             except OutOfReachError as error:
                 if self._lane.stopping.is_set() and not is_ending:

@@ -84,7 +84,7 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
     if isinstance(answer, NoAnswer):
         stops = answer.scope is Scope.ACCOUNT or answer.outcome in _PASSING
         if stops and obstacles.apply_no_answer(
-            lane.engine, lane.account, answer, waits=lane.rules.waits
+            lane.engine, lane.account, answer, waits=lane.tuning.waits
         ):
             return Planned(batches=len(cuts), waits=True)
         # quota/get was refused for itself, or the account is stopped by now and nothing is called
@@ -100,7 +100,7 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
         lane.account,
         cuts=cuts,
         quota=quota,
-        waits=lane.rules.waits,
+        waits=lane.tuning.waits,
     )
     failpoint(Point.PLAN_OPENED)
     return Planned(batches=len(cuts), fit=proof.fit.value if proof else None)
@@ -123,7 +123,7 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
         return answer
     stops = answer.scope is Scope.ACCOUNT or answer.outcome in _PASSING
     if stops and obstacles.apply_no_answer(
-        lane.engine, lane.account, answer, waits=lane.rules.waits
+        lane.engine, lane.account, answer, waits=lane.tuning.waits
     ):
         return Planned(batches=0, waits=True)
     if not stops:
@@ -154,7 +154,7 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
     ``obstacles.UNREADABLE`` lists where it cannot be resolved at all.
     """
     # WeChat's pushes may have come while no worker ran.
-    pushes.apply_pending_follower_events(lane.engine, broadcast.account, rules=lane.rules)
+    pushes.apply_pending_follower_events(lane.engine, broadcast.account, tuning=lane.tuning)
     selection = selections.parse(broadcast.selection)
     if broadcast.path is SendPath.SENDALL:
         return not _hold_if_suppressed(lane, broadcast, selection)

@@ -21,7 +21,7 @@ AT_ONCE = 50
 def ask(lane: LaneContext) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
-    waits = lane.rules.waits
+    waits = lane.tuning.waits
     for batch in job_ends.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
         failpoint(Point.SETTLE_TAKEN)
         if lane.stopping.is_set():
@@ -50,7 +50,7 @@ def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
     if not isinstance(answer, NoAnswer):
         return answer
     if answer.scope is Scope.PATH:
-        job_ends.record_unanswered(lane.engine, batch, answer, waits=lane.rules.waits)
+        job_ends.record_unanswered(lane.engine, batch, answer, waits=lane.tuning.waits)
     log.warning(
         "account %s: results are asked for later: %s %s %s", lane.account.name, answer.outcome,
         answer.errcode or "", answer.errmsg or "",

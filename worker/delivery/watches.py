@@ -74,7 +74,7 @@ class AudienceWatch:
         if max(once, self._good.get(work.broadcast_id, moment)) > moment:
             return True
         lane = self._lane
-        pushes.apply_pending_follower_events(lane.engine, lane.account.name, rules=lane.rules)
+        pushes.apply_pending_follower_events(lane.engine, lane.account.name, tuning=lane.tuning)
         if work.path is SendPath.SENDALL:
             return not self._hold_if_suppressed(work)
         wanted = refreeze.due_opt_outs(self._lane.engine, work.broadcast_id)
@@ -103,7 +103,7 @@ class AudienceWatch:
         Returns whether it is not to be called.
         """
         lane = self._lane
-        pushes.apply_pending_follower_events(lane.engine, lane.account.name, rules=lane.rules)
+        pushes.apply_pending_follower_events(lane.engine, lane.account.name, tuning=lane.tuning)
         found = retries.suppressed_in(lane.engine, work.broadcast_id, [work.batch_id])
         if not found:
             return False
@@ -165,14 +165,14 @@ class DraftWatch:
 
         What may have been sent is repeated as it was. Raises RedisAwayError.
         """
-        if not self._lane.rules.watch_drafts:
+        if not self._lane.tuning.watch_drafts:
             return True
         if content.msgtype != _ARTICLES or work.state is not BatchState.PLANNED:
             return True
         return self._read_draft(work.broadcast_id)
 
     def _read_draft(self, broadcast_id: str) -> bool:
-        lane, waits = self._lane, self._lane.rules.waits
+        lane, waits = self._lane, self._lane.tuning.waits
         media_id = drafts.draft_to_read(lane.engine, broadcast_id)
         if media_id is None:
             return True
@@ -189,9 +189,9 @@ def read_first(lane: LaneContext) -> int:
 
     Raises OutOfReachError.
     """
-    if not lane.rules.watch_drafts:
+    if not lane.tuning.watch_drafts:
         return 0
-    waits = lane.rules.waits
+    waits = lane.tuning.waits
     some = drafts.unread(lane.engine, lane.account.name, most=AT_ONCE, waits=waits)
     for one in some:
         look = lane.gateway.draft(one.media_id)
@@ -303,7 +303,7 @@ class MediaWatch:
         return ids
 
     def _failed(self, work: Work, why: NoAnswer) -> None:
-        lane, waits = self._lane, self._lane.rules.waits
+        lane, waits = self._lane, self._lane.tuning.waits
         log.warning("broadcast %s: its files are not uploaded again: %s", work.broadcast_id, why)
         if not obstacles.apply_no_answer_of_account(lane.engine, lane.account, why, waits=waits):
             renewals.delay_renewal(lane.engine, work, why, waits=waits)

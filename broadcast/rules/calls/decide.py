@@ -29,7 +29,7 @@ from broadcast.rules.calls.waits import (
     UNKNOWN_TRIES,
     VERIFY_FOR,
     VERIFY_PAUSE,
-    Rules,
+    Tuning,
     Waits,
 )
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
@@ -268,17 +268,17 @@ def settle(
     standing: Standing,
     *,
     now: datetime,
-    rules: Rules,
+    tuning: Tuning,
     asked: bool = False,
 ) -> Settled:
     """Decide about a batch from all its calls and its state.
 
     *asked*: mass/get has just answered about a msg_id of it. Raises ValueError without any call.
     """
-    decision = decide(history, now=now, policy=_policy(standing, rules))
+    decision = decide(history, now=now, policy=_policy(standing, tuning))
     if asked and decision.verdict is Verdict.VERIFY:
         # Whatever was asked about: no answer of mass/get is followed by the next question at once.
-        decision = replace(decision, not_before=now + rules.waits.scaled(VERIFY_PAUSE))
+        decision = replace(decision, not_before=now + tuning.waits.scaled(VERIFY_PAUSE))
     if decision.verdict is Verdict.SPLIT and standing.cancelled:
         # Its halves would never be called.
         decision = replace(decision, verdict=Verdict.REFUSE)
@@ -287,10 +287,10 @@ def settle(
     return Settled(decision, _moves(standing, decision, history))
 
 
-def _policy(standing: Standing, rules: Rules) -> Policy:
-    splits_left = rules.split_depth - standing.depth
+def _policy(standing: Standing, tuning: Tuning) -> Policy:
+    splits_left = tuning.split_depth - standing.depth
     return Policy(
-        waits=rules.waits, splits_left=splits_left, size=standing.size or 0,
+        waits=tuning.waits, splits_left=splits_left, size=standing.size or 0,
         endpoint=standing.endpoint,
     )  # fmt: skip
 

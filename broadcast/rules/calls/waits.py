@@ -125,8 +125,8 @@ def _reached(count: int, limit: int) -> bool:
 
 
 @frozen
-class Rules:
-    """How long is waited, how often a batch is halved, and what a guard takes."""
+class Tuning:
+    """What is set for calls: how long is waited, how often a batch is halved, when a guard acts."""
 
     waits: Waits = field(default_factory=Waits)
     #: How often a batch may be halved in search of the OpenIDs that WeChat refuses.
@@ -138,7 +138,7 @@ class Rules:
     watch_drafts: bool = True
 
 
-DEFAULT_RULES = Rules()
+DEFAULT_TUNING = Tuning()
 
 
 #: Pause before the next request to WeChat for a token or a quota.

@@ -189,7 +189,7 @@ class Opener(StrEnum):
 
 
 @frozen
-class Rule:
+class Meaning:
     """Meaning of a kind of gate, for every reader."""
 
     #: The command that opens it where it is a broadcast's own; None: there is none.
@@ -212,36 +212,36 @@ class Rule:
 
 
 #: What is to be fixed first stands first: one command may open several.
-RULES: Final[Mapping[GateKind, Rule]] = {
-    GateKind.STOP: Rule(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
-    GateKind.BREAKER: Rule(
+MEANINGS: Final[Mapping[GateKind, Meaning]] = {
+    GateKind.STOP: Meaning(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
+    GateKind.BREAKER: Meaning(
         own=Opener.RESUME, of_account=Opener.UNHALT, shown=S.PAUSED, cause=Cause.PAUSED,
         account_cause=Cause.ACCOUNT_STOPPED,
     ),
-    GateKind.HALT: Rule(
+    GateKind.HALT: Meaning(
         of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
     ),
     # Its time opens it; a person does before, where WeChat has raised or cleared the quota.
-    GateKind.QUOTA: Rule(
+    GateKind.QUOTA: Meaning(
         of_account=Opener.UNHALT, by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS,
         account_cause=Cause.ACCOUNT_WAITS,
     ),
-    GateKind.HOLD: Rule(own=Opener.RESUME, by_reason=True, cause=Cause.HELD),
-    GateKind.DRAFT: Rule(own=Opener.RESUME, cause=Cause.DRAFT),
-    GateKind.LOOK: Rule(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
-    GateKind.PAUSE: Rule(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
-    GateKind.SCHEDULE: Rule(
+    GateKind.HOLD: Meaning(own=Opener.RESUME, by_reason=True, cause=Cause.HELD),
+    GateKind.DRAFT: Meaning(own=Opener.RESUME, cause=Cause.DRAFT),
+    GateKind.LOOK: Meaning(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
+    GateKind.PAUSE: Meaning(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
+    GateKind.SCHEDULE: Meaning(
         by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED
     ),
-    GateKind.CANCEL: Rule(forbids_planning=True, by_person=True, shown=S.CANCELLED),
+    GateKind.CANCEL: Meaning(forbids_planning=True, by_person=True, shown=S.CANCELLED),
 }  # fmt: skip
-_STRANGE = Rule()
-_ORDER = {kind: place for place, kind in enumerate(RULES, start=1)}
+_STRANGE = Meaning()
+_ORDER = {kind: place for place, kind in enumerate(MEANINGS, start=1)}
 
 
-def rule(kind: GateKind) -> Rule:
+def meaning(kind: GateKind) -> Meaning:
     """Return what a kind means; one that this release does not know waits for a newer one."""
-    return RULES.get(kind, _STRANGE)
+    return MEANINGS.get(kind, _STRANGE)
 
 
 def order(kind: GateKind) -> int:
@@ -249,19 +249,19 @@ def order(kind: GateKind) -> int:
     return _ORDER.get(kind, 0)
 
 
-OPEN_BY_TIME = frozenset(kind for kind, one in RULES.items() if one.by_time)
+OPEN_BY_TIME = frozenset(kind for kind, one in MEANINGS.items() if one.by_time)
 #: Under which even planning makes no sense.
-FORBID_PLANNING = frozenset(kind for kind, one in RULES.items() if one.forbids_planning)
+FORBID_PLANNING = frozenset(kind for kind, one in MEANINGS.items() if one.forbids_planning)
 
 
 def opened_by(opener: Opener) -> frozenset[GateKind]:
     """Return the kinds that a command opens."""
-    return frozenset(k for k, one in RULES.items() if opener in {one.own, one.of_account})
+    return frozenset(k for k, one in MEANINGS.items() if opener in {one.own, one.of_account})
 
 
 #: Of a broadcast's own gates, those that a person's resume opens.
 RESUME_OPENS = opened_by(Opener.RESUME)
 #: Of those, the ones that no person closed: whoever waits for the broadcast does not know of them.
-CLOSED_UNASKED = frozenset(kind for kind in RESUME_OPENS if not RULES[kind].by_person)
+CLOSED_UNASKED = frozenset(kind for kind in RESUME_OPENS if not MEANINGS[kind].by_person)
 #: Of the gates of an account and its paths, those that a person's unhalt opens.
 UNHALT_OPENS = opened_by(Opener.UNHALT)

@@ -114,7 +114,7 @@ class Outside:
         from producer import pushes  # noqa: PLC0415 - what reads pushes, which few need
 
         pushes.apply_pending_follower_events(
-            self._run.engine, account, rules=self._run.settings.rules()
+            self._run.engine, account, tuning=self._run.settings.tuning()
         )
 
     def missing(self) -> list[str]:

@@ -68,7 +68,7 @@ def resolve(
     against = _against(run, before, n, verdict=verdict, yes=yes)
     done = resolves.resolve(
         ledger, broadcast_id, n, verdict=verdict, who=who(), why=in_one_line(why),
-        rules=run.settings.rules(),
+        tuning=run.settings.tuning(),
     )  # fmt: skip
     replaced = _replaced(before, n) if done.changed else ()
     # A second verdict on the batch comes too soon as well.
@@ -230,7 +230,7 @@ def retry(
     questions.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=in_one_line(why),
-        waits=run.settings.rules().waits,
+        waits=run.settings.tuning().waits,
     )  # fmt: skip
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     questions.wake(run, report)
@@ -243,7 +243,7 @@ def _apply_follower_events(run: Run, account: str) -> None:
     """Apply pending opt-outs, so that no such follower is called again."""
     from producer import pushes  # noqa: PLC0415 - what reads pushes, which few commands need
 
-    pushes.apply_pending_follower_events(run.engine, account, rules=run.settings.rules())
+    pushes.apply_pending_follower_events(run.engine, account, tuning=run.settings.tuning())
 
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:

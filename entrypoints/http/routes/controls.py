@@ -126,7 +126,7 @@ def _resume(caller: Caller, report: Report, word: Word) -> bool:
 
 
 def _retry(caller: Caller, report: Report, word: Word) -> bool:
-    parts, waits = caller.parts, caller.parts.settings.rules().waits
+    parts, waits = caller.parts, caller.parts.settings.tuning().waits
     parts.outside.apply_pending_follower_events(report.account)
     # As the command without a terminal: only a person may say that it goes out all the same.
     against = steer.called_again_warnings(parts.engine, report, waits=waits)
@@ -166,7 +166,7 @@ def _resolve(caller: Caller, report: Report, word: Word) -> bool:
         raise ProblemError(422, "error.api.no_batch", field="batch", n=word.batch)
     done = resolves.resolve(
         caller.parts.engine, report.id, word.batch, verdict=_verdict(caller, report, word),
-        who=caller.who, why=why(word), rules=caller.parts.settings.rules(),
+        who=caller.who, why=why(word), tuning=caller.parts.settings.tuning(),
     )  # fmt: skip
     return done.changed
 

@@ -69,7 +69,7 @@ def _page(
 
 
 def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
-    return webhook_object(one, caller.texts, waits=caller.parts.settings.rules().waits)
+    return webhook_object(one, caller.texts, waits=caller.parts.settings.tuning().waits)
 
 
 @router.get(

@@ -15,7 +15,14 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.gates.gate import CLOSED_UNASKED, OPEN_BY_TIME, Gate, GateKind, GateScope, rule
+from broadcast.rules.gates.gate import (
+    CLOSED_UNASKED,
+    OPEN_BY_TIME,
+    Gate,
+    GateKind,
+    GateScope,
+    meaning,
+)
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
 from models.batch_tables import Batch, GateRow
@@ -110,7 +117,7 @@ def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
         for gate in closed_gates.gates_of(connection, account, closing.broadcast_id or "")
         if (gate.scope, gate.kind, gate.broadcast_id, gate.path)
         == (closing.scope, closing.kind, closing.broadcast_id, closing.path)
-        and (not rule(closing.kind).by_reason or gate.reason == closing.reason)
+        and (not meaning(closing.kind).by_reason or gate.reason == closing.reason)
     ]
 
 

@@ -12,7 +12,7 @@ from broadcast import openid
 from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.decide import Decision, Verdict
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Scope
-from broadcast.rules.calls.waits import CircuitBreaker, Rules
+from broadcast.rules.calls.waits import CircuitBreaker, Tuning
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import cut as cut_module
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason
@@ -35,14 +35,14 @@ def apply(
     batch: LockedBatch,
     decision: Decision,
     *,
-    rules: Rules,
+    tuning: Tuning,
     at: datetime,
 ) -> None:
     """Write down where *decision*, made *at* this moment, leads a batch whose lane is locked."""
-    _HANDLERS[decision.verdict](connection, batch, decision, rules=rules, at=at)
+    _HANDLERS[decision.verdict](connection, batch, decision, tuning=tuning, at=at)
     if decision.scope is not Scope.BATCH:
-        _spread(connection, batch, decision, rules=rules)
-    watch_breaker(connection, batch, decision, breaker=rules.breaker)
+        _spread(connection, batch, decision, tuning=tuning)
+    watch_breaker(connection, batch, decision, breaker=tuning.breaker)
     if decision.verdict in _GOES_ON:
         transitions.after_cancel(connection, batch)
     elif _was_to_be_called(batch):
@@ -70,7 +70,7 @@ def _changes_due(batch: LockedBatch, decision: Decision, at: datetime) -> bool:
 
 
 def _accept(
-    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, tuning: Tuning, at: datetime
 ) -> None:
     target = BatchState.FINISHED if batch.state is BatchState.FINISHED else BatchState.ACCEPTED
     # An acceptance without a msg_id (45065 can lack it) says nothing against one that is there.
@@ -79,7 +79,7 @@ def _accept(
     renamed = batch.msg_id not in {None, msg_id}
     # And without any mass/get has nothing to be asked about.
     asks = msg_id is not None and target is BatchState.ACCEPTED
-    poll_at = at + rules.waits.scaled(FIRST_POLL) if asks else None
+    poll_at = at + tuning.waits.scaled(FIRST_POLL) if asks else None
     named_by_person = decision.msg_id is None and batch.reason is Reason.SAID_SENT
     transitions.move_batch(
         connection, batch, target, msg_id=msg_id, msg_data_id=decision.msg_data_id,
@@ -93,9 +93,9 @@ def _accept(
 
 
 def _repeat(
-    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, tuning: Tuning, at: datetime
 ) -> None:
-    del rules, at
+    del tuning, at
     doubtful = decision.verdict in {Verdict.REPEAT_UNKNOWN, Verdict.VERIFY}
     verifies = decision.verdict is Verdict.VERIFY
     transitions.move_batch(
@@ -109,9 +109,9 @@ def _repeat(
 
 
 def _end(
-    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, tuning: Tuning, at: datetime
 ) -> None:
-    del rules, at
+    del tuning, at
     state = BatchState.IN_DOUBT if decision.verdict is Verdict.DOUBT else BatchState.REFUSED
     transitions.move_batch(
         connection, batch, state, reason=decision.reason, errcode=decision.errcode,
@@ -120,9 +120,9 @@ def _end(
 
 
 def _split(
-    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules, at: datetime
+    connection: Connection, batch: LockedBatch, decision: Decision, *, tuning: Tuning, at: datetime
 ) -> None:
-    del rules, at
+    del tuning, at
     halve(connection, batch)
     transitions.move_batch(
         connection, batch, BatchState.SPLIT, reason=decision.reason, errcode=decision.errcode
@@ -181,13 +181,13 @@ _HANDLERS = {
 
 
 def _spread(
-    connection: Connection, batch: LockedBatch, decision: Decision, *, rules: Rules
+    connection: Connection, batch: LockedBatch, decision: Decision, *, tuning: Tuning
 ) -> None:
     """Close the gate, or begin the wait, of whatever the reply concerns beside the batch."""
     reason = decision.lane_reason or decision.reason
     # Where both interfaces share the day's calls, neither has any left.
     whole = decision.scope is Scope.ACCOUNT or (
-        reason is Reason.QUOTA_TODAY and decision.scope is Scope.PATH and rules.shared_quota
+        reason is Reason.QUOTA_TODAY and decision.scope is Scope.PATH and tuning.shared_quota
     )
     if reason is Reason.QUOTA_TODAY and decision.not_before is not None:
         path = None if whole else batch.path

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine, bindparam, func, insert, select, upda
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import DatabaseAwayError
 from broadcast.frozen import frozen
-from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.gates.gate import GateKind, Situation, may_call
 from broadcast.rules.gates.liveness import SILENCE, is_late, silence, unattended
 from broadcast.rules.states import BatchState, Reason
@@ -59,7 +59,7 @@ class Claim:
 
 
 def claim(
-    engine: Engine, lease: Lease, work: Work, *, rules: Rules = DEFAULT_RULES
+    engine: Engine, lease: Lease, work: Work, *, tuning: Tuning = DEFAULT_TUNING
 ) -> Claim | None:
     """Write the call down and commit; return None where something forbids it by now.
 
@@ -68,12 +68,12 @@ def claim(
     """
     name = secrets.token_hex(12)
     try:
-        made = write(engine, lambda c: _claim(c, lease, work, name=name, rules=rules))
+        made = write(engine, lambda c: _claim(c, lease, work, name=name, tuning=tuning))
     except BaseException:
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
         # its name; if that fails too, the batch is unknown to the next driver of the lane.
         with contextlib.suppress(DatabaseAwayError):
-            records.give_back(engine, name, rules=rules)
+            records.give_back(engine, name, tuning=tuning)
         raise
     if made is not None:
         failpoint(Point.CLAIM_COMMITTED)
@@ -81,7 +81,7 @@ def claim(
 
 
 def _claim(
-    connection: Connection, lease: Lease, work: Work, *, name: str, rules: Rules
+    connection: Connection, lease: Lease, work: Work, *, name: str, tuning: Tuning
 ) -> Claim | None:
     lane = lane_rows.lock(connection, lease.account)
     broadcast = locked_rows.locked_broadcast(connection, work.broadcast_id)
@@ -100,7 +100,7 @@ def _claim(
     )
     if not may_call(situation, moment):
         return None
-    if _put_off(connection, broadcast, lane, work=work, situation=situation, rules=rules):
+    if _put_off(connection, broadcast, lane, work=work, situation=situation, tuning=tuning):
         return None
     number = work.attempts + 1
     if not _begin_call(connection, work, number=number, moment=moment):
@@ -120,7 +120,7 @@ def _put_off(
     *,
     work: Work,
     situation: Situation,
-    rules: Rules,
+    tuning: Tuning,
 ) -> bool:
     """Put off a call that is too late, may not be repeated, or is more than today's share.
 
@@ -129,11 +129,11 @@ def _put_off(
     if hold_if_missed(connection, broadcast, lane, situation=situation):
         return True
     if work.state is BatchState.UNKNOWN:
-        return _doubt_if_window_over(connection, work, rules)
+        return _doubt_if_window_over(connection, work, tuning)
     return work.untouched and quotas.defer_to_its_day(connection, broadcast)
 
 
-def _doubt_if_window_over(connection: Connection, work: Work, rules: Rules) -> bool:
+def _doubt_if_window_over(connection: Connection, work: Work, tuning: Tuning) -> bool:
     """Put an unknown batch in doubt after its window; return whether it is not to be repeated.
 
     Nor is one with rows of a newer release, which is left as it is.
@@ -141,7 +141,7 @@ def _doubt_if_window_over(connection: Connection, work: Work, rules: Rules) -> b
     batch = locked_rows.locked_batch(connection, work.batch_id)
     if records.has_stranger(connection, batch):
         return True
-    return records.expire_locked(connection, batch, rules=rules)
+    return records.expire_locked(connection, batch, tuning=tuning)
 
 
 def _begin_call(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:

@@ -29,7 +29,7 @@ from broadcast.rules.calls.outcomes import (
     Endpoint,
     Outcome,
 )
-from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.accounts import Lane
 from models.base import Moment
@@ -53,7 +53,7 @@ def record(
     attempt_id: int,
     fact: CallResult,
     *,
-    rules: Rules = DEFAULT_RULES,
+    tuning: Tuning = DEFAULT_TUNING,
     of: Called | None = None,
 ) -> Decision:
     """Store what *attempt_id* ended as and apply what follows; idempotent.
@@ -62,7 +62,7 @@ def record(
     """
 
     def work(connection: Connection) -> Decision:
-        decision = store(connection, attempt_id, fact, rules=rules, of=of)
+        decision = store(connection, attempt_id, fact, tuning=tuning, of=of)
         failpoint(Point.RECORD_WRITTEN)
         return decision
 
@@ -83,7 +83,7 @@ def _store_despite(
     )
 
 
-def give_back(engine: Engine, claim: str, *, rules: Rules = DEFAULT_RULES) -> bool:
+def give_back(engine: Engine, claim: str, *, tuning: Tuning = DEFAULT_TUNING) -> bool:
     """Record that a claimed call was not made; return whether there was such a claim.
 
     Only for the claimer itself, before it has called: nobody else can know it.
@@ -94,14 +94,19 @@ def give_back(engine: Engine, claim: str, *, rules: Rules = DEFAULT_RULES) -> bo
             select(AttemptRow.id).where(AttemptRow.claim == claim, AttemptRow.outcome.is_(None))
         )
         if attempt_id is not None:
-            store(connection, attempt_id, CallResult(outcome=Outcome.NOT_CALLED), rules=rules)
+            store(connection, attempt_id, CallResult(outcome=Outcome.NOT_CALLED), tuning=tuning)
         return attempt_id is not None
 
     return write(engine, work)
 
 
 def confirm(
-    engine: Engine, batch_id: int, msg_id: int, *, known: bool | None, rules: Rules = DEFAULT_RULES
+    engine: Engine,
+    batch_id: int,
+    msg_id: int,
+    *,
+    known: bool | None,
+    tuning: Tuning = DEFAULT_TUNING,
 ) -> Decision:
     """Store what mass/get said about the msg_id of a 45065 (None: nothing), and decide again."""
 
@@ -115,7 +120,7 @@ def confirm(
 
     return write_or_keep(
         engine,
-        lambda connection: confirm_locked(connection, batch_id, msg_id, known=known, rules=rules),
+        lambda connection: confirm_locked(connection, batch_id, msg_id, known=known, tuning=tuning),
         keep,
     )
 
@@ -126,7 +131,7 @@ def confirm_locked(
     msg_id: int,
     *,
     known: bool | None,
-    rules: Rules = DEFAULT_RULES,
+    tuning: Tuning = DEFAULT_TUNING,
 ) -> Decision:
     """Do the work of :func:`confirm` inside a transaction."""
     batch = lock(connection, batch_id)
@@ -134,16 +139,16 @@ def confirm_locked(
     # One that is to be called, or is being called, waits for no such word any more: a person
     # has settled it since mass/get was asked.
     news = batch.state not in _TO_CALL
-    return _settle(connection, batch, rules, at=now(connection), news=news, asked=True)
+    return _settle(connection, batch, tuning, at=now(connection), news=news, asked=True)
 
 
 def confirm_by_event(
-    connection: Connection, batch_id: int, msg_id: int, *, rules: Rules = DEFAULT_RULES
+    connection: Connection, batch_id: int, msg_id: int, *, tuning: Tuning = DEFAULT_TUNING
 ) -> Decision:
     """Store that WeChat ended the job of a 45065, and decide again; nobody had to ask."""
     batch = lock(connection, batch_id)
     _write_known(connection, batch_id, msg_id, known=True)
-    return _settle(connection, batch, rules, at=now(connection), news=True)
+    return _settle(connection, batch, tuning, at=now(connection), news=True)
 
 
 def _write_known(connection: Connection, batch_id: int, msg_id: int, *, known: bool | None) -> None:
@@ -163,7 +168,7 @@ def store(
     attempt_id: int,
     fact: CallResult,
     *,
-    rules: Rules = DEFAULT_RULES,
+    tuning: Tuning = DEFAULT_TUNING,
     of: Called | None = None,
 ) -> Decision:
     """Do the work of :func:`record` inside a transaction."""
@@ -171,7 +176,7 @@ def store(
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since. Of a call that a person took for not sent, only an acceptance is news.
     news = learned.new and (not learned.denied or fact.outcome in SAID_ACCEPTED)
-    decision = _settle(connection, batch, rules, at=learned.at, news=news)
+    decision = _settle(connection, batch, tuning, at=learned.at, news=news)
     if news:
         accepted = decision.verdict is Verdict.ACCEPT and fact.outcome in SAID_ACCEPTED
         if accepted and batch.lane_waits_until is not None:
@@ -256,7 +261,7 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> L
 def _settle(
     connection: Connection,
     batch: LockedBatch,
-    rules: Rules,
+    tuning: Tuning,
     *,
     at: datetime,
     news: bool,
@@ -264,9 +269,9 @@ def _settle(
 ) -> Decision:
     """Decide about a batch that is locked, and move it if that is news."""
     history = call_history.attempts_of(connection, batch.id)
-    settled = settle(history, _standing(batch), now=at, rules=rules, asked=asked)
+    settled = settle(history, _standing(batch), now=at, tuning=tuning, asked=asked)
     if news and settled.moves and _is_understood(batch, history):
-        apply_verdict.apply(connection, batch, settled.decision, rules=rules, at=at)
+        apply_verdict.apply(connection, batch, settled.decision, tuning=tuning, at=at)
     return settled.decision
 
 
@@ -292,47 +297,47 @@ def _standing(batch: LockedBatch) -> Standing:
     )  # fmt: skip
 
 
-def accept_by_replies(connection: Connection, batch_id: int, *, rules: Rules) -> None:
+def accept_by_replies(connection: Connection, batch_id: int, *, tuning: Tuning) -> None:
     """Accept a batch in doubt if its replies lead there, now that they alone are about its job."""
     batch = lock(connection, batch_id)
     history = call_history.attempts_of(connection, batch.id)
     at = now(connection)
-    settled = settle(history, _standing(batch), now=at, rules=rules)
+    settled = settle(history, _standing(batch), now=at, tuning=tuning)
     if settled.decision.verdict is Verdict.ACCEPT and settled.moves:
-        apply_verdict.apply(connection, batch, settled.decision, rules=rules, at=at)
+        apply_verdict.apply(connection, batch, settled.decision, tuning=tuning, at=at)
 
 
-def expire(engine: Engine, batch_id: int, *, rules: Rules = DEFAULT_RULES) -> bool:
+def expire(engine: Engine, batch_id: int, *, tuning: Tuning = DEFAULT_TUNING) -> bool:
     """Put an unknown batch in doubt if WeChat's window is over; return whether it is.
 
     A pause, a halt or a day without calls can outlast the window, and a repeat after it would be
     a second send. The lane of one that may still wait is left alone.
     """
     with read(engine) as connection:
-        if not _is_over(connection, locked_rows.locked_batch(connection, batch_id), rules):
+        if not _is_over(connection, locked_rows.locked_batch(connection, batch_id), tuning):
             return False
 
     def work(connection: Connection) -> bool:
-        return expire_locked(connection, lock(connection, batch_id), rules=rules)
+        return expire_locked(connection, lock(connection, batch_id), tuning=tuning)
 
     return write(engine, work)
 
 
-def expire_locked(connection: Connection, batch: LockedBatch, *, rules: Rules) -> bool:
+def expire_locked(connection: Connection, batch: LockedBatch, *, tuning: Tuning) -> bool:
     """Do the work of :func:`expire` inside a transaction that has locked the lane."""
-    if not _is_over(connection, batch, rules):
+    if not _is_over(connection, batch, tuning):
         return False
     decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
-    apply_verdict.apply(connection, batch, decision, rules=rules, at=batch.now)
+    apply_verdict.apply(connection, batch, decision, tuning=tuning, at=batch.now)
     return True
 
 
-def _is_over(connection: Connection, batch: LockedBatch, rules: Rules) -> bool:
+def _is_over(connection: Connection, batch: LockedBatch, tuning: Tuning) -> bool:
     """Return whether nobody may repeat an unknown batch any more, as far as this release knows."""
     if batch.state is not BatchState.UNKNOWN:
         return False
     history = call_history.attempts_of(connection, batch.id)
-    return batch.now >= window_end(history, rules.waits) and _is_understood(batch, history)
+    return batch.now >= window_end(history, tuning.waits) and _is_understood(batch, history)
 
 
 def note_conflict(

@@ -23,7 +23,7 @@ from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult
-from broadcast.rules.calls.waits import DEFAULT_RULES, Rules, Waits
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning, Waits
 from broadcast.rules.finish_events import FinishEvent, JobEnd, supersedes
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState
@@ -61,7 +61,7 @@ class RecordedFinish:
 
 
 def record_finish_event(
-    engine: Engine, account: str, event: FinishEvent, *, rules: Rules = DEFAULT_RULES
+    engine: Engine, account: str, event: FinishEvent, *, tuning: Tuning = DEFAULT_TUNING
 ) -> RecordedFinish:
     """Store the end of a job of *account* and settle the batch with its msg_id; idempotent.
 
@@ -75,7 +75,7 @@ def record_finish_event(
             return RecordedFinish(new=_store(connection, account, event))
         lane_rows.lock(connection, account)
         new = _store(connection, account, event)
-        _confirm(connection, account, event.msg_id, rules=rules)
+        _confirm(connection, account, event.msg_id, tuning=tuning)
         return _settled(connection, account, event.msg_id, new=new)
 
     return write_or_keep(
@@ -138,11 +138,11 @@ def _array(items: Sequence[object]) -> str:
     return json.dumps(known, ensure_ascii=False)
 
 
-def _confirm(connection: Connection, account: str, msg_id: int, *, rules: Rules) -> None:
+def _confirm(connection: Connection, account: str, msg_id: int, *, tuning: Tuning) -> None:
     """Accept the batch to which alone WeChat named the job, if that was all that lacked."""
     batch_id = _doubt(connection, account, msg_id)
     if batch_id is not None:
-        records.confirm_by_event(connection, batch_id, msg_id, rules=rules)
+        records.confirm_by_event(connection, batch_id, msg_id, tuning=tuning)
 
 
 def _doubt(connection: Connection, account: str, msg_id: int) -> int | None:

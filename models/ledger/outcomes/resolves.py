@@ -21,7 +21,7 @@ from broadcast.rules.calls import operator_verdict
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID, Attempt
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome
-from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.jobs import fits, went_to_nobody
 from broadcast.rules.reports import Did
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
@@ -60,11 +60,11 @@ class Resolved:
 
 @frozen
 class _Speaker:
-    """Author and reason of a verdict, and the rules of the ledger."""
+    """Author and reason of a verdict, and the tuning of calls."""
 
     who: str
     why: str | None
-    rules: Rules
+    tuning: Tuning
 
 
 def resolve(
@@ -75,7 +75,7 @@ def resolve(
     verdict: OperatorVerdict,
     who: str,
     why: str | None = None,
-    rules: Rules = DEFAULT_RULES,
+    tuning: Tuning = DEFAULT_TUNING,
 ) -> Resolved:
     """Close batch *n*, which is in doubt, or correct what an operator said of it before.
 
@@ -89,7 +89,7 @@ def resolve(
     msg_id = verdict.msg_id if isinstance(verdict, Sent) else None
     if msg_id is not None and not 0 < msg_id <= LARGEST_MSG_ID:
         raise InputError("error.resolve.msg_id", text=msg_id)
-    speaker = _Speaker(who=who, why=why, rules=rules)
+    speaker = _Speaker(who=who, why=why, tuning=tuning)
 
     def work(connection: Connection, row: LockedBroadcast) -> Resolved:
         batch = _batch(connection, row, n)
@@ -100,7 +100,7 @@ def resolve(
             _carry_out(connection, row, batch, verdict=verdict, speaker=speaker)
         elif not operator_verdict.is_repeated(verdict, stands):
             raise _refusal(row, batch)
-        return _resolved(connection, batch, verdict, changed=changed, rules=rules)
+        return _resolved(connection, batch, verdict, changed=changed, tuning=tuning)
 
     return run(engine, broadcast_id, work)
 
@@ -111,7 +111,7 @@ def _resolved(
     verdict: OperatorVerdict,
     *,
     changed: bool,
-    rules: Rules,
+    tuning: Tuning,
 ) -> Resolved:
     stands = call_history.settlement(connection, locked_rows.locked_batch(connection, batch.id))
     mine = (connection, batch.broadcast_id, Batch.n == batch.n)
@@ -120,7 +120,7 @@ def _resolved(
         state=BatchState.REFUSED if isinstance(verdict, NotSent) else BatchState.ACCEPTED,
         reviewed=isinstance(verdict, Sent) and stands.reason in STOPPED_JOB,
         msg_id=stands.msg_id, deniable=operator_verdict.is_deniable(stands, now=batch.now),
-        forgotten=call_history.forgotten(*mine, waits=rules.waits).get(batch.n),
+        forgotten=call_history.forgotten(*mine, waits=tuning.waits).get(batch.n),
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def _carry_out(
         sent=isinstance(verdict, Sent), msg_id=msg_id,
     )  # fmt: skip
     transitions.end_if_at_rest(connection, row.id)
-    _give_back(connection, batch, speaker.rules)
+    _give_back(connection, batch, speaker.tuning)
 
 
 def _batch(connection: Connection, row: LockedBroadcast, n: int) -> LockedBatch:
@@ -182,12 +182,12 @@ def _taken_back(connection: Connection, batch: LockedBatch, speaker: _Speaker) -
     return locked_rows.locked_batch(connection, batch.id)
 
 
-def _give_back(connection: Connection, batch: LockedBatch, rules: Rules) -> None:
+def _give_back(connection: Connection, batch: LockedBatch, tuning: Tuning) -> None:
     """Decide anew about what WeChat said has the msg_id that the batch had until now."""
     if batch.msg_id is None:
         return
     for batch_id in ended_jobs.doubts_naming(connection, batch, batch.msg_id):
-        records.accept_by_replies(connection, batch_id, rules=rules)
+        records.accept_by_replies(connection, batch_id, tuning=tuning)
 
 
 def _close_as_not_sent(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> None:
@@ -210,7 +210,7 @@ def _close_as_sent(
     _deny(connection, batch.id, call_history.UNANSWERED | unnamed, denied=None)
     if msg_id is not None:
         give_msg_id(
-            connection, batch, msg_id, rules=speaker.rules, who=speaker.who, why=speaker.why,
+            connection, batch, msg_id, tuning=speaker.tuning, who=speaker.who, why=speaker.why,
             reason=Reason.SAID_SENT, **_settled(batch) | {"msg_status": verdict.msg_status},
         )  # fmt: skip
         return msg_id
@@ -228,7 +228,7 @@ def give_msg_id(
     batch: LockedBatch,
     msg_id: int,
     *,
-    rules: Rules,
+    tuning: Tuning,
     who: str,
     why: str | None = None,
     **values: Any,  # noqa: ANN401
@@ -248,7 +248,7 @@ def give_msg_id(
     transitions.move_batch(
         connection, batch, BatchState.ACCEPTED, who=who, why=why, msg_id=msg_id,
         msg_data_id=_data_id(connection, batch.id, msg_id),
-        poll_at=now(connection) + rules.waits.scaled(FIRST_POLL), **values,
+        poll_at=now(connection) + tuning.waits.scaled(FIRST_POLL), **values,
     )  # fmt: skip
     transitions.apply_finish_event(connection, batch.id)
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import OutOfReachError
 from broadcast.frozen import frozen
-from broadcast.rules.calls.waits import DEFAULT_RULES, REPEAT_WINDOW, Rules
+from broadcast.rules.calls.waits import DEFAULT_TUNING, REPEAT_WINDOW, Tuning
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
@@ -128,13 +128,13 @@ def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]
     return [(account, broadcast_id) for account, broadcast_id in rows]
 
 
-def doubt_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
+def doubt_expired(engine: Engine, *, tuning: Tuning = DEFAULT_TUNING) -> int:
     """Put batches in doubt that were unknown for 23 h, paused and halted or not; return how many.
 
     Raises the first error when it has tried all.
     """
     with read(engine) as connection:
-        late = now(connection) - rules.waits.scaled(REPEAT_WINDOW)
+        late = now(connection) - tuning.waits.scaled(REPEAT_WINDOW)
         ids = connection.scalars(
             select(Batch.id)
             # The index on account and state answers it lane by lane.
@@ -144,7 +144,7 @@ def doubt_expired(engine: Engine, *, rules: Rules = DEFAULT_RULES) -> int:
     doubts, failed = 0, None
     for batch_id in ids:
         try:
-            doubts += records.expire(engine, batch_id, rules=rules)
+            doubts += records.expire(engine, batch_id, tuning=tuning)
         except OutOfReachError:
             raise
         except Exception as error:  # noqa: BLE001 - a bad row keeps no other one from its end

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from broadcast import day
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.gates.gate import Gate, closed, rule
+from broadcast.rules.gates.gate import Gate, closed, meaning
 from broadcast.rules.overlap import ListOverlaps, Overlap, ToCome, Uncounted
 from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.cut import Chunk
@@ -331,7 +331,9 @@ def _candidate(
         ranges = [removals.unplanned_members(connection, row.id)] if known else []
     else:
         known, ranges = True, removals.member_ranges(connection, row.id)
-    going = row.phase in closed_gates.OPEN_PHASES and all(rule(gate.kind).by_time for gate in own)
+    going = row.phase in closed_gates.OPEN_PHASES and all(
+        meaning(gate.kind).by_time for gate in own
+    )
     other = row.content_identity != said
     is_fresh = row.started_at is not None and row.started_at > now(connection) - WITHIN
     return _Candidate(

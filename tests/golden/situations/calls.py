@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.plan.selection import Removal
 from models.ledger.lane import leases
@@ -203,7 +203,7 @@ def half_refused_by_the_review(scene: Scene) -> None:
 
 @situation
 def partial(scene: Scene) -> None:
-    scene.rules = Rules(split_depth=0)
+    scene.tuning = Tuning(split_depth=0)
     scene.begin(batches=2)
     scene.call(OK)
     scene.call(BLAMED)
@@ -404,7 +404,7 @@ def cancelled_with_a_doubt(scene: Scene) -> None:
 
 @situation
 def left_the_account(scene: Scene) -> None:
-    scene.rules = replace(scene.rules, split_depth=0)
+    scene.tuning = replace(scene.tuning, split_depth=0)
     scene.begin(batches=2)
     scene.call(UNSUBSCRIBED)
     scene.call(OK)

@@ -10,7 +10,7 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Endpoint, Outcome, of_send
-from broadcast.rules.calls.waits import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models.ledger.audit.audit_run import audit_all
 from models.ledger.audit.case import Check
@@ -275,7 +275,7 @@ class LedgerMachine(PeopleMachine):
         if row.msg_id is None:
             assert row.poll_at is None, "there is nothing to ask about"
             return
-        job_ends.record_status(self.engine, row, status, waits=DEFAULT_RULES.waits)
+        job_ends.record_status(self.engine, row, status, waits=DEFAULT_TUNING.waits)
         if row.msg_id not in self.world.events:
             batch.reviewed = status == "SEND_FAIL"
 
@@ -314,7 +314,7 @@ class LedgerMachine(PeopleMachine):
             self.the_promise_holds()
         phases = {broadcast.phase for broadcast in self.world.broadcasts.values()}
         assert phases == {Phase.ENDED}, "it never comes to rest"
-        found = audit_all(self.engine, waits=DEFAULT_RULES.waits).findings
+        found = audit_all(self.engine, waits=DEFAULT_TUNING.waits).findings
         wrong = [one for one in found if one.found.check not in self.evidence]
         assert not wrong, wrong
 

@@ -16,7 +16,7 @@ from broadcast.errors import InputError
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
 from broadcast.rules.calls.retry import RetryVerdict
-from broadcast.rules.calls.waits import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.ledger.gates import gate_changes
@@ -170,7 +170,7 @@ class PeopleMachine(RuleBasedStateMachine):
         outcome = Outcome.WAIT if len(broadcast.gates) % 2 else Outcome.QUOTA_TODAY
         away = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT)
         assert obstacles.apply_no_answer(
-            self.engine, ledger.account(), away, waits=DEFAULT_RULES.waits
+            self.engine, ledger.account(), away, waits=DEFAULT_TUNING.waits
         )
 
     @rule(pick=picks, what=st.sampled_from(CLOSING), seconds=st.sampled_from(PASSING))

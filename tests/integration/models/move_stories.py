@@ -81,7 +81,7 @@ def person(msg_id: int | None, n: int = 1) -> Story:
 
 def no_splits(stage: Stage) -> None:
     """Let no batch be halved from here on."""
-    stage.rules = NO_SPLITS
+    stage.tuning = NO_SPLITS
 
 
 def launch(stage: Stage) -> None:
@@ -135,7 +135,7 @@ def missed(*steps: Story) -> Story:
 
 def own_quotas(stage: Stage) -> None:
     """Let each interface have calls of its own."""
-    stage.rules = replace(stage.rules, shared_quota=False)
+    stage.tuning = replace(stage.tuning, shared_quota=False)
 
 
 def articles(*steps: Story) -> Story:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.operator_verdict import NotSent, Sent
-from broadcast.rules.calls.waits import DEFAULT_RULES, Rules
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.drafts import Look, Marks
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState, BroadcastState, Phase
@@ -31,7 +31,7 @@ from tests.kit.ledger import PLENTY, Driver
 B = BatchState
 
 WHO = "tests"
-NO_SPLITS = Rules(split_depth=0)
+NO_SPLITS = Tuning(split_depth=0)
 DAY = timedelta(hours=24)
 NO_CALLS_LEFT = Quota(daily_limit=100, used=100, remain=0)
 
@@ -46,7 +46,7 @@ class Stage:
         self.claims: list[Claim] = []
         self.claimed: list[tuple[BatchState, BatchState]] = []
         self.driver: Driver | None = None
-        self.rules = DEFAULT_RULES
+        self.tuning = DEFAULT_TUNING
         self.phases: list[Phase] = []
 
     def look(self) -> None:
@@ -93,14 +93,14 @@ class Stage:
 
     def claim(self) -> None:
         """Claim the next call; a driver comes if there is none."""
-        self.driver = self.driver or Driver(self.engine, rules=self.rules)
+        self.driver = self.driver or Driver(self.engine, tuning=self.tuning)
         self.claimed.append((self.driver.next().state, B.CALLING))
         self.claims.append(self.driver.claim())
         assert ledger.states(self.engine, self.id)[B.CALLING] == 1
 
     def record(self, fact: CallResult, *, call: int = -1) -> None:
         """Store what a call ended as, the newest if no other is named."""
-        records.record(self.engine, self.claims[call].attempt_id, fact, rules=self.rules)
+        records.record(self.engine, self.claims[call].attempt_id, fact, tuning=self.tuning)
 
     def call(self, fact: CallResult) -> None:
         """Claim and record; wait before, if it must."""
@@ -110,12 +110,12 @@ class Stage:
 
     def sees(self, look: Look) -> None:
         """Look at the draft, which keeps the broadcast from being called."""
-        assert not drafts.record_look(self.engine, self.id, look, waits=self.rules.waits)
+        assert not drafts.record_look(self.engine, self.id, look, waits=self.tuning.waits)
 
     def take_over(self) -> None:
         """Let the driver die and another one come."""
         self.clock.pass_(lane_rows.LEASE)
-        self.driver = Driver(self.engine, owner="second", rules=self.rules)
+        self.driver = Driver(self.engine, owner="second", tuning=self.tuning)
 
     def orphan(self) -> None:
         """Make a call of which nobody ever hears."""
@@ -168,7 +168,7 @@ class Stage:
     def hear(self, status: str, *, n: int = 1) -> None:
         """Let mass/get tell of a batch."""
         batch = ledger.batch(self.engine, self.id, n)
-        job_ends.record_status(self.engine, batch, status, waits=DEFAULT_RULES.waits)
+        job_ends.record_status(self.engine, batch, status, waits=DEFAULT_TUNING.waits)
 
     def another_has(self, fact: CallResult) -> None:
         """Let another broadcast's batch be accepted before."""

@@ -9,7 +9,7 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.decide import Verdict
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind, GateScope
 from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase, Reason
@@ -80,7 +80,7 @@ def test_used_up_calls_close_the_gate_of_their_interface_where_each_has_its_own(
     engine: Engine,
 ) -> None:
     ids = [ledger.broadcast(engine) for _ in range(2)]
-    driver = Driver(engine, rules=Rules(shared_quota=False))
+    driver = Driver(engine, tuning=Tuning(shared_quota=False))
     driver.call(said(45009))
     gate = the_gate(engine, GateKind.QUOTA)
     assert (gate.scope, gate.path) == (GateScope.PATH, SendPath.MASS_SEND)

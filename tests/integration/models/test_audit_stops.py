@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.waits import DEFAULT_RULES, REPEAT_WINDOW
+from broadcast.rules.calls.waits import DEFAULT_TUNING, REPEAT_WINDOW
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import Phase, Reason
 from models.batch_tables import GateRow
@@ -121,7 +121,7 @@ def test_calls_of_the_day_after_are_not_behind_the_next_quota_gate(engine: Engin
     """A gate that opened by itself is closed anew as another one."""
     ledger.broadcast(engine, size=40, batches=4)
     for msg_id in (1, 2):
-        driver = Driver(engine, rules=replace(DEFAULT_RULES, shared_quota=False))
+        driver = Driver(engine, tuning=replace(DEFAULT_TUNING, shared_quota=False))
         driver.call(said(0, msg_id=msg_id))
         driver.call(said(45009))
         assert found(engine) == set()

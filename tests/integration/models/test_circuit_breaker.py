@@ -10,7 +10,7 @@ from sqlalchemy import Engine, select, update
 
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.operator_verdict import NotSent, Sent
-from broadcast.rules.calls.waits import REPEAT_WINDOW, UNKNOWN_TRIES, CircuitBreaker, Rules
+from broadcast.rules.calls.waits import REPEAT_WINDOW, UNKNOWN_TRIES, CircuitBreaker, Tuning
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.every_table import BroadcastRow, GateRow
@@ -271,12 +271,12 @@ def test_a_stop_of_wechats_and_the_breaker_stand_beside_each_other(
 
 def test_batches_that_killed_each_of_their_drivers_stop_the_account_too(engine: Engine) -> None:
     in_pairs(engine)
-    rules = Rules(breaker=CircuitBreaker(doubts=1))
+    tuning = Tuning(breaker=CircuitBreaker(doubts=1))
     for n in range(UNKNOWN_TRIES + 1):
-        Driver(engine, owner=f"driver-{n}", rules=rules).claim()
+        Driver(engine, owner=f"driver-{n}", tuning=tuning).claim()
         ledger.pass_time(engine, OVER)
 
-    last = Driver(engine, owner="last", rules=rules)
+    last = Driver(engine, owner="last", tuning=tuning)
 
     assert the_gate(engine, GateKind.BREAKER).reason is Reason.TOO_MANY_DOUBTS
     assert last.next().kind is Kind.REST
@@ -307,7 +307,7 @@ def test_an_unknown_batch_is_not_repeated_under_the_stop_and_is_in_doubt_after_2
 
 def test_a_limit_of_zero_pauses_and_stops_nothing(engine: Engine) -> None:
     ids = [in_pairs(engine) for _ in range(2)]
-    driver = Driver(engine, rules=Rules(breaker=CircuitBreaker(refusals=0, doubts=0)))
+    driver = Driver(engine, tuning=Tuning(breaker=CircuitBreaker(refusals=0, doubts=0)))
     refuse(driver, *[40003] * 5)
     driver.call(said(0, msg_id=1))
     doubt(driver, 5)

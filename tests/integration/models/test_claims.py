@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, event, func, select, update
 from broadcast.errors import DatabaseAwayError
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
-from broadcast.rules.calls.waits import Rules, Waits
+from broadcast.rules.calls.waits import Tuning, Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.batch_tables import AttemptRow
@@ -306,9 +306,9 @@ def test_unknown_batch_is_not_repeated_after_23_hours_of_pause(driver: Driver) -
 
 def test_window_shrinks_with_the_scale_of_waits(engine: Engine) -> None:
     ledger.broadcast(engine)
-    rules = Rules(waits=Waits(0.001))
-    driver = Driver(engine, rules=rules)
+    tuning = Tuning(waits=Waits(0.001))
+    driver = Driver(engine, tuning=tuning)
     driver.call(LOST)
     ledger.pass_time(engine, timedelta(seconds=83))
-    late = Driver(engine, rules=rules)
-    assert claims.claim(engine, late.lease, late.next(), rules=rules) is None
+    late = Driver(engine, tuning=tuning)
+    assert claims.claim(engine, late.lease, late.next(), tuning=tuning) is None

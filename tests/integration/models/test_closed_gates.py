@@ -12,7 +12,7 @@ from sqlalchemy import Engine, func, select, update
 
 from broadcast.errors import InputError
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState
 from models.engine import now
@@ -322,7 +322,7 @@ def test_no_call_is_claimed_behind_a_gate_that_closes_and_opens_meanwhile(
 ) -> None:
     """Two drivers of one lane race with a person who stops it and lets it go, many times."""
     broadcast_id = ledger.broadcast(engine, size=240, batches=120)
-    driver = Driver(engine, rules=Rules())
+    driver = Driver(engine, tuning=Tuning())
     begun, turned, done = threading.Event(), threading.Event(), threading.Event()
 
     def drive(_n: int) -> int:

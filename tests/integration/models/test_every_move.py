@@ -140,7 +140,7 @@ def test_late_word_of_mass_get_does_not_undo_a_retry(stage: Stage) -> None:
     batch = ledger.batch(stage.engine, stage.id)
     assert batch.state is B.PLANNED
 
-    records.confirm(stage.engine, batch.id, 7, known=False, rules=stage.rules)
+    records.confirm(stage.engine, batch.id, 7, known=False, tuning=stage.tuning)
 
     assert ledger.batch(stage.engine, stage.id).state is B.PLANNED
 

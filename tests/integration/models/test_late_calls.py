@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.states import BatchState, BroadcastState, Reason
@@ -52,12 +52,12 @@ def planned(engine: Engine) -> str:
     return broadcast_id
 
 
-def tried(engine: Engine, rules: Rules | None = None) -> bool:
+def tried(engine: Engine, tuning: Tuning | None = None) -> bool:
     """Let a driver come and try the next call; return whether it was let through."""
-    driver = Driver(engine, rules=rules or Rules())
+    driver = Driver(engine, tuning=tuning or Tuning())
     work: Work = driver.next()
     assert work.kind is Kind.CALL, work
-    claim = claims.claim(engine, driver.lease, work, rules=driver.rules)
+    claim = claims.claim(engine, driver.lease, work, tuning=driver.tuning)
     if claim is not None:
         driver.record(claim, said(0, msg_id=work.batch_id))
     return claim is not None
@@ -286,17 +286,17 @@ def test_lane_that_nobody_drove_after_its_last_call_makes_the_next_late(engine: 
 @pytest.mark.parametrize("shared", [True, False])
 def test_waiting_for_another_day_is_not_late(engine: Engine, shared: bool) -> None:
     """Whether the lane waits or the gate of its interface is closed meanwhile."""
-    rules = Rules(shared_quota=shared)
+    tuning = Tuning(shared_quota=shared)
     first = ledger.broadcast(engine, batches=1)
     waiting = planned(engine)
-    Driver(engine, rules=rules).call(said(45009))
+    Driver(engine, tuning=tuning).call(said(45009))
     if not shared:
         assert the_gate(engine, GateKind.QUOTA).path is SendPath.MASS_SEND
     until = ledger.batch(engine, first).not_before
     operator.cancel(engine, first, who=WHO)
     ledger.pass_time(engine, until - datetime.now(UTC) + MINUTE)
 
-    assert tried(engine, rules)
+    assert tried(engine, tuning)
 
     assert not is_held(engine, waiting)
 
@@ -318,15 +318,15 @@ def test_waiting_for_another_day_does_not_excuse_what_comes_after_it(engine: Eng
 def test_a_wait_for_another_day_that_an_operator_ended_excuses_nothing_after_it(
     engine: Engine, shared: bool
 ) -> None:
-    rules = Rules(shared_quota=shared)
+    tuning = Tuning(shared_quota=shared)
     first = ledger.broadcast(engine, batches=1)
     waiting = planned(engine)
-    Driver(engine, rules=rules).call(said(45009))
+    Driver(engine, tuning=tuning).call(said(45009))
     operator.cancel(engine, first, who=WHO)
     assert operator.unhalt(engine, None, who=WHO)
     ledger.pass_time(engine, LATE_BY + MINUTE)
 
-    assert not tried(engine, rules)
+    assert not tried(engine, tuning)
 
     assert is_held(engine, waiting)
 

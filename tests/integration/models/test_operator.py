@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.rules.calls.attempts import CallResult
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.states import BroadcastState, Reason
@@ -180,7 +180,7 @@ def test_an_unhalt_ends_the_wait_for_the_calls_of_another_day(
 ) -> None:
     """WeChat raised or cleared the quota, which nobody but a person can know."""
     broadcast_id = ledger.broadcast(engine, batches=batches)
-    driver = Driver(engine, rules=Rules(shared_quota=shared))
+    driver = Driver(engine, tuning=Tuning(shared_quota=shared))
     driver.call(said(45009))
     assert driver.next().kind in {Kind.WAIT, Kind.REST}
     report = broadcast_reports.report(engine, broadcast_id)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from broadcast.errors import DatabaseAwayError
-from broadcast.rules.calls.waits import DEFAULT_RULES, Rules, Waits
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning, Waits
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.engine import now
 from models.ledger.lane import claims, records
@@ -102,7 +102,7 @@ def test_poll_does_not_move_the_end_of_a_broadcast(engine: Engine) -> None:
     assert ended is not None
     batch = ledger.batch(engine, broadcast_id)
     for status in ("SENDING", "SEND_SUCCESS", "SEND_SUCCESS"):
-        job_ends.record_status(engine, batch, status, waits=DEFAULT_RULES.waits)
+        job_ends.record_status(engine, batch, status, waits=DEFAULT_TUNING.waits)
         assert broadcast_reports.report(engine, broadcast_id).finished_at == ended
 
 
@@ -114,7 +114,7 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     ledger.pass_time(engine, timedelta(minutes=3))
     ended = broadcast_reports.report(engine, broadcast_id).finished_at
     batch = ledger.batch(engine, broadcast_id)
-    job_ends.record_status(engine, batch, "SEND_FAIL", waits=DEFAULT_RULES.waits)
+    job_ends.record_status(engine, batch, "SEND_FAIL", waits=DEFAULT_TUNING.waits)
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.FAILED
     assert ended is not None
@@ -232,10 +232,10 @@ def test_claim_whose_commit_was_not_answered_is_given_back_by_the_rules_of_its_l
 ) -> None:
     """Another window would close over a batch that is still to be repeated."""
     broadcast_id = ledger.broadcast(engine, batches=1)
-    rules = Rules(waits=Waits(2.0))
-    Driver(engine, rules=rules).call(LOST)
+    tuning = Tuning(waits=Waits(2.0))
+    Driver(engine, tuning=tuning).call(LOST)
     ledger.pass_time(engine, timedelta(hours=30))
-    driver = Driver(engine, rules=rules)
+    driver = Driver(engine, tuning=tuning)
     work = driver.next()
 
     @event.listens_for(engine, "commit", once=True)
@@ -244,7 +244,7 @@ def test_claim_whose_commit_was_not_answered_is_given_back_by_the_rules_of_its_l
         raise DatabaseAwayError("error.database.away", cause="the answer was lost", where="")
 
     with pytest.raises(DatabaseAwayError):
-        claims.claim(engine, driver.lease, work, rules=rules)
+        claims.claim(engine, driver.lease, work, tuning=tuning)
     assert ledger.batch(engine, broadcast_id).state is BatchState.UNKNOWN
 
 

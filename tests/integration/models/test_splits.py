@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from broadcast import openid
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models.every_table import Batch, ChunkRow
 from models.ledger.lane import apply_verdict, next_work
@@ -98,7 +98,7 @@ def test_batches_are_halved_as_often_as_the_rules_say(engine: Engine, depth: int
     """One bad OpenID: WeChat refuses the half that holds it, each time."""
     broadcast_id = ledger.broadcast(engine, size=1_000, batches=1)
     bad = ledger.openids(1_000)[137].encode()
-    driver = Driver(engine, rules=Rules(split_depth=depth))
+    driver = Driver(engine, tuning=Tuning(split_depth=depth))
     while (work := driver.next()).kind is Kind.CALL:
         names = openid.unpack(next_work.openids(engine, work) or b"")
         driver.call(said(40003) if bad in names else said(0, msg_id=work.batch_id))

@@ -13,7 +13,7 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.retry import RetryVerdict
-from broadcast.rules.calls.waits import Rules, Waits
+from broadcast.rules.calls.waits import Tuning, Waits
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
 from broadcast.rules.plan.audience import Everyone
@@ -327,7 +327,7 @@ def test_what_an_operator_called_not_sent_is_left_by_that_word_where_somebody_as
     driver.call(ledger.said(0, msg_id=2))
     leases.release(engine, driver.lease)
     resolves.resolve(
-        engine, broadcast_id, 1, verdict=NotSent(), who="tests", why=None, rules=Rules()
+        engine, broadcast_id, 1, verdict=NotSent(), who="tests", why=None, tuning=Tuning()
     )
     retries.retry(engine, broadcast_id, who="tests")
     suppressions.suppress(engine, [TWENTY[0]], WORD, account="default")

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, update
 from broadcast.errors import InputError
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.calls.waits import MOST_TRIES, Rules
+from broadcast.rules.calls.waits import MOST_TRIES, Tuning
 from broadcast.rules.drafts import FRESH, Gone, Look, Mark, Marks
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind
@@ -344,7 +344,7 @@ def test_a_retry_does_not_open_what_an_edit_holds(engine: Engine) -> None:
 def test_what_nobody_read_at_the_submit_is_read_long_before_its_time(engine: Engine) -> None:
     wechat, which = WeChat(), articles(engine, seen=None)
     here = context(engine, wechat)
-    assert drafts.unread_accounts(engine, waits=here.rules.waits) == ["default"]
+    assert drafts.unread_accounts(engine, waits=here.tuning.waits) == ["default"]
 
     wechat.says = AWAY
     assert watches.read_first(here) == 1
@@ -352,7 +352,7 @@ def test_what_nobody_read_at_the_submit_is_read_long_before_its_time(engine: Eng
     ledger.pass_time(engine, timedelta(minutes=2))
     wechat.says = BEFORE
     assert watches.read_first(here) == 1
-    assert drafts.unread_accounts(engine, waits=here.rules.waits) == []
+    assert drafts.unread_accounts(engine, waits=here.tuning.waits) == []
     wechat.says = EDITED
     told = driven(engine, wechat, which)
 
@@ -374,7 +374,7 @@ def test_a_person_who_looks_again_approves_what_it_says_by_then(engine: Engine) 
 def test_nobody_looks_where_the_settings_say_so(engine: Engine) -> None:
     wechat, which = WeChat(EDITED), articles(engine)
     ledger.pass_time(engine, DAY)
-    here = replace(context(engine, wechat), rules=Rules(watch_drafts=False))
+    here = replace(context(engine, wechat), tuning=Tuning(watch_drafts=False))
 
     lane.drive(here, seconds=2)
 

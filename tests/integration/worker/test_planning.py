@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select, update
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.waits import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.drafts import Look
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import LocalFile
@@ -94,7 +94,7 @@ class PaceStub:
 def context(engine: Engine, gateway: WeChatStub) -> LaneContext:
     return LaneContext(
         engine=engine, account=ledger.account(), gateway=gateway,
-        pace=PaceStub(), heartbeat=Heartbeat(engine), rules=DEFAULT_RULES, owner="tests",
+        pace=PaceStub(), heartbeat=Heartbeat(engine), tuning=DEFAULT_TUNING, owner="tests",
         stopping=threading.Event(),
     )  # fmt: skip
 

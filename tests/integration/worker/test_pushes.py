@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Engine, func, select, update
 
-from broadcast.rules.calls.waits import DEFAULT_RULES
+from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.pushes import Action, push_of
 from models.box_tables import Finish
 from models.every_table import PushRow
@@ -31,7 +31,7 @@ def store(engine: Engine, fields: dict[str, str | int], body: str | None = None)
 
 
 def work(engine: Engine) -> int:
-    return handle(engine, rules=DEFAULT_RULES, goes_on=lambda: True)
+    return handle(engine, tuning=DEFAULT_TUNING, goes_on=lambda: True)
 
 
 def rows(engine: Engine) -> list[PushRow]:
@@ -126,7 +126,7 @@ def test_who_is_no_follower_is_ignored(engine: Engine) -> None:
 def test_a_worker_that_is_asked_to_stop_begins_no_round(engine: Engine) -> None:
     store(engine, event("subscribe"))
 
-    assert handle(engine, rules=DEFAULT_RULES, goes_on=lambda: False) == 0
+    assert handle(engine, tuning=DEFAULT_TUNING, goes_on=lambda: False) == 0
     assert pushes.any_due(engine)
 
 

@@ -160,7 +160,7 @@ class _Lane:
     def __init__(self, engine: Engine, wechat: WeChat) -> None:
         self.engine, self.account = engine, ACCOUNT
         self.gateway = SimpleNamespace(quota=wechat)
-        self.rules = SimpleNamespace(waits=Waits())
+        self.tuning = SimpleNamespace(waits=Waits())
 
 
 @sqlite

@@ -18,7 +18,7 @@ from broadcast.errors import DatabaseAwayError
 from broadcast.rules.calls import waits
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import LocalFile
 from broadcast.rules.states import BatchState, BroadcastState, Reason
@@ -106,7 +106,7 @@ class Ready:
 def context(engine: Engine, wechat: WeChat) -> LaneContext:
     return LaneContext(
         engine=engine, account=ledger.account(), gateway=wechat, pace=Ready(),
-        heartbeat=Heartbeat(engine), rules=Rules(), owner="tests", stopping=Flag(),
+        heartbeat=Heartbeat(engine), tuning=Tuning(), owner="tests", stopping=Flag(),
     )  # fmt: skip
 
 

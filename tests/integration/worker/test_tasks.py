@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import SettingsError
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls.waits import Rules
+from broadcast.rules.calls.waits import Tuning
 from broadcast.tokens.token_service import Token
 from broadcast.wechat.client import WeChatClient
 from broadcast.wechat_account.account_client import AccountClient
@@ -44,7 +44,7 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: Any) -> None:
     """Give the tasks a process whose settings have the accounts *names*."""
     accounts = {name: ledger.account(name) for name in names}
-    here = SimpleNamespace(engine=engine, accounts=accounts, rules=Rules(), **more)
+    here = SimpleNamespace(engine=engine, accounts=accounts, tuning=Tuning(), **more)
     monkeypatch.setattr(tasks, "parts", lambda: here)
     monkeypatch.setattr(planner, "parts", lambda: here)
 

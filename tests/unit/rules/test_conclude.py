@@ -9,19 +9,19 @@ import pytest
 
 from broadcast.rules.calls.decide import Settled, Standing, Verdict, settle
 from broadcast.rules.calls.outcomes import SPLITTABLE, Outcome
-from broadcast.rules.calls.waits import VERIFY_PAUSE, Rules
+from broadcast.rules.calls.waits import VERIFY_PAUSE, Tuning
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason
 from tests.unit.rules.histories import START, attempt, history
 
 O = Outcome  # noqa: E741 - the tables below read better
 B = BatchState
 NOW = START + timedelta(minutes=1)
-RULES = Rules(split_depth=4)
+TUNING = Tuning(split_depth=4)
 CALLING = Standing(state=B.CALLING, reason=None, size=10_000, depth=0, cancelled=False)
 
 
 def settled(outcomes: list[Outcome | None], standing: Standing = CALLING) -> Settled:
-    return settle(history(*outcomes), standing, now=NOW, rules=RULES)
+    return settle(history(*outcomes), standing, now=NOW, tuning=TUNING)
 
 
 @pytest.mark.parametrize("outcome", [one for one in O if one is not O.NOT_CALLED])
@@ -50,13 +50,13 @@ def test_halved_batch_is_never_moved_again(outcome: Outcome) -> None:
 def test_acceptance_does_not_lift_the_refusal_of_a_review() -> None:
     calls = [attempt(1, O.ACCEPTED, msg_id=71)]
     reviewed = replace(CALLING, state=B.REFUSED, reason=Reason.REVIEW_REFUSED, msg_id=71)
-    assert not settle(calls, reviewed, now=NOW, rules=RULES).moves
+    assert not settle(calls, reviewed, now=NOW, tuning=TUNING).moves
 
 
 def test_acceptance_as_another_job_than_the_review_refused_moves_the_batch() -> None:
     calls = [attempt(1, O.ACCEPTED, msg_id=71)]
     reviewed = replace(CALLING, state=B.REFUSED, reason=Reason.REVIEW_REFUSED, msg_id=555_001)
-    assert settle(calls, reviewed, now=NOW, rules=RULES).moves
+    assert settle(calls, reviewed, now=NOW, tuning=TUNING).moves
 
 
 def test_older_refusal_says_nothing_while_a_newer_call_is_on_its_way() -> None:
@@ -82,9 +82,9 @@ def test_unproved_already_accepted_is_asked_about_while_the_batch_is_open() -> N
 
 def test_an_answer_of_mass_get_is_not_followed_by_the_next_question_at_once() -> None:
     said = history(O.ALREADY_ACCEPTED)
-    found = settle(said, CALLING, now=NOW, rules=RULES, asked=True)
+    found = settle(said, CALLING, now=NOW, tuning=TUNING, asked=True)
     assert found.decision.not_before == NOW + VERIFY_PAUSE
-    assert settle(said, CALLING, now=NOW, rules=RULES).decision.not_before == NOW
+    assert settle(said, CALLING, now=NOW, tuning=TUNING).decision.not_before == NOW
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_an_answer_of_mass_get_is_not_followed_by_the_next_question_at_once() ->
     [
         (CALLING, Verdict.SPLIT),
         (replace(CALLING, cancelled=True), Verdict.REFUSE),
-        (replace(CALLING, depth=RULES.split_depth), Verdict.REFUSE),
+        (replace(CALLING, depth=TUNING.split_depth), Verdict.REFUSE),
         (replace(CALLING, size=3), Verdict.REFUSE),
     ],
     ids=["is halved", "cancelled", "halved as often as may be", "too small"],
@@ -101,4 +101,4 @@ def test_refused_recipients_halve_a_batch_that_may_still_be_called(
     standing: Standing, move: Verdict
 ) -> None:
     refused = [attempt(1, O.BAD_RECIPIENTS, errcode=next(iter(SPLITTABLE)))]
-    assert settle(refused, standing, now=NOW, rules=RULES).decision.verdict is move
+    assert settle(refused, standing, now=NOW, tuning=TUNING).decision.verdict is move
