@@ -194,7 +194,7 @@ def open_engine(url: str | URL, *, pool_size: int = 5, patient: bool = False) ->
         prepare[parsed.get_backend_name()](engine)
     if parsed.get_backend_name() == "postgresql":
         # Before SQLAlchemy's own look: what it reads comes as bytes in SQL_ASCII, and it fails.
-        event.listen(engine, "connect", _refuse_other_encodings, insert=True)
+        event.listen(engine, "connect", _check_encoding, insert=True)
     return engine
 
 
@@ -285,7 +285,7 @@ def _prepare_postgresql(engine: Engine) -> None:
         dbapi.commit()
 
 
-def _refuse_other_encodings(dbapi: Any, _record: object) -> None:  # noqa: ANN401
+def _check_encoding(dbapi: Any, _record: object) -> None:  # noqa: ANN401
     """Raise EncodingError where PostgreSQL could not keep every text."""
     encoding = dbapi.info.parameter_status("server_encoding")
     if encoding != "UTF8":

@@ -45,7 +45,7 @@ _FORMER = table("alembic_version", column("version_num"))
 _INSTALLATION = table("bc_installation", column("oldest_compatible"), column("id"))
 
 
-def refuse_absent(url: str) -> None:
+def check_present(url: str) -> None:
     """Raise SchemaError for a SQLite file that is not there: opening it would leave an empty one.
 
     Raises SettingsError for what is no URL of a database.
@@ -107,14 +107,14 @@ def current(connection: Connection) -> str | None:
     tables = inspect(connection)
     if not tables.has_table(_VERSION.name):
         if tables.has_table(_FORMER.name):
-            _refuse_development(connection)
+            _check_not_development(connection)
         return None
     found = connection.scalars(select(_VERSION.c.version_num)).all()
     # Alembic itself keeps one row; several come from branches, which this program has none of.
     return "+".join(sorted(found)) or None
 
 
-def _refuse_development(connection: Connection) -> None:
+def _check_not_development(connection: Connection) -> None:
     found = set(connection.scalars(select(_FORMER.c.version_num)))
     if found & _OF_DEVELOPMENT:
         raise SchemaError("error.schema.development", found=", ".join(sorted(found)))
@@ -187,12 +187,12 @@ def _on_sqlite(connection: Connection) -> Iterator[None]:
     try:
         with connection.begin():
             yield
-            _refuse_broken_references(connection)
+            _check_references(connection)
     finally:
         connection.invalidate()  # the next user gets a connection with the settings of the engine
 
 
-def _refuse_broken_references(connection: Connection) -> None:
+def _check_references(connection: Connection) -> None:
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
     if broken is not None:
         raise RuntimeError(f"the migration broke a foreign key of table {broken[0]}")

@@ -121,7 +121,7 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
 
 
 @shared_task(name=names.SETTLE)
-def settle(account: str, *, forward_count: int = 0) -> int:
+def ask_for_ends(account: str, *, forward_count: int = 0) -> int:
     """Ask mass/get for the end of an account's accepted batches.
 
     *forward_count*: through how many workers the message went that lack the account.

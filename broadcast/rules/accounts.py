@@ -146,7 +146,7 @@ def make(name: str, /, **values: object) -> Account:
         first = error.errors(include_url=False, include_input=False)[0]
         wrong, is_unknown = str(first["loc"][0]), first["type"] == "extra_forbidden"
     else:
-        _refuse_swapped(account)
+        _check_not_swapped(account)
         # Where a word has two meanings, it is refused here.
         account.keywords(unsubscribed="", resubscribed="")
         for secret in SECRETS:
@@ -168,7 +168,7 @@ def _unknown_key(account: str, name: str) -> SettingsError:
     return SettingsError(message_id, account=account, name=name[:40], names=names)
 
 
-def _refuse_swapped(account: Account) -> None:
+def _check_not_swapped(account: Account) -> None:
     """An AppSecret in the AppID's place would be printed and kept in the ledger."""
     secret = account.appsecret.get_secret_value()
     if _LIKE_APPSECRET.fullmatch(account.appid) or _LIKE_APPID.fullmatch(secret):
@@ -222,7 +222,7 @@ def from_file(path: Path, *, api_base: str = API_BASE) -> dict[str, Account]:
     if not tables:
         raise problem
     found = {name: make(name, **{"api_base": api_base} | each) for name, each in tables.items()}
-    _refuse_shared_appid(found)
+    _check_own_appids(found)
     return found
 
 
@@ -235,7 +235,7 @@ def _line_of(error: tomllib.TOMLDecodeError) -> str | None:
 _PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
 
 
-def _refuse_shared_appid(found: Mapping[str, Account]) -> None:
+def _check_own_appids(found: Mapping[str, Account]) -> None:
     """Two names would be two lanes to one account, and WeChat refuses parallel calls (42010)."""
     by_appid: dict[str, str] = {}
     for name, account in found.items():
@@ -293,7 +293,7 @@ def _read_secret(account: str, name: str, values: dict[str, object]) -> None:
     raise problem
 
 
-def refuse_what_its_kind_cannot(account: Account, path: SendPath) -> None:
+def check_kind_allows(account: Account, path: SendPath) -> None:
     """Raise PlanError where WeChat does not let accounts of this kind send so.
 
     A subscription account has no mass/send; a test account, no mass/sendall (WeChat page

@@ -173,7 +173,7 @@ def of_object(value: object, *, limit: int) -> Content:
     """
     if not isinstance(value, Mapping):
         raise ContentError("error.content.no_object", field="content")
-    _refuse_characters(value)
+    _check_characters(value)
     shaped = _shaped(dict(value))
     canonical = _canonical(shaped.model_dump(exclude_unset=True))
     notices = _check_length(shaped.text.content, limit) if isinstance(shaped, TextContent) else ()
@@ -236,7 +236,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x07\x0b\x0e-\x1f]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
 
-def _refuse_characters(value: Mapping[Any, Any]) -> None:
+def _check_characters(value: Mapping[Any, Any]) -> None:
     for field, text in _texts(value):
         where = field.encode("utf-8", "backslashreplace").decode()[:LONGEST_ID]
         if found := _SURROGATE.search(text):

@@ -34,7 +34,7 @@ from models.ledger.views import broadcast_reports
 from producer import audience as audiences
 from producer.submit.order import Order, Whom
 from producer.submit.prepare import Prepared, Reader, prepare, upload
-from producer.submit.store import Submitted, refuse_what_does_not_fit, store
+from producer.submit.store import Submitted, check_fits, store
 from producer.waking import Answers
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Sending:
             with _nothing_stored():
                 reader = Reader.PROGRAM if self._wish.ask is Ask.NOBODY else Reader.PERSON
                 prepared, why = self._prepared(order, whom, "send.not_stored", reader=reader)
-                refuse_what_does_not_fit(prepared)
+                check_fits(prepared)
                 shown = [*prepared.notices, *self._empty, *_problem(why)]
                 if not self._may_go(prepared, shown):
                     self._terminal.note("send.declined")

@@ -30,7 +30,7 @@ from producer.request.shape import Request
 from producer.submit import checks
 from producer.submit.order import Order, Whom, refuse_what_is_not_ahead
 from producer.submit.prepare import Prepared, QuotaSource, prepare, stored_as
-from producer.submit.store import Submitted, Waker, refuse_what_does_not_fit, store
+from producer.submit.store import Submitted, Waker, check_fits, store
 
 
 @frozen
@@ -122,7 +122,7 @@ class SubmitService:
     def _prepared(self, found: ParsedRequest, whom: Whom) -> Prepared:
         prepared = self._held_against(found, whom)
         # Before WeChat is asked more: its calls of a day are few.
-        refuse_what_does_not_fit(prepared)
+        check_fits(prepared)
         return self._looked_at(prepared)
 
     def _looked_at(self, prepared: Prepared) -> Prepared:

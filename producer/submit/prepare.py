@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.accounts import Account, refuse_what_its_kind_cannot
+from broadcast.rules.accounts import Account, check_kind_allows
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.content import Content
 from broadcast.rules.overlap import ListOverlaps
@@ -196,7 +196,7 @@ def _refuse_what_cannot_be(
 ) -> None:
     """Raise what refuses an order before anybody is counted and WeChat is asked."""
     body = prepared.body
-    refuse_what_its_kind_cannot(body.account, body.audience.path)
+    check_kind_allows(body.account, body.audience.path)
     if today is not None:
         today()
     if body.scheduled_at is not None:

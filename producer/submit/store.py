@@ -60,10 +60,10 @@ class Submitted:
     report: Report | None = field(default=None, repr=False)
 
 
-def refuse_what_does_not_fit(prepared: Prepared) -> None:
+def check_fits(prepared: Prepared) -> None:
     """Raise PlanError, with the shortest fix, when the account's day has no room for the plan."""
     if prepared.proof is not None:
-        proof_module.refuse_what_does_not_fit(prepared.proof)
+        proof_module.check_fits(prepared.proof)
 
 
 def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = False) -> Submitted:
@@ -76,7 +76,7 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
     """
     if prepared.existing is not None:
         return _submitted_before(prepared, prepared.existing, engine=engine, waker=waker)
-    refuse_what_does_not_fit(prepared)
+    check_fits(prepared)
     for left in unresolved(prepared.body.content):
         raise MediaError("error.media.not_uploaded", media_id=left)
     report = None

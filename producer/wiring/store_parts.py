@@ -44,7 +44,7 @@ class StoreParts:
         """
         from models import schema  # noqa: PLC0415
 
-        schema.refuse_absent(self.settings.database())
+        schema.check_present(self.settings.database())
         schema.check(self.engine_to_upgrade)
         return self.engine_to_upgrade
 

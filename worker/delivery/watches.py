@@ -68,7 +68,7 @@ class AudienceWatch:
             # It may have been sent: a repeat with its key does no harm, and settles it.
             return True
         if not work.untouched and work.path is not SendPath.SENDALL:
-            return not work.begins_anew or not self._refuse_if_suppressed(work)
+            return not work.begins_anew or not self._mark_refused_if_suppressed(work)
         moment = time.monotonic()
         once = self._good_once.get(work.broadcast_id, moment)
         if max(once, self._good.get(work.broadcast_id, moment)) > moment:
@@ -97,7 +97,7 @@ class AudienceWatch:
         """Note that *work* is called: a look that was good for one call is used up."""
         self._good_once.pop(work.broadcast_id, None)
 
-    def _refuse_if_suppressed(self, work: Work) -> bool:
+    def _mark_refused_if_suppressed(self, work: Work) -> bool:
         """Refuse a batch again that waits since a retry, where somebody in it is suppressed.
 
         Returns whether it is not to be called.
@@ -107,7 +107,7 @@ class AudienceWatch:
         found = retries.suppressed_in(lane.engine, work.broadcast_id, [work.batch_id])
         if not found:
             return False
-        if retries.refuse_again(lane.engine, work):
+        if retries.mark_refused_again(lane.engine, work):
             log.warning(
                 "broadcast %s: batch %s is not called again, %d in it are suppressed by now",
                 work.broadcast_id, work.n, found[work.batch_id],

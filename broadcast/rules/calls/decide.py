@@ -205,7 +205,7 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
                 errcode=last.errcode,
             )  # fmt: skip
         case Outcome.BAD_RECIPIENTS:
-            return _refuse_recipients(history, policy)
+            return _by_refused_recipients(history, policy)
         case Outcome.QUOTA_MONTH:
             return _stand(Reason.QUOTA_MONTH, policy.scope(last), last)
         case Outcome.STOP_ACCOUNT:
@@ -224,7 +224,7 @@ def _stand(reason: Reason, scope: Scope, last: Attempt) -> Decision:
     return Decision(verdict=Verdict.REPEAT, reason=reason, scope=scope, errcode=last.errcode)
 
 
-def _refuse_recipients(history: Sequence[Attempt], policy: Policy) -> Decision:
+def _by_refused_recipients(history: Sequence[Attempt], policy: Policy) -> Decision:
     last = history[-1]
     # Halves have keys of their own: if the person was wrong who took an earlier call for not sent,
     # nothing would keep them from going out a second time.
@@ -256,21 +256,21 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Conclusion:
     """Result of all calls of a batch, and whether the batch moves by it."""
 
     decision: Decision
     moves: bool
 
 
-def settle(
+def conclude(
     history: Sequence[Attempt],
     standing: Standing,
     *,
     now: datetime,
     tuning: Tuning,
     asked: bool = False,
-) -> Settled:
+) -> Conclusion:
     """Decide about a batch from all its calls and its state.
 
     *asked*: mass/get has just answered about a msg_id of it. Raises ValueError without any call.
@@ -284,7 +284,7 @@ def settle(
         decision = replace(decision, verdict=Verdict.REFUSE)
     if standing.state in _NEVER_SENT and _nothing_proves(decision):
         decision = Decision(verdict=Verdict.DOUBT, reason=Reason.UNPROVED_ACCEPTANCE)
-    return Settled(decision, _moves(standing, decision, history))
+    return Conclusion(decision, _moves(standing, decision, history))
 
 
 def _policy(standing: Standing, tuning: Tuning) -> Policy:

@@ -35,7 +35,7 @@ OperatorVerdict = Sent | NotSent
 
 
 @frozen
-class Settlement:
+class BatchHistory:
     """State of a batch, and all its calls, oldest first."""
 
     state: BatchState
@@ -81,7 +81,7 @@ def _earlier_verdict(history: Sequence[Attempt]) -> Sequence[Attempt]:
     return [a for a in history if a.outcome in SAID_ACCEPTED]
 
 
-def is_repeated(verdict: OperatorVerdict, stands: Settlement) -> bool:
+def is_repeated(verdict: OperatorVerdict, stands: BatchHistory) -> bool:
     """Return whether an earlier verdict already says the same as *verdict*."""
     if isinstance(verdict, NotSent):
         return stands.state is BatchState.REFUSED and stands.reason is Reason.SAID_NOT_SENT
@@ -90,7 +90,7 @@ def is_repeated(verdict: OperatorVerdict, stands: Settlement) -> bool:
     return sent and verdict.msg_id in {None, stands.msg_id}
 
 
-def corrects(verdict: OperatorVerdict, stands: Settlement, *, now: datetime) -> bool:
+def corrects(verdict: OperatorVerdict, stands: BatchHistory, *, now: datetime) -> bool:
     """Return whether *verdict* may replace an earlier one, or add the msg_id to it.
 
     What WeChat confirmed since is no operator's verdict any more, but for the choice between two
@@ -109,12 +109,12 @@ def corrects(verdict: OperatorVerdict, stands: Settlement, *, now: datetime) -> 
     return _refused_after_denial(stands)
 
 
-def rests_on_verdict(stands: Settlement, *, now: datetime) -> bool:
+def rests_on_verdict(stands: BatchHistory, *, now: datetime) -> bool:
     """Return whether a batch counts as sent by an operator's verdict alone."""
     return _is_sent_by_verdict(stands) and _confirmed(stands, now) is None
 
 
-def is_deniable(stands: Settlement, *, now: datetime) -> bool:
+def is_deniable(stands: BatchHistory, *, now: datetime) -> bool:
     """Return whether "not sent" may replace an operator's "sent".
 
     Not where WeChat answered a call with 0, whatever an operator said of that reply.
@@ -123,20 +123,20 @@ def is_deniable(stands: Settlement, *, now: datetime) -> bool:
     return rests_on_verdict(stands, now=now) and not accepted
 
 
-def is_misnamed(stands: Settlement, *, now: datetime) -> bool:
+def is_misnamed(stands: BatchHistory, *, now: datetime) -> bool:
     """Return whether the msg_id of a batch is an operator's alone, and may be given back."""
     confirmed = _confirmed(stands, now)
     return _is_sent_by_verdict(stands) and (confirmed is None or confirmed.msg_id is None)
 
 
-def _is_sent_by_verdict(stands: Settlement) -> bool:
+def _is_sent_by_verdict(stands: BatchHistory) -> bool:
     if stands.state is BatchState.REFUSED and stands.reason in STOPPED_JOB:
         # Its review came after the verdict, of the job that an operator named.
         return not stands.is_named
     return stands.state in _ACCEPTED and stands.reason is Reason.SAID_SENT
 
 
-def _confirmed(stands: Settlement, now: datetime) -> Decision | None:
+def _confirmed(stands: BatchHistory, now: datetime) -> Decision | None:
     """Return how WeChat accepted the batch, if its answers alone prove that."""
     decision = decide(stands.history, now=now, policy=Policy())
     if decision.verdict is Verdict.ACCEPT:
@@ -146,14 +146,14 @@ def _confirmed(stands: Settlement, now: datetime) -> Decision | None:
     return Decision(verdict=Verdict.ACCEPT, msg_id=stands.msg_id) if proved else None
 
 
-def _renames(msg_id: int | None, stands: Settlement, *, now: datetime) -> bool:
+def _renames(msg_id: int | None, stands: BatchHistory, *, now: datetime) -> bool:
     """Return whether a batch that WeChat confirmed may get this msg_id all the same."""
     confirmed = _confirmed(stands, now)
     unnamed = confirmed is not None and confirmed.msg_id is None
     return msg_id is not None and (unnamed or msg_id in named_msg_ids(stands.history))
 
 
-def _refused_after_denial(stands: Settlement) -> bool:
+def _refused_after_denial(stands: BatchHistory) -> bool:
     """Return whether a refused batch has a call that only an operator called not sent.
 
     A retry called it again, and WeChat refused that call.

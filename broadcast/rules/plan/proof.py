@@ -95,7 +95,7 @@ def allot(proof: Proof, *, daily_limit: int, reserved: Callable[[int], int]) -> 
     return days
 
 
-def refuse_what_does_not_fit(proof: Proof) -> None:
+def check_fits(proof: Proof) -> None:
     """Raise PlanError, with the shortest fix, when the account's day has no room for the plan."""
     if proof.fit is Fit.TOO_MANY:
         raise too_many(proof)

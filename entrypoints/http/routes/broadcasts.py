@@ -263,7 +263,7 @@ def _problem(prepared: Prepared) -> PlanError | None:
     if prepared.proof is None:
         return None
     try:
-        proof_module.refuse_what_does_not_fit(prepared.proof)
+        proof_module.check_fits(prepared.proof)
     except PlanError as error:
         return error
     return None

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from broadcast.frozen import frozen
 from broadcast.rules.calls.attempts import Attempt
-from broadcast.rules.calls.operator_verdict import Settlement
+from broadcast.rules.calls.operator_verdict import BatchHistory
 from broadcast.rules.calls.outcomes import ANSWERED, SAID_ACCEPTED, UNSENT, Outcome, SendPath
 from broadcast.rules.calls.waits import REPEAT_WINDOW, Waits
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
@@ -56,7 +56,7 @@ def attempts_of(connection: Connection, batch_id: int) -> list[Attempt]:
     ]
 
 
-class Settled(Protocol):
+class BatchFacts(Protocol):
     """A batch as it stands."""
 
     @property
@@ -71,9 +71,9 @@ class Settled(Protocol):
     def msg_status(self) -> str | None: ...  # noqa: D102
 
 
-def settlement(connection: Connection, batch: Settled) -> Settlement:
+def batch_history(connection: Connection, batch: BatchFacts) -> BatchHistory:
     """Return where a batch stands, with all its calls."""
-    return Settlement(
+    return BatchHistory(
         state=batch.state, reason=batch.reason, msg_id=batch.msg_id,
         msg_status=batch.msg_status, history=attempts_of(connection, batch.id),
     )  # fmt: skip

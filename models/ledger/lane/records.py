@@ -1,7 +1,7 @@
 """Records: what came back from a call, and what follows from the batch's whole history.
 
 A fact is always stored on its own attempt's row, however late, and no matter which driver holds the
-lane. Then :func:`broadcast.rules.calls.decide.settle` reads all attempts of the batch and its
+lane. Then :func:`broadcast.rules.calls.decide.conclude` reads all attempts of the batch and its
 state, and what it decides is applied in the same transaction. Storing the same fact twice changes
 nothing.
 """
@@ -21,7 +21,7 @@ from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import Attempt, CallResult, storable
-from broadcast.rules.calls.decide import Decision, Standing, Verdict, settle, window_end
+from broadcast.rules.calls.decide import Decision, Standing, Verdict, conclude, window_end
 from broadcast.rules.calls.outcomes import (
     BEGINS_NOTHING,
     MAYBE_SENT,
@@ -139,7 +139,7 @@ def confirm_locked(
     # One that is to be called, or is being called, waits for no such word any more: a person
     # has settled it since mass/get was asked.
     news = batch.state not in _TO_CALL
-    return _settle(connection, batch, tuning, at=now(connection), news=news, asked=True)
+    return _move_by_history(connection, batch, tuning, at=now(connection), news=news, asked=True)
 
 
 def confirm_by_event(
@@ -148,7 +148,7 @@ def confirm_by_event(
     """Store that WeChat ended the job of a 45065, and decide again; nobody had to ask."""
     batch = lock(connection, batch_id)
     _write_known(connection, batch_id, msg_id, known=True)
-    return _settle(connection, batch, tuning, at=now(connection), news=True)
+    return _move_by_history(connection, batch, tuning, at=now(connection), news=True)
 
 
 def _write_known(connection: Connection, batch_id: int, msg_id: int, *, known: bool | None) -> None:
@@ -176,7 +176,7 @@ def store(
     # What was stored before has been applied in its own transaction, and people may have acted on
     # it since. Of a call that a person took for not sent, only an acceptance is news.
     news = learned.new and (not learned.denied or fact.outcome in SAID_ACCEPTED)
-    decision = _settle(connection, batch, tuning, at=learned.at, news=news)
+    decision = _move_by_history(connection, batch, tuning, at=learned.at, news=news)
     if news:
         accepted = decision.verdict is Verdict.ACCEPT and fact.outcome in SAID_ACCEPTED
         if accepted and batch.lane_waits_until is not None:
@@ -258,7 +258,7 @@ def lock(connection: Connection, batch_id: int, account: str | None = None) -> L
     return locked_rows.locked_batch(connection, batch_id)
 
 
-def _settle(
+def _move_by_history(
     connection: Connection,
     batch: LockedBatch,
     tuning: Tuning,
@@ -269,10 +269,10 @@ def _settle(
 ) -> Decision:
     """Decide about a batch that is locked, and move it if that is news."""
     history = call_history.attempts_of(connection, batch.id)
-    settled = settle(history, _standing(batch), now=at, tuning=tuning, asked=asked)
-    if news and settled.moves and _is_understood(batch, history):
-        apply_verdict.apply(connection, batch, settled.decision, tuning=tuning, at=at)
-    return settled.decision
+    concluded = conclude(history, _standing(batch), now=at, tuning=tuning, asked=asked)
+    if news and concluded.moves and _is_understood(batch, history):
+        apply_verdict.apply(connection, batch, concluded.decision, tuning=tuning, at=at)
+    return concluded.decision
 
 
 def _is_understood(batch: LockedBatch, history: Sequence[Attempt]) -> bool:
@@ -302,9 +302,9 @@ def accept_by_replies(connection: Connection, batch_id: int, *, tuning: Tuning) 
     batch = lock(connection, batch_id)
     history = call_history.attempts_of(connection, batch.id)
     at = now(connection)
-    settled = settle(history, _standing(batch), now=at, tuning=tuning)
-    if settled.decision.verdict is Verdict.ACCEPT and settled.moves:
-        apply_verdict.apply(connection, batch, settled.decision, tuning=tuning, at=at)
+    concluded = conclude(history, _standing(batch), now=at, tuning=tuning)
+    if concluded.decision.verdict is Verdict.ACCEPT and concluded.moves:
+        apply_verdict.apply(connection, batch, concluded.decision, tuning=tuning, at=at)
 
 
 def expire(engine: Engine, batch_id: int, *, tuning: Tuning = DEFAULT_TUNING) -> bool:

@@ -289,10 +289,10 @@ def apply_finish_event(connection: Connection, batch_id: int) -> bool:
         return False
     batch = locked_rows.locked_batch(connection, batch_id)
     if ended is JobEnd.REFUSED and batch.state in _ACCEPTED:
-        refuse_batch(connection, batch)
+        mark_refused_by_job(connection, batch)
     elif ended is JobEnd.REFUSED and _says_more(connection, batch):
         # It names what mass/get did not, and the batch stays where it is.
-        refuse_batch(connection, batch)
+        mark_refused_by_job(connection, batch)
     elif ended is JobEnd.SENT and _was_stopped(batch):
         _revoke_refusal(connection, batch)
     elif ended is JobEnd.SENT and batch.state is BatchState.ACCEPTED:
@@ -307,7 +307,7 @@ def finish_batch(connection: Connection, batch: LockedBatch, **values: Any) -> N
     move_batch(connection, batch, BatchState.FINISHED, poll_at=None, **values)
 
 
-def refuse_batch(connection: Connection, batch: LockedBatch, **values: Any) -> None:  # noqa: ANN401
+def mark_refused_by_job(connection: Connection, batch: LockedBatch, **values: Any) -> None:  # noqa: ANN401
     """Move an accepted batch to refused: WeChat's review ended its job, or the job failed."""
     move_batch(
         connection, batch, BatchState.REFUSED, poll_at=None,

@@ -268,7 +268,7 @@ def _names(msg_id: int) -> ColumnElement[bool]:
 
 def _by_verdict(connection: Connection, owner: Owner) -> bool:
     """Return whether an operator alone gave a batch its msg_id, and can take it back."""
-    return is_misnamed(call_history.settlement(connection, owner), now=now(connection))
+    return is_misnamed(call_history.batch_history(connection, owner), now=now(connection))
 
 
 def accepted_as(connection: Connection, batch_id: int) -> Sequence[int]:
@@ -282,7 +282,7 @@ def accepted_as(connection: Connection, batch_id: int) -> Sequence[int]:
     return [int(msg_id or 0) for msg_id in found]
 
 
-def refuse_not_sent(connection: Connection, batch: LockedBatch) -> None:
+def check_never_accepted(connection: Connection, batch: LockedBatch) -> None:
     """Raise InputError if WeChat answered a call of the batch with 0: then it was sent."""
     msg_ids = accepted_as(connection, batch.id)
     facts = {"id": batch.broadcast_id, "n": batch.n, "msg_id": ", ".join(map(str, msg_ids))}
@@ -297,7 +297,7 @@ def refuse_not_sent(connection: Connection, batch: LockedBatch) -> None:
         raise InputError("error.resolve.accepted", **facts)
 
 
-def refuse_of_another(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
+def check_of_no_other(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
     """Raise InputError if another batch of the account has this msg_id, or an operator named it."""
     owner = _owner(connection, batch, msg_id)
     if owner is not None:
@@ -319,11 +319,11 @@ def refuse_of_another(connection: Connection, batch: LockedBatch, msg_id: int) -
         )
 
 
-def refuse_mistyped(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
+def check_not_mistyped(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
     """Raise InputError if only an operator's verdict gave this msg_id to another batch."""
     owner = _owner(connection, batch, msg_id)
     if owner is not None and _by_verdict(connection, owner):
-        refuse_of_another(connection, batch, msg_id)
+        check_of_no_other(connection, batch, msg_id)
 
 
 def is_contested(connection: Connection, batch: LockedBatch, msg_id: int) -> bool:

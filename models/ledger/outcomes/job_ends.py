@@ -76,7 +76,7 @@ def record_finish_event(
         lane_rows.lock(connection, account)
         new = _store(connection, account, event)
         _confirm(connection, account, event.msg_id, tuning=tuning)
-        return _settled(connection, account, event.msg_id, new=new)
+        return _apply_event(connection, account, event.msg_id, new=new)
 
     return write_or_keep(
         engine, work, lambda c, error: _store_finish_despite(c, account, event, error=error)
@@ -163,7 +163,7 @@ def _owner(connection: Connection, account: str, msg_id: int) -> int | None:
     )
 
 
-def _settled(connection: Connection, account: str, msg_id: int, *, new: bool) -> RecordedFinish:
+def _apply_event(connection: Connection, account: str, msg_id: int, *, new: bool) -> RecordedFinish:
     batch_id = _owner(connection, account, msg_id)
     if batch_id is None:
         return RecordedFinish(new=new)
@@ -287,7 +287,7 @@ def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits
         elif status in ENDED:
             transitions.finish_batch(connection, batch, msg_status=status)
         elif status == FAILED:
-            transitions.refuse_batch(connection, batch, msg_status=status)
+            transitions.mark_refused_by_job(connection, batch, msg_status=status)
         else:
             _schedule_poll(connection, batch.id, status, waits=waits)
         transitions.end_if_at_rest(connection, batch.broadcast_id)

@@ -93,7 +93,7 @@ def resolve(
 
     def work(connection: Connection, row: LockedBroadcast) -> Resolved:
         batch = _batch(connection, row, n)
-        stands = call_history.settlement(connection, batch)
+        stands = call_history.batch_history(connection, batch)
         corrects = operator_verdict.corrects(verdict, stands, now=batch.now)
         changed = corrects or batch.state is BatchState.IN_DOUBT
         if changed:
@@ -113,7 +113,7 @@ def _resolved(
     changed: bool,
     tuning: Tuning,
 ) -> Resolved:
-    stands = call_history.settlement(connection, locked_rows.locked_batch(connection, batch.id))
+    stands = call_history.batch_history(connection, locked_rows.locked_batch(connection, batch.id))
     mine = (connection, batch.broadcast_id, Batch.n == batch.n)
     return Resolved(
         n=batch.n, size=batch.size, changed=changed, cancelled=batch.cancelled,
@@ -191,11 +191,11 @@ def _give_back(connection: Connection, batch: LockedBatch, tuning: Tuning) -> No
 
 
 def _close_as_not_sent(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> None:
-    ended_jobs.refuse_not_sent(connection, batch)
+    ended_jobs.check_never_accepted(connection, batch)
     _deny(connection, batch.id, call_history.MAYBE)
     transitions.move_batch(
         connection, batch, BatchState.REFUSED, who=speaker.who, why=speaker.why, msg_id=None,
-        poll_at=None, reason=Reason.SAID_NOT_SENT, **_settled(batch),
+        poll_at=None, reason=Reason.SAID_NOT_SENT, **_verdict_columns(batch),
     )  # fmt: skip
 
 
@@ -211,14 +211,14 @@ def _close_as_sent(
     if msg_id is not None:
         give_msg_id(
             connection, batch, msg_id, tuning=speaker.tuning, who=speaker.who, why=speaker.why,
-            reason=Reason.SAID_SENT, **_settled(batch) | {"msg_status": verdict.msg_status},
+            reason=Reason.SAID_SENT, **_verdict_columns(batch) | {"msg_status": verdict.msg_status},
         )  # fmt: skip
         return msg_id
     _deny(connection, batch.id, said & AttemptRow.msg_id.is_not(None))
     # Without a msg_id there is nothing that mass/get could be asked about.
     transitions.move_batch(
         connection, batch, BatchState.ACCEPTED, who=speaker.who, why=speaker.why, msg_id=None,
-        msg_data_id=None, poll_at=None, reason=Reason.SAID_SENT, **_settled(batch),
+        msg_data_id=None, poll_at=None, reason=Reason.SAID_SENT, **_verdict_columns(batch),
     )  # fmt: skip
     return None
 
@@ -239,8 +239,8 @@ def give_msg_id(
     :func:`~models.ledger.lane.transitions.move_batch`. Raises InputError for a msg_id of another
     batch, or of a job that cannot be this one.
     """
-    ended_jobs.refuse_of_another(connection, batch, msg_id)
-    refuse_misfits(connection, batch, msg_id)
+    ended_jobs.check_of_no_other(connection, batch, msg_id)
+    check_fits_job(connection, batch, msg_id)
     said = AttemptRow.outcome.in_(SAID_ACCEPTED)
     _deny(connection, batch.id, said & (AttemptRow.msg_id != msg_id))
     # It agrees with a reply that an earlier verdict denied.
@@ -260,7 +260,7 @@ def _named_by_wechat(connection: Connection, batch: LockedBatch) -> int | None:
     """
     history = call_history.attempts_of(connection, batch.id)
     for msg_id in operator_verdict.named_of_another(history):
-        ended_jobs.refuse_mistyped(connection, batch, msg_id)
+        ended_jobs.check_not_mistyped(connection, batch, msg_id)
     candidates = operator_verdict.named_msg_ids(history)
     if len(candidates) > 1:
         listed = ", ".join(map(str, candidates))
@@ -277,7 +277,7 @@ def _may_be_anothers(
     return not accepted and ended_jobs.is_contested(connection, batch, msg_id)
 
 
-def _settled(batch: LockedBatch) -> dict[str, Any]:
+def _verdict_columns(batch: LockedBatch) -> dict[str, Any]:
     """Return what a verdict writes of a batch, whichever it is."""
     return {
         "errcode": None, "errmsg": None, "not_before": None, "polls": 0, "msg_status": None,
@@ -309,7 +309,7 @@ def _data_id(connection: Connection, batch_id: int, msg_id: int) -> int | None:
     )
 
 
-def refuse_misfits(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
+def check_fits_job(connection: Connection, batch: LockedBatch, msg_id: int) -> None:
     """Raise InputError for a job that, by WeChat's report of its end, cannot be this batch.
 
     What a reply named to the batch is WeChat's own word, and stands against its report.

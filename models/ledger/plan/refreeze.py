@@ -88,7 +88,7 @@ def refreeze(
                 taken += shrink.shrink(engine, broadcast_id, people, reason=reason)
     except _StoppedError:
         return None
-    settle_opt_outs(engine, broadcast_id, wanted)
+    mark_opt_outs_applied(engine, broadcast_id, wanted)
     return taken
 
 
@@ -243,7 +243,7 @@ def begin_opt_outs(engine: Engine, broadcast_id: str) -> None:
         write(engine, lambda connection: connection.execute(statement))
 
 
-def settle_opt_outs(engine: Engine, broadcast_id: str, wanted: str) -> None:
+def mark_opt_outs_applied(engine: Engine, broadcast_id: str, wanted: str) -> None:
     """Record the version *wanted* of the opt-out lists as applied."""
     statement = update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(fresh_for=wanted)
     write(engine, lambda connection: connection.execute(statement))

@@ -34,7 +34,7 @@ def check_account(engine: Engine, account: Account) -> bool:
     name, and DatabaseAwayError.
     """
     with read(engine) as connection:
-        return refuse_changed(connection, account)
+        return check_unchanged(connection, account)
 
 
 def is_known(engine: Engine, name: str) -> bool:
@@ -63,7 +63,7 @@ def with_work(engine: Engine) -> list[str]:
         return list(connection.scalars(found))
 
 
-def refuse_changed(connection: Connection, account: Account) -> bool:
+def check_unchanged(connection: Connection, account: Account) -> bool:
     """Do the work of :func:`check_account` inside a transaction."""
     whose = {"name": account.name, "appid": account.appid}
     rows = connection.execute(_NAMED_ALIKE, whose).all()
@@ -73,7 +73,7 @@ def refuse_changed(connection: Connection, account: Account) -> bool:
             "error.settings.appid_changed", account=account.name, appid=account.appid,
             stored=row.appid,
         )  # fmt: skip
-    _refuse_older(rows, account, since=row.created_at if row is not None else None)
+    _check_no_older(rows, account, since=row.created_at if row is not None else None)
     return row is not None
 
 
@@ -85,7 +85,7 @@ _NAMED_ALIKE = (
 )
 
 
-def refuse_another_name(connection: Connection, account: Account) -> None:
+def check_no_other_name(connection: Connection, account: Account) -> None:
     """Raise SettingsError if the appid of a new account has another name already."""
     query = (
         select(AccountRow.name, AccountRow.appid, AccountRow.created_at)
@@ -93,10 +93,10 @@ def refuse_another_name(connection: Connection, account: Account) -> None:
         .order_by(AccountRow.created_at, AccountRow.name)
     )
     # With a lock: on MariaDB this waits for the rows of others that are not committed yet.
-    _refuse_older(connection.execute(query.with_for_update()), account, since=None)
+    _check_no_older(connection.execute(query.with_for_update()), account, since=None)
 
 
-def _refuse_older(rows: Iterable[Any], account: Account, *, since: datetime | None) -> None:
+def _check_no_older(rows: Iterable[Any], account: Account, *, since: datetime | None) -> None:
     """Raise SettingsError if an appid has an older name than that which it has *since* then."""
     for other in rows:
         if other.name == account.name:
@@ -115,9 +115,9 @@ def register_account(connection: Connection, account: Account) -> None:
 
     Of two processes that meet one appid under two new names at once, one waits for the other.
     """
-    if refuse_changed(connection, account):
+    if check_unchanged(connection, account):
         return
     if lane_rows.ensure_lane(connection, account):
-        refuse_another_name(connection, account)
+        check_no_other_name(connection, account)
     # Met by another process at the same moment, perhaps with another appid.
-    refuse_changed(connection, account)
+    check_unchanged(connection, account)

@@ -88,7 +88,7 @@ def resume(
     """
 
     def work(connection: Connection, broadcast: LockedBroadcast) -> bool:
-        _refuse_ended(connection, broadcast)
+        _check_not_ended(connection, broadcast)
         closed = [
             gate for gate in own_gates(connection, broadcast) if meaning(gate.kind).own is not None
         ]
@@ -98,7 +98,7 @@ def resume(
         if shown is not None and any(gate.id not in shown.gates for gate in mine):
             raise InputError("error.resume.stopped_meanwhile", id=broadcast.id)
         if any(gate.reason is Reason.SUPPRESSION_LIST for gate in mine):
-            _refuse_suppressed(connection, broadcast)
+            _check_nobody_suppressed(connection, broadcast)
         if mine == closed or opener is Opener.RESUME:
             reserve_remaining(connection, broadcast, quota=quota, shared_quota=shared_quota)
         gate_changes.open_(connection, broadcast.account, mine, who=who, why=why)
@@ -118,14 +118,14 @@ def _accept_draft(connection: Connection, broadcast_id: str, shown: ShownFacts |
         drafts.accept(connection, broadcast_id, shown.draft)
 
 
-def _refuse_ended(connection: Connection, broadcast: LockedBroadcast) -> None:
+def _check_not_ended(connection: Connection, broadcast: LockedBroadcast) -> None:
     if broadcast.result is BroadcastState.HELD and not _is_cancelled(connection, broadcast):
         raise InputError("error.broadcast.in_doubt", id=broadcast.id)
     if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
         raise InputError("error.broadcast.ended", id=broadcast.id)
 
 
-def _refuse_suppressed(connection: Connection, broadcast: LockedBroadcast) -> None:
+def _check_nobody_suppressed(connection: Connection, broadcast: LockedBroadcast) -> None:
     """Refuse a resume that would be held again at once."""
     count = suppressions.count_in(connection, broadcast.account)
     if count:
@@ -157,7 +157,7 @@ def reserve_remaining(
         shared=shared_quota,
     )  # fmt: skip
     proof = quotas.prove(connection, wanted, quota=quota)
-    proof_module.refuse_what_does_not_fit(proof)
+    proof_module.check_fits(proof)
     quotas.reserve(connection, wanted, proof, quota=quota)
 
 

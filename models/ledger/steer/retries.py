@@ -117,14 +117,14 @@ def retry(
     return run(engine, broadcast_id, work)
 
 
-def refuse_again(engine: Engine, work: Work) -> bool:
+def mark_refused_again(engine: Engine, work: Work) -> bool:
     """Refuse a batch again that waits for its call since a retry; return whether it still did.
 
     Somebody in it was suppressed meanwhile. Where only a person said that it was not sent, that
     stays the reason.
     """
 
-    def refuse(connection: Connection) -> bool:
+    def mark(connection: Connection) -> bool:
         batch = records.lock(connection, work.batch_id)
         if batch.state is not BatchState.PLANNED or batch.attempts != work.attempts:
             return False
@@ -138,7 +138,7 @@ def refuse_again(engine: Engine, work: Work) -> bool:
         lane_rows.refresh_due(connection, batch.account)
         return True
 
-    return write(engine, refuse)
+    return write(engine, mark)
 
 
 def _go_on(

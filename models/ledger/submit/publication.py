@@ -152,10 +152,10 @@ def check_publication(
 ) -> Publication:
     """Return the publication of a submit at *moment*, or raise its refusal; its lane is locked."""
     if not terms.again:
-        refuse_repeated(connection, body, moment=moment)
+        check_not_repeated(connection, body, moment=moment)
     calls = calls_to_reserve(body, broadcast_id, figures=figures, terms=terms)
     proof = quotas.prove(connection, calls, quota=quota, moment=moment)
-    proof_module.refuse_what_does_not_fit(proof)
+    proof_module.check_fits(proof)
     return Publication(
         broadcast_id=broadcast_id, body=body, figures=figures, terms=terms, quota=quota, lane=lane,
         wanted=calls, proof=proof, moment=moment,
@@ -173,7 +173,7 @@ def calls_to_reserve(
     )  # fmt: skip
 
 
-def refuse_repeated(connection: Connection, body: Body, *, moment: datetime) -> None:
+def check_not_repeated(connection: Connection, body: Body, *, moment: datetime) -> None:
     """Refuse the same send under another key; under the same one it is no repeat, but found."""
     mine = {
         "account": body.account.name, "key": body.key, "audience": body.audience_digest,

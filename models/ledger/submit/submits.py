@@ -56,7 +56,7 @@ def look_up_key(engine: Engine, body: Body) -> KeyLookup:
     """Do as :func:`find`, and return the time of the submit too."""
     with read(engine) as connection:
         moment, machine = now(connection), datetime.now(UTC)
-        known_accounts.refuse_changed(connection, body.account)
+        known_accounts.check_unchanged(connection, body.account)
         return KeyLookup(existing=same(connection, body), now=moment, machine_now=machine)
 
 
@@ -207,7 +207,7 @@ def dry_run(
             raise PublishedMeanwhileError(there)
         moment = now(connection)
         if not terms.again:
-            publication.refuse_repeated(connection, body, moment=moment)
+            publication.check_not_repeated(connection, body, moment=moment)
         wanted = publication.calls_to_reserve(body, None, figures=figures, terms=terms)
         return quotas.prove(connection, wanted, quota=quota, moment=moment)
 

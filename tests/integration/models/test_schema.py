@@ -247,7 +247,7 @@ def test_upgrade_that_fails_leaves_sqlite_as_it_was(
     def fail(_connection: object) -> None:
         raise RuntimeError("power cut")
 
-    monkeypatch.setattr(schema, "_refuse_broken_references", fail)
+    monkeypatch.setattr(schema, "_check_references", fail)
     with pytest.raises(RuntimeError, match="power cut"):
         schema.upgrade(engine)
     assert inspect(engine).get_table_names() == []

@@ -233,13 +233,13 @@ def test_calls_go_on_while_the_lists_change_during_every_look(
     def suppress() -> None:
         suppressions.suppress(engine, [next(strangers)], WORD, account="default")
 
-    settle = refreeze.settle_opt_outs
+    mark = refreeze.mark_opt_outs_applied
 
     def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
-        settle(engine, broadcast_id, wanted)
+        mark(engine, broadcast_id, wanted)
         suppress()
 
-    monkeypatch.setattr(refreeze, "settle_opt_outs", settled)
+    monkeypatch.setattr(refreeze, "mark_opt_outs_applied", settled)
     suppress()
     wechat = WeChat()
 
@@ -255,15 +255,15 @@ def test_a_look_that_outlasts_its_slice_is_followed_by_its_call(
     monkeypatch.setattr(watches, "LOOK_EVERY_S", 0.0)
     planned(engine)
     strangers = iter(ledger.openids(1_000)[40:])
-    settle, wechat, slices = refreeze.settle_opt_outs, WeChat(), 0
+    mark, wechat, slices = refreeze.mark_opt_outs_applied, WeChat(), 0
 
     def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
-        settle(engine, broadcast_id, wanted)
+        mark(engine, broadcast_id, wanted)
         suppressions.suppress(engine, [next(strangers)], WORD, account="default")
         ends = time.monotonic() + SLICE_S
         until(lambda: time.monotonic() > ends, 5, "the end of the slice")
 
-    monkeypatch.setattr(refreeze, "settle_opt_outs", settled)
+    monkeypatch.setattr(refreeze, "mark_opt_outs_applied", settled)
     suppressions.suppress(engine, [next(strangers)], WORD, account="default")
     while len(wechat.keys) < BATCHES:
         lane.drive(context(engine, wechat), seconds=SLICE_S)

@@ -103,7 +103,7 @@ def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
         "broadcast.plan": (tasks.plan, (broadcast_id,)),
         "broadcast.send_batch": (tasks.send_batch, ("b", broadcast_id)),
-        "broadcast.settle": (tasks.settle, ("b",)),
+        "broadcast.settle": (tasks.ask_for_ends, ("b",)),
         "broadcast.submit_outbox": (tasks.submit_outbox, ()),
     }
     run, words = of[task]

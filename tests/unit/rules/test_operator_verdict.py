@@ -10,10 +10,10 @@ import pytest
 
 from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.operator_verdict import (
+    BatchHistory,
     NotSent,
     OperatorVerdict,
     Sent,
-    Settlement,
     corrects,
     is_deniable,
     is_misnamed,
@@ -39,14 +39,14 @@ DENIED = call(Outcome.UNKNOWN, denied=True)
 
 def stands(
     state: BatchState, reason: Reason | None, *calls: Attempt, msg_id: int | None = None
-) -> Settlement:
+) -> BatchHistory:
     history = [replace(each, number=n) for n, each in enumerate(calls, 1)]
-    return Settlement(
+    return BatchHistory(
         state=state, reason=reason, msg_id=msg_id, msg_status=None, history=history
     )  # fmt: skip
 
 
-def corrected_by(of: Settlement) -> list[OperatorVerdict]:
+def corrected_by(of: BatchHistory) -> list[OperatorVerdict]:
     return [verdict for verdict in VERDICTS if corrects(verdict, of, now=NOW)]
 
 
@@ -69,7 +69,7 @@ REVIEWED_9 = replace(SAID_9, state=B.REFUSED, reason=Reason.REVIEW_REFUSED)
     ],
 )
 def test_what_nothing_confirms_is_corrected_by_whatever_else_is_said(
-    of: Settlement, verdicts: list[OperatorVerdict]
+    of: BatchHistory, verdicts: list[OperatorVerdict]
 ) -> None:
     assert corrected_by(of) == verdicts
 
@@ -87,7 +87,7 @@ def test_what_nothing_confirms_is_corrected_by_whatever_else_is_said(
         stands(B.SPLIT, Reason.RECIPIENTS_REFUSED, call(Outcome.BAD_RECIPIENTS)),
     ],
 )
-def test_what_no_operator_settled_is_no_matter_of_a_verdict(of: Settlement) -> None:
+def test_what_no_operator_settled_is_no_matter_of_a_verdict(of: BatchHistory) -> None:
     assert corrected_by(of) == []
     assert not any(is_repeated(verdict, of) for verdict in VERDICTS)
 
@@ -156,7 +156,7 @@ def test_reply_0_that_an_operator_denied_forbids_not_sent() -> None:
         (REVIEWED_9, []),
     ],
 )
-def test_what_was_said_before_is_no_news(of: Settlement, said: list[OperatorVerdict]) -> None:
+def test_what_was_said_before_is_no_news(of: BatchHistory, said: list[OperatorVerdict]) -> None:
     assert [verdict for verdict in VERDICTS if is_repeated(verdict, of)] == said
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from broadcast.errors import PlanError
 from broadcast.rules.plan.cut import LARGEST, SMALLEST, batch_count, cut, halves
-from broadcast.rules.plan.proof import Fit, Quota, prove, refuse_what_does_not_fit
+from broadcast.rules.plan.proof import Fit, Quota, check_fits, prove
 
 MOST = 10_000_000
 #: Around every place where the number of calls changes.
@@ -162,11 +162,11 @@ class TestProof:
 
     def test_plan_without_room_is_refused_with_the_shortest_fix(self) -> None:
         quota = self.quota(remain=40)
-        refuse_what_does_not_fit(prove(calls=40, quota=quota, reserved=0, spread=False))
-        refuse_what_does_not_fit(prove(calls=41, quota=quota, reserved=0, spread=True))
+        check_fits(prove(calls=40, quota=quota, reserved=0, spread=False))
+        check_fits(prove(calls=41, quota=quota, reserved=0, spread=True))
 
         with pytest.raises(PlanError) as caught:
-            refuse_what_does_not_fit(prove(calls=45, quota=quota, reserved=0, spread=False))
+            check_fits(prove(calls=45, quota=quota, reserved=0, spread=False))
 
         assert caught.value.facts == {"calls": 45, "free": 40, "short": 5, "days": 2}
 
