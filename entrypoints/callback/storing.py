@@ -93,7 +93,7 @@ class Store:
                     one.loop.call_soon_threadsafe(one.end, problem)
 
     def _more(self) -> list[_Waiting]:
-        """Return what else waits, but for the sign to end, which is put back."""
+        """Return the other waiting pushes, but for the sign to end, which is put back."""
         found: list[_Waiting] = []
         with contextlib.suppress(queue.Empty):
             while len(found) < MOST - 1:

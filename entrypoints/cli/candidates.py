@@ -56,7 +56,7 @@ def sets() -> list[str]:
 
 
 def until() -> list[str]:
-    """Return what can be waited for."""
+    """Return the states that can be waited for."""
     from entrypoints.cli.following import Until  # noqa: PLC0415 - as above
 
     return list(Until)
@@ -71,7 +71,7 @@ def errcodes(context: typer.Context) -> Candidates:
 
 
 def commands(context: typer.Context) -> Candidates:
-    """Return every command, with what it does."""
+    """Return every command with its description."""
     texts = _run(context).terminal.texts
     return [(name, texts(help_id(name))) for name in COMMANDS]
 

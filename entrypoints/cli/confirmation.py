@@ -90,7 +90,7 @@ def question(
     blocked: bool,
     tags: Mapping[int, str] = MappingProxyType({}),
 ) -> Message:
-    """Return the question, with what cannot be fixed afterwards: how many, which list, when.
+    """Return the question, with the facts that cannot be fixed afterwards: number, list, time.
 
     *blocked*: the account is halted or stopped; *tags*: the names of those that are known.
     """
@@ -213,7 +213,7 @@ def articles(draft: Marks | None) -> Iterator[Message]:
 
 
 def _names(engine: Engine, content: Content) -> Mapping[str, str]:
-    """Return what the files are called: those that are named now, and those uploaded before."""
+    """Return the names of the files: those that are named now, and those uploaded before."""
     ids = {one for one, _ in used(json.loads(content.canonical))} - content.names.keys()
     if not ids:
         return content.names

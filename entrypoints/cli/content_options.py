@@ -187,7 +187,7 @@ class _TwiceError(Exception):
 
 
 def read_content_file(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return what the file *path* holds, in UTF-8 with or without a mark. Raises ContentError."""
+    """Return the text of the file *path*, in UTF-8 with or without a mark. Raises ContentError."""
     try:
         if path.exists() and not (path.is_file() or path.is_dir()):
             # A pipe or a device may never end.

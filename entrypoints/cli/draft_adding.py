@@ -85,7 +85,7 @@ def _alone(written: Sequence[Written], overrides: Overrides, path: Path) -> Sequ
 
 
 def _with(written: Written, overrides: Overrides) -> Written:
-    """Return *written* with what the command line says; a cover there is found from here."""
+    """Return *written* with the command line's options; a cover there is found from here."""
     options = overrides.as_dict()
     if "cover" in options and Path(options["cover"]).exists():
         options["cover"] = str(Path(options["cover"]).absolute())
@@ -95,7 +95,7 @@ def _with(written: Written, overrides: Overrides) -> Written:
 
 
 def dry_run(articles: Sequence[Illustrated], *, cache: UploadCache | None) -> Added:
-    """Say what would be done; *cache* knows what is uploaded already."""
+    """Return the result of a dry run; *cache* knows what is uploaded already."""
     is_new = {
         _use(file): cache is None or cache.find(file) is None
         for file in article_files.files(articles)
@@ -184,7 +184,7 @@ class _Adding:
 
 
 def lines(added: Added, account: Account) -> Iterator[Message]:
-    """Yield what was done, or would be, article by article."""
+    """Yield the result, done or to be done, article by article."""
     for one, html in zip(added.articles, added.contents, strict=True):
         yield Message("draft.add.article", title=one_line(one.written.title), n=len(html))
         for file in _files(one):
@@ -201,7 +201,7 @@ def lines(added: Added, account: Account) -> Iterator[Message]:
 
 
 def _of_file(added: Added, file: LocalFile) -> str:
-    """Return the id of the text for what became of a file."""
+    """Return the id of the text for the result of a file."""
     if not added.uploaded[_use(file)]:
         return "draft.add.file_before"
     return "draft.add.file_to_upload" if added.media_id is None else "draft.add.file"
@@ -217,7 +217,7 @@ def _files(one: Illustrated) -> Sequence[LocalFile]:
 
 
 def as_json(added: Added) -> dict[str, Any]:
-    """Return what ``--json`` says."""
+    """Return the object of ``--json``."""
     return {
         "media_id": added.media_id,
         "articles": [

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:
-    """Show what became of a draft before a resume sends it, and ask on a terminal.
+    """Show a draft's changes before a resume sends it, and ask on a terminal.
 
     Return what it says, as it was shown; None where it is gone, was never read or is not held.
 
@@ -62,7 +62,7 @@ def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:
 
 
 def _refresh_draft(run: Run, report: Report, draft: DraftView, *, gate: Gate) -> Message | None:
-    """Store what the draft says now; return how it is known that it is gone, None: it is not."""
+    """Store the draft of now; return how it is known that it is gone, None: it is not."""
     try:
         account = run.settings.account(report.account)
         seen = run.wechat.draft(account, draft.media_id)
@@ -139,7 +139,7 @@ def find_draft(wechat: WeChat, account: Account, title: str) -> Draft:
 
 
 def name_of(draft: Draft) -> str:
-    """Return what a draft is called: the title of its first article."""
+    """Return the name of a draft: the title of its first article."""
     return one_line(draft.articles[0].title) if draft.articles else ""
 
 
@@ -190,5 +190,5 @@ def _stored(run: Run, account: Account, title: str, *, key: str) -> str | None:
 
 
 def read_at_submit(run: Run, account: Account, content: Content) -> Read:
-    """Return *content* with what its draft says now; of other contents nothing is asked."""
+    """Return *content* with its draft of now; of other contents nothing is asked."""
     return checks.read_draft(content, lambda media_id: run.wechat.draft(account, media_id))

@@ -49,7 +49,7 @@ class FollowerProgress:
             self._bar.stop()
 
     def begins(self, outlook: Outlook) -> None:
-        """Say how far the pass is and how far today's calls go; nothing that was said before."""
+        """Show the progress of the pass and the reach of today's calls; nothing twice."""
         sync = outlook.sync
         if outlook.resumed:
             since = Moment(sync.started_at, self._now)
@@ -86,7 +86,7 @@ class FollowerProgress:
         )  # fmt: skip
 
     def asks(self, outlook: DetailsOutlook) -> None:
-        """Say whom WeChat is asked about, and how far today's calls go."""
+        """Show the followers that WeChat is asked about, and the reach of today's calls."""
         facts = {"people": outlook.people, "needed": outlook.calls_needed}
         if outlook.calls_left is None:
             self._tell(Message("details.left_unknown", **facts))

@@ -266,7 +266,7 @@ class LazyGroup(Group):
         return list(COMMANDS)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:  # noqa: ANN401
-        """Return what begins so, and import nothing for it."""
+        """Return the commands that begin so, and import nothing for it."""
         if incomplete.startswith("-"):
             return super().shell_complete(ctx, incomplete)
         from entrypoints.cli.completing import Candidate  # noqa: PLC0415 - as above

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstances:
-    """Return what is known of a broadcast beside its *report*, which has its batches.
+    """Return the known facts of a broadcast beside its *report*, which has its batches.
 
     Raises DatabaseAwayError.
     """
@@ -58,7 +58,7 @@ def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstan
 
 
 def _left_over(engine: Engine, report: Report) -> Sequence[RetryGroup]:
-    """Return what a retry would do with the refused batches, where there are any."""
+    """Return the effect of a retry on the refused batches, where there are any."""
     if not report.batches["refused"]:
         return ()
     from models.ledger.steer import retries  # noqa: PLC0415 - few broadcasts have any
@@ -67,7 +67,7 @@ def _left_over(engine: Engine, report: Report) -> Sequence[RetryGroup]:
 
 
 def _newer(engine: Engine, report: Report) -> Newer | None:
-    """Return who of the rest got a newer broadcast; None where there is no rest or no newer one."""
+    """Return the followers of the rest that got a newer broadcast; None: no rest or none newer."""
     ended = report.finished_at or report.now
     numbers = resend.numbers(report) if report.now - ended < _NEWS else []
     among = locked_rows.newer(engine, report.id) if numbers else ()

@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def _complete(line: str) -> None:
-    """Print what may come next on a command line; call no command."""
+    """Print the possible next words of a command line; call no command."""
     from entrypoints.cli import completing  # noqa: PLC0415 - for who presses Tab alone
 
     texts = Texts(choose_language(environment.read()))

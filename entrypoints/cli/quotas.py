@@ -37,7 +37,7 @@ def asked(run: Run, account: Account, path: str) -> Quota | None:
 
 
 def left_of(run: Run, account: Account, path: str, *, most: int, made: int) -> CallsLeft:
-    """Return what is left of *path*: of *most*, with *made* by us, where WeChat does not say.
+    """Return the calls left of *path*: of *most*, with *made* by us, where WeChat does not say.
 
     WeChat being away stops nobody here: the call itself meets it.
     """

@@ -156,7 +156,7 @@ def _secret_key(settings: Settings) -> str:
 
 
 def _setting(settings: Settings, account: Account, key: str) -> Message | str:
-    """Return where a person corrects a value of *account*."""
+    """Return the setting in which a person corrects a value of *account*."""
     if settings.accounts_file is None:
         return f"WECHAT_{key.upper()}"
     return Message("check.in_file", key=key, account=account.name, path=settings.accounts_file)

@@ -69,7 +69,7 @@ class Run(StoreParts):
             gate_changes.note_drift(self.engine, account.name, who=who())
 
     def redis_problem(self) -> BroadcastError | None:
-        """Return what is wrong with Redis or the broker, without which no lane moves."""
+        """Return the problem with Redis or the broker, without which no lane moves."""
         from broadcast.errors import BrokerAwayError  # noqa: PLC0415
 
         problem = self.wechat.redis_problem()

@@ -150,7 +150,7 @@ class NarrowingOptions(OptionGroup):
     ] = False
 
     def check(self) -> None:
-        """Raise InputError for what is not written as it should be."""
+        """Raise InputError for options that are not written as they should be."""
         for text in self.exclude or ():
             _kind_of(text)
         if self.sample is not None:

@@ -224,7 +224,7 @@ class Sending:
         raise problem
 
     def _show(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
-        """Show what will be sent, with *warnings*; return whether its account is off."""
+        """Show the broadcast to be sent, with *warnings*; return whether its account is off."""
         lanes = ledger_facts.lanes(self._run.engine)
         account = self._wish.order.account.name
         stops = lanes.stops(account, self._path)
@@ -246,7 +246,7 @@ class Sending:
         return blocked
 
     def _show_known(self, prepared: Prepared, known: ListOverlaps) -> None:
-        """Show what the followers of the list got and will get, and what to do instead."""
+        """Show earlier and coming broadcasts to the followers of the list, and the alternatives."""
         terminal, estimate, now = self._terminal, prepared.estimate, prepared.now
         drawn = prepared.body.selection.sample is not None
         sample = drawn and estimate is not None and not estimate.at_most
@@ -332,7 +332,7 @@ class Sending:
                 self._terminal.say(line)
 
     def _tell_who_sends(self, *, scheduled: bool) -> None:
-        """Say what must run for it to be sent, and that nobody answers."""
+        """Name the processes that must run for it to be sent, and say that none answers."""
         terminal = self._terminal
         if self._run.settings.redis_is_guessed:
             terminal.note("send.redis_guessed", url=USUAL_REDIS)

@@ -85,7 +85,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
 def show_what_remains(
     run: Run, report: Report, under_way: Iterable[InFlight], *, as_json: bool
 ) -> None:
-    """Say where everybody is, what is under way and cannot be stopped, and what goes on how.
+    """Show the sets, the calls under way that cannot be stopped, and the next steps.
 
     With ``--json`` the object follows.
     """

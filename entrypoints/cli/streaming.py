@@ -67,7 +67,7 @@ DEBUG = "BROADCAST_DEBUG"
 
 
 def unexpected_message(error: BaseException) -> Message:
-    """Return what is said of a bug."""
+    """Return the message of a bug."""
     return Message("error.unexpected", kind=type(error).__name__, text=str(error), debug=DEBUG)
 
 

@@ -61,7 +61,7 @@ class Tags:
         raise problem
 
     def look_up(self, body: Body) -> list[ListedTag]:
-        """Return what WeChat says of the tags of *body*; nothing where it gives no answer.
+        """Return WeChat's tags of *body*; nothing where it gives no answer.
 
         Raises InputError for a tag that does not exist, and for an id that is another's name.
         """

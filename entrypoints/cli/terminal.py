@@ -52,7 +52,7 @@ def clean(text: str) -> str:
 
 
 class Terminal:
-    """The streams of one command, and the language of whoever reads them."""
+    """The streams of one command, and the language of its reader."""
 
     def __init__(
         self, texts: Texts, *, json_expected: bool = False, only_shows: bool = False
@@ -92,7 +92,7 @@ class Terminal:
         self._say(textwrap.indent(self.in_words(line), "    "), line)
 
     def note(self, what: Sayable, /, **facts: object) -> None:
-        """Say what goes on beside the result."""
+        """Print a note beside the result."""
         _echo(fitted(self.in_words(what, **facts), what, sys.stderr), err=True)
 
     def ask(self, what: Sayable, /, **facts: object) -> str:

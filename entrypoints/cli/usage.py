@@ -13,7 +13,7 @@ from entrypoints.cli.group import help_at
 
 
 def as_input_error(error: TyperException) -> InputError:
-    """Return what is wrong with the command line, and where its help is."""
+    """Return the error of the command line, and the command for its help."""
     facts: dict[str, object] = {"help": help_at(getattr(error, "ctx", None))}
     if isinstance(error, BadParameter):
         return _of_parameter(error, facts)

@@ -21,7 +21,7 @@ class Outside(Protocol):
     """Questions for WeChat and for the workers' own code."""
 
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
-        """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""
+        """Return WeChat's status of a job; None: it has none. Raises BroadcastError."""
 
     def apply_pending_follower_events(self, account: str) -> None:
         """Apply pending opt-outs, so that no such follower is called again."""
@@ -31,7 +31,7 @@ class Outside(Protocol):
 
 
 class Waker(LaneWaker, Protocol):
-    """Calls a worker for what is stored, and for what is to be delivered."""
+    """Wakes a worker for stored work, and for webhooks to deliver."""
 
     def wake_for_webhooks(self) -> None:
         """Ask a worker to deliver webhooks. Raises BrokerAwayError."""

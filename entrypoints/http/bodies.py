@@ -181,7 +181,7 @@ def read_form(form: type[Form], value: Mapping[str, Any]) -> Form:
 def refused(
     kind: str, loc: Sequence[object], facts: Mapping[str, Any], *, known: Sequence[str] = ()
 ) -> ProblemError:
-    """Return what pydantic found as a refusal."""
+    """Return pydantic's finding as a refusal."""
     field = field_of(loc)
     if kind == "missing":
         return ProblemError(422, "error.request.missing", field=field)

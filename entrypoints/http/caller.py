@@ -33,7 +33,7 @@ class Caller:
 
     @property
     def who(self) -> str:
-        """The name that the history has of who did it."""
+        """The caller's name in the history."""
         return self.key.name
 
     def needs(self, scope: Scope) -> None:
@@ -77,7 +77,7 @@ def texts_of(request: Request) -> Texts:
 
 
 def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    """Return what finds the caller of a route that needs *scope*, and checks its parameters."""
+    """Return the dependency of a route that needs *scope*, which also checks its parameters."""
 
     async def caller(
         request: Request,

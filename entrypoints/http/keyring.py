@@ -68,7 +68,7 @@ class KeyRing:
             self._unknown -= 1
 
     async def as_now(self, key: APIKey) -> APIKey | None:
-        """Return what a key may do now; None: it is good no more. Raises DatabaseAwayError."""
+        """Return the rights of a key now; None: it is good no more. Raises DatabaseAwayError."""
         known = await self._known.since(time.monotonic() - FRESH_S)
         return next((one for one in known if one.digest == key.digest), None)
 
@@ -123,7 +123,7 @@ class Shared(Generic[T]):
         self._looking: asyncio.Task[None] | None = None
 
     async def since(self, moment: float) -> T:
-        """Return what a look found that began at *moment* or later, by the monotonic clock.
+        """Return the result of a look that began at *moment* or later, by the monotonic clock.
 
         Raises what the look raises.
         """

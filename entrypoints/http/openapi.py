@@ -45,7 +45,7 @@ _OF_A_BODY: Final = (*_OF_A_LOOK, 400, 408, 413, 415)
 def answers(
     *statuses: int, also: Mapping[int, tuple[str, type[BaseModel]]] | None = None
 ) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of its answers beside the good one."""
+    """Return the description of a route's answers beside the good one."""
     refusals: dict[int | str, dict[str, Any]] = {s: _refusal(s) for s in (*statuses, 500)}
     more = {status: {"description": text, "model": model}
             for status, (text, model) in (also or {}).items()}  # fmt: skip
@@ -75,7 +75,7 @@ def _refusal(status: int) -> dict[str, Any]:
 def takes(
     shown: dict[str, Any], *, key: bool | None = None, form: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    """Return what a route says of its body; *key*: it takes, or must have, an idempotency key."""
+    """Return the description of a route's body; *key*: an idempotency key is taken, or required."""
     name = "BroadcastRequest" if form is None else form.__name__
     _BODIES[name] = Body if form is None else form
     schema = {"$ref": f"#/components/schemas/{name}"}
@@ -95,14 +95,14 @@ def takes(
 
 
 def uploads(example: str, *kinds: str) -> dict[str, Any]:
-    """Return what a route says of a body that it takes as a stream."""
+    """Return the description of a body that a route takes as a stream."""
     schema = {"type": "string", "format": "binary"}
     content = {kind: {"schema": schema, "example": example} for kind in kinds}
     return {"requestBody": {"required": True, "content": content}}
 
 
 def header(name: str, meaning: str) -> dict[str, Any]:
-    """Return what a route says of a header that it may be given; any value is taken."""
+    """Return the description of a header that a route may be given; any value is taken."""
     schema = {"type": "string"}
     return {"parameters": [
         {"name": name, "in": "header", "required": False, "description": meaning, "schema": schema}
@@ -110,7 +110,7 @@ def header(name: str, meaning: str) -> dict[str, Any]:
 
 
 def streams(meaning: str, shown: Mapping[str, str]) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of an answer that it streams; *shown*: an example by media type."""
+    """Return the description of a streamed answer; *shown*: an example by media type."""
     content = {
         kind: {"schema": {"type": "string"}, "example": example} for kind, example in shown.items()
     }
@@ -118,7 +118,7 @@ def streams(meaning: str, shown: Mapping[str, str]) -> dict[int | str, dict[str,
 
 
 def events(meaning: str, kind: str, shown: str) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of events that it sends."""
+    """Return the description of events that a route sends."""
     # Some readers of a document take the schema for one event's, others for the whole stream's.
     return {200: {"description": meaning, "content": {kind: {"schema": {}, "example": shown}}}}
 
@@ -189,7 +189,7 @@ def _show(paths: dict[str, Any]) -> None:
 
 
 def _link(paths: dict[str, Any]) -> None:
-    """Say what can be asked of a broadcast that was submitted, by its id."""
+    """Add links from a broadcast that was submitted to the routes that take its id."""
     links = {
         operation["operationId"]: {
             "operationId": operation["operationId"],

@@ -71,7 +71,7 @@ def busy(*, after_s: int = 1) -> ProblemError:
 
 
 def problem_of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
-    """Return how an error of the layers below is answered; *refused*: the status of bad input."""
+    """Return the problem for an error of the layers below; *refused*: the status of bad input."""
     status = _status(error, refused)
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status == _AWAY else {}
     problem = ProblemError(status, error.message_id, headers=headers)
@@ -103,7 +103,7 @@ def _status(error: BroadcastError, refused: int) -> int:
 
 
 def field_of(message_id: str) -> str | None:
-    """Return what errors of this id are about, as a request by HTTP has it."""
+    """Return the field that errors of this id are about, as a request by HTTP has it."""
     field = errors.by_id(message_id)
     return KEY if field == errors.KEY else field
 
@@ -138,7 +138,7 @@ def is_keyed(request: Request) -> bool:
 
 
 def fix(status: int, message: Message, *, keyed: bool) -> Message:
-    """Return what to do about an error; *keyed*: it is sent again with the same key."""
+    """Return the fix of an error; *keyed*: the request is sent again with the same key."""
     field = message.facts.get("field")
     found = (text for beginning, text in _FIXES.items() if message.id.startswith(beginning))
     name = next(found, f"api.fix.{status}")
@@ -180,7 +180,7 @@ _OF_A_KEY: Final = frozenset({
 
 
 def document() -> dict[str, Any]:
-    """Return what the OpenAPI document says of every refusal."""
+    """Return the schema of every refusal for the OpenAPI document."""
     text, maybe = {"type": "string"}, {"type": ["string", "null"]}
     return {
         "type": "object",

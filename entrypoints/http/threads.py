@@ -33,7 +33,7 @@ class Pool:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix=f"api-{name}")
 
     async def run(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what *work* returns, with the context of the request."""
+        """Return the result of *work*, with the context of the request."""
         context = contextvars.copy_context()
         call = functools.partial(context.run, work, *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)

@@ -280,7 +280,7 @@ def _from_start(file: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def _refuse_packed(file: BinaryIO) -> None:
-    """Raise ProblemError for what could unpack to any size, whatever type its sender names."""
+    """Raise ProblemError for a body that could unpack to any size, whatever its named type."""
     with _from_start(file) as source:
         if is_packed(source.read(8)):
             raise bodies.wrong_type("gzip, zip", *TYPES[:2])
@@ -312,7 +312,7 @@ async def _submitted(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submit
 
 
 def _refused(error: InputError, broadcast_id: str) -> ProblemError:
-    """Return a refusal with what really works: the request was sent before and cannot be changed.
+    """Return a refusal with a fix that works: the request was sent before and cannot be changed.
 
     Its list still can.
     """

@@ -69,7 +69,7 @@ def _looked_up(run: Run) -> tuple[tuple[Lanes, list[str]], BroadcastError | None
 def _pushed(
     run: Run, accounts: list[Account], problem: BroadcastError | None
 ) -> Mapping[str, PushCounts]:
-    """Return what the accounts heard of WeChat, as far as that is known."""
+    """Return the accounts' pushes of WeChat, as far as they are known."""
     if problem is not None:
         return {}
     with contextlib.suppress(OutOfReachError):

@@ -106,11 +106,11 @@ class Outside:
         self._run, self._waker = run, waker
 
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
-        """Return how WeChat says that a job fares; None: it has none. Raises BroadcastError."""
+        """Return WeChat's status of a job; None: it has none. Raises BroadcastError."""
         return self._run.wechat.status_of_job(account, msg_id)
 
     def apply_pending_follower_events(self, account: str) -> None:
-        """Handle what followers wrote before now. Raises DatabaseAwayError."""
+        """Handle pending events of followers. Raises DatabaseAwayError."""
         from producer import pushes  # noqa: PLC0415 - what reads pushes, which few need
 
         pushes.apply_pending_follower_events(

@@ -126,7 +126,7 @@ def _shown(
 
 
 def _facts(one: Article) -> Iterator[tuple[str, object]]:
-    """Yield what there is of an article, in the order in which it is read."""
+    """Yield the parts of an article, in the order in which it is read."""
     facts_by_name = {
         "author": one.author, "digest": one.digest, "cover": one.thumb_media_id,
         "source_url": one.content_source_url, "url": one.url,
@@ -215,7 +215,7 @@ def _refuse_covers(run: Run, account: Account, articles: Sequence[Illustrated]) 
 
 
 def _upload_cache(run: Run, account: Account) -> UploadCache | None:
-    """Return what is uploaded already; None where there is no ledger to say so."""
+    """Return the cache of uploads; None where there is no ledger."""
     from producer.media.upload import UploadCache  # noqa: PLC0415 - as above
 
     try:

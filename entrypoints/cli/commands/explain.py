@@ -103,7 +103,7 @@ def _as_json(run: Run, errcode: int) -> dict[str, object]:
 
 
 def of_the_end(text: str) -> Iterator[Message]:
-    """Yield what the end of a job means, ``err(20001)`` or ``SEND_FAIL`` say: no errcode."""
+    """Yield the meaning of a job's end, ``err(20001)`` or ``SEND_FAIL`` say: no errcode."""
     text = one_line(text).strip()
     known = finish_events.REVIEWS | finish_events.UNDOCUMENTED
     if _NUMBER.fullmatch(text) and int(text) in known and int(text) not in errcodes():
@@ -138,7 +138,7 @@ def meant(text: str) -> Sequence[int]:
 
 
 def explained(errcode: int) -> Iterator[Message]:
-    """Yield what *errcode* means, of which call, and the fix."""
+    """Yield the meaning of *errcode*, its call, and the fix."""
     known = errcodes().get(errcode)
     if known is None:
         yield Message("explain.unlisted", code=errcode)

@@ -55,7 +55,7 @@ def _followers(
 
 @followers.command(cls=Command, help="help.followers.status")
 def status(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
-    """Show how many follow, since when that is known, and a pass under way."""
+    """Show the number of followers, its date, and a pass under way."""
     _show(context.obj, account, as_json=as_json)
 
 

@@ -124,7 +124,7 @@ def _switch(
 
 
 def _nobody(run: Run) -> str:
-    """Return what is said where no account was halted: none is known, or none could be read."""
+    """Return the message where no account was halted: none is known, or none could be read."""
     try:
         run.settings.accounts()
     except SettingsError:
@@ -144,7 +144,7 @@ def _named(run: Run, ledger: Engine, account: str | None) -> str:
 
 
 def _say_next(run: Run, waiting: Collection[Waiting]) -> None:
-    """Say how to follow what an unhalt lets go on, or that there is nothing."""
+    """Name the command to follow what an unhalt lets go on, or say that there is nothing."""
     if not waiting:
         run.terminal.say("unhalt.idle")
     elif any(each.going for each in waiting):
@@ -154,7 +154,7 @@ def _say_next(run: Run, waiting: Collection[Waiting]) -> None:
 def _say_what_remains(
     run: Run, changed: list[str], accounts: list[str], *, lifts: bool
 ) -> Collection[Waiting]:
-    """Say what waits, is under way or is scheduled; return what waits.
+    """List what waits, is under way or is scheduled; return the waiting.
 
     *lifts*: what waits goes on at once.
     """

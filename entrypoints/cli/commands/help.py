@@ -80,7 +80,7 @@ def completion(
 
 
 def _completion_file(shell: str) -> Path:
-    """Return the file in which *shell* looks for what a person installed for herself."""
+    """Return the file in which *shell* looks for a person's own completion."""
     home = Path.home()
     match shell:
         case "bash":

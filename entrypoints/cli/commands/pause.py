@@ -172,7 +172,7 @@ def _account(run: Run, name: str) -> Account | None:
 
 
 def _quota(run: Run, account: Account | None, path: SendPath) -> proof.Quota | None:
-    """Return what WeChat says of today's calls; None where it, or the account, is not there."""
+    """Return WeChat's quota of today; None where it, or the account, is not there."""
     return run.wechat.quota_if_any(account, path) if account else None
 
 

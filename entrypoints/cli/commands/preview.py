@@ -118,7 +118,7 @@ def _uploaded(run: Run, account: Account, content: Content) -> Content:
 
 
 def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list[str]:
-    """Return whom it goes to, each once. Raises InputError for nobody, and for no receiver."""
+    """Return the receivers, each once. Raises InputError for nobody, and for no receiver."""
     if group is not None and group not in account.preview_groups:
         facts = {"group": one_line(group)[:40], "account": account.name}
         if not account.preview_groups:

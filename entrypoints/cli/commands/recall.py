@@ -125,7 +125,7 @@ def _refuse(broadcast_id: str, found: Pages, *, n: int | None) -> None:
 
 
 def shown(broadcast_id: str, found: Pages) -> Iterator[Message]:
-    """Yield what is taken away, from whom else, and what WeChat leaves where it is."""
+    """Yield the pages that are taken away, from whom else, and what WeChat leaves where it is."""
     own = [batch for page in found.pages for batch in page.batches]
     yield Message(
         f"recall.batches{suffix(len(own))}", id=broadcast_id,
@@ -190,7 +190,7 @@ def _one(
 
 
 def _before(run: Run, account: Account, page: Page, *, article: int | None) -> list[Recalled]:
-    """Return the recalls of what is to be recalled."""
+    """Return earlier recalls of the page or *article*."""
     made_before = recorded_hand_calls.recalls(
         run.engine, account.name, msg_ids={batch.msg_id for batch in page.batches},
         msg_data_id=page.msg_data_id,

@@ -105,7 +105,7 @@ def _skipped_table(found: Iterable[SkippedLines]) -> Iterator[bytes]:
 
 
 def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:
-    """Say how many there were: of each reason only the first lines are kept."""
+    """Print how many there were: of each reason only the first lines are kept."""
     for one in found:
         known = f"skip.{one.reason}" if one.reason in SKIPS else "skip.newer"
         figure = Message(known, n=one.count, word=one.reason)

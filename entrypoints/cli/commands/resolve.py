@@ -177,7 +177,7 @@ def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes:
 
 
 def resolved(broadcast_id: str, done: Resolved, *, contradicted: bool = False) -> Iterator[Message]:
-    """Yield what the verdict did, how to correct it, and whether a retry could send it twice.
+    """Yield the effect of the verdict, its correction, and whether a retry could send it twice.
 
     *contradicted*: a job of WeChat's speaks against it, of which the lines that follow tell first.
     """
@@ -247,7 +247,7 @@ def _apply_follower_events(run: Run, account: str) -> None:
 
 
 def retried(report: Report, done: Retried) -> Iterator[Message]:
-    """Yield what was put back, whether the broadcast goes on, and what was left and why."""
+    """Yield the batches put back, whether the broadcast goes on, and those left, with reasons."""
     again = done.groups_of(RetryVerdict.AGAIN)
     if again:
         yield Message(f"retry.again{several(again)}", id=report.id, **group_facts(again))
@@ -277,7 +277,7 @@ def _goes(report: Report, done: Retried) -> Message:
 
 
 def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:
-    """Yield the batches that the review refused, by what is to be done about them."""
+    """Yield the batches that the review refused, by their fix."""
     sizes = {line.n: line.size for line in report.batch_list}
     for kind, numbers in delivered.by_fix(report, group.numbers).items():
         yield Message(

@@ -61,7 +61,7 @@ def status(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Show where a broadcast stands; without an id all open ones, else the newest."""
+    """Show the state of a broadcast; without an id all open ones, else the newest."""
     run: Run = context.obj
     if broadcast_id is not None:
         _show(run, which.one(run, broadcast_id), as_json=as_json)
@@ -241,7 +241,7 @@ def _created(moment: datetime, texts: Texts, *, wide: bool) -> str:
 
 
 def _progress(report: Report) -> str:
-    """Return how many were accepted of how many; what only WeChat knows is a dash."""
+    """Return accepted of planned; a number that only WeChat knows is a dash."""
     accepted, planned = report.recipients["accepted"], report.audience["planned"]
     return f"{_figure(accepted)}/{_figure(planned)}"
 

@@ -239,7 +239,7 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
 def _left(
     run: Run, account: Account, tag: TagInfo, *, wanted: Iterable[str], adds: bool
 ) -> Iterable[str]:
-    """Yield whom a call is needed for: all of *wanted* but those who are as wanted already."""
+    """Yield the followers that need a call: all of *wanted* but those who are as wanted already."""
     present = openid.each_of(run.wechat.members(account, tag.id))
     pairs = tag_lookup.missing(wanted, present)
     return (one for one, is_present in pairs if is_present is not adds)

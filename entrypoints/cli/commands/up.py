@@ -124,7 +124,7 @@ def _tell_trial(
     listed: int,
     pushes: bool,
 ) -> None:
-    """Print what goes into ``.env``; the secret is nobody's, so it is not masked."""
+    """Print the lines for ``.env``; the secret is nobody's, so it is not masked."""
     host, port = listener.getsockname()[:2]
     base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     secret = account.appsecret.get_secret_value()

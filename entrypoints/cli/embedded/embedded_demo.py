@@ -85,7 +85,7 @@ def _folder() -> Iterator[Path]:
 
 
 def _environment(folder: Path, terminal: Terminal) -> dict[str, str]:
-    """Return what the children see beside the environment of this process."""
+    """Return the variables of the children beside the environment of this process."""
     return {
         program_settings.DEMO: "yes",
         "BROADCAST_LANG": terminal.texts.language,

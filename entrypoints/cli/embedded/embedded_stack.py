@@ -137,7 +137,7 @@ def _serve(
 
 
 def _check(terminal: Terminal) -> None:
-    """Print what was checked. Raises NotReadyError, RedisAwayError, DatabaseAwayError."""
+    """Print the checks. Raises NotReadyError, RedisAwayError, DatabaseAwayError."""
     from entrypoints.cli import readiness_checks  # noqa: PLC0415 - Celery, which is not for the help
 
     # The way that the parts will go.
@@ -276,7 +276,7 @@ MOST_NAMED = 20
 
 
 def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
-    """Yield what workers of the *known* accounts go on with, oldest first, and what stops it.
+    """Yield the work left for workers of the *known* accounts, oldest first, and what stops it.
 
     What a person or WeChat holds still is none of it. Raises DatabaseAwayError.
     """

@@ -62,7 +62,7 @@ class Child:
         return {"name": self.name, "log": self.log, "line": lines[-1]}
 
     def output(self) -> str:
-        """Return what it printed so far, of this start alone."""
+        """Return its output so far, of this start alone."""
         with self.log.open("rb") as log:
             end = log.seek(0, os.SEEK_END)
             # A log that is shorter than before is a new one.
