@@ -17,7 +17,7 @@ LONGEST: Final = 255
 
 
 def headers() -> dict[str, str]:
-    """Return what a wake-up says of the request that it comes from."""
+    """Return a wake-up's headers about the request that it comes from."""
     request_id = current.get() or woken_by.get()
     return {} if request_id is None else {HEADER: request_id}
 

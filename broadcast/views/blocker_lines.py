@@ -77,7 +77,7 @@ class Lanes:
 
 
 def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Message]:
-    """Yield what forbids the calls of *account*, since or until when, why, and what to do."""
+    """Yield the blockers of *account*, since or until when, why, and the fix."""
     for one in blockers.of_account(account, lane, now):
         yield _of_account(one, account, now, stopped=_is_stopped(lane))
 

@@ -45,7 +45,7 @@ def _articles(report: Report) -> Marks | None:
 
 
 def _first_words(report: Report) -> str:
-    """Return what articles or files are called where that is known, else the first words."""
+    """Return the names of articles or files where they are known, else the first words."""
     if marks := _articles(report):
         return shortened(marks[0].title)
     if report.files:
@@ -54,7 +54,7 @@ def _first_words(report: Report) -> str:
 
 
 def kind(msgtype: str) -> Message:
-    """Return what followers get: a text, pictures, an article."""
+    """Return the kind of content: a text, pictures, an article."""
     # A newer release may know more kinds than this one.
     return Message(f"msgtype.{msgtype}") if msgtype in MSGTYPES else _newer(msgtype)
 
@@ -64,7 +64,7 @@ def _newer(word: str) -> Message:
 
 
 def written(content: Content, names: Mapping[str, str]) -> Iterator[Message | str]:
-    """Yield what is in a content, a line each; what a person wrote as it was written.
+    """Yield the parts of a content, a line each; a person's own words as they were written.
 
     *names* are what people call its media_ids.
     """
@@ -110,7 +110,7 @@ def changed(draft: DraftView | None) -> Message:
 
 
 def edits(draft: DraftView) -> Sequence[Change]:
-    """Return what differs between what was to go out and what was seen last."""
+    """Return the differences between the draft that was to go out and the one seen last."""
     if draft.approved is None or draft.seen is None:
         return ()
     return list(changes(draft.approved, draft.seen))
@@ -123,7 +123,7 @@ def _change(one: Change) -> Message:
 
 
 def drafts_json(draft: DraftView | None, *, utc: Any) -> dict[str, Any]:  # noqa: ANN401 - a function
-    """Return what ``--json`` says of a broadcast's draft; nothing where it sends none."""
+    """Return a broadcast's draft for ``--json``; nothing where it sends none."""
     if draft is None:
         return {}
     known = draft.approved if draft.seen is None else draft.seen

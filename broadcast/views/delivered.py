@@ -142,12 +142,12 @@ def _is_plain(event: FinishEvent) -> bool:
 
 
 def status(event: FinishEvent) -> Message:
-    """Return what WeChat's word for the end of a job means."""
+    """Return the meaning of WeChat's word for the end of a job."""
     return meaning(event.status)
 
 
 def meaning(status: str) -> Message:
-    """Return what a word of WeChat's for the end of a job means, ``err(20001)`` say."""
+    """Return the meaning of a word of WeChat's for the end of a job, ``err(20001)`` say."""
     number = review(status)
     if number is not None:
         known = f"finish.err.{number}" if number in REVIEWS else "finish.err.other"
@@ -176,12 +176,12 @@ _OTHER_FIXES = {
 
 
 def fix(status: str) -> Message:
-    """Return what to do after a word of WeChat's for the end of a job, ``err(20001)`` say."""
+    """Return the fix after a word of WeChat's for the end of a job, ``err(20001)`` say."""
     return Message(f"finish.fix.{_kind(status)}")
 
 
 def review_steps(report: Report) -> Iterator[Message]:
-    """Yield what to do about the batches of *report* that were stopped so."""
+    """Yield the next steps for the batches of *report* that were stopped so."""
     for kind, numbers in by_fix(report, [line.n for line in report.batch_list]).items():
         yield Message(
             f"next_step.reviewed{suffix(len(numbers))}", numbers=Shortened(numbers),
@@ -197,7 +197,7 @@ def listing(report: Report) -> Iterator[Message]:
 
 
 def by_fix(report: Report, numbers: Collection[int]) -> dict[str, list[int]]:
-    """Return which of the batches *numbers* were stopped so, by what is to be done."""
+    """Return those of the batches *numbers* that were stopped so, by their fix."""
     found: dict[str, list[int]] = defaultdict(list)
     for line in report.batch_list:
         if line.n in numbers and is_stopped(line):

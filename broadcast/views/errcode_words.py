@@ -29,7 +29,7 @@ PLACES = {
 
 
 def lines(errcode: int) -> Iterator[Message]:
-    """Yield what to do about *errcode*: the fix, where in WeChat's console, and the command."""
+    """Yield the fix of *errcode*, its place in WeChat's console, and the command."""
     stops = meaning(Endpoint.MASS_SEND, errcode).outcome is Outcome.STOP_ACCOUNT
     if stops and errcode in OF_ACCOUNTS:
         yield Message("explain.fix", fix=of_account(errcode))
@@ -48,14 +48,14 @@ def lines(errcode: int) -> Iterator[Message]:
 
 
 def of_account(errcode: int | None) -> Message:
-    """Return what a person does about an account that WeChat refuses with *errcode*."""
+    """Return the fix of an account that WeChat refuses with *errcode*."""
     if errcode in OF_ACCOUNTS:
         return Message(f"fix.account.{errcode}")
     return Message("fix.account")
 
 
 def of_call(errcode: int) -> Message:
-    """Return what to do about a mass send that ended with *errcode*, or what follows anyway."""
+    """Return the fix of a mass send that ended with *errcode*, or what follows anyway."""
     ended = meaning(Endpoint.MASS_SEND, errcode).outcome
     if ended is Outcome.BAD_RECIPIENTS and errcode not in SPLITTABLE:
         return Message("fix.bad_list")
@@ -121,12 +121,12 @@ def of_others(errcode: int) -> Iterator[Message]:
 
 
 def fix_of_upload(errcode: int) -> Message | None:
-    """Return what to do about a file that WeChat refused with *errcode*; None: no file's fault."""
+    """Return the fix of a file that WeChat refused with *errcode*; None: no file's fault."""
     call, fix = OF_OTHERS.get(errcode, ("", ""))
     return Message(f"fix.{call}.{fix}") if call == "upload" else None
 
 
 def beside(errcode: int) -> Iterator[Message]:
-    """Yield what *errcode* of a mass send means elsewhere, and what to do there."""
+    """Yield the meaning of *errcode* of a mass send elsewhere, and the fix there."""
     if errcode in ELSEWHERE:
         yield Message("explain.elsewhere", fix=Message(f"fix.elsewhere.{errcode}"))

@@ -34,14 +34,14 @@ def days(first: str, last: str) -> str | Message:
 
 
 def verdict(differences: int) -> Message:
-    """Return how many differences there are."""
+    """Return the number of differences."""
     if not differences:
         return Message("reconcile.none")
     return Message(f"reconcile.differences{suffix(differences)}", n=differences)
 
 
 def difference_lines(one: FoundDifference, now: datetime) -> Message:
-    """Return what differs and what to do about it."""
+    """Return the differences and their fixes."""
     status = Message("reconcile.review_unknown")
     if one.event is not None:
         status = delivered.status(one.event)
@@ -128,7 +128,7 @@ KNOWN: Final = frozenset({"SEND_SUCCESS", "SENDING", "SEND_FAIL", "DELETE"})
 
 
 def job_status(status: str) -> Message:
-    """Return what WeChat's *status* of a job means."""
+    """Return the meaning of WeChat's *status* of a job."""
     name = status.lower() if status in KNOWN else "other"
     return Message(f"job_status.{name}", status=status)
 
@@ -136,7 +136,7 @@ def job_status(status: str) -> Message:
 def question(
     report: Report, *, ended: Mapping[int, Sequence[Job]], forgotten: Mapping[int, timedelta]
 ) -> Message | None:
-    """Return what is to be asked before a retry, None: nothing. ``error.`` refuses the same."""
+    """Return the question before a retry, None: no question. ``error.`` refuses the same."""
     if ended:
         n, [job, *_] = next(iter(ended.items()))
         return Message("retry.unclaimed", **of_job(report, job, n))

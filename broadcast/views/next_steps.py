@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 def action_lines(report: Report) -> Iterator[Message]:
-    """Yield who did what, when and why, oldest first, beside what stands above it already.
+    """Yield the actions of operators, oldest first, beside those that stand above already.
 
     Nothing where nobody did anything else.
     """
@@ -136,7 +136,7 @@ class Circumstances:
 
 
 def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
-    """Yield what a person can do about a broadcast, and what a person has said of it.
+    """Yield the commands that a person can give, and verdicts that were given.
 
     *report* with its batches.
     """
@@ -266,7 +266,7 @@ def group_facts(groups: Sequence[RetryGroup]) -> dict[str, object]:
 
 
 def several(groups: Sequence[RetryGroup]) -> str:
-    """Return how the id of a text about *groups* ends."""
+    """Return the end of the id of a text about *groups*."""
     return suffix(sum(len(group.numbers) for group in groups))
 
 

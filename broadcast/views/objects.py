@@ -60,7 +60,7 @@ def _content(canonical: str) -> dict[str, str]:
 
 
 def _to(report: Report) -> dict[str, Any]:
-    """Return whom it goes to, as a request says it; a list is not repeated."""
+    """Return the audience as a request says it; a list is not repeated."""
     audience = json.loads(report.audience_spec)
     match report.audience_kind:
         case "followers":
@@ -127,7 +127,7 @@ def event_kind(state: BroadcastState) -> str:
 
 
 def event_body(kind: str, data: Mapping[str, Any], *, version: int, at: datetime) -> str:
-    """Return what is posted, in ASCII, so that every database gives back the signed bytes."""
+    """Return the body to post, in ASCII, so that every database gives back the signed bytes."""
     event = {
         "type": kind,
         "timestamp": utc(at),
@@ -140,7 +140,7 @@ def event_body(kind: str, data: Mapping[str, Any], *, version: int, at: datetime
 def event_digest(
     state: BroadcastState, recipients: Mapping[str, int | None], batches: Mapping[str, int]
 ) -> str:
-    """Return what is reported once: state and sets. WeChat's counts, which come later, are not."""
+    """Return the digest of the facts reported once: state and sets, not WeChat's later counts."""
     sets = {name: n for name, n in batches.items() if name != "finished"}
     facts = [state.value, recipients, sets]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

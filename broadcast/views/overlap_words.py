@@ -17,7 +17,7 @@ MOST = 3
 def overlap_lines(
     known: ListOverlaps, moment: Moment, *, sample: bool = False
 ) -> Iterator[Message]:
-    """Yield what the followers got and will get, a line each; *moment*: when it is read.
+    """Yield earlier and coming broadcasts to the followers, a line each; *moment*: when it is read.
 
     *sample*: those in a sample were counted, not the list that it is drawn from.
     """
@@ -108,7 +108,7 @@ def _goes_on(one: Overlap) -> bool:
 
 
 def _leave_out(earlier: Sequence[Overlap]) -> Message:
-    """Say how whoever got one of several is left out: the rest of one may have got another."""
+    """Name the options that leave out who got one of several: the rest may have got another."""
     options = " ".join(f"--exclude broadcast:{one.id}" for one in earlier)
     cancels = [f"broadcast cancel {one.id} --yes" for one in earlier if _goes_on(one)]
     if not cancels:

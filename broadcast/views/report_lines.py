@@ -65,7 +65,7 @@ def report_lines(
 
 
 def in_short(report: Report, absent: Message | None = None) -> Iterator[Message]:
-    """Yield what distinguishes a broadcast from others, its state, and what keeps it waiting.
+    """Yield the short report of a broadcast: its identity, its state, and its blockers.
 
     *absent*: that the settings lack its account.
     """
@@ -173,7 +173,7 @@ def _batches(report: Report) -> Message:
 
 
 def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
-    """Name the batches that were called again, by what the call before had ended as."""
+    """Name the batches that were called again, by the outcome of the call before."""
     for _, group in groupby(sorted(repeats, key=_outcome_key), key=_outcome_key):
         calls = list(group)
         first, numbers = calls[0], sorted({repeat.n for repeat in calls})
@@ -239,7 +239,7 @@ def _code(line: BatchLine) -> Code | Message:
 
 
 def _state(line: BatchLine) -> BatchState | Message:
-    """Return where a batch stands; one that waits after a refused call is not "not called yet"."""
+    """Return the state of a batch; one that waits after a refused call is not "not called yet"."""
     if line.is_fixed:
         return Message("state.batch.called_before")
     return line.state
@@ -296,7 +296,7 @@ def _(fact: StateNow, texts: Texts) -> str:
 
 
 def state(report: Report) -> StateNow:
-    """Return where a broadcast stands."""
+    """Return the state of a broadcast."""
     each = [one.until for one in blockers.blockers_of(report)]
     moments = [until for until in each if until is not None]
     return StateNow(
@@ -332,7 +332,7 @@ def sets(report: Report) -> Message:
 
 
 def asked_for(report: Report) -> list[Message]:
-    """Return who of its list is not meant, as it was asked for."""
+    """Return the exclusions of its list, as they were asked for."""
     selection = json.loads(report.selection or "{}")
     exclusions = [one.partition(":") for one in selection.get("exclude", ())]
     files = sum(kind == Excluded.FILE for kind, _, _ in exclusions)
@@ -357,7 +357,7 @@ def _set(name: str, n: int, possibly: int) -> Message:
 
 
 def possibly_sent(report: Report) -> int:
-    """Return how many of those that wait may have it: their batch's call has no reply to trust.
+    """Return how many of the waiting may have it: their batch's call has no reply to trust.
 
     *report* with its batches.
     """

@@ -40,7 +40,7 @@ def said_not_sent(report: Report) -> list[BatchLine]:
 
 
 def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message]:
-    """Yield how a corrected content is sent to the rest alone, where WeChat refused the first one.
+    """Yield the commands that send a corrected content to the rest, where WeChat refused the first.
 
     Nothing where nobody can have got it, and nothing where a resume or a retry sends the rest.
     *newer*: who of the rest got a newer broadcast.

@@ -12,7 +12,7 @@ from broadcast.views.words import Moment, suffix
 
 
 def lines(one: Webhook, *, now: datetime) -> Iterator[Message]:
-    """Yield what became of a webhook, and why its last try failed."""
+    """Yield the state of a webhook, and why its last try failed."""
     yield Message(
         "webhooks.line", id=one.id, at=Moment(one.created_at, now), kind=one.kind,
         state=Message(f"webhooks.state.{one.state}", at=one.due_at and Moment(one.due_at, now)),

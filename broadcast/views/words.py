@@ -271,7 +271,7 @@ def _(fact: Shortened, texts: Texts) -> object:
 
 
 def _distance(span: timedelta, texts: Texts) -> str:
-    """Return how far a moment lies ahead, or back."""
+    """Return the distance of a moment ahead, or back."""
     if round(abs(span).total_seconds()) < 1:
         return texts("distance.now")
     return texts("distance.ahead" if span > timedelta(0) else "distance.back", span=abs(span))
@@ -289,12 +289,12 @@ def printable(text: str, *, longest: int | None = None) -> str:
 
 
 def suffix(n: int) -> str:
-    """Return what a text's id ends with where it is about one thing, not several."""
+    """Return the end of a text's id where it is about one thing, not several."""
     return "_one" if n == 1 else ""
 
 
 def sizes(each: Collection[int]) -> Message:
-    """Return how many followers a batch has, as one number where all are equal."""
+    """Return the sizes of batches, as one number where all are equal."""
     smallest, largest = min(each), max(each)
     if smallest == largest:
         return Message(f"sizes.equal{suffix(smallest)}", n=smallest)
