@@ -118,7 +118,7 @@ def _lists_all(sync: Sync) -> bool:
 
 
 def calls_needed(sync: Sync, total: int) -> int:
-    """Return how many calls the rest of a list takes; one more shows that it has ended."""
+    """Return the number of calls for the rest of a list; one more shows that it has ended."""
     if sync.next_openid is None:
         return 0
     size = math.ceil(sync.listed / sync.pages) if sync.listed else MOST_OF_A_PAGE
@@ -132,7 +132,7 @@ class _Run:
         self._engine, self._calls, self._watcher = engine, calls, watcher
 
     def outlook(self, sync: Sync, *, resumed: bool, total: int | None) -> None:
-        """Say how far the pass is, and how far today's calls go."""
+        """Report the progress of the pass, and the reach of today's calls."""
         needed = None if total is None else calls_needed(sync, total)
         self._watcher.begins(
             Outlook(
@@ -236,7 +236,7 @@ class Coverage:
 def ask_details(
     engine: Engine, client: AccountClient, of: FollowerList, *, watcher: DetailsWatcher
 ) -> Coverage:
-    """Ask about every follower of a list of whom nobody said since when.
+    """Ask about every follower of a list whose subscribe time is unknown.
 
     Raises ListReplacedError, and what :meth:`AccountClient.ask` does; what was stored stays.
     """
@@ -267,7 +267,7 @@ def _parts(engine: Engine, of: FollowerList) -> Iterator[Undated]:
 
 
 def _infos(calls: Calls, ids: IDs) -> tuple[dict[str, UserInfo], int]:
-    """Return what WeChat says of people, and about how many it answered while calls were left."""
+    """Return WeChat's facts of people, and how many it answered while calls were left."""
     openids = [one.decode() for one in ids.tolist()]
     found: dict[str, UserInfo] = {}
     for start in range(0, len(openids), MOST_ASKED):

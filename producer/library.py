@@ -132,11 +132,11 @@ class Producer:
         return True
 
     def status(self, broadcast_id: str) -> Report:
-        """Return where a broadcast stands. Raises UnknownIdError, naming near ids."""
+        """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
         return broadcast_reports.report(self._here().engine, broadcast_id)
 
     def find(self, key: str, *, account: str | None = None) -> Report | None:
-        """Return where the broadcast of this key stands, or None where none is stored.
+        """Return the report of the broadcast of this key, or None where none is stored.
 
         *account* may be left out where there is one: in the settings, or in the database where the
         settings have none. Raises SettingsError.

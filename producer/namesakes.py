@@ -15,7 +15,7 @@ _WHERE: Final = {"Producer": "producer.library", "Submitted": "producer.submit.s
 
 
 def imported(name: str) -> object:
-    """Return what ``producer`` gives under *name*. Raises ImportError where it cannot be had."""
+    """Return the object *name* of ``producer``. Raises ImportError where it cannot be had."""
     refuse()
     where = _WHERE.get(name) or (
         "broadcast.rules.reports" if name == "Report" else "broadcast.errors"
@@ -39,7 +39,7 @@ def refuse() -> None:
 
 
 def _location(name: str) -> Path | None:
-    """Return where Python has, or would find, a module; None where there is none."""
+    """Return the place where Python has, or would find, a module; None where there is none."""
     module = sys.modules.get(name)
     spec = importlib.util.find_spec(name) if module is None else module.__spec__
     file = getattr(module, "__file__", None) or (spec and spec.origin)

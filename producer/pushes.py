@@ -48,7 +48,7 @@ MOST_AHEAD: Final = timedelta(days=1)
 
 
 def handle(engine: Engine, *, tuning: Tuning, goes_on: Callable[[], bool]) -> int:
-    """Handle what is due, round by round while *goes_on*; return how many were handled.
+    """Handle due pushes, round by round while *goes_on*; return how many were handled.
 
     Raises DatabaseAwayError; what was taken is due again after a minute.
     """

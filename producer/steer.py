@@ -35,7 +35,7 @@ from producer.submit.prepare import QuotaSource
 
 
 class LaneWaker(Protocol):
-    """Calls a worker for what is stored."""
+    """Wakes a worker for stored work."""
 
     def wake_planner(self, broadcast_id: str) -> None:
         """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
@@ -169,7 +169,7 @@ def _waiting(report: Report) -> list[int]:
 
 
 def reached(engine: Engine, report: Report, numbers: Collection[int]) -> Newer | None:
-    """Return who of the batches of these *numbers* a newer broadcast reached; None: nobody."""
+    """Return the followers of batches *numbers* that a newer broadcast reached; None: nobody."""
     among = locked_rows.newer(engine, report.id) if numbers else ()
     if not among:
         return None
@@ -182,7 +182,7 @@ def reached(engine: Engine, report: Report, numbers: Collection[int]) -> Newer |
 
 
 def refusal(report: Report, found: Newer, *, command: str) -> InputError:
-    """Return what is said where nobody can be asked: a person's *command* does it all the same."""
+    """Return the refusal where nobody can be asked: a person's *command* does it all the same."""
     return InputError(
         "error.broadcast.newer", id=report.id, count=found.followers, ids=list(found.ids),
         command=f"broadcast {command} {report.id} --yes",

@@ -100,7 +100,7 @@ _READERS: Final[Mapping[str, Callable[..., Written]]] = {
 
 
 def comments(word: str, *, where: str) -> Comments:
-    """Return who may comment. Raises ArticleError."""
+    """Return the people who may comment. Raises ArticleError."""
     try:
         return Comments(word)
     except ValueError:

@@ -134,7 +134,7 @@ class _Cursor:
         return last
 
     def take_until(self, bound: np.bytes_) -> IDs:
-        """Return what is not above *bound*."""
+        """Return the OpenIDs that are not above *bound*."""
         count = int(self._ids.searchsorted(bound, side="right"))
         taken, self._ids = self._ids[:count], self._ids[count:]
         self._taken = slice(self._position, self._position + count)
@@ -144,7 +144,7 @@ class _Cursor:
         return taken
 
     def taken_lines(self) -> Ints:
-        """Return the line numbers of what was taken last."""
+        """Return the line numbers of the OpenIDs taken last."""
         lines = self._run.offset + self._run.count * LENGTH
         offset = lines + self._taken.start * _LINE.itemsize
         count = self._taken.stop - self._taken.start

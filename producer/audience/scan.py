@@ -60,7 +60,7 @@ class Scan:
     breaks: Ints | None
 
     def text(self, line: int) -> bytes:
-        """Return the text of *line*, cut to what is shown of it."""
+        """Return the text of *line*, cut to the length that is shown."""
         if self.breaks is None:
             start, end = line * _LINE_OF_OPENID, line * _LINE_OF_OPENID + LENGTH
         else:

@@ -98,7 +98,7 @@ def _measured(
 
 
 def _bytes(path: Path) -> tuple[bytes, int]:
-    """Return what is in a file, cut off above every limit, and its size."""
+    """Return the bytes of a file, cut off above every limit, and its size."""
     try:
         if path.is_dir():
             raise MediaError("error.media.directory", path=path)
@@ -135,7 +135,7 @@ _LAYER_BITS: Final = 0x0006
 
 
 def _format(data: bytes) -> MediaFormat | None:
-    """Return what a file is, by its first bytes; whether it is whole is looked at later."""
+    """Return the format of a file, by its first bytes; whether it is whole is looked at later."""
     for start, name in _STARTS.items():
         if data.startswith(start):
             return name
@@ -183,7 +183,7 @@ _BOX_LONG_HEAD: Final = 16
 
 
 def sound_seconds(data: bytes, found: MediaFormat, *, path: Path) -> float:
-    """Return how long it lasts. Raises MediaError for what is cut or cannot be played."""
+    """Return the length of a sound. Raises MediaError for one that is cut or cannot be played."""
     if found is MediaFormat.AMR:
         lasts = _amr(data)
     elif found is MediaFormat.MP4 and not _is_whole_video(data):
@@ -286,7 +286,7 @@ def of_files(value: Mapping[str, Any], files: Iterable[LocalFile]) -> Content:
 
 
 def stand_in(file: LocalFile) -> str:
-    """Return what stands for a file that is not uploaded."""
+    """Return the stand-in for a file that is not uploaded."""
     return f"{STAND_IN}{file.fingerprint}"
 
 

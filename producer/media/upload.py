@@ -128,7 +128,7 @@ class UploadCache:
 
 
 def fingerprint(file: LocalFile, *, title: str, description: str) -> str:
-    """Return what distinguishes an upload: the file, and of a video the words that go with it."""
+    """Return the marks of an upload: the file, and of a video the words that go with it."""
     if file.kind is MediaKind.MPVIDEO or (file.kind is MediaKind.VIDEO and file.permanent):
         return media.worded(file.fingerprint, title=title, description=description)
     return file.fingerprint

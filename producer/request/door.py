@@ -136,7 +136,7 @@ class WeChatChecks(Protocol):
         """Return every tag, or None where WeChat gives no answer."""
 
     def draft(self, account: Account, media_id: str) -> Marks | None:
-        """Return what a draft says; None: there is none.
+        """Return a draft's facts; None: there is none.
 
         Raises OutOfReachError where WeChat is away, and another BroadcastError where it would not.
         """
@@ -165,7 +165,7 @@ def _with_tags(prepared: Prepared, looks: WeChatChecks) -> Prepared:
 
 
 def _with_draft(prepared: Prepared, looks: WeChatChecks) -> Prepared:
-    """Add what its draft says, and its title where it has none."""
+    """Add its draft's facts, and its title where it has none."""
     body, content = prepared.body, prepared.content
     found = checks.read_draft(content, functools.partial(looks.draft, body.account))
     notices = found.content.notices[len(content.notices) :]

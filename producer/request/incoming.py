@@ -39,7 +39,7 @@ class KeyedRequest:
 
 
 def as_text(body: object) -> str:
-    """Return what a task was asked for as it is kept where it cannot be used: JSON."""
+    """Return the arguments of a task as they are kept where they cannot be used: JSON."""
     return json.dumps(body, ensure_ascii=False, sort_keys=True, default=str)
 
 
@@ -49,7 +49,7 @@ def parse_text(text: str) -> KeyedRequest:
 
 
 def value_of(text: str) -> object:
-    """Return what was kept as *text*; None where it is no JSON."""
+    """Return the value kept as *text*; None where it is no JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

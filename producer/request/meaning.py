@@ -119,7 +119,7 @@ def read_list(openid_list: OpenIDList) -> audiences.Audience:
 
 
 def _of_list(error: AudienceError, openids: Sequence[str]) -> AudienceError:
-    """Return what refuses a list, by members of the request; its reader speaks of lines."""
+    """Return the refusal of a list, by members of the request; its reader speaks of lines."""
     match error.message_id:
         case "error.audience.nothing_valid" | "error.audience.only_blank":
             # None is valid, so that the first are as good an example as any.
@@ -184,7 +184,7 @@ def content_of(request: Request, *, limit: int) -> Content:
 
 
 def checked_late_by(text: str) -> timedelta:
-    """Return what ``late_by`` says. Raises RequestError."""
+    """Return the time of ``late_by``. Raises RequestError."""
     try:
         return parse_late_by(text)
     except ValueError:
@@ -205,7 +205,7 @@ def _selection(request: Request, account: Account, *, key: str) -> Selection:
 
 
 def exclusions_of(request: Request) -> tuple[Exclusion, ...]:
-    """Return whom a request leaves out, each once. Raises RequestError."""
+    """Return the exclusions of a request, each once. Raises RequestError."""
     return tuple(sorted({_exclusion(text, n) for n, text in enumerate(request.exclude)}))
 
 
@@ -221,7 +221,7 @@ def _exclusion(text: str, n: int) -> Exclusion:
 
 
 def checked_size_of(text: str) -> str:
-    """Return what ``sample`` says. Raises RequestError."""
+    """Return the size of ``sample``. Raises RequestError."""
     try:
         return checked_size(text)
     except ValueError:

@@ -165,7 +165,7 @@ def _request() -> TypeAdapter[Request]:
 
 
 def parse(value: object) -> Request:
-    """Return a request from what JSON, or a program, gave. Raises RequestError."""
+    """Return a request from the value of JSON, or of a program. Raises RequestError."""
     if not isinstance(value, Mapping):
         raise RequestError("error.request.no_object", field="")
     members = {_name(name): member for name, member in value.items()}

@@ -61,7 +61,7 @@ def named_tags(body: Body) -> list[int]:
 
 
 def listed_tags(body: Body, all_tags: Sequence[ListedTag]) -> list[ListedTag]:
-    """Return what WeChat says of the tags of *body*. Raises InputError for one that is not there.
+    """Return WeChat's tags of *body*. Raises InputError for one that is not there.
 
     Of a tag that WeChat does not list, 0 say, it names nobody and gives no error.
     """
@@ -91,7 +91,7 @@ def empty_tags(body: Body, all_tags: Sequence[ListedTag], *, refuse: bool) -> li
 
 
 def _field(body: Body, tag_id: int) -> str:
-    """Return where a request names a tag."""
+    """Return the field of a request that names a tag."""
     match body.audience:
         case Tag(tag_id=number) if number == tag_id:
             return "audience.tag_id"
@@ -120,7 +120,7 @@ class Read:
 
 
 def read_draft(content: Content, look: Callable[[str], Marks | None]) -> Read:
-    """Return *content* with what its draft says now; of other contents nothing is asked.
+    """Return *content* with its draft of now; of other contents nothing is asked.
 
     *look* returns what the draft of a media_id says, None where WeChat has none, and raises what
     keeps it from an answer. Raises InputError, which is none of WeChat's.
@@ -223,7 +223,7 @@ def _not_there(broadcast_id: str, *, near: Sequence[str]) -> UnknownIdError:
 
 
 def _apart(one: str, other: str) -> int:
-    """Return how many signs must be changed, left out or added to make *other* of *one*."""
+    """Return how many characters must be changed, left out or added to make *other* of *one*."""
     row = list(range(len(other) + 1))
     for n, sign in enumerate(one, start=1):
         before, row[0] = row[0], n
@@ -338,7 +338,7 @@ class ListOwner:
 def doubtful(
     engine: Engine, account: str, audience: Audience, *, others: Sequence[str] = ()
 ) -> ListOwner | None:
-    """Return whose list it is where that is doubtful; *others*: the accounts that may be named.
+    """Return the owner of a list where it is doubtful; *others*: the accounts that may be named.
 
     None also where no whole pass shows the followers of any of them.
     """

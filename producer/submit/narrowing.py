@@ -171,7 +171,7 @@ class Narrowing:
         return replace(self.wanted, figures=figures, sizes=sizes)
 
     def left(self) -> Iterator[Chunk]:
-        """Yield who is left and in the sample, in chunks; before it where it cannot be drawn yet.
+        """Yield those left and in the sample, in chunks; before it where it cannot be drawn yet.
 
         See :attr:`Estimate.counted`.
         """

@@ -153,7 +153,7 @@ class StoredAudience:
 
 
 def stored_audience_of(whom: Whom, *, largest: int) -> StoredAudience:
-    """Return what is stored of *whom*; *largest*: OpenIDs in one call at most."""
+    """Return the stored form of *whom*; *largest*: OpenIDs in one call at most."""
     match whom:
         case audiences.Audience():
             return _of_list(whom, largest=largest)

@@ -289,7 +289,7 @@ def _earlier(
 
 
 def _of_those_left(prepared: Prepared) -> submission.Body:
-    """Return the body of what was prepared: without those who are left out it is another list."""
+    """Return the prepared body: without those who are left out it is another list."""
     body = prepared.body
     return body if prepared.estimate is None else replace(body, audience=OpenIDs(digest=""))
 
@@ -302,7 +302,7 @@ def _with_overlaps(
     engine: Engine,
     reader: Reader,
 ) -> Prepared:
-    """Add what the followers of the audience got and will get, or where nobody can say."""
+    """Add earlier and coming broadcasts to the same followers, or where nobody can say."""
     if narrowing.is_known_to_wechat_alone:
         if reader is Reader.PERSON:
             return replace(prepared, known=checks.ledger_facts_without_list(engine, prepared.body))

@@ -107,7 +107,7 @@ class RecentQuotas:
             return self._all.setdefault((account.appid, path), _QuotaEntry())
 
     def _renewed(self, known: _QuotaEntry, account: Account, path: SendPath) -> bool:
-        """Ask, or wait for who asks; return False where that takes long."""
+        """Ask, or wait for a question under way; return False where that takes long."""
         if not known.asking.acquire(timeout=_WAIT_S):
             return False
         try:

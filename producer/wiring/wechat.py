@@ -164,7 +164,7 @@ class WeChat:
         return None if answer is None else storable_status(answer.msg_status)
 
     def draft(self, account: Account, media_id: str) -> Marks | None:
-        """Return what a draft says; None: WeChat has none of this id. Raises as :meth:`quota`."""
+        """Return a draft's facts; None: WeChat has none of this id. Raises as :meth:`quota`."""
         articles = self.ask_for(account, DraftGet(media_id=media_id), absent=NO_SUCH_DRAFT)
         return None if articles is None else marks(articles)
 
@@ -182,11 +182,11 @@ class WeChat:
             self.client(account).refresh(reason=reason)
 
     def view_token(self, account: Account) -> TokenView | None:
-        """Return what may be shown of the shared token. Raises RedisAwayError."""
+        """Return the parts of the shared token that may be shown. Raises RedisAwayError."""
         return self.tokens.peek(account.appid)
 
     def redis_problem(self) -> BroadcastError | None:
-        """Return what is wrong with Redis, without which no lane moves."""
+        """Return the problem with Redis, without which no lane moves."""
         try:
             self.redis.ping()
         except BroadcastError as error:
@@ -218,7 +218,7 @@ class QuotaWithReason:
             return None
 
     def tagged(self, account: Account, tag_id: int) -> int | None:
-        """Return how many have a tag, or None where WeChat gives no answer."""
+        """Return the number of followers with a tag, or None where WeChat gives no answer."""
         try:
             tags = self._wechat.ask(account, TagsGet())
         except BroadcastError:
@@ -256,7 +256,7 @@ class ClientChecks:
             return None
 
     def draft(self, account: Account, media_id: str) -> Marks | None:
-        """Return what a draft says; None: there is none. Raises WeChatAwayError and alike."""
+        """Return a draft's facts; None: there is none. Raises WeChatAwayError and alike."""
         return self._wechat.draft(account, media_id)
 
 
