@@ -192,7 +192,7 @@ def _submit(here: Parts, message: TaskMessage, waker: Waker) -> Submitted:
 def _refuse_unless_stored(
     here: Parts, found: incoming.KeyedRequest, expires: datetime | None
 ) -> None:
-    """Raise InputError for what expired or may not come by the broker.
+    """Raise InputError for a request that expired or may not come by the broker.
 
     Unless it was stored before that, and the broker delivers it once more.
     """
@@ -254,7 +254,7 @@ _PATIENCE: Final = {
 
 
 def leave_answer(task_id: str, answer: dict[str, Any]) -> None:
-    """Leave *answer* for whoever waits for the result of *task_id*, where Redis can be reached."""
+    """Store *answer* as the result of *task_id*, where Redis can be reached."""
     try:
         _backend(os.getpid()).store_result(task_id, answer, states.SUCCESS)
     except (RedisError, OperationalError, OSError) as error:

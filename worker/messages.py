@@ -267,7 +267,7 @@ class Consumer(consumer.Consumer):
             del strategies[name]
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:  # noqa: ANN401
-        """Return what takes each message of the queue: none but a task's reaches Celery."""
+        """Return the handler of each message of the queue: none but a task's reaches Celery."""
         handle = super().create_task_handler(*args, **kwargs)
 
         def on_task_received(message: Any) -> None:  # noqa: ANN401 - kombu's

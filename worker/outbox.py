@@ -34,7 +34,7 @@ AT_ONCE: Final = 4
 
 
 def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
-    """Submit what waits, least tried first, for some seconds; return how many requests were taken.
+    """Submit due requests, least tried first, for some seconds; return how many were taken.
 
     Raises OutOfReachError: what is left is submitted later.
     """

@@ -121,7 +121,7 @@ class WorkerChecks:
             return None
 
     def draft(self, account: Account, media_id: str) -> Marks | None:
-        """Return what a draft says; None: there is none.
+        """Return a draft's facts; None: there is none.
 
         Raises OutOfReachError where WeChat is away, and another BroadcastError where it would not.
         """

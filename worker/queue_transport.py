@@ -86,7 +86,7 @@ class Channel(redis.Channel):
 
     @property
     def unread(self) -> str:
-        """The list of what is no message, with the prefix of this Redis."""
+        """The list of unreadable messages, with the prefix of this Redis."""
         return f"{self.global_keyprefix}{names.UNREAD}"
 
     def _lists(self) -> dict[str, str]:

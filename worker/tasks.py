@@ -48,7 +48,7 @@ REFRESHED_AT_ONCE = 8
 
 @shared_task(name=names.ENQUEUE, bind=True)
 def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, Any]:  # noqa: ANN401 - another program's
-    """Make a broadcast of what another program asks for; return its id."""
+    """Submit another program's broadcast; return its id."""
     request = self.request
     message = enqueue.TaskMessage.from_arguments(
         args, kwargs, task_id=str(request.id), origin=request.origin,
@@ -146,7 +146,7 @@ def _ask(account: str, *, forward_count: int) -> int:
 
 @shared_task(name=names.HANDLE_PUSHES)
 def handle_pushes() -> int:
-    """Handle what WeChat pushed, of every account."""
+    """Handle WeChat's pushes, of every account."""
     here = parts()
     with alone(names.HANDLE_PUSHES, "all") as first:
         if not first:
@@ -164,7 +164,7 @@ def handle_pushes() -> int:
 
 @shared_task(name=names.SUBMIT_OUTBOX)
 def submit_outbox(*, forward_count: int = 0) -> int:
-    """Submit what apps wrote into the outbox; return how many requests were taken.
+    """Submit requests of the outbox; return how many were taken.
 
     *forward_count*: through how many workers the message went that lack an account.
     """

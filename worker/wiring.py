@@ -101,7 +101,7 @@ class Parts(StoreParts):
         )  # fmt: skip
 
     def context(self, name: str, *, forward_count: int = 0) -> LaneContext:
-        """Return what the lane of account *name* drives with.
+        """Return the parts that drive the lane of account *name*.
 
         Raises SettingsError if the settings do not have the account, have it with another appid
         than the ledger (the account is then stopped), or WeChat gives this machine no token and
@@ -203,7 +203,7 @@ def lane_owner(pid: int) -> str:
 
 
 def pool_size(concurrency: int) -> int:
-    """Return how many connections a worker keeps to the database; when busy, it opens as many more.
+    """Return the number of connections of a worker to the database; busy, it opens as many more.
 
     A lane waits for WeChat most of its time, so a third as many as there are threads is plenty.
     """

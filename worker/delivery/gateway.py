@@ -91,7 +91,7 @@ class WeChatGateway:
             return translate.no_answer(error)
 
     def draft(self, media_id: str) -> Look:
-        """Return what a draft says, that there is none, or why WeChat did not say."""
+        """Return a draft's facts, that there is none, or why WeChat did not say."""
         try:
             return translate.marks(self._client.ask(DraftGet(media_id=media_id)))
         except translate.NO_ANSWER as error:

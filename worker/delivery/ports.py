@@ -89,7 +89,7 @@ class Gateway(Protocol):
         """Return mass/get's word, None for 40059, or why it gave none."""
 
     def draft(self, media_id: str) -> Look:
-        """Return what a draft says, that there is none, or why WeChat did not say."""
+        """Return a draft's facts, that there is none, or why WeChat did not say."""
 
     def upload(
         self, file: LocalFile, *, title: str, description: str

@@ -33,7 +33,7 @@ class Prefetch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Drop what was made ready for nothing."""
+        """Drop a message that was prepared for nothing."""
         self._thread.shutdown(cancel_futures=True)
 
     def prepare_next(self, work: Work) -> None:
