@@ -76,7 +76,7 @@ def _start(options: argparse.Namespace) -> Start:
 
 
 def _prepared(file: Path | None) -> Callable[[World], None]:
-    """Return what makes a new world what the scenario and the environment say."""
+    """Return the function that prepares a new world as the scenario and the environment say."""
     scenario = read(file) if file else None
     callbacks = orjson.loads(os.environ.get(CALLBACKS_VARIABLE) or "{}")
     orders = {appid: AccountChange(callback=order) for appid, order in callbacks.items()}

@@ -169,7 +169,7 @@ ROUTES: Routes = (
 
 
 def account_summary(world: World, account: Account) -> Answer:
-    """Return what the admin API shows of an account: no secret."""
+    """Return an account for the admin API: no secret."""
     calls = account.days.all(period=world.today())
     return {
         "appid": account.appid,

@@ -85,7 +85,7 @@ def _named_job(request: AdminRequest) -> Job:
 
 
 def job_summary(request: AdminRequest, one: Job) -> Answer:
-    """Return what the admin API shows of a job: the content is left out."""
+    """Return a job for the admin API: the content is left out."""
     try:
         status: str | None = status_of(request.world, one)
     except RefusalError:

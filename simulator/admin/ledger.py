@@ -26,13 +26,13 @@ async def totals(request: AdminRequest) -> Answer:
 
 
 async def query(request: AdminRequest) -> Answer:
-    """Show how often each OpenID of the body really got something."""
+    """Show the number of deliveries to each OpenID of the body."""
     account, openids = request.account, await request.lines()
     return dict(zip(openids, _counts(account, pack(openids)).tolist(), strict=True))
 
 
 async def story(request: AdminRequest) -> Answer:
-    """Show what one follower got, job by job."""
+    """Show the deliveries to one follower, job by job."""
     account, openid = request.account, request.named["openid"]
     row = pack([openid])
     number = account.followers.known(row)[0]

@@ -91,7 +91,7 @@ def _form(words: Words, language: str, openid: str) -> str:
 
 
 def _story(request: AdminRequest, words: Words, openid: str) -> str:
-    """Show what one follower got, of every account that knows the OpenID."""
+    """Show the deliveries to one follower, of every account that knows the OpenID."""
     rows: list[Row] = []
     for account in request.world.accounts.values():
         try:

@@ -36,7 +36,7 @@ class ConsoleSend(BaseModel):
 
 
 async def order_next_jobs(request: AdminRequest) -> Answer:
-    """Say how the next jobs end; orders wait in their order."""
+    """Order the ends of the next jobs; orders wait in their order."""
     order_jobs(request.account, [NextJobs(**await request.json())])
     return _coming(request)
 

@@ -32,7 +32,7 @@ def admit(call: Call) -> None:
 
 
 def daily_limit(endpoint: Endpoint, switches: Switches, account: Account) -> int | None:
-    """Return how many calls the account may make in a day: its own limit, or the declared one."""
+    """Return the account's limit of calls in a day: its own, or the declared one."""
     if endpoint.path in account.daily_limits:
         return account.daily_limits[endpoint.path]
     declared = endpoint.daily_limit

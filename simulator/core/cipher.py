@@ -35,7 +35,7 @@ def encrypted(text: str, key: str, *, appid: str, random: bytes) -> str:
 
 
 def decrypted(text: str, key: str, *, appid: str) -> str:
-    """Return what `Encrypt` holds.
+    """Return the plain text of `Encrypt`.
 
     Raises:
         UnreadableError: another key or appid, or no ciphertext at all.

@@ -45,7 +45,7 @@ class Exchange:
     worked: bool = False
 
     async def response(self) -> Response:
-        """Return what goes back to the client."""
+        """Return the response to the client."""
         if fault := self._strike("before", unread=True):
             return await self._spoilt(fault, None)
         try:

@@ -98,7 +98,7 @@ class Ledger:
             self._this_month.remove(numbers)
 
     def counts(self, numbers: Numbers) -> _Counts:
-        """Return how often each of these got something."""
+        """Return the number of deliveries to each of these."""
         return self._ever.of(numbers)
 
     def delivered(self) -> Numbers:

@@ -66,7 +66,7 @@ class Poster:
             self._threads[-1].start()
 
     def stop(self) -> None:
-        """Drop what waits, cut what is under way, end the threads; no outcome comes any more."""
+        """Drop waiting posts, cut those under way, end the threads; no outcome comes any more."""
         self._stopped = True
         with suppress(queue.Empty):
             while True:

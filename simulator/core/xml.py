@@ -1,4 +1,4 @@
-"""The XML of what WeChat pushes (section 6.4)."""
+"""The XML of WeChat's pushes (section 6.4)."""
 
 from __future__ import annotations
 

@@ -12,6 +12,6 @@ from simulator.core.endpoint import Endpoint
 
 
 def every_endpoint() -> list[Endpoint]:
-    """Return what the families declare."""
+    """Return the endpoints of all families."""
     families = (import_module(f"{__name__}.{one.name}") for one in iter_modules(__path__))
     return [endpoint for family in families for endpoint in family.ENDPOINTS]

@@ -10,7 +10,7 @@ QUOTA_GET = "/cgi-bin/openapi/quota/get"
 
 
 def quota_get(call: Call) -> Fields:
-    """Return how many calls of one interface the account has made and has left today."""
+    """Return the calls of one interface that the account has made and has left today."""
     switches = call.world.switches
     path = call.message.get("cgi_path")
     if not isinstance(path, str) or not path.startswith("/"):

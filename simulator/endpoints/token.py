@@ -47,7 +47,7 @@ def stable_token(call: Call) -> Fields:
 
 
 def classic_limit(switches: Switches, account: Account) -> int:
-    """Return how many classic tokens the account may fetch in a day (section 5.2)."""
+    """Return the account's limit of classic tokens in a day (section 5.2)."""
     if switches.token_daily_limit is not None:
         return switches.token_daily_limit
     return DAILY_LIMIT_OF_TEST_ACCOUNT if account.kind == "test" else DAILY_LIMIT

@@ -52,7 +52,7 @@ class DraftBox:
         return self._drafts.get(media_id)
 
     def newest_first(self) -> list[Draft]:
-        """Return what is in the box; what was edited last comes first."""
+        """Return the drafts in the box; the one edited last comes first."""
         held = [draft for draft in self._drafts.values() if not draft.sent]
         held.sort(key=lambda draft: draft.updated_at)
         held.reverse()

@@ -109,7 +109,7 @@ def _job(
 
 
 def _articles(account: Account, media_id: str | None) -> int:
-    """Return how many articles it has; what is no draft of ours has one."""
+    """Return the number of its articles; what is no draft of ours has one."""
     if media_id is None:
         return 0
     draft = account.part(DraftBox).known(media_id)

@@ -65,7 +65,7 @@ class MassSend:
 
     @property
     def content_digest(self) -> str:
-        """The digest of what followers would see."""
+        """The digest of the content that followers would see."""
         return content.digest_of(content.content_of(self.message))
 
 

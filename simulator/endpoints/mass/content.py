@@ -53,7 +53,7 @@ def media_ids(message: Message) -> list[str]:
 
 
 def wanted_kinds(message: Message) -> tuple[str, ...]:
-    """Return what kinds of media the msgtype takes."""
+    """Return the kinds of media that the msgtype takes."""
     return _KINDS.get(message["msgtype"], ())
 
 

@@ -59,7 +59,7 @@ def _counts(job: Job, status: str) -> dict[str, Value]:
 
 
 def _copyright(job: Job) -> dict[str, Value]:
-    """Return what the check for originality found: of a reprint, the first article's case."""
+    """Return the finding of the check for originality: of a reprint, the first article's case."""
     state = job.verdict.copyright if job.articles else 0
     may = int(state == REPRINT)
     item: dict[str, Value] = {

@@ -62,7 +62,7 @@ class Job:
     forced_status: JobStatus | None = None
 
     def status(self, now: float, switches: Switches) -> JobStatus:
-        """Return what mass/get says now.
+        """Return the status of mass/get now.
 
         Raises:
             RefusalError: 40059, the job is not visible yet (section 4.3).
@@ -148,7 +148,7 @@ class JobBook:
         self._used[owner, key] = UsedID(at=at, content_digest=digest, msg_id=msg_id)
 
     def used(self, owner: str, key: str) -> UsedID | None:
-        """Return what is remembered of a clientmsgid."""
+        """Return the record of a clientmsgid."""
         return self._used.get((owner, key))
 
     def next_msg_id(self, kind: JobKind) -> int:

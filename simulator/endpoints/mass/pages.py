@@ -39,7 +39,7 @@ def url_of(job: Job, index: int) -> str:
 
 
 def status_of(world: World, job: Job) -> JobStatus:
-    """Return what mass/get says of a job: DELETE where none of its pages works any more.
+    """Return the status of mass/get of a job: DELETE where none of its pages works any more.
 
     Raises:
         RefusalError: 40059, the job is not visible yet (section 4.3).

@@ -68,7 +68,7 @@ def preview(call: Call) -> Fields:
 
 
 def _receiver(call: Call) -> str:
-    """Return who gets it; `towxname` wins."""
+    """Return the receiver; `towxname` wins."""
     wxname = call.message.get("towxname")
     if wxname and not isinstance(wxname, str):
         raise RefusalError(40132)

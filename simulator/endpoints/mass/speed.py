@@ -39,7 +39,7 @@ def set_(call: Call) -> Fields:
 
 
 def seconds_for(world: World, account: Account, *, heads: int) -> float:
-    """Return how long the speed stretches a job to so many; nothing unless a switch wants it."""
+    """Return the seconds that the speed stretches a job to; nothing unless a switch wants it."""
     if not world.switches.speed_matters:
         return 0
     return heads / (REAL[account.part(Speed).level] * _UNIT) * _MINUTE_S

@@ -43,7 +43,7 @@ _RESERVED = 3
 
 
 def format_of(content: bytes) -> str | None:
-    """Return what a file is, None for nothing that WeChat takes."""
+    """Return the format of a file, None for nothing that WeChat takes."""
     for start, name in _STARTS.items():
         if content.startswith(start):
             return name
@@ -55,7 +55,7 @@ def format_of(content: bytes) -> str | None:
 
 
 def seconds_of(content: bytes, format_: str) -> float | None:
-    """Return how long an AMR or MP3 lasts, None for other files."""
+    """Return the length of an AMR or MP3, None for other files."""
     if format_ == AMR:
         return _amr_seconds(content)
     return sum(_mp3_frames(content)) if format_ == MP3 else None

@@ -32,7 +32,7 @@ def check_reference(world: World, account: Account, wanted: tuple[str, tuple[str
 
 
 def _kind_of(world: World, account: Account, media_id: str) -> str | None:
-    """Return what is known under an id; 40007 where it is dead, deleted or another account's."""
+    """Return the kind of an id; 40007 where it is dead, deleted or another account's."""
     store = world.part(MediaStore)
     if media_id in store.deleted:
         raise RefusalError(40007)

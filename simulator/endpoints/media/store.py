@@ -62,7 +62,7 @@ class MediaStore:
         return media
 
     def known(self, media_id: str) -> Media | None:
-        """Return what was ever given out under this id and not deleted, whosever it is."""
+        """Return the media of this id that was given out and not deleted, whosever it is."""
         return self._media.get(media_id)
 
     def get(self, account: Account, media_id: object) -> Media:

@@ -83,7 +83,7 @@ ENDPOINTS = (
 
 
 def _info(account: Account, openid: str, *, number: int) -> Fields:
-    """Return what WeChat still says of a follower: no name, picture, sex or region since 2021."""
+    """Return WeChat's remaining facts of a follower: no name, picture, sex or region since 2021."""
     if not account.followers.follows(number):
         return {"subscribe": 0, "openid": openid}
     return {
