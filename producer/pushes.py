@@ -29,7 +29,7 @@ from models.ledger.followers import follower_changes
 from models.ledger.followers.follower_changes import Move
 from models.ledger.lists import suppressions
 from models.ledger.lists.suppressions import OptOutMessage
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ def _record_finish(engine: Engine, tuning: Tuning, some: Sequence[Due]) -> None:
         event = finish_events.read_finish(read(push.body.encode()).fields)
         if event.created_at and _is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
-        job_ends.record_finish_event(engine, push.account, event, tuning=tuning)
+        recorded_ends.record_finish_event(engine, push.account, event, tuning=tuning)
 
 
 def _ignore(_engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> None:

@@ -27,7 +27,7 @@ from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, Phase, Reason
 from broadcast.settings.program_settings import Settings
 from models.ledger.lane import call_history
-from models.ledger.outcomes import ended_jobs
+from models.ledger.outcomes import job_lookup
 from models.ledger.rows import locked_rows
 from models.ledger.steer import operator, retries
 from models.ledger.views import in_flight
@@ -132,7 +132,7 @@ def called_again_warnings(engine: Engine, report: Report, *, waits: Waits) -> Ca
     # A retry of what is cancelled is refused in any case.
     if not report.batches["refused"] or report.gate(GateKind.CANCEL) is not None:
         return CalledAgainWarnings()
-    if ended := ended_jobs.jobs_of_called_not_sent(engine, report.account, report.id):
+    if ended := job_lookup.jobs_of_called_not_sent(engine, report.account, report.id):
         return CalledAgainWarnings(ended=ended)
     again = _called_again_facts(engine, report)
     return CalledAgainWarnings(

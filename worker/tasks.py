@@ -28,7 +28,7 @@ from models.ledger.boxes import outbox, pushes, webhooks
 from models.ledger.gates import drafts
 from models.ledger.lane import obstacles
 from models.ledger.lists import uploads
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import sweeps
 from producer import pushes as producer_pushes
 from worker import celery_parts, enqueue, planner
@@ -298,7 +298,7 @@ def poll_results() -> int:
     Also for those that this worker lacks: a message that no other has ends after a few workers.
     """
     try:
-        accounts = job_ends.due_accounts(parts().engine)
+        accounts = recorded_ends.due_accounts(parts().engine)
     except OutOfReachError as error:
         log.warning("results of all accounts are asked for later: %s", error)
         return 0

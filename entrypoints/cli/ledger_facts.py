@@ -21,7 +21,7 @@ from broadcast.views.next_steps import Circumstances, Doubt
 from entrypoints.cli.run import Run
 from models.ledger.boxes import dead_letters
 from models.ledger.lane import call_history
-from models.ledger.outcomes import ended_jobs
+from models.ledger.outcomes import job_lookup
 from models.ledger.rows import locked_rows
 from models.ledger.views import broadcast_reports
 
@@ -43,10 +43,10 @@ def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstan
     return Circumstances(
         doubts=_doubts(engine, report),
         left_over=left,
-        contradicted=ended_jobs.jobs_of_called_not_sent(engine, report.account, report.id)
+        contradicted=job_lookup.jobs_of_called_not_sent(engine, report.account, report.id)
         if denied
         else {},
-        unnamed=ended_jobs.jobs_of_called_sent(engine, report.account, report.id)
+        unnamed=job_lookup.jobs_of_called_sent(engine, report.account, report.id)
         if unnamed
         else {},
         forgotten=call_history.forgotten_of(engine, report.id, again, waits=waits),
@@ -88,7 +88,7 @@ def _doubts(engine: Engine, report: Report) -> list[Doubt]:
         return []
     named = call_history.named_msg_ids(engine, report.id)
     called = call_history.called_at(engine, report.id)
-    jobs = ended_jobs.jobs_around(engine, report.account, list(called.values()))
+    jobs = job_lookup.jobs_around(engine, report.account, list(called.values()))
     return [
         Doubt(
             n=line.n, size=line.size, msg_ids=named.get(line.n, ()),

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from broadcast.rules.finish_events import Counts, FinishEvent
 from models.every_table import AttemptRow
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from tests.acceptance.conftest import sets_of
 from tests.kit.endpoints import MASS_SEND
 
@@ -115,7 +115,7 @@ def test_a_msg_id_that_wechat_does_not_know_is_no_word_on_a_doubt(
     if pushed:
         counts = Counts(total=2, eligible=2, sent=2, errors=0)
         event = FinishEvent(msg_id=invented, status="send success", counts=counts)
-        job_ends.record_finish_event(system.engine, system.simulator.account.name, event)
+        recorded_ends.record_finish_event(system.engine, system.simulator.account.name, event)
     verdict = {"batch": 1, "sent": True, "msg_id": invented}
 
     by_http = system.api().ask("POST", f"/v1/broadcasts/{told['id']}/resolve", verdict)

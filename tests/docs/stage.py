@@ -16,7 +16,7 @@ from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.reports import Report
 from broadcast.rules.states import SHOWN_DONE, BatchState, BroadcastState
 from models.every_table import Batch
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import operator
 from tests.kit import ledger
 from tests.kit.processes import ROOT, RunningProcess
@@ -160,7 +160,7 @@ class Stage:
 
     def _take(self, msg_id: int, counts: Counts) -> None:
         event = FinishEvent(msg_id=msg_id, status="send success", counts=counts)
-        job_ends.record_finish_event(self.system.engine, "default", event)
+        recorded_ends.record_finish_event(self.system.engine, "default", event)
 
     def clear(self) -> None:
         """End what a scene has left: nothing is open, and everything is days ago."""

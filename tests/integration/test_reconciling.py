@@ -14,7 +14,7 @@ from broadcast.rules.calls.operator_verdict import Sent
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Counts, FinishEvent
 from entrypoints.cli.main import run
-from models.ledger.outcomes import job_ends, resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.rows.transaction import present
 from tests.integration.models.stories import doubt
 from tests.kit import ledger
@@ -44,7 +44,7 @@ def push(
     counts = Counts(total=total, eligible=9, sent=0 if refused else 9, errors=0)
     at = present(here) - age if age else None
     event = FinishEvent(msg_id=msg_id, status=status, counts=counts, created_at=at)
-    job_ends.record_finish_event(here, "default", event)
+    recorded_ends.record_finish_event(here, "default", event)
 
 
 @pytest.fixture
@@ -155,8 +155,8 @@ def test_batch_of_which_wechat_never_reported_the_end_is_a_difference(
     here: Engine, sent: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for n in (1, 2):
-        for _ in range(job_ends.MOST_POLLS):
-            job_ends.record_status(here, ledger.batch(here, sent, n), "SENDING", waits=WAITS)
+        for _ in range(recorded_ends.MOST_POLLS):
+            recorded_ends.record_status(here, ledger.batch(here, sent, n), "SENDING", waits=WAITS)
 
     out = told(capsys, status=1)
 

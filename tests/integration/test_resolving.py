@@ -13,7 +13,7 @@ from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.states import BatchState
 from entrypoints.cli.commands import resolve
 from entrypoints.cli.main import run
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import lane_rows
 from models.ledger.rows.transaction import present
 from models.ledger.steer import operator
@@ -45,7 +45,7 @@ def test_job_that_a_batch_sent_without_a_number_can_be_is_named_by_status_to_its
     counts = Counts(total=20, eligible=20, sent=20, errors=0)
     event = FinishEvent(msg_id=99, status="send success", counts=counts)
     offer = f"broadcast resolve {doubtful} --batch 1 --sent 99"
-    job_ends.record_finish_event(here, "default", event)
+    recorded_ends.record_finish_event(here, "default", event)
     assert told(capsys, "resolve", "--batch", "1", "--sent").count(offer) == 1
 
     out = told(capsys, "status", doubtful)
@@ -124,7 +124,7 @@ def push(here: Engine, msg_id: int, *, total: int = 20, age: timedelta | None = 
     counts = Counts(total=total, eligible=19, sent=18, errors=1)
     at = present(here) - age if age else None
     event = FinishEvent(msg_id=msg_id, status="send success", counts=counts, created_at=at)
-    job_ends.record_finish_event(here, "default", event)
+    recorded_ends.record_finish_event(here, "default", event)
 
 
 def test_job_of_that_hour_is_offered_with_its_size_as_a_hint_and_decides_nothing(
@@ -265,7 +265,7 @@ def test_number_of_a_job_that_the_review_refused_leaves_the_batch_refused_and_sa
 ) -> None:
     """It may be somebody else's job, of another size; then these followers may have got it."""
     refused = FinishEvent(msg_id=3000000012, status="err(20001)", counts=Counts(total=812, sent=0))
-    job_ends.record_finish_event(here, "default", refused)
+    recorded_ends.record_finish_event(here, "default", refused)
     words = ("resolve", doubtful, "--batch", "1", "--sent")
 
     out = " ".join(told(capsys, *words, "3000000012").split())
@@ -286,7 +286,7 @@ def test_review_of_a_job_that_wechat_itself_named_is_not_doubted(
     broadcast_id = ledger.broadcast(here, batches=1)
     Driver(here).call(said(0, msg_id=71))
     refused = FinishEvent(msg_id=71, status="err(20001)", counts=Counts(total=20, sent=0))
-    job_ends.record_finish_event(here, "default", refused)
+    recorded_ends.record_finish_event(here, "default", refused)
 
     out = told(capsys, "status", broadcast_id)
 
@@ -297,7 +297,7 @@ def test_review_of_a_job_that_wechat_itself_named_is_not_doubted(
 def to_nobody(here: Engine, msg_id: int, status: str = "send success") -> None:
     """Take the finish event of a job for which WeChat counted nobody."""
     counts = Counts(total=0, eligible=0, sent=0, errors=0)
-    job_ends.record_finish_event(
+    recorded_ends.record_finish_event(
         here, "default", FinishEvent(msg_id=msg_id, status=status, counts=counts)
     )
 
@@ -330,7 +330,7 @@ def test_job_of_a_review_without_a_count_is_taken_without_a_warning_of_its_size(
     here: Engine, doubtful: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = FinishEvent(msg_id=3000000012, status="err(20001)", counts=Counts(total=0, sent=0))
-    job_ends.record_finish_event(here, "default", refused)
+    recorded_ends.record_finish_event(here, "default", refused)
 
     out = told(capsys, "resolve", doubtful, "--batch", "1", "--sent", "3000000012")
 

@@ -11,7 +11,7 @@ from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.pushes import Action, Push
 from broadcast.rules.states import BatchState
 from models.ledger.boxes import pushes
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from tests.integration.test_resolving import push, told
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -40,7 +40,7 @@ def test_retry_does_not_stop_at_a_job_that_reached_nobody(
 ) -> None:
     told(capsys, "resolve", doubtful, "--batch", "1", "--not-sent")
     refused = FinishEvent(msg_id=3000000012, status="err(20001)", counts=Counts(sent=0))
-    job_ends.record_finish_event(here, "default", refused)
+    recorded_ends.record_finish_event(here, "default", refused)
     assert "3000000012" not in told(capsys, "status", doubtful)
 
     told(capsys, "retry", doubtful)

@@ -35,7 +35,7 @@ from models.ledger.lane.claims import Claim
 from models.ledger.lane.leases import Lease
 from models.ledger.lane.next_work import Kind, Work
 from models.ledger.lists import uploads
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.plan import plans
 from models.ledger.rows import lane_rows
 from models.ledger.submit import submits
@@ -278,7 +278,7 @@ def ended(engine: Engine) -> str:
     for msg_id in (1, 2):
         driver.call(said(0, msg_id=msg_id))
     for row in batches(engine, broadcast_id):
-        job_ends.record_status(engine, row, "SEND_SUCCESS", waits=Waits())
+        recorded_ends.record_status(engine, row, "SEND_SUCCESS", waits=Waits())
     return broadcast_id
 
 

@@ -8,8 +8,8 @@ from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import RedisAwayError
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Scope
-from models.ledger.outcomes import job_ends
-from models.ledger.outcomes.job_ends import Polled
+from models.ledger.outcomes import recorded_ends
+from models.ledger.outcomes.recorded_ends import Polled
 from worker.delivery.lane import LaneContext
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def ask(lane: LaneContext) -> int:
     """Ask for the account's due batches; return how many were answered."""
     answered = 0
     waits = lane.tuning.waits
-    for batch in job_ends.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
+    for batch in recorded_ends.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
         failpoint(Point.SETTLE_TAKEN)
         if lane.stopping.is_set():
             break
@@ -30,7 +30,7 @@ def ask(lane: LaneContext) -> int:
         if isinstance(answer, _Silence):
             break
         failpoint(Point.SETTLE_ANSWERED)
-        job_ends.record_status(lane.engine, batch, answer, waits=waits)
+        recorded_ends.record_status(lane.engine, batch, answer, waits=waits)
         failpoint(Point.SETTLE_STORED)
         answered += 1
     return answered
@@ -50,7 +50,7 @@ def _ask(lane: LaneContext, batch: Polled) -> str | _Silence | None:
     if not isinstance(answer, NoAnswer):
         return answer
     if answer.scope is Scope.PATH:
-        job_ends.record_unanswered(lane.engine, batch, answer, waits=lane.tuning.waits)
+        recorded_ends.record_unanswered(lane.engine, batch, answer, waits=lane.tuning.waits)
     log.warning(
         "account %s: results are asked for later: %s %s %s", lane.account.name, answer.outcome,
         answer.errcode or "", answer.errmsg or "",

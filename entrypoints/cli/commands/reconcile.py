@@ -23,7 +23,7 @@ from entrypoints.cli import candidates, exits
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.rows.transaction import present
 from models.ledger.views import at_wechat
 
@@ -135,8 +135,8 @@ def _ask(run: Run, account: Account, batches: Sequence[Reconciled], *, now: date
             return _Answers(denied=frozenset(denied), unasked=left, problem=error)
         if status is None and batch.first_called_at < fresh:
             denied.add(batch.id)
-        elif status in job_ends.ENDED or status == job_ends.FAILED:
-            job_ends.record_status(run.engine, batch, status, waits=waits)
+        elif status in recorded_ends.ENDED or status == recorded_ends.FAILED:
+            recorded_ends.record_status(run.engine, batch, status, waits=waits)
     unasked = max(0, len(open_) - MOST_ASKED)
     return _Answers(denied=frozenset(denied), unasked=unasked, problem=None)
 

@@ -30,7 +30,7 @@ from entrypoints.cli.run import Run, in_one_line, who
 from entrypoints.cli.showing import show_what_remains
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.lane import call_history
-from models.ledger.outcomes import ended_jobs, resolves
+from models.ledger.outcomes import job_lookup, resolves
 from models.ledger.outcomes.resolves import Resolved
 from models.ledger.steer import retries
 from models.ledger.steer.retries import Goes, Retried
@@ -124,7 +124,7 @@ def _ask_about(
     if n not in {line.n for line in report.batch_list}:
         # The ledger says so, and names those in doubt.
         return verdict, ()
-    event = ended_jobs.of_job(run.engine, report.account, msg_id)
+    event = job_lookup.of_job(run.engine, report.account, msg_id)
     pushed: list[Message] = []
     if event is not None:
         pushed = [
@@ -167,7 +167,7 @@ def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes:
     """
     if not isinstance(verdict, NotSent):
         return False
-    ended = ended_jobs.jobs_of_batch(run.engine, report.account, report.id, n=n)
+    ended = job_lookup.jobs_of_batch(run.engine, report.account, report.id, n=n)
     if ended and not yes and is_terminal():
         terminal, facts = run.terminal, of_job(report, ended[0], n)
         if not terminal.agrees(terminal.ask("resolve.unclaimed", **facts)):

@@ -17,7 +17,7 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.finish_events import JobEnd
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.ledger.audit.case import AuditedBatch, Call, Case, Finding, Found
-from models.ledger.outcomes.job_ends import ENDED, FAILED
+from models.ledger.outcomes.recorded_ends import ENDED, FAILED
 
 
 def check_calls(case: Case) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.engine import now
 from models.ledger.lane import call_history, records, transitions
 from models.ledger.lane.apply_verdict import FIRST_POLL
-from models.ledger.outcomes import ended_jobs
+from models.ledger.outcomes import job_lookup
 from models.ledger.rows import locked_rows
 from models.ledger.rows.locked_rows import log_action, run
 from models.ledger.rows.transaction import LockedBatch, LockedBroadcast
@@ -186,12 +186,12 @@ def _give_back(connection: Connection, batch: LockedBatch, tuning: Tuning) -> No
     """Decide anew about what WeChat said has the msg_id that the batch had until now."""
     if batch.msg_id is None:
         return
-    for batch_id in ended_jobs.doubts_naming(connection, batch, batch.msg_id):
+    for batch_id in job_lookup.doubts_naming(connection, batch, batch.msg_id):
         records.accept_by_replies(connection, batch_id, tuning=tuning)
 
 
 def _close_as_not_sent(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> None:
-    ended_jobs.check_never_accepted(connection, batch)
+    job_lookup.check_never_accepted(connection, batch)
     _deny(connection, batch.id, call_history.MAYBE)
     transitions.move_batch(
         connection, batch, BatchState.REFUSED, who=speaker.who, why=speaker.why, msg_id=None,
@@ -239,7 +239,7 @@ def give_msg_id(
     :func:`~models.ledger.lane.transitions.move_batch`. Raises InputError for a msg_id of another
     batch, or of a job that cannot be this one.
     """
-    ended_jobs.check_of_no_other(connection, batch, msg_id)
+    job_lookup.check_of_no_other(connection, batch, msg_id)
     check_fits_job(connection, batch, msg_id)
     said = AttemptRow.outcome.in_(SAID_ACCEPTED)
     _deny(connection, batch.id, said & (AttemptRow.msg_id != msg_id))
@@ -260,7 +260,7 @@ def _named_by_wechat(connection: Connection, batch: LockedBatch) -> int | None:
     """
     history = call_history.attempts_of(connection, batch.id)
     for msg_id in operator_verdict.named_of_another(history):
-        ended_jobs.check_not_mistyped(connection, batch, msg_id)
+        job_lookup.check_not_mistyped(connection, batch, msg_id)
     candidates = operator_verdict.named_msg_ids(history)
     if len(candidates) > 1:
         listed = ", ".join(map(str, candidates))
@@ -274,7 +274,7 @@ def _may_be_anothers(
     connection: Connection, batch: LockedBatch, msg_id: int, *, history: Sequence[Attempt]
 ) -> bool:
     accepted = any(a.outcome is Outcome.ACCEPTED and a.msg_id == msg_id for a in history)
-    return not accepted and ended_jobs.is_contested(connection, batch, msg_id)
+    return not accepted and job_lookup.is_contested(connection, batch, msg_id)
 
 
 def _verdict_columns(batch: LockedBatch) -> dict[str, Any]:
@@ -314,7 +314,7 @@ def check_fits_job(connection: Connection, batch: LockedBatch, msg_id: int) -> N
 
     What a reply named to the batch is WeChat's own word, and stands against its report.
     """
-    job = ended_jobs.row_of_job(connection, batch.account, msg_id)
+    job = job_lookup.row_of_job(connection, batch.account, msg_id)
     if job is None:
         return
     history = call_history.attempts_of(connection, batch.id)

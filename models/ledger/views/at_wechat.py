@@ -39,8 +39,8 @@ from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.boxes import pushes
-from models.ledger.outcomes import ended_jobs, resolves
-from models.ledger.outcomes.ended_jobs import StoredFinish
+from models.ledger.outcomes import job_lookup, resolves
+from models.ledger.outcomes.job_lookup import StoredFinish
 from models.ledger.rows.transaction import columns, every_row, read, snapshot
 
 #: What has a page (WeChat page "message/mass/delete").
@@ -289,7 +289,7 @@ def read_reconciling(
     with snapshot(engine) as connection:
         return (
             _batches(connection, account, within),
-            ended_jobs.jobs_ended(connection, account, within),
+            job_lookup.jobs_ended(connection, account, within),
             pushes.pushes_set_aside(connection, account, within),
         )  # fmt: skip
 

@@ -38,7 +38,7 @@ from models.ledger.lane import next_work
 from models.ledger.lane.call_history import IS_FIXED
 from models.ledger.lane.next_work import QueuePosition
 from models.ledger.lists import media
-from models.ledger.outcomes import ended_jobs
+from models.ledger.outcomes import job_lookup
 from models.ledger.rows import closed_gates, figures
 from models.ledger.rows.figures import Figures, ReportedRow
 from models.ledger.rows.transaction import LockedLane, columns, every_row, read, snapshot
@@ -201,7 +201,7 @@ def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
         .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING, IS_A_CALL)
         .order_by(Batch.n)
     )
-    events = ended_jobs.of_batches(connection, broadcast_id)
+    events = job_lookup.of_batches(connection, broadcast_id)
     lines = every_row(connection, query, BatchLine)
     return [replace(line, finish=events.get(line.n)) for line in lines] if events else lines
 

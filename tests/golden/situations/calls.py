@@ -9,7 +9,7 @@ from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.plan.selection import Removal
 from models.ledger.lane import leases
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.plan import plans, subtract
 from tests.golden.scene import Scene
 from tests.golden.situations import situation
@@ -163,7 +163,7 @@ def finished_with_counts(scene: Scene) -> None:
     for msg_id in (71, 72):
         counts = Counts(total=10, eligible=9, sent=8, errors=1)
         event = FinishEvent(msg_id=msg_id, status="send success", counts=counts)
-        job_ends.record_finish_event(scene.engine, "default", event)
+        recorded_ends.record_finish_event(scene.engine, "default", event)
     scene.look()
     scene.told()
     scene.cli("reconcile", "--since", "2036-03-12", status=None)
@@ -186,7 +186,7 @@ def refused_by_the_review(scene: Scene) -> None:
     event = FinishEvent(
         msg_id=71, status="err(20002)", counts=Counts(total=0, eligible=0, sent=0, errors=0)
     )
-    job_ends.record_finish_event(scene.engine, "default", event)
+    recorded_ends.record_finish_event(scene.engine, "default", event)
     scene.look()
     scene.told()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from tests.golden.scene import Scene
 from tests.golden.situations import situation
 from tests.integration.models.test_sendall import answered
@@ -41,7 +41,7 @@ def to_all_finished_with_counts(scene: Scene) -> None:
     scene.begin(to=Everyone())
     scene.call(answered(0, msg_id=71))
     counts = Counts(total=812, eligible=800, sent=790, errors=10)
-    job_ends.record_finish_event(
+    recorded_ends.record_finish_event(
         scene.engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
     )
     scene.look()

@@ -16,7 +16,7 @@ from models.ledger.audit.audit_run import audit_all
 from models.ledger.audit.case import Check
 from models.ledger.lane import claims, leases, next_work, records
 from models.ledger.lane.next_work import Kind, Work
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import lane_rows
 from models.ledger.steer import sweeps
 from tests.integration.models.ledger_models import DriverModel, InFlight
@@ -275,7 +275,7 @@ class LedgerMachine(PeopleMachine):
         if row.msg_id is None:
             assert row.poll_at is None, "there is nothing to ask about"
             return
-        job_ends.record_status(self.engine, row, status, waits=DEFAULT_TUNING.waits)
+        recorded_ends.record_status(self.engine, row, status, waits=DEFAULT_TUNING.waits)
         if row.msg_id not in self.world.events:
             batch.reviewed = status == "SEND_FAIL"
 

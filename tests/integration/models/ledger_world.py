@@ -26,7 +26,7 @@ from models.every_table import Batch, GateRow
 from models.ledger.lane import records
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import lane_rows
 from models.ledger.rows.transaction import read
 from tests.integration.models.ledger_models import (
@@ -171,7 +171,7 @@ class LedgerWorld:
         for batch in owners:
             if batch.was in WITH_WECHAT or batch.reviewed:
                 batch.reviewed = refused
-        job_ends.record_finish_event(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
+        recorded_ends.record_finish_event(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
         self._learn_refused_jobs()
 
     def _learn_refused_jobs(self) -> None:

@@ -19,7 +19,7 @@ from models.every_table import BroadcastRow, Event
 from models.ledger.gates import drafts
 from models.ledger.lane import leases, records
 from models.ledger.lane.claims import Claim
-from models.ledger.outcomes import job_ends, resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.rows import lane_rows
 from models.ledger.steer import operator, retries, sweeps
 from models.ledger.submit import submits
@@ -168,7 +168,7 @@ class Stage:
     def hear(self, status: str, *, n: int = 1) -> None:
         """Let mass/get tell of a batch."""
         batch = ledger.batch(self.engine, self.id, n)
-        job_ends.record_status(self.engine, batch, status, waits=DEFAULT_TUNING.waits)
+        recorded_ends.record_status(self.engine, batch, status, waits=DEFAULT_TUNING.waits)
 
     def another_has(self, fact: CallResult) -> None:
         """Let another broadcast's batch be accepted before."""

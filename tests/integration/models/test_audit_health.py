@@ -23,7 +23,7 @@ from models.ledger.audit import audit_run, case
 from models.ledger.lane import claims, leases, next_work, records
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.next_work import Kind
-from models.ledger.outcomes import job_ends, resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.plan import plans
 from models.ledger.rows import lane_rows
 from models.ledger.steer import operator, retries, sweeps
@@ -213,7 +213,7 @@ def test_days_of_polls_and_the_word_of_the_review_are_healthy(engine: Engine) ->
     ledger.pass_time(engine, timedelta(hours=30))
     for batch, word in zip(ledger.batches(engine, broadcast_id), ["SEND_SUCCESS", "SEND_FAIL"],
                            strict=True):  # fmt: skip
-        job_ends.record_status(engine, batch, word, waits=WAITS)
+        recorded_ends.record_status(engine, batch, word, waits=WAITS)
 
     healthy(engine)
 

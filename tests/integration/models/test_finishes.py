@@ -17,7 +17,7 @@ from broadcast.rules.finish_events import Article, Copyright, Counts, Delivered,
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.every_table import Finish
 from models.ledger.lane import records
-from models.ledger.outcomes import job_ends, resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import doubt, lost_then, snapshot
 from tests.integration.models.tampering import found
@@ -59,19 +59,21 @@ def test_event_finishes_the_batch_and_mass_get_is_asked_no_more(
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
 
-    taken = job_ends.record_finish_event(driver.engine, "default", event(71))
+    taken = recorded_ends.record_finish_event(driver.engine, "default", event(71))
 
     assert (taken.new, taken.broadcast_id, taken.n) == (True, broadcast_id, 1)
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
     assert stands(driver.engine, broadcast_id, 2) == (B.ACCEPTED, None)
     ledger.pass_time(driver.engine, FIRST)
-    assert [row.msg_id for row in job_ends.due_batches(driver.engine, "default", 9)] == [72]
+    assert [row.msg_id for row in recorded_ends.due_batches(driver.engine, "default", 9)] == [72]
     assert found(driver.engine) == set()
 
 
 def test_event_before_our_own_reply_is_kept_and_met(driver: Driver, broadcast_id: str) -> None:
     claim = driver.claim()
-    assert job_ends.record_finish_event(driver.engine, "default", event(71)).broadcast_id is None
+    assert (
+        recorded_ends.record_finish_event(driver.engine, "default", event(71)).broadcast_id is None
+    )
     assert stands(driver.engine, broadcast_id) == (B.CALLING, None)
 
     driver.record(claim, said(0, msg_id=71))
@@ -83,7 +85,7 @@ def test_event_before_our_own_reply_is_kept_and_met(driver: Driver, broadcast_id
 
 def test_event_before_a_45065_that_names_its_job_is_met(driver: Driver, broadcast_id: str) -> None:
     lost_then(driver)
-    job_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
     assert stands(driver.engine, broadcast_id)[0] is B.UNKNOWN
 
     ledger.pass_time(driver.engine, timedelta(seconds=3))
@@ -94,10 +96,10 @@ def test_event_before_a_45065_that_names_its_job_is_met(driver: Driver, broadcas
 
 def test_event_twice_changes_nothing(driver: Driver, broadcast_id: str) -> None:
     driver.call(said(0, msg_id=71))
-    job_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
     before = (snapshot(driver.engine), rows(driver.engine))
 
-    again = job_ends.record_finish_event(driver.engine, "default", event(71, "err(20001)"))
+    again = recorded_ends.record_finish_event(driver.engine, "default", event(71, "err(20001)"))
 
     assert (again.new, again.n) == (False, 1)
     assert (snapshot(driver.engine), rows(driver.engine)) == before
@@ -115,7 +117,7 @@ def test_events_of_one_job_that_come_to_several_processes_at_once_leave_the_weig
 
     def take(one: FinishEvent) -> None:
         together.wait()
-        job_ends.record_finish_event(engine, "sent-nothing-yet", one)
+        recorded_ends.record_finish_event(engine, "sent-nothing-yet", one)
 
     with ThreadPoolExecutor(len(words)) as threads:
         list(threads.map(take, words))
@@ -132,7 +134,7 @@ def test_event_that_comes_to_several_processes_at_once_is_stored_once(
     def take(n: int) -> bool:
         together.wait()
         account = "default" if n % 2 else "sent-nothing-yet"
-        return job_ends.record_finish_event(engine, account, event(71)).new
+        return recorded_ends.record_finish_event(engine, account, event(71)).new
 
     with ThreadPoolExecutor(4) as threads:
         new = list(threads.map(take, range(4)))
@@ -144,7 +146,7 @@ def test_event_of_another_account_is_nobodys(driver: Driver, broadcast_id: str) 
     ledger.broadcast(driver.engine, owner=ledger.account("other"))
     driver.call(said(0, msg_id=71))
 
-    assert job_ends.record_finish_event(driver.engine, "other", event(71)).broadcast_id is None
+    assert recorded_ends.record_finish_event(driver.engine, "other", event(71)).broadcast_id is None
 
     assert stands(driver.engine, broadcast_id) == (B.ACCEPTED, None)
 
@@ -152,7 +154,7 @@ def test_event_of_another_account_is_nobodys(driver: Driver, broadcast_id: str) 
 def test_event_is_never_matched_by_its_counts(driver: Driver, broadcast_id: str) -> None:
     doubt(driver)
 
-    job_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
 
     assert stands(driver.engine, broadcast_id)[0] is B.IN_DOUBT
     assert ledger.batch(driver.engine, broadcast_id).msg_id is None
@@ -160,7 +162,7 @@ def test_event_is_never_matched_by_its_counts(driver: Driver, broadcast_id: str)
 
 def test_operators_msg_id_meets_its_event(driver: Driver, broadcast_id: str) -> None:
     doubt(driver)
-    job_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
 
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(71), who="a person")
 
@@ -177,7 +179,7 @@ def test_event_proves_an_already_accepted_that_nothing_else_proved(
     driver.call(said(45065, msg_id=71))
     assert stands(driver.engine, broadcast_id) == (B.UNKNOWN, Reason.UNPROVED_ACCEPTANCE)
 
-    job_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
     assert found(driver.engine) == set()
@@ -192,7 +194,7 @@ def test_event_settles_the_doubt_of_the_one_batch_to_which_wechat_named_its_job(
     records.confirm(driver.engine, row.id, 71, known=False)
     assert stands(driver.engine, broadcast_id)[0] is B.IN_DOUBT
 
-    job_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
 
@@ -207,7 +209,7 @@ def test_event_settles_nothing_where_wechat_named_its_job_to_two_batches(
         row = ledger.batch(driver.engine, broadcast_id, n)
         records.confirm(driver.engine, row.id, 71, known=False)
 
-    job_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
 
     assert ledger.states(driver.engine, broadcast_id) == {B.IN_DOUBT: 2}
 
@@ -224,11 +226,11 @@ def test_refusal_of_a_job_is_told_after_the_end_of_the_broadcast(
     driver.call(said(0, msg_id=72))
     assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.COMPLETED
 
-    job_ends.record_finish_event(driver.engine, "default", event(71, status, sent=0))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71, status, sent=0))
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, reason)
     assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.PARTIAL
 
-    job_ends.record_finish_event(driver.engine, "default", event(72, status, sent=0))
+    recorded_ends.record_finish_event(driver.engine, "default", event(72, status, sent=0))
     assert broadcast_reports.report(driver.engine, broadcast_id).state is BroadcastState.FAILED
     assert found(driver.engine) == set()
 
@@ -236,7 +238,7 @@ def test_refusal_of_a_job_is_told_after_the_end_of_the_broadcast(
 def test_refusal_that_comes_before_our_reply_waits_for_it(
     driver: Driver, broadcast_id: str
 ) -> None:
-    job_ends.record_finish_event(driver.engine, "default", event(72, "err(20013)"))
+    recorded_ends.record_finish_event(driver.engine, "default", event(72, "err(20013)"))
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
 
@@ -250,7 +252,7 @@ def test_failure_after_which_some_have_it_leaves_the_batch_accepted(
     """Whoever takes them for missed would send to them a second time."""
     driver.call(said(0, msg_id=71))
 
-    job_ends.record_finish_event(driver.engine, "default", event(71, "send fail", sent=3))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71, "send fail", sent=3))
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
 
@@ -259,17 +261,17 @@ def test_word_that_no_list_names_leaves_the_batch_to_mass_get(
     driver: Driver, broadcast_id: str
 ) -> None:
     driver.call(said(0, msg_id=71))
-    job_ends.record_finish_event(driver.engine, "default", event(71, "something new", sent=0))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71, "something new", sent=0))
     assert stands(driver.engine, broadcast_id) == (B.ACCEPTED, None)
 
     ledger.pass_time(driver.engine, FIRST)
-    [row] = job_ends.due_batches(driver.engine, "default", 9)
-    job_ends.record_status(driver.engine, row, job_ends.FAILED, waits=WAITS)
+    [row] = recorded_ends.due_batches(driver.engine, "default", 9)
+    recorded_ends.record_status(driver.engine, row, recorded_ends.FAILED, waits=WAITS)
 
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.JOB_FAILED)
     # WeChat names its review only later.
     later = replace(event(71, "err(20001)", sent=0), created_at=NOON)
-    job_ends.record_finish_event(driver.engine, "default", later)
+    recorded_ends.record_finish_event(driver.engine, "default", later)
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
 
 
@@ -287,12 +289,12 @@ def test_event_outweighs_mass_get_whichever_came_first(
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
     ledger.pass_time(driver.engine, FIRST)
-    [row, _] = job_ends.due_batches(driver.engine, "default", 9)
+    [row, _] = recorded_ends.due_batches(driver.engine, "default", 9)
     if event_first:
-        job_ends.record_finish_event(driver.engine, "default", event(71, status, sent=sent))
-    job_ends.record_status(driver.engine, row, polled, waits=WAITS)
+        recorded_ends.record_finish_event(driver.engine, "default", event(71, status, sent=sent))
+    recorded_ends.record_status(driver.engine, row, polled, waits=WAITS)
     if not event_first:
-        job_ends.record_finish_event(driver.engine, "default", event(71, status, sent=sent))
+        recorded_ends.record_finish_event(driver.engine, "default", event(71, status, sent=sent))
 
     assert stands(driver.engine, broadcast_id)[0] is ends
     assert ledger.batch(driver.engine, broadcast_id).poll_at is None
@@ -306,9 +308,9 @@ def test_report_adds_up_the_counts_of_the_accepted_batches(
     driver.call(said(0, msg_id=72))
     assert broadcast_reports.report(driver.engine, broadcast_id).delivered == Delivered()
 
-    job_ends.record_finish_event(driver.engine, "default", event(71, sent=8))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71, sent=8))
     one = broadcast_reports.report(driver.engine, broadcast_id)
-    job_ends.record_finish_event(driver.engine, "default", event(72, sent=9))
+    recorded_ends.record_finish_event(driver.engine, "default", event(72, sent=9))
     both = broadcast_reports.report(driver.engine, broadcast_id)
 
     assert one.delivered == Delivered(jobs=1, counts=Counts(total=10, eligible=9, sent=8, errors=1))
@@ -325,9 +327,9 @@ def test_report_adds_up_the_counts_of_the_accepted_batches(
 def test_report_adds_up_only_figures_that_every_job_has(driver: Driver, broadcast_id: str) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
-    job_ends.record_finish_event(driver.engine, "default", event(71, sent=8))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71, sent=8))
     unread = Counts(eligible=9, sent=7, errors=2)
-    job_ends.record_finish_event(driver.engine, "default", replace(event(72), counts=unread))
+    recorded_ends.record_finish_event(driver.engine, "default", replace(event(72), counts=unread))
 
     told = broadcast_reports.report(driver.engine, broadcast_id).delivered
 
@@ -342,7 +344,7 @@ def test_event_is_read_as_it_was_pushed(driver: Driver, broadcast_id: str) -> No
     )  # fmt: skip
     driver.call(said(0, msg_id=71))
 
-    job_ends.record_finish_event(driver.engine, "default", whole)
+    recorded_ends.record_finish_event(driver.engine, "default", whole)
 
     assert broadcast_reports.report(driver.engine, broadcast_id).batch_list[0].finish == whole
 
@@ -353,8 +355,8 @@ def test_counts_of_a_job_that_the_review_refused_are_added(
 ) -> None:
     driver.call(said(0, msg_id=71))
     driver.call(said(0, msg_id=72))
-    job_ends.record_finish_event(driver.engine, "default", event(71))
-    job_ends.record_finish_event(driver.engine, "default", event(72, status, sent=0))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71))
+    recorded_ends.record_finish_event(driver.engine, "default", event(72, status, sent=0))
 
     there = broadcast_reports.report(driver.engine, broadcast_id)
 

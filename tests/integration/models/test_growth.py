@@ -16,7 +16,7 @@ from broadcast.rules.plan.submission import Terms
 from models.engine import open_engine
 from models.ledger.lane import leases, next_work
 from models.ledger.lists import recipients
-from models.ledger.outcomes import job_ends, resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.rows import known_accounts
 from models.ledger.steer import operator, retries, sweeps
 from models.ledger.submit import submits
@@ -89,8 +89,8 @@ def work(engine: Engine) -> dict[str, Callable[[], object]]:
         "in flight": lambda: in_flight.of_accounts(engine, ["default"]),
         "recipients": lambda: list(recipients.portions(engine, waits, "waiting")),
         "accounts with work": lambda: known_accounts.with_work(engine),
-        "accounts with results": lambda: job_ends.due_accounts(engine),
-        "results": lambda: job_ends.due_batches(engine, "default", 9),
+        "accounts with results": lambda: recorded_ends.due_accounts(engine),
+        "results": lambda: recorded_ends.due_batches(engine, "default", 9),
         "dry run": lambda: submits.dry_run(
             engine, body, figures=figures, terms=Terms(who="tests"), quota=PLENTY
         ),

@@ -13,7 +13,7 @@ from broadcast.rules.states import BATCH_MOVES, BatchState, Reason
 from models.every_table import Event
 from models.ledger.lane import records, transitions
 from models.ledger.lane.next_work import Kind
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from tests.integration.models.test_finishes import event, rows
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -42,12 +42,12 @@ def test_an_end_of_a_job_whose_move_is_illegal_is_kept_and_its_push_is_handled(
     driver.call(said(0, msg_id=71))
     hole(monkeypatch, BatchState.ACCEPTED)
 
-    taken = job_ends.record_finish_event(driver.engine, "default", event(71))
+    taken = recorded_ends.record_finish_event(driver.engine, "default", event(71))
 
     assert (taken.new, taken.broadcast_id, taken.n) == (True, broadcast_id, 1)
     assert left_to_a_person(driver, broadcast_id, move="accepted -> finished")
     assert [row.msg_id for row in rows(driver.engine)] == [71]
-    assert not job_ends.record_finish_event(driver.engine, "default", event(71)).new
+    assert not recorded_ends.record_finish_event(driver.engine, "default", event(71)).new
     assert driver.next().n == 2
 
 
@@ -57,10 +57,10 @@ def test_a_word_of_mass_get_whose_move_is_illegal_is_kept_and_asked_for_no_more(
 ) -> None:
     driver.call(said(0, msg_id=71))
     ledger.pass_time(driver.engine, timedelta(minutes=3))
-    [asked] = job_ends.due_batches(driver.engine, "default", 9)
+    [asked] = recorded_ends.due_batches(driver.engine, "default", 9)
     hole(monkeypatch, BatchState.ACCEPTED)
 
-    job_ends.record_status(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
+    recorded_ends.record_status(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
 
     assert left_to_a_person(driver, broadcast_id, move="accepted -> finished")
     batch = ledger.batch(driver.engine, broadcast_id)
@@ -77,7 +77,7 @@ def test_a_word_that_settles_a_45065_by_an_illegal_move_leaves_it_to_a_person(
     hole(monkeypatch, BatchState.UNKNOWN)
 
     if by_event:
-        job_ends.record_finish_event(driver.engine, "default", event(71))
+        recorded_ends.record_finish_event(driver.engine, "default", event(71))
     else:
         records.confirm(driver.engine, work.batch_id, 71, known=True)
 

@@ -11,7 +11,7 @@ from broadcast.rules.calls.operator_verdict import NotSent, Sent
 from broadcast.rules.jobs import Job, Period
 from models.engine import now
 from models.ledger.lane import call_history, records
-from models.ledger.outcomes import ended_jobs, job_ends, resolves
+from models.ledger.outcomes import job_lookup, recorded_ends, resolves
 from models.ledger.rows.transaction import read
 from tests.integration.models.stories import doubt
 from tests.integration.models.test_finishes import event
@@ -25,7 +25,7 @@ def ended(engine: Engine, account: str = "default") -> list[Job]:
     with read(engine) as connection:
         moment = now(connection)
         return list(
-            ended_jobs.jobs_ended(connection, account, Period(moment - 3 * DAY, moment + 3 * DAY))
+            job_lookup.jobs_ended(connection, account, Period(moment - 3 * DAY, moment + 3 * DAY))
         )
 
 
@@ -33,7 +33,7 @@ def push(engine: Engine, msg_id: int, *, after: timedelta = timedelta()) -> None
     """Take the event of a job that ended so long after now."""
     with read(engine) as connection:
         at = now(connection) + after
-    job_ends.record_finish_event(engine, "default", replace(event(msg_id), created_at=at))
+    recorded_ends.record_finish_event(engine, "default", replace(event(msg_id), created_at=at))
 
 
 def test_job_of_a_batch_is_that_batchs(driver: Driver, broadcast_id: str) -> None:
@@ -70,7 +70,7 @@ def test_job_that_a_batch_in_doubt_can_be_is_offered_and_not_booked_as_the_conso
     assert not job.of_console
     assert job.as_batch(broadcast_id, 1) is not None
     assert job.as_batch(broadcast_id, 2) is None
-    assert ended_jobs.jobs_around(driver.engine, "default", list(called.values())) == [job]
+    assert job_lookup.jobs_around(driver.engine, "default", list(called.values())) == [job]
 
 
 def test_job_that_a_review_held_for_hours_can_be_the_batch_in_doubt(

@@ -14,7 +14,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import FinishEvent
 from broadcast.rules.states import BatchState, Reason
 from models.batch_tables import AttemptRow
-from models.ledger.outcomes import job_ends, resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.steer import retries
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lane, take_over
@@ -117,7 +117,7 @@ def test_review_that_refused_is_not_undone_by_a_late_reply(
     second_driver = take_over(driver)
     second_driver.call(said(45065, msg_id=71))
     taken = ledger.batch(driver.engine, broadcast_id)
-    job_ends.record_status(driver.engine, taken, job_ends.FAILED, waits=Waits())
+    recorded_ends.record_status(driver.engine, taken, recorded_ends.FAILED, waits=Waits())
     driver.record(first, said(0, msg_id=71))
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.JOB_FAILED)
@@ -130,11 +130,13 @@ def test_late_acceptance_as_another_job_than_a_person_named_outlives_the_review_
     """A person named somebody else's job, whose review refused it; WeChat's own word is true."""
     claim = driver.claim()
     take_over(driver).call(said(40130))
-    job_ends.record_finish_event(
+    recorded_ends.record_finish_event(
         driver.engine, "default", FinishEvent(msg_id=555_001, status="err(20001)")
     )
     if real:
-        job_ends.record_finish_event(driver.engine, "default", FinishEvent(msg_id=71, status=real))
+        recorded_ends.record_finish_event(
+            driver.engine, "default", FinishEvent(msg_id=71, status=real)
+        )
     resolves.resolve(driver.engine, broadcast_id, 1, verdict=Sent(555_001), who="tests")
     assert ledger.batch(driver.engine, broadcast_id).reason is Reason.REVIEW_REFUSED
 

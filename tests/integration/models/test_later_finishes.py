@@ -11,7 +11,7 @@ from broadcast.rules.finish_events import FinishEvent
 from broadcast.rules.states import Reason
 from models.ledger.audit.case import Found
 from models.ledger.lists import recipients
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import retries
 from models.ledger.views import broadcast_reports
 from tests.integration.models.tampering import change_batch, found
@@ -29,7 +29,7 @@ def test_later_word_of_wechat_takes_the_place_of_the_earlier_in_whichever_order_
     driver.call(said(0, msg_id=71))
 
     for one in (refused, sent) if in_order else (sent, refused):
-        job_ends.record_finish_event(driver.engine, "default", one)
+        recorded_ends.record_finish_event(driver.engine, "default", one)
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
     [stored] = rows(driver.engine)
@@ -39,9 +39,11 @@ def test_later_word_of_wechat_takes_the_place_of_the_earlier_in_whichever_order_
 def test_later_refusal_takes_nobody_away_who_got_it(driver: Driver, broadcast_id: str) -> None:
     """Whoever takes them for missed would send to them a second time."""
     driver.call(said(0, msg_id=71))
-    job_ends.record_finish_event(driver.engine, "default", replace(event(71), created_at=MORNING))
+    recorded_ends.record_finish_event(
+        driver.engine, "default", replace(event(71), created_at=MORNING)
+    )
 
-    again = job_ends.record_finish_event(
+    again = recorded_ends.record_finish_event(
         driver.engine, "default", replace(event(71, "err(20001)"), created_at=NOON)
     )
 
@@ -64,7 +66,7 @@ def test_job_stands_the_same_in_whichever_order_its_words_come(
     """Nine got it: nobody may be offered another send to them."""
     driver.call(said(0, msg_id=71))
     for n in order:
-        job_ends.record_finish_event(driver.engine, "default", WORDS[n])
+        recorded_ends.record_finish_event(driver.engine, "default", WORDS[n])
 
     assert stands(driver.engine, broadcast_id) == (B.FINISHED, None)
     assert list(recipients.portions(driver.engine, broadcast_id, "refused")) == []
@@ -81,7 +83,7 @@ def test_job_that_reached_nobody_is_refused_in_whichever_order_its_words_come(
     words = [replace(event(71, sent=0), created_at=MORNING), *WORDS[1:]]
     driver.call(said(0, msg_id=71))
     for n in order:
-        job_ends.record_finish_event(driver.engine, "default", words[n])
+        recorded_ends.record_finish_event(driver.engine, "default", words[n])
 
     assert stands(driver.engine, broadcast_id) == (B.REFUSED, Reason.REVIEW_REFUSED)
     assert found(driver.engine) == set()
@@ -91,11 +93,11 @@ def test_later_refusal_of_what_reached_nobody_is_a_refusal(
     driver: Driver, broadcast_id: str
 ) -> None:
     driver.call(said(0, msg_id=71))
-    job_ends.record_finish_event(
+    recorded_ends.record_finish_event(
         driver.engine, "default", replace(event(71, sent=0), created_at=MORNING)
     )
 
-    job_ends.record_finish_event(
+    recorded_ends.record_finish_event(
         driver.engine, "default", replace(event(71, "err(20001)"), created_at=NOON)
     )
 
@@ -112,7 +114,7 @@ def test_audit_finds_a_batch_that_its_event_passed_by(
     driver: Driver, broadcast_id: str, status: str, state: B, reason: Reason | None
 ) -> None:
     driver.call(said(0, msg_id=71))
-    job_ends.record_finish_event(driver.engine, "default", event(71, status))
+    recorded_ends.record_finish_event(driver.engine, "default", event(71, status))
     assert found(driver.engine) == set()
 
     change_batch(driver.engine, broadcast_id, 1, state=state, reason=reason)

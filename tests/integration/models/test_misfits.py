@@ -10,7 +10,7 @@ import pytest
 from broadcast.rules.finish_events import Counts
 from broadcast.rules.jobs import LONGEST, SKEW
 from broadcast.rules.states import BatchState
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from tests.integration.models.stories import take_over
 from tests.integration.models.test_finishes import event
 from tests.integration.models.test_jobs import push
@@ -22,7 +22,9 @@ from tests.kit.ledger import Driver, said
 def to_nobody(driver: Driver, msg_id: int) -> None:
     """Take the report of a job for which WeChat counted nobody."""
     counts = Counts(total=0, eligible=0, sent=0, errors=0)
-    job_ends.record_finish_event(driver.engine, "default", replace(event(msg_id), counts=counts))
+    recorded_ends.record_finish_event(
+        driver.engine, "default", replace(event(msg_id), counts=counts)
+    )
 
 
 def accepted_twice(driver: Driver, msg_ids: tuple[int, int]) -> None:

@@ -22,7 +22,7 @@ from models.ledger.audit import audit_run, case
 from models.ledger.lane import claims
 from models.ledger.lane.next_work import Kind, Work
 from models.ledger.lists import recipients
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.plan import plans
 from models.ledger.rows.transaction import note
 from models.ledger.steer import operator, sweeps
@@ -77,12 +77,12 @@ def test_result_of_a_batch_in_a_strange_state_is_left_to_the_newer_release(engin
     broadcast_id = ledger.broadcast(engine, batches=1)
     Driver(engine).call(said(0, msg_id=7))
     ledger.pass_time(engine, timedelta(minutes=3))
-    [asked] = job_ends.due_batches(engine, "default", 10)
+    [asked] = recorded_ends.due_batches(engine, "default", 10)
     strange_batch(engine, broadcast_id)
     before = ledger.batch(engine, broadcast_id)
     assert before.poll_at is not None
 
-    job_ends.record_status(engine, asked, "SEND_SUCCESS", waits=Waits())
+    recorded_ends.record_status(engine, asked, "SEND_SUCCESS", waits=Waits())
 
     assert ledger.batch(engine, broadcast_id) == before
 

@@ -13,7 +13,7 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import operator, retries, sweeps
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lost_then, snapshot, take_over
@@ -270,14 +270,14 @@ def test_correcting_a_word_gives_the_msg_id_to_the_batch_for_which_wechat_named_
     assert findings(driver.engine) == set()
 
 
-@pytest.mark.parametrize("status", ["SEND_SUCCESS", job_ends.FAILED])
+@pytest.mark.parametrize("status", ["SEND_SUCCESS", recorded_ends.FAILED])
 def test_word_whose_job_mass_get_told_of_can_still_be_corrected(
     driver: Driver, broadcast_id: str, status: str
 ) -> None:
     """The job is there, but it is another batch's."""
     mistyped(driver, broadcast_id)
     asked = ledger.batch(driver.engine, broadcast_id)
-    job_ends.record_status(driver.engine, asked, status, waits=Waits())
+    recorded_ends.record_status(driver.engine, asked, status, waits=Waits())
     resolve(driver.engine, broadcast_id, 51)
     first = ledger.batch(driver.engine, broadcast_id)
     assert (first.state, first.msg_id, first.msg_status) == (BatchState.ACCEPTED, 51, None)

@@ -22,7 +22,7 @@ from models.every_table import BroadcastRow, Event
 from models.ledger.audit import audit_run, case
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import suppressions
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import operator, retries
 from models.ledger.steer.retries import Goes, Retried
 from models.ledger.views import broadcast_reports
@@ -138,8 +138,8 @@ def test_unknown_batch_and_one_in_flight_are_left_to_themselves(engine: Engine) 
 def test_batch_that_the_review_refused_was_taken_and_is_left(engine: Engine) -> None:
     broadcast_id = small(engine, 1)
     Driver(engine).call(said(0, msg_id=1))
-    job_ends.record_status(
-        engine, ledger.batch(engine, broadcast_id), job_ends.FAILED, waits=Waits()
+    recorded_ends.record_status(
+        engine, ledger.batch(engine, broadcast_id), recorded_ends.FAILED, waits=Waits()
     )
     done = retry(engine, broadcast_id)
     assert (numbers(done, RetryVerdict.REVIEWED), done.goes) == ([1], Goes.NOTHING)

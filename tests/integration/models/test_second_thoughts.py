@@ -14,7 +14,7 @@ from models.engine import now
 from models.ledger.lane import claims, records
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients, uploads
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.plan import plans
 from models.ledger.rows import lane_rows
 from models.ledger.steer import operator, sweeps
@@ -102,7 +102,7 @@ def test_poll_does_not_move_the_end_of_a_broadcast(engine: Engine) -> None:
     assert ended is not None
     batch = ledger.batch(engine, broadcast_id)
     for status in ("SENDING", "SEND_SUCCESS", "SEND_SUCCESS"):
-        job_ends.record_status(engine, batch, status, waits=DEFAULT_TUNING.waits)
+        recorded_ends.record_status(engine, batch, status, waits=DEFAULT_TUNING.waits)
         assert broadcast_reports.report(engine, broadcast_id).finished_at == ended
 
 
@@ -114,7 +114,7 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     ledger.pass_time(engine, timedelta(minutes=3))
     ended = broadcast_reports.report(engine, broadcast_id).finished_at
     batch = ledger.batch(engine, broadcast_id)
-    job_ends.record_status(engine, batch, "SEND_FAIL", waits=DEFAULT_TUNING.waits)
+    recorded_ends.record_status(engine, batch, "SEND_FAIL", waits=DEFAULT_TUNING.waits)
     told = broadcast_reports.report(engine, broadcast_id)
     assert told.state is BroadcastState.FAILED
     assert ended is not None

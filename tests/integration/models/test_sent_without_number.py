@@ -16,7 +16,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.every_table import Batch
 from models.ledger.audit.case import Found
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import operator, retries, sweeps
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import lost_then, snapshot, take_over
@@ -52,8 +52,8 @@ def test_sent_alone_closes_a_doubt_and_nothing_waits_for_its_result(engine: Engi
     assert (report.state, report.results_due) == (BroadcastState.COMPLETED, 0)
     assert report.recipients["accepted"] == 20
     ledger.pass_time(engine, 3 * DAY)
-    assert job_ends.due_accounts(engine) == []
-    assert job_ends.due_batches(engine, "default", 10) == []
+    assert recorded_ends.due_accounts(engine) == []
+    assert recorded_ends.due_batches(engine, "default", 10) == []
     assert findings(engine) == set()
 
 
@@ -88,8 +88,8 @@ def test_msg_id_is_added_later_and_asked_about(engine: Engine) -> None:
     assert (done.changed, done.msg_id) == (True, 99)
     assert stands(driver.engine, broadcast_id) == (BatchState.ACCEPTED, Reason.SAID_SENT, 99)
     ledger.pass_time(driver.engine, timedelta(minutes=3))
-    [asked] = job_ends.due_batches(driver.engine, "default", 10)
-    job_ends.record_status(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
+    [asked] = recorded_ends.due_batches(driver.engine, "default", 10)
+    recorded_ends.record_status(driver.engine, asked, "SEND_SUCCESS", waits=Waits())
     assert stands(driver.engine, broadcast_id)[0] is BatchState.FINISHED
     assert findings(driver.engine) == set()
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.waits import Waits
 from models.every_table import BroadcastRow
-from models.ledger.outcomes import job_ends, resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.steer import operator, retries
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -39,8 +39,8 @@ def _in_doubt(engine: Engine, _: str) -> None:
 
 def _heard(engine: Engine, _: str) -> None:
     ledger.pass_time(engine, timedelta(minutes=3))
-    [asked] = job_ends.due_batches(engine, "default", 1)
-    job_ends.record_status(engine, asked, "SEND_SUCCESS", waits=Waits())
+    [asked] = recorded_ends.due_batches(engine, "default", 1)
+    recorded_ends.record_status(engine, asked, "SEND_SUCCESS", waits=Waits())
 
 
 def _nothing(_engine: Engine, _id: str) -> None:

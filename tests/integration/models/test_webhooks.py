@@ -26,7 +26,7 @@ from models.ledger.boxes import webhooks as reading
 from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.lane import records
 from models.ledger.lane.next_work import Kind
-from models.ledger.outcomes import job_ends
+from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import transaction
 from models.ledger.rows.figures import Figures
 from models.ledger.rows.transaction import columns, every_row
@@ -128,7 +128,7 @@ def test_a_late_refusal_is_told_again_even_if_the_result_stays(engine: Engine) -
         driver.call(said(0, msg_id=msg_id))
 
     for msg_id in (71, 72, 71, 73):
-        job_ends.record_finish_event(engine, "default", refusal(msg_id))
+        recorded_ends.record_finish_event(engine, "default", refusal(msg_id))
 
     expected = ["completed", "partial", "partial", "failed"]
     assert told(engine, broadcast_id) == [f"broadcast.{word}" for word in expected]
@@ -151,7 +151,7 @@ def test_wechats_counts_alone_are_not_told_again(engine: Engine) -> None:
     broadcast_id = broadcast(engine)
     Driver(engine).call(said(0, msg_id=71))
     counts = Counts(total=20, eligible=19, sent=19, errors=0)
-    job_ends.record_finish_event(
+    recorded_ends.record_finish_event(
         engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
     )
 
@@ -439,7 +439,7 @@ def test_what_was_closed_long_ago_is_forgotten_and_not_told_again(engine: Engine
     assert reading.forget(engine) == 1
 
     counts = Counts(total=20, eligible=19, sent=19, errors=0)
-    job_ends.record_finish_event(
+    recorded_ends.record_finish_event(
         engine, "default", FinishEvent(msg_id=71, status="send success", counts=counts)
     )
     assert told(engine, broadcast_id) == []

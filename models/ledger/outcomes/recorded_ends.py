@@ -1,4 +1,4 @@
-"""Finish events and mass/get: how the job of an accepted batch ended.
+"""Recorded ends: how the job of an accepted batch ended, by a finish event or by mass/get.
 
 Each event is kept once, whoever began its job, and meets the batch that has it.
 
@@ -32,8 +32,8 @@ from models.batch_tables import Batch, GateRow
 from models.box_tables import Finish
 from models.engine import now
 from models.ledger.lane import records, transitions
-from models.ledger.outcomes import ended_jobs
-from models.ledger.outcomes.ended_jobs import StoredFinish
+from models.ledger.outcomes import job_lookup
+from models.ledger.outcomes.job_lookup import StoredFinish
 from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     WORKER,
@@ -147,7 +147,7 @@ def _confirm(connection: Connection, account: str, msg_id: int, *, tuning: Tunin
 
 def _doubt(connection: Connection, account: str, msg_id: int) -> int | None:
     """Return the batch in doubt to which alone WeChat named the job."""
-    named = ended_jobs.unsettled(connection, account, msg_id)
+    named = job_lookup.unsettled(connection, account, msg_id)
     if len(named) == 1:
         return named[0]
     return None

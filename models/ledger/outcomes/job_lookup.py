@@ -1,4 +1,4 @@
-"""Finish events as they are read: WeChat's counts of broadcasts, and what ended each batch.
+"""Job lookup: which of WeChat's jobs is which batch's, by stored finish events and msg_ids.
 
 An event is a batch's if that batch has its msg_id. Of a batch in doubt none counts: nobody knows
 yet whether that job is its own.
