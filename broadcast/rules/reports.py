@@ -13,7 +13,7 @@ from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.drafts import Marks
 from broadcast.rules.finish_events import Delivered, FinishEvent
 from broadcast.rules.gates.gate import Gate, GateKind, GateScope
-from broadcast.rules.gates.liveness import FirstCallLimit, Liveness
+from broadcast.rules.gates.lateness import FirstCallLimit, SignsOfLife
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
@@ -233,7 +233,7 @@ class Driven:
 
     #: When it last moved from one state to another.
     moved_at: datetime
-    signs: Liveness
+    signs: SignsOfLife
     ahead: Ahead
 
 

@@ -35,7 +35,7 @@ from broadcast.message import Message
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account, AccountKind, CallsPerMinute, TokenMode
 from broadcast.rules.calls.waits import CircuitBreaker, Tuning, Waits
-from broadcast.rules.gates.liveness import LATE_BY, parse_late_by
+from broadcast.rules.gates.lateness import LATE_BY, parse_late_by
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.settings import environment, server_urls
 from broadcast.settings.server_urls import (

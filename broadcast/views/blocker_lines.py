@@ -13,7 +13,7 @@ from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.blockers import Blocker
 from broadcast.rules.gates.gate import Cause, GateKind, meaning
-from broadcast.rules.gates.liveness import is_late
+from broadcast.rules.gates.lateness import is_late
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import Reason
 from broadcast.views import content, errcode_words, resend

@@ -15,7 +15,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
-from broadcast.rules.gates.liveness import parse_late_by
+from broadcast.rules.gates.lateness import parse_late_by
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import (
     Excluded,

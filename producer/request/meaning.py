@@ -16,7 +16,7 @@ from broadcast.quoting import quoted
 from broadcast.rules import content as contents
 from broadcast.rules.accounts import Account
 from broadcast.rules.content import Content
-from broadcast.rules.gates.liveness import parse_late_by
+from broadcast.rules.gates.lateness import parse_late_by
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import (
     Excluded,

@@ -13,7 +13,7 @@ from typing import Final
 from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
-from broadcast.rules.gates import liveness
+from broadcast.rules.gates import lateness
 from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope, closed, meaning, order
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.reports import LaneView, Report
@@ -138,7 +138,7 @@ def _scheduled(report: Report, gate: Gate) -> Iterator[Blocker]:
             cause=Cause.SCHEDULED, command=f"broadcast cancel {report.id}",
             since=gate.closed_at, until=at,
         )  # fmt: skip
-    elif report.phase is Phase.PLANNING and report.now - at > liveness.NOBODY:
+    elif report.phase is Phase.PLANNING and report.now - at > lateness.NOBODY:
         yield Blocker(cause=Cause.OVERDUE, command=START, since=at)
 
 
@@ -179,7 +179,7 @@ def _waits(report: Report) -> Iterator[Blocker]:
     if wait is None:
         yield from _batches_wait(report)
     since = _silent_since(report)
-    if since is not None and report.now - since > liveness.NOBODY:
+    if since is not None and report.now - since > lateness.NOBODY:
         yield Blocker(cause=Cause.NO_WORKER, command=START, since=since)
 
 
@@ -215,7 +215,7 @@ def _behind(report: Report) -> Iterator[Blocker]:
 
 
 def _left_behind(report: Report) -> Iterator[Blocker]:
-    if report.driven is None or liveness.is_leased(report.driven.signs, report.now):
+    if report.driven is None or lateness.is_leased(report.driven.signs, report.now):
         return
     for line in report.batch_list:
         if line.state is BatchState.CALLING:
@@ -229,11 +229,11 @@ def _silent_since(report: Report) -> datetime | None:
     if report.driven is None:
         return None
     # Before its time no worker was to take it up.
-    moved_at = liveness.latest(report.driven.moved_at, report.scheduled_at)
+    moved_at = lateness.latest(report.driven.moved_at, report.scheduled_at)
     signs = report.driven.signs
     if report.phase is Phase.PLANNING:
-        return liveness.of_plan(moved_at, signs)
+        return lateness.of_plan(moved_at, signs)
     due = [
         line.not_before or moved_at for line in report.batch_list if line.state not in BATCH_AT_REST
     ]
-    return liveness.of_lane(due, moved_at, signs)
+    return lateness.of_lane(due, moved_at, signs)

@@ -14,7 +14,7 @@ from broadcast.errors import OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from broadcast.rules.drafts import Marks
-from broadcast.rules.gates.liveness import LATE_BY
+from broadcast.rules.gates.lateness import LATE_BY
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan.audience import Audience
 from broadcast.rules.plan.proof import Proof

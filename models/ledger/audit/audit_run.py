@@ -23,7 +23,7 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Counts, job_end_of
-from broadcast.rules.gates.liveness import STUCK
+from broadcast.rules.gates.lateness import STUCK
 from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import AccountRow, Lane

@@ -20,9 +20,9 @@ from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.decide import window_end
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import REPEAT_WINDOW
-from broadcast.rules.gates import liveness
+from broadcast.rules.gates import lateness
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.liveness import STUCK, latest
+from broadcast.rules.gates.lateness import STUCK, latest
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
@@ -207,7 +207,7 @@ def _lane(case: Case) -> Iterator[Finding]:
     waits = any(b.state in {BatchState.PLANNED, BatchState.UNKNOWN} for b in case.batches)
     if due is None or not waits or any(_stands(case, gate) for gate in case.gates):
         return
-    since = liveness.of_lane([due], _moved_at(case), case.signs)
+    since = lateness.of_lane([due], _moved_at(case), case.signs)
     if since is not None and case.now - since > STUCK:
         yield case.finding(Found.LANE, since=since)
 
@@ -228,7 +228,7 @@ def _plan(case: Case) -> Iterator[Finding]:
         if case.now - since > STUCK:
             yield case.finding(Found.SCHEDULE, since=since)
         return
-    since = liveness.of_plan(_moved_at(case), case.signs)
+    since = lateness.of_plan(_moved_at(case), case.signs)
     if case.now - since > STUCK:
         yield case.finding(Found.PLAN, since=since)
 

@@ -14,7 +14,7 @@ from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath, una
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import JobEnd
 from broadcast.rules.gates.gate import OPEN_BY_TIME, GateKind, GateScope, meaning
-from broadcast.rules.gates.liveness import Liveness
+from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.plan.cut import SHRUNK
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 
@@ -344,7 +344,7 @@ class Case:
     now: datetime
     waits: Waits
     lane: AuditedLane
-    signs: Liveness
+    signs: SignsOfLife
     #: Its own, and those of its account that may have stood in its time.
     gates: Sequence[AuditedGate]
     batches: Sequence[AuditedBatch]

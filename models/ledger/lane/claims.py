@@ -5,7 +5,7 @@ the call, in this order:
 
 - the lease and its fence;
 - the phase, every gate and every wait (:func:`broadcast.rules.gates.gate.may_call`);
-- lateness: a broadcast whose first call comes too late is held (:func:`hold_if_missed`);
+- lateness: a broadcast whose first call would be late is held (:func:`hold_if_late`);
 - of an unknown batch, the window of 23 hours and rows of a newer release
   (:func:`broadcast.rules.calls.decide.window_end`);
 - of a batch of which no call left, today's share of a broadcast over several days
@@ -30,7 +30,7 @@ from broadcast.errors import DatabaseAwayError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.gates.gate import GateKind, Situation, may_call
-from broadcast.rules.gates.liveness import SILENCE, is_late, silence, unattended
+from broadcast.rules.gates.lateness import SILENCE, is_late, silence, unattended
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch
@@ -126,7 +126,7 @@ def _put_off(
 
     Returns whether it was put off: by a gate, or as a doubt.
     """
-    if hold_if_missed(connection, broadcast, lane, situation=situation):
+    if hold_if_late(connection, broadcast, lane, situation=situation):
         return True
     if work.state is BatchState.UNKNOWN:
         return _doubt_if_window_over(connection, work, tuning)
@@ -208,14 +208,14 @@ _BEGIN = (
 )
 
 
-def hold_if_missed(
+def hold_if_late(
     connection: Connection,
     broadcast: LockedBroadcast,
     lane: LockedLane,
     *,
     situation: Situation,
 ) -> bool:
-    """Put a broadcast on hold whose first call would be too late; return whether it was."""
+    """Put a broadcast on hold whose first call would be late; return whether it was."""
     attended = closed_gates.attended_since(lane, situation.gates, situation.path)
     first = closed_gates.first_call_of(broadcast, attended)
     if not is_late(first, broadcast.now):

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath
-from broadcast.rules.gates.liveness import Liveness
+from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan.audience import Audience
 from broadcast.rules.reports import Ahead, Doubtful, Driven
@@ -343,7 +343,7 @@ class _Signs:
     due_changed_at: datetime | None
 
 
-def signs_of_life(connection: Connection, account: str) -> Liveness:
+def signs_of_life(connection: Connection, account: str) -> SignsOfLife:
     """Return what was recorded of an account's lane last."""
     signs = one_row(
         connection, select(*columns(_Signs, Lane)).where(Lane.account == account), _Signs
@@ -355,7 +355,7 @@ def signs_of_life(connection: Connection, account: str) -> Liveness:
         .where(Batch.account == account, Batch.state == BatchState.UNKNOWN, NO_GATE),
         {"moment": now(connection)},
     )
-    return Liveness(
+    return SignsOfLife(
         leased_until=signs.leased_until, waits_until=signs.not_before, doubt_until=doubt_until,
         called_at=_last(signs.claimed_at, signs.recorded_at), due_changed_at=signs.due_changed_at,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Gates that nobody opened, read from their rows."""
+"""Gates that nobody opened, and what they say of how late a first call is, read from their rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.rules.calls.outcomes import BEGINS_NOTHING, SendPath
 from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
-from broadcast.rules.gates.liveness import FirstCallLimit
+from broadcast.rules.gates.lateness import FirstCallLimit
 from broadcast.rules.states import Phase
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow

@@ -12,8 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
-from broadcast.rules.gates.gate import ALWAYS, Gate, plan_due_at
-from broadcast.rules.gates.liveness import OpenBroadcast, due_of_lane
+from broadcast.rules.gates.gate import ALWAYS, Gate, OpenBroadcast, due_of_lane, plan_due_at
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase, Reason
 from models.accounts import AccountRow, Lane
 from models.batch_tables import AttemptRow, Batch

@@ -19,7 +19,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.names import EventKind
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.liveness import parse_late_by
+from broadcast.rules.gates.lateness import parse_late_by
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan import selection, submission
 from broadcast.rules.plan.audience import OpenIDs

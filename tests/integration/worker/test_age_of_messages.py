@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.rules.gates import liveness
+from broadcast.rules.gates import lateness
 from broadcast.settings.program_settings import Settings
 from models.ledger.rows.transaction import present
 from models.ledger.views import broadcast_reports
@@ -59,4 +59,4 @@ def test_a_message_is_late_by_the_longest_time_that_it_may_have_waited(
 
     first = broadcast_reports.report(engine, made["id"]).first_call
     assert first is not None
-    assert liveness.is_late(first, present(engine)) is is_late
+    assert lateness.is_late(first, present(engine)) is is_late

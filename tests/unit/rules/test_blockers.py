@@ -14,7 +14,7 @@ from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.blockers import Blocker
 from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope
-from broadcast.rules.gates.liveness import NOBODY, Liveness
+from broadcast.rules.gates.lateness import NOBODY, SignsOfLife
 from broadcast.rules.gates.shown_states import shown_state
 from broadcast.rules.reports import SETS, Ahead, BatchLine, Doubtful, Driven, LaneView, Report
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -30,7 +30,7 @@ PLANNED = BatchLine(
     n=1, size=3, state=BatchState.PLANNED, reason=None, errcode=None, errmsg=None, msg_id=None,
     attempts=0, not_before=None,
 )  # fmt: skip
-NO_SIGNS = Liveness()
+NO_SIGNS = SignsOfLife()
 
 
 def of_account(kind: GateKind, path: SendPath | None = None, **facts: Any) -> Gate:
@@ -78,7 +78,10 @@ def report(
 
 
 def driven(
-    *ahead: str, doubt: Doubtful | None = None, moved_at: datetime = NOW, signs: Liveness = NO_SIGNS
+    *ahead: str,
+    doubt: Doubtful | None = None,
+    moved_at: datetime = NOW,
+    signs: SignsOfLife = NO_SIGNS,
 ) -> Driven:
     return Driven(moved_at=moved_at, signs=signs, ahead=Ahead(doubt=doubt, broadcasts=ahead))
 
@@ -264,7 +267,7 @@ def test_a_call_whose_worker_is_gone_is_named_of_what_stands_still(
     calling = replace(PLANNED, n=3, state=BatchState.CALLING)
 
     def left(leased_until: datetime | None) -> list[int | None]:
-        signs = Liveness(leased_until=leased_until)
+        signs = SignsOfLife(leased_until=leased_until)
         found = report(*gates, lane=lane, batch_list=[calling], driven=driven(signs=signs))
         return [one.batch for one in blockers.blockers_of(found) if one.cause is Cause.LEFT_BEHIND]
 

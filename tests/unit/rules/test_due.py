@@ -18,11 +18,12 @@ from broadcast.rules.gates.gate import (
     Gate,
     GateKind,
     GateScope,
+    OpenBroadcast,
     Situation,
+    due_of_lane,
     may_call,
     plan_due_at,
 )
-from broadcast.rules.gates.liveness import OpenBroadcast, due_of_lane
 from broadcast.rules.states import BatchState, Phase
 from tests.unit.rules.test_gates import GATES, MOMENTS, NOW, SECOND, gate
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.rules.gates.liveness import FirstCallLimit, is_late
+from broadcast.rules.gates.lateness import FirstCallLimit, is_late
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

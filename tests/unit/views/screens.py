@@ -13,7 +13,7 @@ from broadcast.message import Message
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.liveness import Liveness
+from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.reports import (
     Ahead,
     Conflict,
@@ -49,7 +49,7 @@ S, B = BroadcastState, BatchState
 OTHER = "20261126-fedcba"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LONG = json.dumps({"msgtype": "text", "text": {"content": "六月会员日，全场八折，" * 9}})
-QUIET = Liveness()
+QUIET = SignsOfLife()
 SIZE = 7_500
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.liveness import FirstCallLimit, Liveness
+from broadcast.rules.gates.lateness import FirstCallLimit, SignsOfLife
 from broadcast.rules.reports import Ahead, Driven, Report
 from broadcast.rules.states import BroadcastState, Phase, Reason
 from broadcast.views import blocker_lines
@@ -21,7 +21,7 @@ MINUTE, LIMIT = timedelta(minutes=1), timedelta(minutes=15)
 
 
 def driven(moved_at: Any = NOW - 3 * LIMIT, **signs: Any) -> Driven:
-    return Driven(moved_at=moved_at, signs=Liveness(**signs), ahead=Ahead())
+    return Driven(moved_at=moved_at, signs=SignsOfLife(**signs), ahead=Ahead())
 
 
 def first_call(due: datetime) -> FirstCallLimit:
