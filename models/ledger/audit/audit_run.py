@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, func, or_, select, true
@@ -55,13 +54,24 @@ from models.recipients import Skipped
 
 #: Rows that are kept of each check; the rest is counted. A ruined database must not fill memory.
 MOST_KEPT = 1_000
-#: What is asked of each broadcast, beside what shows while it is read. A lane is asked for its
-#: overlaps, and for what of calls, gates, stuck and clock is its own.
-_CHECKS: Sequence[Callable[[Case], Iterator[Finding]]] = (
-    sets.check_sets, sets.halves, audited_calls.msg_ids, audited_calls.check_finishes,
-    audited_calls.check_calls, sets.keys, sets.check_stops,
-    sets.gates, sets.moves, audited_lanes.check_stuck, sets.clock,
-)  # fmt: skip
+#: Where each check is, in the order of asking. Overlaps are asked of a lane, not of each broadcast;
+#: so is what of calls, gates, stuck and clock is the lane's own. Who stands twice has shown while
+#: the broadcast was read, and so has all else that comes with it.
+_CHECKS: Mapping[Check, Callable[..., Iterator[Finding]]] = {
+    Check.ONCE: audited_lists.seen_while_read,
+    Check.SETS: sets.check_sets,
+    Check.HALVES: sets.halves,
+    Check.MSG_IDS: audited_calls.msg_ids,
+    Check.FINISHES: audited_calls.check_finishes,
+    Check.CALLS: audited_calls.check_calls,
+    Check.KEYS: sets.keys,
+    Check.STOPS: sets.check_stops,
+    Check.GATES: sets.gates,
+    Check.MOVES: sets.moves,
+    Check.STUCK: audited_lanes.check_stuck,
+    Check.CLOCK: sets.clock,
+    Check.OVERLAPS: audited_lanes.check_lanes,
+}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,13 +148,15 @@ def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) 
     into.openids += case.lists.size(ASKED)
     into.batches += len(case.batches)
     into.calls += sum(len(batch.calls) for batch in case.batches)
-    for finding in chain(case.findings, *(check(case) for check in _CHECKS)):
-        into.add(finding)
+    for check, ask in _CHECKS.items():
+        if check is not Check.OVERLAPS:
+            for finding in ask(case):
+                into.add(finding)
 
 
 def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:
     with snapshot(engine) as connection:
-        for finding in audited_lanes.check_lanes(connection, account, broadcast_id):
+        for finding in _CHECKS[Check.OVERLAPS](connection, account, broadcast_id):
             into.add(finding)
 
 

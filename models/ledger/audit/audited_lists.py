@@ -99,6 +99,11 @@ def read_lists(connection: Connection, case: Case) -> Case:
     return replace(case, lists=found, findings=seen)
 
 
+def seen_while_read(case: Case) -> Iterator[Finding]:
+    """Yield what showed while the broadcast was read: whom it has twice, chunks, reservations."""
+    yield from case.findings
+
+
 def _by_reason(lists: Counter[str], run: str | None) -> dict[str, int]:
     """Add up the lists of each reason that count: of the run that does, and of later shrinking."""
     found: dict[str, int] = {}
