@@ -288,7 +288,8 @@ def woken(database: str, *fates: Fate) -> list[Case]:
 def test_worker_that_dies_anywhere_while_the_reply_is_lost_doubles_and_loses_nobody(
     open_site: OpenSite,
 ) -> None:
-    _hold(open_site, "sqlite", working("sqlite", Fate.LOST))
+    # Every other point; `make prove` has the whole table.
+    _hold(open_site, "sqlite", working("sqlite", Fate.LOST)[::2])
 
 
 @pytest.mark.timeout(1_200)

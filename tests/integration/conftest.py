@@ -99,5 +99,5 @@ def doubtful(here: Engine) -> str:
 def line(tmp_path: Path) -> CommandLine:
     """A command line with a migrated ledger."""
     line = CommandLine(tmp_path)
-    assert line.run("db", "upgrade").status == 0
+    template.lay(line.database)
     return line
