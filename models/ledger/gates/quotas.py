@@ -135,7 +135,7 @@ def reserve(
 ) -> None:
     """Reserve the calls of a proved plan, one row a day, instead of its earlier reservations."""
     if wanted.broadcast_id is None:
-        raise ValueError("calls are reserved by a broadcast")
+        raise ValueError("calls are held by a broadcast")
     free(connection, wanted.broadcast_id)
     reserve_first(connection, wanted, proof, quota=quota, moment=now(connection))
 
