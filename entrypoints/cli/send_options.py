@@ -30,8 +30,8 @@ from broadcast.settings.program_settings import Settings
 from entrypoints.cli import which
 from entrypoints.cli.group import OptionGroup
 from entrypoints.cli.run import Run, who
-from producer import audience as audiences
-from producer.audience import Audience
+from producer.audience import openid_list
+from producer.audience.openid_list import OpenIDs
 from producer.audience.source import STDIN
 from producer.submit import checks
 from producer.submit.checks import Read
@@ -129,7 +129,7 @@ class Narrowed:
     """A selection, and the lists of its files in their order; close them."""
 
     selection: Selection
-    files: Sequence[Audience]
+    files: Sequence[OpenIDs]
 
 
 @frozen
@@ -210,8 +210,8 @@ def _size_of(text: str) -> str:
         raise InputError("error.usage.sample", text=one_line(text)[:40]) from None
 
 
-def _list_in(path: str) -> Audience:
-    return audiences.read(Path(path), least=1)
+def _list_in(path: str) -> OpenIDs:
+    return openid_list.read(Path(path), least=1)
 
 
 def _broadcast(run: Run, account: Account, name: str) -> str:
@@ -221,7 +221,7 @@ def _broadcast(run: Run, account: Account, name: str) -> str:
     return broadcast_id
 
 
-def _refuse_malformed(path: str, one: Audience) -> None:
+def _refuse_malformed(path: str, one: OpenIDs) -> None:
     if not one.malformed.count:
         return
     lines = [Message("suppress.line", n=n, text=text) for n, text in one.malformed.sample[:NAMED]]

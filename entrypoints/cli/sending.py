@@ -31,7 +31,7 @@ from entrypoints.cli.send_options import ListFile, NarrowingOptions, Target
 from models import schema
 from models.ledger.submit.submits import find
 from models.ledger.views import broadcast_reports
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.submit.order import Order, Whom
 from producer.submit.prepare import Prepared, Reader, prepare, upload
 from producer.submit.store import Submitted, check_fits, store
@@ -175,7 +175,7 @@ class Sending:
         if source == "-" and sys.stdin is not None and sys.stdin.isatty():
             self._terminal.note("send.reading_terminal")
         with _nothing_stored():
-            read = audiences.read("-" if source == "-" else Path(source))
+            read = openid_list.read("-" if source == "-" else Path(source))
         with read as audience:
             yield audience
 

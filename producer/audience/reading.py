@@ -16,7 +16,7 @@ from broadcast.frozen import frozen
 from broadcast.openid import LENGTH
 from broadcast.rules.plan.cut import SMALLEST
 from producer.audience.layout import HEAD_LINES, Layout, Portion, layout_of_text, rows_of
-from producer.audience.read_audience import Audience, SortedOpenIDs
+from producer.audience.openid_list import OpenIDs, SortedOpenIDs
 from producer.audience.runs import FileOpenIDs, MemoryOpenIDs, Runs, TemporaryFile
 from producer.audience.scan import DuplicateLines, Ints, MalformedLines, Scan, scan, shown, trimmed
 from producer.audience.source import LIST, Lines, Peeked, opened
@@ -42,7 +42,7 @@ def read_source(
     progress: Callable[[int], None] | None = None,
     sizes: Sizes | None = None,
     least: int = SMALLEST,
-) -> Audience:
+) -> OpenIDs:
     """Read *source* as ``producer.audience.read`` says, within *sizes*."""
     sizes = sizes or Sizes()
     duplicates = DuplicateLines()
@@ -55,7 +55,7 @@ def read_source(
             name, encoding = LIST, _read_items(_items(source), reading)
         malformed = reading.malformed.tally(encoding)
         openids, planned, digest = _sorted(runs)
-    audience = Audience(
+    audience = OpenIDs(
         read=reading.read,
         malformed=malformed,
         duplicate=duplicates.tally(),
@@ -213,7 +213,7 @@ def _sorted(runs: Runs) -> tuple[SortedOpenIDs, int, str]:
     return FileOpenIDs(file), file.size // LENGTH, digest.hexdigest()
 
 
-def _refuse_too_few(audience: Audience, *, name: object, least: int) -> None:
+def _refuse_too_few(audience: OpenIDs, *, name: object, least: int) -> None:
     """Raise ``AudienceError`` when fewer OpenIDs are valid than are needed."""
     if audience.planned >= least:
         return

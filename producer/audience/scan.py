@@ -16,7 +16,7 @@ import numpy.typing as npt
 from broadcast.frozen import frozen
 from broadcast.openid import LENGTH, is_openid
 from broadcast.sorted_openids import IDs
-from producer.audience.read_audience import Tally
+from producer.audience.openid_list import Tally
 
 Bytes2D = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]

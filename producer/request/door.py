@@ -23,7 +23,7 @@ from models.ledger.boxes import dead_letters
 from models.ledger.rows.transaction import present
 from models.ledger.submit import awaited_lists
 from models.ledger.submit.awaited_lists import Awaited
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.request import incoming, shape
 from producer.request.meaning import ParsedRequest, parsed_request, refuse_what_is_not_so
 from producer.request.shape import Request
@@ -99,7 +99,7 @@ class SubmitService:
         request = shape.parse(json.loads(awaited.request))
         found = parsed_request(request, key=awaited.key, who=who, settings=self.settings)
         found = replace(found, order=replace(found.order, reserved=awaited.broadcast_id))
-        with audiences.read(file) as listed:
+        with openid_list.read(file) as listed:
             return store(self._prepared(found, listed), engine=self.engine, waker=self.waker)
 
     def plan(self, request: Request, *, key: str, who: str) -> Prepared:

@@ -29,7 +29,7 @@ from broadcast.rules.plan.selection import (
 from broadcast.rules.plan.submission import NAMES, Options, Terms
 from broadcast.settings.program_settings import Settings
 from broadcast.settings.webhook_settings import SECRETS
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.request.shape import (
     SHOWN,
     FollowerList,
@@ -59,7 +59,7 @@ class ParsedRequest:
     target: Target
 
     @contextlib.contextmanager
-    def whom(self) -> Iterator[audiences.Audience | Followers | Tag | Everyone]:
+    def whom(self) -> Iterator[openid_list.OpenIDs | Followers | Tag | Everyone]:
         """Return the audience; a list is read now. Raises AudienceError, RequestError."""
         target = self.target
         if isinstance(target, ListToCome):
@@ -106,15 +106,15 @@ def parsed_request(
     return ParsedRequest(request=request, order=order, target=target)
 
 
-def read_list(openid_list: OpenIDList) -> audiences.Audience:
+def read_list(given: OpenIDList) -> openid_list.OpenIDs:
     """Return the list that stands in a request. Raises AudienceError, in the request's own words.
 
     Whoever calls closes it.
     """
     try:
-        return audiences.read(openid_list.openids)
+        return openid_list.read(given.openids)
     except AudienceError as error:
-        problem = _of_list(error, openid_list.openids)
+        problem = _of_list(error, given.openids)
     raise problem
 
 

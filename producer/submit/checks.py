@@ -29,7 +29,7 @@ from broadcast.rules.plan.selection import Excluded
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.states import Phase
 from models.ledger.views import at_wechat, broadcast_reports
-from producer.audience import Audience
+from producer.audience.openid_list import OpenIDs
 from producer.submit.order import LONGEST_TITLE
 
 #: Most tags that an error names.
@@ -336,7 +336,7 @@ class ListOwner:
 
 
 def doubtful(
-    engine: Engine, account: str, audience: Audience, *, others: Sequence[str] = ()
+    engine: Engine, account: str, audience: OpenIDs, *, others: Sequence[str] = ()
 ) -> ListOwner | None:
     """Return the owner of a list where it is doubtful; *others*: the accounts that may be named.
 

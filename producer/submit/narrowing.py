@@ -23,7 +23,7 @@ from broadcast.rules.plan.cut import CHUNK, LEFT, SMALLEST, Chunk, chunked
 from broadcast.rules.plan.selection import Excluded, Selection
 from models.ledger.lists import suppressions
 from models.ledger.plan import plans
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.submit.order import StoredAudience
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Narrowing:
     wanted: StoredAudience
     selection: Selection
     #: The lists of the exclusions that are files, in the order of the exclusions.
-    files: Sequence[audiences.Audience]
+    files: Sequence[openid_list.OpenIDs]
 
     @property
     def is_known_to_wechat_alone(self) -> bool:

@@ -21,7 +21,7 @@ from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs
 from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import EVERYBODY, Selection
 from broadcast.rules.plan.submission import Figures, Options
-from producer import audience as audiences
+from producer.audience import openid_list
 
 LONGEST_KEY = 128
 LONGEST_TITLE = 64
@@ -45,7 +45,7 @@ class Order:
     options: Options | None = None
     reserved: str | None = None
     #: The lists of the exclusions that are files, in the order of the exclusions.
-    excluded: Sequence[audiences.Audience] = ()
+    excluded: Sequence[openid_list.OpenIDs] = ()
 
 
 def new_key() -> str:
@@ -132,7 +132,7 @@ def _span(span: timedelta) -> str:
 
 
 #: A list is read and stored at the submit; whom the others mean is found later.
-Whom: TypeAlias = audiences.Audience | Followers | Tag | Everyone
+Whom: TypeAlias = openid_list.OpenIDs | Followers | Tag | Everyone
 
 
 @frozen
@@ -145,7 +145,7 @@ class StoredAudience:
     sizes: Sequence[int] = ()
     notices: tuple[Message, ...] = ()
     #: The list in chunks, which may be read again; None: there is none to store.
-    listed: audiences.Audience | None = field(default=None, repr=False)
+    listed: openid_list.OpenIDs | None = field(default=None, repr=False)
 
     def chunks(self) -> Iterable[Chunk]:
         """Yield the list in chunks; nothing where it is kept elsewhere."""
@@ -155,7 +155,7 @@ class StoredAudience:
 def stored_audience_of(whom: Whom, *, largest: int) -> StoredAudience:
     """Return the stored form of *whom*; *largest*: OpenIDs in one call at most."""
     match whom:
-        case audiences.Audience():
+        case openid_list.OpenIDs():
             return _of_list(whom, largest=largest)
         case Followers():
             return StoredAudience(
@@ -165,7 +165,7 @@ def stored_audience_of(whom: Whom, *, largest: int) -> StoredAudience:
             return StoredAudience(audience=whom, figures=Figures(planned=None, calls=1, samples={}))
 
 
-def _of_list(given: audiences.Audience, *, largest: int) -> StoredAudience:
+def _of_list(given: openid_list.OpenIDs, *, largest: int) -> StoredAudience:
     sizes = list(cut.cut(given.planned, largest))
     figures = Figures(
         read=given.read, malformed=given.malformed.count, duplicate=given.duplicate.count,
@@ -181,7 +181,7 @@ def _of_list(given: audiences.Audience, *, largest: int) -> StoredAudience:
     )  # fmt: skip
 
 
-def _doubtful(given: audiences.Audience) -> tuple[Message, ...]:
+def _doubtful(given: openid_list.OpenIDs) -> tuple[Message, ...]:
     """Notice OpenIDs that do not look like WeChat's; its pages do not say that they must."""
     count = given.planned - given.beginning_with("o")
     if not count:

@@ -26,7 +26,7 @@ from broadcast.rules.plan.audience import OpenIDs
 from models.ledger.lists.media import used_under_key
 from models.ledger.rows.transaction import shared_snapshot
 from models.ledger.submit import submits
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.media.file import ContentWithFiles, refuse_what_no_file_has
 from producer.media.upload import (
     UploadCache,
@@ -76,7 +76,7 @@ class Prepared:
     body: submission.Body
     wanted: StoredAudience
     terms: submission.Terms
-    excluded: Sequence[audiences.Audience]
+    excluded: Sequence[openid_list.OpenIDs]
     #: The database's moment when it was looked for its key.
     now: datetime
     #: The broadcast that has this key and this body already.

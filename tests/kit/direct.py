@@ -13,7 +13,7 @@ from broadcast.rules.plan.audience import Audience, OpenIDs
 from broadcast.rules.plan.cut import Chunk
 from models.ledger.lists import uploads
 from models.ledger.submit import submits
-from producer import audience
+from producer.audience import openid_list
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -30,7 +30,7 @@ def submit(
     priority: int = 0,
 ) -> str:
     """Store and publish a text for *openids*; wake nobody. Return the broadcast's id."""
-    with audience.read(list(openids)) as read:
+    with openid_list.read(list(openids)) as read:
         figures = submission.Figures(
             read=read.read, malformed=0, duplicate=0, planned=read.planned, samples={},
             calls=cut.batch_count(read.planned, batch_size),

@@ -162,9 +162,9 @@ def import_(
 def _in_file(file: Path) -> Iterator[Iterator[str]]:
     """Yield the OpenIDs of a file, each once. Raises InputError if a line names nobody."""
     # numpy is for who reads a list.
-    from producer import audience  # noqa: PLC0415
+    from producer.audience import openid_list  # noqa: PLC0415
 
-    with audience.read("-" if str(file) == "-" else file, least=1) as people:
+    with openid_list.read("-" if str(file) == "-" else file, least=1) as people:
         if people.malformed.count:
             raise _malformed(file, people.malformed)
         yield openid.each_of(chunk.packed for chunk in people.chunks())

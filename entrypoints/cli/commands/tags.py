@@ -36,8 +36,8 @@ from entrypoints.cli.tag_lookup import Tagged
 from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.views import at_wechat
-from producer import audience as audiences
-from producer.audience import Audience
+from producer.audience import openid_list
+from producer.audience.openid_list import OpenIDs
 
 app = typer.Typer(add_completion=False)
 tags = typer.Typer(cls=Group, help="help.tags")
@@ -209,7 +209,7 @@ class _Change:
 def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
     account = run.settings.account(change.account)
     source = change.source
-    with audiences.read("-" if str(source) == "-" else source) as listed:
+    with openid_list.read("-" if str(source) == "-" else source) as listed:
         tag = _own(run, account, change.tag)
         if listed.malformed.count:
             lines = [line for line, _ in listed.malformed.sample[:MOST_NAMED]]
@@ -271,7 +271,7 @@ def _say(run: Run, tag: TagInfo, tagged: Tagged, *, adds: bool) -> None:
         run.terminal.say("tags.ended", left=tagged.left, why=tagged.ended.why())
 
 
-def _object(account: Account, tag: TagInfo, listed: Audience, *, tagged: Tagged) -> dict[str, Any]:
+def _object(account: Account, tag: TagInfo, listed: OpenIDs, *, tagged: Tagged) -> dict[str, Any]:
     return {
         "account": account.name,
         "tag": _tag_json(tag),

@@ -16,7 +16,7 @@ from broadcast.rules.plan.audience import OpenIDs
 from models.every_table import ChunkRow, UploadRow
 from models.ledger.lists import uploads
 from models.ledger.submit import awaited_lists
-from producer import audience
+from producer.audience import openid_list
 from tests.integration.http.conftest import Served
 from tests.kit import api, ledger
 from tests.kit.api import Program
@@ -128,7 +128,7 @@ def test_who_uploads_meanwhile_is_answered_that_it_was_cancelled(
         assert _say(served.program(), broadcast_id, "cancel").status_code == 200
         yield text[70_000:]
 
-    with audience.read(mine) as listed:
+    with openid_list.read(mine) as listed:
         body = replace(
             ledger.body(owner=ledger.account("main"), key="meanwhile off"), reserved=broadcast_id,
             audience=OpenIDs(digest=listed.digest),

@@ -21,7 +21,7 @@ from models.every_table import ChunkRow
 from models.ledger.lists import uploads
 from models.ledger.steer import sweeps
 from models.ledger.submit import awaited_lists
-from producer import audience
+from producer.audience import openid_list
 from tests.integration.http.conftest import Served
 from tests.kit import api, ledger, template
 from tests.kit.api import Program
@@ -264,7 +264,7 @@ def test_while_a_list_is_stored_the_same_waits_and_another_is_refused(
 ) -> None:
     mine = api.people(5, seed="at it")
     broadcast_id = _reserve(program, "at it").json()["id"]
-    with audience.read(mine) as listed:
+    with openid_list.read(mine) as listed:
         body = replace(
             ledger.body(owner=ledger.account("main"), key="at it"), reserved=broadcast_id,
             audience=OpenIDs(digest=listed.digest),

@@ -19,7 +19,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import proof
 from broadcast.rules.plan.submission import Terms
 from broadcast.settings.program_settings import Settings
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.request.door import SubmitService
 from producer.submit.order import Order
 from producer.submit.prepare import prepare
@@ -96,7 +96,7 @@ def order(
 
 def send(engine: Engine, wanted: Any, people: list[str], **ports: Any) -> Any:
     """Prepare and store an order."""
-    with audiences.read(people) as audience:
+    with openid_list.read(people) as audience:
         quota = ports.get("quota") or QuotaStub()
         prepared = prepare(wanted, audience, engine=engine, quota=quota)
         return store(prepared, engine=engine, waker=ports.get("waker") or WakerStub())

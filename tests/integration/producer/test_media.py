@@ -21,7 +21,7 @@ from models.every_table import BroadcastRow, MediaRow
 from models.ledger.lists.media import mark_lost
 from models.ledger.plan import renewals
 from models.ledger.views import broadcast_reports
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.media.file import of_files, read, stand_in
 from producer.media.upload import UploadCache
 from producer.submit.prepare import prepare, upload
@@ -95,7 +95,7 @@ def submit(
     """Prepare, upload and store; another key has other followers, if nothing else is said."""
     wanted = replace(order(account, key, **values), content=content)
     wanted = replace(wanted, terms=replace(wanted.terms, spread_days=spread_days))
-    with audiences.read(openids(6, seed=hash(people or key) % 10**6)) as audience:
+    with openid_list.read(openids(6, seed=hash(people or key) % 10**6)) as audience:
         ask = QuotaStub(quota) if quota else QuotaStub()
         prepared = prepare(wanted, audience, engine=engine, quota=ask)
         if prepared.existing is None:
@@ -271,7 +271,7 @@ def test_where_wechat_is_away_nothing_is_stored_and_what_was_uploaded_is_kept(
 
 def test_a_stand_in_never_reaches_the_ledger(engine: Engine, account: Account, photo: Path) -> None:
     wanted = replace(order(account), content=pictures(photo))
-    with audiences.read(openids(6)) as audience:
+    with openid_list.read(openids(6)) as audience:
         prepared = prepare(wanted, audience, engine=engine, quota=QuotaStub())
         with pytest.raises(MediaError, match="not_uploaded"):
             store(prepared, engine=engine, waker=WakerStub())

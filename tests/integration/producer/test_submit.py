@@ -30,7 +30,7 @@ from models.ledger.rows import lane_rows
 from models.ledger.steer import sweeps
 from models.ledger.submit import submits
 from models.ledger.views import broadcast_reports
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.submit.prepare import prepare
 from producer.submit.store import store
 from tests.integration.producer.conftest import QuotaStub, WakerStub, openids, order, send
@@ -131,7 +131,7 @@ def test_the_same_key_with_another_priority_brings_the_first_with_its_own(
 def test_what_was_submitted_while_a_person_was_asked_is_found(
     engine: Engine, account: Account
 ) -> None:
-    with audiences.read(openids(5)) as audience:
+    with openid_list.read(openids(5)) as audience:
         prepared = prepare(order(account), audience, engine=engine, quota=QuotaStub())
         first = send(engine, order(account), openids(5))
         waker = WakerStub()
@@ -353,7 +353,7 @@ def test_a_published_broadcast_survives_a_stop_right_after_its_commit(
 
 
 def test_preparing_stores_nothing(engine: Engine, account: Account) -> None:
-    with audiences.read(openids(25)) as audience:
+    with openid_list.read(openids(25)) as audience:
         prepared = prepare(
             order(account, batch_size=10), audience, engine=engine, quota=QuotaStub()
         )

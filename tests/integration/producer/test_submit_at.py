@@ -16,7 +16,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.states import BroadcastState
 from models.ledger.steer import sweeps
 from models.ledger.views import broadcast_reports
-from producer import audience as audiences
+from producer.audience import openid_list
 from producer.submit.prepare import prepare
 from producer.submit.store import store
 from tests.integration.models.still_clock import StillClock
@@ -71,7 +71,7 @@ def test_a_broadcast_whose_time_passed_before_it_was_published_is_woken_for_at_o
     engine: Engine, account: Account
 ) -> None:
     waker, at = WakerStub(), datetime.now(UTC) + timedelta(hours=2)
-    with audiences.read(openids(5)) as audience:
+    with openid_list.read(openids(5)) as audience:
         wanted = order(account, scheduled_at=at)
         prepared = prepare(wanted, audience, engine=engine, quota=QuotaStub())
         passed = replace(prepared.body, scheduled_at=at - timedelta(hours=3))

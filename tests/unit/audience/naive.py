@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from broadcast import openid
-from producer.audience import Audience
+from producer.audience.openid_list import OpenIDs
 from tests.kit.openids import split
 
 OPENID = re.compile(r"[A-Za-z0-9_-]{28}")
@@ -95,13 +95,13 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
         before = reader.line_num
 
 
-def openids_of(audience: Audience, *, size: int = 3) -> list[str]:
+def openids_of(audience: OpenIDs, *, size: int = 3) -> list[str]:
     """Return an audience's OpenIDs by way of its chunks."""
     chunks = audience.chunks(size)
     return [one for chunk in chunks for one in split(openid.unpack(chunk.packed))]
 
 
-def assert_same(audience: Audience, model: Naive) -> None:
+def assert_same(audience: OpenIDs, model: Naive) -> None:
     assert audience.malformed.count == len(model.malformed)
     assert audience.malformed.sample == tuple(model.malformed[:1000])
     assert audience.duplicate.count == len(model.duplicate)

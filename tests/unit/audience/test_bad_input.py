@@ -14,7 +14,7 @@ import pytest
 
 from broadcast.errors import AudienceError
 from broadcast.views.texts import Texts
-from producer import audience
+from producer.audience import openid_list
 
 A, B, C = (f"oTEST-{'x' * 21}{c}" for c in "ABC")
 TWO = f"{A}\n{B}\n".encode()
@@ -22,7 +22,7 @@ TWO = f"{A}\n{B}\n".encode()
 
 def refused(source: object) -> AudienceError:
     with pytest.raises(AudienceError) as error:
-        audience.read(source)  # type: ignore[arg-type]
+        openid_list.read(source)  # type: ignore[arg-type]
     return error.value
 
 
@@ -132,13 +132,13 @@ def test_a_list_that_a_pipe_ends_within_a_line_is_cut(name: str, tmp_path: Path)
     assert error.message_id == "error.audience.cut"
     assert (error.facts["line"], error.facts["text"]) == (line, text)
     (tmp_path / "list").write_bytes(data)
-    with audience.read(tmp_path / "list") as found:
+    with openid_list.read(tmp_path / "list") as found:
         assert (found.planned, found.malformed.count) == (2, 1)
 
 
 @pytest.mark.parametrize("end", [C, f"{C[:20]}\n", f"{C[:20]}\r", f"{C}\n ", f"bad\n{C}"])
 def test_a_list_that_a_pipe_ends_whole_is_taken(end: str) -> None:
-    with audience.read(piped(TWO + end.encode())) as found:
+    with openid_list.read(piped(TWO + end.encode())) as found:
         assert found.planned == (3 if C in end else 2)
 
 
@@ -185,7 +185,7 @@ def test_a_file_of_somebody_else_needs_permission(tmp_path: Path) -> None:
     path.write_bytes(TWO)
     path.chmod(0)
     # What is imported on first use must be in before the rights are given away.
-    audience.read([A, B]).close()
+    openid_list.read([A, B]).close()
     with nobody():
         assert refused(path).message_id == "error.audience.permission"
 
@@ -209,7 +209,7 @@ def test_an_empty_iterable_is_no_audience() -> None:
 @pytest.mark.parametrize("source", ["list.txt", b"list.csv", 7])
 def test_what_is_no_source_is_a_bug(source: object) -> None:
     with pytest.raises(TypeError):
-        audience.read(source)  # type: ignore[arg-type]
+        openid_list.read(source)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", range(20))

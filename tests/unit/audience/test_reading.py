@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from broadcast import openid
-from producer import audience
+from producer.audience import openid_list
 from producer.audience.reading import Sizes, read_source
 from tests.unit.audience.naive import assert_same, naive_plain, openids_of
 
@@ -36,7 +36,7 @@ def test_standard_input_is_read_for_a_dash(monkeypatch: pytest.MonkeyPatch) -> N
         buffer = io.BytesIO(f"{A}\r{B}".encode())
 
     monkeypatch.setattr("sys.stdin", Stdin)
-    with audience.read("-") as found:
+    with openid_list.read("-") as found:
         assert openids_of(found) == [A, B]
     assert not Stdin.buffer.closed
 
@@ -53,7 +53,7 @@ def test_a_pipe_that_gives_little_at_a_time_is_read_to_its_end() -> None:
         [sys.executable, "-c", code], stdout=subprocess.PIPE, bufsize=0
     ) as writer:
         assert writer.stdout is not None
-        with audience.read(cast(BinaryIO, writer.stdout)) as found:
+        with openid_list.read(cast(BinaryIO, writer.stdout)) as found:
             assert openids_of(found) == [A, B]
             assert found.malformed.sample == ((2, "xyyy"),)
 
@@ -61,13 +61,13 @@ def test_a_pipe_that_gives_little_at_a_time_is_read_to_its_end() -> None:
 def test_a_text_file_is_an_iterable_of_its_lines(tmp_path: Path) -> None:
     path = tmp_path / "list"
     path.write_text(f"{A}\n\n{B}\nx\ny z\n", encoding="utf-8")
-    with path.open(encoding="utf-8") as file, audience.read(file) as found:
+    with path.open(encoding="utf-8") as file, openid_list.read(file) as found:
         assert openids_of(found) == [A, B]
         assert found.malformed.sample == ((4, "x"), (5, "y z"))
 
 
 def test_an_item_with_line_ends_inside_is_one_malformed_item() -> None:
-    with audience.read([A, f"{B}\n{C}", f"\n{D}\r\n", "\ud800", B]) as found:
+    with openid_list.read([A, f"{B}\n{C}", f"\n{D}\r\n", "\ud800", B]) as found:
         assert openids_of(found) == [A, B, D]
         assert found.malformed.sample == ((2, f"{B}\\r{C}"), (4, "\\ud800"))
 
@@ -78,27 +78,27 @@ def test_the_column_is_found_by_its_name(encoding: str) -> None:
     for name, delimiter in itertools.product(names, ",\t;"):
         rows = (["昵称", name, "x"], ["甲", A, "1"], ["乙", B, "2"])
         data = "\r\n".join(map(delimiter.join, rows)).encode(encoding)
-        with audience.read(io.BytesIO(data)) as found:
+        with openid_list.read(io.BytesIO(data)) as found:
             assert (openids_of(found), found.read) == ([A, B], 2), (name, delimiter)
 
 
 def test_a_single_column_is_plain_lines_after_the_header() -> None:
     data = f'"用户标识"\n"{A}"\nx,y\n\n{B}\n'.encode("gb18030")
-    with audience.read(io.BytesIO(data)) as found:
+    with openid_list.read(io.BytesIO(data)) as found:
         assert openids_of(found) == [A, B]
         assert found.malformed.sample == ((3, "x,y"),)
 
 
 def test_rows_too_short_for_the_column_are_malformed_and_empty_rows_are_not_read() -> None:
     data = f"n,openid\n1,{A}\n\n2\n,\n3,{B}\n4,\n".encode()
-    with audience.read(io.BytesIO(data)) as found:
+    with openid_list.read(io.BytesIO(data)) as found:
         assert openids_of(found) == [A, B]
         assert found.malformed.sample == ((4, ""), (7, ""))
 
 
 def test_a_field_over_several_lines_does_not_upset_the_line_numbers() -> None:
     data = f'openid,note\n{A},"one\ntwo\n\nthree"\n{B},x\nbad,y\n{A},z\n'.encode()
-    with audience.read(io.BytesIO(data)) as found:
+    with openid_list.read(io.BytesIO(data)) as found:
         assert openids_of(found) == [A, B]
         assert found.malformed.sample == ((7, "bad"),)
         assert found.duplicate.sample == ((8, A),)
@@ -109,13 +109,13 @@ def test_a_csv_without_header_that_holds_openids_alone_is_plain(tmp_path: Path, 
     path = tmp_path / name
     data = f"{A}\n{B}\n".encode()
     path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-    with audience.read(path) as found:
+    with openid_list.read(path) as found:
         assert openids_of(found) == [A, B]
 
 
 def test_a_malformed_line_is_shown_cut_and_without_control_characters() -> None:
     data = f"{A}\n{B}\n\x1b[31m红\u202e\t.\n{'长' * 100}\n".encode()
-    with audience.read(io.BytesIO(data)) as found:
+    with openid_list.read(io.BytesIO(data)) as found:
         assert found.malformed.sample == ((3, "\\x1b[31m红\\u202e\\t."), (4, "长" * 64))
 
 
@@ -175,8 +175,8 @@ def test_chunks_cut_the_sorted_audience(run_length: int) -> None:
 
 def test_the_digest_depends_on_the_set_alone() -> None:
     with (
-        audience.read([A, B, C]) as one,
-        audience.read([C, "x", A, C, B]) as same,
-        audience.read([A, B, D]) as other,
+        openid_list.read([A, B, C]) as one,
+        openid_list.read([C, "x", A, C, B]) as same,
+        openid_list.read([A, B, D]) as other,
     ):
         assert one.digest == same.digest != other.digest

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broadcast.errors import AudienceError
-from producer import audience
+from producer.audience import openid_list
 from tests.unit.audience.naive import openids_of
 from tests.unit.audience.workbooks import Rows, ods, xlsx
 
@@ -30,7 +30,7 @@ def test_the_column_is_found_wherever_it_stands_and_rows_are_numbered_as_in_exce
         [None, "戊", None],
     ]
     path.write_bytes(xlsx({"说明": [["只是说明"]], "名单": rows}))
-    with audience.read(path) as found:
+    with openid_list.read(path) as found:
         assert openids_of(found) == [A, B]
         assert found.malformed.sample == ((6, "12345"), (8, ""))
         assert found.duplicate.sample == ((7, B),)
@@ -40,13 +40,13 @@ def test_the_column_is_found_wherever_it_stands_and_rows_are_numbered_as_in_exce
 def test_a_sheet_without_a_header_may_hold_openids_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsx"
     path.write_bytes(xlsx({"Sheet1": [[None, A], [None, B], [None, "x", "y"], [], [C]]}))
-    with audience.read(path) as found:
+    with openid_list.read(path) as found:
         assert openids_of(found) == [A, B, C]
         assert found.malformed.sample == ((3, "x,y"),)
 
 
 def test_a_workbook_may_come_as_a_stream() -> None:
-    with audience.read(io.BytesIO(xlsx({"s": [["OpenID"], [A], [B]]}))) as found:
+    with openid_list.read(io.BytesIO(xlsx({"s": [["OpenID"], [A], [B]]}))) as found:
         assert openids_of(found) == [A, B]
 
 
@@ -78,7 +78,7 @@ def test_a_workbook_that_cannot_be_used_says_why(
     path = tmp_path / "a.xlsx"
     path.write_bytes(xlsx(sheets))
     with pytest.raises(AudienceError) as error:
-        audience.read(path)
+        openid_list.read(path)
     assert error.value.message_id == message_id
     assert error.value.facts == {"source": path, **facts}
 
@@ -86,7 +86,7 @@ def test_a_workbook_that_cannot_be_used_says_why(
 @pytest.mark.parametrize("data", [b"PK\x03\x04 no zip at all", xlsx({"s": [["openid"]]})[:-40]])
 def test_a_broken_workbook_is_no_list(data: bytes) -> None:
     with pytest.raises(AudienceError) as error:
-        audience.read(io.BytesIO(data))
+        openid_list.read(io.BytesIO(data))
     assert error.value.message_id == "error.audience.workbook"
 
 
@@ -96,7 +96,7 @@ def test_a_workbook_may_come_through_a_named_pipe(tmp_path: Path) -> None:
     data = xlsx({"s": [["openid"], [A], [B]]})
     writer = threading.Thread(target=path.write_bytes, args=(data,))
     writer.start()
-    with audience.read(path) as found:
+    with openid_list.read(path) as found:
         assert openids_of(found) == [A, B]
     writer.join()
 
@@ -116,7 +116,7 @@ LIST: Rows = [["昵称", "openid"], ["甲", A], ["乙", B], ["丙", C], []]
 def test_a_list_with_hidden_rows_is_refused(data: bytes) -> None:
     """Whoever filtered it means the rows that are left, perhaps; nobody else can know."""
     with pytest.raises(AudienceError) as error:
-        audience.read(io.BytesIO(data))
+        openid_list.read(io.BytesIO(data))
     assert error.value.message_id == "error.audience.hidden_rows"
     assert error.value.facts["sheet"] == "名单"
 
@@ -131,14 +131,14 @@ def test_a_list_with_hidden_rows_is_refused(data: bytes) -> None:
     ids=["an empty row", "a sheet of other things", "a row of another sheet"],
 )
 def test_what_is_hidden_and_holds_no_openid_is_nothing_to_ask_about(data: bytes) -> None:
-    with audience.read(io.BytesIO(data)) as found:
+    with openid_list.read(io.BytesIO(data)) as found:
         assert openids_of(found) == [A, B, C]
 
 
 def test_a_list_on_a_hidden_sheet_is_refused() -> None:
     data = xlsx({"说明": [["x"]], "名单": LIST}, hidden_sheets=["名单"])
     with pytest.raises(AudienceError) as error:
-        audience.read(io.BytesIO(data))
+        openid_list.read(io.BytesIO(data))
     assert error.value.message_id == "error.audience.hidden_sheet"
 
 
@@ -147,4 +147,4 @@ def test_a_hidden_row_is_found_wherever_in_a_long_sheet_it_stands() -> None:
     rows: Rows = [["openid"], *([f"o{n:027d}"] for n in range(30_000))]
     for hidden in (2, 9_000, 17_777, 30_001):
         with pytest.raises(AudienceError, match="hidden_rows"):
-            audience.read(io.BytesIO(xlsx({"s": rows}, hidden_rows=[hidden])))
+            openid_list.read(io.BytesIO(xlsx({"s": rows}, hidden_rows=[hidden])))

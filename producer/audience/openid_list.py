@@ -1,20 +1,21 @@
-"""An audience that has been read: its figures, and its OpenIDs in chunks."""
+"""A list of OpenIDs that has been read: its figures, and its OpenIDs in chunks."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import BinaryIO, Literal, Protocol, Self
 
 from broadcast import openid
 from broadcast.frozen import frozen
-from broadcast.rules.plan.cut import CHUNK, Chunk
+from broadcast.rules.plan.cut import CHUNK, SMALLEST, Chunk
 
 
 class SortedOpenIDs(Protocol):
-    """Store of the sorted OpenIDs of an audience."""
+    """Store of the sorted OpenIDs of a list."""
 
     def slice(self, start: int, count: int) -> bytes:
         """Return *count* OpenIDs from number *start* on, one behind the other."""
@@ -33,7 +34,7 @@ class Tally:
 
 
 @frozen
-class Audience:
+class OpenIDs:
     """A list of OpenIDs in ASCII order, each once: ``read = malformed + duplicate + planned``."""
 
     #: Lines that are neither blank nor the header.
@@ -47,7 +48,7 @@ class Audience:
     openids: SortedOpenIDs = field(repr=False, compare=False)
 
     def chunks(self, most: int = CHUNK) -> Iterator[Chunk]:
-        """Yield the sorted audience in chunks of *most*; may be called again."""
+        """Yield the sorted list in chunks of *most*; may be called again."""
         for start in range(0, self.planned, most):
             ids = self.openids.slice(start, min(most, self.planned - start))
             yield Chunk(start=start, packed=openid.pack(ids))
@@ -68,7 +69,7 @@ class Audience:
         self.openids.close()
 
     def __enter__(self) -> Self:
-        """Return the audience itself."""
+        """Return the list itself."""
         return self
 
     def __exit__(
@@ -77,5 +78,26 @@ class Audience:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Close the audience."""
+        """Close the list."""
         self.close()
+
+
+def read(
+    source: Path | Literal["-"] | BinaryIO | Iterable[str],
+    *,
+    progress: Callable[[int], None] | None = None,
+    least: int = SMALLEST,
+) -> OpenIDs:
+    """Read *source* to its end and return its list, sorted and without duplicates.
+
+    A path, ``"-"`` (standard input) or a binary stream may hold plain lines, CSV or XLSX, gzipped
+    or not; an iterable gives one OpenID an item. *progress* now and then gets the number of lines
+    read so far. With fewer than *least* OpenIDs it cannot be used. Close the list, or use it
+    as a context manager.
+
+    Raises ``AudienceError``, in one line, when the source cannot be used.
+    """
+    # numpy costs 15 MB and 0.1 s, which only a process that reads a list should pay.
+    from producer.audience.reading import read_source  # noqa: PLC0415
+
+    return read_source(source, progress=progress, least=least)
