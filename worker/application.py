@@ -8,7 +8,6 @@ import logging
 import os
 import sys
 from collections.abc import MutableMapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,8 +99,6 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
     from worker import celery_parts  # noqa: PLC0415
     from worker.wiring import parts  # noqa: PLC0415
 
-    # It registers the control command of that name.
-    import_module("worker.which_database")
     redaction.install()
     try:
         celery_parts.allow_descriptors(parts().settings.concurrency)

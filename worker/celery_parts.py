@@ -1,4 +1,4 @@
-"""Celery's parts with faults fixed: events, late messages, the schedule of beat.
+"""Celery's parts with faults fixed (events, late messages, beat's schedule), and our own command.
 
 **A worker whose broker is away can be stopped.** A heartbeat is published again and again until the
 broker takes it, in the thread that is to receive a stop. While a broker was silent, SIGTERM was
@@ -11,6 +11,7 @@ part of the other's frame, and the worker is deaf until RabbitMQ closes the conn
 
 from __future__ import annotations
 
+import functools
 import logging
 import resource
 import threading
@@ -24,16 +25,18 @@ from celery.events.dispatcher import EventDispatcher
 from celery.exceptions import InvalidTaskError
 from celery.utils.time import maybe_iso8601, maybe_make_aware
 from celery.worker import request, state
+from celery.worker.control import inspect_command
 from sqlalchemy import Engine
 
 from broadcast import names
 from broadcast.errors import OutOfReachError
 from broadcast.message import Message
+from models import schema
 from models.engine import now
 from models.ledger.rows.transaction import read
 from worker import messages
 from worker.queue_watch import watch
-from worker.wiring import pool_size
+from worker.wiring import parts, pool_size
 
 
 class Dispatcher(EventDispatcher):
@@ -190,3 +193,15 @@ def allow_descriptors(concurrency: int) -> None:
             name="BROADCAST_CONCURRENCY",
         )  # fmt: skip
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@inspect_command(name=names.WHICH_DATABASE)
+def which_database(state: Any) -> dict[str, str]:  # noqa: ANN401 - Celery's own
+    """Return the id of the installation whose broadcasts this worker sends."""
+    del state
+    return {"ok": _installation()}
+
+
+@functools.cache
+def _installation() -> str:
+    return schema.installation(parts().engine)
