@@ -12,7 +12,7 @@ from broadcast.message import Message
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.blockers import Blocker
-from broadcast.rules.gates.gate import Cause, GateKind, meaning
+from broadcast.rules.gates.gate import Cause, GateKind, traits_of
 from broadcast.rules.gates.lateness import is_late
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import Reason
@@ -46,7 +46,7 @@ class Lanes:
         if lane is None:
             return
         lane = _for(path, lane)
-        by_time = [gate for gate in lane.gates if meaning(gate.kind).by_time]
+        by_time = [gate for gate in lane.gates if traits_of(gate.kind).by_time]
         yield from of_account(account, replace(lane, gates=by_time), self.now)
         yield from self._lane_wait(account, lane)
 

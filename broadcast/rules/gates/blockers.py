@@ -14,7 +14,7 @@ from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import lateness
-from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope, closed, meaning, order
+from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope, closed, order, traits_of
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase, Reason
@@ -80,7 +80,7 @@ def is_driven(report: Report) -> bool:
 def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]:
     """Yield what closed the gates of an account or of one of its interfaces."""
     for gate in sorted(closed(lane.gates, now), key=lambda gate: order(gate.kind)):
-        means = meaning(gate.kind)
+        means = traits_of(gate.kind)
         # A day's quota opens at its time: what is left of it is what there is to see before.
         verb = "quota" if means.by_time else means.of_account
         command = f"broadcast {verb} --account {account}" if verb else "broadcast accounts"
@@ -88,7 +88,7 @@ def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]
 
 
 def _blocker(gate: Gate, cause: Cause, command: str) -> Blocker:
-    by_hand = meaning(gate.kind).by_person
+    by_hand = traits_of(gate.kind).by_person
     return Blocker(
         cause=cause, command=command, reason=gate.reason, errcode=gate.errcode, errmsg=gate.errmsg,
         since=gate.closed_at, until=gate.opens_at(), who=gate.closed_by if by_hand else None,
@@ -106,7 +106,7 @@ def _own(report: Report) -> Iterator[Blocker]:
         yield Blocker(cause=Cause.NEWER_RELEASE, command=f"broadcast status {report.id}")
     own = [gate for gate in report.gates if gate.scope is GateScope.BROADCAST]
     for gate in sorted(own, key=lambda gate: order(gate.kind)):
-        means = meaning(gate.kind)
+        means = traits_of(gate.kind)
         command = f"broadcast {means.own or 'status'} {report.id}"
         match gate.kind:
             case GateKind.BREAKER if content_stays_refused(gate.reason, gate.errcode):

@@ -282,8 +282,8 @@ class Opener(StrEnum):
 
 
 @frozen
-class Meaning:
-    """Meaning of a kind of gate, for every reader."""
+class Traits:
+    """Traits of a kind of gate, the same for every reader."""
 
     #: The command that opens it where it is a broadcast's own; None: there is none.
     own: Opener | None = None
@@ -305,36 +305,36 @@ class Meaning:
 
 
 #: What is to be fixed first stands first: one command may open several.
-MEANINGS: Final[Mapping[GateKind, Meaning]] = {
-    GateKind.STOP: Meaning(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
-    GateKind.BREAKER: Meaning(
+TRAITS: Final[Mapping[GateKind, Traits]] = {
+    GateKind.STOP: Traits(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
+    GateKind.BREAKER: Traits(
         own=Opener.RESUME, of_account=Opener.UNHALT, shown=S.PAUSED, cause=Cause.PAUSED,
         account_cause=Cause.ACCOUNT_STOPPED,
     ),
-    GateKind.HALT: Meaning(
+    GateKind.HALT: Traits(
         of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
     ),
     # Its time opens it; a person does before, where WeChat has raised or cleared the quota.
-    GateKind.QUOTA: Meaning(
+    GateKind.QUOTA: Traits(
         of_account=Opener.UNHALT, by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS,
         account_cause=Cause.ACCOUNT_WAITS,
     ),
-    GateKind.HOLD: Meaning(own=Opener.RESUME, by_reason=True, cause=Cause.HELD),
-    GateKind.DRAFT: Meaning(own=Opener.RESUME, cause=Cause.DRAFT),
-    GateKind.LOOK: Meaning(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
-    GateKind.PAUSE: Meaning(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
-    GateKind.SCHEDULE: Meaning(
+    GateKind.HOLD: Traits(own=Opener.RESUME, by_reason=True, cause=Cause.HELD),
+    GateKind.DRAFT: Traits(own=Opener.RESUME, cause=Cause.DRAFT),
+    GateKind.LOOK: Traits(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
+    GateKind.PAUSE: Traits(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
+    GateKind.SCHEDULE: Traits(
         by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED
     ),
-    GateKind.CANCEL: Meaning(forbids_planning=True, by_person=True, shown=S.CANCELLED),
+    GateKind.CANCEL: Traits(forbids_planning=True, by_person=True, shown=S.CANCELLED),
 }  # fmt: skip
-_STRANGE = Meaning()
-_ORDER = {kind: place for place, kind in enumerate(MEANINGS, start=1)}
+_STRANGE = Traits()
+_ORDER = {kind: place for place, kind in enumerate(TRAITS, start=1)}
 
 
-def meaning(kind: GateKind) -> Meaning:
+def traits_of(kind: GateKind) -> Traits:
     """Return what a kind means; one that this release does not know waits for a newer one."""
-    return MEANINGS.get(kind, _STRANGE)
+    return TRAITS.get(kind, _STRANGE)
 
 
 def order(kind: GateKind) -> int:
@@ -342,19 +342,19 @@ def order(kind: GateKind) -> int:
     return _ORDER.get(kind, 0)
 
 
-OPEN_BY_TIME = frozenset(kind for kind, one in MEANINGS.items() if one.by_time)
+OPEN_BY_TIME = frozenset(kind for kind, one in TRAITS.items() if one.by_time)
 #: Under which even planning makes no sense.
-FORBID_PLANNING = frozenset(kind for kind, one in MEANINGS.items() if one.forbids_planning)
+FORBID_PLANNING = frozenset(kind for kind, one in TRAITS.items() if one.forbids_planning)
 
 
 def opened_by(opener: Opener) -> frozenset[GateKind]:
     """Return the kinds that a command opens."""
-    return frozenset(k for k, one in MEANINGS.items() if opener in {one.own, one.of_account})
+    return frozenset(k for k, one in TRAITS.items() if opener in {one.own, one.of_account})
 
 
 #: Of a broadcast's own gates, those that a person's resume opens.
 RESUME_OPENS = opened_by(Opener.RESUME)
 #: Of those, the ones that no person closed: whoever waits for the broadcast does not know of them.
-CLOSED_UNASKED = frozenset(kind for kind in RESUME_OPENS if not MEANINGS[kind].by_person)
+CLOSED_UNASKED = frozenset(kind for kind in RESUME_OPENS if not TRAITS[kind].by_person)
 #: Of the gates of an account and its paths, those that a person's unhalt opens.
 UNHALT_OPENS = opened_by(Opener.UNHALT)

@@ -12,7 +12,7 @@ from broadcast.enums import recognised
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.gates.gate import Gate, GateKind, GateScope, closed, meaning
+from broadcast.rules.gates.gate import Gate, GateKind, GateScope, closed, traits_of
 from broadcast.rules.reports import Did
 from broadcast.rules.states import BroadcastState, Phase
 
@@ -53,8 +53,8 @@ def _shown(gate: Gate) -> BroadcastState | None:
     A kind that this release does not know is a hold: a newer release, or a person, knows.
     """
     if gate.scope is GateScope.BROADCAST:
-        return meaning(gate.kind).shown
-    return None if meaning(gate.kind).by_time else S.HELD
+        return traits_of(gate.kind).shown
+    return None if traits_of(gate.kind).by_time else S.HELD
 
 
 #: The kinds of line that can change a state.
@@ -183,7 +183,7 @@ class StateReplay:
 
 
 def _time_of(gate: Gate) -> datetime | None:
-    shown = gate.scope is GateScope.BROADCAST and meaning(gate.kind).shown is not None
+    shown = gate.scope is GateScope.BROADCAST and traits_of(gate.kind).shown is not None
     return gate.opens_at() if shown else None
 
 

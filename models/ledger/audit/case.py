@@ -13,7 +13,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath, unanswered
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import JobEnd
-from broadcast.rules.gates.gate import OPEN_BY_TIME, GateKind, GateScope, meaning
+from broadcast.rules.gates.gate import OPEN_BY_TIME, GateKind, GateScope, traits_of
 from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.plan.cut import SHRUNK
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -234,7 +234,7 @@ class AuditedGate:
     @property
     def only(self) -> tuple[str, ...]:
         """What no other gate of its scope has while it is closed."""
-        reason = self.reason if meaning(self.kind).by_reason else None
+        reason = self.reason if traits_of(self.kind).by_reason else None
         return self.kind, self.path or "", reason or ""
 
     @property

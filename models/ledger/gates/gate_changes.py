@@ -21,7 +21,7 @@ from broadcast.rules.gates.gate import (
     Gate,
     GateKind,
     GateScope,
-    meaning,
+    traits_of,
 )
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
@@ -117,7 +117,7 @@ def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
         for gate in closed_gates.gates_of(connection, account, closing.broadcast_id or "")
         if (gate.scope, gate.kind, gate.broadcast_id, gate.path)
         == (closing.scope, closing.kind, closing.broadcast_id, closing.path)
-        and (not meaning(closing.kind).by_reason or gate.reason == closing.reason)
+        and (not traits_of(closing.kind).by_reason or gate.reason == closing.reason)
     ]
 
 

@@ -17,7 +17,7 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
 from broadcast.rules.drafts import Marks
-from broadcast.rules.gates.gate import UNHALT_OPENS, Gate, GateKind, GateScope, Opener, meaning
+from broadcast.rules.gates.gate import UNHALT_OPENS, Gate, GateKind, GateScope, Opener, traits_of
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Did
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -90,9 +90,11 @@ def resume(
     def work(connection: Connection, broadcast: LockedBroadcast) -> bool:
         _check_not_ended(connection, broadcast)
         closed = [
-            gate for gate in own_gates(connection, broadcast) if meaning(gate.kind).own is not None
+            gate
+            for gate in own_gates(connection, broadcast)
+            if traits_of(gate.kind).own is not None
         ]
-        mine = [gate for gate in closed if meaning(gate.kind).own is opener]
+        mine = [gate for gate in closed if traits_of(gate.kind).own is opener]
         if not mine:
             return False
         if shown is not None and any(gate.id not in shown.gates for gate in mine):

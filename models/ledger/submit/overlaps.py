@@ -28,7 +28,7 @@ from sqlalchemy import (
 from broadcast import day
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.gates.gate import Gate, closed, meaning
+from broadcast.rules.gates.gate import Gate, closed, traits_of
 from broadcast.rules.overlap import ListOverlaps, Overlap, ToCome, Uncounted
 from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.cut import Chunk
@@ -332,7 +332,7 @@ def _candidate(
     else:
         known, ranges = True, removals.member_ranges(connection, row.id)
     going = row.phase in closed_gates.OPEN_PHASES and all(
-        meaning(gate.kind).by_time for gate in own
+        traits_of(gate.kind).by_time for gate in own
     )
     other = row.content_identity != said
     is_fresh = row.started_at is not None and row.started_at > now(connection) - WITHIN
