@@ -36,8 +36,7 @@ from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.hand_calls import ByHand
 from broadcast.rules.media import MediaFormat, MediaKind
 from broadcast.rules.pushes import Action
-from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
-from broadcast.views.objects import WebhookState
+from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason, WebhookState
 
 E = TypeVar("E", bound=StrEnum)
 

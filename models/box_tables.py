@@ -10,8 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from broadcast.rules.dead_letters import LetterSource, LetterState
 from broadcast.rules.finish_events import LONGEST_STATUS
 from broadcast.rules.pushes import Action
-from broadcast.rules.states import STOPPED_JOB, BatchState
-from broadcast.views.objects import WebhookState
+from broadcast.rules.states import STOPPED_JOB, BatchState, WebhookState
 from models.base import (
     Ascii28,
     Ascii32,

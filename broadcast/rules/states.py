@@ -166,3 +166,14 @@ class Reason(StrEnum):
 
 #: Of a batch whose job WeChat accepted, and then ended without sending it to anybody.
 STOPPED_JOB = frozenset({Reason.REVIEW_REFUSED, Reason.JOB_FAILED})
+
+
+class WebhookState(StrEnum):
+    """State of a webhook's event."""
+
+    #: It is to be delivered, for the first time or once more.
+    WAITING = "waiting"
+    #: The receiver answered 2xx.
+    DELIVERED = "delivered"
+    #: The receiver answered 410, or a day passed; only a person has it tried again.
+    GIVEN_UP = "given_up"

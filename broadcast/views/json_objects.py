@@ -20,9 +20,10 @@ from broadcast.rules.reports import (
     OperatorActions,
     Report,
 )
+from broadcast.rules.states import WebhookState
 from broadcast.rules.webhooks import last_try, shown_url
 from broadcast.views import content, delivered, objects
-from broadcast.views.objects import Webhook, WebhookState, reason_word, utc, utc_if_any
+from broadcast.views.objects import Webhook, reason_word, utc, utc_if_any
 from broadcast.views.program_words import refusal
 from broadcast.views.texts import Texts
 

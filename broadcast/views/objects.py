@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 from broadcast.frozen import frozen
@@ -20,7 +19,7 @@ from broadcast.rules.finish_events import Counts, Delivered
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.blockers import Blocker
 from broadcast.rules.reports import Report
-from broadcast.rules.states import BroadcastState, Reason
+from broadcast.rules.states import BroadcastState, Reason, WebhookState
 
 
 def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
@@ -103,17 +102,6 @@ def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
 def utc_if_any(moment: datetime | None) -> str | None:
     """Return the same of a moment that there may be none of."""
     return None if moment is None else utc(moment)
-
-
-class WebhookState(StrEnum):
-    """State of an event."""
-
-    #: It is to be delivered, for the first time or once more.
-    WAITING = "waiting"
-    #: The receiver answered 2xx.
-    DELIVERED = "delivered"
-    #: The receiver answered 410, or a day passed; only a person has it tried again.
-    GIVEN_UP = "given_up"
 
 
 def event_id(broadcast_id: str, version: int) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast import names
-from broadcast.views.objects import WebhookState
+from broadcast.rules.states import WebhookState
 from models.ledger.boxes import webhooks
 from tests.kit import foreign, ledger
 from tests.kit.receiver import OLDER_SECRET, SECRET, Posted, Receiver

@@ -18,8 +18,8 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import Audience
+from broadcast.rules.states import WebhookState
 from broadcast.rules.webhooks import parse_networks
-from broadcast.views.objects import WebhookState
 from entrypoints.cli.main import run
 from models.ledger.boxes import webhooks as boxes_webhooks
 from models.ledger.submit import submits

@@ -20,8 +20,8 @@ from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules import webhooks as rules_webhooks
 from broadcast.rules.calls.waits import Waits
+from broadcast.rules.states import WebhookState
 from broadcast.views import objects
-from broadcast.views.objects import WebhookState
 from models.broadcast_tables import BroadcastRow
 from models.ledger.boxes import webhooks as boxes_webhooks
 from models.ledger.boxes.webhooks import ReservedEvent

@@ -11,8 +11,9 @@ import typer
 
 from broadcast.errors import BrokerAwayError, InputError
 from broadcast.message import Message
+from broadcast.rules.states import WebhookState
 from broadcast.views import json_objects
-from broadcast.views.objects import Webhook, WebhookState
+from broadcast.views.objects import Webhook
 from broadcast.views.webhooks import lines
 from broadcast.views.words import suffix
 from entrypoints.cli.commands.options import AsJSON, new_app

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
+from broadcast.rules.states import WebhookState
 from broadcast.views.json_objects import webhook_object
-from broadcast.views.objects import Webhook, WebhookState
+from broadcast.views.objects import Webhook
 from entrypoints.http import answers, bodies, examples, json_answers, lookups, openapi
 from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader

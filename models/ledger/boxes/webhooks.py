@@ -32,10 +32,10 @@ from broadcast.errors import InputError, UnknownIdError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.calls.waits import Waits
-from broadcast.rules.states import BroadcastState
+from broadcast.rules.states import BroadcastState, WebhookState
 from broadcast.rules.webhooks import next_try, origin
 from broadcast.views import objects
-from broadcast.views.objects import Webhook, WebhookState, event_id
+from broadcast.views.objects import Webhook, event_id
 from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked

@@ -18,8 +18,8 @@ from sqlalchemy import Engine, insert
 
 from broadcast.message import Message
 from broadcast.rules.dead_letters import Letter, LetterSource
+from broadcast.rules.states import WebhookState
 from broadcast.stored_message import UNREADABLE
-from broadcast.views.objects import WebhookState
 from broadcast.views.texts import Texts
 from entrypoints.http import error_pages
 from models.every_table import WebhookRow

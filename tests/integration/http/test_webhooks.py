@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 
 from broadcast import stored_message
 from broadcast.message import Message
-from broadcast.views.objects import WebhookState
+from broadcast.rules.states import WebhookState
 from models.every_table import WebhookRow
 from tests.integration.http.conftest import Served
 from tests.kit import api

@@ -17,10 +17,10 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import proof
-from broadcast.rules.states import Reason
+from broadcast.rules.states import Reason, WebhookState
 from broadcast.rules.webhooks import PAUSES
 from broadcast.views import objects
-from broadcast.views.objects import Webhook, WebhookState
+from broadcast.views.objects import Webhook
 from models.every_table import WebhookRow
 from models.ledger.boxes import webhooks as reading
 from models.ledger.boxes.webhooks import ReservedEvent

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.views.objects import WebhookState
+from broadcast.rules.states import WebhookState
 from tests.integration.worker.test_slices import WeChat, context
 from tests.integration.worker.test_webhooks import deliverer, stored, told, until_state
 from tests.kit import ledger

@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 from broadcast.errors import SettingsError
 from broadcast.rules import webhooks
 from broadcast.rules.calls.waits import Waits
+from broadcast.rules.states import WebhookState
 from broadcast.rules.webhooks import parse_networks
-from broadcast.views.objects import Webhook, WebhookState
+from broadcast.views.objects import Webhook
 from models.ledger.boxes import webhooks as reading
 from models.ledger.steer import operator
 from models.ledger.submit import submits
