@@ -179,7 +179,7 @@ class TokenStore:
         self._keys = keys
         self._timing = timing
         self._now = now
-        self._look = Script(redis, "token_look")
+        self._look = Script(redis, "token_look_or_lock")
         self._begin = Script(redis, "token_begin")
         self._force = Script(redis, "token_force")
         self._write = Script(redis, "token_write")
