@@ -32,7 +32,7 @@ from models.ledger.views import received
 from models.ledger.views.received import Received
 
 if TYPE_CHECKING:
-    from entrypoints.cli.follower_progress import FollowerProgress
+    from entrypoints.cli.sync_progress import FollowerProgress
     from producer.followers import Coverage
 
 #: Nobody waits for each single answer, and a page has 300 kB.
@@ -134,7 +134,7 @@ def _asking(
     run: Run, account: Account, interrupted: str, *, now: datetime
 ) -> Iterator[FollowerProgress]:
     """Show how the questions go on, and at Ctrl-C how to go on with them."""
-    from entrypoints.cli.follower_progress import FollowerProgress  # noqa: PLC0415
+    from entrypoints.cli.sync_progress import FollowerProgress  # noqa: PLC0415
 
     try:
         with FollowerProgress(run.terminal, now=now) as progress, run.wechat.answering(account):

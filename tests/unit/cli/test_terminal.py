@@ -130,7 +130,7 @@ def test_what_is_marked_as_written_is_printed_as_written(
 
 def test_only_the_one_place_prints() -> None:
     """Help holds no facts, and the bars clean the only text that is not their own."""
-    own = {"terminal.py", "command_help.py", "progress.py", "follower_progress.py"}
+    own = {"terminal.py", "command_help.py", "progress.py", "sync_progress.py"}
     printing = {"print", "echo", "secho", "write", "print_json"}
     found = [
         f"{file.name}:{node.lineno}"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broadcast.views.texts import Texts
-from entrypoints.cli.follower_progress import FollowerProgress
+from entrypoints.cli.sync_progress import FollowerProgress
 from entrypoints.cli.terminal import Terminal
 from models.ledger.followers.follower_syncs import Sync
 from producer.followers import Outlook
