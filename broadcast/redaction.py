@@ -23,6 +23,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote, quote_plus
 
+from broadcast.quoting import one_line
+
 MASK: Final = "***"
 
 # Shorter values would blank ordinary words out of every log line.
@@ -165,6 +167,11 @@ def redact(text: str) -> str:
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def kept_words(why: str | None) -> str | None:
+    """Return a person's words as they are kept: in one line, without secrets; None for no words."""
+    return redact(one_line(why or "")) or None
 
 
 class _RedactingFactory:

@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from broadcast.errors import BrokerAwayError, RequestError, SettingsError
+from broadcast.redaction import kept_words
 from broadcast.settings.program_settings import Settings
 from models.ledger.boxes.outbox import AppTransaction
 from models.ledger.rows import locked_rows
@@ -75,7 +76,7 @@ class Producer:
         account has left, so that a plan which does not fit is refused at once; without it the
         broadcast is stored, and held before its first call.
         """
-        shown = steer.in_one_line(name)
+        shown = kept_words(name)
         self._who = "python" if shown is None else f"python {shown}"[:LONGEST_NAME]
         self._settings = settings
         self._quota: QuotaSource = Unasked() if quota is None else quota
@@ -151,7 +152,7 @@ class Producer:
 
         Raises UnknownIdError, and ConflictError where its list is still to come.
         """
-        why = steer.in_one_line(why)
+        why = kept_words(why)
         operator.pause(self._here().engine, broadcast_id, who=self._who, why=why)
         return self.status(broadcast_id)
 
@@ -165,7 +166,7 @@ class Producer:
         here = self._here()
         steer.resume(
             here.engine, self.status(broadcast_id), settings=here.settings, quota=self._quota,
-            who=self._who, why=steer.in_one_line(why),
+            who=self._who, why=kept_words(why),
         )  # fmt: skip
         report = self.status(broadcast_id)
         steer.wake(here.waker, report)
@@ -177,7 +178,7 @@ class Producer:
         Raises UnknownIdError.
         """
         here = self._here()
-        operator.cancel(here.engine, broadcast_id, who=self._who, why=steer.in_one_line(why))
+        operator.cancel(here.engine, broadcast_id, who=self._who, why=kept_words(why))
         report = self.status(broadcast_id)
         steer.wake(here.waker, report)
         return report
@@ -190,9 +191,7 @@ class Producer:
         here = self._here()
         known = [here.settings.account(account)]
         return bool(
-            operator.halt(
-                here.engine, account, who=self._who, why=steer.in_one_line(why), known=known
-            )
+            operator.halt(here.engine, account, who=self._who, why=kept_words(why), known=known)
         )
 
     def unhalt(self, account: str, *, why: str | None = None) -> bool:
@@ -203,7 +202,7 @@ class Producer:
         here = self._here()
         here.settings.account(account)
         lifted = operator.unhalt(
-            here.engine, account, who=self._who, why=steer.in_one_line(why)
+            here.engine, account, who=self._who, why=kept_words(why)
         )  # fmt: skip
         steer.wake_lane(here.engine, here.waker, account)
         return bool(lifted)

@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 from broadcast.errors import BrokerAwayError, InputError, PlanError, SettingsError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.redaction import redact
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import content_stays_refused
 from broadcast.rules.calls.retry import RetryVerdict
@@ -109,12 +108,6 @@ def wake_lane(engine: Engine, waker: LaneWaker, account: str) -> None:
     if waiting is not None and waiting.going:
         with contextlib.suppress(BrokerAwayError):
             waker.wake_lane(account, waiting.going[0])
-
-
-def in_one_line(why: str | None) -> str | None:
-    """Return somebody's words as they are kept: in one line, without secrets; None for no words."""
-    line = "".join(sign if sign.isprintable() else " " for sign in why or "")
-    return redact(" ".join(line.split())) or None
 
 
 @frozen

@@ -1,4 +1,4 @@
-"""Before followers are called again: whether a newer broadcast reached them meanwhile."""
+"""Questions before followers are called again, and before a list of doubtful owner is sent."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import typer
 
 from broadcast.errors import BrokerAwayError, InputError
 from broadcast.message import Message
-from broadcast.rules.gates.blockers import is_driven
 from broadcast.rules.reports import Report
-from broadcast.rules.states import SHOWN_DONE, Phase
+from broadcast.rules.states import SHOWN_DONE
 from broadcast.views.job_words import question
 from broadcast.views.words import Shortened
 from entrypoints.cli import exits
@@ -68,17 +67,6 @@ def get_ready(run: Run) -> None:
     """Connect to the broker, if it is there."""
     with contextlib.suppress(BrokerAwayError):
         run.waker.connect()
-
-
-def wake(run: Run, report: Report) -> None:
-    """Wake a worker for a broadcast that may go on."""
-    if not is_driven(report):
-        return
-    with contextlib.suppress(BrokerAwayError):
-        if report.phase is Phase.PLANNING:
-            run.waker.wake_planner(report.id)
-        else:
-            run.waker.wake_lane(report.account, report.id)
 
 
 def wake_lanes(run: Run, lanes: Iterable[tuple[str, str]]) -> None:

@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from broadcast.built_once import built_once
-from broadcast.quoting import one_line
-from broadcast.redaction import redact
 from entrypoints.cli.terminal import Terminal
 from producer.wiring.store_parts import StoreParts
 
@@ -89,8 +87,3 @@ def who() -> str:
         # A container may run under a number without a name.
         user = "?"
     return f"cli:{user}@{socket.gethostname()}"[:128]
-
-
-def in_one_line(why: str | None) -> str | None:
-    """Return a person's words as they are kept: in one line, without secrets; None for no words."""
-    return redact(one_line(why or "")) or None

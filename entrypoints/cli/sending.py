@@ -68,7 +68,7 @@ class SendRequest:
     to_the_rest: str | Message
 
 
-class RefusedError(BroadcastError):
+class AwayWithOutcomeError(BroadcastError):
     """An error of a part that is away, with the outcome of the broadcast."""
 
     exit_status = exits.OUT_OF_REACH
@@ -218,7 +218,7 @@ class Sending:
         try:
             yield
         except OutOfReachError as error:
-            problem = RefusedError(message_id, problem=error, command=self._repeat)
+            problem = AwayWithOutcomeError(message_id, problem=error, command=self._repeat)
         else:
             return
         raise problem

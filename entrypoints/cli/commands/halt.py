@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import InputError, SettingsError
 from broadcast.message import Message
+from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
@@ -21,7 +22,7 @@ from broadcast.views.words import MOST_NAMED, Moment, Shortened
 from entrypoints.cli import ledger_facts, questions
 from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
 from entrypoints.cli.group import Command
-from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.run import Run, who
 from models.ledger.rows import known_accounts
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports, in_flight
@@ -101,7 +102,7 @@ def _switch(
         raise InputError("error.usage.account_or_all")
     ledger, terminal = run.engine, run.terminal
     one = None if every else _named(run, ledger, account)
-    changed = control(ledger, one, who=who(), why=in_one_line(why))
+    changed = control(ledger, one, who=who(), why=kept_words(why))
     if changed:
         back = "broadcast unhalt " + ("--all" if one is None else f"--account {one}")
         terminal.say(f"{name}.done", names=changed, command=back)

@@ -8,6 +8,7 @@ import typer
 from sqlalchemy import Engine
 
 from broadcast.errors import PlanError, SettingsError
+from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, Opener
@@ -20,11 +21,12 @@ from broadcast.views.words import FollowerCount, Moment, rest_of
 from entrypoints.cli import draft_looks, exits, questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
 from entrypoints.cli.group import Command
-from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports, in_flight
+from producer import steer
 from producer.steer import by_resume
 
 app = new_app()
@@ -201,7 +203,7 @@ def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
     if broadcast_reports.report(run.engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
         return True
     try:
-        operator.pause(run.engine, broadcast_id, who=who(), why=in_one_line(why))
+        operator.pause(run.engine, broadcast_id, who=who(), why=kept_words(why))
         report = broadcast_reports.report(run.engine, broadcast_id)
         if report.state in SHOWN_DONE or run.terminal.agrees(_asked(run, report)):
             return True
@@ -236,7 +238,7 @@ def _steer(
 ) -> None:
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = run.engine
-    changed = control(ledger, broadcast_id, who=who(), why=in_one_line(why))
+    changed = control(ledger, broadcast_id, who=who(), why=kept_words(why))
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     already = f"{name}.already"
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
@@ -244,6 +246,6 @@ def _steer(
         text = "cancel.done_no_list"
     if report.lane.stands_still_for(report.path):
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
-    questions.wake(run, report)
+    steer.wake(run.waker, report)
     run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)
     show_what_remains(run, report, under_way, as_json=as_json)

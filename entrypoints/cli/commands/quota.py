@@ -13,6 +13,7 @@ from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import one_line
+from broadcast.redaction import kept_words
 from broadcast.rules.accounts import ALLOWANCES, Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome
 from broadcast.rules.hand_calls import ByHand, HandCall
@@ -28,7 +29,7 @@ from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.quotas import asked
-from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.steer import recorded_hand_calls
@@ -188,7 +189,7 @@ def clear(
     if not _agreed(run, chosen, path, yes=yes):
         run.terminal.note("quota.declined")
         raise typer.Exit(exits.FAILED)
-    order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=in_one_line(why), target=path)
+    order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=kept_words(why), target=path)
     row = recorded_hand_calls.begin(run.engine, chosen, order)
     called = _cleared(run, chosen, path)
     recorded_hand_calls.end(run.engine, row, called.result)

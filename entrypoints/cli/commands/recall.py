@@ -11,6 +11,7 @@ from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import one_line
+from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall, Recalled
@@ -22,7 +23,7 @@ from entrypoints.cli import exits, which
 from entrypoints.cli.commands.options import AsJSON, Why, counted, new_app
 from entrypoints.cli.group import Command
 from entrypoints.cli.quotas import asked
-from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.rows import known_accounts
@@ -85,7 +86,7 @@ def recall(
         run.terminal.note("recall.declined")
         raise typer.Exit(exits.FAILED)
     order = HandCall(
-        kind=ByHand.RECALL, who=who(), why=in_one_line(why), broadcast_id=broadcast_id,
+        kind=ByHand.RECALL, who=who(), why=kept_words(why), broadcast_id=broadcast_id,
         article=number,
     )  # fmt: skip
     again = _command(broadcast_id, n, number)

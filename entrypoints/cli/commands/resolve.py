@@ -12,6 +12,7 @@ import typer
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
 from broadcast.quoting import one_line
+from broadcast.redaction import kept_words
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.rules.calls.retry import RetryVerdict
@@ -26,7 +27,7 @@ from broadcast.views.words import Code, FollowerCount, Moment, Shortened, Speake
 from entrypoints.cli import exits, questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
 from entrypoints.cli.group import ALONE, Command
-from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.lane import call_history
@@ -35,6 +36,7 @@ from models.ledger.outcomes.resolves import Resolved
 from models.ledger.steer import retries
 from models.ledger.steer.retries import Goes, Retried
 from models.ledger.views import broadcast_reports, in_flight
+from producer import steer
 from producer.steer import by_retry
 
 app = new_app()
@@ -67,7 +69,7 @@ def resolve(
     before = broadcast_reports.report(ledger, broadcast_id)
     against = _against(run, before, n, verdict=verdict, yes=yes)
     done = resolves.resolve(
-        ledger, broadcast_id, n, verdict=verdict, who=who(), why=in_one_line(why),
+        ledger, broadcast_id, n, verdict=verdict, who=who(), why=kept_words(why),
         tuning=run.settings.tuning(),
     )  # fmt: skip
     replaced = _replaced(before, n) if done.changed else ()
@@ -229,11 +231,11 @@ def retry(
     questions.ask_of_newer(run, before, by_retry(ledger, before), command="retry", yes=yes)
     questions.get_ready(run)
     done = retries.retry(
-        ledger, broadcast_id, who=who(), why=in_one_line(why),
+        ledger, broadcast_id, who=who(), why=kept_words(why),
         waits=run.settings.tuning().waits,
     )  # fmt: skip
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
-    questions.wake(run, report)
+    steer.wake(run.waker, report)
     for line in retried(report, done):
         run.terminal.say(line)
     show_what_remains(run, report, under_way, as_json=as_json)

@@ -9,6 +9,7 @@ import typer
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.quoting import one_line
+from broadcast.redaction import kept_words
 from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall
 from broadcast.views.words import Joined
@@ -16,7 +17,7 @@ from broadcast.wechat.api.mass_control import LEVELS, SpeedGet, SpeedSet
 from entrypoints.cli import exits
 from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
 from entrypoints.cli.group import Command, Group
-from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.run import Run, who
 from entrypoints.cli.wechat_calls import call
 from models.ledger.steer import recorded_hand_calls
 
@@ -61,7 +62,7 @@ def set_(
     run: Run = context.obj
     number = level_of(level)
     chosen = run.settings.account(account)
-    order = HandCall(kind=ByHand.SPEED, who=who(), why=in_one_line(why), target=str(number))
+    order = HandCall(kind=ByHand.SPEED, who=who(), why=kept_words(why), target=str(number))
     row = recorded_hand_calls.begin(run.engine, chosen, order)
     called = call(run, chosen, SpeedSet(level=number), at=Endpoint.SPEED)
     recorded_hand_calls.end(run.engine, row, called.result)

@@ -15,6 +15,7 @@ import typer
 from broadcast import openid
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.redaction import kept_words
 from broadcast.rules.suppressions import (
     ALL_ACCOUNTS,
     Suppressed,
@@ -26,7 +27,7 @@ from broadcast.views.tables import harmless
 from entrypoints.cli import exits
 from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
 from entrypoints.cli.group import Command, Group
-from entrypoints.cli.run import Run, in_one_line, who
+from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import clean, is_terminal
 from models.ledger.lists import suppressions
 
@@ -60,7 +61,7 @@ def add(
     """Add people to the list."""
     run: Run = context.obj
     whose, people = _whose(run, account, every=every), _checked(openids)
-    word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=in_one_line(why))
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=kept_words(why))
     added = suppressions.suppress(run.engine, people, word, account=whose)
     _tell_added(run, whose, added, as_json=as_json)
 
@@ -152,7 +153,7 @@ def import_(
     """Add everybody whom a file names to the list."""
     run: Run = context.obj
     whose = _whose(run, account, every=every)
-    word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=in_one_line(why))
+    word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=kept_words(why))
     with _in_file(file) as people:
         added = suppressions.suppress(run.engine, people, word, account=whose)
     _tell_added(run, whose, added, as_json=as_json)

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from broadcast.errors import BroadcastError, InputError
+from broadcast.redaction import kept_words
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.rules.calls.retry import RetryVerdict
@@ -93,7 +94,7 @@ def _acted(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> tuple[
 
 def why(word: Word) -> str | None:
     """Return a caller's words as they are kept."""
-    return steer.in_one_line(word.why)
+    return kept_words(word.why)
 
 
 def _route(name: str, act: Act, summary: str) -> None:
