@@ -7,6 +7,7 @@ import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
@@ -149,3 +150,22 @@ def test_a_command_that_takes_too_long_is_killed(line: CommandLine) -> None:
 
 def _children() -> set[int]:
     return {child.pid for pid in warm.PIDS for child in psutil.Process(pid).children()}
+
+
+def test_a_command_is_a_fork_whatever_a_program_set_in_this_process(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert line.run("sned").status == 2  # The warm Python runs.
+    monkeypatch.setattr(subprocess, "Popen", _no_interpreter)
+    for name in warm.SET_BY_PROGRAMS:
+        monkeypatch.delenv(name, raising=False)
+    assert line.run("sned").status == 2
+
+    for name, value in warm.SET_BY_PROGRAMS.items():
+        monkeypatch.setenv(name, value)
+
+    assert line.run("sned").status == 2
+
+
+def _no_interpreter(*command: object, **_: object) -> NoReturn:
+    pytest.fail(f"an interpreter was started: {command}")

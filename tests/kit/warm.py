@@ -33,6 +33,9 @@ AT_RUN_TIME = (
     "BROADCAST_", "CELERY_BROKER_URL", "COLUMNS", "DATABASE_URL", "LOGNAME", "NO_COLOR",
     "REDIS_URL", "TERM", "WECHAT_", "PYTEST_",
 )  # fmt: skip
+#: What our programs set themselves before they import much, so that a test which calls one of them
+#: in its own process sets it for all that this process starts.
+SET_BY_PROGRAMS = {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 #: Where an interpreter finds the clock of `tests.kit.clock`; a fork has it at hand.
 _SHIFTED = str(Path(sitecustomize.__file__).parent)
 #: The servers themselves; the guard against processes that a test left spares them.
@@ -133,13 +136,16 @@ class WarmPython:
         # A fork does as these say.
         found.pop("PYTHONUNBUFFERED", None)
         found.pop(sitecustomize.VARIABLE, None)
+        for name, value in SET_BY_PROGRAMS.items():
+            if found.get(name) == value:
+                del found[name]
         path = found.pop("PYTHONPATH", "").split(os.pathsep)
         others = [place for place in path if place not in {"", _SHIFTED}]
         return {"PYTHONPATH": os.pathsep.join(others) or str(_ROOT), **found}
 
     def _open(self) -> socket.socket:
         self._control, theirs = socket.socketpair()
-        self._environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+        self._environment = {**os.environ, **SET_BY_PROGRAMS, "PYTHONPATH": str(_ROOT)}
         with theirs:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.kit.warm_server", str(theirs.fileno()),
