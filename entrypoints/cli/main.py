@@ -28,8 +28,6 @@ from entrypoints.cli.terminal import Plain, Terminal, is_utf8
 
 #: What the scripts of ``broadcast completion`` set, to the line that a person is typing.
 _COMPLETES = "_BROADCAST_COMPLETE"
-#: More than a command has made when it is done with its imports.
-_OBJECTS_BEFORE_COLLECTING = 200_000
 DISTRIBUTION = "wechat-broadcast"
 
 
@@ -37,13 +35,6 @@ def main() -> None:
     """Run the command of this process and end it with its exit status."""
     # What we write (tokens, OpenIDs, logs) is for the eyes of whoever runs us.
     os.umask(0o077)
-    # The imports of a command make 150,000 objects that stay. To look through them for garbage
-    # again and again, and once more at the end, costs it a third of its start.
-    gc.set_threshold(_OBJECTS_BEFORE_COLLECTING)
-    # As for workers (worker/application.py): before a command imports numpy.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # To look for plugins reads what every package says of itself; each would see our secrets.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     redaction.install()
     if _COMPLETES in os.environ:
         _complete(os.environ[_COMPLETES])

@@ -34,7 +34,6 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
 from models.ledger.lane.call_history import UNTOUCHED
-from models.ledger.lists import recipients
 from models.ledger.rows.closed_gates import NO_GATE
 from models.ledger.rows.transaction import columns, every_row, first, one_row, read
 
@@ -203,6 +202,8 @@ def openids(engine: Engine, work: Work) -> bytes | None:
     """Return the packed OpenIDs of a batch; None where the list is WeChat's."""
     if work.list is None or work.size is None:
         return None
+    from models.ledger.lists import recipients  # noqa: PLC0415 - not for a status
+
     with read(engine) as connection:
         return recipients.packed(
             connection, work.broadcast_id, work.list, start=work.start, size=work.size

@@ -37,7 +37,6 @@ from models.ledger.gates import drafts
 from models.ledger.lane import next_work
 from models.ledger.lane.call_history import IS_FIXED
 from models.ledger.lane.next_work import QueuePosition
-from models.ledger.lists import media
 from models.ledger.outcomes import job_lookup
 from models.ledger.rows import closed_gates, figures
 from models.ledger.rows.figures import Figures, ReportedRow
@@ -63,6 +62,15 @@ def report(engine: Engine, broadcast_id: str, *, whole: bool = True) -> Report:
         return report_in(connection, broadcast_id, whole=whole)
 
 
+def _files(connection: Connection, contents: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """Return the names of the media of contents, by the contents' own keys."""
+    if not any("media_id" in content for content in contents.values()):
+        return {}
+    from models.ledger.lists import media  # noqa: PLC0415 - most broadcasts are texts
+
+    return media.files(connection, contents)
+
+
 def report_in(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Report:
     """Do the work of :func:`report` in a transaction that sees one moment.
 
@@ -70,7 +78,7 @@ def report_in(connection: Connection, broadcast_id: str, *, whole: bool = True) 
     """
     found = figures.figures_of(connection, broadcast_id)
     row = found.row
-    files = media.files(connection, {row.id: row.content})
+    files = _files(connection, {row.id: row.content})
     report = of_figures(found, files.get(row.id, ()))
     if not whole:
         return report
@@ -105,7 +113,7 @@ def of_new(
     gates = [
         gate for gate in closed_gates.gates_of(connection, row.account) if gate.concerns(row.path)
     ]
-    files = media.files(connection, {row.id: row.content})
+    files = _files(connection, {row.id: row.content})
     return of_figures(Figures(row=row, gates=gates), files.get(row.id, ()))
 
 
@@ -152,7 +160,7 @@ def reports(
         query = query.where(or_(BroadcastRow.created_at < at, same))
     with snapshot(engine) as connection:
         found = figures.of_rows(connection, every_row(connection, query, ReportedRow))
-        files = media.files(connection, {one.row.id: one.row.content for one in found})
+        files = _files(connection, {one.row.id: one.row.content for one in found})
         return [of_figures(one, files.get(one.row.id, ())) for one in found]
 
 
