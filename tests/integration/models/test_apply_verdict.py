@@ -189,3 +189,21 @@ def test_what_waited_behind_a_batch_goes_on_when_an_illegal_move_leaves_that_one
         [due_now] = lane_rows.due_of_account(connection, "default", now(connection))
     assert due_now.stored == due_now.wanted == lane_rows.DUE_AT_ONCE
     assert driver.next().n == 2
+
+
+def test_a_doubt_is_waited_for_beside_a_broadcast_that_is_still_to_be_planned(
+    driver: Driver, broadcast_id: str
+) -> None:
+    driver.record(driver.claim(), LOST)
+    planning = ledger.published(driver.engine, ledger.body())
+
+    with read(driver.engine) as connection:
+        moment = now(connection)
+        found = {
+            one.id: one.wanted for one in lane_rows.due_of_account(connection, "default", moment)
+        }
+
+    assert found.keys() == {broadcast_id, planning}
+    due = found[broadcast_id]
+    assert due is not None
+    assert due > moment

@@ -13,6 +13,7 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.lateness import is_late
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.views import blocker_lines
@@ -444,6 +445,9 @@ def test_a_gate_that_a_person_opens_begins_the_count_anew(engine: Engine, gate: 
         assert operator.unhalt(engine, "default", who=WHO) == ["default"]
     ledger.pass_time(engine, LATE_BY - MINUTE)
 
+    shown = broadcast_reports.report(engine, broadcast_id)
+    assert shown.first_call is not None
+    assert not is_late(shown.first_call, shown.now)
     assert tried(engine)
 
     assert not kinds(engine, broadcast_id)
