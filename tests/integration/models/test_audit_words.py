@@ -180,6 +180,21 @@ def test_retry_whose_word_is_missing_is_found(driver: Driver, broadcast_id: str)
     assert Found.CALLED_AGAIN in found(driver.engine)
 
 
+def test_a_call_before_the_second_retry_that_nobody_denied_is_found(
+    driver: Driver, broadcast_id: str
+) -> None:
+    retried(driver, broadcast_id, said(43004))
+    retries.retry(driver.engine, broadcast_id, who=WHO)
+    driver.call(said(0, msg_id=7))
+    assert found(driver.engine) == set()
+
+    change_attempt(
+        driver.engine, attempt(driver.engine, broadcast_id, 1, 3), outcome=Outcome.UNKNOWN
+    )
+
+    assert finding(driver.engine, Found.CALLED_AGAIN).facts == {"number": 3}
+
+
 @pytest.mark.parametrize("denied", [True, None])
 def test_retry_that_is_still_to_be_called_is_held_against_the_word(
     driver: Driver, broadcast_id: str, denied: bool | None
