@@ -131,6 +131,14 @@ def test_msg_id_of_another_batch_is_in_doubt() -> None:
     assert (decision.verdict, decision.reason) == (Verdict.DOUBT, Reason.FOREIGN_MSG_ID)
 
 
+def test_one_msg_id_of_another_batch_is_enough_for_a_doubt() -> None:
+    said = [attempt(1, O.ALREADY_ACCEPTED, owned_elsewhere=True), attempt(2, O.ALREADY_ACCEPTED)]
+
+    decision = decide(said, now=NOW, policy=POLICY)
+
+    assert (decision.verdict, decision.reason) == (Verdict.DOUBT, Reason.FOREIGN_MSG_ID)
+
+
 class TestAlreadyAcceptedOnAFirstCall:
     """45065 that no attempt of ours explains: mass/get is the only proof."""
 
