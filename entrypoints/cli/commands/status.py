@@ -83,17 +83,22 @@ def status(
 
 
 def _note_what_programs_wait_for(run: Run) -> None:
-    ledger_facts.settle_letters(run)
-    if dead := dead_letters.count(run.engine):
-        run.terminal.note(Message(f"status.dead_letters{words.suffix(dead)}", n=dead))
-        if dead_letters.is_full(run.engine):
-            run.terminal.warn("status.dead_letters_full")
+    if dead_letters.count(run.engine):
+        _note_dead_letters(run)
     if left := outbox.waiting_long(run.engine):
         since = words.Moment(left.since, left.now)
         name = f"status.outbox{words.suffix(left.count)}"
         run.terminal.note(Message(name, n=left.count, since=since))
     if lost := webhooks.count_given_up(run.engine):
         run.terminal.note(Message(f"status.webhooks{words.suffix(lost)}", n=lost))
+
+
+def _note_dead_letters(run: Run) -> None:
+    ledger_facts.settle_letters(run)
+    if dead := dead_letters.count(run.engine):
+        run.terminal.note(Message(f"status.dead_letters{words.suffix(dead)}", n=dead))
+        if dead_letters.is_full(run.engine):
+            run.terminal.warn("status.dead_letters_full")
 
 
 def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:

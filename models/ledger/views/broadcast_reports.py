@@ -269,7 +269,9 @@ def operator_actions(
         .order_by(Event.id.desc())
         .limit(most)
     ).all()
-    count = connection.scalar(select(func.count()).select_from(Event).where(wanted)) or 0
+    count = len(rows)
+    if count == most:
+        count = connection.scalar(select(func.count()).select_from(Event).where(wanted)) or 0
     actions = [
         _action(
             row.at,
