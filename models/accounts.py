@@ -1,10 +1,8 @@
-"""Accounts by name (never a secret), their lanes; keys of the HTTP API; calls by hand."""
-
-from __future__ import annotations
+"""Accounts by name (never a secret), their lanes, and calls by hand."""
 
 from datetime import datetime
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.rules.accounts import AccountKind
@@ -12,7 +10,6 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.hand_calls import ByHand
 from broadcast.rules.states import Reason
 from models.base import (
-    Ascii16,
     Ascii32,
     Ascii64,
     Ascii128,
@@ -72,40 +69,6 @@ class Lane(Base):
     due_changed_at: Mapped[datetime | None]
     #: Last time a driver was woken; keeps sweeps from waking at every beat.
     woken_at: Mapped[datetime | None]
-
-
-class APIKeyRow(Base):
-    """One key, good until it is revoked."""
-
-    __tablename__ = "bc_api_keys"
-
-    id: Mapped[Ascii16] = mapped_column(primary_key=True)
-    name: Mapped[Ascii64]
-    #: With spaces between them.
-    scopes: Mapped[Ascii128]
-    #: With spaces between them; NULL: every account.
-    accounts: Mapped[LongWords | None]
-    #: SHA-256 of the key.
-    digest: Mapped[Ascii64]
-    created_at: Mapped[datetime]
-    created_by: Mapped[Text128]
-    revoked_at: Mapped[datetime | None]
-    revoked_by: Mapped[Text128 | None]
-
-    __table_args__ = (UniqueConstraint("digest"),)
-
-
-class Installation(Base):
-    """One row, made by the first revision."""
-
-    __tablename__ = "bc_installation"
-
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    #: Random; a copy of the database has the same.
-    id: Mapped[Ascii32]
-    created_at: Mapped[datetime]
-    #: The oldest schema number (``models.schema.NUMBER``) whose programs may work on this one.
-    oldest_compatible: Mapped[int]
 
 
 class HandCallRow(Base):

@@ -1,7 +1,5 @@
 """Batches, the unit of truth; their calls; and the gates that forbid calls."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import (

@@ -1,7 +1,5 @@
 """What comes in and goes out: pushes, finish events, webhooks, outbox, dead letters, queues."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Index, UniqueConstraint, and_, or_

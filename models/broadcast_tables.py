@@ -1,7 +1,5 @@
 """Broadcasts: content, audience as asked, figures and phase; and the submissions that made them."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Index

@@ -1,7 +1,5 @@
 """What happened, in order: every change of a state, every operator's verdict, every notice."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Index

@@ -3,8 +3,6 @@
 Ten rows a megabyte instead of a row a follower: decision 15 has the figures.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import ForeignKey, Index, UniqueConstraint

@@ -1,7 +1,5 @@
 """Files that were uploaded to WeChat, by what is in them: the same file is uploaded once."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 from sqlalchemy import Index, UniqueConstraint

@@ -1,7 +1,5 @@
 """Recipients: sorted lists of OpenIDs in chunks, and who was left out by reason."""
 
-from __future__ import annotations
-
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -1,7 +1,5 @@
 """Suppressions: who gets no broadcast, and why; how often such lists changed."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Engine, insert, select, update
 from broadcast.errors import UnknownIdError
 from broadcast.rules.api_keys import APIKey, Scope, StoredKey
 from models import base
-from models.accounts import APIKeyRow
 from models.engine import now
+from models.installation import APIKeyRow
 from models.ledger.rows.transaction import read, write
 
 

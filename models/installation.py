@@ -1,0 +1,42 @@
+"""What belongs to no account: the installation itself, and the keys of its HTTP API."""
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Ascii16, Ascii32, Ascii64, Ascii128, Base, LongWords, Text128
+
+
+class APIKeyRow(Base):
+    """One key, good until it is revoked."""
+
+    __tablename__ = "bc_api_keys"
+
+    id: Mapped[Ascii16] = mapped_column(primary_key=True)
+    name: Mapped[Ascii64]
+    #: With spaces between them.
+    scopes: Mapped[Ascii128]
+    #: With spaces between them; NULL: every account.
+    accounts: Mapped[LongWords | None]
+    #: SHA-256 of the key.
+    digest: Mapped[Ascii64]
+    created_at: Mapped[datetime]
+    created_by: Mapped[Text128]
+    revoked_at: Mapped[datetime | None]
+    revoked_by: Mapped[Text128 | None]
+
+    __table_args__ = (UniqueConstraint("digest"),)
+
+
+class Installation(Base):
+    """One row, made by the first revision."""
+
+    __tablename__ = "bc_installation"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    #: Random; a copy of the database has the same.
+    id: Mapped[Ascii32]
+    created_at: Mapped[datetime]
+    #: The oldest schema number (``models.schema.NUMBER``) whose programs may work on this one.
+    oldest_compatible: Mapped[int]
