@@ -17,7 +17,7 @@ from broadcast.errors import BrokerAwayError, RequestError, SettingsError
 from broadcast.redaction import kept_words
 from broadcast.settings.program_settings import Settings
 from models.ledger.boxes.outbox import AppTransaction
-from models.ledger.rows import locked_rows
+from models.ledger.rows import known_accounts, locked_rows
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import outbox, steer
@@ -221,7 +221,7 @@ class Producer:
         """Return the one account; None where the database has none, so no broadcast either."""
         if here.settings.accounts():
             return here.settings.account(None).name
-        names = locked_rows.of_accounts(here.engine)
+        names = known_accounts.account_names(here.engine)
         if len(names) > 1:
             raise SettingsError("error.settings.which_account", names=", ".join(names))
         return next(iter(names), None)

@@ -11,7 +11,8 @@ import secrets
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
+from alembic.util import CommandError
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeEngine
 
@@ -102,6 +103,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _check_empty()
     for table in (
         "bc_outbox",
         "bc_uploads",
@@ -138,6 +140,18 @@ def downgrade() -> None:
     ):
         # Indexes and constraints go with their table.
         op.drop_table(table)
+
+
+def _check_empty() -> None:
+    """Raise CommandError where there is a broadcast: who got it stands nowhere else."""
+    if context.is_offline_mode():
+        return
+    stored = op.get_bind().scalar(sa.text("SELECT count(*) FROM bc_broadcasts"))
+    if stored:
+        raise CommandError(
+            f"Broadcasts are stored here ({stored}): a downgrade to base would delete them, and who "
+            "got them. Nothing was changed. To delete them all the same, drop the database."
+        )
 
 
 def _installed() -> None:

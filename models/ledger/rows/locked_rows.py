@@ -27,7 +27,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.reports import Did
 from broadcast.rules.states import BATCH_AT_REST, BroadcastState, Phase
 from broadcast.rules.suppressions import ALL_ACCOUNTS
-from models.accounts import AccountRow, Lane
+from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import database_now
@@ -215,12 +215,6 @@ def under_key(engine: Engine, account: str, key: str) -> str | None:
     )
     with read(engine) as connection:
         return connection.scalar(query)
-
-
-def of_accounts(engine: Engine) -> Sequence[str]:
-    """Return the names of all accounts that were ever used here."""
-    with read(engine) as connection:
-        return connection.scalars(select(AccountRow.name).order_by(AccountRow.name)).all()
 
 
 def account_of(engine: Engine, broadcast_id: str) -> str | None:

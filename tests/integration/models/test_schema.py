@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import (
     Connection,
     Engine,
     Inspector,
     create_engine,
+    func,
     inspect,
     select,
     text,
@@ -52,6 +54,24 @@ def test_upgrade_check_downgrade_and_upgrade_again(empty: Engine) -> None:
     assert schema.upgrade(empty) == (None, schema.HEAD)
     assert schema.upgrade(empty) == (schema.HEAD, schema.HEAD)
     alembic(empty, command.check)
+
+
+def test_a_downgrade_deletes_no_broadcast(empty: Engine) -> None:
+    schema.upgrade(empty)
+    ledger.ended(empty)
+    before = _rows(empty)
+    with pytest.raises(CommandError, match=r"stored here \(1\): .* Nothing was changed"):
+        alembic(empty, command.downgrade, "base")
+    assert _rows(empty) == before
+
+
+def _rows(engine: Engine) -> dict[str, int]:
+    """Return how many rows each table has."""
+    with engine.connect() as connection:
+        return {
+            name: connection.scalar(select(func.count()).select_from(table)) or 0
+            for name, table in Base.metadata.tables.items()
+        }
 
 
 def test_migrated_schema_is_the_schema_of_the_models(empty: Engine) -> None:
