@@ -13,7 +13,7 @@ from typing import Final
 PREFIX: Final = "broadcast."
 PLAN: Final = "broadcast.plan"
 SEND_BATCH: Final = "broadcast.send_batch"
-SETTLE: Final = "broadcast.settle"
+POLL_ACCOUNT: Final = "broadcast.settle"
 REFRESH_TOKEN: Final = "broadcast.refresh_token"  # noqa: S105 - a task's name
 SWEEP: Final = "broadcast.sweep"
 LAUNCH_DUE: Final = "broadcast.launch_due"

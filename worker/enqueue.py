@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 #: Workers take messages in turn but for chance: of five that have an account each, one in a million
 #: messages does not meet the right one in so many tries.
-MOST_FORWARDS: Final = 64
+MOST_MESSAGE_FORWARDS: Final = 64
 #: Beside the body: through how many workers a message went that lack the account, and who sent it.
 FORWARDED: Final = "forwarded"
 _LONGEST_ORIGIN: Final = 60
@@ -214,7 +214,7 @@ def _pass_on(message: TaskMessage) -> None:
     """Forward a message to another worker under its own id; raise Ignore where that was done."""
     from worker.application import make  # noqa: PLC0415 - as in worker.wake
 
-    if message.forwards >= MOST_FORWARDS or incoming.named(message.body, "account") is None:
+    if message.forwards >= MOST_MESSAGE_FORWARDS or incoming.named(message.body, "account") is None:
         return
     forwarded = [message.forwards + 1, message.origin]
     # As an argument it would have RabbitMQ drop the message.

@@ -56,7 +56,7 @@ def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
 
 def waits_elsewhere(here: Parts) -> bool:
     """Return whether something waits for a worker with other accounts. Raises OutOfReachError."""
-    return outbox.any_elsewhere(here.engine, accounts=here.accounts, most=MOST)
+    return outbox.note_requests_elsewhere(here.engine, accounts=here.accounts, most=MOST)
 
 
 def _submitted(here: Parts, row_id: str) -> bool:

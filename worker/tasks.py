@@ -22,7 +22,7 @@ from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
 from broadcast.logs import request_ids
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls.outcomes import NOT_LISTED, Outcome
+from broadcast.rules.calls.outcomes import NOT_WHITELISTED, Outcome
 from models.ledger.boxes import dead_letters as boxes_dead_letters
 from models.ledger.boxes import outbox, pushes, webhooks
 from models.ledger.gates import drafts
@@ -69,11 +69,11 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
     *forward_count*: through how many workers the message went that lack the account.
     """
     planned = planner.plan(broadcast_id, forward_count=forward_count)
-    _wake_webhooks()
+    _start_webhooks_here()
     return planned
 
 
-def _wake_webhooks() -> None:
+def _start_webhooks_here() -> None:
     """Wake for webhooks that a task may have stored; else the sweep does it."""
     here = parts()
     with contextlib.suppress(OutOfReachError):
@@ -105,7 +105,7 @@ def send_batch(
         _tell(self, account, done)
         # With the broker away nobody could be woken for: the lane is driven on here instead.
         goes_on_elsewhere = not done.again or wake(names.SEND_BATCH, account, broadcast_id)
-        _wake_webhooks()
+        _start_webhooks_here()
         if goes_on_elsewhere or stopping.is_set():
             return {"account": account, "busy": done.busy, "calls": done.lines}
 
@@ -120,27 +120,27 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
         log.warning("account %s: events for monitors not sent: %s", account, error)
 
 
-@shared_task(name=names.SETTLE)
-def ask_for_ends(account: str, *, forward_count: int = 0) -> int:
+@shared_task(name=names.POLL_ACCOUNT)
+def poll_account(account: str, *, forward_count: int = 0) -> int:
     """Ask mass/get for the end of an account's accepted batches.
 
     *forward_count*: through how many workers the message went that lack the account.
     """
     try:
-        with alone(names.SETTLE, account) as first:
+        with alone(names.POLL_ACCOUNT, account) as first:
             return _ask(account, forward_count=forward_count) if first else 0
     except OutOfReachError as error:
         log.warning("account %s: results are asked for later: %s", account, error)
     except SettingsError as error:
         # Woken for every half a minute, for as long as no worker has the account.
-        if not forward(names.SETTLE, account, forward_count=forward_count):
+        if not forward(names.POLL_ACCOUNT, account, forward_count=forward_count):
             log.info("account %s: results are asked for later: %s", account, error)
     return 0
 
 
 def _ask(account: str, *, forward_count: int) -> int:
     answered = polling.ask(parts().context(account, forward_count=forward_count))
-    _wake_webhooks()
+    _start_webhooks_here()
     return answered
 
 
@@ -155,7 +155,7 @@ def handle_pushes() -> int:
             handled = producer_pushes.handle(
                 here.engine, tuning=here.tuning, goes_on=lambda: not stopping.is_set()
             )
-            _wake_webhooks()
+            _start_webhooks_here()
         except OutOfReachError as error:
             log.warning("pushes of WeChat are handled later: %s", error)
             return 0
@@ -210,7 +210,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
     if fact is None:
         return "ok"
     log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
-    if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_LISTED:
+    if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_WHITELISTED:
         with contextlib.suppress(OutOfReachError):
             obstacles.apply_no_answer(here.engine, account, fact, waits=here.tuning.waits)
     return fact.outcome.value
@@ -232,7 +232,7 @@ def sweep() -> dict[str, int]:
     _housekeeping("forget pushes", lambda: pushes.forget(here.engine))
     worker_dead_letters.store_soon()
     _housekeeping("forget dead letters", lambda: boxes_dead_letters.forget(here.engine))
-    _housekeeping("webhook", lambda: _wake_for_webhooks(here))
+    _housekeeping("webhook", lambda: _publish_webhook_wake(here))
     _housekeeping("forget webhooks", lambda: webhooks.forget(here.engine))
     return counts
 
@@ -267,7 +267,7 @@ def _wake_for_outbox(here: Parts) -> int:
     return int(outbox.any_due(here.engine) and wake(names.SUBMIT_OUTBOX))
 
 
-def _wake_for_webhooks(here: Parts) -> int:
+def _publish_webhook_wake(here: Parts) -> int:
     """Wake for webhooks that are due."""
     return int(webhooks.any_due(here.engine) and wake(names.DELIVER_WEBHOOKS))
 
@@ -302,7 +302,7 @@ def poll_results() -> int:
     except OutOfReachError as error:
         log.warning("results of all accounts are asked for later: %s", error)
         return 0
-    return sum(wake(names.SETTLE, account) for account in accounts)
+    return sum(wake(names.POLL_ACCOUNT, account) for account in accounts)
 
 
 @shared_task(name=names.LAUNCH_DUE)

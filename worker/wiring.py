@@ -17,7 +17,7 @@ from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
-from broadcast.rules.calls.outcomes import NOT_LISTED, SendPath
+from broadcast.rules.calls.outcomes import NOT_WHITELISTED, SendPath
 from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.plan.proof import Quota
 from models import durability
@@ -135,7 +135,7 @@ class Parts(StoreParts):
 
         def ask() -> NoAnswer | None:
             answer = self.gateway(account).refresh(only_expiring=True)
-            if answer is None or answer.errcode not in NOT_LISTED:
+            if answer is None or answer.errcode not in NOT_WHITELISTED:
                 return None
             # Only the process that asked has WeChat's words, which name the address.
             return replace(answer, errmsg=answer.errmsg or words)

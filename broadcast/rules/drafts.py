@@ -255,7 +255,7 @@ def _gone(known: StoredDraft) -> Ruling:
 def _unanswered(known: StoredDraft, why: NoAnswer) -> Ruling:
     tries = known.tries + 1
     after = _after(known, approved=known.approved, seen=known.seen, tries=tries)
-    if waits_module.is_asked_again(why.outcome, tries=tries):
+    if waits_module.is_called_again(why.outcome, tries=tries):
         return Ruling(known=after, reason=Reason.DRAFT_UNREAD, waits=True)
     if known.approved is None:
         return Ruling(known=after)

@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.calls.outcomes import NOT_LISTED
+from broadcast.rules.calls.outcomes import NOT_WHITELISTED
 from broadcast.rules.plan.proof import Quota
 
 
@@ -101,7 +101,7 @@ CLOCK_FELT: Final = timedelta(minutes=1)
 #: the wrong day. A third of the least lateness that a send is held for by default (15 min).
 CLOCK_WRONG: Final = timedelta(minutes=5)
 
-_OF_ADDRESSES: Final = NOT_LISTED | {89501, 89503, 89506, 89507}
+_OF_ADDRESSES: Final = NOT_WHITELISTED | {89501, 89503, 89506, 89507}
 _APPID: Final = frozenset({40013, 41002})
 _APPSECRET: Final = frozenset({40001, 40125, 41004})
 #: Codes with a fix of their own, ``fix.check.CODE``.
@@ -152,7 +152,11 @@ def _wrong_clock(whose: str, ahead: timedelta, *, decides: bool) -> Check:
 def of_account(facts: AccountFacts) -> Iterator[Check]:
     """Yield what was found of one account; where it has no access_token, why alone."""
     problem = facts.token_problem
-    if problem is None and isinstance(facts.calls, Refusal) and facts.calls.errcode in NOT_LISTED:
+    if (
+        problem is None
+        and isinstance(facts.calls, Refusal)
+        and facts.calls.errcode in NOT_WHITELISTED
+    ):
         problem = facts.calls
     if problem is not None:
         yield _without_token(facts, problem)
@@ -178,7 +182,7 @@ def _token_problem(problem: Problem) -> Message:
     if code not in _OF_ADDRESSES:
         return Message("check.token.refused", errcode=code)
     seen = address_seen(problem.errmsg)
-    if code not in NOT_LISTED or seen is None:
+    if code not in NOT_WHITELISTED or seen is None:
         return Message("check.white_list.refused", errcode=code)
     return Message("check.white_list.refused_address", errcode=code, ip=seen)
 
@@ -191,7 +195,7 @@ def _fix(facts: AccountFacts, problem: Problem) -> Message:
         return Message("fix.check.appid", setting=facts.appid_setting)
     if code in _APPSECRET:
         return Message("fix.check.appsecret", setting=facts.appsecret_setting)
-    if code in NOT_LISTED:
+    if code in NOT_WHITELISTED:
         seen = address_seen(problem.errmsg)
         return Message("fix.check.list", ip=seen) if seen else Message("fix.check.list_unnamed")
     return Message(f"fix.check.{code}") if code in FIXES else _explained(problem)

@@ -102,11 +102,11 @@ class LaneView:
     gates: Sequence[Gate] = ()
 
     @property
-    def stands_still(self) -> bool:
+    def is_off(self) -> bool:
         """Whether nothing is sent to OpenIDs before a person opens a gate of the account."""
-        return self.stands_still_for(SendPath.MASS_SEND)
+        return self.is_off_for(SendPath.MASS_SEND)
 
-    def stands_still_for(self, path: SendPath) -> bool:
+    def is_off_for(self, path: SendPath) -> bool:
         """Return whether nothing is sent by *path* before a person opens a gate of the account."""
         return any(gate.opens_at() is None for gate in self.gates if gate.concerns(path))
 

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.frozen import frozen
-from broadcast.rules.calls.outcomes import NOT_LISTED
+from broadcast.rules.calls.outcomes import NOT_WHITELISTED
 from broadcast.tokens.redis_access import Script
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ UNLISTED_FOR_S = 60.0
 
 
 @frozen
-class Unlisted:
+class NotWhitelisted:
     """WeChat gives this machine no token of an account."""
 
     failure: str
@@ -46,7 +46,7 @@ class Failures:
     def __init__(self, host: str) -> None:
         """Take the name of this machine, the one to which WeChat's whitelist applies."""
         self._host = host
-        self._unlisted: dict[str, Unlisted] = {}
+        self._not_whitelisted: dict[str, NotWhitelisted] = {}
 
     def note(self, account: str, error: Exception, *, failed: SecretStr | None) -> str:
         """Return the failure for the processes that waited; note one of this machine's address."""
@@ -57,7 +57,7 @@ class Failures:
             "error": type(error).__name__,
             "errcode": errcode if isinstance(errcode, int) else None,
         }
-        if errcode not in NOT_LISTED:
+        if errcode not in NOT_WHITELISTED:
             return json.dumps(facts)
         log.warning(
             "account %s: WeChat gives no access_token to this machine, whose address is not on the "
@@ -65,7 +65,7 @@ class Failures:
             account, error,
         )  # fmt: skip
         failure = json.dumps({**facts, "host": self._host})
-        self._unlisted[account] = Unlisted(
+        self._not_whitelisted[account] = NotWhitelisted(
             failure=failure,
             words=getattr(error, "errmsg", None),
             until=time.monotonic() + UNLISTED_FOR_S,
@@ -77,14 +77,14 @@ class Failures:
         """Return whether a failure that another process met is one of this machine, too."""
         return bool(json.loads(failure).get("host", self._host) == self._host)
 
-    def of_this_machine(self, account: str) -> Unlisted | None:
+    def of_this_machine(self, account: str) -> NotWhitelisted | None:
         """Return the refusal of this machine's address, for a minute."""
-        unlisted = self._unlisted.get(account)
+        unlisted = self._not_whitelisted.get(account)
         return unlisted if unlisted and time.monotonic() < unlisted.until else None
 
     def forget(self, account: str) -> str | None:
         """Forget the refusal of this machine's address; return WeChat's words of then."""
-        unlisted = self._unlisted.pop(account, None)
+        unlisted = self._not_whitelisted.pop(account, None)
         return unlisted.words if unlisted else None
 
 

@@ -59,10 +59,10 @@ class Lanes:
                 account=account, reason=reason(lane.wait_reason), at=Moment(until, self.now),
             )  # fmt: skip
 
-    def stands_still(self, account: str, path: SendPath = SendPath.MASS_SEND) -> bool:
+    def is_off(self, account: str, path: SendPath = SendPath.MASS_SEND) -> bool:
         """Return whether *account* is halted, or stopped for sends by *path*."""
         lane = self.by_account.get(account)
-        return lane is not None and lane.stands_still_for(path)
+        return lane is not None and lane.is_off_for(path)
 
     def is_stopped(self, account: str) -> bool:
         """Return whether *account* was stopped, by an answer of WeChat's or by too many doubts."""

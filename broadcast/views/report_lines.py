@@ -302,7 +302,7 @@ def state(report: Report) -> StateNow:
     return StateNow(
         state=report.state, until=max(moments) if moments and None not in each else None,
         in_doubt=bool(report.batches["in_doubt"]),
-        account_off=report.phase is not Phase.ENDED and report.lane.stands_still_for(report.path),
+        account_off=report.phase is not Phase.ENDED and report.lane.is_off_for(report.path),
         held_itself=report.gate(GateKind.HOLD) is not None, now=report.now,
     )  # fmt: skip
 

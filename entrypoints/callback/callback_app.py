@@ -19,7 +19,7 @@ from broadcast.errors import OutOfReachError
 from broadcast.wechat.callback import Refusal, RefusedError
 from broadcast.wechat.callback.push_body import MOST_BYTES, Form
 from entrypoints.callback.account import SUCCESS, ServedAccount, Taken
-from entrypoints.callback.storing import Store, WakerThread
+from entrypoints.callback.push_queue import PushQueue, WakerThread
 from entrypoints.serving.server import Server, collect_as_a_server_does
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ _TYPES = {Form.XML: "application/xml", Form.JSON: "application/json"}
 
 
 def application(
-    accounts: Mapping[str, ServedAccount], store: Store, waker: WakerThread
+    accounts: Mapping[str, ServedAccount], store: PushQueue, waker: WakerThread
 ) -> Starlette:
     """Return the application that serves these accounts by their names."""
     server = _Server(accounts, store, waker)
@@ -47,7 +47,7 @@ def application(
 
 class _Server:
     def __init__(
-        self, accounts: Mapping[str, ServedAccount], store: Store, waker: WakerThread
+        self, accounts: Mapping[str, ServedAccount], store: PushQueue, waker: WakerThread
     ) -> None:
         self._accounts, self._store, self._waker = accounts, store, waker
         self._refusals = Refusals()
@@ -197,7 +197,7 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT. *wake* has a worker look; it may raise BrokerAwayError."""
     collect_as_a_server_does()
-    store, waker = Store(engine), WakerThread(wake)
+    store, waker = PushQueue(engine), WakerThread(wake)
     try:
         app = application(accounts, store, waker)
         Server(app, ready=READY, end_within_s=_END_WITHIN_S).run(sockets=[listener])

@@ -46,7 +46,7 @@ class Ask(Enum):
     """The person who sees a broadcast before it is stored."""
 
     NOBODY = auto()  #: no terminal
-    TELL = auto()  #: a terminal, and ``--yes``
+    SHOW = auto()  #: a terminal, and ``--yes``
     ASK = auto()
 
 
@@ -230,7 +230,7 @@ class Sending:
         stops = lanes.stops(account, self._path)
         order = self._wish.order
         content = confirmation.content_lines(self._run.engine, order.content)
-        blocked, now = lanes.stands_still(account, self._path), prepared.now
+        blocked, now = lanes.is_off(account, self._path), prepared.now
         for line in summary(
             order, prepared, stops=stops, content=content, now=now, blocked=blocked
         ):
@@ -253,7 +253,7 @@ class Sending:
         for line in overlap_words.overlap_lines(known, Moment(now, now), sample=sample):
             terminal.note(line)
         # Where nobody is asked, it is stored before anybody can do something else instead.
-        if self._wish.ask is not Ask.TELL:
+        if self._wish.ask is not Ask.SHOW:
             for line in overlap_words.instead(known, self._wish.to_the_rest):
                 terminal.note(line)
 
@@ -274,7 +274,7 @@ class Sending:
             return True
         if isinstance(self._wish.target, Everyone):
             return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
-        return self._wish.ask is Ask.TELL or self._agreed(prepared, blocked=blocked)
+        return self._wish.ask is Ask.SHOW or self._agreed(prepared, blocked=blocked)
 
     def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
         """Ask for the account's name: a yes is typed too easily for everybody."""
@@ -325,7 +325,7 @@ class Sending:
     def _tell_what_waits(self, path: SendPath) -> None:
         """Say that the account makes no call now; who was shown it before hears of a halt."""
         account, lanes = self._wish.order.account.name, ledger_facts.lanes(self._run.engine)
-        if lanes.stands_still(account, path):
+        if lanes.is_off(account, path):
             self._terminal.say("send.blocked", account=account)
         elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
             for line in lanes.waits(account, path):

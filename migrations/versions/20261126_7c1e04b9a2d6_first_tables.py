@@ -149,8 +149,8 @@ def _check_empty() -> None:
     stored = op.get_bind().scalar(sa.text("SELECT count(*) FROM bc_broadcasts"))
     if stored:
         raise CommandError(
-            f"Broadcasts are stored here ({stored}): a downgrade to base would delete them, and who "
-            "got them. Nothing was changed. To delete them all the same, drop the database."
+            f"Broadcasts are stored here ({stored}): a downgrade to base would delete them, and "
+            "who got them. Nothing was changed. To delete them all the same, drop the database."
         )
 
 

@@ -232,7 +232,7 @@ def _apart(one: str, other: str) -> int:
     return row[-1]
 
 
-def ledger_facts(engine: Engine, body: submission.Body, chunks: Iterable[Chunk]) -> ListOverlaps:
+def list_overlaps(engine: Engine, body: submission.Body, chunks: Iterable[Chunk]) -> ListOverlaps:
     """Return the ledger's facts for an operator; *chunks* are the list of *body*."""
     from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
 
@@ -240,7 +240,7 @@ def ledger_facts(engine: Engine, body: submission.Body, chunks: Iterable[Chunk])
     return replace(known, uncounted=overlaps.uncounted(engine, body, by_list=True))
 
 
-def ledger_facts_without_list(engine: Engine, body: submission.Body) -> ListOverlaps:
+def overlaps_without_list(engine: Engine, body: submission.Body) -> ListOverlaps:
     """Return the ledger's facts for an operator where only WeChat knows who gets it."""
     from models.ledger.submit import overlaps  # noqa: PLC0415 - numpy, which not all need
 
@@ -258,7 +258,7 @@ def notice_of_nobody(engine: Engine, body: submission.Body) -> Iterator[Message]
 
     The newest with the same content, or else the newest.
     """
-    uncounted = ledger_facts_without_list(engine, body).uncounted
+    uncounted = overlaps_without_list(engine, body).uncounted
     for one in sorted(uncounted, key=lambda each: not each.same_content)[:1]:
         name = "uncounted_same" if one.same_content else "uncounted"
         yield Message(f"notice.submit.{name}", id=one.id)

@@ -305,13 +305,13 @@ def _with_overlaps(
     """Add earlier and coming broadcasts to the same followers, or where nobody can say."""
     if narrowing.is_known_to_wechat_alone:
         if reader is Reader.PERSON:
-            return replace(prepared, known=checks.ledger_facts_without_list(engine, prepared.body))
+            return replace(prepared, known=checks.overlaps_without_list(engine, prepared.body))
         named = checks.notice_of_nobody(engine, prepared.body)
         return replace(prepared, notices=(*prepared.notices, *named))
     body, estimate = _of_those_left(prepared), prepared.estimate
     chunks = prepared.wanted.chunks() if estimate is None else narrowing.left()
     if reader is Reader.PERSON:
-        return replace(prepared, known=checks.ledger_facts(engine, body, chunks))
+        return replace(prepared, known=checks.list_overlaps(engine, body, chunks))
     planned = prepared.figures.planned if estimate is None else estimate.counted
     named = checks.notices(engine, body, earlier, chunks=chunks, planned=planned)
     return replace(prepared, notices=(*prepared.notices, *named))

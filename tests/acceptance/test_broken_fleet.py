@@ -106,7 +106,7 @@ def test_messages_that_come_five_times_and_in_no_order_wake_and_no_more(
         def five_times() -> None:
             """Every message of this broadcast's life, the last ones first."""
             for _ in range(5):
-                app.send_task(names.SETTLE, args=["default"])
+                app.send_task(names.POLL_ACCOUNT, args=["default"])
                 app.send_task(names.SEND_BATCH, args=["default", traffic.id])
                 app.send_task(names.POLL_RESULTS)
                 app.send_task(names.PLAN, args=[traffic.id])

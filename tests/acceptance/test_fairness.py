@@ -92,12 +92,12 @@ def test_an_account_whose_results_are_slow_to_get_takes_one_thread_however_often
     system.until_state(broadcast_id, "completed", timeout_s=30)
 
     def asked() -> bool:
-        line.wake_for(names.SETTLE, "default")
+        line.wake_for(names.POLL_ACCOUNT, "default")
         states = {batch.state for batch in system.report(broadcast_id).batch_list}
         return states == {BatchState.FINISHED}
 
     until(asked, 30, "the results")
-    assert worker.output.count(f"Task {names.SETTLE}[") > WAKES
+    assert worker.output.count(f"Task {names.POLL_ACCOUNT}[") > WAKES
     assert len(system.simulator.calls(path=MASS_GET)) == 2
 
 

@@ -26,7 +26,7 @@ from broadcast import names
 HIDDEN = "hidden-in-the-body"
 DEEP = 60_000
 TASKS = [
-    names.PLAN, names.SEND_BATCH, names.SETTLE, names.REFRESH_TOKEN, names.SWEEP,
+    names.PLAN, names.SEND_BATCH, names.POLL_ACCOUNT, names.REFRESH_TOKEN, names.SWEEP,
     names.LAUNCH_DUE, names.POLL_RESULTS, names.HANDLE_PUSHES, names.ENQUEUE,
     names.SUBMIT_OUTBOX,
     names.DELIVER_WEBHOOKS,

@@ -30,7 +30,7 @@ from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, Reason
 from models.base import Moment
 from models.every_table import Base, Batch, BroadcastRow
-from models.ledger.lane import claims, leases, next_work, obstacles, records
+from models.ledger.lane import claims, leases, next_work, obstacles, record_outcomes
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.leases import Lease
 from models.ledger.lane.next_work import Kind, Work
@@ -256,7 +256,7 @@ class Driver:
 
     def record(self, claim: Claim, fact: CallResult) -> Decision:
         """Store what the call of *claim* ended as."""
-        return records.record(self.engine, claim.attempt_id, fact, tuning=self.tuning)
+        return record_outcomes.record(self.engine, claim.attempt_id, fact, tuning=self.tuning)
 
     def call(self, fact: CallResult) -> Decision:
         """Claim the next call and store what it ended as."""

@@ -20,7 +20,7 @@ from broadcast.wechat.call_errors import APIError, InvalidRequestError, Transpor
 from broadcast.wechat.endpoint import Body
 from broadcast.wechat_account import media, translate
 from broadcast.wechat_account.account_client import INTERFACES, AccountClient
-from worker.delivery.ports import Message, ToTag
+from worker.delivery.ports import MassCall, ToTag
 
 
 class WeChatGateway:
@@ -60,7 +60,7 @@ class WeChatGateway:
             return translate.no_answer(error)
         return None
 
-    def ready(self, message: Message) -> Message:
+    def ready(self, message: MassCall) -> MassCall:
         """Return *message* with its body, or with the problem that keeps it from having one."""
         try:
             body = request_of(message).body()
@@ -68,7 +68,7 @@ class WeChatGateway:
             return replace(message, problem=str(error))
         return replace(message, body=body.data if isinstance(body.data, bytes) else None)
 
-    def send(self, token: Token, message: Message) -> CallResult:
+    def send(self, token: Token, message: MassCall) -> CallResult:
         """Make the call and return what it ended as: every failure that the client knows is a fact.
 
         Anything else that is raised is a bug, and leaves an attempt whose outcome is unknown.
@@ -149,7 +149,7 @@ class WeChatGateway:
         )
 
 
-def request_of(message: Message) -> MassSend | MassSendAll:
+def request_of(message: MassCall) -> MassSend | MassSendAll:
     """Return the mass send of *message*."""
     content, clientmsgid = message.content, message.clientmsgid
     if message.openids is not None:

@@ -28,13 +28,13 @@ from broadcast.rules.calls.decide import Decision
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.waits import SendBy, Tuning, clocks
 from broadcast.tokens.token_service import Token
-from models.ledger.lane import claims, leases, next_work, obstacles, records
+from models.ledger.lane import claims, leases, next_work, obstacles, record_outcomes
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.next_work import CallContent, Kind, Work
-from models.ledger.lane.records import Called
+from models.ledger.lane.record_outcomes import Called
 from models.ledger.plan import renewals
 from worker.delivery.heartbeat import Heartbeat, KeptLease
-from worker.delivery.ports import Gateway, Message, Pace, filter_of
+from worker.delivery.ports import Gateway, MassCall, Pace, filter_of
 from worker.delivery.prefetch import Prefetch
 from worker.delivery.watches import AudienceWatch, DraftWatch, MediaWatch
 
@@ -149,9 +149,10 @@ class _Drive:
     def run(self) -> None:
         """Run step after step until the slice is over; then record whether there is more."""
         with self._prefetch:
-            self._done.again = self._leaves_something()
+            self._done.again = self._run_slice()
 
-    def _leaves_something(self) -> bool:
+    def _run_slice(self) -> bool:
+        """Return whether work is left."""
         while not self._over():
             try:
                 if not self._step():
@@ -221,7 +222,7 @@ class _Drive:
             self._apply_no_answer(answer)
             return
         known = None if isinstance(answer, NoAnswer) else answer is not None
-        records.confirm(
+        record_outcomes.confirm(
             self._lane.engine, work.batch_id, msg_id, known=known, tuning=self._lane.tuning
         )
 
@@ -232,7 +233,9 @@ class _Drive:
             self._apply_no_answer(token)
             return
         content = self._content_of(work)
-        if not self._drafts.allow(work, content) or not self._media.allow(work, content):
+        if not self._drafts.prepare_for_call(work, content) or not self._media.prepare_for_call(
+            work, content
+        ):
             return
         wait_s = lane.pace.take_slot()
         if wait_s > 0:
@@ -250,7 +253,7 @@ class _Drive:
         # Name, TCP and TLS may take longer than a claim may be old.
         lane.gateway.warm()
         # After all that may take long: an opt-out meanwhile counts.
-        if not self._audience.allow(work):
+        if not self._audience.prepare_for_call(work):
             return
         begun = clocks()
         self._unsettled = True
@@ -262,7 +265,7 @@ class _Drive:
             send_by = SendBy.after(begun, moment=claim.read_at, within_s=CALL_WITHIN_S)
             self._make(claim, work, token=token, message=replace(message, send_by=send_by))
 
-    def _make(self, claim: Claim, work: Work, *, token: Token, message: Message) -> None:
+    def _make(self, claim: Claim, work: Work, *, token: Token, message: MassCall) -> None:
         """Make the claimed call and record what it ended as."""
         of = Called(batch_id=work.batch_id, account=self._lease.acquired.account)
         self._prefetch.prepare_next(work)
@@ -283,7 +286,7 @@ class _Drive:
         if fact.outcome is Outcome.TOKEN and (kept := self._lane.gateway.replace(token)):
             self._apply_no_answer(kept)
 
-    def _send(self, token: Token, message: Message) -> CallResult:
+    def _send(self, token: Token, message: MassCall) -> CallResult:
         if message.send_by is not None and message.send_by.over:
             return CallResult(outcome=Outcome.NOT_CALLED)
         fact = self._lane.gateway.send(token, message)
@@ -291,7 +294,7 @@ class _Drive:
             return replace(fact, token_fingerprint=token.fingerprint)
         return fact
 
-    def _message(self, work: Work) -> Message:
+    def _message(self, work: Work) -> MassCall:
         """Return the message of a batch, or one with the problem that keeps it from being made."""
         try:
             return self._lane.gateway.ready(self._read(work))
@@ -299,15 +302,15 @@ class _Drive:
             # One bad row must not stop its account's other broadcasts.
             log.exception("broadcast %s: batch %s cannot be read", work.broadcast_id, work.n)
             problem = obstacles.problem_of(error)
-            return Message(openids=b"", content={}, clientmsgid=work.clientmsgid, problem=problem)
+            return MassCall(openids=b"", content={}, clientmsgid=work.clientmsgid, problem=problem)
 
-    def _read(self, work: Work) -> Message:
+    def _read(self, work: Work) -> MassCall:
         call_content = self._content_of(work)
         packed = next_work.openids(self._lane.engine, work)
         content = call_content.content
         if work.renewal:
             content = renewals.content_of_files(self._lane.engine, work.broadcast_id, work.renewal)
-        return Message(
+        return MassCall(
             openids=None if packed is None else openid.unpack(packed),
             filter=None if packed is not None else filter_of(call_content.audience),
             content=json.loads(content),
@@ -330,7 +333,7 @@ class _Drive:
         give_up, pause_s, is_ending = time.monotonic() + RECORD_FOR_S, 0.1, False
         while True:
             try:
-                decision = records.record(
+                decision = record_outcomes.record(
                     self._lane.engine, attempt_id, fact, tuning=self._lane.tuning, of=of
                 )
             except OutOfReachError as error:

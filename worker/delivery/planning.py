@@ -20,7 +20,7 @@ from broadcast.rules.plan.proof import Fit, Quota
 from broadcast.rules.plan.selection import Excluded, Selection, excluded_list
 from models.ledger.lane import obstacles
 from models.ledger.lists import suppressions
-from models.ledger.plan import plans, refreeze
+from models.ledger.plan import late_opt_outs, plans
 from models.ledger.plan.plans import ToPlan
 from producer import pushes
 from producer.submit.recent_quotas import RecentQuotas
@@ -163,8 +163,9 @@ def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:
     from models.ledger.plan import removals  # noqa: PLC0415
 
     if waited_for := removals.unplanned(lane.engine, selection):
-        return _put_off_behind_others(lane, broadcast, selection, others=waited_for)
-    refreeze.begin_opt_outs(lane.engine, broadcast.id)
+        _put_off_behind_others(lane, broadcast, selection, others=waited_for)
+        return False
+    late_opt_outs.begin_opt_outs(lane.engine, broadcast.id)
     audience = broadcast.audience
     out = removals.leaves_out(
         lane.engine, broadcast.account, selection, left_since=_left_since(broadcast)
@@ -189,7 +190,7 @@ def _left_since(broadcast: ToPlan) -> datetime | None:
 
 def _put_off_behind_others(
     lane: LaneContext, broadcast: ToPlan, selection: Selection, *, others: Sequence[str]
-) -> bool:
+) -> None:
     """Put a plan off behind those of the broadcasts it excludes: the sweep has it planned again.
 
     Where one of those is not planned now, the broadcast is held.
@@ -201,14 +202,13 @@ def _put_off_behind_others(
     stuck = [one for one in stuck if one in still]
     if not stuck:
         log.info("broadcast %s: its plan waits for that of %s", broadcast.id, others[0])
-        return False
+        return
     problem = (
         f"it excludes broadcast {stuck[0]}, which is not planned yet, so nobody knows who gets "
         "that; resume it after that one is planned"
     )
     log.warning("broadcast %s: held: %s", broadcast.id, problem)
     obstacles.hold_unmade_plan(lane.engine, broadcast.account, broadcast.id, problem=problem)
-    return False
 
 
 def _hold_if_suppressed(lane: LaneContext, broadcast: ToPlan, selection: Selection) -> bool:

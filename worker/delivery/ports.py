@@ -30,7 +30,7 @@ class ToAll:
 
 
 @frozen
-class Message:
+class MassCall:
     """One call: to whom, what, and under which key.
 
     Either *openids* (28 bytes each, without separators) or a *filter*; nothing said is an error,
@@ -79,10 +79,10 @@ class Gateway(Protocol):
     def replace(self, refused: Token) -> NoAnswer | None:
         """Replace a refused token; return why it was not."""
 
-    def ready(self, message: Message) -> Message:
+    def ready(self, message: MassCall) -> MassCall:
         """Return *message* with its body, or with the problem that keeps it from having one."""
 
-    def send(self, token: Token, message: Message) -> CallResult:
+    def send(self, token: Token, message: MassCall) -> CallResult:
         """Make the call once and return what it ended as; what is raised is a bug."""
 
     def status(self, msg_id: int) -> str | NoAnswer | None:

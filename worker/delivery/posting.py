@@ -46,7 +46,7 @@ _CONTENT: Final = {
 
 
 @frozen
-class Outcome:
+class PostResult:
     """The result of a try; without a problem it was delivered."""
 
     http_status: int | None = None
@@ -69,7 +69,7 @@ class Poster:
             os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         )
 
-    def post(self, url: str, body: bytes, *, signature: Mapping[str, str]) -> Outcome:
+    def post(self, url: str, body: bytes, *, signature: Mapping[str, str]) -> PostResult:
         """Post *body* to *url* once."""
         # urllib3 logs each address that it calls, at DEBUG.
         hidden = Secrets([SecretStr(url.partition("?")[2])])
@@ -92,7 +92,7 @@ class Poster:
         signature: Mapping[str, str],
         *,
         exchange: GuardedExchange,
-    ) -> Outcome:
+    ) -> PostResult:
         headers = {**_CONTENT, **signature}
         request = requests.Request("POST", url, data=body, headers=headers).prepare()
         # An adapter for each try: receivers are few and far between, and none is kept open.
@@ -117,33 +117,33 @@ class Poster:
         return _answered(status)
 
 
-def _answered(status: int) -> Outcome:
+def _answered(status: int) -> PostResult:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Outcome(http_status=status)
+        return PostResult(http_status=status)
     name = "status"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         name = "redirect"
     is_final = status == HTTPStatus.GONE
     problem = Message(f"webhook.problem.{'gone' if is_final else name}", status=status)
-    return Outcome(http_status=status, problem=problem, is_final=is_final)
+    return PostResult(http_status=status, problem=problem, is_final=is_final)
 
 
-def _failed(error: Exception, exchange: GuardedExchange) -> Outcome:
+def _failed(error: Exception, exchange: GuardedExchange) -> PostResult:
     if exchange.refused is not None:
-        return Outcome(problem=Message("webhook.problem.private", address=exchange.refused))
+        return PostResult(problem=Message("webhook.problem.private", address=exchange.refused))
     kind = kind_of(error, exchange)
     if kind is None:
         log.error("a webhook cannot be posted: a bug: %s", type(error).__name__)
-        return Outcome(problem=Message("webhook.problem.bug", kind=type(error).__name__))
+        return PostResult(problem=Message("webhook.problem.bug", kind=type(error).__name__))
     if exchange.sent:
         return _unanswered(kind)
     reason = Message(f"transport.{kind}")
-    return Outcome(problem=Message("webhook.problem.transport", reason=reason))
+    return PostResult(problem=Message("webhook.problem.transport", reason=reason))
 
 
-def _unanswered(kind: TransportKind) -> Outcome:
+def _unanswered(kind: TransportKind) -> PostResult:
     reason = Message(f"transport.{kind}")
-    return Outcome(problem=Message("webhook.problem.unanswered", reason=reason))
+    return PostResult(problem=Message("webhook.problem.unanswered", reason=reason))
 
 
 class PrivateAddressError(OSError):

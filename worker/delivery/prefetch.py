@@ -14,7 +14,7 @@ from typing import Self
 
 from broadcast.errors import OutOfReachError
 from models.ledger.lane.next_work import Work
-from worker.delivery.ports import Message
+from worker.delivery.ports import MassCall
 
 log = logging.getLogger(__name__)
 
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 class Prefetch:
     """Makes one message ahead, in a thread of its own that ends with the block."""
 
-    def __init__(self, make: Callable[[Work], Message]) -> None:
+    def __init__(self, make: Callable[[Work], MassCall]) -> None:
         """*make* returns a batch's message."""
         self._make = make
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="prefetch")
-        self._made: Future[tuple[Work, Message] | None] | None = None
+        self._made: Future[tuple[Work, MassCall] | None] | None = None
 
     def __enter__(self) -> Self:
         """Return itself; the thread starts with the first look."""
@@ -44,7 +44,7 @@ class Prefetch:
             with contextlib.suppress(RuntimeError):
                 self._made = self._thread.submit(self._ready, work.following)
 
-    def message(self, work: Work) -> Message:
+    def message(self, work: Work) -> MassCall:
         """Return the message of *work*, made ready or made now."""
         made, self._made = self._made, None
         ready = made.result() if made is not None else None
@@ -52,7 +52,7 @@ class Prefetch:
             return ready[1]
         return self._make(work)
 
-    def _ready(self, work: Work) -> tuple[Work, Message] | None:
+    def _ready(self, work: Work) -> tuple[Work, MassCall] | None:
         try:
             return work, self._make(work)
         except OutOfReachError as error:

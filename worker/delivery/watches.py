@@ -27,7 +27,7 @@ from broadcast.rules.states import BatchState
 from models.ledger.gates import drafts
 from models.ledger.lane import obstacles
 from models.ledger.lane.next_work import CallContent, Work
-from models.ledger.plan import refreeze, renewals
+from models.ledger.plan import late_opt_outs, renewals
 from models.ledger.steer import retries
 from producer import pushes
 from producer.media.upload import UploadCache
@@ -59,10 +59,11 @@ class AudienceWatch:
         #: The same for one call alone.
         self._good_once: dict[str, float] = {}
 
-    def allow(self, work: Work) -> bool:
-        """Return whether *work* may be claimed now; else it has changed, or will.
+    def prepare_for_call(self, work: Work) -> bool:
+        """Take out who must not get *work*; return whether it may be claimed now.
 
-        To be asked after everything slow, right before the claim.
+        Pushes that wait are applied first. Else its batch was shrunk, refused or held, or will be.
+        Right before the claim, after everything slow.
         """
         if work.state is not BatchState.PLANNED:
             # It may have been sent: a repeat with its key does no harm, and settles it.
@@ -77,8 +78,8 @@ class AudienceWatch:
         pushes.apply_pending_follower_events(lane.engine, lane.account.name, tuning=lane.tuning)
         if work.path is SendPath.SENDALL:
             return not self._hold_if_suppressed(work)
-        wanted = refreeze.due_opt_outs(self._lane.engine, work.broadcast_id)
-        if wanted is not None and not self._refreeze(work.broadcast_id, wanted):
+        wanted = late_opt_outs.due_opt_outs(self._lane.engine, work.broadcast_id)
+        if wanted is not None and not self._remove_late_opt_outs(work.broadcast_id, wanted):
             return False
         self._good[work.broadcast_id] = moment + LOOK_EVERY_S
         # What was taken out of this batch gave it another key, and the claim compares that. After
@@ -127,14 +128,14 @@ class AudienceWatch:
         )
         return True
 
-    def _refreeze(self, broadcast_id: str, wanted: str) -> bool:
+    def _remove_late_opt_outs(self, broadcast_id: str, wanted: str) -> bool:
         """Remove opt-outs and unsubscribers; return whether that was done to the end."""
         # numpy, which only a process that takes people out should load.
         from models.ledger.followers.followers import ListGoneError  # noqa: PLC0415
-        from models.ledger.plan import refreeze  # noqa: PLC0415
+        from models.ledger.plan import late_opt_outs  # noqa: PLC0415
 
         try:
-            taken = refreeze.refreeze(
+            taken = late_opt_outs.remove(
                 self._lane.engine, broadcast_id, wanted, goes_on=self._goes_on
             )
         except ListGoneError as error:
@@ -160,8 +161,8 @@ class DraftWatch:
         """*lane*: the parts that drive it."""
         self._lane = lane
 
-    def allow(self, work: Work, content: CallContent) -> bool:
-        """Return whether *work* may be called; look at its draft first, if a look is due.
+    def prepare_for_call(self, work: Work, content: CallContent) -> bool:
+        """Look at the draft of *work*, if a look is due; return whether it may be called.
 
         What may have been sent is repeated as it was. Raises RedisAwayError.
         """
@@ -254,15 +255,15 @@ class MediaWatch:
         """*lane*: the parts that drive it."""
         self._lane = lane
 
-    def allow(self, work: Work, content: CallContent) -> bool:
-        """Return whether *work* may be called as it was read; upload its files first, if due.
+    def prepare_for_call(self, work: Work, content: CallContent) -> bool:
+        """Upload the files of *work* anew, if due; return whether it may be called as it was read.
 
         Where a call may have left it is repeated as it was. Raises RedisAwayError.
         """
         if content.msgtype not in _OF_FILES or not work.untouched:
             return True
         life = renewals.life_of_files(self._lane.engine, work)
-        if life is None or not waits_module.is_due(life.dies_at, life.now):
+        if life is None or not waits_module.dies_too_soon(life.dies_at, life.now):
             return True
         return self._renew(work, content)
 

@@ -28,7 +28,7 @@ from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.rows import figures
 from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
-from worker.delivery.posting import Outcome, Poster
+from worker.delivery.posting import Poster, PostResult
 
 log = logging.getLogger(__name__)
 
@@ -127,20 +127,20 @@ class WebhookDeliverer:
                 self._busy.discard(taken.origin)
         return True
 
-    def _try(self, taken: ReservedEvent) -> Outcome:
-        body = rendered_body(self._engine, taken).encode("ascii")
+    def _try(self, taken: ReservedEvent) -> PostResult:
+        body = stored_body(self._engine, taken).encode("ascii")
         try:
             secrets = self._secrets.signing_secrets()
         except SettingsError as error:
-            return Outcome(problem=Message("webhook.problem.settings", problem=error.message))
+            return PostResult(problem=Message("webhook.problem.settings", problem=error.message))
         if not secrets:
-            return Outcome(problem=Message("webhook.problem.no_secrets"))
+            return PostResult(problem=Message("webhook.problem.no_secrets"))
         signed = rules_webhooks.signed_headers(
             taken.event_id, body, at=datetime.now(UTC), secrets=secrets
         )
         return self._poster.post(taken.url, body, signature=signed)
 
-    def _record(self, taken: ReservedEvent, outcome: Outcome) -> None:
+    def _record(self, taken: ReservedEvent, outcome: PostResult) -> None:
         if outcome.problem is None:
             boxes_webhooks.mark_delivered(self._engine, taken, outcome.http_status or 0)
             log.info("webhook %s: delivered, try %d", taken.event_id, taken.tries)
@@ -159,7 +159,7 @@ class WebhookDeliverer:
             log.warning("webhook %s: tried again later: %s", taken.event_id, outcome.problem)
 
 
-def rendered_body(engine: Engine, taken: ReservedEvent) -> str:
+def stored_body(engine: Engine, taken: ReservedEvent) -> str:
     """Return the body of an event; it is made and stored where the event has none yet.
 
     Without figures, or where a bug keeps them from being shown, it has id and state alone. Raises

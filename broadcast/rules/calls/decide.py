@@ -207,11 +207,11 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
         case Outcome.BAD_RECIPIENTS:
             return _by_refused_recipients(history, policy)
         case Outcome.QUOTA_MONTH:
-            return _stand(Reason.QUOTA_MONTH, policy.scope(last), last)
+            return _stop_without_refusing(Reason.QUOTA_MONTH, policy.scope(last), last)
         case Outcome.STOP_ACCOUNT:
-            return _stand(Reason.ACCOUNT_STOPPED, policy.scope(last), last)
+            return _stop_without_refusing(Reason.ACCOUNT_STOPPED, policy.scope(last), last)
         case Outcome.TOKEN if tokens_are_refused(history):
-            return _stand(Reason.TOKEN_REFUSED, Scope.ACCOUNT, last)
+            return _stop_without_refusing(Reason.TOKEN_REFUSED, Scope.ACCOUNT, last)
     at, reason = policy.waits.after(history, now)
     return Decision(
         verdict=Verdict.REPEAT, reason=reason, not_before=at, scope=policy.scope(last),
@@ -219,7 +219,7 @@ def _by_refusal(history: Sequence[Attempt], now: datetime, policy: Policy) -> De
     )  # fmt: skip
 
 
-def _stand(reason: Reason, scope: Scope, last: Attempt) -> Decision:
+def _stop_without_refusing(reason: Reason, scope: Scope, last: Attempt) -> Decision:
     """Leave the batch as never sent; what *scope* names is stopped until an operator acts."""
     return Decision(verdict=Verdict.REPEAT, reason=reason, scope=scope, errcode=last.errcode)
 

@@ -89,7 +89,7 @@ UNSENT = frozenset({
 
 #: What WeChat says to a machine whose address is not on the account's whitelist (61004: to one that
 #: may not call). Another machine of the fleet may be on it.
-NOT_LISTED = frozenset({40164, 61004})
+NOT_WHITELISTED = frozenset({40164, 61004})
 
 #: WeChat says that it has the job.
 SAID_ACCEPTED = frozenset({O.ACCEPTED, O.ALREADY_ACCEPTED})

@@ -21,7 +21,7 @@ class RetryVerdict(StrEnum):
     MAYBE_SENT = "maybe_sent"  #: refused, but a call of it may have been taken
     TAKEN = "taken"  #: a person said "not sent", but WeChat answered a call of it with 0
     REVIEWED = "reviewed"  #: WeChat took it, and its review refused it
-    FOR_GOOD = "for_good"  #: refused for a reason that stays while content and OpenIDs do
+    PERMANENT = "for_good"  #: refused for a reason that stays while content and OpenIDs do
 
 
 #: States of the batches that a retry has something to say about.
@@ -69,4 +69,4 @@ def _refused(
     if maybe_sent:
         return RetryVerdict.MAYBE_SENT
     passes = reason in _PUT_BACK or errcode in MAY_PASS
-    return RetryVerdict.AGAIN if passes else RetryVerdict.FOR_GOOD
+    return RetryVerdict.AGAIN if passes else RetryVerdict.PERMANENT

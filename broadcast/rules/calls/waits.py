@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from broadcast import day
 from broadcast.frozen import frozen
 from broadcast.rules.calls.attempts import Attempt, NoAnswer, same_in_a_row
-from broadcast.rules.calls.outcomes import NOT_LISTED, PARALLEL, SAME_KEY_RUNNING, Outcome
+from broadcast.rules.calls.outcomes import NOT_WHITELISTED, PARALLEL, SAME_KEY_RUNNING, Outcome
 from broadcast.rules.media import MARGIN
 from broadcast.rules.states import Reason
 
@@ -170,7 +170,7 @@ def classify_no_answer(
 
     An address that is not on the whitelist is one machine's affair: another one takes the lane.
     """
-    if outcome in _STOPS and errcode not in NOT_LISTED:
+    if outcome in _STOPS and errcode not in NOT_WHITELISTED:
         return WaitOrStop(reason=Reason.ACCOUNT_STOPPED, until=None)
     if outcome is Outcome.QUOTA_TODAY:
         return WaitOrStop(reason=Reason.QUOTA_TODAY, until=waits.next_day(now))
@@ -230,12 +230,12 @@ MOST_TRIES: Final = 10
 _PASSING: Final = frozenset({Outcome.WAIT, Outcome.THROTTLED, Outcome.UNLISTED})
 
 
-def is_asked_again(outcome: Outcome, *, tries: int) -> bool:
+def is_called_again(outcome: Outcome, *, tries: int) -> bool:
     """Return whether there is another try after *tries*, the last of which gave *outcome*."""
     return outcome in _PASSING and tries < MOST_TRIES
 
 
-def is_due(dies_at: datetime, now: datetime) -> bool:
+def dies_too_soon(dies_at: datetime, now: datetime) -> bool:
     """Return whether a call must not be made with what dies then: it may wait its turn."""
     return dies_at <= now + MARGIN
 
@@ -244,6 +244,6 @@ def again_at(why: NoAnswer, *, tries: int, now: datetime, waits: Waits) -> datet
     """Return when a failed upload is made again, *tries* with this one; None: a person decides."""
     if why.outcome is Outcome.QUOTA_TODAY:
         return waits.next_day(now)
-    if is_asked_again(why.outcome, tries=tries):
+    if is_called_again(why.outcome, tries=tries):
         return now + waits.scaled(UNANSWERED_PAUSE)
     return None

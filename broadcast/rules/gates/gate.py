@@ -97,7 +97,10 @@ def due_at(situation: Situation) -> datetime | None:
 
 
 def allowed_at(situation: Situation) -> datetime | None:
-    """Return from when a release that knows the interface may make the call; None: as above."""
+    """Return from when a release that knows the interface may make the call.
+
+    None: not before something changes.
+    """
     if situation.phase is not Phase.SENDING:
         return None
     gates = [gate for gate in situation.gates if gate.concerns(situation.path)]

@@ -164,7 +164,7 @@ def _say_what_remains(
     under_way = in_flight.of_accounts(ledger, accounts)
     waiting = in_flight.waiting(ledger, accounts)
     going = {name: each.going[0] for name, each in waiting.items() if each.going}
-    stands = ledger_facts.lanes(ledger).stands_still
+    stands = ledger_facts.lanes(ledger).is_off
     questions.wake_lanes(run, [(name, one) for name, one in going.items() if not stands(name)])
     for account in accounts:
         if account in waiting:

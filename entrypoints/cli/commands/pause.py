@@ -244,7 +244,7 @@ def _steer(
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
     if changed and report.is_unlisted:
         text = "cancel.done_no_list"
-    if report.lane.stands_still_for(report.path):
+    if report.lane.is_off_for(report.path):
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
     steer.wake(run.waker, report)
     run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)

@@ -273,7 +273,7 @@ def retried(report: Report, done: Retried) -> Iterator[Message]:
 
 
 def _goes(report: Report, done: Retried) -> Message:
-    blocked = done.goes in {Goes.ON, Goes.ALREADY} and report.lane.stands_still_for(report.path)
+    blocked = done.goes in {Goes.ON, Goes.ALREADY} and report.lane.is_off_for(report.path)
     goes = "on_blocked" if blocked else done.goes
     return Message(f"retry.goes.{goes}", id=report.id, account=report.account)
 

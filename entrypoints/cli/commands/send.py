@@ -72,7 +72,7 @@ def send(
 def _ask(*, yes: bool) -> Ask:
     if not is_terminal():
         return Ask.NOBODY
-    return Ask.TELL if yes else Ask.ASK
+    return Ask.SHOW if yes else Ask.ASK
 
 
 def _to_the_rest(arguments: Sequence[str]) -> str | Message:

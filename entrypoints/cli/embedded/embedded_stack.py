@@ -284,7 +284,7 @@ def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
         broadcast_reports.report(engine, one, whole=False)
         for one in in_flight.going_on(engine, known)
     )
-    unhindered = [one for one in found if not one.lane.stands_still]
+    unhindered = [one for one in found if not one.lane.is_off]
     if not unhindered:
         return
     yield Message("up.backlog")

@@ -82,7 +82,7 @@ def any_due(engine: Engine, *, accounts: Collection[str] | None = None) -> bool:
         return connection.scalar(query) is not None
 
 
-def any_elsewhere(engine: Engine, *, accounts: Collection[str], most: int) -> bool:
+def note_requests_elsewhere(engine: Engine, *, accounts: Collection[str], most: int) -> bool:
     """Return whether a request waits for workers with other accounts than *accounts*.
 
     Up to *most* that are new are noted as seen.

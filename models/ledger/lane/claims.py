@@ -37,7 +37,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.gates import gate_changes, quotas
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.lane import records
+from models.ledger.lane import record_outcomes
 from models.ledger.lane.leases import Lease
 from models.ledger.lane.next_work import Work
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
@@ -64,7 +64,7 @@ def claim(
     """Write the call down and commit; return None where something forbids it by now.
 
     The name of the claim is made here, so that after a commit whose answer was lost
-    :func:`~models.ledger.lane.records.give_back` can find it.
+    :func:`~models.ledger.lane.record_outcomes.give_back` can find it.
     """
     name = secrets.token_hex(12)
     try:
@@ -73,7 +73,7 @@ def claim(
         # Nothing was called. Whether the claim was committed is not known, so it is given back by
         # its name; if that fails too, the batch is unknown to the next driver of the lane.
         with contextlib.suppress(DatabaseAwayError):
-            records.give_back(engine, name, tuning=tuning)
+            record_outcomes.give_back(engine, name, tuning=tuning)
         raise
     if made is not None:
         failpoint(Point.CLAIM_COMMITTED)
@@ -139,9 +139,9 @@ def _doubt_if_window_over(connection: Connection, work: Work, tuning: Tuning) ->
     Nor is one with rows of a newer release, which is left as it is.
     """
     batch = locked_rows.locked_batch(connection, work.batch_id)
-    if records.has_stranger(connection, batch):
+    if record_outcomes.has_stranger(connection, batch):
         return True
-    return records.expire_locked(connection, batch, tuning=tuning)
+    return record_outcomes.expire_locked(connection, batch, tuning=tuning)
 
 
 def _begin_call(connection: Connection, work: Work, *, number: int, moment: datetime) -> bool:

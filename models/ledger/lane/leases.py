@@ -21,7 +21,7 @@ from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now, skips_locked
 from models.ledger.gates import quotas
-from models.ledger.lane import apply_verdict, call_history, transitions
+from models.ledger.lane import apply_decision, call_history, transitions
 from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.lane_rows import LEASE
 from models.ledger.rows.transaction import read, write
@@ -130,7 +130,7 @@ def _adopt_orphans(
         if not doubt:
             quotas.give_back(connection, batch, calls=1)
         else:
-            apply_verdict.after_doubt(connection, account, breaker)
+            apply_decision.after_doubt(connection, account, breaker)
         # Cancelled while it was in flight: it will not be repeated.
         transitions.after_cancel(connection, batch)
         transitions.end_if_at_rest(connection, batch.broadcast_id)

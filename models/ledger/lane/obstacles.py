@@ -20,7 +20,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.lane import records
+from models.ledger.lane import record_outcomes
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import suppressions
 from models.ledger.rows import lane_rows
@@ -124,7 +124,7 @@ def hold_unmade_call(engine: Engine, work: Work, problem: str) -> None:
     """
 
     def hold(connection: Connection) -> None:
-        batch = records.lock(connection, work.batch_id)
+        batch = record_outcomes.lock(connection, work.batch_id)
         key = select(Batch.clientmsgid).where(Batch.id == batch.id)
         if connection.scalar(key) == work.clientmsgid:
             _hold(connection, batch.account, batch.broadcast_id, problem=problem)
@@ -168,7 +168,7 @@ def hold_if_suppressed(engine: Engine, work: Work) -> bool:
         return False
 
     def hold(connection: Connection) -> None:
-        batch = records.lock(connection, work.batch_id)
+        batch = record_outcomes.lock(connection, work.batch_id)
         if batch.state is BatchState.PLANNED:
             _hold_for_suppression(connection, batch.account, batch.broadcast_id)
 

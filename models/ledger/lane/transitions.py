@@ -101,7 +101,7 @@ _TOUCH = (
 )
 
 
-def touch(connection: Connection, broadcast_id: str) -> None:
+def raise_version(connection: Connection, broadcast_id: str) -> None:
     """Raise the version of a broadcast of which something has just changed."""
     connection.execute(_TOUCH, {"b_id": broadcast_id})
 
@@ -112,7 +112,7 @@ def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: boo
     Raises its version in any case: something of it has just changed. *stays_open*: a batch of it
     is known not to be at rest. Its webhook is stored in this transaction.
     """
-    touch(connection, broadcast_id)
+    raise_version(connection, broadcast_id)
     if stays_open or connection.scalar(_OPEN, {"broadcast_id": broadcast_id}) is not None:
         return
     result = resting_state(counts(connection, broadcast_id))
@@ -154,7 +154,7 @@ def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> No
 
 
 def _open_what_a_resume_opens(connection: Connection, account: str, broadcast_id: str) -> None:
-    """A pause ends with its broadcast: there is nothing left of it that a resume could call."""
+    """Open what a resume opens: an ended broadcast has nothing left that could be called."""
     mine = [
         gate
         for gate in closed_gates.of_broadcasts(connection, [broadcast_id])

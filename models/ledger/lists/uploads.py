@@ -56,7 +56,7 @@ def add_chunks(
         rows = [chunk_row(broadcast_id, name, chunk) for chunk in some]
 
         def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
-            upload_is_alive(connection, broadcast_id, fence=fence)
+            keep_upload_alive(connection, broadcast_id, fence=fence)
             connection.execute(insert(ChunkRow), rows)
 
         write(engine, work)
@@ -154,7 +154,9 @@ GIVEN_UP_AFTER: Final = timedelta(hours=1)
 AWAITED_FOR: Final = timedelta(hours=24)
 
 
-def upload_is_alive(connection: Connection, broadcast_id: str, *, fence: int | None = None) -> None:
+def keep_upload_alive(
+    connection: Connection, broadcast_id: str, *, fence: int | None = None
+) -> None:
     """Show that the upload lives; raise TakenOverError if it was given up.
 
     *fence*: the try that stores a list that was awaited; a later one takes over.
@@ -204,7 +206,7 @@ def keep_file(engine: Engine, broadcast_id: str, files: Sequence[KeptFile]) -> N
     ]  # fmt: skip
 
     def begin(connection: Connection) -> None:
-        upload_is_alive(connection, broadcast_id)
+        keep_upload_alive(connection, broadcast_id)
         connection.execute(insert(KeptFileRow), rows)
 
     write(engine, begin)
@@ -212,7 +214,7 @@ def keep_file(engine: Engine, broadcast_id: str, files: Sequence[KeptFile]) -> N
     while some := list(islice(rest, PIECES_AT_ONCE)):
 
         def work(connection: Connection, some: list[dict[str, Any]] = some) -> None:
-            upload_is_alive(connection, broadcast_id)
+            keep_upload_alive(connection, broadcast_id)
             connection.execute(insert(FilePieceRow), some)
 
         write(engine, work)

@@ -31,7 +31,7 @@ from models.accounts import Lane
 from models.batch_tables import Batch, GateRow
 from models.box_tables import Finish
 from models.engine import now
-from models.ledger.lane import records, transitions
+from models.ledger.lane import record_outcomes, transitions
 from models.ledger.outcomes import job_lookup
 from models.ledger.outcomes.job_lookup import StoredFinish
 from models.ledger.rows import lane_rows, locked_rows
@@ -142,7 +142,7 @@ def _confirm(connection: Connection, account: str, msg_id: int, *, tuning: Tunin
     """Accept the batch to which alone WeChat named the job, if that was all that lacked."""
     batch_id = _doubt(connection, account, msg_id)
     if batch_id is not None:
-        records.confirm_by_event(connection, batch_id, msg_id, tuning=tuning)
+        record_outcomes.confirm_by_event(connection, batch_id, msg_id, tuning=tuning)
 
 
 def _doubt(connection: Connection, account: str, msg_id: int) -> int | None:
@@ -271,7 +271,7 @@ def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits
     def work(connection: Connection) -> None:
         # Lane, then batch, in the order of everybody who moves a batch that is there: read before
         # its turn, the state could be one that a late fact has just changed.
-        batch = records.lock(connection, asked.id)
+        batch = record_outcomes.lock(connection, asked.id)
         if not is_recognised(batch.state):
             return
         if batch.state not in _POLLED:
@@ -301,7 +301,7 @@ def _store_status_despite(
     connection: Connection, asked: PolledJob, status: str | None, *, error: IllegalMoveError
 ) -> None:
     """Store an answer though nothing follows from it but an *error*, and ask no more."""
-    batch = records.lock(connection, asked.id)
+    batch = record_outcomes.lock(connection, asked.id)
     if batch.state not in _POLLED or batch.msg_id != asked.msg_id:
         return
     change(connection, Batch, batch.id, poll_at=None, msg_status=status or batch.msg_status)
@@ -317,7 +317,7 @@ def record_unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits:
     """
 
     def work(connection: Connection) -> None:
-        batch = records.lock(connection, asked.id)
+        batch = record_outcomes.lock(connection, asked.id)
         if batch.state in _POLLED:
             _schedule_poll(connection, batch.id, None, waits=waits)
         note(

@@ -27,8 +27,8 @@ from broadcast.rules.reports import Did
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
-from models.ledger.lane import call_history, records, transitions
-from models.ledger.lane.apply_verdict import FIRST_POLL
+from models.ledger.lane import call_history, record_outcomes, transitions
+from models.ledger.lane.apply_decision import FIRST_POLL
 from models.ledger.outcomes import job_lookup
 from models.ledger.rows import locked_rows
 from models.ledger.rows.locked_rows import log_action, run
@@ -187,7 +187,7 @@ def _give_back(connection: Connection, batch: LockedBatch, tuning: Tuning) -> No
     if batch.msg_id is None:
         return
     for batch_id in job_lookup.doubts_naming(connection, batch, batch.msg_id):
-        records.accept_by_replies(connection, batch_id, tuning=tuning)
+        record_outcomes.accept_by_replies(connection, batch_id, tuning=tuning)
 
 
 def _close_as_not_sent(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> None:

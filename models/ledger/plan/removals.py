@@ -86,10 +86,10 @@ def unplanned_members(connection: Connection, broadcast_id: str) -> Range:
     return Range(n=0, list=name, start=0, size=size, state=BatchState.PLANNED, called_at=None)
 
 
-def is_member(connection: Connection, broadcast_id: str) -> bool:
-    """Return whether who is in ``unplanned`` is who will get it, but for who is suppressed.
+def is_list_final(connection: Connection, broadcast_id: str) -> bool:
+    """Return whether a broadcast goes to all of ``unplanned_members``, but for the suppressed.
 
-    So it is once its plan has left people out, or where its list is meant as it was given.
+    It does once its plan has left people out, or where its list goes out as it was given.
     """
     query = select(BroadcastRow.audience_kind, BroadcastRow.selection, BroadcastRow.subtraction)
     row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
@@ -258,7 +258,7 @@ def unplanned(engine: Engine, selection: Selection) -> list[str]:
         # Without its list it would leave out nobody.
         unknown = [one for one in named if phases[one] is Phase.UPLOADING]
         there = [one for one in named if phases[one] is Phase.PLANNING]
-        unknown += [one for one in there if not is_member(connection, one)]
+        unknown += [one for one in there if not is_list_final(connection, one)]
         heed = {one: _respects_suppressions(connection, one) for one in there if one not in unknown}
     if selection.ignore_suppression:
         # Whoever is suppressed does not get those, and is to get this one.

@@ -54,7 +54,7 @@ def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: s
         if lane_rows.lock_unless_ended(connection, broadcast_id) is None:
             return True
         dies_at = _dies_at(connection, list(ids.values()), appid=appid)
-        if waits_module.is_due(dies_at, now(connection)):
+        if waits_module.dies_too_soon(dies_at, now(connection)):
             return False
         submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
         said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)

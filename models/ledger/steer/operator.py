@@ -186,7 +186,7 @@ def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = Non
     def work(connection: Connection, broadcast: LockedBroadcast) -> tuple[bool, bool]:
         was_uploading = broadcast.phase is Phase.UPLOADING
         if was_uploading:
-            awaited_lists.close_unlisted(connection, broadcast.id)
+            awaited_lists.revoke_awaited_list(connection, broadcast.id)
         changed = _cancel(connection, broadcast, who=who, why=why)
         if was_uploading:
             awaited_lists.schedule_list_removal(connection, broadcast.id)

@@ -29,7 +29,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates import gate_changes, quotas
-from models.ledger.lane import call_history, records, transitions
+from models.ledger.lane import call_history, record_outcomes, transitions
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
@@ -100,7 +100,7 @@ def retry(
             # Unproved, as a submit while WeChat is away; but no other plan counts on this call.
             quotas.give_back(connection, batch, calls=1)
         if again:
-            transitions.touch(connection, broadcast.id)
+            transitions.raise_version(connection, broadcast.id)
         goes = _go_on(connection, broadcast, left, own=own, who=who, why=why)
         if again or goes is Goes.ON:
             log_action(connection, broadcast, Did.RETRY, who=who, why=why, batches=len(again))
@@ -125,7 +125,7 @@ def mark_refused_again(engine: Engine, work: Work) -> bool:
     """
 
     def mark(connection: Connection) -> bool:
-        batch = records.lock(connection, work.batch_id)
+        batch = record_outcomes.lock(connection, work.batch_id)
         if batch.state is not BatchState.PLANNED or batch.attempts != work.attempts:
             return False
         reason = Reason.SAID_NOT_SENT if batch.any_denied else Reason.SUPPRESSED_SINCE

@@ -24,7 +24,7 @@ from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now, skips_locked
 from models.ledger.gates import gate_changes
-from models.ledger.lane import leases, records
+from models.ledger.lane import leases, record_outcomes
 from models.ledger.lists import uploads
 from models.ledger.plan import subtract
 from models.ledger.rows import closed_gates, lane_rows
@@ -144,7 +144,7 @@ def doubt_expired(engine: Engine, *, tuning: Tuning = DEFAULT_TUNING) -> int:
     doubts, failed = 0, None
     for batch_id in ids:
         try:
-            doubts += records.expire(engine, batch_id, tuning=tuning)
+            doubts += record_outcomes.expire(engine, batch_id, tuning=tuning)
         except OutOfReachError:
             raise
         except Exception as error:  # noqa: BLE001 - a bad row keeps no other one from its end

@@ -178,7 +178,7 @@ def begin(engine: Engine, broadcast_id: str, body: Body) -> int:
         fence = int(row.version) + 1
         change(connection, BroadcastRow, broadcast_id, version=fence)
         change(connection, UploadRow, broadcast_id, list_digest=body.audience_digest)
-        uploads.upload_is_alive(connection, broadcast_id, fence=fence)
+        uploads.keep_upload_alive(connection, broadcast_id, fence=fence)
         return fence
 
     fence = write(engine, work)
@@ -190,7 +190,7 @@ def begin(engine: Engine, broadcast_id: str, body: Body) -> int:
 def _drop_some(connection: Connection, broadcast_id: str, fence: int) -> bool:
     """Remove a portion of what earlier tries stored; return whether there was any."""
     # Of a later try nothing is removed: it is what will be sent.
-    uploads.upload_is_alive(connection, broadcast_id, fence=fence)
+    uploads.keep_upload_alive(connection, broadcast_id, fence=fence)
     return uploads.drop_chunks(connection, broadcast_id)
 
 
@@ -216,7 +216,7 @@ HAS_A_REST: Final = and_(
 )  # fmt: skip
 
 
-def close_unlisted(connection: Connection, broadcast_id: str) -> None:
+def revoke_awaited_list(connection: Connection, broadcast_id: str) -> None:
     """Revoke a broadcast from the storer of its list; its key stays bound.
 
     The caller has locked the lane and ends the broadcast. Raises ConflictError where its list does

@@ -327,7 +327,7 @@ def _candidate(
 ) -> _Candidate:
     if row.phase is Phase.PLANNING:
         # Some of its batches may be there already, and nobody sees them.
-        known = removals.is_member(connection, row.id)
+        known = removals.is_list_final(connection, row.id)
         ranges = [removals.unplanned_members(connection, row.id)] if known else []
     else:
         known, ranges = True, removals.member_ranges(connection, row.id)

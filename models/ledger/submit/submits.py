@@ -168,7 +168,7 @@ def publish(
         there = same(connection, body)
         if there is not None and there != broadcast_id:
             raise PublishedMeanwhileError(there)
-        uploads.upload_is_alive(connection, broadcast_id, fence=fence)
+        uploads.keep_upload_alive(connection, broadcast_id, fence=fence)
         if fence is not None:
             said = _body_columns(connection, body)
             change(connection, BroadcastRow, broadcast_id, **said)

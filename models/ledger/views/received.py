@@ -168,7 +168,7 @@ def _part(connection: Connection, broadcast_id: str, counted: Collection[BatchSt
     """Return the batches of a broadcast in one of the states that count."""
     phase = connection.scalar(select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id))
     if phase is Phase.PLANNING:
-        known = removals.is_member(connection, broadcast_id)
+        known = removals.is_list_final(connection, broadcast_id)
         ranges = [removals.unplanned_members(connection, broadcast_id)] if known else []
     else:
         ranges = removals.member_ranges(connection, broadcast_id)

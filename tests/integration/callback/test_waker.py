@@ -6,12 +6,12 @@ from queue import SimpleQueue
 
 import pytest
 
-from entrypoints.callback import storing
-from entrypoints.callback.storing import WakerThread
+from entrypoints.callback import push_queue
+from entrypoints.callback.push_queue import WakerThread
 
 
 def test_who_asks_just_before_the_end_has_a_worker_woken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storing, "PAUSE_S", 3_600.0)
+    monkeypatch.setattr(push_queue, "PAUSE_S", 3_600.0)
     woken = SimpleQueue[None]()
     one = WakerThread(lambda: woken.put(None))
 

@@ -14,7 +14,7 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models.ledger.audit.audit_run import audit_all
 from models.ledger.audit.case import Check
-from models.ledger.lane import claims, leases, next_work, records
+from models.ledger.lane import claims, leases, next_work, record_outcomes
 from models.ledger.lane.next_work import Kind, Work
 from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import lane_rows
@@ -178,7 +178,7 @@ class LedgerMachine(PeopleMachine):
         assert next_work.reported_msg_id(self.engine, work.batch_id) == msg_id
         # mass/get may not know a fresh msg_id yet; it never knows one that is not there.
         known = known and (not self.honest or self.world.wechat.knows(msg_id))
-        records.confirm(self.engine, work.batch_id, msg_id, known=known)
+        record_outcomes.confirm(self.engine, work.batch_id, msg_id, known=known)
         for call in self.world.batches[work.batch_id].calls:
             if call.msg_id == msg_id:
                 call.confirmed = known
@@ -218,7 +218,7 @@ class LedgerMachine(PeopleMachine):
         if not gives_back:
             self._tell(flight, NOT_SENT)
             return
-        assert records.give_back(self.engine, flight.claim.claim) == call.learn(GIVEN_BACK)
+        assert record_outcomes.give_back(self.engine, flight.claim.claim) == call.learn(GIVEN_BACK)
         flight.batch.calling &= call is not flight.batch.calls[-1]
         self._landed(flight)
 

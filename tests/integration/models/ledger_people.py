@@ -21,7 +21,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.ledger.gates import gate_changes
 from models.ledger.lane import obstacles
-from models.ledger.plan import plans, shrink
+from models.ledger.plan import plans, take_out
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import write
 from models.ledger.steer import operator, retries
@@ -135,7 +135,7 @@ class PeopleMachine(RuleBasedStateMachine):
             if batch.broadcast_id != broadcast.id or batch.was is B.SPLIT or batch.size <= SMALL:
                 continue
             person = ledger.packed(self.world.openids(batch)[:1])
-            taken = shrink.shrink(self.engine, broadcast.id, person, reason="suppressed")
+            taken = take_out.shrink(self.engine, broadcast.id, person, reason="suppressed")
             assert taken == batch.may_change, batch
             if taken:
                 [row] = [r for r in ledger.batches(self.engine, broadcast.id) if r.id == batch.id]

@@ -23,7 +23,7 @@ from broadcast.rules.states import (
 from models.accounts import Lane
 from models.broadcast_tables import BroadcastRow
 from models.every_table import Batch, GateRow
-from models.ledger.lane import records
+from models.ledger.lane import record_outcomes
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients
 from models.ledger.outcomes import recorded_ends
@@ -286,7 +286,7 @@ class LedgerWorld:
         before = self._standing()
         news = call.learn(storable(fact))
         batch.calling = batch.calling and not (news and told_in_time)
-        records.record(self.engine, flight.claim.attempt_id, fact)
+        record_outcomes.record(self.engine, flight.claim.attempt_id, fact)
         flight.told.append(fact)
         after = self._standing()
         if not news:

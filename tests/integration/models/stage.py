@@ -17,7 +17,7 @@ from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models.every_table import BroadcastRow, Event
 from models.ledger.gates import drafts
-from models.ledger.lane import leases, records
+from models.ledger.lane import leases, record_outcomes
 from models.ledger.lane.claims import Claim
 from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.rows import lane_rows
@@ -100,7 +100,7 @@ class Stage:
 
     def record(self, fact: CallResult, *, call: int = -1) -> None:
         """Store what a call ended as, the newest if no other is named."""
-        records.record(self.engine, self.claims[call].attempt_id, fact, tuning=self.tuning)
+        record_outcomes.record(self.engine, self.claims[call].attempt_id, fact, tuning=self.tuning)
 
     def call(self, fact: CallResult) -> None:
         """Claim and record; wait before, if it must."""

@@ -20,7 +20,7 @@ from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.engine import now
 from models.ledger.lane import leases
 from models.ledger.lists import recipients, suppressions
-from models.ledger.plan import plans, refreeze, removals, subtract
+from models.ledger.plan import late_opt_outs, plans, removals, subtract
 from models.ledger.rows.transaction import read
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
@@ -85,7 +85,7 @@ class History:
         """Plan it as the worker does, without those who are suppressed."""
         row = plans.to_plan(self.engine, self.id)
         assert row is not None
-        refreeze.begin_opt_outs(self.engine, self.id)
+        late_opt_outs.begin_opt_outs(self.engine, self.id)
         out: list[Removal] = removals.removals_of(
             self.engine, "default", selections.EVERYBODY, given=removals.CallerLists()
         )
@@ -98,9 +98,9 @@ class History:
             return
         operator.pause(self.engine, self.id, who="tests")
         operator.resume(self.engine, self.id, who="tests", quota=ledger.PLENTY)
-        wanted = refreeze.due_opt_outs(self.engine, self.id)
+        wanted = late_opt_outs.due_opt_outs(self.engine, self.id)
         if wanted is not None:
-            refreeze.refreeze(self.engine, self.id, wanted)
+            late_opt_outs.remove(self.engine, self.id, wanted)
             self.out = self.suppressed | self.left
 
     def call(self) -> None:

@@ -20,7 +20,7 @@ from broadcast.rules.states import BatchState
 from models.engine import now
 from models.every_table import Lane
 from models.ledger.audit import audit_run, case
-from models.ledger.lane import claims, leases, next_work, records
+from models.ledger.lane import claims, leases, next_work, record_outcomes
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import recorded_ends, resolves
@@ -284,7 +284,7 @@ class Story:
             msg_id = next_work.reported_msg_id(self.engine, work.batch_id)
             assert msg_id is not None
             known = self.dice.random() < 0.5
-            records.confirm(self.engine, work.batch_id, msg_id, known=known)
+            record_outcomes.confirm(self.engine, work.batch_id, msg_id, known=known)
         if work.kind is not Kind.CALL:
             return
         claim = claims.claim(self.engine, self.driver.lease, work)

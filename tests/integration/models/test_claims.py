@@ -18,7 +18,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.batch_tables import AttemptRow
 from models.broadcast_tables import BroadcastRow
-from models.ledger.lane import claims, leases, next_work, records
+from models.ledger.lane import claims, leases, next_work, record_outcomes
 from models.ledger.lane.next_work import Kind
 from models.ledger.rows import lane_rows
 from models.ledger.steer import operator
@@ -57,7 +57,7 @@ import sys
 from models.engine import open_engine
 from models.ledger.lane import claims, leases, next_work
 from models.ledger.lane.next_work import Kind
-from models.ledger.lane.records import record
+from models.ledger.lane.record_outcomes import record
 from tests.kit.ledger import said
 
 engine, me = open_engine(sys.argv[1]), sys.argv[2]
@@ -239,9 +239,9 @@ def test_commit_whose_answer_is_lost_is_given_back(driver: Driver) -> None:
 
 def test_given_back_claim_costs_no_call_and_keeps_the_batch(driver: Driver) -> None:
     claim = driver.claim()
-    assert records.give_back(driver.engine, claim.claim)
-    assert not records.give_back(driver.engine, claim.claim)
-    assert not records.give_back(driver.engine, "no such claim")
+    assert record_outcomes.give_back(driver.engine, claim.claim)
+    assert not record_outcomes.give_back(driver.engine, claim.claim)
+    assert not record_outcomes.give_back(driver.engine, "no such claim")
     work = driver.next()
     assert (work.kind, work.n, work.state) == (Kind.CALL, 1, BatchState.PLANNED)
 

@@ -19,7 +19,7 @@ from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase
 from models.engine import open_engine
 from models.every_table import Base
-from models.ledger.lane import records
+from models.ledger.lane import record_outcomes
 from tests.integration.models.move_stories import (
     BATCH_STORIES,
     GATE_STORIES,
@@ -140,7 +140,7 @@ def test_late_word_of_mass_get_does_not_undo_a_retry(stage: Stage) -> None:
     batch = ledger.batch(stage.engine, stage.id)
     assert batch.state is B.PLANNED
 
-    records.confirm(stage.engine, batch.id, 7, known=False, tuning=stage.tuning)
+    record_outcomes.confirm(stage.engine, batch.id, 7, known=False, tuning=stage.tuning)
 
     assert ledger.batch(stage.engine, stage.id).state is B.PLANNED
 

@@ -16,7 +16,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Article, Copyright, Counts, Delivered, FinishEvent
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.every_table import Finish
-from models.ledger.lane import records
+from models.ledger.lane import record_outcomes
 from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import doubt, lost_then, snapshot
@@ -191,7 +191,7 @@ def test_event_settles_the_doubt_of_the_one_batch_to_which_wechat_named_its_job(
     driver.call(said(45065, msg_id=71))
     ledger.pass_time(driver.engine, timedelta(minutes=11))
     row = ledger.batch(driver.engine, broadcast_id)
-    records.confirm(driver.engine, row.id, 71, known=False)
+    record_outcomes.confirm(driver.engine, row.id, 71, known=False)
     assert stands(driver.engine, broadcast_id)[0] is B.IN_DOUBT
 
     recorded_ends.record_finish_event(driver.engine, "default", event(71))
@@ -207,7 +207,7 @@ def test_event_settles_nothing_where_wechat_named_its_job_to_two_batches(
         ledger.pass_time(driver.engine, timedelta(minutes=11))
         driver = Driver(driver.engine)
         row = ledger.batch(driver.engine, broadcast_id, n)
-        records.confirm(driver.engine, row.id, 71, known=False)
+        record_outcomes.confirm(driver.engine, row.id, 71, known=False)
 
     recorded_ends.record_finish_event(driver.engine, "default", event(71))
 

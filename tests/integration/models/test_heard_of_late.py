@@ -11,7 +11,7 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.decide import Verdict
 from broadcast.rules.states import BatchState
 from models.engine import open_engine
-from models.ledger.lane import leases, records
+from models.ledger.lane import leases, record_outcomes
 from tests.integration.models.still_clock import StillClock
 from tests.integration.models.tampering import SECOND, attempt, found, later
 from tests.kit import ledger
@@ -77,7 +77,7 @@ def test_mass_get_is_asked_for_as_long_after_a_late_45065_as_after_any(
     batch_id = ledger.batch(driver.engine, broadcast_id).id
     for minutes, move in ((9, Verdict.VERIFY), (2, Verdict.DOUBT)):
         ledger.pass_time(driver.engine, timedelta(minutes=minutes))
-        said_unknown = records.confirm(driver.engine, batch_id, 71, known=False)
+        said_unknown = record_outcomes.confirm(driver.engine, batch_id, 71, known=False)
         assert said_unknown.verdict is move
 
 

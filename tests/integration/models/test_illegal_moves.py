@@ -11,7 +11,7 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BATCH_MOVES, BatchState, Reason
 from models.every_table import Event
-from models.ledger.lane import records, transitions
+from models.ledger.lane import record_outcomes, transitions
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import recorded_ends
 from tests.integration.models.test_finishes import event, rows
@@ -79,7 +79,7 @@ def test_a_word_that_settles_a_45065_by_an_illegal_move_leaves_it_to_a_person(
     if by_event:
         recorded_ends.record_finish_event(driver.engine, "default", event(71))
     else:
-        records.confirm(driver.engine, work.batch_id, 71, known=True)
+        record_outcomes.confirm(driver.engine, work.batch_id, 71, known=True)
 
     assert left_to_a_person(driver, broadcast_id, move="unknown -> accepted")
     assert (driver.next().kind, driver.next().n) == (Kind.CALL, 2)

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from broadcast.rules.calls.operator_verdict import NotSent, Sent
 from broadcast.rules.jobs import Job, Period
 from models.engine import now
-from models.ledger.lane import call_history, records
+from models.ledger.lane import call_history, record_outcomes
 from models.ledger.outcomes import job_lookup, recorded_ends, resolves
 from models.ledger.rows.transaction import read
 from tests.integration.models.stories import doubt
@@ -127,7 +127,7 @@ def test_job_that_a_reply_named_to_two_batches_is_offered_to_both(
     driver.call(said(45065, msg_id=99))
     row = ledger.batch(driver.engine, broadcast_id)
     ledger.pass_time(driver.engine, timedelta(minutes=11))
-    records.confirm(driver.engine, row.id, 99, known=False)
+    record_outcomes.confirm(driver.engine, row.id, 99, known=False)
     Driver(driver.engine).call(said(45065, msg_id=99))
     push(driver.engine, 99, after=timedelta(hours=5))
 

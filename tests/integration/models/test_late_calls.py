@@ -17,7 +17,7 @@ from broadcast.rules.gates.lateness import is_late
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.views import blocker_lines
-from models.ledger.lane import claims, obstacles, records
+from models.ledger.lane import claims, obstacles, record_outcomes
 from models.ledger.lane.next_work import Kind, Work
 from models.ledger.steer import operator, sweeps
 from models.ledger.submit import submits
@@ -186,7 +186,7 @@ def test_claims_that_send_nothing_drive_no_lane(engine: Engine, fact: CallResult
     first, behind = planned(engine), planned(engine)
     claim = Driver(engine).claim()
     ledger.pass_time(engine, LATE_BY - 2 * MINUTE)
-    records.record(engine, claim.attempt_id, fact)
+    record_outcomes.record(engine, claim.attempt_id, fact)
     ledger.pass_time(engine, MINUTE)
     Driver(engine).call(fact)
     ledger.pass_time(engine, 2 * MINUTE)

@@ -32,13 +32,13 @@ def met(engine: Engine, outcome: Outcome, errcode: int) -> Any:
     return lane(engine)
 
 
-NOT_LISTED = NoAnswer(
+NOT_WHITELISTED = NoAnswer(
     outcome=Outcome.STOP_ACCOUNT, scope=Scope.ACCOUNT, errcode=40164, errmsg="invalid ip 127.0.0.9"
 )
 
 
 def test_an_account_stops_whose_last_machine_is_not_listed(engine: Engine) -> None:
-    obstacles.stop_unless_listed(engine, ledger.account(), lambda: NOT_LISTED)
+    obstacles.stop_unless_listed(engine, ledger.account(), lambda: NOT_WHITELISTED)
 
     assert the_gate(engine, GateKind.STOP).errmsg == "invalid ip 127.0.0.9"
 
@@ -47,9 +47,9 @@ def test_an_account_that_is_unhalted_while_its_last_machine_asks_is_not_stopped_
     engine: Engine,
 ) -> None:
     def ask() -> NoAnswer:
-        obstacles.stop_unless_listed(engine, ledger.account(), lambda: NOT_LISTED)
+        obstacles.stop_unless_listed(engine, ledger.account(), lambda: NOT_WHITELISTED)
         assert operator.unhalt(engine, ledger.account().name, who="ops", why=None)
-        return NOT_LISTED
+        return NOT_WHITELISTED
 
     obstacles.stop_unless_listed(engine, ledger.account(), ask)
 

@@ -84,7 +84,7 @@ def test_refusal_that_stays_is_left_and_said(engine: Engine, errcode: int) -> No
 
     done = retry(engine, broadcast_id)
 
-    [left] = done.groups_of(RetryVerdict.FOR_GOOD)
+    [left] = done.groups_of(RetryVerdict.PERMANENT)
     assert (list(left.numbers), left.errcode, left.followers) == ([1], errcode, 2)
     assert done.goes is Goes.NOTHING
     assert snapshot(engine) == before

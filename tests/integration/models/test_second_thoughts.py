@@ -11,7 +11,7 @@ from broadcast.errors import DatabaseAwayError
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning, Waits
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.engine import now
-from models.ledger.lane import claims, records
+from models.ledger.lane import claims, record_outcomes
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients, uploads
 from models.ledger.outcomes import recorded_ends
@@ -121,7 +121,7 @@ def test_late_refusal_by_the_review_ends_a_broadcast_anew(engine: Engine) -> Non
     assert told.finished_at is not None
     assert told.finished_at > ended
     # The recorder did not see its commit and brings the same fact again.
-    records.record(engine, claim.attempt_id, said(0, msg_id=9))
+    record_outcomes.record(engine, claim.attempt_id, said(0, msg_id=9))
     assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.FAILED
 
 
@@ -202,9 +202,9 @@ def test_claim_given_back_after_the_lane_changed_hands_leaves_no_doubt(engine: E
     claim = Driver(engine, owner="first").claim()
     ledger.pass_time(engine, timedelta(seconds=30))
     Driver(engine, owner="second")
-    assert records.give_back(engine, claim.claim)
+    assert record_outcomes.give_back(engine, claim.claim)
     assert ledger.batch(engine, broadcast_id).state is BatchState.PLANNED
-    assert not records.give_back(engine, claim.claim)
+    assert not record_outcomes.give_back(engine, claim.claim)
 
 
 def test_driver_who_died_after_a_cancel_leaves_a_batch_in_doubt(engine: Engine) -> None:

@@ -11,7 +11,7 @@ from broadcast import openid
 from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.states import BatchState, BroadcastState, Phase
 from models.every_table import Batch, ChunkRow
-from models.ledger.lane import apply_verdict, next_work
+from models.ledger.lane import apply_decision, next_work
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients
 from models.ledger.rows import locked_rows
@@ -79,7 +79,7 @@ def test_batch_without_recipients_of_ours_cannot_be_split(engine: Engine) -> Non
     batch_id = ledger.batch(engine, broadcast_id).id
 
     with pytest.raises(ValueError, match="no recipients"):
-        write(engine, lambda c: apply_verdict.halve(c, locked_rows.locked_batch(c, batch_id)))
+        write(engine, lambda c: apply_decision.halve(c, locked_rows.locked_batch(c, batch_id)))
 
     assert len(ledger.batches(engine, broadcast_id)) == 2
 

@@ -14,12 +14,12 @@ from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.ledger.lane import leases, next_work
 from models.ledger.lane.call_history import UNTOUCHED, left_nothing
-from models.ledger.plan import refreeze
+from models.ledger.plan import late_opt_outs
 from models.ledger.rows.transaction import read
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
-from tests.integration.models.test_refreeze import leave, planned, resumed
-from tests.integration.models.test_shrink import PEOPLE, adds_up, held, members, take_out
+from tests.integration.models.test_late_opt_outs import leave, planned, resumed
+from tests.integration.models.test_take_out import PEOPLE, adds_up, held, members, take_out
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 
@@ -163,7 +163,7 @@ def test_a_look_after_a_resume_takes_people_out_of_what_no_call_left_of(engine: 
     called(engine, broadcast_id, UNREACHABLE)
     leave(engine, [PEOPLE[2], PEOPLE[33]])
 
-    assert refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id)) == 2
+    assert late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id)) == 2
 
     assert PEOPLE[2] not in members(engine, broadcast_id, "waiting")
     adds_up(engine, broadcast_id)

@@ -142,7 +142,7 @@ def stopped_in_a_chunk(engine: Engine, broadcast_id: str, silence: timedelta) ->
     unlimited = engines.open_engine(url, patient=True)
     try:
         with unlimited.connect() as connection:
-            uploads.upload_is_alive(connection, broadcast_id)
+            uploads.keep_upload_alive(connection, broadcast_id)
             yield
     finally:
         unlimited.dispose()

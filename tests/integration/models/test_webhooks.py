@@ -24,7 +24,7 @@ from broadcast.views.objects import Webhook
 from models.every_table import WebhookRow
 from models.ledger.boxes import webhooks as reading
 from models.ledger.boxes.webhooks import ReservedEvent
-from models.ledger.lane import records
+from models.ledger.lane import record_outcomes
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import transaction
@@ -66,7 +66,7 @@ def bodies(engine: Engine) -> list[Any]:
     with engine.connect() as connection:
         query = select(*columns(ReservedEvent, WebhookRow)).order_by(WebhookRow.id)
         events = every_row(connection, query, ReservedEvent)
-    return [json.loads(delivery_webhooks.rendered_body(engine, one)) for one in events]
+    return [json.loads(delivery_webhooks.stored_body(engine, one)) for one in events]
 
 
 def take(engine: Engine, *busy: str) -> ReservedEvent:
@@ -204,12 +204,12 @@ def test_the_event_is_stored_with_the_change_or_not_at_all(
 
     monkeypatch.setattr(reading, "notify", die)
     with pytest.raises(KeyboardInterrupt):
-        records.record(engine, claim.attempt_id, said(0, msg_id=71))
+        record_outcomes.record(engine, claim.attempt_id, said(0, msg_id=71))
 
     assert broadcast_reports.report(engine, broadcast_id).state.value == "sending"
     assert told(engine, broadcast_id) == []
     monkeypatch.undo()
-    records.record(engine, claim.attempt_id, said(0, msg_id=71))
+    record_outcomes.record(engine, claim.attempt_id, said(0, msg_id=71))
     assert told(engine, broadcast_id) == ["broadcast.completed"]
 
 
@@ -238,7 +238,7 @@ def test_a_figure_that_cannot_be_counted_loses_neither_the_reply_nor_the_event(
     broken = engine.execution_options()
     break_counts(broken)
 
-    records.record(broken, claim.attempt_id, said(0, msg_id=71))
+    record_outcomes.record(broken, claim.attempt_id, said(0, msg_id=71))
 
     assert broadcast_reports.report(engine, broadcast_id).state.value == "completed"
     assert told(engine, broadcast_id) == ["broadcast.completed"]
@@ -316,11 +316,11 @@ def test_of_two_workers_that_make_a_body_the_first_one_counts(
     slow = take(engine)
     ledger.pass_time(engine, PUT_OFF)
     quick = take(engine)
-    stored = delivery_webhooks.rendered_body(engine, quick)
+    stored = delivery_webhooks.stored_body(engine, quick)
 
     # One of another release may word it otherwise.
     monkeypatch.setattr(objects, "event_body", lambda *_, **__: "{}")
-    late = delivery_webhooks.rendered_body(engine, slow)
+    late = delivery_webhooks.stored_body(engine, slow)
 
     ledger.pass_time(engine, PUT_OFF)
     assert late == stored
@@ -338,7 +338,7 @@ def test_an_event_is_taken_by_one_and_due_again_if_its_worker_dies(engine: Engin
 
     assert (first.event_id, first.figures) == (second.event_id, second.figures)
     # Nobody had come to make its body.
-    assert (first.body, json.loads(delivery_webhooks.rendered_body(engine, second))["version"]) == (
+    assert (first.body, json.loads(delivery_webhooks.stored_body(engine, second))["version"]) == (
         None,
         second.version,
     )

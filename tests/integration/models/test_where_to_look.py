@@ -14,7 +14,7 @@ from broadcast.views import next_steps
 from broadcast.views.words import Between
 from entrypoints.cli import ledger_facts
 from models.batch_tables import AttemptRow
-from models.ledger.lane import call_history, records
+from models.ledger.lane import call_history, record_outcomes
 from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import SOON, lost_then, take_over
 from tests.kit import ledger
@@ -41,7 +41,7 @@ def test_status_names_the_time_of_the_call_that_may_have_been_taken(
     if before == "refused":
         driver.call(said(45009))
     else:
-        assert records.give_back(driver.engine, driver.claim().claim)
+        assert record_outcomes.give_back(driver.engine, driver.claim().claim)
     ledger.pass_time(driver.engine, YESTERDAY + timedelta(hours=10))
     second = Driver(driver.engine, owner="second")
     lost_then(second, said(48001))

@@ -26,13 +26,13 @@ from broadcast.wechat_account.account_client import AccountClient, ClientTokenFe
 from tests.integration.wechat.servers import RawServer, Request, closes, http, says
 from tests.servers.valkey import Valkey
 from worker.delivery.gateway import WeChatGateway
-from worker.delivery.ports import Message, ToAll, ToTag
+from worker.delivery.ports import MassCall, ToAll, ToTag
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 OPENIDS = b"oTEST0000000000000000000001A" + b"oTEST0000000000000000000002B"
 LEFT = {"errcode": 0, "quota": {"daily_limit": 100, "used": 7, "remain": 93}}
 REFUSED = {"errcode": 40001, "errmsg": "invalid credential"}
-BY_OPENID = Message(openids=OPENIDS, content=TEXT, clientmsgid="b-1")
+BY_OPENID = MassCall(openids=OPENIDS, content=TEXT, clientmsgid="b-1")
 
 
 @dataclass
@@ -151,11 +151,11 @@ def test_a_token_in_use_is_shown_by_no_log(wechat: WeChat, client: AccountClient
     ("message", "path"),
     [
         (BY_OPENID, MassSend.path),
-        (Message(filter=ToAll(), content=TEXT, clientmsgid="all"), MassSendAll.path),
+        (MassCall(filter=ToAll(), content=TEXT, clientmsgid="all"), MassSendAll.path),
     ],
 )
 def test_a_mass_send_with_a_refused_token_is_made_once(
-    wechat: WeChat, gateway: WeChatGateway, message: Message, path: str
+    wechat: WeChat, gateway: WeChatGateway, message: MassCall, path: str
 ) -> None:
     wechat.refuses = lambda token: token.endswith("1")
     token = token_of(gateway)
@@ -176,7 +176,7 @@ def test_a_message_without_recipients_goes_to_wechats_own_list(
     wechat: WeChat, gateway: WeChatGateway, filter_: ToTag | ToAll, written: dict[str, Any]
 ) -> None:
     wechat.answers[MassSendAll.path] = {"errcode": 0, "msg_id": 1000000001}
-    message = gateway.ready(Message(filter=filter_, content=TEXT, clientmsgid="all"))
+    message = gateway.ready(MassCall(filter=filter_, content=TEXT, clientmsgid="all"))
 
     result = gateway.send(token_of(gateway), message)
 
@@ -188,12 +188,12 @@ def test_a_message_without_recipients_goes_to_wechats_own_list(
 @pytest.mark.parametrize("audience", [{}, {"openids": OPENIDS, "filter": ToAll()}])
 def test_a_message_has_one_audience(audience: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="either"):
-        Message(content=TEXT, clientmsgid="x", **audience)
+        MassCall(content=TEXT, clientmsgid="x", **audience)
 
 
 def test_a_message_that_cannot_be_written_says_why(gateway: WeChatGateway) -> None:
     content = {"msgtype": "text", "text": {"content": "half \ud83d"}}
-    ready = gateway.ready(Message(openids=OPENIDS, content=content, clientmsgid="b-1"))
+    ready = gateway.ready(MassCall(openids=OPENIDS, content=content, clientmsgid="b-1"))
     assert ready.body is None
     assert "surrogate" in (ready.problem or "")
 

@@ -26,13 +26,13 @@ from models.ledger.boxes import pushes
 from models.ledger.lane import leases
 from models.ledger.lists import suppressions
 from models.ledger.outcomes import resolves
-from models.ledger.plan import refreeze
+from models.ledger.plan import late_opt_outs
 from models.ledger.steer import operator, retries
 from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
 from tests.integration.models.stories import lost_then
-from tests.integration.models.test_refreeze import planned
-from tests.integration.models.test_shrink import PEOPLE
+from tests.integration.models.test_late_opt_outs import planned
+from tests.integration.models.test_take_out import PEOPLE
 from tests.integration.worker.test_slices import WeChat, context
 from tests.kit import follows, ledger
 from tests.kit.wait import until
@@ -212,34 +212,34 @@ def test_a_finished_pass_over_the_followers_lets_a_broadcast_be_looked_at_again(
     engine: Engine,
 ) -> None:
     broadcast_id = planned(engine)
-    before = refreeze.due_opt_outs(engine, broadcast_id)
+    before = late_opt_outs.due_opt_outs(engine, broadcast_id)
 
     follows.listed(engine, "default", PEOPLE)
 
     assert before is None
-    assert refreeze.due_opt_outs(engine, broadcast_id) is not None
+    assert late_opt_outs.due_opt_outs(engine, broadcast_id) is not None
 
 
-@pytest.mark.parametrize("few", [refreeze.FEW, 0])
+@pytest.mark.parametrize("few", [late_opt_outs.FEW, 0])
 def test_calls_go_on_while_the_lists_change_during_every_look(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
     """And every look takes longer than it counts for."""
     monkeypatch.setattr(watches, "LOOK_EVERY_S", 0.0)
-    monkeypatch.setattr(refreeze, "FEW", few)
+    monkeypatch.setattr(late_opt_outs, "FEW", few)
     broadcast_id = planned(engine)
     strangers = iter(ledger.openids(1_000)[40:])
 
     def suppress() -> None:
         suppressions.suppress(engine, [next(strangers)], WORD, account="default")
 
-    mark = refreeze.mark_opt_outs_applied
+    mark = late_opt_outs.mark_opt_outs_applied
 
     def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
         mark(engine, broadcast_id, wanted)
         suppress()
 
-    monkeypatch.setattr(refreeze, "mark_opt_outs_applied", settled)
+    monkeypatch.setattr(late_opt_outs, "mark_opt_outs_applied", settled)
     suppress()
     wechat = WeChat()
 
@@ -255,7 +255,7 @@ def test_a_look_that_outlasts_its_slice_is_followed_by_its_call(
     monkeypatch.setattr(watches, "LOOK_EVERY_S", 0.0)
     planned(engine)
     strangers = iter(ledger.openids(1_000)[40:])
-    mark, wechat, slices = refreeze.mark_opt_outs_applied, WeChat(), 0
+    mark, wechat, slices = late_opt_outs.mark_opt_outs_applied, WeChat(), 0
 
     def settled(engine: Engine, broadcast_id: str, wanted: str) -> None:
         mark(engine, broadcast_id, wanted)
@@ -263,7 +263,7 @@ def test_a_look_that_outlasts_its_slice_is_followed_by_its_call(
         ends = time.monotonic() + SLICE_S
         until(lambda: time.monotonic() > ends, 5, "the end of the slice")
 
-    monkeypatch.setattr(refreeze, "mark_opt_outs_applied", settled)
+    monkeypatch.setattr(late_opt_outs, "mark_opt_outs_applied", settled)
     suppressions.suppress(engine, [next(strangers)], WORD, account="default")
     while len(wechat.keys) < BATCHES:
         lane.drive(context(engine, wechat), seconds=SLICE_S)

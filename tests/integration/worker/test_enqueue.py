@@ -341,7 +341,7 @@ def test_a_message_of_another_workers_account_is_passed_on_as_it_came(
 ) -> None:
     asked = replace(message(account="club"), expires=datetime.max.replace(tzinfo=UTC))
 
-    for forwards in range(enqueue.MOST_FORWARDS):
+    for forwards in range(enqueue.MOST_MESSAGE_FORWARDS):
         with pytest.raises(Ignore):
             enqueue.submit_message(asked)
         name, sent = sends.pop()

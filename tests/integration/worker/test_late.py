@@ -49,9 +49,9 @@ def test_of_many_wakes_that_seem_too_old_one_of_a_kind_is_taken() -> None:
 
 
 def test_a_wake_for_one_account_takes_no_turn_of_another() -> None:
-    assert not wake(names.SETTLE, "a", age=OLD).revoked()
-    assert not wake(names.SETTLE, "b", age=OLD).revoked()
-    assert wake(names.SETTLE, "a", age=OLD).revoked()
+    assert not wake(names.POLL_ACCOUNT, "a", age=OLD).revoked()
+    assert not wake(names.POLL_ACCOUNT, "b", age=OLD).revoked()
+    assert wake(names.POLL_ACCOUNT, "a", age=OLD).revoked()
 
 
 def test_a_message_of_another_program_is_taken_however_old_it_is() -> None:

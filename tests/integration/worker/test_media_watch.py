@@ -33,7 +33,7 @@ from tests.integration.worker.test_slices import context
 from tests.kit import ledger
 from tests.kit import media as kit
 from worker.delivery import lane
-from worker.delivery.ports import Message
+from worker.delivery.ports import MassCall
 
 LATE = timedelta(days=5)
 SOON = timedelta(minutes=2)
@@ -55,7 +55,7 @@ class WeChat(test_slices.WeChat):
         #: Videos that it has lost.
         self.lost: set[str] = set()
 
-    def send(self, token: Token, message: Message) -> CallResult:
+    def send(self, token: Token, message: MassCall) -> CallResult:
         content = message.content
         part = content["images"] if content["msgtype"] == "image" else content["mpvideo"]
         self.said.append(part.get("media_ids") or part["media_id"])

@@ -25,18 +25,18 @@ from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from broadcast.tokens.token_service import Token
 from models.every_table import BroadcastRow, Event
 from models.ledger.lists import suppressions
-from models.ledger.plan import refreeze
+from models.ledger.plan import late_opt_outs
 from models.ledger.steer import operator, sweeps
 from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
-from tests.integration.models.test_refreeze import leave
-from tests.integration.models.test_shrink import adds_up, members
+from tests.integration.models.test_late_opt_outs import leave
+from tests.integration.models.test_take_out import adds_up, members
 from tests.kit import ledger
 from tests.kit.ledger import body, published
 from worker.delivery import planning
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
-from worker.delivery.ports import Message
+from worker.delivery.ports import MassCall
 
 PLANNERS = 4
 
@@ -65,13 +65,13 @@ class WeChatStub:
         self.together.wait()
         return ledger.PLENTY
 
-    def ready(self, message: Message) -> Message:
+    def ready(self, message: MassCall) -> MassCall:
         raise AssertionError("nothing is to be sent")
 
     def warm(self) -> None:
         raise AssertionError("planning calls nobody")
 
-    def send(self, token: Token, message: Message) -> CallResult:
+    def send(self, token: Token, message: MassCall) -> CallResult:
         raise AssertionError("planning calls nobody")
 
     def status(self, msg_id: int) -> str | NoAnswer | None:
@@ -153,7 +153,7 @@ def test_of_a_list_who_left_between_its_submit_and_its_plan_is_left_out(engine: 
     report = broadcast_reports.report(engine, broadcast_id)
     assert (report.audience["unsubscribed"], report.audience["planned"]) == (3, 57)
     assert members(engine, broadcast_id, "waiting") == [*people[:20], *people[23:]]
-    assert refreeze.due_opt_outs(engine, broadcast_id) is None
+    assert late_opt_outs.due_opt_outs(engine, broadcast_id) is None
     adds_up(engine, broadcast_id)
 
 

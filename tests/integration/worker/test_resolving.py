@@ -30,7 +30,7 @@ from models.ledger.plan import plans, removals
 from models.ledger.steer import operator, sweeps
 from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
-from tests.integration.models.test_shrink import members
+from tests.integration.models.test_take_out import members
 from tests.integration.worker.test_planning import WeChatStub, context
 from tests.kit import ledger
 from tests.kit.ledger import body, published

@@ -26,7 +26,7 @@ from broadcast.tokens.token_service import Token
 from entrypoints.cli.embedded import supervisor
 from models.engine import BUSY_TIMEOUT_S
 from models.every_table import Batch, BroadcastRow, ChunkRow
-from models.ledger.lane import claims, leases, records
+from models.ledger.lane import claims, leases, record_outcomes
 from models.ledger.lists import recipients
 from models.ledger.rows import transaction
 from models.ledger.steer import operator
@@ -36,7 +36,7 @@ from tests.kit import ledger
 from worker.delivery import lane
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
-from worker.delivery.ports import Message
+from worker.delivery.ports import MassCall
 
 
 class WeChat:
@@ -54,13 +54,13 @@ class WeChat:
     def warm(self) -> None:
         """It is there."""
 
-    def ready(self, message: Message) -> Message:
+    def ready(self, message: MassCall) -> MassCall:
         assert message.content.keys(), "it says nothing"
         self.made.append(message.clientmsgid)
         bad = message.clientmsgid != self.made[0]
         return replace(message, problem=self.problem if bad else None)
 
-    def send(self, token: Token, message: Message) -> CallResult:
+    def send(self, token: Token, message: MassCall) -> CallResult:
         self.keys.append(message.clientmsgid)
         self.got[message.clientmsgid] = message.openids or b""
         self.meanwhile()
@@ -258,7 +258,7 @@ def test_a_claim_whose_commit_got_no_answer_and_cannot_be_given_back_ends_the_sl
 
     with monkeypatch.context() as broken:
         broken.setattr(claims, "write", cut)
-        broken.setattr(records, "give_back", away)
+        broken.setattr(record_outcomes, "give_back", away)
         broken.setattr(lane, "AWAY_PAUSE_S", 0)
         done = lane.drive(context(engine, wechat), seconds=5)
     assert done.again
@@ -306,7 +306,7 @@ def test_an_outcome_that_cannot_be_recorded_ends_the_slice(
     ledger.broadcast(engine, size=30, batches=3)
     wechat = WeChat()
     with monkeypatch.context() as broken:
-        broken.setattr(records, "record", away)
+        broken.setattr(record_outcomes, "record", away)
         broken.setattr(lane, "RECORD_FOR_S", -1)
         broken.setattr(lane, "AWAY_PAUSE_S", 0)
         done = lane.drive(context(engine, wechat), seconds=5)
@@ -334,7 +334,7 @@ def test_an_outcome_that_cannot_be_recorded_holds_up_no_worker_that_is_to_end(
         away()
 
     with monkeypatch.context() as broken:
-        broken.setattr(records, "record", away_and_to_end)
+        broken.setattr(record_outcomes, "record", away_and_to_end)
         broken.setattr(lane, "RECORD_AT_END_S", 0.3)
         lane.drive(here, seconds=5)
 

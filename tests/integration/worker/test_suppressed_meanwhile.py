@@ -12,13 +12,13 @@ from broadcast.rules.drafts import Look
 from broadcast.rules.plan.audience import Audience, Everyone
 from broadcast.rules.states import Reason
 from models.ledger.lists import suppressions
-from models.ledger.plan import refreeze
+from models.ledger.plan import late_opt_outs
 from models.ledger.steer import retries
 from models.ledger.submit import submits
 from models.ledger.views import broadcast_reports
 from tests.integration.models import test_sendall
-from tests.integration.models.test_refreeze import planned
-from tests.integration.models.test_shrink import PEOPLE
+from tests.integration.models.test_late_opt_outs import planned
+from tests.integration.models.test_take_out import PEOPLE
 from tests.integration.worker import test_draft_watch
 from tests.integration.worker.test_audience_watch import TWENTY, WORD, got, refused
 from tests.integration.worker.test_slices import WeChat, context
@@ -58,7 +58,7 @@ def of_draft(engine: Engine, audience: Audience | None = None) -> str:
             engine, broadcast_id, said, figures=test_sendall.NO_LIST, terms=ledger.terms(),
             quota=ledger.PLENTY,
         )  # fmt: skip
-    refreeze.begin_opt_outs(engine, broadcast_id)
+    late_opt_outs.begin_opt_outs(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     return broadcast_id
 

@@ -20,7 +20,7 @@ from broadcast.tokens.token_service import Token
 from broadcast.wechat.client import WeChatClient
 from broadcast.wechat_account.account_client import AccountClient
 from models.ledger.boxes import outbox
-from models.ledger.lane import apply_verdict
+from models.ledger.lane import apply_decision
 from models.ledger.steer import sweeps
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -103,7 +103,7 @@ def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
     of: dict[str, tuple[Callable[..., object], tuple[str, ...]]] = {
         "broadcast.plan": (tasks.plan, (broadcast_id,)),
         "broadcast.send_batch": (tasks.send_batch, ("b", broadcast_id)),
-        "broadcast.settle": (tasks.ask_for_ends, ("b",)),
+        "broadcast.settle": (tasks.poll_account, ("b",)),
         "broadcast.submit_outbox": (tasks.submit_outbox, ()),
     }
     run, words = of[task]
@@ -119,7 +119,7 @@ def test_poll_wakes_for_results_of_an_account_that_its_worker_lacks(
 ) -> None:
     ledger.broadcast(engine, owner=ledger.account("b"))
     Driver(engine, "b").call(said(0, msg_id=1))
-    ledger.pass_time(engine, apply_verdict.FIRST_POLL)
+    ledger.pass_time(engine, apply_decision.FIRST_POLL)
     wired(engine, monkeypatch, "a")
     assert tasks.poll_results() == 1
     assert woken == [("broadcast.settle", "b")]

@@ -22,7 +22,7 @@ from broadcast.wechat.connections import resolve
 from tests.integration.wechat.servers import RawServer, self_signed, writes
 from tests.integration.worker.test_webhooks import LOOPBACK
 from tests.kit.receiver import Receiver
-from worker.delivery.posting import Outcome, Poster
+from worker.delivery.posting import Poster, PostResult
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
@@ -30,11 +30,11 @@ BODY = b'{"type":"broadcast.completed"}'
 SIGNED = {"webhook-id": "1-1", "webhook-timestamp": "0", "webhook-signature": "v1,"}
 
 
-def post(url: str, *, timeout_s: float = 20, allowed: Any = LOOPBACK) -> Outcome:
+def post(url: str, *, timeout_s: float = 20, allowed: Any = LOOPBACK) -> PostResult:
     return Poster(timeout_s=timeout_s, allowed=allowed).post(url, BODY, signature=SIGNED)
 
 
-def problem(outcome: Outcome) -> str:
+def problem(outcome: PostResult) -> str:
     assert outcome.problem is not None
     return outcome.problem.id
 

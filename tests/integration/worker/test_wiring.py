@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from models.ledger.lane import leases
 from tests.kit import ledger
 from worker import wiring
-from worker.delivery.ports import Message
+from worker.delivery.ports import MassCall
 
 
 def parts(engine: Engine, monkeypatch: pytest.MonkeyPatch, **settings: str) -> wiring.Parts:
@@ -34,7 +34,7 @@ def test_text_that_was_stored_is_sent_whatever_the_workers_own_limit_is(
 ) -> None:
     here = parts(engine, monkeypatch, BROADCAST_TEXT_LIMIT="1")
     content = {"msgtype": "text", "text": {"content": "好" * 6_000}}
-    message = Message(openids=b"oTEST%023d" % 1 * 2, content=content, clientmsgid="k")
+    message = MassCall(openids=b"oTEST%023d" % 1 * 2, content=content, clientmsgid="k")
 
     ready = here.gateway(here.accounts["default"]).ready(message)
 

@@ -22,7 +22,7 @@ from broadcast.rules.readiness import (
 )
 
 LEFT = Quota(daily_limit=100, used=3, remain=97)
-NOT_LISTED = "invalid ip 47.94.148.108 ipv6 ::ffff:47.94.148.108, not in whitelist"
+NOT_WHITELISTED = "invalid ip 47.94.148.108 ipv6 ::ffff:47.94.148.108, not in whitelist"
 
 
 def checks(**facts: Any) -> list[Check]:
@@ -80,7 +80,10 @@ def test_a_wrong_login_names_the_setting_to_correct(errcode: int, fix: str, sett
 
 @pytest.mark.parametrize(
     ("errcode", "errmsg"),
-    [(40164, NOT_LISTED), (61004, "access clientip is not registered requestIP: 47.94.148.108")],
+    [
+        (40164, NOT_WHITELISTED),
+        (61004, "access clientip is not registered requestIP: 47.94.148.108"),
+    ],
 )
 def test_an_address_that_is_not_listed_is_named_as_wechat_saw_it(errcode: int, errmsg: str) -> None:
     check = only(token_problem=Refusal(errcode=errcode, errmsg=errmsg))
@@ -123,7 +126,7 @@ def test_what_passes_is_tried_again(problem: Refusal | Message) -> None:
 @pytest.mark.parametrize(
     ("errmsg", "seen"),
     [
-        (NOT_LISTED, "47.94.148.108"),
+        (NOT_WHITELISTED, "47.94.148.108"),
         ("invalid ip ::ffff:10.1.2.3, not in whitelist", "10.1.2.3"),
         ("invalid ip 2408:4004::1 ipv6 2408:4004::1, not in whitelist", "2408:4004::1"),
         ("invalid ip , not in whitelist", None),

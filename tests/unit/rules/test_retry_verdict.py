@@ -37,7 +37,7 @@ def test_refusal_by_a_persons_word_is_called_again() -> None:
 
 
 def test_refusal_that_stays_is_left_alone() -> None:
-    assert placed(B.REFUSED, errcode=STAYS) is RetryVerdict.FOR_GOOD
+    assert placed(B.REFUSED, errcode=STAYS) is RetryVerdict.PERMANENT
 
 
 @pytest.mark.parametrize("reason", [None, Reason.SAID_NOT_SENT])

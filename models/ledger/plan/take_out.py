@@ -100,7 +100,7 @@ def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> 
 def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reason: str) -> int:
     there = _untouched(connection, broadcast.id)
     left, out = {}, list[IDs]()
-    for batch in _touched(connection, broadcast.id, there, wanted=wanted):
+    for batch in _may_hold(connection, broadcast.id, there, wanted=wanted):
         ids = _people(connection, broadcast.id, batch)
         hits = are_in(ids, wanted)
         if hits.any():
@@ -128,7 +128,7 @@ def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Untouched
     return every_row(connection, query, _Untouched)
 
 
-def _touched(
+def _may_hold(
     connection: Connection, broadcast_id: str, there: Sequence[_Untouched], *, wanted: IDs
 ) -> list[_Untouched]:
     """Return the batches that may hold one of *wanted*, by the edges of their chunks alone."""

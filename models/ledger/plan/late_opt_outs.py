@@ -28,7 +28,7 @@ from models.followers import FollowerSync
 from models.ledger.followers import followers
 from models.ledger.lane.call_history import SHRINKS
 from models.ledger.lists import recipients, suppressions
-from models.ledger.plan import shrink
+from models.ledger.plan import take_out
 from models.ledger.plan.removals import Rereadable
 from models.ledger.rows.locked_rows import Changes, list_changes
 from models.ledger.rows.transaction import columns, every_row, read, write
@@ -67,7 +67,7 @@ class _StoppedError(Exception):
     """The look is broken off."""
 
 
-def refreeze(
+def remove(
     engine: Engine, broadcast_id: str, wanted: str, *, goes_on: Callable[[], bool] = lambda: True
 ) -> int | None:
     """Remove opt-outs and unsubscribers; record *wanted* as applied; return how many.
@@ -85,7 +85,7 @@ def refreeze(
         for reason, portions in _people(engine, broadcast_id, wanted, check=check):
             for people in portions:
                 check()
-                taken += shrink.shrink(engine, broadcast_id, people, reason=reason)
+                taken += take_out.shrink(engine, broadcast_id, people, reason=reason)
     except _StoppedError:
         return None
     mark_opt_outs_applied(engine, broadcast_id, wanted)

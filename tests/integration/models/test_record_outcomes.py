@@ -16,7 +16,7 @@ from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.batch_tables import AttemptRow
 from models.every_table import Event
-from models.ledger.lane import next_work, records
+from models.ledger.lane import next_work, record_outcomes
 from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import resolves
 from models.ledger.steer import operator, retries
@@ -163,7 +163,7 @@ def test_45065_on_a_first_call_is_verified_and_then_accepted(
     assert driver.call(said(45065, msg_id=71)).verdict is Verdict.VERIFY
     work = driver.next()
     assert work.kind is Kind.VERIFY
-    decision = records.confirm(driver.engine, work.batch_id, 71, known=True)
+    decision = record_outcomes.confirm(driver.engine, work.batch_id, 71, known=True)
     assert decision.verdict is Verdict.ACCEPT
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.msg_id) == (BatchState.ACCEPTED, 71)
@@ -174,13 +174,13 @@ def test_45065_on_a_first_call_that_mass_get_denies_is_in_doubt_in_the_end(
 ) -> None:
     driver.call(said(45065, msg_id=71))
     work = driver.next()
-    decision = records.confirm(driver.engine, work.batch_id, 71, known=False)
+    decision = record_outcomes.confirm(driver.engine, work.batch_id, 71, known=False)
     assert decision.verdict is Verdict.VERIFY
     assert driver.next().kind is Kind.WAIT
     ledger.pass_time(driver.engine, timedelta(minutes=10, seconds=1))
     late = Driver(driver.engine)
     assert late.next().kind is Kind.VERIFY
-    records.confirm(driver.engine, work.batch_id, 71, known=False)
+    record_outcomes.confirm(driver.engine, work.batch_id, 71, known=False)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
     assert late.next().n == 2
@@ -191,11 +191,14 @@ def test_question_that_mass_get_refuses_is_put_off_and_given_up_in_the_end(
 ) -> None:
     driver.call(said(45065, msg_id=71))
     work = driver.next()
-    assert records.confirm(driver.engine, work.batch_id, 71, known=None).verdict is Verdict.VERIFY
+    assert (
+        record_outcomes.confirm(driver.engine, work.batch_id, 71, known=None).verdict
+        is Verdict.VERIFY
+    )
     assert driver.next().kind is Kind.WAIT
     ledger.pass_time(driver.engine, timedelta(minutes=10, seconds=1))
     late = Driver(driver.engine)
-    records.confirm(driver.engine, work.batch_id, 71, known=None)
+    record_outcomes.confirm(driver.engine, work.batch_id, 71, known=None)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.IN_DOUBT, Reason.UNPROVED_ACCEPTANCE)
     assert late.next().n == 2
@@ -237,7 +240,10 @@ def test_answer_of_mass_get_is_never_followed_by_the_next_question_at_once(
     driver.call(said(45065, msg_id=71))
     work = driver.next()
     assert work.kind is Kind.VERIFY
-    assert records.confirm(driver.engine, work.batch_id, 70, known=False).verdict is Verdict.VERIFY
+    assert (
+        record_outcomes.confirm(driver.engine, work.batch_id, 70, known=False).verdict
+        is Verdict.VERIFY
+    )
     assert driver.next().kind is Kind.WAIT
 
 
@@ -250,7 +256,7 @@ def test_question_that_a_person_was_quicker_than_is_asked_all_the_same(
     operator.cancel(driver.engine, broadcast_id, who="tests")
     resolves.resolve(driver.engine, broadcast_id, work.n, verdict=NotSent(), who="tests")
     assert next_work.reported_msg_id(driver.engine, work.batch_id) == 71
-    records.confirm(driver.engine, work.batch_id, 71, known=True)
+    record_outcomes.confirm(driver.engine, work.batch_id, 71, known=True)
     batch = ledger.batch(driver.engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.SAID_NOT_SENT)
 
@@ -261,7 +267,7 @@ def _confirm(driver: Driver, *, known: bool = True) -> Decision:
     assert work.kind is Kind.VERIFY
     msg_id = next_work.reported_msg_id(driver.engine, work.batch_id)
     assert msg_id is not None
-    return records.confirm(driver.engine, work.batch_id, msg_id, known=known)
+    return record_outcomes.confirm(driver.engine, work.batch_id, msg_id, known=known)
 
 
 def test_45065_on_a_first_call_without_msg_id_is_in_doubt(

@@ -42,7 +42,7 @@ class _Waiting:
             self.stored.set_exception(problem)
 
 
-class Store:
+class PushQueue:
     """Stores pushes in a few threads."""
 
     def __init__(self, engine: Engine, *, within_s: float = WITHIN_S) -> None:

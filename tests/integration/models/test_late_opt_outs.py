@@ -17,11 +17,11 @@ from models.engine import now
 from models.ledger.followers import followers
 from models.ledger.lists import suppressions
 from models.ledger.lists.suppressions import OptOutMessage
-from models.ledger.plan import refreeze
+from models.ledger.plan import late_opt_outs
 from models.ledger.rows.transaction import read
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
-from tests.integration.models.test_shrink import PEOPLE, adds_up, members
+from tests.integration.models.test_take_out import PEOPLE, adds_up, members
 from tests.kit import follows, ledger
 from tests.kit.ledger import Driver, said
 
@@ -34,7 +34,7 @@ def planned(engine: Engine, **changes: Any) -> str:
     broadcast_id = ledger.published(engine, ledger.body(size=40), size=40, batches=4)
     if changes:
         change(engine, broadcast_id, **changes)
-    refreeze.begin_opt_outs(engine, broadcast_id)
+    late_opt_outs.begin_opt_outs(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     return broadcast_id
 
@@ -57,7 +57,7 @@ def resumed(engine: Engine, broadcast_id: str) -> str:
     """Pause and resume; return for what it is to be looked at."""
     operator.pause(engine, broadcast_id, who="tests")
     operator.resume(engine, broadcast_id, who="tests", quota=ledger.PLENTY)
-    wanted = refreeze.due_opt_outs(engine, broadcast_id)
+    wanted = late_opt_outs.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
     return wanted
 
@@ -73,7 +73,7 @@ def test_after_a_resume_who_asked_out_or_left_is_in_no_batch_that_was_not_called
     suppressions.suppress(engine, [PEOPLE[1], PEOPLE[12]], WORD)
     wanted = resumed(engine, broadcast_id)
 
-    assert refreeze.refreeze(engine, broadcast_id, wanted) == 1 + 9 + 1
+    assert late_opt_outs.remove(engine, broadcast_id, wanted) == 1 + 9 + 1
 
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.audience["suppressed"], told.audience["unsubscribed"]) == (1, 10)
@@ -84,19 +84,19 @@ def test_after_a_resume_who_asked_out_or_left_is_in_no_batch_that_was_not_called
     # The only one left of the third batch joined another.
     rows = ledger.batches(engine, broadcast_id)
     assert [row.size for row in rows if row.state is BatchState.PLANNED] == [10, 9]
-    assert refreeze.due_opt_outs(engine, broadcast_id) is None
+    assert late_opt_outs.due_opt_outs(engine, broadcast_id) is None
     adds_up(engine, broadcast_id)
 
 
 def test_nothing_is_looked_at_before_anybody_can_have_come_or_gone(engine: Engine) -> None:
     broadcast_id = planned(engine)
 
-    assert refreeze.due_opt_outs(engine, broadcast_id) is None
+    assert late_opt_outs.due_opt_outs(engine, broadcast_id) is None
     change(engine, broadcast_id, fresh_for="2026-01-01/0.0.0/0.0.0")
-    wanted = refreeze.due_opt_outs(engine, broadcast_id)
+    wanted = late_opt_outs.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
-    assert refreeze.refreeze(engine, broadcast_id, wanted) == 0
-    assert refreeze.due_opt_outs(engine, broadcast_id) is None
+    assert late_opt_outs.remove(engine, broadcast_id, wanted) == 0
+    assert late_opt_outs.due_opt_outs(engine, broadcast_id) is None
 
 
 def test_who_is_suppressed_stays_where_that_was_said(engine: Engine) -> None:
@@ -104,7 +104,7 @@ def test_who_is_suppressed_stays_where_that_was_said(engine: Engine) -> None:
     suppressions.suppress(engine, PEOPLE[:5], WORD)
     leave(engine, PEOPLE[5:7])
 
-    assert refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id)) == 2
+    assert late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id)) == 2
 
     assert members(engine, broadcast_id, "waiting") == [*PEOPLE[:5], *PEOPLE[7:]]
 
@@ -114,7 +114,7 @@ def test_a_broadcast_whose_rest_all_left_ends(engine: Engine) -> None:
     Driver(engine).call(said(0, msg_id=1))
     leave(engine, PEOPLE[10:])
 
-    assert refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id)) == 30
+    assert late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id)) == 30
 
     told = broadcast_reports.report(engine, broadcast_id)
     assert (told.state, told.audience["unsubscribed"]) == ("completed", 30)
@@ -125,10 +125,10 @@ def test_batches_that_lie_out_of_order_are_looked_at_whole(engine: Engine) -> No
     """Somebody moved to a batch that comes before theirs, and a second look finds all."""
     broadcast_id = planned(engine)
     leave(engine, PEOPLE[:9])
-    refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id))
+    late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id))
     suppressions.suppress(engine, [PEOPLE[9], PEOPLE[15], PEOPLE[39]], WORD)
 
-    assert refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id)) == 3
+    assert late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id)) == 3
 
     assert members(engine, broadcast_id, "waiting") == [*PEOPLE[10:15], *PEOPLE[16:39]]
     adds_up(engine, broadcast_id)
@@ -138,10 +138,10 @@ def test_batches_that_lie_out_of_order_are_looked_at_whole(engine: Engine) -> No
 def test_nobody_is_missed_whose_batch_another_person_joins_during_the_look(engine: Engine) -> None:
     broadcast_id = planned(engine)
     suppressions.suppress(engine, [PEOPLE[31]], WORD)
-    refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id))
+    late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id))
     suppressions.suppress(engine, [*PEOPLE[1:30], PEOPLE[39]], WORD)
 
-    assert refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id)) == 30
+    assert late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id)) == 30
 
     assert members(engine, broadcast_id, "waiting") == [PEOPLE[0], PEOPLE[30], *PEOPLE[32:39]]
     adds_up(engine, broadcast_id)
@@ -158,7 +158,7 @@ def test_who_takes_a_lane_over_catches_up_with_whoever_asked_out_meanwhile(
     """
     people = ledger.openids(1_200)
     broadcast_id = ledger.published(engine, ledger.body(size=1_200), size=1_200, batches=200)
-    refreeze.begin_opt_outs(engine, broadcast_id)
+    late_opt_outs.begin_opt_outs(engine, broadcast_id)
     ledger.planned(engine, broadcast_id)
     heard = Counter[str]()
     for name in ("begin", "before_cursor_execute"):
@@ -166,10 +166,10 @@ def test_who_takes_a_lane_over_catches_up_with_whoever_asked_out_meanwhile(
 
     def effort(some: list[str]) -> Counter[str]:
         suppressions.suppress(engine, some, WORD)
-        wanted = refreeze.due_opt_outs(engine, broadcast_id)
+        wanted = late_opt_outs.due_opt_outs(engine, broadcast_id)
         assert wanted is not None
         heard.clear()
-        assert refreeze.refreeze(engine, broadcast_id, wanted) == len(some)
+        assert late_opt_outs.remove(engine, broadcast_id, wanted) == len(some)
         return heard.copy()
 
     second, dozen = effort(people[::48]), effort(people[1::4])
@@ -179,30 +179,30 @@ def test_who_takes_a_lane_over_catches_up_with_whoever_asked_out_meanwhile(
 
 
 @pytest.mark.every_database
-@pytest.mark.parametrize("few", [refreeze.FEW, 1])
+@pytest.mark.parametrize("few", [late_opt_outs.FEW, 1])
 def test_whoever_is_suppressed_after_the_plan_is_looked_for_before_the_next_call(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
-    monkeypatch.setattr(refreeze, "FEW", few)
+    monkeypatch.setattr(late_opt_outs, "FEW", few)
     broadcast_id = planned(engine)
     Driver(engine).call(said(0, msg_id=1))
     suppressions.suppress(engine, [PEOPLE[1], *PEOPLE[10:15]], WORD)
     suppressions.suppress(engine, [PEOPLE[20], PEOPLE[39]], WORD, account="default")
     suppressions.lift(engine, [PEOPLE[20]], who="tests", account="default")
 
-    wanted = refreeze.due_opt_outs(engine, broadcast_id)
+    wanted = late_opt_outs.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
-    assert refreeze.refreeze(engine, broadcast_id, wanted) == 6
+    assert late_opt_outs.remove(engine, broadcast_id, wanted) == 6
 
-    assert refreeze.due_opt_outs(engine, broadcast_id) is None
+    assert late_opt_outs.due_opt_outs(engine, broadcast_id) is None
     assert members(engine, broadcast_id, "waiting") == PEOPLE[15:39]
     adds_up(engine, broadcast_id)
     # Another one, by a pushed word that came late.
     wish = OptOutMessage(openid=PEOPLE[30], at=EARLIER, received_at=EARLIER, out=True)
     suppressions.apply_opt_outs(engine, "default", [wish])
-    wanted = refreeze.due_opt_outs(engine, broadcast_id)
+    wanted = late_opt_outs.due_opt_outs(engine, broadcast_id)
     assert wanted is not None
-    assert refreeze.refreeze(engine, broadcast_id, wanted) == 1
+    assert late_opt_outs.remove(engine, broadcast_id, wanted) == 1
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_of_a_list_who_was_known_to_have_left_before_it_was_given_stays(
     broadcast_id = planned(engine, **changes)
     leave(engine, PEOPLE[5:7])
 
-    refreeze.refreeze(engine, broadcast_id, resumed(engine, broadcast_id))
+    late_opt_outs.remove(engine, broadcast_id, resumed(engine, broadcast_id))
 
     assert members(engine, broadcast_id, "waiting") == [one for one in PEOPLE if one not in gone]
 
@@ -232,12 +232,12 @@ def test_a_look_that_is_broken_off_is_made_again(engine: Engine) -> None:
     wanted = resumed(engine, broadcast_id)
     answers = iter([True, True, False])
 
-    taken = refreeze.refreeze(engine, broadcast_id, wanted, goes_on=lambda: next(answers))
+    taken = late_opt_outs.remove(engine, broadcast_id, wanted, goes_on=lambda: next(answers))
 
     assert taken is None
     assert next(answers, None) is None, "it stopped at the first no"
-    assert refreeze.due_opt_outs(engine, broadcast_id) == wanted
-    assert refreeze.refreeze(engine, broadcast_id, wanted) == 3
+    assert late_opt_outs.due_opt_outs(engine, broadcast_id) == wanted
+    assert late_opt_outs.remove(engine, broadcast_id, wanted) == 3
 
 
 @pytest.mark.every_database

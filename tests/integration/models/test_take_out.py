@@ -18,7 +18,8 @@ from models.every_table import Batch, Reservation
 from models.ledger.lane import claims, leases, next_work
 from models.ledger.lane.next_work import Kind
 from models.ledger.lists import recipients
-from models.ledger.plan import plans, shrink, subtract
+from models.ledger.plan import plans, subtract
+from models.ledger.plan import take_out as take_out_module
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from tests.integration.models.words import findings
@@ -32,7 +33,7 @@ PEOPLE = ledger.openids(40)
 def take_out(
     engine: Engine, broadcast_id: str, names: Sequence[str], reason: str = "suppressed"
 ) -> int:
-    return shrink.shrink(engine, broadcast_id, ledger.packed(names), reason=reason)
+    return take_out_module.shrink(engine, broadcast_id, ledger.packed(names), reason=reason)
 
 
 def members(engine: Engine, broadcast_id: str, *sets: str) -> list[str]:

@@ -35,7 +35,7 @@ from models.accounts import Lane
 from models.base import Moment
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
-from models.ledger.lane import apply_verdict, call_history, transitions
+from models.ledger.lane import apply_decision, call_history, transitions
 from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     WORKER,
@@ -271,7 +271,7 @@ def _move_by_history(
     history = call_history.attempts_of(connection, batch.id)
     concluded = conclude(history, _standing(batch), now=at, tuning=tuning, asked=asked)
     if news and concluded.moves and _is_understood(batch, history):
-        apply_verdict.apply(connection, batch, concluded.decision, tuning=tuning, at=at)
+        apply_decision.apply(connection, batch, concluded.decision, tuning=tuning, at=at)
     return concluded.decision
 
 
@@ -304,7 +304,7 @@ def accept_by_replies(connection: Connection, batch_id: int, *, tuning: Tuning) 
     at = now(connection)
     concluded = conclude(history, _standing(batch), now=at, tuning=tuning)
     if concluded.decision.verdict is Verdict.ACCEPT and concluded.moves:
-        apply_verdict.apply(connection, batch, concluded.decision, tuning=tuning, at=at)
+        apply_decision.apply(connection, batch, concluded.decision, tuning=tuning, at=at)
 
 
 def expire(engine: Engine, batch_id: int, *, tuning: Tuning = DEFAULT_TUNING) -> bool:
@@ -328,7 +328,7 @@ def expire_locked(connection: Connection, batch: LockedBatch, *, tuning: Tuning)
     if not _is_over(connection, batch, tuning):
         return False
     decision = Decision(verdict=Verdict.DOUBT, reason=Reason.WINDOW_CLOSED)
-    apply_verdict.apply(connection, batch, decision, tuning=tuning, at=batch.now)
+    apply_decision.apply(connection, batch, decision, tuning=tuning, at=batch.now)
     return True
 
 
