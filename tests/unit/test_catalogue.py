@@ -136,6 +136,15 @@ def test_both_languages_have_the_same_ids_with_the_same_placeholders() -> None:
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_id_has_one_text(lang: str) -> None:
+    """A second one, left by a merge, would be dropped without a word."""
+    source = (LOCALE_DIR / lang / "LC_MESSAGES" / "broadcast.po").read_text("utf-8")
+    lines = re.findall("^msg(?:id|str) ", source, re.MULTILINE)
+
+    assert lines == ["msgid ", "msgstr "] * (len(lines) // 2)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_text_is_there_and_compiled(lang: str) -> None:
     folder = LOCALE_DIR / lang / "LC_MESSAGES"
     with (folder / "broadcast.po").open("rb") as file:
