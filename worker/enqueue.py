@@ -35,7 +35,7 @@ from producer.request import incoming
 from producer.submit.store import Submitted, Waker
 from worker import dead_letters, messages, planner, program_door
 from worker.application import make
-from worker.wiring import Parts, parts, stopping
+from worker.wiring import WorkerParts, parts, stopping
 
 log = logging.getLogger(__name__)
 
@@ -177,7 +177,7 @@ def _answered(message: TaskMessage, waker: Waker) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _submit(here: Parts, message: TaskMessage, waker: Waker) -> Submitted:
+def _submit(here: WorkerParts, message: TaskMessage, waker: Waker) -> Submitted:
     found = incoming.parse(message.body)
     _refuse_unless_stored(here, found, message.expires)
     waiting_since = message.sent_after
@@ -190,7 +190,7 @@ def _submit(here: Parts, message: TaskMessage, waker: Waker) -> Submitted:
 
 
 def _refuse_unless_stored(
-    here: Parts, found: incoming.KeyedRequest, expires: datetime | None
+    here: WorkerParts, found: incoming.KeyedRequest, expires: datetime | None
 ) -> None:
     """Raise InputError for a request that expired or may not come by the broker.
 

@@ -22,7 +22,7 @@ from models.ledger.boxes import outbox
 from models.ledger.boxes.outbox import Posted
 from producer.request import incoming
 from worker import planner, program_door
-from worker.wiring import Parts
+from worker.wiring import WorkerParts
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ SLICE_S: Final = 10.0
 AT_ONCE: Final = 4
 
 
-def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
+def submit(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
     """Submit due requests, least tried first, for some seconds; return how many were taken.
 
     Raises OutOfReachError: what is left is submitted later.
@@ -54,19 +54,19 @@ def submit(here: Parts, *, goes_on: Callable[[], bool]) -> int:
         return sum(threads.map(one, due))
 
 
-def waits_elsewhere(here: Parts) -> bool:
+def waits_elsewhere(here: WorkerParts) -> bool:
     """Return whether something waits for a worker with other accounts. Raises OutOfReachError."""
     return outbox.note_requests_elsewhere(here.engine, accounts=here.accounts, most=MOST)
 
 
-def _submitted(here: Parts, row_id: str) -> bool:
+def _submitted(here: WorkerParts, row_id: str) -> bool:
     posted = outbox.reserve_request(here.engine, row_id)
     if posted is not None:
         _close_request(here, posted)
     return posted is not None
 
 
-def _close_request(here: Parts, posted: Posted) -> None:
+def _close_request(here: WorkerParts, posted: Posted) -> None:
     submitted = program_door.PlanInline()
     try:
         found = incoming.parse_text(posted.body)
@@ -88,7 +88,7 @@ def _close_request(here: Parts, posted: Posted) -> None:
             planner.plan(broadcast_id, just_submitted=True)
 
 
-def _store_dead_letter(here: Parts, posted: Posted, reason: Message) -> None:
+def _store_dead_letter(here: WorkerParts, posted: Posted, reason: Message) -> None:
     value = incoming.value_of(posted.body)
     letter = incoming.letter(LetterSource.OUTBOX, reason, text=posted.body, value=value)
     letter_id = outbox.move_to_dead_letters(here.engine, posted.id, letter)

@@ -24,13 +24,13 @@ from producer.request.door import SubmitService
 from producer.request.shape import Request
 from producer.submit.store import Submitted, Waker
 from worker.wake import wake
-from worker.wiring import Parts
+from worker.wiring import WorkerParts
 
 log = logging.getLogger(__name__)
 
 
 def submit(
-    here: Parts,
+    here: WorkerParts,
     request: Request,
     *,
     key: str,
@@ -61,7 +61,7 @@ def submit(
 class _Quota:
     """:class:`producer.submit.prepare.QuotaSource` of a worker."""
 
-    def __init__(self, here: Parts, *, since: float = -math.inf) -> None:
+    def __init__(self, here: WorkerParts, *, since: float = -math.inf) -> None:
         self._here = here
         self._since = since
         #: When the answer that was given was asked for; infinite where none was given.
@@ -107,7 +107,7 @@ class _Waker:
 class WorkerChecks:
     """:class:`producer.request.door.WeChatChecks` of a worker."""
 
-    def __init__(self, here: Parts) -> None:
+    def __init__(self, here: WorkerParts) -> None:
         """*here*: this process's parts."""
         self._here = here
 

@@ -38,7 +38,7 @@ from worker.delivery import lane, polling, watches
 from worker.delivery.lane import Slice
 from worker.planner import alone
 from worker.wake import forward, wake
-from worker.wiring import Parts, parts, stopping
+from worker.wiring import WorkerParts, parts, stopping
 
 log = logging.getLogger(__name__)
 
@@ -237,7 +237,7 @@ def sweep() -> dict[str, int]:
     return counts
 
 
-def _wake_again(here: Parts) -> dict[str, int]:
+def _wake_again(here: WorkerParts) -> dict[str, int]:
     try:
         wakes = sweeps.due(here.engine, accounts=here.accounts)
     except OutOfReachError as error:
@@ -257,17 +257,17 @@ def _wake_again(here: Parts) -> dict[str, int]:
     return {"plans": len(wakes.plans), "lanes": len(wakes.lanes)}
 
 
-def _wake_for_pushes(here: Parts) -> int:
+def _wake_for_pushes(here: WorkerParts) -> int:
     """Wake for pushes whose own wake was lost, or that are to be tried again."""
     return int(pushes.any_due(here.engine) and wake(names.HANDLE_PUSHES))
 
 
-def _wake_for_outbox(here: Parts) -> int:
+def _wake_for_outbox(here: WorkerParts) -> int:
     """Wake for what apps committed since, of any account; the app need not have woken a worker."""
     return int(outbox.any_due(here.engine) and wake(names.SUBMIT_OUTBOX))
 
 
-def _publish_webhook_wake(here: Parts) -> int:
+def _publish_webhook_wake(here: WorkerParts) -> int:
     """Wake for webhooks that are due."""
     return int(webhooks.any_due(here.engine) and wake(names.DELIVER_WEBHOOKS))
 

@@ -42,7 +42,7 @@ stopping = threading.Event()
 _building = threading.Lock()
 
 
-class Parts(StoreParts):
+class WorkerParts(StoreParts):
     """The real parts of one process."""
 
     def __init__(self) -> None:
@@ -175,15 +175,15 @@ class Parts(StoreParts):
             )  # fmt: skip
 
 
-def parts() -> Parts:
+def parts() -> WorkerParts:
     """Return this process's parts."""
     with _building:
         return _build(os.getpid())
 
 
 @functools.cache
-def _build(_pid: int) -> Parts:
-    made = Parts()
+def _build(_pid: int) -> WorkerParts:
+    made = WorkerParts()
     # What a setting makes impossible is said when a worker starts.
     made.accounts, made.engine, made.wechat.tokens  # noqa: B018 - built here
     return made

@@ -38,7 +38,7 @@ class Scope(StrEnum):
     READ = "read"  #: look at broadcasts, recipients, audits, accounts, dead letters, webhooks
     SUBMIT = "submit"  #: create broadcasts, upload their lists, try plans
     TO_ALL = "to_all"  #: with ``submit``: WeChat's own send to every follower
-    APPROVE = "approve"  #: reserved for the second person's word
+    APPROVE = "approve"  #: reserved for a second person's approval
     CONTROL = (
         "control"  #: stop and go on with broadcasts and accounts; act on dead letters, webhooks
     )

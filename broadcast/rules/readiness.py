@@ -32,7 +32,7 @@ class Subject(StrEnum):
 
     WECHAT = "wechat"  #: WeChat answers at the account's address
     TOKEN = "token"  # noqa: S105 - a subject, no secret
-    WHITE_LIST = "white_list"  #: WeChat lets this machine's address fetch the access_token
+    WHITELIST = "white_list"  #: WeChat lets this machine's address fetch the access_token
     CALLS = "calls"  #: the calls that are left today
     CLOCK = "clock"
 
@@ -161,7 +161,7 @@ def of_account(facts: AccountFacts) -> Iterator[Check]:
     if problem is not None:
         yield _without_token(facts, problem)
         return
-    for subject in (Subject.TOKEN, Subject.WHITE_LIST):
+    for subject in (Subject.TOKEN, Subject.WHITELIST):
         found = Message(f"check.{subject}.good")
         yield Check(subject=subject, level=Level.GOOD, found=found, account=facts.name)
     yield _of_calls(facts)
@@ -170,7 +170,7 @@ def of_account(facts: AccountFacts) -> Iterator[Check]:
 def _without_token(facts: AccountFacts, problem: Problem) -> Check:
     refused_address = isinstance(problem, Refusal) and problem.errcode in _OF_ADDRESSES
     return Check(
-        subject=Subject.WHITE_LIST if refused_address else Subject.TOKEN, level=Level.FAILED,
+        subject=Subject.WHITELIST if refused_address else Subject.TOKEN, level=Level.FAILED,
         found=_token_problem(problem), account=facts.name, fix=_fix(facts, problem),
     )  # fmt: skip
 

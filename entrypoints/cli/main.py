@@ -63,7 +63,7 @@ def _complete(line: str) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit status (see :mod:`entrypoints.cli.exits`)."""
     if os.environ.get("COLUMNS") == "0":
-        # Of a terminal that has no size yet: to Rich it would be no room at all.
+        # Of a terminal that has no size yet: Rich would print nothing but line breaks.
         del os.environ["COLUMNS"]
     texts = Texts(choose_language(environment.read()))
     terminal = Terminal(

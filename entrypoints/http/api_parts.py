@@ -17,7 +17,7 @@ from producer.steer import LaneWaker
 from producer.submit.prepare import QuotaSource
 
 
-class Outside(Protocol):
+class RemoteParts(Protocol):
     """Questions for WeChat and for the workers' own code."""
 
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
@@ -38,7 +38,7 @@ class Waker(LaneWaker, Protocol):
 
 
 @frozen
-class Parts:
+class APIParts:
     """One API process's."""
 
     settings: Settings
@@ -46,7 +46,7 @@ class Parts:
     quota: QuotaSource
     waker: Waker
     looks: WeChatChecks
-    outside: Outside
+    remote: RemoteParts
     keys: KeyRing
     threads: Threads
     #: Whether the process is about to end: whoever streams for ever must not.

@@ -15,7 +15,7 @@ from starlette.routing import Match
 from broadcast.errors import BroadcastError
 from broadcast.views.texts import Language
 from entrypoints.http import bodies, openapi, problems
-from entrypoints.http.api_parts import Parts
+from entrypoints.http.api_parts import APIParts
 from entrypoints.http.caller import texts_of
 from entrypoints.http.problems import ProblemError
 from entrypoints.http.request_gate import Gate
@@ -25,7 +25,7 @@ from entrypoints.serving.server import Server, collect_as_a_server_does
 VERSION: Final = "1"
 
 
-def application(parts: Parts, *, language: Language) -> Gate:
+def application(parts: APIParts, *, language: Language) -> Gate:
     """Return the application; *language* is that of callers who name none."""
     app = bare()
     app.state.parts, app.state.language = parts, language
@@ -120,7 +120,7 @@ class Shutdown:
 
 
 def serve(
-    parts: Parts, ending: Shutdown, *, language: Language, listener: socket.socket,
+    parts: APIParts, ending: Shutdown, *, language: Language, listener: socket.socket,
     close: Callable[[], None],
 ) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT, then *close* what was opened for it."""

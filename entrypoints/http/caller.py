@@ -13,7 +13,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.api_keys import APIKey, Scope
 from broadcast.views.texts import LANGUAGES, Language, Texts
 from entrypoints.http import bodies
-from entrypoints.http.api_parts import Parts
+from entrypoints.http.api_parts import APIParts
 from entrypoints.http.problems import ProblemError
 
 _BEARER: Final = HTTPBearer(
@@ -29,7 +29,7 @@ class Caller:
 
     key: APIKey
     texts: Texts
-    parts: Parts
+    parts: APIParts
 
     @property
     def who(self) -> str:
@@ -83,7 +83,7 @@ def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
         request: Request,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     ) -> Caller:
-        parts: Parts = request.app.state.parts
+        parts: APIParts = request.app.state.parts
         if credentials is None or not credentials.credentials:
             raise ProblemError(401, "error.api.no_key", headers=_CHALLENGE)
         token = credentials.credentials

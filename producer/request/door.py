@@ -1,4 +1,4 @@
-"""The one door for programs: a request becomes a broadcast, or nothing at all."""
+"""Submits of programs, however they come: a request becomes a broadcast, or nothing is stored."""
 
 from __future__ import annotations
 

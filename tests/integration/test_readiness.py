@@ -106,7 +106,7 @@ def test_a_wrong_appsecret_is_found_though_its_token_still_lives_and_so_is_its_c
 def test_an_address_that_is_not_on_the_white_list_is_named(wechat: Simulator, asked: Asked) -> None:
     wechat.change_account(whitelist=["1.2.3.4"])
 
-    check = asked()[Subject.WHITE_LIST]
+    check = asked()[Subject.WHITELIST]
 
     assert check.level is Level.FAILED
     assert check.fix is not None
@@ -119,7 +119,7 @@ def test_a_question_that_is_refused_for_its_address_is_the_white_lists(
     said = "access clientip is not registered requestIP: 5.6.7.8"
     wechat.fault("errcode", when="before", path=QUOTA_GET, errcode=61004, errmsg=said)
 
-    assert asked()[Subject.WHITE_LIST].found.facts["ip"] == "5.6.7.8"
+    assert asked()[Subject.WHITELIST].found.facts["ip"] == "5.6.7.8"
 
 
 @pytest.mark.parametrize(("used", "level"), [(99, Level.GOOD), (100, Level.WARNING)])
@@ -202,7 +202,7 @@ def test_an_account_that_fails_keeps_no_other_from_being_asked(
         (MAIN.name, Subject.TOKEN)
     ]
     assert {one.subject for one in checks if one.account == SHOP.name} == {
-        Subject.TOKEN, Subject.WHITE_LIST, Subject.CALLS
+        Subject.TOKEN, Subject.WHITELIST, Subject.CALLS
     }  # fmt: skip
     [wrong] = [one for one in checks if one.account == MAIN.name]
     assert wrong.fix is not None

@@ -1,4 +1,4 @@
-"""The glossary is the law: no text and no comment uses a word that it retired."""
+"""The glossary is the law: no text, comment or name uses a word that it retired."""
 
 from __future__ import annotations
 
@@ -72,9 +72,30 @@ def retired_names(source: str) -> Iterator[str]:
     """Yield the names of a module's functions and classes that are retired."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            words = [word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", node.name)]
+            words = words_of(node.name)
             if "_".join(words) in RETIRED_NAMES or RETIRED_IN_NAMES & {*words}:
                 yield node.name
+
+
+def identifiers(source: str) -> Iterator[str]:
+    """Yield every name that a module gives: to functions, classes, arguments and values."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case (
+                ast.ClassDef(name=name)
+                | ast.FunctionDef(name=name)
+                | ast.AsyncFunctionDef(name=name)
+            ):
+                yield name
+            case ast.arg(arg=name) | ast.alias(asname=str(name)):
+                yield name
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name
+
+
+def words_of(name: str) -> list[str]:
+    """Return the words of an identifier."""
+    return [word.lower() for word in re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+", name)]
 
 
 def catalogue(lang: str) -> dict[str, str]:
@@ -142,6 +163,26 @@ def test_no_function_and_no_class_has_a_retired_name(package: str) -> None:
         (str(file.relative_to(ROOT)), name)
         for file in sorted((ROOT / package).rglob("*.py"))
         for name in retired_names(file.read_text(encoding="utf-8"))
+    ] == []
+
+
+def test_every_name_is_read() -> None:
+    source = (
+        "import a as WHITE_LIST\ndef f(told=1):\n    self.for_good = x.mend\n    by_itself = 2\n"
+    )
+
+    assert list(identifiers(source)) == ["f", "WHITE_LIST", "told", "for_good", "by_itself"]
+
+
+@pytest.mark.parametrize("package", packages.OURS)
+def test_no_name_has_a_word_that_the_glossary_retired(package: str) -> None:
+    words = [word for word in retired() if word.isascii()]
+
+    assert [
+        (str(file.relative_to(ROOT)), name)
+        for file in sorted((ROOT / package).rglob("*.py"))
+        for name in sorted({*identifiers(file.read_text(encoding="utf-8"))})
+        if any(found(word, " ".join(words_of(name))) for word in words)
     ] == []
 
 

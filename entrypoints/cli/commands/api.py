@@ -21,7 +21,7 @@ from entrypoints.cli.listening import API_PORT, bound
 from entrypoints.cli.run import Run
 
 if TYPE_CHECKING:
-    from entrypoints.http.api_parts import Parts
+    from entrypoints.http.api_parts import APIParts
     from entrypoints.http.app import Shutdown
     from producer.waking import RestingWaker
 
@@ -77,8 +77,8 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
         run.terminal.warn("api.unknown_accounts", keys=", ".join(unknown))
 
 
-def _parts(run: Run, ending: Shutdown) -> Parts:
-    from entrypoints.http.api_parts import Parts  # noqa: PLC0415
+def _parts(run: Run, ending: Shutdown) -> APIParts:
+    from entrypoints.http.api_parts import APIParts  # noqa: PLC0415
     from entrypoints.http.keyring import KeyRing  # noqa: PLC0415 - as above
     from entrypoints.http.threads import Threads  # noqa: PLC0415
     from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
@@ -87,10 +87,10 @@ def _parts(run: Run, ending: Shutdown) -> Parts:
     from producer.wiring.wechat import ClientChecks  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)
-    return Parts(
+    return APIParts(
         settings=run.settings, engine=run.engine, waker=waker,
         quota=RecentQuotas(run.wechat.quota_if_any),
-        looks=ClientChecks(run.wechat), outside=Outside(run, waker), threads=threads,
+        looks=ClientChecks(run.wechat), remote=WiredRemoteParts(run, waker), threads=threads,
         is_ending=ending,
         keys=KeyRing(
             run.settings, functools.partial(stored.good, run.engine), threads=threads.keys
@@ -98,8 +98,8 @@ def _parts(run: Run, ending: Shutdown) -> Parts:
     )  # fmt: skip
 
 
-class Outside:
-    """:class:`entrypoints.http.api_parts.Outside`."""
+class WiredRemoteParts:
+    """:class:`entrypoints.http.api_parts.RemoteParts`."""
 
     def __init__(self, run: Run, waker: RestingWaker) -> None:
         """*waker*: the way to the broker."""

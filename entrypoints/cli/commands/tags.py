@@ -47,7 +47,7 @@ _Tag = Annotated[str, typer.Argument(metavar="TAG", help="help.tags.tag", show_d
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="help.tags.name", show_default=False)]
 _Openids = Annotated[Path, typer.Option("--openids", metavar="FILE", help="help.tags.openids")]
 #: After so many followers it is said how far it is.
-_TOLD_EVERY: Final = 5_000
+_PROGRESS_EVERY: Final = 5_000
 
 
 @tags.callback()
@@ -249,7 +249,7 @@ def _progress(run: Run, total: int) -> Any:  # noqa: ANN401 - a function
     reported = [0]
 
     def tell(done: int) -> None:
-        if is_terminal() and done - reported[0] >= _TOLD_EVERY:
+        if is_terminal() and done - reported[0] >= _PROGRESS_EVERY:
             reported[0] = done
             run.terminal.note("tags.progress", done=done, total=total)
 

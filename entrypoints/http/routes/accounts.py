@@ -11,7 +11,7 @@ from broadcast.views.json_objects import forbidden
 from entrypoints.http import answers, bodies, examples, json_answers, openapi
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.lookups import account_of, the_account
-from entrypoints.http.routes.controls import Word, why
+from entrypoints.http.routes.controls import Control, why
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import steer
@@ -45,20 +45,20 @@ def _accounts(caller: Caller) -> dict[str, Any]:
 @router.post(
     "/accounts/{name}/halt", response_model=answers.Switched, operation_id="halt",
     summary="Start no new call of an account",
-    openapi_extra=openapi.takes(examples.control_example("halt"), form=Word),
+    openapi_extra=openapi.takes(examples.control_example("halt"), form=Control),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def halt(request: Request, name: str, caller: Controller) -> Response:
     """Start no new call of an account until it is unhalted."""
-    word = bodies.read_form(Word, await bodies.read_object(request, optional=True))
-    return await json_answers.answer_in_thread(caller, _halted, name, word)
+    control = bodies.read_form(Control, await bodies.read_object(request, optional=True))
+    return await json_answers.answer_in_thread(caller, _halted, name, control)
 
 
-def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
+def _halted(caller: Caller, name: str, control: Control) -> dict[str, Any]:
     the_account(caller, name, field="name")
     one = account_of(caller, name)
     changed = operator.halt(
-        caller.parts.engine, name, who=caller.who, why=why(word), known=[one] if one else []
+        caller.parts.engine, name, who=caller.who, why=why(control), known=[one] if one else []
     )
     return _switched(caller, name, changed=bool(changed))
 
@@ -66,18 +66,18 @@ def _halted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
 @router.post(
     "/accounts/{name}/unhalt", response_model=answers.Switched, operation_id="unhalt",
     summary="Let an account call again",
-    openapi_extra=openapi.takes(examples.control_example("unhalt"), form=Word),
+    openapi_extra=openapi.takes(examples.control_example("unhalt"), form=Control),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def unhalt(request: Request, name: str, caller: Controller) -> Response:
     """Open an account's halt and its stops; no broadcast's own pause."""
-    word = bodies.read_form(Word, await bodies.read_object(request, optional=True))
-    return await json_answers.answer_in_thread(caller, _unhalted, name, word)
+    control = bodies.read_form(Control, await bodies.read_object(request, optional=True))
+    return await json_answers.answer_in_thread(caller, _unhalted, name, control)
 
 
-def _unhalted(caller: Caller, name: str, word: Word) -> dict[str, Any]:
+def _unhalted(caller: Caller, name: str, control: Control) -> dict[str, Any]:
     the_account(caller, name, field="name")
-    changed = operator.unhalt(caller.parts.engine, name, who=caller.who, why=why(word))
+    changed = operator.unhalt(caller.parts.engine, name, who=caller.who, why=why(control))
     steer.wake_lane(caller.parts.engine, caller.parts.waker, name)
     return _switched(caller, name, changed=bool(changed))
 

@@ -1,4 +1,4 @@
-"""Words on a broadcast: pause, resume, cancel, retry, resolve. Each may be said twice."""
+"""Controls of a broadcast: pause, resume, cancel, retry, resolve. A repeat changes nothing more."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/v1", tags=["controls"])
 _LONGEST_WHY = 1_000
 
 
-class Word(bodies.Body):
+class Control(bodies.Body):
     """What is done to a broadcast or an account, and why."""
 
     why: Annotated[str, Field(max_length=_LONGEST_WHY)] | None = Field(
@@ -41,7 +41,7 @@ class Word(bodies.Body):
     )
 
 
-class Verdict(Word):
+class Resolution(Control):
     """Was a batch in doubt sent?"""
 
     model_config = ConfigDict(
@@ -58,32 +58,32 @@ class Verdict(Word):
     )
 
 
-#: What a control does: the caller, the broadcast before it, the word; whether anything changed.
-Act = Callable[[Caller, Report, Word], bool]
+#: A control: of the caller, the broadcast before it and the request; whether anything changed.
+Act = Callable[[Caller, Report, Control], bool]
 
 _RESPONSES: dict[int | str, dict[str, Any]] = openapi.of_a_body(409)
 
 
 async def _carry_out(request: Request, caller: Caller, broadcast_id: str, *, act: Act) -> Response:
-    word = bodies.read_form(Word, await bodies.read_object(request, optional=True))
-    return await _done(caller, broadcast_id, act=act, word=word)
+    control = bodies.read_form(Control, await bodies.read_object(request, optional=True))
+    return await _done(caller, broadcast_id, act=act, control=control)
 
 
-async def _done(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> Response:
+async def _done(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> Response:
     report, changed = await caller.parts.threads.run(
-        _acted, caller, broadcast_id, act=act, word=word
+        _acted, caller, broadcast_id, act=act, control=control
     )
     return json_answers.as_json(json_answers.broadcast(report) | {"changed": changed})
 
 
-def _acted(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> tuple[Report, bool]:
+def _acted(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> tuple[Report, bool]:
     the_broadcast(caller, broadcast_id)
     engine = caller.parts.engine
     report = broadcast_reports.report(engine, broadcast_id)
     if report.phase is Phase.UPLOADING and act is not _cancel:
         raise ProblemError(409, "error.api.uploading")
     try:
-        changed = act(caller, report, word)
+        changed = act(caller, report, control)
     except InputError as error:
         # The request is well formed; it is how the broadcast stands that refuses it.
         raise problems.problem_of(error, refused=409) from None
@@ -92,16 +92,16 @@ def _acted(caller: Caller, broadcast_id: str, *, act: Act, word: Word) -> tuple[
     return after, changed
 
 
-def why(word: Word) -> str | None:
+def why(control: Control) -> str | None:
     """Return a caller's words as they are kept."""
-    return kept_words(word.why)
+    return kept_words(control.why)
 
 
 def _route(name: str, act: Act, summary: str) -> None:
     @router.post(
         f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
         operation_id=name, summary=summary,
-        openapi_extra=openapi.takes(examples.control_example(name), form=Word),
+        openapi_extra=openapi.takes(examples.control_example(name), form=Control),
         responses=_RESPONSES,
     )  # fmt: skip
     async def control(request: Request, broadcast_id: str, caller: Controller) -> Response:
@@ -110,32 +110,32 @@ def _route(name: str, act: Act, summary: str) -> None:
     control.__doc__ = summary
 
 
-def _pause(caller: Caller, report: Report, word: Word) -> bool:
-    return operator.pause(caller.parts.engine, report.id, who=caller.who, why=why(word))
+def _pause(caller: Caller, report: Report, control: Control) -> bool:
+    return operator.pause(caller.parts.engine, report.id, who=caller.who, why=why(control))
 
 
-def _cancel(caller: Caller, report: Report, word: Word) -> bool:
-    return operator.cancel(caller.parts.engine, report.id, who=caller.who, why=why(word))
+def _cancel(caller: Caller, report: Report, control: Control) -> bool:
+    return operator.cancel(caller.parts.engine, report.id, who=caller.who, why=why(control))
 
 
-def _resume(caller: Caller, report: Report, word: Word) -> bool:
+def _resume(caller: Caller, report: Report, control: Control) -> bool:
     parts = caller.parts
     return steer.resume(
         parts.engine, report, settings=parts.settings, quota=parts.quota, who=caller.who,
-        why=why(word),
+        why=why(control),
     )  # fmt: skip
 
 
-def _retry(caller: Caller, report: Report, word: Word) -> bool:
+def _retry(caller: Caller, report: Report, control: Control) -> bool:
     parts, waits = caller.parts, caller.parts.settings.tuning().waits
-    parts.outside.apply_pending_follower_events(report.account)
+    parts.remote.apply_pending_follower_events(report.account)
     # As the command without a terminal: only a person may say that it goes out all the same.
     against = steer.called_again_warnings(parts.engine, report, waits=waits)
     if message := question(report, ended=against.ended, forgotten=against.forgotten):
         raise InputError(f"error.{message.id}", **message.facts)
     again = steer.by_retry(parts.engine, report)
     steer.refuse_reached(parts.engine, report, again, command="retry")
-    done = retries.retry(parts.engine, report.id, who=caller.who, why=why(word), waits=waits)
+    done = retries.retry(parts.engine, report.id, who=caller.who, why=why(control), waits=waits)
     return bool(done.groups_of(RetryVerdict.AGAIN))
 
 
@@ -148,45 +148,45 @@ _route("retry", _retry, "Call again what WeChat refused for a reason that may pa
 @router.post(
     "/broadcasts/{broadcast_id}/resolve", response_model=answers.Controlled,
     operation_id="resolve", summary="Say whether a batch in doubt was sent",
-    openapi_extra=openapi.takes(examples.VERDICT, form=Verdict), responses=_RESPONSES,
+    openapi_extra=openapi.takes(examples.VERDICT, form=Resolution), responses=_RESPONSES,
 )  # fmt: skip
 async def resolve(request: Request, broadcast_id: str, caller: Controller) -> Response:
     """Close a batch in doubt by an operator's verdict.
 
     `"sent": false` closes it as refused; only a retry sends it again.
     """
-    verdict = bodies.read_form(Verdict, await bodies.read_object(request))
+    verdict = bodies.read_form(Resolution, await bodies.read_object(request))
     if verdict.msg_id is not None and not verdict.sent:
         raise ProblemError(422, "error.api.msg_id_not_sent", field="msg_id")
-    return await _done(caller, broadcast_id, act=_resolve, word=verdict)
+    return await _done(caller, broadcast_id, act=_resolve, control=verdict)
 
 
-def _resolve(caller: Caller, report: Report, word: Word) -> bool:
-    assert isinstance(word, Verdict)
-    if word.batch not in {line.n for line in report.batch_list}:
-        raise ProblemError(422, "error.api.no_batch", field="batch", n=word.batch)
+def _resolve(caller: Caller, report: Report, control: Control) -> bool:
+    assert isinstance(control, Resolution)
+    if control.batch not in {line.n for line in report.batch_list}:
+        raise ProblemError(422, "error.api.no_batch", field="batch", n=control.batch)
     done = resolves.resolve(
-        caller.parts.engine, report.id, word.batch, verdict=_verdict(caller, report, word),
-        who=caller.who, why=why(word), tuning=caller.parts.settings.tuning(),
+        caller.parts.engine, report.id, control.batch, verdict=_verdict(caller, report, control),
+        who=caller.who, why=why(control), tuning=caller.parts.settings.tuning(),
     )  # fmt: skip
     return done.changed
 
 
-def _verdict(caller: Caller, report: Report, word: Verdict) -> OperatorVerdict:
+def _verdict(caller: Caller, report: Report, control: Resolution) -> OperatorVerdict:
     """Return the verdict, with what WeChat says of its msg_id where it can be asked.
 
     Raises InputError for one that WeChat does not know: it would stand for a job that is none.
     """
-    if not word.sent:
+    if not control.sent:
         return NotSent()
-    verdict, account = Sent(word.msg_id), account_of(caller, report.account)
-    if word.msg_id is None or account is None:
+    verdict, account = Sent(control.msg_id), account_of(caller, report.account)
+    if control.msg_id is None or account is None:
         return verdict
     try:
-        status = caller.parts.outside.status_of_job(account, word.msg_id)
+        status = caller.parts.remote.status_of_job(account, control.msg_id)
     except BroadcastError:
-        # WeChat is away: the word of a person counts without it.
+        # WeChat is away: an operator's verdict counts without it.
         return verdict
     if status is None:
-        raise InputError("error.resolve.denied", msg_id=word.msg_id, id=report.id)
+        raise InputError("error.resolve.denied", msg_id=control.msg_id, id=report.id)
     return replace(verdict, msg_status=status)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from broadcast.errors import OutOfReachError, SchemaError, SettingsError
 from entrypoints.http import answers, json_answers, openapi
-from entrypoints.http.api_parts import Parts
+from entrypoints.http.api_parts import APIParts
 from entrypoints.http.keyring import Shared
 from models import schema
 from models.ledger.boxes import dead_letters
@@ -47,12 +47,12 @@ async def ready(request: Request) -> Response:
     return json_answers.as_json(found, status=200 if found["ready"] else 503)
 
 
-def readiness(parts: Parts) -> Shared[dict[str, Any]]:
+def readiness(parts: APIParts) -> Shared[dict[str, Any]]:
     """Return the look for which everybody waits who asks."""
     return Shared(functools.partial(parts.threads.ready.run, _readiness, parts), rest_s=RESTS_S)
 
 
-def _readiness(parts: Parts) -> dict[str, Any]:
+def _readiness(parts: APIParts) -> dict[str, Any]:
     missing: list[str] = []
     full: list[str] = []
     try:
@@ -70,11 +70,11 @@ def _readiness(parts: Parts) -> dict[str, Any]:
             missing.append("accounts")
     except SettingsError:
         missing.append("accounts")
-    away = parts.outside.missing()
+    away = parts.remote.missing()
     return {"ready": not missing, "missing": missing, "away": away, "full": full}
 
 
-def _full(parts: Parts) -> list[str]:
+def _full(parts: APIParts) -> list[str]:
     try:
         return ["dead_letters"] if dead_letters.is_full(parts.engine) else []
     except OutOfReachError:

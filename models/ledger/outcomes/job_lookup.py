@@ -306,16 +306,16 @@ def check_of_no_other(connection: Connection, batch: LockedBatch, msg_id: int) -
             "error.resolve.owned_by_word" if by_word else "error.resolve.owned",
             msg_id=msg_id, owner=owner.broadcast_id, owner_n=owner.n,
         )  # fmt: skip
-    told = connection.execute(
+    named = connection.execute(
         select(Batch.broadcast_id, Batch.n)
         .join(AttemptRow, AttemptRow.batch_id == Batch.id)
         .where(AttemptRow.account == batch.account, AttemptRow.batch_id != batch.id)
         .where(_names(msg_id))
         .limit(1)
     ).first()
-    if told is not None:
+    if named is not None:
         raise InputError(
-            "error.resolve.named", msg_id=msg_id, owner=told.broadcast_id, owner_n=told.n
+            "error.resolve.named", msg_id=msg_id, owner=named.broadcast_id, owner_n=named.n
         )
 
 

@@ -123,12 +123,12 @@ def _ids(stored: str | None) -> tuple[str, ...]:
 
 def last_opened_at(connection: Connection, broadcast: LockedBroadcast) -> datetime | None:
     """Return when the last gate opened that had forbidden calls of a broadcast."""
-    by_itself = and_(GateRow.kind.in_(list(OPEN_BY_TIME)), GateRow.until <= now(connection))
+    by_time = and_(GateRow.kind.in_(list(OPEN_BY_TIME)), GateRow.until <= now(connection))
     return connection.scalar(
         select(func.max(func.coalesce(GateRow.opened_at, GateRow.until)))
         .where(GateRow.account == broadcast.account, GateRow.broadcast_id.in_(["", broadcast.id]))
         .where(or_(GateRow.path.is_(None), GateRow.path == broadcast.path))
-        .where(or_(GateRow.opened_at.is_not(None), by_itself))
+        .where(or_(GateRow.opened_at.is_not(None), by_time))
     )
 
 

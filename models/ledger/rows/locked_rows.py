@@ -126,7 +126,7 @@ class Changes:
     left: int
 
     def __str__(self) -> str:
-        """Write them in one word."""
+        """Return them as ``OWN.ALL.LEFT``."""
         return f"{self.own}.{self.of_all}.{self.left}"
 
     @classmethod

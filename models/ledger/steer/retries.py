@@ -297,8 +297,8 @@ def grouped(batches: Sequence[Left]) -> list[RetryGroup]:
     """Group batches of which the same is to be said."""
     groups: dict[_Cause, list[LeftBatch]] = defaultdict(list)
     for batch in batches:
-        told = batch.place not in {RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}
-        cause = (batch.row.reason, batch.row.errcode) if told else (None, None)
+        is_caused = batch.place not in {RetryVerdict.NEVER_CALLED, RetryVerdict.WAITS}
+        cause = (batch.row.reason, batch.row.errcode) if is_caused else (None, None)
         groups[(batch.place, *cause)].append(batch.row)
     return [
         RetryGroup(

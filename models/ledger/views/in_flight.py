@@ -39,8 +39,8 @@ def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[InFli
     A call that ends between two looks would be in neither. Raises UnknownIdError.
     """
     with snapshot(engine) as connection:
-        told = broadcast_reports.report_in(connection, broadcast_id)
-        return told, _flights(connection, Batch.broadcast_id == broadcast_id, told.now)
+        report = broadcast_reports.report_in(connection, broadcast_id)
+        return report, _flights(connection, Batch.broadcast_id == broadcast_id, report.now)
 
 
 def of_accounts(engine: Engine, accounts: Collection[str]) -> list[InFlight]:

@@ -23,7 +23,7 @@ from we_chat_broadcast_client.api.broadcasts import (
     upload,
 )
 from we_chat_broadcast_client.api.controls import cancel, pause
-from we_chat_broadcast_client.models import BroadcastRequest, RecipientsSetItem, Word
+from we_chat_broadcast_client.models import BroadcastRequest, Control, RecipientsSetItem
 from we_chat_broadcast_client.types import UNSET, File
 
 client = AuthenticatedClient(base_url=sys.argv[2], token=sys.argv[3], timeout=60)
@@ -61,8 +61,8 @@ def pages():
 
 
 uploads = [uploaded(people[2:]), uploaded(people[2:]), uploaded(people[1:])]
-paused = pause.sync(inline.parsed.id, client=client, body=Word(why="wrong link"))
-cancelled = cancel.sync(inline.parsed.id, client=client, body=Word())
+paused = pause.sync(inline.parsed.id, client=client, body=Control(why="wrong link"))
+cancelled = cancel.sync(inline.parsed.id, client=client, body=Control())
 looked = get_broadcast.sync(inline.parsed.id, client=client)
 followed = events.sync(inline.parsed.id, client=client)
 rows = recipients.sync(reserved.id, client=client, set_=[RecipientsSetItem("waiting")])

@@ -15,14 +15,14 @@ from tests.kit import ledger
 from worker.program_door import WorkerChecks
 
 if TYPE_CHECKING:
-    from worker.wiring import Parts
+    from worker.wiring import WorkerParts
 
 SHOP = ledger.account("shop")
 
 
 def looks(**gateway: object) -> WorkerChecks:
     return WorkerChecks(
-        cast("Parts", SimpleNamespace(gateway=lambda _: SimpleNamespace(**gateway)))
+        cast("WorkerParts", SimpleNamespace(gateway=lambda _: SimpleNamespace(**gateway)))
     )
 
 

@@ -29,7 +29,7 @@ from worker import outbox as work
 from worker import planner, program_door
 
 if TYPE_CHECKING:
-    from worker.wiring import Parts
+    from worker.wiring import WorkerParts
 
 OTHER = {"msgtype": "text", "text": {"content": "再见"}}
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
@@ -53,7 +53,7 @@ def app(engine: Engine) -> Iterator[Engine]:
     app.dispose()
 
 
-def worker(engine: Engine, *names: str) -> Parts:
+def worker(engine: Engine, *names: str) -> WorkerParts:
     """A worker with accounts of these names, whom WeChat does not answer."""
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
     here = settings.account(None)
@@ -66,7 +66,7 @@ def worker(engine: Engine, *names: str) -> Parts:
         settings=fake, engine=engine, accounts=mine,
         quotas=RecentQuotas(lambda *_: None),
     )  # fmt: skip
-    return cast("Parts", parts)
+    return cast("WorkerParts", parts)
 
 
 def asked(key: str = "k", **members: Any) -> Any:
@@ -74,7 +74,7 @@ def asked(key: str = "k", **members: Any) -> Any:
     return {"key": key, "content": TEXT, "audience": {"openids": people}, **members}
 
 
-def sweep(here: Parts) -> int:
+def sweep(here: WorkerParts) -> int:
     taken = work.submit(here, goes_on=lambda: True)
     work.waits_elsewhere(here)
     return taken

@@ -16,7 +16,7 @@ from worker import wiring
 from worker.delivery.ports import MassCall
 
 
-def parts(engine: Engine, monkeypatch: pytest.MonkeyPatch, **settings: str) -> wiring.Parts:
+def parts(engine: Engine, monkeypatch: pytest.MonkeyPatch, **settings: str) -> wiring.WorkerParts:
     """The parts of a worker with these settings."""
     given = {
         "DATABASE_URL": engine.url.render_as_string(hide_password=False),

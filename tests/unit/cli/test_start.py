@@ -34,7 +34,7 @@ HEAVY = {
     "sqlalchemy",
 }
 #: Modules of ours. One more costs a command a millisecond; most import others in turn.
-MOST_OF_STATUS = 160
+MOST_OF_STATUS = 140
 
 
 def imported(line: CommandLine, *words: str) -> set[str]:

@@ -44,7 +44,7 @@ def only(**facts: Any) -> Check:
 def test_an_account_that_can_send_has_its_token_its_address_and_its_calls() -> None:
     found = checks()
 
-    assert [one.subject for one in found] == [Subject.TOKEN, Subject.WHITE_LIST, Subject.CALLS]
+    assert [one.subject for one in found] == [Subject.TOKEN, Subject.WHITELIST, Subject.CALLS]
     assert {one.level for one in found} == {Level.GOOD}
     assert found[-1].found == Message("check.calls.good", remain=97, limit=100)
 
@@ -88,7 +88,7 @@ def test_a_wrong_login_names_the_setting_to_correct(errcode: int, fix: str, sett
 def test_an_address_that_is_not_listed_is_named_as_wechat_saw_it(errcode: int, errmsg: str) -> None:
     check = only(token_problem=Refusal(errcode=errcode, errmsg=errmsg))
 
-    assert check.subject is Subject.WHITE_LIST
+    assert check.subject is Subject.WHITELIST
     assert check.fix == Message("fix.check.list", ip="47.94.148.108")
     assert check.found.facts["ip"] == "47.94.148.108"
 
@@ -96,7 +96,7 @@ def test_an_address_that_is_not_listed_is_named_as_wechat_saw_it(errcode: int, e
 def test_a_call_that_is_refused_for_its_address_counts_as_the_token() -> None:
     [check] = checks(calls=Refusal(errcode=61004, errmsg="requestIP: 47.94.148.108"))
 
-    assert (check.subject, check.level) == (Subject.WHITE_LIST, Level.FAILED)
+    assert (check.subject, check.level) == (Subject.WHITELIST, Level.FAILED)
 
 
 def test_an_address_that_another_process_heard_of_is_asked_for() -> None:
