@@ -1,4 +1,4 @@
-"""What every other package builds on: words and rules of a broadcast, settings, views, WeChat.
+"""Base of every other package: words and rules of a broadcast, settings, views, WeChat.
 
 It knows no database and no broker; a contract of `pyproject.toml` says which room knows what.
 """

@@ -53,7 +53,7 @@ class BroadcastError(Exception):
 
     @property
     def facts(self) -> Mapping[str, object]:
-        """What fills the text."""
+        """Values that fill the text."""
         return self.message.facts
 
     @property
@@ -101,7 +101,7 @@ class PlanError(InputError):
 
 
 class ConflictError(InputError):
-    """How a broadcast stands refuses it: its key has another body, its list is still to come."""
+    """The state of a broadcast refuses it: its key has another body, its list is still to come."""
 
 
 class RepeatedSendError(InputError):

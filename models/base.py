@@ -178,7 +178,7 @@ OfBroadcast = Annotated[str, mapped_column(ascii_string(32), ForeignKey("bc_broa
 
 
 class place_in(FunctionElement[int]):  # noqa: N801 - SQLAlchemy's way for functions
-    """Where in the first bytes the second ones begin, from 1; 0: nowhere."""
+    """Position of the second bytes in the first, from 1; 0: they are not in it."""
 
     type = Integer()
     inherit_cache = True
@@ -223,7 +223,7 @@ _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
 
 
 class Base(DeclarativeBase):
-    """What all tables share."""
+    """Base of all tables."""
 
     metadata = MetaData(
         naming_convention={

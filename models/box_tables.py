@@ -1,4 +1,4 @@
-"""What comes in and goes out: pushes, finish events, webhooks, outbox, dead letters, queues."""
+"""Boxes: pushes, finish events, webhooks, outbox, dead letters, queues."""
 
 from datetime import datetime
 

@@ -175,7 +175,7 @@ class DraftRow(Base):
 
 
 class UploadRow(Base):
-    """What was asked for, but for the list; it stays, as the key does."""
+    """Request of a broadcast without its list; it stays, as the key does."""
 
     __tablename__ = "bc_uploads"
 

@@ -242,7 +242,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 @contextmanager
 def _waiting_until(connection: Connection, until: float | None) -> Iterator[None]:
-    """Let SQLite wait for the writer until then, by the monotonic clock; None: as always."""
+    """Set until when SQLite waits for the writer, by the monotonic clock; None: as always."""
     if until is None:
         yield
         return

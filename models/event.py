@@ -1,4 +1,4 @@
-"""What happened, in order: every change of a state, every operator's verdict, every notice."""
+"""History, in order: every change of a state, every operator's verdict, every notice."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What belongs to no account: the installation itself, and the keys of its HTTP API."""
+"""Tables of no account: the installation itself, and the keys of its HTTP API."""
 
 from datetime import datetime
 

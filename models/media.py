@@ -88,7 +88,7 @@ class FilePieceRow(Base):
 
 
 class RenewalRow(Base):
-    """What the batches of a broadcast with kept files say: 0 as submitted, then after each upload.
+    """Contents of a broadcast with kept files: 0 as submitted, then after each upload.
 
     A batch keeps that of its first call, so that a repeat has the very same body.
     """

@@ -31,14 +31,14 @@ class Suppression(Base):
 
 
 class ListName(StrEnum):
-    """Whose changes are counted."""
+    """List whose changes are counted."""
 
     SUPPRESSED = "suppressed"
     LEFT = "left"  #: by WeChat's pushes
 
 
 class ListChanges(Base):
-    """How often anybody was put on a list of one account, or on that of all.
+    """Number of changes of a list of one account, or of the list of all.
 
     A clock could not tell: of two changes the one with the earlier moment may be seen later.
     """

@@ -40,7 +40,7 @@ class Module:
 
     @property
     def is_revision(self) -> bool:
-        """Whether it is a revision of the database."""
+        """True if it is a revision of the database."""
         return self.path.parent == REVISIONS
 
 

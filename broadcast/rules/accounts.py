@@ -273,7 +273,7 @@ def unknown(name: str, known: Iterable[str]) -> SettingsError:
 
 
 def _read_secret(account: str, name: str, values: dict[str, object]) -> None:
-    """Put a secret in its place that stands in a file of its own."""
+    """Read a secret from a file of its own into its place."""
     file = values.pop(f"{name}_file", None)
     if file is None:
         return
@@ -307,7 +307,7 @@ def check_kind_allows(account: Account, path: SendPath) -> None:
 
 @frozen
 class Allowance:
-    """How many of WeChat's own sends there are, and in what time."""
+    """Number of WeChat's own sends in a period."""
 
     most: int
     #: In one month by Shanghai's calendar; else in one day.

@@ -1,4 +1,4 @@
-"""What is said: what a content must be, in one place, and its one canonical form.
+"""Contents of broadcasts: what each must have, and its canonical form.
 
 A content is WeChat's own object of mass/send (``docs/wechat-api.md`` section 2.1): ``msgtype``, the
 part of that type, and ``send_ignore_reprint``. Each msgtype is one class of :data:`AnyContent`; a

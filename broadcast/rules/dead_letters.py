@@ -70,17 +70,17 @@ class Letter:
 
     @property
     def digest(self) -> str:
-        """What distinguishes its body from another's: brokers deliver twice."""
+        """Digest of its body: brokers deliver twice."""
         return hashlib.sha256(f"{self.source}\n{storable(self.body)}".encode()).hexdigest()
 
     @property
     def kept_body(self) -> str:
-        """What is kept of the body, as every database takes it."""
+        """Part of the body that is kept, as every database takes it."""
         return storable(self.body)[:MOST_CHARACTERS]
 
     @property
     def is_cut(self) -> bool:
-        """Whether its body is longer than what is kept of it."""
+        """True if its body is longer than what is kept of it."""
         return len(storable(self.body)) > MOST_CHARACTERS
 
     @property

@@ -48,12 +48,12 @@ class HandResult:
 
     @property
     def done(self) -> bool:
-        """Whether WeChat said that it did it."""
+        """True if WeChat said that it did it."""
         return self.outcome is Outcome.ACCEPTED
 
     @property
     def maybe(self) -> bool:
-        """Whether WeChat may have done it."""
+        """True if WeChat may have done it."""
         return self.outcome in MAYBE_SENT
 
 

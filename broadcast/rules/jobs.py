@@ -61,12 +61,12 @@ class Job:
 
     @property
     def of_console(self) -> bool:
-        """Whether no batch of ours can be it: somebody sent it in WeChat's console."""
+        """True if no batch of ours can be it: somebody sent it in WeChat's console."""
         return self.owner is None and not self.candidates
 
     @property
     def may_have_reached(self) -> bool:
-        """Whether anybody may have got it."""
+        """True if anybody may have got it."""
         return job_end_of(self.event.status, self.event.counts) is not JobEnd.REFUSED
 
     def as_batch(self, broadcast_id: str, n: int) -> OurBatch | None:
@@ -161,12 +161,12 @@ class Reconciled:
 
     @property
     def is_taken(self) -> bool:
-        """Whether it counts as accepted."""
+        """True if it counts as accepted."""
         return self.state in {BatchState.ACCEPTED, BatchState.FINISHED}
 
     @property
     def is_to_be_asked(self) -> bool:
-        """Whether an answer of mass/get would say something new."""
+        """True if an answer of mass/get would say something new."""
         return self.state is BatchState.ACCEPTED and self.msg_id is not None
 
 
@@ -215,7 +215,7 @@ class Comparison:
 
     @property
     def differences(self) -> int:
-        """How many there are: a batch and the job that it can be are one."""
+        """Number of differences: a batch and the job that it can be are one."""
         return _count(self.found)
 
 

@@ -53,7 +53,7 @@ class Push:
 
     @property
     def needs_handling(self) -> bool:
-        """Whether there is anything to do beside keeping it."""
+        """True if there is anything to do beside keeping it."""
         return self.action is not None or self.kind in HANDLED
 
 

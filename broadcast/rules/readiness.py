@@ -1,4 +1,4 @@
-"""Whether this machine can send: what was asked of WeChat and of the clocks, and what follows.
+"""Readiness of this machine to send: answers of WeChat and of the clocks, and what follows.
 
 Facts go in, checks come out. A check that fails says what keeps followers from getting anything,
 and how to fix it; a warning keeps nobody.
@@ -61,7 +61,7 @@ class AddressFacts:
 
 @frozen
 class ClockFacts:
-    """How far the clocks are ahead of WeChat's; negative: behind."""
+    """Seconds by which the clocks are ahead of WeChat's; negative: behind."""
 
     #: This machine's; None where WeChat named no time.
     machine: timedelta | None

@@ -66,18 +66,18 @@ class BatchLine:
 
     @property
     def is_unverified(self) -> bool:
-        """Whether an operator alone names its job, and WeChat said nothing of that job yet."""
+        """True if an operator alone names its job, and WeChat said nothing of that job yet."""
         named = self.reason is Reason.SAID_SENT and self.msg_id is not None
         return named and self.msg_status is None and self.finish is None
 
     @property
     def is_taken(self) -> bool:
-        """Whether it counts as accepted."""
+        """True if it counts as accepted."""
         return self.state in {BatchState.ACCEPTED, BatchState.FINISHED}
 
     @property
     def is_unnamed(self) -> bool:
-        """Whether it counts as accepted, and nobody knows as which job."""
+        """True if it counts as accepted, and nobody knows as which job."""
         return self.is_taken and self.msg_id is None
 
 
@@ -103,7 +103,7 @@ class LaneView:
 
     @property
     def is_off(self) -> bool:
-        """Whether nothing is sent to OpenIDs before a person opens a gate of the account."""
+        """True if nothing is sent to OpenIDs before a person opens a gate of the account."""
         return self.is_off_for(SendPath.MASS_SEND)
 
     def is_off_for(self, path: SendPath) -> bool:
@@ -229,7 +229,7 @@ class Ahead:
 
 @frozen
 class Driven:
-    """Whether a worker drives the broadcast, and what the account's lane does first."""
+    """Signs that a worker drives the broadcast, and what the account's lane does first."""
 
     #: When it last moved from one state to another.
     moved_at: datetime
@@ -302,7 +302,7 @@ class Report:
 
     @property
     def failed_uncalled(self) -> Reason | None:
-        """Why nothing of a failed broadcast was called; None where something was."""
+        """Reason why nothing of a failed broadcast was called; None where something was."""
         total, cancelled = self.batches["total"], self.batches["cancelled"]
         if self.state is not BroadcastState.FAILED or total != cancelled:
             return None
@@ -310,12 +310,12 @@ class Report:
 
     @property
     def awaits_first_call(self) -> bool:
-        """Whether nothing of it was called yet: a claim that sent nothing is no call."""
+        """True if nothing of it was called yet: a claim that sent nothing is no call."""
         return self.started_at is None or self.first_call is not None
 
     @property
     def is_unlisted(self) -> bool:
-        """Whether it was cancelled before its list came, so that it never had one."""
+        """True if it was cancelled before its list came, so that it never had one."""
         return self.state is BroadcastState.CANCELLED and self.published_at is None
 
     def gate(self, *kinds: GateKind) -> Gate | None:

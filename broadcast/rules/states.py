@@ -30,7 +30,7 @@ class BatchState(StrEnum):
 
 
 class Phase(StrEnum):
-    """How far a broadcast is; whether its calls are forbidden is said by its gates alone."""
+    """Progress of a broadcast; its gates alone forbid calls."""
 
     UPLOADING = "uploading"  #: its audience is being stored; no lane sees it yet
     PLANNING = "planning"  #: published: the worker resolves, subtracts, cuts and proves
@@ -120,7 +120,7 @@ def resting_state(batches: Mapping[BatchState, int]) -> BroadcastState | None:
 
 
 class Reason(StrEnum):
-    """Why a batch, a broadcast or an account waits or is stopped; each has its text."""
+    """Reason why a batch, a broadcast or an account waits or is stopped; each has its text."""
 
     NONE = ""
     REPEAT_UNKNOWN = "repeat_unknown"

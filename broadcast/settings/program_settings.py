@@ -78,7 +78,7 @@ def _env(name: str) -> AliasChoices:
 
 
 class Settings(WebhookSettings):
-    """What a process needs to know, read once where it is wired."""
+    """Settings of a process, read once where it is wired."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -238,7 +238,7 @@ class Settings(WebhookSettings):
 
     @property
     def redis_is_guessed(self) -> bool:
-        """Whether nobody said where Redis is, and no `broadcast up` runs that left its place."""
+        """True if nobody said where Redis is, and no `broadcast up` runs that left its place."""
         guess = self.redis_url.get_secret_value() == USUAL_REDIS
         return guess and "redis_url" not in self.model_fields_set
 
@@ -261,7 +261,7 @@ class Settings(WebhookSettings):
 
     @property
     def result_backend(self) -> str:
-        """Where Celery leaves the id of a broadcast that another program asked for."""
+        """Result backend: Celery leaves the id of a program's broadcast there."""
         return server_urls.for_celery(self.redis_url.get_secret_value())
 
     def tuning(self) -> Tuning:

@@ -27,7 +27,7 @@ def _env(name: str) -> AliasChoices:
 
 
 class WebhookSettings(BaseSettings):
-    """Who is notified, with which secrets that is signed, and what may be reached."""
+    """Receiver of webhooks, secrets that sign them, and networks that may be reached."""
 
     notify_url: str | None = Field(None, validation_alias=_env("WECHAT_NOTIFY_URL"))
     webhook_secrets: SecretStr | None = Field(None, validation_alias=_env(SECRETS))

@@ -41,7 +41,7 @@ class NotWhitelisted:
 
 
 class Failures:
-    """What this process knows of failed fetches; a failure is JSON, without its error's text."""
+    """Failed fetches of this process; a failure is JSON, without its error's text."""
 
     def __init__(self, host: str) -> None:
         """Take the name of this machine, the one to which WeChat's whitelist applies."""

@@ -30,7 +30,7 @@ _LOOKS_SECRET: Final = re.compile(
 
 
 class Secrets:
-    """What must not be shown of a call; prints nothing itself."""
+    """Secrets of a call, which must not be shown; prints nothing itself."""
 
     __slots__ = ("_forms",)
 
@@ -91,7 +91,7 @@ class LogFilter(logging.Filter):
 
 
 class TransportKind(StrEnum):
-    """How a call failed to bring back an answer of WeChat's own."""
+    """Kind of failure that brought back no answer of WeChat's own."""
 
     # Provably not sent.
     DNS = "dns"
@@ -190,7 +190,7 @@ class InvalidRequestError(WeChatError, ValueError):
 
 
 class _AnswerError(WeChatError):
-    """What became of a call of one endpoint, which is named as ``POST /cgi-bin/…``."""
+    """Result of a call of one endpoint, which is named as ``POST /cgi-bin/…``."""
 
     endpoint: str
 

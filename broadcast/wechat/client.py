@@ -61,7 +61,7 @@ class WeChatClient:
         self._transport.close()
 
     def warm(self, endpoint: type[Request[Reply]]) -> bool:
-        """Have a connection open for a call that must leave at once; return whether there is one.
+        """Open a connection for a call that must leave at once; return whether there is one.
 
         It takes as long as a connect of *endpoint* may, and raises nothing that a call would not.
         """

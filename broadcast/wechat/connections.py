@@ -165,7 +165,7 @@ class _YoungConnections(HTTPConnectionPool):
         super()._put_conn(conn)
 
     def warm(self) -> None:
-        """Have a connection open for the next call; raise what opening it raises."""
+        """Open a connection for the next call; raise what opening it raises."""
         connection = self._get_conn()
         try:
             if not connection.is_connected:
@@ -210,19 +210,19 @@ class WatchedAdapter(HTTPAdapter):
         verify: bool | str,
         proxies: dict[str, str],
     ) -> None:
-        """Have a connection open for a request such as *request*."""
+        """Open a connection for a request such as *request*."""
         pool = self.get_connection_with_tls_context(request, verify, proxies=proxies)
         assert isinstance(pool, _YoungConnections)
         self.cert_verify(pool, request.url, verify, None)  # type: ignore[no-untyped-call]
         pool.warm()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - requests' own
-        """Let the pools be ours."""
+        """Use pools of our own."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **proxy_kwargs: Any) -> Any:  # noqa: ANN401 - same
-        """Let a proxy's pools be ours too."""
+        """Use pools of our own for a proxy, too."""
         manager = super().proxy_manager_for(proxy, **proxy_kwargs)
         manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -1,4 +1,4 @@
-"""How far a call has come, and the end of its time.
+"""Progress of a call, and the end of its time.
 
 ``requests`` times each ``recv`` on its own: a server that drips one byte a second holds a call for
 ever, in the headers as well as in the body, and so does one that reads our 320 kB as slowly. No
@@ -31,7 +31,7 @@ class SendBy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """How long a call may take, in seconds; each must be given, none can be switched off.
+    """Time-outs of a call, in seconds; each must be given, none can be switched off.
 
     ``connect_s``: name, TCP and TLS together, and the wait for a free connection before it.
     ``read_s``: between two pieces of the reply, or for the whole request to be written.
@@ -58,7 +58,7 @@ class Timeouts:
 
 
 class Phase(IntEnum):
-    """How far a call has come; from ``SENDING`` on some byte of it may have reached WeChat."""
+    """Progress of a call; from ``SENDING`` on some byte of it may have reached WeChat."""
 
     CONNECTING = 0
     TUNNELLING = 1
@@ -112,7 +112,7 @@ class Exchange:
         return max(0.0, min(self.timeouts.connect_s, self.deadline - time.monotonic()))
 
     def attach(self, connection: socket.socket) -> None:
-        """Let the watchdog shut *connection*; raise ``TimeoutError`` if the time is over already.
+        """Register *connection* with the watchdog; raise ``TimeoutError`` if its time is over.
 
         The handle is a second descriptor of the same connection: the first changes hands when TLS
         is put around it, and shutting an ``SSLSocket`` from another thread would pull the session

@@ -1,4 +1,4 @@
-"""What every endpoint has: a path, its limits, a body to send and a reply to read.
+"""Endpoints: a path, its limits, a body to send and a reply to read.
 
 An endpoint is a class in ``broadcast.wechat.api``: its fields are what is asked, ``body`` writes
 them, and ``read`` returns what WeChat answered. A new one needs no other change here.
@@ -39,7 +39,7 @@ _DEEPEST: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What is sent. A mapping is written as JSON when it leaves; its secrets stay wrapped until."""
+    """Body of a request. A mapping becomes JSON when it leaves; its secrets stay wrapped until."""
 
     data: bytes | Mapping[str, Any] = field(repr=False)
     content_type: str = JSON
@@ -154,7 +154,7 @@ _TAIL = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawReply:
-    """What came over the wire, before anyone asked what it means."""
+    """Reply as it came over the wire, before it is read."""
 
     endpoint: str
     status: int

@@ -22,7 +22,7 @@ from broadcast.wechat.deadline import Exchange, Phase, TooLateError
 
 
 class Row(NamedTuple):
-    """What an exception means before and after the request began to leave."""
+    """Meaning of an exception before and after the request began to leave."""
 
     exception: type[Exception]
     before: TransportKind

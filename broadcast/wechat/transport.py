@@ -139,7 +139,7 @@ class Transport:
             del outcome
 
     def warm(self, timeouts: Timeouts) -> bool:
-        """Have a connection open for the next call; return whether there is one.
+        """Open a connection for the next call; return whether there is one.
 
         The next call meets the same error and reports it.
         """

@@ -42,7 +42,7 @@ class AccountClient:
         self._appid = account.appid
 
     def warm(self) -> None:
-        """Have a connection open for a mass send; the call that follows reports a failure."""
+        """Open a connection for a mass send; the call that follows reports a failure."""
         self._client.warm(MassSend)
 
     def token(self) -> Token:

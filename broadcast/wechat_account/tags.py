@@ -1,4 +1,4 @@
-"""Who has a tag at WeChat, as a sorted list: asked for page by page, kept packed meanwhile."""
+"""Followers with a tag at WeChat, as a sorted list: fetched page by page, kept packed meanwhile."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ class _Answer(BaseModel):
 
 
 class Content(_Answer):
-    """What is said, in short."""
+    """Content of a broadcast, in short."""
 
     msgtype: str
     preview: str
 
 
 class AudienceFigures(_Answer):
-    """How many lines were read, how many were left out and why, how many OpenIDs are planned."""
+    """Numbers of lines read, of lines left out by reason, and of OpenIDs planned."""
 
     read: int
     malformed: int
@@ -41,7 +41,7 @@ class AudienceFigures(_Answer):
 
 
 class RecipientFigures(_Answer):
-    """How many planned OpenIDs are in each set; they add up to ``planned``."""
+    """Numbers of planned OpenIDs in each set; they add up to ``planned``."""
 
     accepted: Count
     refused: Count
@@ -51,7 +51,7 @@ class RecipientFigures(_Answer):
 
 
 class BatchFigures(_Answer):
-    """How many batches there are, and how many are in each set."""
+    """Number of batches, in all and in each set."""
 
     total: int
     accepted: int
@@ -79,7 +79,7 @@ class BatchLine(_Answer):
 
 
 class Blocker(_Answer):
-    """Why no call is made now, and the command that goes on."""
+    """Reason why no call is made now, and the command that goes on."""
 
     cause: str
     reason: str | None
@@ -134,7 +134,7 @@ class BroadcastInAList(_Answer):
 
 
 class OperatorAction(_Answer):
-    """What an operator did, or a program with a key; some kinds have more members."""
+    """Action of an operator, or of a program with a key; some kinds have more members."""
 
     at: str
     who: str
@@ -152,7 +152,7 @@ class Broadcast(BroadcastInAList):
 
 
 class Notice(_Answer):
-    """What is to be known about a broadcast, in the caller's language."""
+    """Notice about a broadcast, in the caller's language."""
 
     code: str
     text: str
@@ -178,7 +178,7 @@ class BroadcastList(_Answer):
 
 
 class Plan(_Answer):
-    """What a submit would do now; nothing was stored."""
+    """Plan of a submit, as it would be now; nothing was stored."""
 
     fits: bool
     problem: str | None = Field(description="why it does not fit, and the shortest fix")
@@ -243,7 +243,7 @@ class Switched(_Answer):
 
 
 class Reason(_Answer):
-    """Why a message became no broadcast."""
+    """Reason why a message became no broadcast."""
 
     code: str
     field: str | None
@@ -282,7 +282,7 @@ class DeadLetterList(_Answer):
 
 
 class Dropped(_Answer):
-    """How many dead letters were put aside."""
+    """Number of dead letters that were put aside."""
 
     dropped: int
     left: int = Field(
@@ -291,7 +291,7 @@ class Dropped(_Answer):
 
 
 class WebhookProblem(_Answer):
-    """Why the last delivery failed."""
+    """Reason why the last delivery failed."""
 
     code: str
     text: str
@@ -331,7 +331,7 @@ class Health(_Answer):
 
 
 class Readiness(_Answer):
-    """Whether requests can be answered, and what is away."""
+    """Readiness to answer requests, and the parts that are away."""
 
     ready: bool
     missing: list[str] = Field(description="without these no request is answered")

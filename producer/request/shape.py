@@ -92,7 +92,7 @@ class ToAll(_Object):
 
 
 class Receiver(_Object):
-    """Who gets webhooks of a broadcast."""
+    """Receiver of the webhooks of a broadcast."""
 
     url: str
 

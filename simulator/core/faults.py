@@ -38,7 +38,7 @@ _ALWAYS_AFTER = frozenset({"omit", "same_msg_id", "twice"})
 
 
 class FaultOrder(BaseModel):
-    """What shall go wrong, when, and how often.
+    """Fault that was ordered: its kind, when, and how often.
 
     - `drop`: the connection is closed without a byte of a reply. `drop_unread`: the same as
       soon as the headers are there, the body unread.

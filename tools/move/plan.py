@@ -26,7 +26,7 @@ class Module:
 
     @property
     def is_package(self) -> bool:
-        """Whether it is the ``__init__`` of a package."""
+        """True if it is the ``__init__`` of a package."""
         return self.path.name == "__init__.py"
 
 

@@ -35,12 +35,12 @@ class Attempt:
 
     @property
     def unanswered(self) -> bool:
-        """Whether no reply that can be trusted ever came."""
+        """True if no reply that can be trusted ever came."""
         return unanswered(self.outcome)
 
     @property
     def maybe_sent(self) -> bool:
-        """Whether WeChat may have taken the batch in this attempt, for all we know."""
+        """True if WeChat may have taken the batch in this attempt, for all we know."""
         return self.unanswered and not self.denied
 
 
@@ -98,7 +98,7 @@ class CallResult:
 
 @frozen
 class NoAnswer(CallResult):
-    """Why a question (a token, quota/get, mass/get) got no answer, and whom that concerns."""
+    """Reason why a question (a token, quota/get, mass/get) got no answer, and whom it concerns."""
 
     scope: Scope
 

@@ -47,7 +47,7 @@ class BatchHistory:
 
     @property
     def is_named(self) -> bool:
-        """Whether a reply that nobody denied names the msg_id that the batch has."""
+        """True if a reply that nobody denied names the msg_id that the batch has."""
         return any(a.msg_id == self.msg_id and not a.denied for a in _earlier_verdict(self.history))
 
 

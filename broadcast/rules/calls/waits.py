@@ -101,7 +101,7 @@ def _doubled(tries: int) -> timedelta:
 
 @frozen
 class CircuitBreaker:
-    """How many batches it takes; 0 switches a guard off."""
+    """Numbers of batches that trip it; 0 switches a guard off."""
 
     #: Batches of one broadcast that were refused with the same errcode.
     refusals: int = 3
@@ -126,7 +126,7 @@ def _reached(count: int, limit: int) -> bool:
 
 @frozen
 class Tuning:
-    """What is set for calls: how long is waited, how often a batch is halved, when a guard acts."""
+    """Settings of calls: waits, halvings of a batch, guards."""
 
     waits: Waits = field(default_factory=Waits)
     #: How often a batch may be halved in search of the OpenIDs that WeChat refuses.

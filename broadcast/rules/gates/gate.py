@@ -25,7 +25,7 @@ ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
 class GateScope(StrEnum):
-    """Whose calls a gate forbids."""
+    """Calls that a gate forbids: a broadcast's or an account's."""
 
     BROADCAST = "broadcast"
     ACCOUNT = "account"
@@ -253,7 +253,7 @@ class GateKind(StrEnum):
 
 
 class Cause(StrEnum):
-    """Why no call is made; each has its text."""
+    """Cause why no call is made; each has its text."""
 
     ACCOUNT_STOPPED = "account_stopped"  #: by what WeChat answered, or by too many doubts
     ACCOUNT_HALTED = "account_halted"  #: by a person

@@ -22,7 +22,7 @@ STUCK = timedelta(seconds=60)
 
 @frozen
 class SignsOfLife:
-    """What explains why nothing is called on a lane, or shows that a worker drives it."""
+    """Moments that explain why no call is made on a lane, or show that a worker drives it."""
 
     leased_until: datetime | None = None
     #: The end of the lane's own wait.
@@ -96,7 +96,7 @@ class FirstCallLimit:
 
     @property
     def was_handed_over(self) -> bool:
-        """Whether it waited for a worker before it was a broadcast."""
+        """True if it waited for a worker before it was a broadcast."""
         return self.unattended_s > 0 and self.unattended_at == self.due
 
 

@@ -81,7 +81,7 @@ class Chunk:
 
     @property
     def size(self) -> int:
-        """How many OpenIDs it holds."""
+        """Number of OpenIDs."""
         return len(self.packed) // openid.PACKED_LENGTH
 
     @property

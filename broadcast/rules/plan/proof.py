@@ -12,7 +12,7 @@ from broadcast.rules.reports import Report
 
 
 class Fit(StrEnum):
-    """Whether a plan fits."""
+    """Answer whether a plan fits."""
 
     FITS = "fits"
     SPREADS = "spreads"  #: over several days, because that was asked for
@@ -43,7 +43,7 @@ class Proof:
 
     @property
     def short(self) -> int:
-        """How many calls are missing today."""
+        """Number of calls that are missing today."""
         return max(0, self.calls + self.spare - self.free) if self.free is not None else 0
 
 

@@ -43,7 +43,7 @@ class Exclusion:
 
 @frozen
 class Sample:
-    """How many of those who are left get it, and what decides who."""
+    """Size of a sample of those who are left, and the seed that decides who is in it."""
 
     #: ``N`` or ``P%``.
     size: str
@@ -92,12 +92,12 @@ class Selection:
 
     @property
     def is_plain(self) -> bool:
-        """Whether nothing was said: then nothing is stored."""
+        """True if nothing was said: then nothing is stored."""
         return self == EVERYBODY
 
     @property
     def narrows(self) -> bool:
-        """Whether it names people who are left out; of WeChat's own lists nobody can be."""
+        """True if it names people who are left out; of WeChat's own lists nobody can be."""
         return bool(self.exclude or self.only_current or self.sample)
 
     def value(self) -> dict[str, Any]:
@@ -115,14 +115,14 @@ class Selection:
 
     @property
     def stored(self) -> str | None:
-        """What a row keeps of it: canonical JSON."""
+        """Canonical JSON, as a row keeps it."""
         if self.is_plain:
             return None
         return json.dumps(self.value(), sort_keys=True, separators=(",", ":"))
 
     @property
     def share_digest(self) -> str | None:
-        """How two parts of one audience differ; not by the seed: who repeats it errs."""
+        """Digest that differs between two parts of one audience, but not with the seed."""
         if not (self.exclude or self.sample):
             return None
         said = [*self.value().get("exclude", ()), self.sample and self.sample.size]

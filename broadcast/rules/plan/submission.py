@@ -43,7 +43,7 @@ class Body:
 
     @property
     def audience_digest(self) -> str:
-        """What distinguishes its audience, as it was asked for, from another."""
+        """Digest of its audience, as it was asked for."""
         return audiences.digest(self.audience)
 
     @property
@@ -207,7 +207,7 @@ class Stored:
 
     @property
     def filled(self) -> Said:
-        """What it has of the options that have a default, said or not."""
+        """Options that have a default, given or not."""
         notify = None if self.notify_url is None else {"url": self.notify_url}
         # While its list is awaited, its time is that of the settings when the list comes.
         return {"notify": notify, **({"late_by": float(self.late_by_s)} if self.late_by_s else {})}

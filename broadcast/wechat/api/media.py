@@ -34,7 +34,7 @@ from broadcast.wechat.endpoint import (
 
 
 class MediaKind(StrEnum):
-    """What a file is; its value is WeChat's ``type``."""
+    """Kind of a file; its value is WeChat's ``type``."""
 
     IMAGE = "image"
     VOICE = "voice"

@@ -91,7 +91,7 @@ class TagDelete(Deed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Members(Deed):
-    """Who gets or loses a tag: 1 to 50 OpenIDs. A repeat is harmless.
+    """Followers that get or lose a tag: 1 to 50 OpenIDs. A repeat is harmless.
 
     Raises ``APIError``, of the whole call: 40003, 49003 for an OpenID of another account, 45059 for
     a follower with 20 tags, 45159. It never says which of them is meant.

@@ -31,7 +31,7 @@ class TokenReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _TokenRequest(Request[TokenReply]):
-    """What both ways to a token share."""
+    """Parts that both ways to a token share."""
 
     timeouts: ClassVar[Timeouts] = _TIMEOUTS
     needs_token: ClassVar[bool] = False

@@ -91,7 +91,7 @@ class TagFollowers(Request[Page]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserInfo:
-    """What WeChat still says of one person: no name, picture, sex or region since 2021-12."""
+    """Details of one follower: no name, picture, sex or region since 2021-12."""
 
     follows: bool
     #: Since when they follow, to the second; None where they do not, or WeChat does not say.

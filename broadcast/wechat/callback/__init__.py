@@ -1,4 +1,4 @@
-"""What WeChat pushes to an account's own server: checked, decrypted, read, and answered.
+"""Pushes of WeChat to an account's own server: checked, decrypted, read, and answered.
 
 ``Receiver`` is the whole of it for one account; it serves no HTTP and stores nothing.
 """

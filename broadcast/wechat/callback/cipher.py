@@ -92,7 +92,7 @@ def _bytes(text: str) -> bytes:
 
 
 class Refusal(StrEnum):
-    """What was wrong, in the order in which it is looked at."""
+    """Fault of a push, in the order in which they are looked for."""
 
     SIGNATURE = "signature"  #: missing or wrong: another token, or not WeChat
     STALE = "stale"  #: signed too long ago, or in the future

@@ -28,7 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 class Form(StrEnum):
-    """How fields are written."""
+    """Format of the fields."""
 
     XML = "xml"
     JSON = "json"

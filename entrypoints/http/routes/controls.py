@@ -34,7 +34,7 @@ _LONGEST_WHY = 1_000
 
 
 class Control(bodies.Body):
-    """What is done to a broadcast or an account, and why."""
+    """Body of a control, with the operator's reason."""
 
     why: Annotated[str, Field(max_length=_LONGEST_WHY)] | None = Field(
         None, description="kept in the history, in one line"

@@ -102,7 +102,7 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def retry(request: Request, webhook_id: str, caller: Controller) -> Response:
-    """Have an event delivered from now on, as on its first day; also one that was delivered."""
+    """Deliver an event from now on, as on its first day; also one that was delivered."""
     bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
     return json_answers.as_json(
         _webhook_object(caller, await caller.parts.threads.run(_retry, caller, webhook_id))

@@ -144,17 +144,17 @@ class Call:
 
     @property
     def maybe_sent(self) -> bool:
-        """Whether WeChat may have taken it, for all the ledger knows."""
+        """True if WeChat may have taken it, for all the ledger knows."""
         return unanswered(self.outcome)
 
     @property
     def said_accepted(self) -> bool:
-        """Whether WeChat said that it has the job."""
+        """True if WeChat said that it has the job."""
         return self.outcome in SAID_ACCEPTED
 
     @property
     def taken(self) -> bool:
-        """Whether WeChat may have taken it, or said so, and no verdict denies it."""
+        """True if WeChat may have taken it, or said so, and no verdict denies it."""
         return not self.denied and (self.maybe_sent or self.said_accepted)
 
 
@@ -200,17 +200,17 @@ class AuditedBatch:
 
     @property
     def end(self) -> int:
-        """How many OpenIDs of its list come before the first one after it."""
+        """Number of OpenIDs of its list before the first one after it."""
         return self.start + (self.size or 0)
 
     @property
     def is_asked_about(self) -> bool:
-        """Whether mass/get was asked about its msg_id, or is to be."""
+        """True if mass/get was asked about its msg_id, or is to be."""
         return self.poll_at is not None or self.polls > 0 or self.msg_status is not None
 
     @property
     def is_understood(self) -> bool:
-        """Whether this release knows its state and all that its calls ended as."""
+        """True if this release knows its state and all that its calls ended as."""
         outcomes = [call.outcome for call in self.calls if call.outcome is not None]
         return all(is_recognised(word) for word in (self.state, *outcomes))
 
@@ -233,13 +233,13 @@ class AuditedGate:
 
     @property
     def only(self) -> tuple[str, ...]:
-        """What no other gate of its scope has while it is closed."""
+        """Key that no other closed gate of its scope has."""
         reason = self.reason if traits_of(self.kind).by_reason else None
         return self.kind, self.path or "", reason or ""
 
     @property
     def is_understood(self) -> bool:
-        """Whether this release knows what it forbids."""
+        """True if this release knows what it forbids."""
         return is_recognised(self.kind) and is_recognised(self.scope)
 
     def opens_at(self) -> datetime | None:
@@ -332,7 +332,7 @@ class Lists:
 
     @property
     def is_shrunk(self) -> bool:
-        """Whether people were taken out of batches after the plan."""
+        """True if people were taken out of batches after the plan."""
         return any(name.endswith(f".{SHRUNK}") for name in self.sizes)
 
 
@@ -368,7 +368,7 @@ class Case:
 
     @property
     def is_planned(self) -> bool:
-        """Whether its batches are all there: one that was cancelled before that has none."""
+        """True if its batches are all there: one that was cancelled before that has none."""
         ended = self.row.phase is Phase.ENDED and (self.batches or self.cancel is None)
         return self.row.phase is Phase.SENDING or bool(ended)
 

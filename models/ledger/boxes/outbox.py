@@ -1,4 +1,4 @@
-"""What is on its way to a worker: requests in an app's outbox, messages in a queue.
+"""Requests on their way to a worker: in an app's outbox, or in a queue.
 
 An app writes requests in its own transaction, and workers submit them. Whatever is there and
 committed is due: no number and no moment says up to where it was read, so that a transaction which

@@ -73,7 +73,7 @@ class ReservedEvent:
 
 @frozen
 class _Receiver:
-    """Whether somebody is to hear of a broadcast, and what was reported last."""
+    """Receiver of a broadcast's webhooks, and what was reported last."""
 
     account: str
     result: BroadcastState | None

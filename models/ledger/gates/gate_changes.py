@@ -52,7 +52,7 @@ class Closing:
 
     @property
     def scope(self) -> GateScope:
-        """Whose calls it forbids."""
+        """Calls that it forbids: a broadcast's or an account's."""
         if self.broadcast_id is not None:
             return GateScope.BROADCAST
         return GateScope.ACCOUNT if self.path is None else GateScope.PATH

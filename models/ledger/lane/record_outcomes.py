@@ -197,7 +197,7 @@ class _Learned:
 
 @frozen
 class Called:
-    """Whose call an attempt is."""
+    """Batch and account of an attempt."""
 
     batch_id: int
     account: str

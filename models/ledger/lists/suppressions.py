@@ -55,7 +55,7 @@ _FOLLOWER: Final = "follower"
 
 @frozen
 class Added:
-    """How many are on the list now who were not, and how many were."""
+    """Numbers of people that are new on the list, and that were on it."""
 
     new: int
     already: int
@@ -63,7 +63,7 @@ class Added:
 
 @frozen
 class Lifted:
-    """How many were named, and how many of them stood on the list and no more do."""
+    """Numbers of people named, and of those taken off the list."""
 
     named: int
     people: int

@@ -47,7 +47,7 @@ class StoredFinish:
 
     @property
     def ended_at(self) -> datetime:
-        """When WeChat says that the job ended; without its time, when that came."""
+        """Moment at which the job ended, by WeChat; without its time, when the event came."""
         return self.created_at or self.received_at
 
     def event(self) -> FinishEvent:

@@ -201,7 +201,7 @@ class Polled:
 
 @frozen
 class _Asked:
-    """How often mass/get was asked, and what it said last."""
+    """Number of times that mass/get was asked, and its last answer."""
 
     polls: int
     msg_status: str | None

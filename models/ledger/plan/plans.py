@@ -60,7 +60,7 @@ class ToPlan:
 
     @property
     def audience(self) -> Audience:
-        """Whom it goes to, as it was asked for."""
+        """Audience, as it was asked for."""
         return audiences.parse(self.audience_kind, self.audience_spec)
 
 

@@ -60,7 +60,7 @@ class Part:
 
     @property
     def is_known(self) -> bool:
-        """Whether nothing is read for it: its places in the list tell who is in it."""
+        """True if nothing is read for it: its places in the list tell who is in it."""
         return self.same_list and all(one.list == ASKED for one in self.ranges)
 
 

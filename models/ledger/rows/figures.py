@@ -88,7 +88,7 @@ class ReportedRow:
 
 @frozen
 class Count:
-    """How many batches of a broadcast are in one state."""
+    """Number of batches of a broadcast in one state."""
 
     broadcast_id: str
     state: BatchState

@@ -41,7 +41,7 @@ _AS_WECHAT = Waits()
 
 
 class Goes(StrEnum):
-    """Whether the broadcast itself goes on after the retry; each has its text."""
+    """Answer whether the broadcast itself goes on after the retry; each has its text."""
 
     ON = "on"  #: it had stood still, or had ended, and goes on now
     ALREADY = "already"  #: it was going on all the while

@@ -55,7 +55,7 @@ class Publication:
 
     @property
     def scheduled(self) -> bool:
-        """Whether it waits for its time."""
+        """True if it waits for its time."""
         return self.body.scheduled_at is not None and self.body.scheduled_at > self.moment
 
     def values(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What an account has at WeChat: pages, its own sends, jobs that ended.
+"""Records of an account at WeChat: pages, its own sends, jobs that ended.
 
 A page is what a send of an article or a video published. WeChat takes it away for every send of a
 material at once (WeChat page "message/mass/delete"). That two sends show the same is seen by their
