@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -38,6 +39,9 @@ class ContentOptions(OptionGroup):
 
     text: Annotated[
         list[str] | None, typer.Option("--text", metavar="TEXT", help="help.content.text")
+    ] = None
+    text_file: Annotated[
+        list[str] | None, typer.Option("--text-file", metavar="FILE", help="help.content.text_file")
     ] = None
     image: Annotated[
         list[str] | None,
@@ -85,8 +89,8 @@ class ContentOptions(OptionGroup):
     def check(self) -> None:
         """Raise InputError unless there is exactly one, and nothing that belongs to another."""
         kinds = (
-            self.text, self.image, self.voice, self.video, self.mpnews, self.draft, self.card,
-            self.content,
+            self.text, self.text_file, self.image, self.voice, self.video, self.mpnews, self.draft,
+            self.card, self.content,
         )  # fmt: skip
         given = [kind for kind in kinds if kind]
         if not given:
@@ -121,6 +125,8 @@ class ContentOptions(OptionGroup):
         """
         if self.text:
             return contents.of_text(self.text[0], limit=limit)
+        if self.text_file:
+            return contents.of_text(read_text_file(self.text_file[0]), limit=limit)
         if self.content:
             return contents.of_object(read_content_file(self.content[0]), limit=limit)
         if self.draft or self.mpnews:
@@ -186,32 +192,65 @@ class _TwiceError(Exception):
         self.name = name
 
 
+def read_text_file(source: str) -> str:
+    """Return the text of a file, or of standard input (``-``), without its last line break.
+
+    Editors end the last line with one, which WeChat would show as an empty line. Raises
+    ContentError.
+    """
+    path = Path(source)
+    if source != "-":
+        data = _bytes_of(path, option="--text-file")
+    elif sys.stdin is None or sys.stdin.isatty():
+        raise ContentError("error.content.no_pipe")
+    else:
+        data = _fitting(sys.stdin.buffer.read(MOST_FILE_BYTES + 1))
+    text = _decoded(data, path, option="--text-file")
+    return text.replace("\r\n", "\n").removesuffix("\n")
+
+
 def read_content_file(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return the text of the file *path*, in UTF-8 with or without a mark. Raises ContentError."""
+    """Return WeChat's content object in the file *path*. Raises ContentError."""
+    text = _decoded(_bytes_of(path, option="--content"), path, option="--content")
     try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            # A pipe or a device may never end.
-            raise ContentError("error.content.not_regular", path=path)
-        with path.open("rb") as file:
-            data = file.read(MOST_FILE_BYTES + 1)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ContentError("error.content.file", path=path, reason=reason) from error
-    if len(data) > MOST_FILE_BYTES:
-        raise ContentError(
-            "error.content.too_big", field="content", size=len(data), most=MOST_BYTES
-        )
-    try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_each_once)
+        return json.loads(text, object_pairs_hook=_each_once)
     except _TwiceError as error:
         raise ContentError("error.content.twice", path=path, name=error.name) from None
-    except UnicodeDecodeError as error:
-        raise ContentError("error.content.encoding", path=path, byte=error.start) from error
     except json.JSONDecodeError as error:
         line, column = error.lineno, error.colno
     except RecursionError:
         line, column = 1, 1
     raise ContentError("error.content.json", path=path, line=line, column=column)
+
+
+def _bytes_of(path: Path, *, option: str) -> bytes:
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            # A pipe or a device may never end.
+            raise ContentError("error.content.not_regular", option=option, path=path)
+        with path.open("rb") as file:
+            return _fitting(file.read(MOST_FILE_BYTES + 1))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ContentError("error.content.file", option=option, path=path, reason=reason) from error
+
+
+def _fitting(data: bytes) -> bytes:
+    if len(data) > MOST_FILE_BYTES:
+        raise ContentError(
+            "error.content.too_big", field="content", size=len(data), most=MOST_BYTES
+        )
+    return data
+
+
+def _decoded(data: bytes, path: Path, *, option: str) -> str:
+    """Return UTF-8, with or without a mark."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ContentError(
+            "error.content.encoding", option=option, path=path, byte=error.start
+        ) from error
 
 
 def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

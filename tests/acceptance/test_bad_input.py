@@ -118,6 +118,17 @@ CASES = [
     content(
         "hidden audience", b'{"msgtype": "text", "text": {"content": "a"}, "touser": []}', "touser"
     ),
+    typed("missing text", *TO_LIST, "--text-file", "gone.txt", says=("--text-file gone.txt",)),
+    typed(
+        "a text and a file of one", *SEND, "--text-file", "x.txt", says=("More than one content",)
+    ),
+    typed("a pipe for two", "send", "--openids", "-", "--text-file", "-", says=("--text-file",)),
+    Case(
+        name="a text in another encoding",
+        words=(*TO_LIST, "--text-file", "post.txt"),
+        says=("--text-file post.txt", "UTF-8"),
+        files={"post.txt": "好".encode("gb18030")},
+    ),
     typed("missing content", *TO_LIST, "--content", "gone.json", says=("gone.json",)),
     typed("wrong account", *SEND, "--account", "shpo", says=("shpo", "default")),
     typed("empty key", *SEND, "--key", "", says=("--key",)),

@@ -49,6 +49,8 @@ def send(
     audience.check(asks=dry_run or is_terminal())
     narrowing.check()
     content.check()
+    if audience.openids == ["-"] == content.text_file:
+        raise InputError("error.usage.stdin_twice")
     goal = showing.until_of(until or Until.ACCEPTED.value)
     if until is not None and not wait:
         raise InputError("error.usage.until_without_wait")

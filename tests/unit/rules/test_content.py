@@ -193,6 +193,37 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     ) == content.of_text("好", limit=LIMIT)
 
 
+def test_a_text_of_a_file_keeps_its_paragraphs_and_loses_the_editor_s_last_line_break(
+    tmp_path: Path,
+) -> None:
+    for data in ("周五停机\n\n20:00 恢复\n", "\ufeff周五停机\r\n\r\n20:00 恢复\r\n"):
+        file = tmp_path / "post.txt"
+        file.write_bytes(data.encode())
+
+        assert content_options.read_text_file(str(file)) == "周五停机\n\n20:00 恢复"
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted"),
+    [
+        ("好".encode("gb18030"), "error.content.encoding"),
+        (b" " * 1_000_001, "error.content.too_big"),
+        (None, "error.content.file"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused(tmp_path: Path, data: bytes | None, wanted: str) -> None:
+    file = tmp_path / "post.txt"
+    if data is not None:
+        file.write_bytes(data)
+
+    with pytest.raises(ContentError) as caught:
+        content_options.read_text_file(str(file))
+
+    assert (caught.value.message_id, caught.value.facts.get("option")) == (
+        wanted, None if wanted == "error.content.too_big" else "--text-file",
+    )  # fmt: skip
+
+
 @given(st.text(min_size=1, max_size=50))
 def test_a_text_is_refused_or_kept_to_the_letter(text: str) -> None:
     try:
