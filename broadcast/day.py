@@ -1,9 +1,10 @@
-"""WeChat's day, which turns at 00:00 in Shanghai (WeChat page Batch_Sends); durations as text."""
+"""WeChat's day, which turns at 00:00 in Shanghai (WeChat page Batch_Sends); times as text."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -34,6 +35,41 @@ def month_turn(moment: datetime) -> datetime:
 def _midnight(moment: datetime) -> datetime:
     """Return the midnight in Shanghai, where days are counted: other places' differ in length."""
     return moment.astimezone(SHANGHAI).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+#: Words for a day, in days from today.
+DAYS: Final = {"today": 0, "tomorrow": 1, "今天": 0, "明天": 1, "后天": 2}
+_YEAR, _MONTH, _DAY = "年月日"
+_COLONS = ":："
+_WRITTEN = re.compile(
+    rf"(?:(?P<word>{'|'.join(DAYS)})\s*"
+    rf"|(?P<year>\d{{4}})[-/.{_YEAR}](?P<month>\d{{1,2}})[-/.{_MONTH}](?P<day>\d{{1,2}})"
+    rf"(?:{_DAY}\s*|\s+))?"
+    rf"(?P<hour>\d{{1,2}})[{_COLONS}](?P<minute>\d{{2}})",
+    re.IGNORECASE,
+)
+
+
+def written_moment(text: str, now: datetime) -> datetime:
+    """Return the moment in Shanghai that a person wrote, such as ``23:30`` or ``明天 8:00``.
+
+    A time alone is one of today, past or to come, as of *now* (aware). Raises ValueError.
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no time")
+    if found["year"]:
+        on = date(int(found["year"]), int(found["month"]), int(found["day"]))
+    else:
+        days = DAYS[(found["word"] or "today").lower()]
+        on = now.astimezone(SHANGHAI).date() + timedelta(days=days)
+    at = time(int(found["hour"]), int(found["minute"]))
+    return datetime.combine(on, at, tzinfo=SHANGHAI)
+
+
+def is_night(moment: datetime) -> bool:
+    """Return whether it is night in Shanghai at *moment*: 22:00 to 08:00."""
+    return not 8 <= moment.astimezone(SHANGHAI).hour < 22  # noqa: PLR2004 - as written above
 
 
 _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")

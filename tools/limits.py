@@ -117,7 +117,7 @@ def broken(limits: Limits, modules: Sequence[Module]) -> Iterator[str]:
 
 def _totals(limits: Limits, modules: Sequence[Module]) -> Iterator[str]:
     ledger = [one for one in modules if one.path.parts[:2] == ("models", "ledger")]
-    advice = f"Take code out first; this limit of {FILE} is the house's, and no feature raises it."
+    advice = f"Take code out, or raise it in {FILE} with a large feature, and say there why."
     for name, found in (("product", modules), ("ledger", ledger)):
         figures = {"nodes": sum(one.nodes for one in found), "files": len(found)}
         yield from above(name, figures, limits[name], advice=advice)

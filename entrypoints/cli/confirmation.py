@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from broadcast import day
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.quoting import one_line
@@ -99,7 +100,8 @@ def question(
     known = overlap_words.strongest(prepared.known, at_most=at_most)
     when = Message("send.when_unhalted" if blocked else "send.when_now")
     if at is not None:
-        when = Message("send.when", at=Moment(at, prepared.now))
+        name = "send.when_at_night" if day.is_night(at) else "send.when"
+        when = Message(name, at=Moment(at, prepared.now))
     recall = Message("send.no_recall" if at is None else "send.recall_until")
     account, audience = order.account.name, prepared.wanted.audience
     if isinstance(audience, Tag | Everyone):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import typer
 
+from broadcast.day import SHANGHAI
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -261,7 +262,7 @@ class OrderOptions(OptionGroup):
         return Order(
             account=account, content=read_content.content, draft=read_content.draft,
             key=checked_key(new_key() if self.key is None else self.key),
-            scheduled_at=None if self.at is None else parse_at(self.at),
+            scheduled_at=None if self.at is None else parse_at(self.at, now=datetime.now(UTC)),
             terms=Terms(
                 who=who(), again=self.again, spread_days=self.spread_days, priority=self.priority,
                 batch_size=settings.batch_size,
@@ -269,6 +270,15 @@ class OrderOptions(OptionGroup):
                 late_by=settings.late_by if self.late_by is None else _late_by(self.late_by),
             ),
         )  # fmt: skip
+
+
+def absolute(text: str, at: datetime) -> str:
+    """Return the ``--at`` that means *at* on any day: *text*, if it does."""
+    try:
+        parse_at(text)
+    except InputError:
+        return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+    return text
 
 
 def _late_by(text: str) -> timedelta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import field
@@ -83,23 +84,32 @@ CLOCK_OFF = timedelta(seconds=5)
 _SHOWN: Final = 60
 
 
-def parse_at(text: str) -> datetime:
+def parse_at(text: str, *, now: datetime | None = None) -> datetime:
     """Return the moment (UTC) that *text* names, past or to come.
 
     *text* is ISO 8601 or ``YYYY-MM-DD HH:MM``; without a zone it is Shanghai's, the account's own.
-    Raises InputError.
+    *now*: a person wrote it, also as ``23:30`` or ``tomorrow 8:00``; None: a program did. Raises
+    InputError.
     """
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = _moment(text.strip(), now)
         zoned = moment if moment.tzinfo else moment.replace(tzinfo=day.SHANGHAI)
         # A moment at the edge of the calendar has no time in every zone.
         utc = zoned.astimezone(day.SHANGHAI).astimezone(UTC)
     except (ValueError, OverflowError):
-        utc = None
-    # A date alone is midnight to the parser, and hardly ever to the person.
-    if utc is None or (":" not in text and "T" not in text.upper()):
-        raise InputError("error.at.unreadable", text=quoted(text, _SHOWN))
+        name = "error.at.unreadable" if now is None else "error.at.unreadable_here"
+        raise InputError(name, text=quoted(text, _SHOWN)) from None
     return utc
+
+
+def _moment(text: str, now: datetime | None) -> datetime:
+    # A date alone is midnight to the parser, and hardly ever to the person.
+    if ":" in text or "T" in text.upper():
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(text)
+    if now is None:
+        raise ValueError(f"{text!r} is no time of ISO 8601")
+    return day.written_moment(text, now)
 
 
 def refuse_what_is_not_ahead(at: datetime, *, now: datetime, machine_now: datetime) -> None:

@@ -64,6 +64,7 @@ NEVER = {
     "error.dead.to_all": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
     "error.settings.no_database": "the environment is read at the start",
+    "error.at.unreadable_here": "the command line",
     "error.request.no_zone": "Python programs",
     "error.request.positional": "a dead letter says it inside error.dead.still",
     "error.article.": "Markdown files of the command line",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
 from entrypoints.cli.group import Command, grouped
 from entrypoints.cli.run import Run
-from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions, OrderOptions
+from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions, OrderOptions, absolute
 from entrypoints.cli.sending import Ask, Sending, SendRequest
 from entrypoints.cli.terminal import clean, command_line, is_terminal
 
@@ -62,12 +63,13 @@ def send(
         draft=lambda name: draft_looks.media_id_of(run, whose, name, key=order.key),
     )
     ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, read_content))
+    arguments = _with_absolute_time(run.arguments, ordered.scheduled_at)
     wish = SendRequest(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
         to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
-        to_the_rest=_to_the_rest(run.arguments),
+        to_the_rest=_to_the_rest(arguments),
     )  # fmt: skip
-    sending = Sending(run, wish, repeat=_repeat(run.arguments, ordered.key))
+    sending = Sending(run, wish, repeat=_repeat(arguments, ordered.key))
     raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
 
 
@@ -75,6 +77,18 @@ def _ask(*, yes: bool) -> Ask:
     if not is_terminal():
         return Ask.NOBODY
     return Ask.SHOW if yes else Ask.ASK
+
+
+def _with_absolute_time(arguments: Sequence[str], at: datetime | None) -> list[str]:
+    """Return a command that means the same tomorrow: *at* in the place of ``23:30``."""
+    words: list[str] = []
+    for word in arguments:
+        option, equals, text = word.partition("=") if word.startswith("--at=") else ("", "", word)
+        if at is not None and (equals or words[-1:] == ["--at"]):
+            words.append(f"{option}{equals}{absolute(text, at)}")
+        else:
+            words.append(word)
+    return words
 
 
 def _to_the_rest(arguments: Sequence[str]) -> str | Message:

@@ -6,6 +6,7 @@ import pytest
 
 from broadcast.errors import InputError
 from broadcast.views.texts import Texts
+from entrypoints.cli import send_options
 from producer.submit.order import parse_at, refuse_what_is_not_ahead
 
 NOW = datetime(2026, 11, 25, 4, 0, tzinfo=UTC)  # 12:00 in Beijing
@@ -26,6 +27,48 @@ EVENING = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 )
 def test_a_time_without_zone_is_beijing_time(text: str) -> None:
     assert parse_at(text) == EVENING
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("23:30", "2026-11-25 23:30"),
+        ("8:05", "2026-11-25 08:05"),
+        ("今天 20:00", "2026-11-25 20:00"),
+        ("明天20：00", "2026-11-26 20:00"),
+        ("后天 9:00", "2026-11-27 09:00"),
+        ("Tomorrow 20:00", "2026-11-26 20:00"),
+        ("2026-12-1 3:30", "2026-12-01 03:30"),
+        ("2026/12/01 20:00", "2026-12-01 20:00"),
+        ("2026年12月1日20:00", "2026-12-01 20:00"),
+    ],
+)
+def test_a_person_writes_a_time_of_today_or_of_a_day_by_its_word(text: str, meant: str) -> None:
+    # In UTC, where it is another day than in Shanghai.
+    now = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
+
+    assert parse_at(text, now=now) == parse_at(meant)
+    with pytest.raises(InputError):
+        parse_at(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "tomorrow", "20", "24:00", "8:5", "8pm", "12-01 20:00", "2026-12-013:30",
+     "2026-02-30 8:00", "昨天 20:00", "tomorrow 20:00 sharp"],
+)  # fmt: skip
+def test_what_may_mean_two_times_or_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_at(text, now=NOW)
+
+    assert caught.value.message_id == "error.at.unreadable_here"
+
+
+def test_a_time_counted_from_today_is_repeated_as_a_date() -> None:
+    at = parse_at("明天 20:00", now=NOW)
+
+    assert send_options.absolute("明天 20:00", at) == "2026-11-26 20:00"
+    assert send_options.absolute("2026-11-26T12:00Z", at) == "2026-11-26T12:00Z"
 
 
 @pytest.mark.parametrize(
