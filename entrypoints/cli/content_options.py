@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,6 +13,7 @@ import typer
 
 from broadcast.errors import ContentError, InputError, MediaError
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules import content as contents
 from broadcast.rules.content import MOST_BYTES, Content
@@ -124,7 +126,10 @@ class ContentOptions(OptionGroup):
         *draft* returns the media_id of a draft by its title. Raises ContentError and MediaError.
         """
         if self.text:
-            return contents.of_text(self.text[0], limit=limit)
+            made = contents.of_text(self.text[0], limit=limit)
+            if r"\n" not in self.text[0]:
+                return made
+            return replace(made, notices=(*made.notices, Message("notice.content.backslash_n")))
         if self.text_file:
             return contents.of_text(read_text_file(self.text_file[0]), limit=limit)
         if self.content:

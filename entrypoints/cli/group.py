@@ -244,8 +244,21 @@ class Command(_Ours, TyperCommand):
         """Refuse what no argument takes."""
         rest = super().parse_args(ctx, args)
         if ctx.args and not ctx.resilient_parsing:
-            raise InputError("error.usage.extra", extra=" ".join(ctx.args), help=help_at(ctx))
+            raise InputError(_why_extra(ctx.args), extra=" ".join(ctx.args), help=help_at(ctx))
         return rest
+
+
+#: Marks of a Chinese keyboard in the place of quotes and of hyphens.
+_QUOTES: Final = "\u201c\u201d\u2018\u2019"
+_DASHES: Final = ("\u2014", "\u2013", "\uff0d")
+
+
+def _why_extra(words: Sequence[str]) -> str:
+    """Return the id of the error that fits words too many."""
+    if words[0].startswith(_DASHES):
+        return "error.usage.dashes"
+    typographic = any(mark in word for word in words for mark in _QUOTES)
+    return "error.usage.quotes" if typographic else "error.usage.extra"
 
 
 class Group(_Ours, TyperGroup):

@@ -44,7 +44,7 @@ TELLING = {"print", "echo", "secho", "say", "note", "warn", "fail", "tell", "pro
 #: What is called with the id of a text and its facts.
 ASKING = {"Message", "texts", "in_words", "_texts", "say", "note", "warn", "fail"}
 #: What a person writes, not reads.
-READ = {"用户标识", "订阅", "，", "今天", "明天", "后天", "年月日", ":："}
+READ = {"用户标识", "订阅", "，", "今天", "明天", "后天", "年月日", ":：", "－"}
 
 
 @cache

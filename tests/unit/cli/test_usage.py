@@ -56,7 +56,9 @@ def test_a_misspelt_command_is_told_with_the_one_that_was_meant(
     [
         (["quux"], "no command quux"),
         (["db"], "A command is missing"),
-        (["watch", "ID", "two", "three"], "Unexpected on the command line: two three"),
+        (["watch", "ID", "two", "three"], "Unexpected on the command line: two three. Put a text"),
+        (["send", "--text", "“你好", "世界”"], "The shell takes “ and ” for no quotes"),
+        (["send", "——text", "你好"], "An option begins with two hyphens"),
         (["send", "--text"], "--text needs a value"),
         (["send", "--yes=1"], "--yes needs a value, or has one and takes none"),
     ],

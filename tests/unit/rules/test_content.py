@@ -203,6 +203,15 @@ def test_a_text_of_a_file_keeps_its_paragraphs_and_loses_the_editor_s_last_line_
         assert content_options.read_text_file(str(file)) == "周五停机\n\n20:00 恢复"
 
 
+def test_a_line_break_that_the_shell_did_not_make_is_noticed() -> None:
+    typed = content_options.ContentOptions(text=[r"周五停机\n20:00 恢复"])
+    plain = content_options.ContentOptions(text=["周五停机\n20:00 恢复"])
+
+    [notice] = typed.read(limit=LIMIT).notices
+    assert notice.id == "notice.content.backslash_n"
+    assert plain.read(limit=LIMIT).notices == ()
+
+
 @pytest.mark.parametrize(
     ("data", "wanted"),
     [
