@@ -98,10 +98,7 @@ def question(
     at, estimate = order.scheduled_at, prepared.estimate
     at_most = estimate is not None and estimate.at_most
     known = overlap_words.strongest(prepared.known, at_most=at_most)
-    when = Message("send.when_unhalted" if blocked else "send.when_now")
-    if at is not None:
-        name = "send.when_at_night" if day.is_night(at) else "send.when"
-        when = Message(name, at=Moment(at, prepared.now))
+    when = _when(order, prepared, blocked=blocked)
     recall = Message("send.no_recall" if at is None else "send.recall_until")
     account, audience = order.account.name, prepared.wanted.audience
     if isinstance(audience, Tag | Everyone):
@@ -113,6 +110,23 @@ def question(
         name if known is None else warned, who=_who(prepared), source=source,
         account=account, when=when, known=known, recall=recall,
     )  # fmt: skip
+
+
+def _when(order: Order, prepared: Prepared, *, blocked: bool) -> Message:
+    """Return when it is sent; over several days, to how many on the first and from when on."""
+    at, proof = order.scheduled_at, prepared.proof
+    when = Message("send.when_unhalted" if blocked else "send.when_now")
+    if at is not None:
+        name = "send.when_at_night" if day.is_night(at) else "send.when"
+        when = Message(name, at=Moment(at, prepared.now))
+    if proof is None or proof.fit is not proof_module.Fit.SPREADS:
+        return when
+    first = sum(prepared.sizes[: proof.free])
+    turn = Moment(day.turn(at or prepared.now), prepared.now)
+    if not first:
+        return Message("send.when_spread_later", turn=turn)
+    later = sum(prepared.sizes) - first
+    return Message("send.when_spread", when=when, first=first, later=later, turn=turn)
 
 
 def _tag(tag_id: int, names: Mapping[int, str]) -> int | Message:
