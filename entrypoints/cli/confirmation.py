@@ -90,10 +90,12 @@ def question(
     source: str | Message,
     blocked: bool,
     tags: Mapping[int, str] = MappingProxyType({}),
+    followers: int = 0,
 ) -> Message:
     """Return the question, with the facts that cannot be fixed afterwards: number, list, time.
 
-    *blocked*: the account is halted or stopped; *tags*: the names of those that are known.
+    *blocked*: the account is halted or stopped; *tags*: the names of those that are known;
+    *followers*: how many follow by our own list, 0: there is none.
     """
     at, estimate = order.scheduled_at, prepared.estimate
     at_most = estimate is not None and estimate.at_most
@@ -101,15 +103,31 @@ def question(
     when = _when(order, prepared, blocked=blocked)
     recall = Message("send.no_recall" if at is None else "send.recall_until")
     account, audience = order.account.name, prepared.wanted.audience
-    if isinstance(audience, Tag | Everyone):
+    if isinstance(audience, Everyone):
+        return Message(
+            WECHATS_LISTS[audience.kind][blocked], account=account, when=when,
+            who=Message("send.everyone_known" if followers else "send.everyone", n=followers),
+            recall=_with_its_number(recall, prepared),
+        )  # fmt: skip
+    if isinstance(audience, Tag):
         name = WECHATS_LISTS[audience.kind][blocked]
-        tag = _tag(audience.tag_id, tags) if isinstance(audience, Tag) else None
+        tag = _tag(audience.tag_id, tags)
         return Message(name, tag=tag, account=account, when=when, recall=recall)
     name, warned = QUESTIONS[blocked]
     return Message(
         name if known is None else warned, who=_who(prepared), source=source,
         account=account, when=when, known=known, recall=recall,
     )  # fmt: skip
+
+
+def _with_its_number(recall: Message, prepared: Prepared) -> Message:
+    """Add which of WeChat's messages to everybody it is; beyond the last a notice warns."""
+    count = prepared.sendalls
+    if count is None or count.nth > count.allowance.most:
+        return recall
+    name = "send.nth_of_month" if count.allowance.a_month else "send.nth_of_day"
+    most = count.allowance.most
+    return Message(name, nth=count.nth, most=most, month=count.month, recall=recall)
 
 
 def _when(order: Order, prepared: Prepared, *, blocked: bool) -> Message:

@@ -278,7 +278,12 @@ class Sending:
 
     def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
         """Ask for the account's name: a yes is typed too easily for everybody."""
-        message = question(self._wish.order, prepared, source="", blocked=blocked)
+        from models.ledger.followers import followers  # noqa: PLC0415 - numpy
+
+        message = question(
+            self._wish.order, prepared, source="", blocked=blocked,
+            followers=followers.count(self._run.engine, self._wish.order.account.name),
+        )  # fmt: skip
         answer, account = self._terminal.ask(message), self._wish.order.account.name
         if answer and answer != account:
             self._terminal.note("send.not_the_name", account=account)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final, Protocol
 
 from sqlalchemy import Engine
@@ -17,7 +17,7 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules import content as contents
 from broadcast.rules import reports
-from broadcast.rules.accounts import ALLOWANCES, Account
+from broadcast.rules.accounts import ALLOWANCES, Account, Allowance
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.content import Content
 from broadcast.rules.drafts import Marks
@@ -145,44 +145,76 @@ def _noticed(content: Content, notice: Message) -> Read:
     return Read(content=replace(content, notices=(*content.notices, notice)))
 
 
-def used_up(engine: Engine, body: Body, *, now: datetime) -> Iterator[Message]:
+@frozen
+class SendallCount:
+    """Sends by WeChat's own list in the day or month of a broadcast, and how many WeChat allows."""
+
+    sent: int
+    to_come: int
+    #: May have been sent.
+    in_doubt: int
+    allowance: Allowance
+    #: In the month.
+    at: datetime
+
+    @property
+    def nth(self) -> int:
+        """Position of one more among them, counted from 1."""
+        return self.sent + self.to_come + 1
+
+    @property
+    def month(self) -> date:
+        """First day of the month, by Shanghai's calendar."""
+        return day.month_start(self.at.astimezone(day.SHANGHAI)).date()
+
+
+def count_sendalls(engine: Engine, body: Body, *, now: datetime) -> SendallCount | None:
+    """Count what stands against a broadcast in WeChat's allowance; None where none is known."""
+    account, audience = body.account, body.audience
+    allowance = ALLOWANCES.get(account.account_kind)
+    if allowance is None:
+        return None
+    at = max(now, body.scheduled_at or now)
+    if not allowance.tags_count and not isinstance(audience, Everyone):
+        # Of each follower WeChat counts the messages, and refuses no call for it.
+        sent = at_wechat.sendalls_of_broadcasts(engine, account.name, since=allowance.begins(at))
+        return SendallCount(sent=sent, to_come=0, in_doubt=0, allowance=allowance, at=at)
+    if audience.path is not SendPath.SENDALL:
+        return None
+    return SendallCount(
+        sent=at_wechat.sendalls_accepted(engine, account.name, allowance, at=at),
+        to_come=at_wechat.sendalls_to_come(engine, account.name, allowance, at=at),
+        in_doubt=at_wechat.sendalls_in_doubt(engine, account.name, allowance, at=at),
+        allowance=allowance, at=at,
+    )  # fmt: skip
+
+
+def used_up(body: Body, count: SendallCount) -> Iterator[Message]:
     """Yield the notice that WeChat will refuse a broadcast with 45028, where that is foreseen.
 
     It is none of ours to refuse: WeChat alone knows what was sent from its console, and what it
     gives back.
     """
-    account, audience = body.account, body.audience
-    allowance = ALLOWANCES.get(account.account_kind)
-    if allowance is None:
-        return
-    at = max(now, body.scheduled_at or now)
-    month = day.month_start(at.astimezone(day.SHANGHAI)).date()
-    if not allowance.tags_count and not isinstance(audience, Everyone):
-        # Of each follower WeChat counts the messages, and refuses no call for it.
-        sent = at_wechat.sendalls_of_broadcasts(engine, account.name, since=allowance.begins(at))
+    allowance, sent, more = count.allowance, count.sent, count.to_come
+    if not allowance.tags_count and not isinstance(body.audience, Everyone):
         if sent >= allowance.most:
-            yield Message("notice.messages.followers", n=sent, most=allowance.most, month=month)
+            yield Message(
+                "notice.messages.followers", n=sent, most=allowance.most, month=count.month
+            )
         return
-    if audience.path is not SendPath.SENDALL:
-        return
-    sent = at_wechat.sendalls_accepted(engine, account.name, allowance, at=at)
-    more = at_wechat.sendalls_to_come(engine, account.name, allowance, at=at)
-    doubts = at_wechat.sendalls_in_doubt(engine, account.name, allowance, at=at)
     period = "month" if allowance.a_month else "day"
     facts: dict[str, object] = {
-        "account": account.name,
-        "n": sent,
-        "most": allowance.most,
-        "month": month,
-    }
+        "account": body.account.name, "n": sent, "most": allowance.most, "month": count.month,
+    }  # fmt: skip
     if sent + more >= allowance.most:
         if more:
             facts["more"] = more
             period += "_to_come"
-        yield Message(f"notice.messages.{period}", **facts, until=allowance.ends(at))
-    elif sent + more + doubts >= allowance.most:
-        facts |= {"more": more, "doubts": doubts}
-        yield Message(f"notice.messages.{period}_in_doubt", **facts, until=allowance.ends(at))
+        yield Message(f"notice.messages.{period}", **facts, until=allowance.ends(count.at))
+    elif sent + more + count.in_doubt >= allowance.most:
+        facts |= {"more": more, "doubts": count.in_doubt}
+        until = allowance.ends(count.at)
+        yield Message(f"notice.messages.{period}_in_doubt", **facts, until=until)
 
 
 #: Signs that differ in an id that is mistyped.

@@ -93,6 +93,8 @@ class Prepared:
     known: ListOverlaps | None = None
     #: Who would get it now; None: everybody on the list, or those whom WeChat alone knows.
     estimate: Estimate | None = None
+    #: Sends that count against WeChat's allowance, where there is one.
+    sendalls: checks.SendallCount | None = None
     #: Whose list it is, where that is doubtful.
     list_owner: ListOwner | None = None
 
@@ -211,16 +213,17 @@ def _with_proof(
     try:
         with shared_snapshot(engine):
             prepared = _proved(prepared, engine=engine)
-            used_up = tuple(checks.used_up(engine, prepared.body, now=prepared.now))
+            count = checks.count_sendalls(engine, prepared.body, now=prepared.now)
             earlier = _earlier(prepared, narrowing, engine=engine, reader=reader)
     except submission.PublishedMeanwhileError as existing:
         # A second process with the same key need not wait for WeChat.
         return replace(prepared, existing=existing.id, quota=None)
     prepared = _with_overlaps(prepared, narrowing, earlier, engine=engine, reader=reader)
+    used_up = () if count is None else checks.used_up(prepared.body, count)
     notices = (*prepared.notices, *used_up)
     if prepared.quota is None:
         notices = (*notices, Message("notice.plan.unproved"))
-    return replace(prepared, notices=notices)
+    return replace(prepared, notices=notices, sendalls=count)
 
 
 def _narrowed(prepared: Prepared, narrowing: Narrowing, *, tagged: Tagged | None) -> Prepared:

@@ -8,9 +8,12 @@ from typing import cast
 
 import pytest
 
+from broadcast.rules.accounts import ALLOWANCES, AccountKind
+from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.plan.proof import Quota, prove
 from broadcast.views.texts import Texts
 from entrypoints.cli import confirmation
+from producer.submit.checks import SendallCount
 from producer.submit.order import Order
 from producer.submit.prepare import Prepared
 
@@ -50,3 +53,29 @@ def test_a_send_over_several_days_says_who_gets_it_today(free: int, said: str) -
 def test_a_time_at_night_is_named() -> None:
     assert "at night, on Tue 2026-12-01 03:30" in asked(at=MIDNIGHT)
     assert "night" not in asked(at=NOON.replace(hour=10))
+
+
+def to_all(*, sent: int, followers: int, kind: AccountKind = AccountKind.SERVICE) -> str:
+    """Return the English question of a send to everybody."""
+    count = SendallCount(sent=sent, to_come=1, in_doubt=0, allowance=ALLOWANCES[kind], at=NOON)
+    prepared = SimpleNamespace(
+        now=NOON, estimate=None, known=None, sizes=(), proof=None, sendalls=count,
+        wanted=SimpleNamespace(audience=Everyone()),
+    )  # fmt: skip
+    order = SimpleNamespace(account=SimpleNamespace(name="default"), scheduled_at=None)
+    made = confirmation.question(
+        cast("Order", order), cast("Prepared", prepared), source="", blocked=False,
+        followers=followers,
+    )  # fmt: skip
+    return Texts("en")(made)
+
+
+def test_a_send_to_everybody_says_to_how_many_and_which_of_the_month_s_it_is() -> None:
+    shown = to_all(sent=1, followers=1_234_567)
+
+    assert "to EVERY follower (1,234,567 by our list) of account default, now?" in shown
+    assert "It is message 3 of the 4 to everybody that WeChat allows in 2026-11" in shown
+    assert "EVERY follower of account" in to_all(sent=1, followers=0)
+    # A notice says that WeChat will refuse it.
+    assert "It is message" not in to_all(sent=3, followers=0)
+    assert "It is message" not in to_all(sent=0, followers=0, kind=AccountKind.SUBSCRIPTION)
