@@ -63,6 +63,7 @@ def test_ctrl_c_while_send_waits_leaves_the_broadcast_running_and_names_it(
 
     [told] = system.all_reports()
     assert f"{told.id} is not affected" in process.output
+    assert f"broadcast pause {told.id}" in process.output
     assert f"broadcast watch {told.id}" in process.output
     assert sets_of(system.until_state(told.id, "completed")) == {"accepted": 40}
 
