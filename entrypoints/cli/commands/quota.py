@@ -41,6 +41,7 @@ app.add_typer(quota, name="quota")
 
 _BASE: Final = "/cgi-bin/"
 _PATH: Final = re.compile(rf"{_BASE}[A-Za-z0-9_/-]+")
+_SENDALL: Final = f"{_BASE}message/mass/sendall"
 #: Whose calls an operator may run out of, beside those of mass/send.
 INTERFACES: Final = tuple(
     f"{_BASE}{name}"
@@ -72,12 +73,16 @@ def show(context: typer.Context, *, account: AccountName = None, as_json: AsJSON
     run: Run = context.obj
     chosen = run.settings.account(account)
     answer = run.wechat.quota(chosen)
-    run.terminal.say(
-        "quota.line", account=chosen.name, limit=answer.daily_limit, used=answer.used,
-        remain=answer.remain,
-    )  # fmt: skip
     each = {path: asked(run, chosen, path) for path in INTERFACES}
-    for line in _others(each):
+    sendall = each[_SENDALL]
+    # Of two that nobody has used yet, nobody can tell.
+    is_shared = sendall is not None and answer.used > 0 and sendall.used == answer.used
+    run.terminal.say(
+        "quota.line_shared" if is_shared else "quota.line",
+        account=chosen.name, limit=answer.daily_limit, used=answer.used, remain=answer.remain,
+        followers=answer.remain * run.settings.batch_size,
+    )  # fmt: skip
+    for line in _others({p: left for p, left in each.items() if not (is_shared and p == _SENDALL)}):
         run.terminal.say(line)
     kept = _ledger_quota(run, chosen)
     for line in _of_the_ledger(run, chosen, kept):
