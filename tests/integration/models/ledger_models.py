@@ -77,7 +77,13 @@ def is_closed(kind: GateKind, until: datetime | None, now: datetime) -> bool:
 
 
 def finish_of(msg_id: int, *, refused: bool) -> FinishEvent:
-    """Return the event by which WeChat reports the end of a job."""
-    counts = Counts(total=0, eligible=0, sent=0, errors=0)
-    status = "err(20001)" if refused else "send success"
-    return FinishEvent(msg_id=msg_id, status=status, counts=counts)
+    """Return the event by which WeChat reports the end of a job.
+
+    Nobody here counted who got a job that was sent: one to a list of nobody would be no batch of
+    ours.
+    """
+    if refused:
+        none = Counts(total=0, eligible=0, sent=0, errors=0)
+        return FinishEvent(msg_id=msg_id, status="err(20001)", counts=none)
+    unknown = Counts(total=None, eligible=None, sent=None, errors=None)
+    return FinishEvent(msg_id=msg_id, status="send success", counts=unknown)
