@@ -52,11 +52,12 @@ def summary(
     content: Iterable[Message | AsWritten],
     now: datetime,
     blocked: bool,
+    per_minute: int,
 ) -> Iterator[Message | AsWritten]:
     """Yield account, audience, plan, calls left, content, time and priority, a line each.
 
     *stops* are why the account is off, *blocked*: it is halted or stopped; *content* are the lines
-    about that.
+    about that; *per_minute*: the calls of a minute at most, 0: as fast as it goes.
     """
     yield from account_lines(order.account)
     yield from stops
@@ -68,7 +69,7 @@ def summary(
         total = len(prepared.sizes)
         yield Message("confirmation.batches", total=total, sizes=sizes(prepared.sizes))
     if prepared.proof is not None:
-        yield _calls(prepared.proof)
+        yield _calls(prepared.proof, per_minute)
     if order.terms.title:
         yield Message("confirmation.title", title=order.terms.title)
     yield from content
@@ -196,8 +197,11 @@ def _audience(prepared: Prepared) -> Message:
     )  # fmt: skip
 
 
-def _calls(proof: proof_module.Proof) -> Message:
+def _calls(proof: proof_module.Proof, per_minute: int) -> Message:
     calls, free = proof.calls, proof.free
+    # The calls of a minute may leave at once.
+    minutes = (calls - 1) // per_minute if per_minute else 0
+    lasts = Message("confirmation.lasts" if minutes else "confirmation.lasts_seconds", n=minutes)
     match proof.fit:
         case proof_module.Fit.UNPROVED:
             return Message("confirmation.calls_unknown", calls=calls)
@@ -205,7 +209,7 @@ def _calls(proof: proof_module.Proof) -> Message:
             return Message("confirmation.calls_spread", calls=calls, free=free, days=proof.days)
         case proof_module.Fit.TOO_MANY:
             return Message("confirmation.calls_short", calls=calls, free=free, short=proof.short)
-    return Message("confirmation.calls", calls=calls, free=free)
+    return Message("confirmation.calls", calls=calls, free=free, lasts=lasts)
 
 
 def account_lines(account: Account) -> Iterator[Message]:

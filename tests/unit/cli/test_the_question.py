@@ -1,4 +1,4 @@
-"""When a broadcast is sent, as its question says it."""
+"""What a question says of a broadcast: when it is sent, to how many, and how long it takes."""
 
 from __future__ import annotations
 
@@ -79,3 +79,20 @@ def test_a_send_to_everybody_says_to_how_many_and_which_of_the_month_s_it_is() -
     # A notice says that WeChat will refuse it.
     assert "It is message" not in to_all(sent=3, followers=0)
     assert "It is message" not in to_all(sent=0, followers=0, kind=AccountKind.SUBSCRIPTION)
+
+
+@pytest.mark.parametrize(
+    ("calls", "per_minute", "said"),
+    [
+        (60, 60, "less than a minute"),
+        (61, 60, "about 1 min"),
+        (1_000, 60, "about 16 min"),
+        (1_000, 0, "less than a minute"),
+    ],
+)
+def test_beside_the_calls_stands_how_long_they_take(calls: int, per_minute: int, said: str) -> None:
+    proof = prove(
+        calls=calls, quota=Quota(daily_limit=2_000, used=0, remain=2_000), reserved=0, spread=False
+    )
+
+    assert Texts("en")(confirmation._calls(proof, per_minute)).endswith(said)
