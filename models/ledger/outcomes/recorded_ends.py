@@ -201,7 +201,7 @@ class Polled:
 
 @frozen
 class _Asked:
-    """Number of times that mass/get was asked, and its last answer."""
+    """How often mass/get was asked, and what it said last."""
 
     polls: int
     msg_status: str | None
@@ -288,7 +288,8 @@ def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits
             transitions.finish_batch(connection, batch, msg_status=status)
         elif status == FAILED:
             transitions.mark_refused_by_job(connection, batch, msg_status=status)
-        else:
+        elif batch.state is BatchState.ACCEPTED:
+            # Of a batch that ended meanwhile an older answer says nothing.
             _schedule_poll(connection, batch.id, status, waits=waits)
         transitions.end_if_at_rest(connection, batch.broadcast_id)
 
@@ -318,7 +319,7 @@ def record_unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits:
 
     def work(connection: Connection) -> None:
         batch = record_outcomes.lock(connection, asked.id)
-        if batch.state in _POLLED:
+        if batch.state is BatchState.ACCEPTED:
             _schedule_poll(connection, batch.id, None, waits=waits)
         note(
             connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,

@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.rules.calls.attempts import storable_status
-from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.calls.attempts import CallResult, storable_status
+from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.engine import now
 from models.every_table import Batch
+from models.ledger.audit.audit_run import audit_all
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.outcomes import recorded_ends
@@ -59,6 +60,24 @@ def test_what_a_poller_took_and_did_not_ask_about_is_due_again_at_the_scale_of_e
     assert recorded_ends.due_accounts(engine) == []
     ledger.pass_time(engine, timedelta(seconds=1))
     assert recorded_ends.due_accounts(engine) == ["default"]
+
+
+def test_an_older_answer_says_nothing_of_a_batch_that_ended_meanwhile(
+    engine: Engine, broadcast_id: str
+) -> None:
+    row, _ = recorded_ends.due_batches(engine, "default", 10)
+    recorded_ends.record_status(engine, row, "SEND_SUCCESS", waits=WAITS)
+
+    for status in ("SENDING", None):
+        recorded_ends.record_status(engine, row, status, waits=WAITS)
+    recorded_ends.record_unanswered(
+        engine, row, CallResult(outcome=Outcome.UNKNOWN, transport="read_timeout"), waits=WAITS
+    )
+
+    batch = ledger.batch(engine, broadcast_id)
+    assert (batch.state, batch.msg_status) == (BatchState.FINISHED, "SEND_SUCCESS")
+    assert batch.poll_at is None
+    assert audit_all(engine, waits=WAITS).findings == []
 
 
 def test_pollers_share_the_work(engine: Engine, broadcast_id: str) -> None:
