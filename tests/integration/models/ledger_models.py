@@ -76,14 +76,14 @@ def is_closed(kind: GateKind, until: datetime | None, now: datetime) -> bool:
     return not timed or (until is not None and until > now)
 
 
-def finish_of(msg_id: int, *, refused: bool) -> FinishEvent:
+def finish_of(msg_id: int, *, refused: bool, at: datetime | None) -> FinishEvent:
     """Return the event by which WeChat reports the end of a job.
 
     Nobody here counted who got a job that was sent: one to a list of nobody would be no batch of
-    ours.
+    ours. *at*: when WeChat took it; None: it never did.
     """
     if refused:
         none = Counts(total=0, eligible=0, sent=0, errors=0)
-        return FinishEvent(msg_id=msg_id, status="err(20001)", counts=none)
+        return FinishEvent(msg_id=msg_id, status="err(20001)", counts=none, created_at=at)
     unknown = Counts(total=None, eligible=None, sent=None, errors=None)
-    return FinishEvent(msg_id=msg_id, status="send success", counts=unknown)
+    return FinishEvent(msg_id=msg_id, status="send success", counts=unknown, created_at=at)

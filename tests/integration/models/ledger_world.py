@@ -171,7 +171,8 @@ class LedgerWorld:
         for batch in owners:
             if batch.was in WITH_WECHAT or batch.reviewed:
                 batch.reviewed = refused
-        recorded_ends.record_finish_event(self.engine, ACCOUNT, finish_of(msg_id, refused=said))
+        event = finish_of(msg_id, refused=said, at=self.wechat.taken_at(msg_id))
+        recorded_ends.record_finish_event(self.engine, ACCOUNT, event)
         self._learn_refused_jobs()
 
     def _learn_refused_jobs(self) -> None:

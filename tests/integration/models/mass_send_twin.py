@@ -57,6 +57,11 @@ class MassSendTwin:
         """Tell whether mass/get finds the msg_id."""
         return any(job.msg_id == msg_id for jobs in self.jobs.values() for job in jobs)
 
+    def taken_at(self, msg_id: int) -> datetime | None:
+        """Return when it took the job; None: it has none of this msg_id."""
+        jobs = (job for jobs in self.jobs.values() for job in jobs)
+        return next((job.taken_at for job in jobs if job.msg_id == msg_id), None)
+
     def msg_ids_taken(self) -> list[int]:
         """Return the msg_ids of all jobs, newest first."""
         each = [job.msg_id for jobs in self.jobs.values() for job in jobs]
