@@ -73,7 +73,7 @@ def to_all(*, sent: int, followers: int, kind: AccountKind = AccountKind.SERVICE
 def test_a_send_to_everybody_says_to_how_many_and_which_of_the_month_s_it_is() -> None:
     shown = to_all(sent=1, followers=1_234_567)
 
-    assert "to EVERY follower (1,234,567 by our list) of account default, now?" in shown
+    assert "to EVERY follower (1,234,567 in our list) of account default, now?" in shown
     assert "It is message 3 of the 4 to everybody that WeChat allows in 2026-11" in shown
     assert "EVERY follower of account" in to_all(sent=1, followers=0)
     # A notice says that WeChat will refuse it.
