@@ -1,8 +1,12 @@
-"""Examples of requests and refusals, for the OpenAPI document; a test sends each request."""
+"""Examples of requests, answers and refusals, for the OpenAPI document; a test sends each request.
+
+What is a value alone stands in ``examples.json``.
+"""
 
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any, Final
 
 from broadcast.message import Message
@@ -14,44 +18,15 @@ from models.ledger.audit.case import Check
 
 ID: Final = "20261127-k3x9qa"
 LETTER_ID: Final = "dead-20261127-d7m2pw"
-_TEXT: Final = {"msgtype": "text", "text": {"content": "Live on Friday, 20:00"}}
-_TWO: Final = ["oAbcde000000000000000000000A", "oAbcde000000000000000000000B"]
+_KEPT: Final = json.loads(files(__package__).joinpath("examples.json").read_text("utf-8"))
 
-SUBMIT: Final[dict[str, Any]] = {
-    "list": {
-        "summary": "To a list of OpenIDs",
-        "value": {"content": _TEXT, "audience": {"openids": _TWO}, "title": "Friday"},
-    },
-    "followers": {
-        "summary": "To the followers of the newest sync, but for a tag",
-        "value": {
-            "content": _TEXT, "audience": {"followers": True}, "exclude": ["tag:2"],
-            "spread_days": True,
-        },
-    },
-    "upload": {
-        "summary": "To a long list, which PUT …/audience brings",
-        "value": {"content": _TEXT, "audience": {"upload": True}},
-    },
-    "everybody": {
-        "summary": "WeChat's own send to every follower; the scope to_all is needed",
-        "value": {
-            "account": "default", "content": _TEXT,
-            "audience": {"to_all": True, "confirm_to_all": "default"},
-        },
-    },
-}  # fmt: skip
+SUBMIT: Final[dict[str, Any]] = _KEPT["submit"]
 #: A list that comes later cannot be tried.
 PLAN: Final = {name: example for name, example in SUBMIT.items() if name != "upload"}
 #: Why each word is said; the answers show the same.
-WHY: Final = {
-    "pause": "wrong link", "resume": "the link is right", "cancel": "wrong link",
-    "retry": "WeChat takes it by now", "halt": "wrong text", "unhalt": "text cancelled",
-}  # fmt: skip
+WHY: Final[dict[str, str]] = _KEPT["why"]
 #: As WeChat's console shows the job.
-RESOLVED: Final = {
-    "batch": 2, "sent": True, "msg_id": 3_147_483_656, "why": "seen in the console",
-}  # fmt: skip
+RESOLVED: Final[dict[str, Any]] = _KEPT["resolved"]
 VERDICT: Final[dict[str, Any]] = {
     "sent": {
         "summary": "WeChat's console shows the job",
@@ -63,12 +38,10 @@ VERDICT: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 #: A list as it is uploaded.
-LIST: Final = "\n".join(_TWO) + "\n"
+LIST: Final = "\n".join(SUBMIT["list"]["value"]["audience"]["openids"]) + "\n"
 KEY: Final = "order-4711"
 
-DROP_ALL: Final[dict[str, Any]] = {
-    "all": {"summary": "Those of one account", "value": {"all": True, "account": "default"}}
-}
+DROP_ALL: Final[dict[str, Any]] = _KEPT["drop_all"]
 NOTHING: Final[dict[str, Any]] = {"empty": {"summary": "It has no members", "value": {}}}
 
 #: What a refusal is for, by its status.
@@ -153,42 +126,11 @@ def problem(status: int, *names: str) -> dict[str, Any]:
 
 
 AT: Final = "2026-11-27T04:00:00.000Z"
-SETS: Final = {"accepted": 10_000, "refused": 0, "cancelled": 0, "in_doubt": 0, "waiting": 2_500}
-BATCHES: Final = {
-    "total": 2, "accepted": 1, "finished": 0, "refused": 0, "cancelled": 0, "in_doubt": 0,
-    "waiting": 1,
-}  # fmt: skip
-_IN_A_LIST: Final[dict[str, Any]] = {
-    "id": ID, "state": "paused", "reason": None, "account": "default", "key": KEY,
-    "title": "Friday", "content": {"msgtype": "text", "preview": "Live on Friday, 20:00"},
-    "created_by": "shop", "priority": 0, "to": {"openids": True}, "selection": {},
-    "audience": {
-        "read": 12_504, "malformed": 1, "duplicate": 3, "suppressed": 0, "excluded": 0,
-        "unsubscribed": 0, "capped": 0, "sampled_out": 0, "planned": 12_500,
-    },
-    "recipients": SETS,
-    "batches": BATCHES,
-    "blockers": [{
-        "cause": "paused", "reason": "by_hand", "errcode": None, "errmsg": None, "since": AT,
-        "until": None, "who": "shop", "why": WHY["pause"], "count": None, "broadcasts": [],
-        "batch": None, "command": f"broadcast resume {ID}", "path": None,
-    }],
-    "calls": 1, "delivered": {
-        "total": None, "eligible": None, "sent": None, "errors": None, "jobs": 0,
-    },
-    "created_at": AT, "scheduled_at": None, "started_at": AT, "finished_at": None, "error": None,
-}  # fmt: skip
-_BATCH: Final = {
-    "errcode": None, "reason": None, "not_before": None, "msg_status": None, "verified": True,
-    "finish": None,
-}  # fmt: skip
+_IN_A_LIST: Final[dict[str, Any]] = _KEPT["in_a_list"]
+SETS: Final[dict[str, int]] = _IN_A_LIST["recipients"]
+BATCHES: Final[dict[str, int]] = _IN_A_LIST["batches"]
 BROADCAST: Final[dict[str, Any]] = _IN_A_LIST | {
-    "batch_list": [
-        _BATCH | {"n": 1, "size": 10_000, "state": "accepted", "msg_id": 3_147_483_655,
-                  "attempts": 1},
-        _BATCH | {"n": 2, "size": 2_500, "state": "planned", "msg_id": None, "attempts": 0},
-    ],
-    "batch_next": None,
+    "batch_list": _KEPT["batch_list"], "batch_next": None,
     "operator_actions": [{"at": AT, "who": "shop", "action": "pause", "why": WHY["pause"]}],
     "operator_actions_earlier": 0,
 }  # fmt: skip
@@ -199,23 +141,10 @@ _NEW: Final[dict[str, Any]] = BROADCAST | {
     "batches": dict.fromkeys(_IN_A_LIST["batches"], 0),
 }  # fmt: skip
 _MISSING: Final = Message("error.request.missing", field="content")
-LETTER: Final[dict[str, Any]] = {
-    "id": LETTER_ID, "state": "dead", "source": "celery", "key": KEY, "account": None,
-    "reason": {
-        "code": _MISSING.id, "field": "content", "text": refusal(_MISSING, Texts("en")),
-    },
-    "times": 1, "first_at": AT, "last_at": AT, "broadcast_id": None, "closed_at": None,
-    "closed_by": None, "error": None,
+LETTER: Final[dict[str, Any]] = _KEPT["letter"] | {
+    "reason": {"code": _MISSING.id, "field": "content", "text": refusal(_MISSING, Texts("en"))},
 }  # fmt: skip
-WEBHOOK: Final[dict[str, Any]] = {
-    "id": f"{ID}-12", "broadcast_id": ID, "version": 12, "account": "default",
-    "type": "broadcast.completed", "state": "waiting",
-    "url": "https://shop.example.com/hooks/broadcast", "tries": 2, "http_status": 500,
-    "problem": {"code": "webhook.problem.status", "text": "it answered 500"},
-    "created_at": AT, "tried_at": "2026-11-27T04:00:36.000Z",
-    "next_try_at": "2026-11-27T04:02:36.000Z", "give_up_at": "2026-11-28T04:00:00.000Z",
-    "closed_at": None,
-}  # fmt: skip
+WEBHOOK: Final[dict[str, Any]] = _KEPT["webhook"]
 
 _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Submitted": _NEW | {
@@ -227,23 +156,12 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     },
     "Broadcast": BROADCAST,
     "BroadcastList": {"broadcasts": [_IN_A_LIST], "next": None},
-    "Plan": {
-        "fits": True, "problem": None, "existing": None, "account": "default",
-        "audience": {"read": 12_504, "malformed": 1, "duplicate": 3, "planned": 12_500},
-        "left_out": {}, "recipients": 12_500, "calls": 2, "days": 1,
-        "quota": {"daily_limit": 100, "used": 2, "remain": 98}, "starts_at": AT, "notices": [],
-    },
+    "Plan": _KEPT["plan"],
     "Audit": {
-        "id": ID, "ok": True,
-        "audited": {"broadcasts": 1, "openids": 12_500, "batches": 2, "calls": 1},
+        "id": ID, "ok": True, "audited": _KEPT["audited"],
         "checks": {check.value: 0 for check in Check}, "findings": [],
     },
-    "AccountList": {
-        "accounts": [{
-            "name": "default", "appid": "wx0123456789abcdef", "kind": "service",
-            "calls_per_minute": 60, "halted": None, "stopped": None,
-        }],
-    },
+    "AccountList": {"accounts": [_KEPT["account"]]},
     "DeadLetter": LETTER | {"body": {"key": KEY, "audience": {"tag_id": 2}}},
     "DeadLetterList": {"dead_letters": [LETTER], "next": None},
     "Dropped": {"dropped": 12, "left": 0},
@@ -252,11 +170,7 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Health": {"ok": True},
     "Readiness": {"ready": True, "missing": [], "away": ["broker"], "full": []},
 }  # fmt: skip
-_ROW: Final = {
-    "openid": "oAbcde000000000000000000000A", "batch": 1, "state": "accepted", "reason": None,
-    "errcode": None, "msg_id": 3_147_483_655,
-}  # fmt: skip
-LINES: Final = json.dumps(_ROW) + "\n"
+LINES: Final = json.dumps(_KEPT["row"]) + "\n"
 ROWS: Final = """openid,batch,state,reason,errcode,msg_id
 oAbcde000000000000000000000A,1,accepted,,,3147483655
 """

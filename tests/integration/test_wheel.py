@@ -106,6 +106,7 @@ def test_its_commands_find_their_tables_scripts_and_migrations(
         return run(program, script, *words, folder=tmp_path, DATABASE_URL=database)
 
     run(program, "-c", SCRIPTS, folder=tmp_path, stdin=" ".join(scripts))
+    run(program, "-c", "import entrypoints.http.examples", folder=tmp_path)
     completions = [broadcast("completion", shell) for shell in shells]
     broadcast("db", "upgrade")
 
