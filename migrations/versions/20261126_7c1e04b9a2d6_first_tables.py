@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import context, op
 from alembic.util import CommandError
+from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeEngine
 
@@ -48,19 +49,28 @@ def words(length: int) -> TypeEngine[str]:
     return sa.String(length).with_variant(on_mysql, "mysql", "mariadb")
 
 
-def _required(name: str, kind: TypeEngine[Any], *references: sa.ForeignKey) -> sa.Column[Any]:
+FLAG = sa.Boolean()
+ASCII_16, ASCII_28, ASCII_32, ASCII_64, ASCII_128 = map(ascii_, (16, 28, 32, 64, 128))
+WORDS_64, WORDS_128, WORDS_512 = map(words, (64, 128, 512))
+
+
+def _to(key: str | None) -> list[sa.ForeignKey]:
+    return [sa.ForeignKey(key)] if key else []
+
+
+def _required(name: str, kind: TypeEngine[Any], *, to: str | None = None) -> sa.Column[Any]:
     """Return a column that always has a value."""
-    return sa.Column(name, kind, *references, nullable=False)
+    return sa.Column(name, kind, *_to(to), nullable=False)
 
 
-def _optional(name: str, kind: TypeEngine[Any], *references: sa.ForeignKey) -> sa.Column[Any]:
+def _optional(name: str, kind: TypeEngine[Any], *, to: str | None = None) -> sa.Column[Any]:
     """Return a column that may be empty."""
-    return sa.Column(name, kind, *references, nullable=True)
+    return sa.Column(name, kind, *_to(to), nullable=True)
 
 
-def _key(name: str, kind: TypeEngine[Any], *references: sa.ForeignKey) -> sa.Column[Any]:
+def _key(name: str, kind: TypeEngine[Any], *, to: str | None = None) -> sa.Column[Any]:
     """Return a column of the primary key, whose value the program gives."""
-    return sa.Column(name, kind, *references, primary_key=True, autoincrement=False)
+    return sa.Column(name, kind, *_to(to), primary_key=True, autoincrement=False)
 
 
 def _serial() -> sa.Column[Any]:
@@ -174,7 +184,7 @@ def _installation() -> None:
     op.create_table(
         "bc_installation",
         _key("number", INTEGER),
-        _required("id", ascii_(32)),
+        _required("id", ASCII_32),
         _required("created_at", MOMENT),
         _required("oldest_compatible", INTEGER),
     )
@@ -183,7 +193,7 @@ def _installation() -> None:
 def _queues() -> None:
     op.create_table(
         "bc_queues",
-        _key("broker", ascii_(64)),
+        _key("broker", ASCII_64),
         _required("empty_at", MOMENT),
     )
 
@@ -191,9 +201,9 @@ def _queues() -> None:
 def _accounts() -> None:
     op.create_table(
         "bc_accounts",
-        _key("name", ascii_(64)),
-        _required("appid", ascii_(64)),
-        _required("kind", ascii_(32)),
+        _key("name", ASCII_64),
+        _required("appid", ASCII_64),
+        _required("kind", ASCII_32),
         _required("created_at", MOMENT),
     )
 
@@ -201,12 +211,12 @@ def _accounts() -> None:
 def _lanes() -> None:
     op.create_table(
         "bc_lanes",
-        _key("account", ascii_(64), sa.ForeignKey("bc_accounts.name")),
+        _key("account", ASCII_64, to="bc_accounts.name"),
         _required("fence", BIG_INTEGER),
-        _optional("owner", ascii_(128)),
+        _optional("owner", ASCII_128),
         _optional("leased_until", MOMENT),
         _optional("not_before", MOMENT),
-        _optional("wait_reason", ascii_(32)),
+        _optional("wait_reason", ASCII_32),
         _optional("day_wait_until", MOMENT),
         _optional("doubt_wait_until", MOMENT),
         _required("gate_counter", BIG_INTEGER),
@@ -222,25 +232,25 @@ def _lanes() -> None:
 def _broadcasts() -> None:
     op.create_table(
         "bc_broadcasts",
-        _key("id", ascii_(32)),
-        _required("account", ascii_(64), sa.ForeignKey("bc_accounts.name")),
-        _required("key", words(128)),
+        _key("id", ASCII_32),
+        _required("account", ASCII_64, to="bc_accounts.name"),
+        _required("key", WORDS_128),
         _optional("title", words(256)),
-        _required("phase", ascii_(32)),
-        _optional("result", ascii_(32)),
+        _required("phase", ASCII_32),
+        _optional("result", ASCII_32),
         _required("version", BIG_INTEGER),
         _required("breaker_since", BIG_INTEGER),
         _optional("due_at", MOMENT),
-        _required("msgtype", ascii_(16)),
+        _required("msgtype", ASCII_16),
         _required("content", LONG_TEXT),
-        _required("content_digest", ascii_(64)),
-        _required("content_identity", ascii_(64)),
-        _required("audience_kind", ascii_(16)),
+        _required("content_digest", ASCII_64),
+        _required("content_identity", ASCII_64),
+        _required("audience_kind", ASCII_16),
         _required("audience_spec", LONG_TEXT),
-        _required("audience_digest", ascii_(64)),
-        _required("path", ascii_(32)),
+        _required("audience_digest", ASCII_64),
+        _required("path", ASCII_32),
         _optional("selection", LONG_TEXT),
-        _optional("share_digest", ascii_(64)),
+        _optional("share_digest", ASCII_64),
         _required("read", INTEGER),
         _required("malformed", INTEGER),
         _required("duplicate", INTEGER),
@@ -250,32 +260,32 @@ def _broadcasts() -> None:
         _required("capped", INTEGER),
         _required("sampled_out", INTEGER),
         _optional("planned", INTEGER),
-        _optional("subtraction", ascii_(16)),
+        _optional("subtraction", ASCII_16),
         _optional("run_stored_at", MOMENT),
         _optional("fresh_for", ascii_(96)),
         _required("batch_size", INTEGER),
         _optional("calls_planned", INTEGER),
-        _required("spread_days", sa.Boolean()),
+        _required("spread_days", FLAG),
         _required("priority", INTEGER),
         _optional("scheduled_at", MOMENT),
         _required("late_by_s", INTEGER),
         _required("unattended_s", INTEGER),
         _optional("unattended_at", MOMENT),
         _required("created_at", MOMENT),
-        _required("created_by", words(128)),
+        _required("created_by", WORDS_128),
         _optional("uploading_at", MOMENT),
         _optional("published_at", MOMENT),
         _optional("moved_at", MOMENT),
         _optional("notify_url", ascii_(2048)),
-        _optional("notified_digest", ascii_(64)),
+        _optional("notified_digest", ASCII_64),
         _optional("started_at", MOMENT),
         _optional("finished_at", MOMENT),
         _optional("woken_at", MOMENT),
-        sa.Index("ix_bc_broadcasts_account_phase", "account", "phase", "result"),
-        sa.Index("ix_bc_broadcasts_created_at", "created_at"),
-        sa.Index("ix_bc_broadcasts_run_stored_at", "run_stored_at"),
-        sa.Index("ix_bc_broadcasts_due_at", "phase", "due_at", "account"),
-        sa.Index(
+        Index("ix_bc_broadcasts_account_phase", "account", "phase", "result"),
+        Index("ix_bc_broadcasts_created_at", "created_at"),
+        Index("ix_bc_broadcasts_run_stored_at", "run_stored_at"),
+        Index("ix_bc_broadcasts_due_at", "phase", "due_at", "account"),
+        Index(
             "ix_bc_broadcasts_next",
             "account",
             "phase",
@@ -283,18 +293,18 @@ def _broadcasts() -> None:
             "published_at",
             "id",
         ),
-        sa.Index("ix_bc_broadcasts_repeat", "account", "content_identity", "audience_digest"),
+        Index("ix_bc_broadcasts_repeat", "account", "content_identity", "audience_digest"),
     )
 
 
 def _submissions() -> None:
     op.create_table(
         "bc_submissions",
-        _key("account", ascii_(64), sa.ForeignKey("bc_accounts.name")),
-        _key("key", words(128)),
-        _optional("body_digest", ascii_(64)),
-        _optional("options_digest", ascii_(64)),
-        _required("broadcast_id", ascii_(32)),
+        _key("account", ASCII_64, to="bc_accounts.name"),
+        _key("key", WORDS_128),
+        _optional("body_digest", ASCII_64),
+        _optional("options_digest", ASCII_64),
+        _required("broadcast_id", ASCII_32),
         _required("created_at", MOMENT),
     )
 
@@ -302,12 +312,12 @@ def _submissions() -> None:
 def _reservations() -> None:
     op.create_table(
         "bc_reservations",
-        _key("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
-        _key("path", ascii_(32)),
+        _key("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
+        _key("path", ASCII_32),
         _key("day", ascii_(10)),
-        _required("account", ascii_(64)),
+        _required("account", ASCII_64),
         _required("calls", INTEGER),
-        sa.Index("ix_bc_reservations_day", "account", "day", "path", "calls"),
+        Index("ix_bc_reservations_day", "account", "day", "path", "calls"),
     )
 
 
@@ -315,19 +325,19 @@ def _media() -> None:
     op.create_table(
         "bc_media",
         _serial(),
-        _required("appid", ascii_(64)),
-        _required("account", ascii_(64)),
-        _required("kind", ascii_(32)),
-        _required("permanent", sa.Boolean()),
-        _required("fingerprint", ascii_(64)),
+        _required("appid", ASCII_64),
+        _required("account", ASCII_64),
+        _required("kind", ASCII_32),
+        _required("permanent", FLAG),
+        _required("fingerprint", ASCII_64),
         _required("name", words(255)),
         _required("size", INTEGER),
         _optional("media_id", ascii_(256)),
-        _optional("url", words(512)),
+        _optional("url", WORDS_512),
         _required("uploaded_at", MOMENT),
         _optional("expires_at", MOMENT),
-        sa.Index("ix_bc_media_fingerprint", "appid", "fingerprint", "kind"),
-        sa.Index("ix_bc_media_media_id", "media_id"),
+        Index("ix_bc_media_fingerprint", "appid", "fingerprint", "kind"),
+        Index("ix_bc_media_media_id", "media_id"),
     )
 
 
@@ -335,49 +345,49 @@ def _gates() -> None:
     op.create_table(
         "bc_gates",
         _serial(),
-        _required("account", ascii_(64), sa.ForeignKey("bc_accounts.name")),
-        _required("scope", ascii_(32)),
-        _required("broadcast_id", ascii_(32)),
-        _optional("path", ascii_(32)),
-        _required("kind", ascii_(32)),
-        _optional("reason", ascii_(32)),
+        _required("account", ASCII_64, to="bc_accounts.name"),
+        _required("scope", ASCII_32),
+        _required("broadcast_id", ASCII_32),
+        _optional("path", ASCII_32),
+        _required("kind", ASCII_32),
+        _optional("reason", ASCII_32),
         _optional("errcode", INTEGER),
-        _optional("errmsg", words(512)),
+        _optional("errmsg", WORDS_512),
         _required("closed_at", MOMENT),
-        _required("closed_by", words(128)),
+        _required("closed_by", WORDS_128),
         _optional("why", LONG_TEXT),
         _optional("until", MOMENT),
         _optional("count", INTEGER),
         _optional("broadcasts", LONG_TEXT),
         _required("closed_counter", BIG_INTEGER),
         _optional("opened_at", MOMENT),
-        _optional("opened_by", words(128)),
+        _optional("opened_by", WORDS_128),
         _optional("opened_why", LONG_TEXT),
         _optional("opened_counter", BIG_INTEGER),
-        sa.Index("ix_bc_gates_broadcast_id", "broadcast_id", "account", "opened_at"),
-        sa.Index("ix_bc_gates_standing", "account", "opened_at", "broadcast_id"),
+        Index("ix_bc_gates_broadcast_id", "broadcast_id", "account", "opened_at"),
+        Index("ix_bc_gates_standing", "account", "opened_at", "broadcast_id"),
     )
 
 
 def _drafts() -> None:
     op.create_table(
         "bc_drafts",
-        _key("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
+        _key("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
         _required("media_id", words(256)),
         _optional("approved", LONG_TEXT),
         _optional("seen", LONG_TEXT),
         _required("tries", INTEGER),
         _optional("looked_at", MOMENT),
         _optional("tried_at", MOMENT),
-        sa.Index("ix_bc_drafts_looked_at", "looked_at"),
+        Index("ix_bc_drafts_looked_at", "looked_at"),
     )
 
 
 def _skipped() -> None:
     op.create_table(
         "bc_skipped",
-        _key("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
-        _key("reason", ascii_(32)),
+        _key("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
+        _key("reason", ASCII_32),
         _required("count", INTEGER),
         _required("sample", LONG_TEXT),
     )
@@ -387,14 +397,14 @@ def _chunks() -> None:
     op.create_table(
         "bc_chunks",
         _serial(),
-        _required("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
-        _required("list", ascii_(32)),
+        _required("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
+        _required("list", ASCII_32),
         _required("start", INTEGER),
         _required("size", INTEGER),
-        _required("first_openid", ascii_(28)),
-        _required("last_openid", ascii_(28)),
+        _required("first_openid", ASCII_28),
+        _required("last_openid", ASCII_28),
         _required("openids", PACKED),
-        sa.UniqueConstraint("broadcast_id", "list", "start"),
+        UniqueConstraint("broadcast_id", "list", "start"),
     )
 
 
@@ -402,20 +412,20 @@ def _batches() -> None:
     op.create_table(
         "bc_batches",
         _serial(),
-        _required("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
-        _required("account", ascii_(64)),
-        _required("path", ascii_(32)),
+        _required("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
+        _required("account", ASCII_64),
+        _required("path", ASCII_32),
         _required("n", INTEGER),
-        _optional("list", ascii_(32)),
+        _optional("list", ASCII_32),
         _required("start", INTEGER),
         _optional("size", INTEGER),
-        _optional("parent_id", BIG_INTEGER, sa.ForeignKey("bc_batches.id")),
+        _optional("parent_id", BIG_INTEGER, to="bc_batches.id"),
         _required("depth", INTEGER),
-        _required("state", ascii_(32)),
-        _optional("reason", ascii_(32)),
+        _required("state", ASCII_32),
+        _optional("reason", ASCII_32),
         _optional("errcode", INTEGER),
-        _optional("errmsg", words(512)),
-        _required("clientmsgid", ascii_(32)),
+        _optional("errmsg", WORDS_512),
+        _required("clientmsgid", ASCII_32),
         _required("renewal", INTEGER),
         _required("attempts", INTEGER),
         _optional("not_before", MOMENT),
@@ -423,18 +433,18 @@ def _batches() -> None:
         _optional("msg_id", BIG_INTEGER),
         _optional("msg_data_id", BIG_INTEGER),
         _required("moved_counter", BIG_INTEGER),
-        _required("begins_anew", sa.Boolean()),
+        _required("begins_anew", FLAG),
         _optional("settled_after", INTEGER),
         _optional("poll_at", MOMENT),
         _required("polls", INTEGER),
-        _optional("msg_status", ascii_(32)),
-        sa.UniqueConstraint("account", "clientmsgid"),
-        sa.UniqueConstraint("broadcast_id", "n"),
-        sa.Index("ix_bc_batches_account_msg_id", "account", "msg_id"),
-        sa.Index("ix_bc_batches_next", "broadcast_id", "state", "n"),
-        sa.Index("ix_bc_batches_parent_id", "parent_id"),
-        sa.Index("ix_bc_batches_poll_at", "account", "poll_at"),
-        sa.Index("ix_bc_batches_state", "state", "account"),
+        _optional("msg_status", ASCII_32),
+        UniqueConstraint("account", "clientmsgid"),
+        UniqueConstraint("broadcast_id", "n"),
+        Index("ix_bc_batches_account_msg_id", "account", "msg_id"),
+        Index("ix_bc_batches_next", "broadcast_id", "state", "n"),
+        Index("ix_bc_batches_parent_id", "parent_id"),
+        Index("ix_bc_batches_poll_at", "account", "poll_at"),
+        Index("ix_bc_batches_state", "state", "account"),
     )
 
 
@@ -442,34 +452,34 @@ def _attempts() -> None:
     op.create_table(
         "bc_attempts",
         _serial(),
-        _required("claim", ascii_(32)),
-        _required("batch_id", BIG_INTEGER, sa.ForeignKey("bc_batches.id")),
+        _required("claim", ASCII_32),
+        _required("batch_id", BIG_INTEGER, to="bc_batches.id"),
         _required("number", INTEGER),
-        _required("account", ascii_(64)),
-        _required("path", ascii_(32)),
+        _required("account", ASCII_64),
+        _required("path", ASCII_32),
         _required("fence", BIG_INTEGER),
-        _required("owner", ascii_(128)),
-        _required("clientmsgid", ascii_(32)),
+        _required("owner", ASCII_128),
+        _required("clientmsgid", ASCII_32),
         _required("gate_counter", BIG_INTEGER),
-        _required("begins_anew", sa.Boolean()),
+        _required("begins_anew", FLAG),
         _required("started_at", MOMENT),
         _optional("ended_at", MOMENT),
-        _optional("outcome", ascii_(32)),
+        _optional("outcome", ASCII_32),
         _optional("errcode", INTEGER),
-        _optional("errmsg", words(512)),
-        _optional("rid", ascii_(64)),
+        _optional("errmsg", WORDS_512),
+        _optional("rid", ASCII_64),
         _optional("msg_id", BIG_INTEGER),
         _optional("msg_data_id", BIG_INTEGER),
         _optional("http_status", INTEGER),
-        _optional("transport", ascii_(32)),
+        _optional("transport", ASCII_32),
         _optional("elapsed_ms", INTEGER),
-        _optional("confirmed", sa.Boolean()),
-        _optional("denied", sa.Boolean()),
+        _optional("confirmed", FLAG),
+        _optional("denied", FLAG),
         _optional("outcome_recorded_at", MOMENT),
         _optional("token_fingerprint", ascii_(8)),
-        sa.UniqueConstraint("batch_id", "number"),
-        sa.UniqueConstraint("claim"),
-        sa.Index("ix_bc_attempts_account_msg_id", "account", "msg_id"),
+        UniqueConstraint("batch_id", "number"),
+        UniqueConstraint("claim"),
+        Index("ix_bc_attempts_account_msg_id", "account", "msg_id"),
     )
 
 
@@ -478,13 +488,13 @@ def _events() -> None:
         "bc_events",
         _serial(),
         _required("at", MOMENT),
-        _optional("account", ascii_(64)),
-        _optional("broadcast_id", ascii_(32)),
+        _optional("account", ASCII_64),
+        _optional("broadcast_id", ASCII_32),
         _optional("batch_id", BIG_INTEGER),
-        _required("kind", ascii_(32)),
-        _required("who", words(128)),
+        _required("kind", ASCII_32),
+        _required("who", WORDS_128),
         _required("detail", LONG_TEXT),
-        sa.Index("ix_bc_events_broadcast_id_id", "broadcast_id", "id"),
+        Index("ix_bc_events_broadcast_id_id", "broadcast_id", "id"),
     )
 
 
@@ -492,9 +502,9 @@ def _finishes() -> None:
     op.create_table(
         "bc_finishes",
         _serial(),
-        _required("account", ascii_(64)),
+        _required("account", ASCII_64),
         _required("msg_id", BIG_INTEGER),
-        _required("status", words(64)),
+        _required("status", WORDS_64),
         _optional("total", INTEGER),
         _optional("eligible", INTEGER),
         _optional("sent", INTEGER),
@@ -504,8 +514,8 @@ def _finishes() -> None:
         _optional("check_state", INTEGER),
         _optional("created_at", MOMENT),
         _required("received_at", MOMENT),
-        sa.UniqueConstraint("account", "msg_id"),
-        sa.Index("ix_bc_finishes_received_at", "account", "received_at"),
+        UniqueConstraint("account", "msg_id"),
+        Index("ix_bc_finishes_received_at", "account", "received_at"),
     )
 
 
@@ -513,12 +523,12 @@ def _follower_syncs() -> None:
     op.create_table(
         "bc_follower_syncs",
         _serial(),
-        _required("account", ascii_(64), sa.ForeignKey("bc_accounts.name")),
-        _required("started_by", words(128)),
+        _required("account", ASCII_64, to="bc_accounts.name"),
+        _required("started_by", WORDS_128),
         _required("started_at", MOMENT),
         _optional("paged_at", MOMENT),
         _optional("first_page_at", MOMENT),
-        _optional("next_openid", ascii_(64)),
+        _optional("next_openid", ASCII_64),
         _required("tail", ascii_(512)),
         _required("pages", INTEGER),
         _required("listed", INTEGER),
@@ -526,13 +536,13 @@ def _follower_syncs() -> None:
         _optional("least_total", INTEGER),
         _optional("most_total", INTEGER),
         _optional("finished_at", MOMENT),
-        _optional("ended", ascii_(16)),
-        _optional("run", ascii_(16)),
+        _optional("ended", ASCII_16),
+        _optional("run", ASCII_16),
         _optional("size", INTEGER),
         _optional("followers", INTEGER),
         _optional("joined", INTEGER),
         _optional("left", INTEGER),
-        sa.Index("ix_bc_follower_syncs_account", "account", "id"),
+        Index("ix_bc_follower_syncs_account", "account", "id"),
     )
 
 
@@ -540,13 +550,13 @@ def _follower_pages() -> None:
     op.create_table(
         "bc_follower_pages",
         _serial(),
-        _required("sync_id", BIG_INTEGER, sa.ForeignKey("bc_follower_syncs.id")),
+        _required("sync_id", BIG_INTEGER, to="bc_follower_syncs.id"),
         _required("n", INTEGER),
-        _required("asked_from", ascii_(64)),
+        _required("asked_from", ASCII_64),
         _required("seen_at", MOMENT),
         _required("size", INTEGER),
         _required("openids", PACKED),
-        sa.UniqueConstraint("sync_id", "n"),
+        UniqueConstraint("sync_id", "n"),
     )
 
 
@@ -554,52 +564,52 @@ def _follower_chunks() -> None:
     op.create_table(
         "bc_follower_chunks",
         _serial(),
-        _required("sync_id", BIG_INTEGER, sa.ForeignKey("bc_follower_syncs.id")),
-        _required("run", ascii_(16)),
+        _required("sync_id", BIG_INTEGER, to="bc_follower_syncs.id"),
+        _required("run", ASCII_16),
         _required("start", INTEGER),
         _required("size", INTEGER),
-        _required("first_openid", ascii_(28)),
-        _required("last_openid", ascii_(28)),
+        _required("first_openid", ASCII_28),
+        _required("last_openid", ASCII_28),
         _required("openids", PACKED),
         _required("facts", PACKED),
-        sa.UniqueConstraint("sync_id", "run", "start"),
+        UniqueConstraint("sync_id", "run", "start"),
     )
 
 
 def _follower_changes() -> None:
     op.create_table(
         "bc_follower_changes",
-        _key("account", ascii_(64)),
-        _key("openid", ascii_(28)),
+        _key("account", ASCII_64),
+        _key("openid", ASCII_28),
         _optional("followed_at", MOMENT),
         _optional("left_at", MOMENT),
         _required("changed_at", MOMENT),
         _required("left_change", BIG_INTEGER),
-        sa.Index("ix_bc_follower_changes_left", "account", "left_change"),
+        Index("ix_bc_follower_changes_left", "account", "left_change"),
     )
 
 
 def _suppressions() -> None:
     op.create_table(
         "bc_suppressions",
-        _key("account", ascii_(64)),
-        _key("openid", ascii_(28)),
-        _key("kind", ascii_(16)),
+        _key("account", ASCII_64),
+        _key("openid", ASCII_28),
+        _key("kind", ASCII_16),
         _required("since", MOMENT),
-        _required("who", words(128)),
-        _optional("why", words(512)),
+        _required("who", WORDS_128),
+        _optional("why", WORDS_512),
         _optional("lifted_at", MOMENT),
-        _optional("lifted_by", words(128)),
+        _optional("lifted_by", WORDS_128),
         _required("change", BIG_INTEGER),
-        sa.Index("ix_bc_suppressions_change", "account", "change"),
+        Index("ix_bc_suppressions_change", "account", "change"),
     )
 
 
 def _list_changes() -> None:
     op.create_table(
         "bc_list_changes",
-        _key("account", ascii_(64)),
-        _key("list", ascii_(16)),
+        _key("account", ASCII_64),
+        _key("list", ASCII_16),
         _required("changes", BIG_INTEGER),
     )
 
@@ -608,23 +618,23 @@ def _hand_calls() -> None:
     op.create_table(
         "bc_hand_calls",
         _serial(),
-        _required("account", ascii_(64), sa.ForeignKey("bc_accounts.name")),
-        _required("kind", ascii_(32)),
+        _required("account", ASCII_64, to="bc_accounts.name"),
+        _required("kind", ASCII_32),
         _required("day", ascii_(10)),
         _required("at", MOMENT),
-        _required("who", words(128)),
+        _required("who", WORDS_128),
         _optional("why", LONG_TEXT),
-        _optional("target", words(128)),
-        _optional("broadcast_id", ascii_(32)),
+        _optional("target", WORDS_128),
+        _optional("broadcast_id", ASCII_32),
         _optional("msg_id", BIG_INTEGER),
         _optional("msg_data_id", BIG_INTEGER),
         _optional("article", INTEGER),
-        _optional("outcome", ascii_(32)),
+        _optional("outcome", ASCII_32),
         _optional("errcode", INTEGER),
-        _optional("errmsg", words(512)),
+        _optional("errmsg", WORDS_512),
         _optional("ended_at", MOMENT),
-        sa.Index("ix_bc_hand_calls_day", "account", "kind", "day"),
-        sa.Index("ix_bc_hand_calls_msg_id", "account", "msg_id"),
+        Index("ix_bc_hand_calls_day", "account", "kind", "day"),
+        Index("ix_bc_hand_calls_msg_id", "account", "msg_id"),
     )
 
 
@@ -632,52 +642,52 @@ def _pushes() -> None:
     op.create_table(
         "bc_pushes",
         _serial(),
-        _required("account", ascii_(64)),
-        _required("dedup", ascii_(64)),
-        _required("kind", words(64)),
-        _optional("openid", ascii_(28)),
+        _required("account", ASCII_64),
+        _required("dedup", ASCII_64),
+        _required("kind", WORDS_64),
+        _optional("openid", ASCII_28),
         _optional("msg_id", BIG_INTEGER),
         _required("happened_at", MOMENT),
         _required("received_at", MOMENT),
-        _optional("action", ascii_(32)),
+        _optional("action", ASCII_32),
         _required("body", LONG_TEXT),
         _optional("due_at", MOMENT),
         _required("tries", INTEGER),
         _optional("handled_at", MOMENT),
-        _optional("problem", words(512)),
-        sa.UniqueConstraint("account", "dedup"),
-        sa.Index("ix_bc_pushes_account_received_at", "account", "received_at"),
-        sa.Index("ix_bc_pushes_due_at", "due_at"),
-        sa.Index("ix_bc_pushes_handled_at", "handled_at"),
+        _optional("problem", WORDS_512),
+        UniqueConstraint("account", "dedup"),
+        Index("ix_bc_pushes_account_received_at", "account", "received_at"),
+        Index("ix_bc_pushes_due_at", "due_at"),
+        Index("ix_bc_pushes_handled_at", "handled_at"),
     )
 
 
 def _files() -> None:
     op.create_table(
         "bc_files",
-        _key("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
+        _key("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
         _key("n", INTEGER),
         _required("media_id", ascii_(256)),
-        _required("kind", ascii_(32)),
-        _required("permanent", sa.Boolean()),
-        _required("format", ascii_(32)),
+        _required("kind", ASCII_32),
+        _required("permanent", FLAG),
+        _required("format", ASCII_32),
         _required("name", words(255)),
         _required("size", INTEGER),
-        _required("fingerprint", ascii_(64)),
-        _required("dropped", sa.Boolean()),
+        _required("fingerprint", ASCII_64),
+        _required("dropped", FLAG),
     )
     op.create_table(
         "bc_file_pieces",
         _serial(),
-        _required("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
+        _required("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
         _required("n", INTEGER),
         _required("place", INTEGER),
         _required("data", PACKED),
-        sa.UniqueConstraint("broadcast_id", "n", "place"),
+        UniqueConstraint("broadcast_id", "n", "place"),
     )
     op.create_table(
         "bc_renewals",
-        _key("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
+        _key("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
         _key("n", INTEGER),
         _required("content", LONG_TEXT),
         _required("dies_at", MOMENT),
@@ -688,59 +698,59 @@ def _files() -> None:
 def _dead_letters() -> None:
     op.create_table(
         "bc_dead_letters",
-        _key("id", ascii_(32)),
-        _required("source", ascii_(32)),
-        _required("digest", ascii_(64)),
-        _required("state", ascii_(32)),
-        _optional("key", words(128)),
-        _optional("account", words(64)),
+        _key("id", ASCII_32),
+        _required("source", ASCII_32),
+        _required("digest", ASCII_64),
+        _required("state", ASCII_32),
+        _optional("key", WORDS_128),
+        _optional("account", WORDS_64),
         _required("body", LONG_TEXT),
         _required("characters", INTEGER),
-        _required("is_cut", sa.Boolean()),
+        _required("is_cut", FLAG),
         _required("reason", LONG_TEXT),
         _required("times", INTEGER),
         _required("first_at", MOMENT),
         _required("last_at", MOMENT),
-        _optional("broadcast_id", ascii_(32)),
+        _optional("broadcast_id", ASCII_32),
         _optional("closed_at", MOMENT),
-        _optional("closed_by", words(128)),
+        _optional("closed_by", WORDS_128),
         _optional("tried_at", MOMENT),
-        sa.UniqueConstraint("source", "digest"),
-        sa.Index("ix_bc_dead_letters_state", "state", "last_at", "id"),
-        sa.Index("ix_bc_dead_letters_characters", "state", "characters"),
-        sa.Index("ix_bc_dead_letters_account", "account", "last_at", "id"),
-        sa.Index("ix_bc_dead_letters_closed_at", "closed_at"),
+        UniqueConstraint("source", "digest"),
+        Index("ix_bc_dead_letters_state", "state", "last_at", "id"),
+        Index("ix_bc_dead_letters_characters", "state", "characters"),
+        Index("ix_bc_dead_letters_account", "account", "last_at", "id"),
+        Index("ix_bc_dead_letters_closed_at", "closed_at"),
     )
 
 
 def _outbox() -> None:
     op.create_table(
         "bc_outbox",
-        _key("id", ascii_(32)),
-        _optional("account", words(64)),
-        _required("who", words(128)),
+        _key("id", ASCII_32),
+        _optional("account", WORDS_64),
+        _required("who", WORDS_128),
         _required("body", LONG_TEXT),
         _required("created_at", MOMENT),
         _optional("seen_at", MOMENT),
         _optional("taken_at", MOMENT),
         _required("tries", INTEGER),
-        sa.Index("ix_bc_outbox_tries", "tries", "created_at"),
+        Index("ix_bc_outbox_tries", "tries", "created_at"),
     )
 
 
 def _api_keys() -> None:
     op.create_table(
         "bc_api_keys",
-        _key("id", ascii_(16)),
-        _required("name", ascii_(64)),
-        _required("scopes", ascii_(128)),
+        _key("id", ASCII_16),
+        _required("name", ASCII_64),
+        _required("scopes", ASCII_128),
         _optional("accounts", LONG_TEXT),
-        _required("digest", ascii_(64)),
+        _required("digest", ASCII_64),
         _required("created_at", MOMENT),
-        _required("created_by", words(128)),
+        _required("created_by", WORDS_128),
         _optional("revoked_at", MOMENT),
-        _optional("revoked_by", words(128)),
-        sa.UniqueConstraint("digest"),
+        _optional("revoked_by", WORDS_128),
+        UniqueConstraint("digest"),
     )
 
 
@@ -748,15 +758,15 @@ def _webhooks() -> None:
     op.create_table(
         "bc_webhooks",
         _serial(),
-        _required("broadcast_id", ascii_(32), sa.ForeignKey("bc_broadcasts.id")),
+        _required("broadcast_id", ASCII_32, to="bc_broadcasts.id"),
         _required("version", BIG_INTEGER),
-        _required("account", ascii_(64)),
-        _required("kind", ascii_(64)),
+        _required("account", ASCII_64),
+        _required("kind", ASCII_64),
         _required("url", ascii_(2048)),
         _required("origin", ascii_(300)),
         _optional("figures", LONG_TEXT),
         _optional("body", LONG_TEXT),
-        _required("state", ascii_(32)),
+        _required("state", ASCII_32),
         _required("tries", INTEGER),
         _optional("http_status", INTEGER),
         _optional("problem", LONG_TEXT),
@@ -765,21 +775,21 @@ def _webhooks() -> None:
         _optional("due_at", MOMENT),
         _required("since", MOMENT),
         _optional("closed_at", MOMENT),
-        sa.UniqueConstraint("broadcast_id", "version"),
-        sa.Index("ix_bc_webhooks_due_at", "due_at"),
-        sa.Index("ix_bc_webhooks_state", "state", "id"),
-        sa.Index("ix_bc_webhooks_account", "account", "id"),
-        sa.Index("ix_bc_webhooks_closed_at", "closed_at"),
+        UniqueConstraint("broadcast_id", "version"),
+        Index("ix_bc_webhooks_due_at", "due_at"),
+        Index("ix_bc_webhooks_state", "state", "id"),
+        Index("ix_bc_webhooks_account", "account", "id"),
+        Index("ix_bc_webhooks_closed_at", "closed_at"),
     )
 
 
 def _uploads() -> None:
     op.create_table(
         "bc_uploads",
-        _key("broadcast_id", ascii_(32)),
+        _key("broadcast_id", ASCII_32),
         _required("request", LONG_TEXT),
-        _required("digest", ascii_(64)),
+        _required("digest", ASCII_64),
         _optional("beat_at", MOMENT),
-        _optional("list_digest", ascii_(64)),
+        _optional("list_digest", ASCII_64),
         _required("created_at", MOMENT),
     )
