@@ -93,6 +93,8 @@ class Sending:
         self._tags: Sequence[ListedTag] = ()
         #: That nobody has the tag that it goes to, where that is so.
         self._empty: Sequence[Message] = ()
+        #: Before the question it was said whether a worker answers.
+        self._workers_are_named = False
 
     def send(self, until: Until | None) -> int:
         """Submit the broadcast, follow it *until* then, and return the exit status."""
@@ -273,6 +275,9 @@ class Sending:
             return False
         if not is_shown:
             return True
+        if self._wish.ask is Ask.ASK and self._wish.order.scheduled_at is None:
+            self._tell_who_sends(scheduled=False)
+            self._workers_are_named = True
         if isinstance(self._wish.target, Everyone):
             return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
         return self._wish.ask is Ask.SHOW or self._agreed(prepared, blocked=blocked)
@@ -326,7 +331,8 @@ class Sending:
                 terminal.say("send.at_passed", at=Moment(at, submitted.now))
         if submitted.created:
             self._tell_what_waits(self._path)
-            self._tell_who_sends(scheduled=submitted.scheduled)
+            if not self._workers_are_named:
+                self._tell_who_sends(scheduled=submitted.scheduled)
 
     def _tell_what_waits(self, path: SendPath) -> None:
         """Say that the account makes no call now; who was shown it before hears of a halt."""

@@ -189,6 +189,18 @@ def test_before_the_question_it_is_said_once_which_part_cannot_be_asked(
     assert f"Warning: {part}" not in after
 
 
+def test_before_the_question_it_is_said_that_no_worker_answers(
+    line: CommandLine, valkey: Valkey
+) -> None:
+    line.env |= {"REDIS_URL": valkey.url}
+
+    before, _, after = on_terminal(line, *SEND, types=b"y\n").out.partition("[y/N]")
+
+    assert "No worker answers" in before
+    assert "Stored as" in after
+    assert "No worker answers" not in after
+
+
 def test_the_text_is_shown_as_followers_will_read_it(line: CommandLine) -> None:
     """Masked like a secret, it would not be what is sent."""
     link = "https://example.com/?access_token=of-a-coupon"
