@@ -344,6 +344,7 @@ def test_ctrl_c_while_waiting_leaves_the_broadcast_running_and_says_its_id(
         printed = waiting.output
     found = re.search(r"Stored as (\S+)\.", printed)
     assert found is not None, printed
-    assert f"broadcast watch {found[1]}" in printed.splitlines()[-1]
+    assert f"broadcast watch {found[1]}" in printed.splitlines()[-3]
+    assert f"broadcast pause {found[1]}" in printed.splitlines()[-1]
     report = system.until_state(found[1], "completed", timeout_s=40)
     assert sets_of(report) == {"accepted": 40}
