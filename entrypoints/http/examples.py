@@ -16,9 +16,9 @@ from entrypoints.http import bodies, problems, uploading
 from entrypoints.http.problems import ProblemError
 from models.ledger.audit.case import Check
 
-ID: Final = "20261127-k3x9qa"
-LETTER_ID: Final = "dead-20261127-d7m2pw"
 _KEPT: Final = json.loads(files(__package__).joinpath("examples.json").read_text("utf-8"))
+ID: Final[str] = _KEPT["in_a_list"]["id"]
+LETTER_ID: Final[str] = _KEPT["letter"]["id"]
 
 SUBMIT: Final[dict[str, Any]] = _KEPT["submit"]
 #: A list that comes later cannot be tried.
@@ -39,7 +39,7 @@ VERDICT: Final[dict[str, Any]] = {
 
 #: A list as it is uploaded.
 LIST: Final = "\n".join(SUBMIT["list"]["value"]["audience"]["openids"]) + "\n"
-KEY: Final = "order-4711"
+KEY: Final[str] = _KEPT["in_a_list"]["key"]
 
 DROP_ALL: Final[dict[str, Any]] = _KEPT["drop_all"]
 NOTHING: Final[dict[str, Any]] = {"empty": {"summary": "It has no members", "value": {}}}
@@ -125,7 +125,7 @@ def problem(status: int, *names: str) -> dict[str, Any]:
     )  # fmt: skip
 
 
-AT: Final = "2026-11-27T04:00:00.000Z"
+AT: Final[str] = _KEPT["in_a_list"]["created_at"]
 _IN_A_LIST: Final[dict[str, Any]] = _KEPT["in_a_list"]
 SETS: Final[dict[str, int]] = _IN_A_LIST["recipients"]
 BATCHES: Final[dict[str, int]] = _IN_A_LIST["batches"]
