@@ -52,12 +52,11 @@ def summary(
     content: Iterable[Message | AsWritten],
     now: datetime,
     blocked: bool,
-    per_minute: int,
 ) -> Iterator[Message | AsWritten]:
     """Yield account, audience, plan, calls left, content, time and priority, a line each.
 
     *stops* are why the account is off, *blocked*: it is halted or stopped; *content* are the lines
-    about that; *per_minute*: the calls of a minute at most, 0: as fast as it goes.
+    about that.
     """
     yield from account_lines(order.account)
     yield from stops
@@ -69,7 +68,7 @@ def summary(
         total = len(prepared.sizes)
         yield Message("confirmation.batches", total=total, sizes=sizes(prepared.sizes))
     if prepared.proof is not None:
-        yield _calls(prepared.proof, per_minute)
+        yield _calls(prepared.proof, order.account.calls_per_minute)
     if order.terms.title:
         yield Message("confirmation.title", title=order.terms.title)
     yield from content
@@ -199,9 +198,6 @@ def _audience(prepared: Prepared) -> Message:
 
 def _calls(proof: proof_module.Proof, per_minute: int) -> Message:
     calls, free = proof.calls, proof.free
-    # The calls of a minute may leave at once.
-    minutes = (calls - 1) // per_minute if per_minute else 0
-    lasts = Message("confirmation.lasts" if minutes else "confirmation.lasts_seconds", n=minutes)
     match proof.fit:
         case proof_module.Fit.UNPROVED:
             return Message("confirmation.calls_unknown", calls=calls)
@@ -209,7 +205,12 @@ def _calls(proof: proof_module.Proof, per_minute: int) -> Message:
             return Message("confirmation.calls_spread", calls=calls, free=free, days=proof.days)
         case proof_module.Fit.TOO_MANY:
             return Message("confirmation.calls_short", calls=calls, free=free, short=proof.short)
-    return Message("confirmation.calls", calls=calls, free=free, lasts=lasts)
+    if not per_minute:
+        return Message("confirmation.calls", calls=calls, free=free)
+    # The calls of a minute may leave at once.
+    minutes = (calls - 1) // per_minute
+    lasts = Message("confirmation.lasts" if minutes else "confirmation.lasts_seconds", n=minutes)
+    return Message("confirmation.calls_paced", calls=calls, free=free, lasts=lasts)
 
 
 def account_lines(account: Account) -> Iterator[Message]:

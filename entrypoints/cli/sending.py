@@ -234,9 +234,8 @@ class Sending:
         content = confirmation.content_lines(self._run.engine, order.content)
         blocked, now = lanes.is_off(account, self._path), prepared.now
         for line in summary(
-            order, prepared, stops=stops, content=content, now=now, blocked=blocked,
-            per_minute=self._run.settings.calls_per_minute,
-        ):  # fmt: skip
+            order, prepared, stops=stops, content=content, now=now, blocked=blocked
+        ):
             self._terminal.note(line)
         for one in self._tags:
             self._terminal.note(_tag(one))

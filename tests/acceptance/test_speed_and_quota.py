@@ -91,6 +91,21 @@ def test_the_calls_of_each_interface_are_shown_and_what_wechat_does_not_count_is
     assert all(path.removeprefix("/cgi-bin/") in done.stderr for path in uncounted)
 
 
+def test_one_sum_says_for_how_many_followers_the_calls_are_enough(system: System) -> None:
+    system.simulator.change_account(daily_limit=100, used_today={MASS_SEND: 7})
+
+    shared = system.broadcast("quota").stdout
+    system.simulator.set_switches(mass_quota_shared=False)
+    apart = system.broadcast("quota").stdout
+
+    assert "93 calls left today, enough for 930,000 followers" in shared
+    assert "lists, tags and sends to everybody share 100" in shared
+    assert "message/mass/sendall" not in shared
+    # What WeChat counts outweighs the setting.
+    assert "mass/send allows 100, used 7" in apart
+    assert "message/mass/sendall: 100 calls left" in apart
+
+
 def test_messages_to_everybody_are_counted_apart_from_calls(system: System) -> None:
     simulator = system.simulator
     tagged = simulator.openids(2)

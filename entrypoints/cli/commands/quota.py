@@ -75,8 +75,7 @@ def show(context: typer.Context, *, account: AccountName = None, as_json: AsJSON
     answer = run.wechat.quota(chosen)
     each = {path: asked(run, chosen, path) for path in INTERFACES}
     sendall = each[_SENDALL]
-    # Of two that nobody has used yet, nobody can tell.
-    is_shared = sendall is not None and answer.used > 0 and sendall.used == answer.used
+    is_shared = chosen.shared_quota and (sendall is None or sendall.remain == answer.remain)
     run.terminal.say(
         "quota.line_shared" if is_shared else "quota.line",
         account=chosen.name, limit=answer.daily_limit, used=answer.used, remain=answer.remain,
