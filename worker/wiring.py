@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from broadcast.built_once import built_once
 from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.outbound.posting import Poster
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
@@ -31,7 +32,6 @@ from producer.wiring.wechat import WeChat
 from worker.delivery.gateway import WeChatGateway
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
-from worker.delivery.posting import Poster
 from worker.delivery.webhooks import WebhookDeliverer
 from worker.wake import MOST_FORWARDS
 

@@ -1,7 +1,7 @@
 """Webhooks: which URLs and addresses are taken, how a post is signed, when it is tried again.
 
 A name is looked up, and its addresses are checked, when the webhook is delivered
-(:mod:`worker.delivery.posting`); here nothing is asked of a network.
+(:mod:`broadcast.outbound.posting`); here nothing is asked of a network.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import Engine
 
+from broadcast.outbound.posting import Poster
 from broadcast.rules import webhooks as rules_webhooks
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.drafts import Marks
@@ -31,7 +32,6 @@ from tests.kit.api import Program
 from tests.kit.receiver import SECRET, Receiver
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
-from worker.delivery.posting import Poster
 from worker.delivery.webhooks import WebhookDeliverer
 
 #: Each command and request comes so much later than the one before.

@@ -61,7 +61,8 @@ FORBIDDEN = {
         *("broadcast.wechat_account", "broadcast.logs", "broadcast.settings", "models"),
         *("celery", "requests", "sqlalchemy"),
     ),
-    "broadcast/wechat_account": ("broadcast.logs", "models", "producer"),
+    "broadcast/outbound": ("broadcast.logs", "broadcast.wechat_account", "models"),
+    "broadcast/wechat_account": ("broadcast.logs", "broadcast.outbound", "models", "producer"),
     "broadcast/views": (
         *("broadcast.logs", "broadcast.wechat_account", "broadcast.wechat", "models"),
         *("celery", "redis", "requests", "rich", "sqlalchemy", "starlette", "typer"),

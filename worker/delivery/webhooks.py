@@ -18,6 +18,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.message import Message
+from broadcast.outbound.posting import Poster, PostResult
 from broadcast.rules import webhooks as rules_webhooks
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import WebhookState
@@ -28,7 +29,6 @@ from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.rows import figures
 from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
-from worker.delivery.posting import Poster, PostResult
 
 log = logging.getLogger(__name__)
 

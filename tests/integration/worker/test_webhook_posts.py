@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 from urllib3.util.connection import create_connection
 
+from broadcast.outbound.posting import Poster, PostResult
 from broadcast.rules.webhooks import parse_networks
 from broadcast.wechat.client import WeChatClient
 from broadcast.wechat.connections import resolve
 from tests.integration.wechat.servers import RawServer, self_signed, writes
 from tests.integration.worker.test_webhooks import LOOPBACK
 from tests.kit.receiver import Receiver
-from worker.delivery.posting import Poster, PostResult
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 

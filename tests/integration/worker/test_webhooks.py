@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from broadcast.errors import SettingsError
+from broadcast.outbound.posting import Poster
 from broadcast.rules import webhooks
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import WebhookState
@@ -23,7 +24,6 @@ from models.ledger.submit import submits
 from tests.kit import ledger
 from tests.kit.receiver import OLDER_SECRET, SECRET, Receiver
 from tests.kit.wait import until
-from worker.delivery.posting import Poster
 from worker.delivery.webhooks import AT_ONCE, WebhookDeliverer
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
