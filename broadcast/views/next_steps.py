@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from broadcast.enums import is_recognised
-from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.circumstances import Circumstances, Doubt
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.jobs import Job
 from broadcast.rules.reports import (
-    Conflict,
     Did,
     InFlight,
     OperatorAction,
@@ -35,7 +33,7 @@ from broadcast.views.words import (
 )
 
 if TYPE_CHECKING:
-    from broadcast.rules.overlap import Newer
+    pass
 
 
 def action_lines(report: Report) -> Iterator[Message]:
@@ -97,42 +95,6 @@ def _recalled(one: OperatorAction) -> Message:
 
 #: Most codes for which the command is written out.
 MOST_EXPLAINED = 3
-
-
-@frozen
-class Doubt:
-    """A batch in doubt, and where a person looks for it."""
-
-    n: int
-    size: int | None
-    #: Between which calls it may have been sent; None: each was refused in the end.
-    first: datetime | None
-    last: datetime | None
-    #: The msg_ids that replies of WeChat's named.
-    msg_ids: Sequence[int]
-    #: Jobs that ended at that time, that no batch has, and that can be it.
-    jobs: Sequence[Job] = ()
-
-
-@frozen
-class Circumstances:
-    """Facts of a broadcast beside its report."""
-
-    doubts: Sequence[Doubt] = ()
-    left_over: Sequence[RetryGroup] = ()
-    #: By number, of batches called not sent: the jobs that ended at that time and can be them.
-    contradicted: Mapping[int, Sequence[Job]] = field(default_factory=dict)
-    #: By number, of batches that count as sent as a job that nobody knows: the same.
-    unnamed: Mapping[int, Sequence[Job]] = field(default_factory=dict)
-    #: Of what a retry would call again: whose key WeChat no longer knows, and its last call's age.
-    forgotten: Mapping[int, timedelta] = field(default_factory=dict)
-    #: Batches that a review refused by a msg_id that an operator alone gave them.
-    named_by_word: Mapping[int, int] = field(default_factory=dict)
-    conflicts: Sequence[Conflict] = ()
-    #: Who of its rest got a newer broadcast, or may have, or will.
-    newer: Newer | None = None
-    #: Whether a later command will find it: of the demo's nothing is left.
-    stays: bool = True
 
 
 def lines(report: Report, beside: Circumstances) -> Iterator[Message]:

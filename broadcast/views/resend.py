@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from broadcast.message import Message
 from broadcast.rules import reports
 from broadcast.rules.calls.outcomes import content_stays_refused
+from broadcast.rules.circumstances import is_content_refused
 from broadcast.rules.content import PLACEHOLDER
-from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import NO_SUCH_MEDIA
 from broadcast.rules.reports import BatchLine, Report, total
 from broadcast.rules.states import STOPPED_JOB, BatchState, BroadcastState, Reason
@@ -54,7 +54,7 @@ def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message
             return
     # Of a list that is WeChat's, nobody can say who the rest are.
     listed = report.audience["planned"] is not None
-    if listed and _is_content_refused(report) and may_have_reached_some(report):
+    if listed and is_content_refused(report) and may_have_reached_some(report):
         if newer is not None and newer.followers:
             # The list has to lose them first.
             commands = reports.rest_listing(report.id, _filled(report))
@@ -79,38 +79,11 @@ def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message
 _REST = ("cancelled", "refused", "waiting")
 
 
-def numbers(report: Report) -> list[int]:
-    """Return the batches of the rest; none where nothing is said of it, or nobody knows it."""
-    if report.audience["planned"] is None:
-        return []
-    if report.state is not S.CANCELLED and not _is_content_refused(report):
-        return []
-    if not report.batch_list:
-        return [0]
-    states = {BatchState.CANCELLED, BatchState.REFUSED, BatchState.PLANNED}
-    return [line.n for line in report.batch_list if line.state in states]
-
-
-#: At rest: nothing more of it is called automatically.
-_ENDED = frozenset({S.HELD, S.PARTIAL, S.FAILED, S.CANCELLED})
 _MAYBE_SENT = frozenset({BatchState.CALLING, BatchState.UNKNOWN})
 
 
 def _maybe_sent(report: Report) -> bool:
     return any(line.state in _MAYBE_SENT for line in report.batch_list)
-
-
-def _is_content_refused(report: Report) -> bool:
-    breaker = report.gate(GateKind.BREAKER)
-    if breaker is not None:
-        return content_stays_refused(breaker.reason, breaker.errcode)
-    if report.state not in _ENDED or report.recipients["waiting"]:
-        return False
-    return any(
-        line.state is BatchState.REFUSED
-        and (line.reason in STOPPED_JOB or content_stays_refused(line.reason, line.errcode))
-        for line in report.batch_list
-    )
 
 
 def _is_content_blamed(report: Report) -> bool:

@@ -12,6 +12,7 @@ from broadcast.enums import recognised
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.circumstances import Circumstances, Doubt
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.reports import (
@@ -28,7 +29,6 @@ from broadcast.rules.reports import (
 )
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.views import next_steps, report_lines
-from broadcast.views.next_steps import Circumstances, Doubt
 from tests.unit.views.reports import (
     BOTH,
     FREE,

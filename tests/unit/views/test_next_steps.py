@@ -10,12 +10,12 @@ import pytest
 
 from broadcast.message import Message
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.circumstances import Circumstances, Doubt
 from broadcast.rules.finish_events import FinishEvent
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import BatchLine, Conflict, InFlight, Report, RetryGroup
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.views import next_steps, resend
-from broadcast.views.next_steps import Circumstances, Doubt
 from broadcast.views.words import Between, FollowerCount, Moment, Shortened, Speaker
 from entrypoints.cli.commands.resolve import retried
 from models.ledger.steer.retries import Goes, Retried
