@@ -1,22 +1,17 @@
-"""Delivering webhooks, in threads beside those of the tasks.
-
-A receiver that hangs keeps a thread for as long as a try may last. Were it one of the pool's, a few
-such receivers would keep every lane of this worker from its calls; with threads of our own they
-keep each other waiting, and of one receiver one delivery is under way at a time.
-"""
+"""Delivering webhooks, in threads beside those of the tasks."""
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Protocol
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from pydantic import SecretStr
 from sqlalchemy import Engine, select
 
-from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.outbound.posting import Poster, PostResult
 from broadcast.rules import webhooks as rules_webhooks
@@ -29,13 +24,9 @@ from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.rows import figures
 from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
+from worker.delivery.deliverer import Deliverer
 
 log = logging.getLogger(__name__)
-
-#: Threads of one worker process.
-AT_ONCE: Final = 8
-#: Beside the longest try: for the database, before another worker takes the event.
-_SPARE: Final = timedelta(seconds=10)
 
 
 class Secrets(Protocol):
@@ -45,8 +36,10 @@ class Secrets(Protocol):
         """Return the secrets, newest first. Raises SettingsError."""
 
 
-class WebhookDeliverer:
-    """Delivers due webhooks until none is left, in up to ``AT_ONCE`` threads."""
+class WebhookDeliverer(Deliverer[ReservedEvent]):
+    """Delivers due webhooks until none is left."""
+
+    what = "webhooks"
 
     def __init__(
         self,
@@ -59,73 +52,17 @@ class WebhookDeliverer:
         stopping: threading.Event,
     ) -> None:
         """*longest_s*: the most that a try may last."""
+        super().__init__(longest_s=longest_s, stopping=stopping)
         self._engine = engine
         self._poster = poster
         self._secrets = secrets
         self._waits = waits
-        self._put_off = timedelta(seconds=longest_s) + _SPARE
-        self._stopping = stopping
-        self._guard = threading.Lock()
-        self._taking = threading.Lock()
-        self._threads: set[threading.Thread] = set()
-        self._busy: set[str] = set()
 
-    def start(self) -> int:
-        """Start a thread for due webhooks, unless enough run; return how many do."""
-        with self._guard:
-            if len(self._threads) < AT_ONCE and not self._stopping.is_set():
-                # A daemon: who asks this process to end does not wait for a receiver.
-                thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-                try:
-                    thread.start()
-                except RuntimeError as error:
-                    log.error("webhooks are delivered later: %s", error)  # noqa: TRY400 - its words say all
-                else:
-                    # It ends by taking itself out, and waits with that until here.
-                    self._threads.add(thread)
-            return len(self._threads)
+    def _reserve(self, busy: Collection[str]) -> ReservedEvent | None:
+        return boxes_webhooks.reserve_next_event(self._engine, busy=busy, put_off=self._put_off)
 
-    def join(self, timeout_s: float) -> None:
-        """Wait for the deliveries that are under way, for so long in all."""
-        end = time.monotonic() + timeout_s
-        with self._guard:
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
-
-    def _run(self) -> None:
-        try:
-            while not self._stopping.is_set() and self._one():
-                pass
-        except OutOfReachError as error:
-            log.warning("webhooks are delivered later: %s", error)
-        except Exception:
-            log.exception("webhooks are delivered later")
-        finally:
-            with self._guard:
-                self._threads.discard(threading.current_thread())
-
-    def _one(self) -> bool:
-        """Deliver one event; return whether there was one."""
-        # One after the other, so that no two threads take events of one receiver.
-        with self._taking:
-            with self._guard:
-                busy = set(self._busy)
-            taken = boxes_webhooks.reserve_next_event(
-                self._engine, busy=busy, put_off=self._put_off
-            )
-            if taken is None:
-                return False
-            with self._guard:
-                self._busy.add(taken.origin)
-        try:
-            # There may be more, of other receivers.
-            self.start()
-            self._record(taken, self._try(taken))
-        finally:
-            with self._guard:
-                self._busy.discard(taken.origin)
-        return True
+    def _deliver(self, taken: ReservedEvent) -> None:
+        self._record(taken, self._try(taken))
 
     def _try(self, taken: ReservedEvent) -> PostResult:
         body = stored_body(self._engine, taken).encode("ascii")

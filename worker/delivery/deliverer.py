@@ -1,0 +1,115 @@
+"""Threads beside those of the tasks that deliver what is due to receivers, until none is left.
+
+A receiver that hangs keeps a thread for as long as a try may last. Were it one of the pool's, a few
+such receivers would keep every lane of this worker from its calls; with threads of our own they
+keep each other waiting, and of one receiver one delivery is under way at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Final, Generic, Protocol, TypeVar
+
+from broadcast.errors import OutOfReachError
+
+log = logging.getLogger(__name__)
+
+#: Threads of one worker process.
+AT_ONCE: Final = 8
+#: Beside the longest try: for the database, before another worker takes the event.
+_SPARE: Final = timedelta(seconds=10)
+
+
+class Reserved(Protocol):
+    """What is reserved for delivery by this worker."""
+
+    @property
+    def origin(self) -> str:
+        """Whom a delivery keeps waiting."""
+
+
+T = TypeVar("T", bound=Reserved)
+
+
+class Deliverer(ABC, Generic[T]):
+    """Delivers what is due until none is left, in up to ``AT_ONCE`` threads."""
+
+    #: What is delivered, as the log names it.
+    what: str
+
+    def __init__(self, *, longest_s: float, stopping: threading.Event) -> None:
+        """*longest_s*: the most that a try may last."""
+        self._put_off = timedelta(seconds=longest_s) + _SPARE
+        self._stopping = stopping
+        self._guard = threading.Lock()
+        self._taking = threading.Lock()
+        self._threads: set[threading.Thread] = set()
+        self._busy: set[str] = set()
+
+    @abstractmethod
+    def _reserve(self, busy: Collection[str]) -> T | None:
+        """Reserve what is due the longest, but for receivers in *busy*; None: there is none."""
+
+    @abstractmethod
+    def _deliver(self, taken: T) -> None:
+        """Try it once, and record what came of it."""
+
+    def start(self) -> int:
+        """Start a thread for what is due, unless enough run; return how many do."""
+        with self._guard:
+            if len(self._threads) < AT_ONCE and not self._stopping.is_set():
+                # A daemon: who asks this process to end does not wait for a receiver.
+                thread = threading.Thread(target=self._run, name=self.what, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    log.error("%s are delivered later: %s", self.what, error)  # noqa: TRY400 - its words say all
+                else:
+                    # It ends by taking itself out, and waits with that until here.
+                    self._threads.add(thread)
+            return len(self._threads)
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the deliveries that are under way, for so long in all."""
+        end = time.monotonic() + timeout_s
+        with self._guard:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set() and self._one():
+                pass
+        except OutOfReachError as error:
+            log.warning("%s are delivered later: %s", self.what, error)
+        except Exception:
+            log.exception("%s are delivered later", self.what)
+        finally:
+            with self._guard:
+                self._threads.discard(threading.current_thread())
+
+    def _one(self) -> bool:
+        """Deliver one; return whether there was one."""
+        # One after the other, so that no two threads take what is of one receiver.
+        with self._taking:
+            with self._guard:
+                busy = set(self._busy)
+            taken = self._reserve(busy)
+            if taken is None:
+                return False
+            with self._guard:
+                self._busy.add(taken.origin)
+        try:
+            # There may be more, of other receivers.
+            self.start()
+            self._deliver(taken)
+        finally:
+            with self._guard:
+                self._busy.discard(taken.origin)
+        return True
