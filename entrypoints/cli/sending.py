@@ -3,69 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broadcast.errors import BroadcastError, OutOfReachError
-from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.accounts import API_BASE
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.overlap import ListOverlaps
 from broadcast.rules.plan import proof as proof_module
-from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState
-from broadcast.settings.program_settings import UP_ACCOUNTS, USUAL_REDIS
-from broadcast.views import overlap_words
 from broadcast.views.words import Moment
-from entrypoints.cli import confirmation, exits, ledger_facts, plan_json, questions, showing
-from entrypoints.cli.confirmation import question, summary
+from entrypoints.cli import exits, ledger_facts, plan_json, showing
+from entrypoints.cli.asking import Ask, Asking, SendRequest
 from entrypoints.cli.following import Until
 from entrypoints.cli.run import Run
-from entrypoints.cli.send_options import ListFile, NarrowingOptions, Target
-from models import schema
+from entrypoints.cli.send_options import ListFile
 from models.ledger.submit.submits import find
 from models.ledger.views import broadcast_reports
 from producer.audience import openid_list
 from producer.submit.order import Order, Whom
 from producer.submit.prepare import Prepared, Reader, prepare, upload
 from producer.submit.store import Submitted, check_fits, store
-from producer.waking import Answers
 
 if TYPE_CHECKING:
-    from entrypoints.cli.tag_lookup import Tags
-    from producer.submit.checks import ListedTag
-
-
-class Ask(Enum):
-    """The person who sees a broadcast before it is stored."""
-
-    NOBODY = auto()  #: no terminal
-    SHOW = auto()  #: a terminal, and ``--yes``
-    ASK = auto()
-
-
-@frozen
-class SendRequest:
-    """Request of the command line."""
-
-    target: Target
-    narrowing: NarrowingOptions
-    tags: Tags
-    order: Order
-    ask: Ask
-    #: Everybody is meant, and that was said in as many words.
-    to_all_is_said: bool = False
-    #: The ids of what is confirmed already.
-    confirmed: Collection[str] = ()
-    as_json: bool
-    #: What sends the same to the rest of an earlier broadcast.
-    to_the_rest: str | Message
+    pass
 
 
 class AwayWithOutcomeError(BroadcastError):
@@ -83,18 +47,15 @@ class StoppedError(BroadcastError):
 class Sending:
     """One ``broadcast send``."""
 
-    def __init__(self, run: Run, wish: SendRequest, *, repeat: str | Message) -> None:
-        """*wish*: the request; *repeat*: the command that repeats it safely."""
+    def __init__(self, run: Run, wish: SendRequest) -> None:
+        """*wish*: the request."""
         self._run = run
         self._terminal = run.terminal
         self._wish = wish
-        self._repeat = repeat
-        #: The tags that are named, as WeChat has them.
-        self._tags: Sequence[ListedTag] = ()
+        self._repeat = wish.repeat
+        self._asking = Asking(run, wish)
         #: That nobody has the tag that it goes to, where that is so.
         self._empty: Sequence[Message] = ()
-        #: Before the question it was said whether a worker answers.
-        self._workers_are_named = False
 
     def send(self, until: Until | None) -> int:
         """Submit the broadcast, follow it *until* then, and return the exit status."""
@@ -104,7 +65,7 @@ class Sending:
                 prepared, why = self._prepared(order, whom, "send.not_stored", reader=reader)
                 check_fits(prepared)
                 shown = [*prepared.notices, *self._empty, *_problem(why)]
-                if not self._may_go(prepared, shown):
+                if not self._asking.may_go(prepared, shown):
                     self._terminal.note("send.declined")
                     return exits.FAILED
                 prepared = self._uploaded(prepared)
@@ -116,7 +77,7 @@ class Sending:
                 return self._interrupted(prepared)
         for warning in (*submitted.notices, *self._empty, *_problem(why)):
             # What was said before the question is not said twice.
-            if warning not in shown or not self._is_shown(prepared):
+            if warning not in shown or not self._asking.is_shown(prepared):
                 self._terminal.warn(warning)
         self._tell(submitted, followed=until is not None)
         if until is not None:
@@ -137,7 +98,7 @@ class Sending:
         owner = prepared.list_owner
         doubt = [owner.message] if owner is not None and owner.must_be_confirmed else []
         # Why it could not be proved stands in the error at the end.
-        self._show(prepared, [*prepared.notices, *doubt, *self._empty])
+        self._asking.show(prepared, [*prepared.notices, *doubt, *self._empty])
         proof = prepared.proof
         assert proof is not None
         if self._wish.as_json:
@@ -181,11 +142,6 @@ class Sending:
         with read as audience:
             yield audience
 
-    @property
-    def _path(self) -> SendPath:
-        target = self._wish.target
-        return SendPath.MASS_SEND if isinstance(target, ListFile) else target.path
-
     def _prepared(
         self, order: Order, whom: Whom, failed: str, *, reader: Reader
     ) -> tuple[Prepared, BroadcastError | None]:
@@ -200,7 +156,7 @@ class Sending:
                 others=[one for one in self._run.settings.accounts() if one != order.account.name],
             )  # fmt: skip
         if prepared.existing is None and quota.why is None:
-            self._tags = self._wish.tags.look_up(prepared.body)
+            self._asking.tags = self._wish.tags.look_up(prepared.body)
             unread = reader is Reader.PROGRAM and order.scheduled_at is None
             self._empty = self._wish.tags.empty(prepared.body, refuse=unread)
         return prepared, quota.why
@@ -224,83 +180,6 @@ class Sending:
         else:
             return
         raise problem
-
-    def _show(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
-        """Show the broadcast to be sent, with *warnings*; return whether its account is off."""
-        lanes = ledger_facts.lanes(self._run.engine)
-        account = self._wish.order.account.name
-        stops = lanes.stops(account, self._path)
-        order = self._wish.order
-        content = confirmation.content_lines(self._run.engine, order.content)
-        blocked, now = lanes.is_off(account, self._path), prepared.now
-        for line in summary(
-            order, prepared, stops=stops, content=content, now=now, blocked=blocked
-        ):
-            self._terminal.note(line)
-        for one in self._tags:
-            self._terminal.note(_tag(one))
-        if UP_ACCOUNTS.is_file() and self._wish.order.account.api_base == API_BASE:
-            self._terminal.warn("send.real_beside_simulator", account=account)
-        if prepared.known is not None:
-            self._show_known(prepared, prepared.known)
-        for warning in warnings:
-            self._terminal.warn(warning)
-        return blocked
-
-    def _show_known(self, prepared: Prepared, known: ListOverlaps) -> None:
-        """Show earlier and coming broadcasts to the followers of the list, and the alternatives."""
-        terminal, estimate, now = self._terminal, prepared.estimate, prepared.now
-        drawn = prepared.body.selection.sample is not None
-        sample = drawn and estimate is not None and not estimate.at_most
-        for line in overlap_words.overlap_lines(known, Moment(now, now), sample=sample):
-            terminal.note(line)
-        # Where nobody is asked, it is stored before anybody can do something else instead.
-        if self._wish.ask is not Ask.SHOW:
-            for line in overlap_words.instead(known, self._wish.to_the_rest):
-                terminal.note(line)
-
-    def _is_shown(self, prepared: Prepared) -> bool:
-        """Return whether a person sees it before it is stored: on a terminal, where it is new."""
-        return self._wish.ask is not Ask.NOBODY and prepared.existing is None
-
-    def _may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
-        """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
-        is_shown = self._is_shown(prepared)
-        blocked = is_shown and self._show(prepared, warnings)
-        if not questions.may_go(
-            prepared.list_owner, self._wish.confirmed, repeat=self._repeat,
-            terminal=self._terminal if is_shown else None,
-        ):  # fmt: skip
-            return False
-        if not is_shown:
-            return True
-        if self._wish.ask is Ask.ASK and self._wish.order.scheduled_at is None:
-            self._tell_who_sends(scheduled=False)
-            self._workers_are_named = True
-        if isinstance(self._wish.target, Everyone):
-            return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
-        return self._wish.ask is Ask.SHOW or self._agreed(prepared, blocked=blocked)
-
-    def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
-        """Ask for the account's name: a yes is typed too easily for everybody."""
-        from models.ledger.followers import followers  # noqa: PLC0415 - numpy
-
-        message = question(
-            self._wish.order, prepared, source="", blocked=blocked,
-            followers=followers.count(self._run.engine, self._wish.order.account.name),
-        )  # fmt: skip
-        answer, account = self._terminal.ask(message), self._wish.order.account.name
-        if answer and answer != account:
-            self._terminal.note("send.not_the_name", account=account)
-        return answer == account
-
-    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
-        """Ask with the facts that cannot be corrected afterwards: how many, which list, when."""
-        terminal, target = self._terminal, self._wish.target
-        source = target.name if isinstance(target, ListFile) else Message("audience.source.synced")
-        names = {one.id: one.name for one in self._tags}
-        message = question(self._wish.order, prepared, source=source, blocked=blocked, tags=names)
-        return terminal.agrees(terminal.ask(message))
 
     def _interrupted(self, prepared: Prepared) -> int:
         """Say whether Ctrl-C came before or after the broadcast was stored."""
@@ -329,9 +208,9 @@ class Sending:
             if at is not None:
                 terminal.say("send.at_passed", at=Moment(at, submitted.now))
         if submitted.created:
-            self._tell_what_waits(self._path)
-            if not self._workers_are_named:
-                self._tell_who_sends(scheduled=submitted.scheduled)
+            self._tell_what_waits(self._wish.path)
+            if not self._asking.workers_are_named:
+                self._asking.tell_who_sends(scheduled=submitted.scheduled)
 
     def _tell_what_waits(self, path: SendPath) -> None:
         """Say that the account makes no call now; who was shown it before hears of a halt."""
@@ -341,23 +220,6 @@ class Sending:
         elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
             for line in lanes.waits(account, path):
                 self._terminal.say(line)
-
-    def _tell_who_sends(self, *, scheduled: bool) -> None:
-        """Name the processes that must run for it to be sent, and say that none answers."""
-        terminal = self._terminal
-        if self._run.settings.redis_is_guessed:
-            terminal.note("send.redis_guessed", url=USUAL_REDIS)
-        try:
-            answers = self._run.waker.answers(schema.installation(self._run.engine))
-        except OutOfReachError:
-            return  # said already, as a warning
-        if answers is Answers.ELSEWHERE:
-            terminal.warn("send.other_database")
-        elif scheduled:
-            nobody = answers is Answers.NOBODY
-            terminal.note("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
-        elif answers is Answers.NOBODY:
-            terminal.note("send.no_worker")
 
     def _show_existing(self, broadcast_id: str) -> int:
         report = broadcast_reports.report(self._run.engine, broadcast_id)
@@ -374,11 +236,6 @@ def _nothing_stored() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         raise StoppedError("send.interrupted") from None
-
-
-def _tag(one: ListedTag) -> Message:
-    name = "confirmation.tag" if one.count is not None else "confirmation.tag_uncounted"
-    return Message(name, id=one.id, name=one.name, count=one.count)
 
 
 def _existing(report: Report) -> Message:

@@ -12,13 +12,14 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules import reports
 from entrypoints.cli import draft_looks, showing
+from entrypoints.cli.asking import Ask, SendRequest
 from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
 from entrypoints.cli.group import Command, grouped
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions, OrderOptions, absolute
-from entrypoints.cli.sending import Ask, Sending, SendRequest
+from entrypoints.cli.sending import Sending
 from entrypoints.cli.terminal import clean, command_line, is_terminal
 
 app = new_app()
@@ -67,9 +68,9 @@ def send(
     wish = SendRequest(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
         to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
-        to_the_rest=_to_the_rest(arguments),
+        to_the_rest=_to_the_rest(arguments), repeat=_repeat(arguments, ordered.key),
     )  # fmt: skip
-    sending = Sending(run, wish, repeat=_repeat(arguments, ordered.key))
+    sending = Sending(run, wish)
     raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
 
 

@@ -1,0 +1,177 @@
+"""Before a broadcast is stored: it is shown on a terminal, and a person is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.accounts import API_BASE
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.overlap import ListOverlaps
+from broadcast.rules.plan.audience import Everyone
+from broadcast.settings.program_settings import UP_ACCOUNTS, USUAL_REDIS
+from broadcast.views import overlap_words
+from broadcast.views.words import Moment
+from entrypoints.cli import confirmation, ledger_facts, questions
+from entrypoints.cli.confirmation import question, summary
+from entrypoints.cli.run import Run
+from entrypoints.cli.send_options import ListFile, NarrowingOptions, Target
+from models import schema
+from producer.submit.order import Order
+from producer.submit.prepare import Prepared
+from producer.waking import Answers
+
+if TYPE_CHECKING:
+    from entrypoints.cli.tag_lookup import Tags
+    from producer.submit.checks import ListedTag
+
+
+class Ask(Enum):
+    """The person who sees a broadcast before it is stored."""
+
+    NOBODY = auto()  #: no terminal
+    SHOW = auto()  #: a terminal, and ``--yes``
+    ASK = auto()
+
+
+@frozen
+class SendRequest:
+    """Request of the command line."""
+
+    target: Target
+    narrowing: NarrowingOptions
+    tags: Tags
+    order: Order
+    ask: Ask
+    #: Everybody is meant, and that was said in as many words.
+    to_all_is_said: bool = False
+    #: The ids of what is confirmed already.
+    confirmed: Collection[str] = ()
+    as_json: bool
+    #: What sends the same to the rest of an earlier broadcast.
+    to_the_rest: str | Message
+    #: What repeats this one safely.
+    repeat: str | Message
+
+    @property
+    def path(self) -> SendPath:
+        """The interface of WeChat's that it goes by."""
+        target = self.target
+        return SendPath.MASS_SEND if isinstance(target, ListFile) else target.path
+
+
+class Asking:
+    """What a person sees of one broadcast, and is asked."""
+
+    def __init__(self, run: Run, wish: SendRequest) -> None:
+        """*wish*: the request."""
+        self._run = run
+        self._terminal = run.terminal
+        self._wish = wish
+        #: The tags that are named, as WeChat has them.
+        self.tags: Sequence[ListedTag] = ()
+        #: Before the question it was said whether a worker answers.
+        self.workers_are_named = False
+
+    def show(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
+        """Show the broadcast to be sent, with *warnings*; return whether its account is off."""
+        lanes = ledger_facts.lanes(self._run.engine)
+        account = self._wish.order.account.name
+        stops = lanes.stops(account, self._wish.path)
+        order = self._wish.order
+        content = confirmation.content_lines(self._run.engine, order.content)
+        blocked, now = lanes.is_off(account, self._wish.path), prepared.now
+        for line in summary(
+            order, prepared, stops=stops, content=content, now=now, blocked=blocked
+        ):
+            self._terminal.note(line)
+        for one in self.tags:
+            self._terminal.note(_tag(one))
+        if UP_ACCOUNTS.is_file() and self._wish.order.account.api_base == API_BASE:
+            self._terminal.warn("send.real_beside_simulator", account=account)
+        if prepared.known is not None:
+            self._show_known(prepared, prepared.known)
+        for warning in warnings:
+            self._terminal.warn(warning)
+        return blocked
+
+    def _show_known(self, prepared: Prepared, known: ListOverlaps) -> None:
+        """Show earlier and coming broadcasts to the followers of the list, and the alternatives."""
+        terminal, estimate, now = self._terminal, prepared.estimate, prepared.now
+        drawn = prepared.body.selection.sample is not None
+        sample = drawn and estimate is not None and not estimate.at_most
+        for line in overlap_words.overlap_lines(known, Moment(now, now), sample=sample):
+            terminal.note(line)
+        # Where nobody is asked, it is stored before anybody can do something else instead.
+        if self._wish.ask is not Ask.SHOW:
+            for line in overlap_words.instead(known, self._wish.to_the_rest):
+                terminal.note(line)
+
+    def is_shown(self, prepared: Prepared) -> bool:
+        """Return whether a person sees it before it is stored: on a terminal, where it is new."""
+        return self._wish.ask is not Ask.NOBODY and prepared.existing is None
+
+    def may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
+        """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
+        is_shown = self.is_shown(prepared)
+        blocked = is_shown and self.show(prepared, warnings)
+        if not questions.may_go(
+            prepared.list_owner, self._wish.confirmed, repeat=self._wish.repeat,
+            terminal=self._terminal if is_shown else None,
+        ):  # fmt: skip
+            return False
+        if not is_shown:
+            return True
+        if self._wish.ask is Ask.ASK and self._wish.order.scheduled_at is None:
+            self.tell_who_sends(scheduled=False)
+            self.workers_are_named = True
+        if isinstance(self._wish.target, Everyone):
+            return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
+        return self._wish.ask is Ask.SHOW or self._agreed(prepared, blocked=blocked)
+
+    def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask for the account's name: a yes is typed too easily for everybody."""
+        from models.ledger.followers import followers  # noqa: PLC0415 - numpy
+
+        message = question(
+            self._wish.order, prepared, source="", blocked=blocked,
+            followers=followers.count(self._run.engine, self._wish.order.account.name),
+        )  # fmt: skip
+        answer, account = self._terminal.ask(message), self._wish.order.account.name
+        if answer and answer != account:
+            self._terminal.note("send.not_the_name", account=account)
+        return answer == account
+
+    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask with the facts that cannot be corrected afterwards: how many, which list, when."""
+        terminal, target = self._terminal, self._wish.target
+        source = target.name if isinstance(target, ListFile) else Message("audience.source.synced")
+        names = {one.id: one.name for one in self.tags}
+        message = question(self._wish.order, prepared, source=source, blocked=blocked, tags=names)
+        return terminal.agrees(terminal.ask(message))
+
+    def tell_who_sends(self, *, scheduled: bool) -> None:
+        """Name the processes that must run for it to be sent, and say that none answers."""
+        terminal = self._terminal
+        if self._run.settings.redis_is_guessed:
+            terminal.note("send.redis_guessed", url=USUAL_REDIS)
+        try:
+            answers = self._run.waker.answers(schema.installation(self._run.engine))
+        except OutOfReachError:
+            return  # said already, as a warning
+        if answers is Answers.ELSEWHERE:
+            terminal.warn("send.other_database")
+        elif scheduled:
+            nobody = answers is Answers.NOBODY
+            terminal.note("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
+        elif answers is Answers.NOBODY:
+            terminal.note("send.no_worker")
+
+
+def _tag(one: ListedTag) -> Message:
+    name = "confirmation.tag" if one.count is not None else "confirmation.tag_uncounted"
+    return Message(name, id=one.id, name=one.name, count=one.count)
