@@ -69,9 +69,13 @@ class CeleryWaker:
         """Ask a worker to plan a broadcast. Raises BrokerAwayError; it may have woken even then."""
         self._send(names.PLAN, [broadcast_id])
 
-    def wake_lane(self, account: str, broadcast_id: str) -> None:
-        """Ask a worker to drive a lane. Raises BrokerAwayError; it may have woken even then."""
-        self._send(names.SEND_BATCH, [account, broadcast_id])
+    def wake_lane(self, account: str, broadcast_id: str, *, after_s: float = 0) -> None:
+        """Ask a worker to drive a lane. Raises BrokerAwayError; it may have woken even then.
+
+        *after_s*: a worker keeps the message for so long. Keep it below the time after which the
+        broker gives it to another one (``_VISIBILITY_S`` of ``celeryconfig``).
+        """
+        self._send(names.SEND_BATCH, [account, broadcast_id], after_s=after_s)
 
     def wake_for_pushes(self) -> None:
         """Ask a worker to handle what WeChat pushed. Raises BrokerAwayError, as the others do."""
@@ -124,12 +128,15 @@ class CeleryWaker:
         if "_app" in self.__dict__:
             self._app.close()
 
-    def _send(self, name: str, args: list[object]) -> None:
+    def _send(self, name: str, args: list[object], *, after_s: float = 0) -> None:
         # Celery's own name for every failure of a broker.
         from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
 
         try:
-            self._app.send_task(name, args=args, queue=names.QUEUE, headers=request_ids.headers())
+            self._app.send_task(
+                name, args=args, queue=names.QUEUE, headers=request_ids.headers(),
+                countdown=after_s or None,
+            )  # fmt: skip
         except OperationalError as error:
             away = _away(redact(str(error.__cause__ or error)).strip() or type(error).__name__)
         # Whatever else a transport ends with, for an option that it does not know or a file that
@@ -172,10 +179,10 @@ class RestingWaker:
         with self._resting():
             self._waker.wake_planner(broadcast_id)
 
-    def wake_lane(self, account: str, broadcast_id: str) -> None:
+    def wake_lane(self, account: str, broadcast_id: str, *, after_s: float = 0) -> None:
         """Ask a worker to drive a lane. Raises BrokerAwayError."""
         with self._resting():
-            self._waker.wake_lane(account, broadcast_id)
+            self._waker.wake_lane(account, broadcast_id, after_s=after_s)
 
     def wake_for_webhooks(self) -> None:
         """Ask a worker to deliver webhooks. Raises BrokerAwayError."""

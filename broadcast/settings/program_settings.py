@@ -38,6 +38,7 @@ from broadcast.rules.calls.waits import CircuitBreaker, Tuning, Waits
 from broadcast.rules.gates.lateness import LATE_BY, parse_late_by
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.settings import environment, server_urls
+from broadcast.settings.question_settings import QuestionSettings
 from broadcast.settings.server_urls import (
     AMQP_OPTION,
     BROKER_SCHEMES,
@@ -77,7 +78,7 @@ def _env(name: str) -> AliasChoices:
     return AliasChoices(name, name.lower())
 
 
-class Settings(WebhookSettings):
+class Settings(WebhookSettings, QuestionSettings):
     """Settings of a process, read once where it is wired."""
 
     model_config = SettingsConfigDict(

@@ -121,6 +121,7 @@ def line(one: Blocker, report: Report) -> Message:
     return Message(
         _text(one, report), id=report.id, account=report.account, reason=reason(one.reason),
         code=Code(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
+        left=at and at - report.now,
         due=due and Moment(due, report.now), late_by=report.late_by,
         changes=content.changed(report.draft),
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import API_BASE
 from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates.cooling_off import CoolingOff
 from broadcast.rules.overlap import ListOverlaps
 from broadcast.rules.plan.audience import Everyone
 from broadcast.settings.program_settings import UP_ACCOUNTS, USUAL_REDIS
@@ -47,6 +49,8 @@ class SendRequest:
     tags: Tags
     order: Order
     ask: Ask
+    #: For how long the first call is kept back once a person has said yes.
+    cooling_off: CoolingOff
     #: Everybody is meant, and that was said in as many words.
     to_all_is_said: bool = False
     #: The ids of what is confirmed already.
@@ -114,6 +118,16 @@ class Asking:
     def is_shown(self, prepared: Prepared) -> bool:
         """Return whether a person sees it before it is stored: on a terminal, where it is new."""
         return self._wish.ask is not Ask.NOBODY and prepared.existing is None
+
+    def cooled_off(self, prepared: Prepared) -> Prepared:
+        """Add for how long its first call is kept back, by the number of people known now.
+
+        Of WeChat's own lists it is not known: they count as large.
+        """
+        estimate = prepared.estimate
+        people = prepared.figures.planned if estimate is None else estimate.left
+        kept_back = self._wish.cooling_off.for_people(people)
+        return replace(prepared, terms=replace(prepared.terms, cooling_off=kept_back))
 
     def may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
         """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""

@@ -20,6 +20,7 @@ from broadcast.rules import accounts
 from broadcast.rules.accounts import API_BASE, Account
 from broadcast.rules.content import Content
 from broadcast.rules.drafts import Marks
+from broadcast.rules.gates import cooling_off
 from broadcast.rules.media import used
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
@@ -101,7 +102,7 @@ def question(
     at_most = estimate is not None and estimate.at_most
     known = overlap_words.strongest(prepared.known, at_most=at_most)
     when = _when(order, prepared, blocked=blocked)
-    recall = Message("send.no_recall" if at is None else "send.recall_until")
+    recall = _recall(prepared, at)
     account, audience = order.account.name, prepared.wanted.audience
     if isinstance(audience, Everyone):
         return Message(
@@ -118,6 +119,14 @@ def question(
         name if known is None else warned, who=_who(prepared), source=source,
         account=account, when=when, known=known, recall=recall,
     )  # fmt: skip
+
+
+def _recall(prepared: Prepared, at: datetime | None) -> Message:
+    """Return until when it can be called off without a call."""
+    kept_back = prepared.terms.cooling_off
+    if cooling_off.ends(kept_back, now=prepared.now, scheduled_at=at) is not None:
+        return Message("send.recall_within", span=kept_back)
+    return Message("send.no_recall" if at is None else "send.recall_until")
 
 
 def _with_its_number(recall: Message, prepared: Prepared) -> Message:

@@ -40,6 +40,7 @@ STALLED_S = 5
 #: Returns what is wrong with Redis or the broker, if anything is.
 RedisProblem: TypeAlias = Callable[[], BroadcastError | None]
 #: Of an account's wait: a worker found a part away.
+_AT_ONCE: Final = frozenset({Cause.OVERDUE, Cause.COOLING_OFF})
 _AWAY: Final = frozenset({Reason.REDIS_AWAY, Reason.WECHAT_NOT_READY})
 
 
@@ -220,9 +221,7 @@ class _Watch:
             )
             return
         # Not by the look around: what keeps it from being launched may be in the way of that too.
-        self._say(
-            [one for one in blockers.blockers_of(report) if one.cause is Cause.OVERDUE], report
-        )
+        self._say([one for one in blockers.blockers_of(report) if one.cause in _AT_ONCE], report)
         if now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
             self._notice_obstacles(engine, report)

@@ -14,6 +14,7 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from broadcast.message import Message
+from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import Report
 from broadcast.views import words
 from broadcast.views.texts import Texts
@@ -78,6 +79,10 @@ class Bar:
 
     def _figures(self, report: Report, done: int) -> str:
         planned, total = report.audience["planned"], report.batches["total"]
+        kept_back = report.gate(GateKind.COOLING_OFF)
+        if kept_back is not None and kept_back.is_closed(report.now):
+            left = (kept_back.until or report.now) - report.now
+            return self._texts("following.bar_cooling_off", left=left)
         if planned is None:
             return self._texts("following.bar_calls", done=done, total=total) if total else ""
         return self._texts(

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -16,6 +16,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
+from broadcast.rules.gates.cooling_off import CoolingOff, parse_length
 from broadcast.rules.gates.lateness import parse_late_by
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import (
@@ -251,6 +252,9 @@ class OrderOptions(OptionGroup):
     late_by: Annotated[
         str | None, typer.Option("--late-by", metavar="D", help="help.send.late_by")
     ] = None
+    cooling_off: Annotated[
+        str | None, typer.Option("--cooling-off", metavar="D", help="help.send.cooling_off")
+    ] = None
     spread_days: Annotated[bool, typer.Option("--spread-days", help="help.send.spread_days")] = (
         False
     )
@@ -270,6 +274,26 @@ class OrderOptions(OptionGroup):
                 late_by=settings.late_by if self.late_by is None else _late_by(self.late_by),
             ),
         )  # fmt: skip
+
+    def kept_back(self, settings: Settings, *, asks: bool) -> CoolingOff:
+        """Return for how long the first call is kept back; nobody is asked: it is not.
+
+        *asks*: a person is asked. Raises InputError, also where it was said in so many words and
+        nobody is.
+        """
+        if self.cooling_off is None:
+            return settings.cooling_off if asks else NOT_KEPT_BACK
+        try:
+            length = parse_length(self.cooling_off)
+        except ValueError:
+            text = one_line(self.cooling_off)[:40]
+            raise InputError("error.usage.cooling_off", text=text) from None
+        if length and not asks:
+            raise InputError("error.usage.cooling_off_unasked")
+        return CoolingOff(length=length)
+
+
+NOT_KEPT_BACK: Final = CoolingOff(length=timedelta())
 
 
 def absolute(text: str, at: datetime) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.errors import BroadcastError, BrokerAwayError, OutOfReachError
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import proof as proof_module
@@ -30,6 +31,10 @@ from producer.submit.store import Submitted, check_fits, store
 
 if TYPE_CHECKING:
     pass
+
+
+#: The clocks of the database and of a worker's machine may be this far apart: seconds.
+LATER_S: Final = 0.5
 
 
 class AwayWithOutcomeError(BroadcastError):
@@ -64,6 +69,7 @@ class Sending:
                 reader = Reader.PROGRAM if self._wish.ask is Ask.NOBODY else Reader.PERSON
                 prepared, why = self._prepared(order, whom, "send.not_stored", reader=reader)
                 check_fits(prepared)
+                prepared = self._asking.cooled_off(prepared)
                 shown = [*prepared.notices, *self._empty, *_problem(why)]
                 if not self._asking.may_go(prepared, shown):
                     self._terminal.note("send.declined")
@@ -73,6 +79,7 @@ class Sending:
                 with self._with_outcome("send.maybe_stored"):
                     engine = self._run.engine
                     submitted = store(prepared, engine=engine, waker=self._run.waker)
+                self._wake_later(submitted)
             except KeyboardInterrupt:
                 return self._interrupted(prepared)
         for warning in (*submitted.notices, *self._empty, *_problem(why)):
@@ -181,6 +188,15 @@ class Sending:
             return
         raise problem
 
+    def _wake_later(self, submitted: Submitted) -> None:
+        """Wake its lane when its first call is no longer kept back: that needs no beat."""
+        until = submitted.cooling_off_until
+        if until is None or submitted.scheduled:
+            return
+        after_s = (until - submitted.now).total_seconds() + LATER_S
+        with contextlib.suppress(BrokerAwayError):
+            self._run.waker.wake_lane(self._wish.order.account.name, submitted.id, after_s=after_s)
+
     def _interrupted(self, prepared: Prepared) -> int:
         """Say whether Ctrl-C came before or after the broadcast was stored."""
         try:
@@ -207,6 +223,9 @@ class Sending:
             terminal.say("send.stored_followed" if followed else "send.stored", id=submitted.id)
             if at is not None:
                 terminal.say("send.at_passed", at=Moment(at, submitted.now))
+            if submitted.cooling_off_until is not None and not followed:
+                left = submitted.cooling_off_until - submitted.now
+                terminal.say("blocker.cooling_off", id=submitted.id, left=left)
         if submitted.created:
             self._tell_what_waits(self._wish.path)
             if not self._asking.workers_are_named:

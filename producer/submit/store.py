@@ -56,6 +56,8 @@ class Submitted:
     now: datetime
     proof: proof_module.Proof | None
     notices: tuple[Message, ...]
+    #: Until when its first call is kept back for its sender; None: it is not.
+    cooling_off_until: datetime | None = None
     #: As it was stored, without what people did; None: it was not read.
     report: Report | None = field(default=None, repr=False)
 
@@ -102,6 +104,7 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
     return Submitted(
         id=broadcast_id, created=True, scheduled=published.scheduled, now=published.now,
         proof=published.proof, notices=(*prepared.notices, *notices), report=report,
+        cooling_off_until=published.cooling_off_until,
     )  # fmt: skip
 
 

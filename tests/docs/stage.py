@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
@@ -37,6 +40,7 @@ ACCOUNTS = (
     SimulatedAccount(name="shop", appid="wx0000000000000002"),
 )
 FOLLOWERS = 30_001
+LOOK_EVERY_S = 0.5
 UNLIMITED = {"daily_limit": 100, "used": 0, "calls_per_minute": 0}
 
 
@@ -92,7 +96,26 @@ class Stage:
 
     def type(self, line: str, *answers: str) -> Shown:
         """Type one line; answer what it asks."""
-        return typed(line, folder=self.folder, environment=self.env, answers=answers)
+        with self._short_undo_window():
+            return typed(line, folder=self.folder, environment=self.env, answers=answers)
+
+    @contextmanager
+    def _short_undo_window(self) -> Iterator[None]:
+        """End each undo window at once: whoever reads a page has a minute more than a test."""
+        over = Event()
+
+        def end() -> None:
+            while not over.wait(LOOK_EVERY_S):
+                ledger.end_cooling_off(self.system.engine)
+
+        with ThreadPoolExecutor(1) as thread:
+            ended = thread.submit(end)
+            try:
+                yield
+            finally:
+                over.set()
+            ended.result()
+        ledger.end_cooling_off(self.system.engine)
 
     def follower(self, number: int) -> str:
         """Return the OpenID of one follower, from 1 on."""

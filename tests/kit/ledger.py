@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Engine, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, select, update
 
 from broadcast import openid
 from broadcast.errors import PlanError, RepeatedSendError
@@ -23,12 +24,15 @@ from broadcast.rules.calls.decide import Decision
 from broadcast.rules.calls.outcomes import Endpoint, Outcome, Scope, of_send
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning, Waits
 from broadcast.rules.drafts import Marks
+from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import proof, submission
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.cut import CHUNK, Chunk, chunked
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BatchState, Reason
 from models.base import Moment
+from models.batch_tables import GateRow
+from models.engine import now
 from models.every_table import Base, Batch, BroadcastRow
 from models.ledger.lane import claims, leases, next_work, obstacles, record_outcomes
 from models.ledger.lane.claims import Claim
@@ -38,6 +42,7 @@ from models.ledger.lists import uploads
 from models.ledger.outcomes import recorded_ends
 from models.ledger.plan import plans
 from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import read, write
 from models.ledger.submit import submits
 
 PLENTY = proof.Quota(daily_limit=1_000, used=0, remain=1_000)
@@ -317,6 +322,22 @@ def pass_time(engine: Engine, elapsed: timedelta) -> None:
                 mine = [key == bindparam(f"_{key.name}") for key in keys]
                 values: dict[str, Any] = {c.name: bindparam(c.name) for c in moments}
                 connection.execute(update(table).where(*mine).values(values), older)
+
+
+def end_cooling_off(engine: Engine) -> None:
+    """Let the undo window of every broadcast be over, as if its time had passed."""
+    with read(engine) as connection:
+        kept_back = GateRow.kind == GateKind.COOLING_OFF, GateRow.until > now(connection)
+        accounts_ = set(connection.scalars(select(GateRow.account).where(*kept_back)))
+
+    def work(connection: Connection, account: str) -> None:
+        lane_rows.lock(connection, account)
+        over = update(GateRow).where(GateRow.account == account, *kept_back)
+        connection.execute(over.values(until=GateRow.closed_at))
+        lane_rows.refresh_due(connection, account)
+
+    for account in accounts_:
+        write(engine, partial(work, account=account))
 
 
 def _before(moment: datetime | None, elapsed: timedelta) -> datetime | None:

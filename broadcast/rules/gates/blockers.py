@@ -119,8 +119,8 @@ def _own(report: Report) -> Iterator[Blocker]:
                 yield _blocker(gate, Cause.TAG_GONE, f"broadcast cancel {report.id}")
             case GateKind.HOLD:
                 yield _blocker(gate, _HOLDS.get(gate.reason, means.cause), command)
-            case GateKind.SCHEDULE:
-                yield from _scheduled(report, gate)
+            case GateKind.SCHEDULE | GateKind.COOLING_OFF:
+                yield from _timed(report, gate)
             case _:
                 yield _blocker(gate, means.cause, command)
 
@@ -131,14 +131,18 @@ _HOLDS: dict[Reason | None, Cause] = {
 }
 
 
-def _scheduled(report: Report, gate: Gate) -> Iterator[Blocker]:
+def _timed(report: Report, gate: Gate) -> Iterator[Blocker]:
     at = gate.until or gate.closed_at
     if gate.is_closed(report.now):
         yield Blocker(
-            cause=Cause.SCHEDULED, command=f"broadcast cancel {report.id}",
+            cause=traits_of(gate.kind).cause, command=f"broadcast cancel {report.id}",
             since=gate.closed_at, until=at,
         )  # fmt: skip
-    elif report.phase is Phase.PLANNING and report.now - at > lateness.NOBODY:
+    elif (
+        gate.kind is GateKind.SCHEDULE
+        and report.phase is Phase.PLANNING
+        and report.now - at > lateness.NOBODY
+    ):
         yield Blocker(cause=Cause.OVERDUE, command=START, since=at)
 
 
@@ -228,8 +232,9 @@ def _left_behind(report: Report) -> Iterator[Blocker]:
 def _silent_since(report: Report) -> datetime | None:
     if report.driven is None:
         return None
-    # Before its time no worker was to take it up.
-    moved_at = lateness.latest(report.driven.moved_at, report.scheduled_at)
+    # Before its time, and until its last gate opened, no worker was to take it up.
+    opened = [gate.opens_at() for gate in report.gates]
+    moved_at = lateness.latest(report.driven.moved_at, report.scheduled_at, *opened)
     signs = report.driven.signs
     if report.phase is Phase.PLANNING:
         return lateness.of_plan(moved_at, signs)

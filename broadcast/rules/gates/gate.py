@@ -247,6 +247,7 @@ class GateKind(StrEnum):
     LOOK = "look"  #: a draft is to be looked at, or a file uploaded, again soon; opens by time
     CANCEL = "cancel"  #: an operator, permanently
     SCHEDULE = "schedule"  #: its time is to come; opens automatically
+    COOLING_OFF = "cooling_off"  #: who sent it may call it off yet; opens by time alone
     HALT = "halt"  #: a person's kill switch
     STOP = "stop"  #: WeChat refuses the account, or one interface of it
     QUOTA = "quota"  #: no calls are left today, or none of its share; opens automatically
@@ -266,6 +267,7 @@ class Cause(StrEnum):
     DRAFT = "draft"  #: it says something else than what was to go out, or nobody can tell
     IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
     SCHEDULED = "scheduled"
+    COOLING_OFF = "cooling_off"  #: its first call is kept back, so that it can be called off
     OVERDUE = "overdue"  #: its time has come, and no process launched it
     ACCOUNT_WAITS = "account_waits"  #: for WeChat or for another day
     UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
@@ -329,6 +331,7 @@ TRAITS: Final[Mapping[GateKind, Traits]] = {
     GateKind.SCHEDULE: Traits(
         by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED
     ),
+    GateKind.COOLING_OFF: Traits(by_time=True, shown=None, cause=Cause.COOLING_OFF),
     GateKind.CANCEL: Traits(forbids_planning=True, by_person=True, shown=S.CANCELLED),
 }  # fmt: skip
 _STRANGE = Traits()

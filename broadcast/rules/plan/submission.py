@@ -98,6 +98,8 @@ class Terms:
     #: OpenIDs in one call at most.
     batch_size: int = 10_000
     late_by: timedelta = LATE_BY
+    #: How long its first call is kept back, so that a person can call it off.
+    cooling_off: timedelta = timedelta()
     title: str | None = None
     #: Who hears by webhooks how it ended; None: whom the account names, if it names one.
     notify_url: str | None = None
@@ -114,6 +116,8 @@ class Published:
     scheduled: bool
     #: The database's moment by which that was decided.
     now: datetime
+    #: Until when its first call is kept back for its sender; None: it is not.
+    cooling_off_until: datetime | None = None
 
 
 class TakenOverError(OutOfReachError):

@@ -64,9 +64,11 @@ def send(
         draft=lambda name: draft_looks.media_id_of(run, whose, name, key=order.key),
     )
     ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, read_content))
+    asks = dry_run or (is_terminal() and not (yes or confirm or audience.yes_to_all))
     arguments = _with_absolute_time(run.arguments, ordered.scheduled_at)
     wish = SendRequest(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
+        cooling_off=order.kept_back(run.settings, asks=asks),
         to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
         to_the_rest=_to_the_rest(arguments), repeat=_repeat(arguments, ordered.key),
     )  # fmt: skip

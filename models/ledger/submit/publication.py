@@ -18,6 +18,7 @@ from broadcast.errors import ConflictError, RepeatedSendError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.names import EventKind
+from broadcast.rules.gates import cooling_off
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.lateness import parse_late_by
 from broadcast.rules.plan import proof as proof_module
@@ -99,14 +100,25 @@ class Publication:
             planned=self.figures.planned,
         )  # fmt: skip
         if self.scheduled:
-            later = Closing(
-                kind=GateKind.SCHEDULE, who=self.terms.who, broadcast_id=self.broadcast_id,
-                until=self.body.scheduled_at,
-            )  # fmt: skip
-            gate_changes.close(connection, account, later)
+            self._close(connection, GateKind.SCHEDULE, until=self.body.scheduled_at)
         else:
             connection.execute(_DUE_CHANGED, {"b_account": account, "due_changed_at": self.moment})
-        return Published(proof=self.proof, scheduled=self.scheduled, now=self.moment)
+        kept_back = cooling_off.ends(
+            self.terms.cooling_off, now=self.moment, scheduled_at=self.body.scheduled_at
+        )
+        if kept_back is not None:
+            self._close(connection, GateKind.COOLING_OFF, until=kept_back)
+        return Published(
+            proof=self.proof, scheduled=self.scheduled, now=self.moment,
+            cooling_off_until=kept_back,
+        )  # fmt: skip
+
+    def _close(self, connection: Connection, kind: GateKind, *, until: datetime | None) -> None:
+        """Close a gate of the new broadcast; the commit that shows it to workers closes it, too."""
+        closing = Closing(
+            kind=kind, who=self.terms.who, broadcast_id=self.broadcast_id, until=until
+        )
+        gate_changes.close(connection, self.body.account.name, closing)
 
     def _store_samples(self, connection: Connection) -> None:
         rows = [

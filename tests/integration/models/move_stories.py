@@ -154,6 +154,12 @@ def look(seen: Look) -> Story:
     return lambda stage: stage.sees(seen)
 
 
+def keep_back(stage: Stage) -> None:
+    """Publish it as a person's send that can be called off for a minute."""
+    stage.terms = replace(stage.terms, cooling_off=timedelta(minutes=1))
+    stage.publish()
+
+
 def in_minutes(stage: Stage) -> None:
     """Let a look come again."""
     stage.clock.pass_(timedelta(minutes=2))
@@ -272,6 +278,7 @@ GATE_STORIES: dict[tuple[GateScope, GateKind], tuple[Story, Story | None]] = {
     (OWN, GateKind.HOLD): (missed(), resume),
     (OWN, GateKind.DRAFT): (articles(look((Mark(title="edited"),))), resume),
     (OWN, GateKind.LOOK): (articles(look(NO_WORD)), in_minutes),
+    (OWN, GateKind.COOLING_OFF): (told(Stage.upload, keep_back, Stage.plan), in_minutes),
     (OWN, GateKind.CANCEL): (story(cancel), None),
     (OWN, GateKind.SCHEDULE): (scheduled(), launch),
     (ACCOUNT, GateKind.HALT): (story(halt), unhalt),

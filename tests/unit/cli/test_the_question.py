@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
@@ -21,12 +21,13 @@ NOON = datetime(2026, 11, 30, 4, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 11, 30, 19, 30, tzinfo=UTC)  # 03:30 in Beijing
 
 
-def asked(*, free: int = 100, at: datetime | None = None) -> str:
+def asked(*, free: int = 100, at: datetime | None = None, kept_back_s: int = 0) -> str:
     """Return the English question of three batches, where so many calls are free."""
     sizes = (10_000, 10_000, 1)
     quota = Quota(daily_limit=100, used=100 - free, remain=free)
     prepared = SimpleNamespace(
         now=NOON, estimate=None, known=None, sizes=sizes,
+        terms=SimpleNamespace(cooling_off=timedelta(seconds=kept_back_s)),
         figures=SimpleNamespace(planned=sum(sizes)), wanted=SimpleNamespace(audience=None),
         proof=prove(calls=len(sizes), quota=quota, reserved=0, spread=True),
     )  # fmt: skip
@@ -50,6 +51,16 @@ def test_a_send_over_several_days_says_who_gets_it_today(free: int, said: str) -
     assert said in asked(free=free)
 
 
+def test_until_when_it_can_be_called_off_is_said() -> None:
+    within = "Within 60 s `broadcast cancel` stops it"
+    assert "It cannot be recalled." in asked()
+    assert within in asked(kept_back_s=60)
+    assert within in asked(kept_back_s=60, at=NOON + timedelta(seconds=59))
+    assert "Until then `broadcast cancel` stops it" in asked(
+        kept_back_s=60, at=NOON + timedelta(seconds=60)
+    )
+
+
 def test_a_time_at_night_is_named() -> None:
     assert "at night, on Tue 2026-12-01 03:30" in asked(at=MIDNIGHT)
     assert "night" not in asked(at=NOON.replace(hour=10))
@@ -60,6 +71,7 @@ def to_all(*, sent: int, followers: int, kind: AccountKind = AccountKind.SERVICE
     count = SendallCount(sent=sent, to_come=1, in_doubt=0, allowance=ALLOWANCES[kind], at=NOON)
     prepared = SimpleNamespace(
         now=NOON, estimate=None, known=None, sizes=(), proof=None, sendalls=count,
+        terms=SimpleNamespace(cooling_off=timedelta()),
         wanted=SimpleNamespace(audience=Everyone()),
     )  # fmt: skip
     order = SimpleNamespace(account=SimpleNamespace(name="default"), scheduled_at=None)

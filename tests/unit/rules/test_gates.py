@@ -104,7 +104,7 @@ def test_a_wait_ends_at_its_moment(wait: str) -> None:
 
 
 #: Whom no command opens: one is final, the others open when their time has come.
-NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE, GateKind.LOOK}
+NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE, GateKind.LOOK, GateKind.COOLING_OFF}
 
 
 def test_every_kind_has_its_way_out_but_the_final_one() -> None:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules.accounts import AccountKind
+from broadcast.rules.gates.cooling_off import CoolingOff
 from broadcast.settings import program_settings
 from broadcast.settings.program_settings import Settings
 from entrypoints.cli.embedded import embedded_stack
@@ -35,6 +36,11 @@ VALUES = {
     "BROADCAST_REDIS_PREFIX": ("redis_prefix", "blue:", "blue:"),
     "BROADCAST_ENQUEUE_TO_ALL": ("enqueue_to_all", "yes", True),
     "BROADCAST_LATE_BY": ("late_by", "1h30m", timedelta(minutes=90)),
+    "BROADCAST_COOLING_OFF": (
+        "cooling_off",
+        "90s above 20",
+        CoolingOff(length=timedelta(seconds=90), above=20),
+    ),
     "BROADCAST_API_KEYS": ("api_keys", "k" * 20, SecretStr("k" * 20)),
     "BROADCAST_API_KEYS_FILE": ("api_keys_file", "/run/keys", Path("/run/keys")),
     "WECHAT_CALLBACK_TOKEN": ("callback_token", "Tok3n", SecretStr("Tok3n")),
@@ -77,6 +83,10 @@ WRONG = [
     ("BROADCAST_LATE_BY", "0s"),
     ("BROADCAST_LATE_BY", "59s"),
     ("BROADCAST_LATE_BY", "367d"),
+    ("BROADCAST_COOLING_OFF", "60"),
+    ("BROADCAST_COOLING_OFF", "60s above"),
+    ("BROADCAST_COOLING_OFF", "60s above -1"),
+    ("BROADCAST_COOLING_OFF", "301s above 1000"),
     ("BROADCAST_BATCH_SIZE", "1"),
     ("BROADCAST_BATCH_SIZE", "10001"),
     ("BROADCAST_BATCH_SIZE", "2.5"),

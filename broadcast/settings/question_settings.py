@@ -1,0 +1,23 @@
+"""The settings of a send that a person is asked about, a part of the program's settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AliasChoices, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode
+
+from broadcast.rules.gates.cooling_off import COOLING_OFF, CoolingOff, parse_cooling_off
+
+
+def _env(name: str) -> AliasChoices:
+    return AliasChoices(name, name.lower())
+
+
+class QuestionSettings(BaseSettings):
+    """What follows from a yes on a terminal."""
+
+    #: How long the first call is kept back, above so many people.
+    cooling_off: Annotated[CoolingOff, NoDecode, BeforeValidator(parse_cooling_off)] = Field(
+        COOLING_OFF, validation_alias=_env("BROADCAST_COOLING_OFF")
+    )
