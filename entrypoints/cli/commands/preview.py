@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
 
 from broadcast.errors import InputError
-from broadcast.frozen import frozen
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls.outcomes import Endpoint, Outcome
+from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.content import Content
-from broadcast.rules.hand_calls import ByHand, HandCall, HandResult, each_once, is_receiver
-from broadcast.rules.media import NO_SUCH_MEDIA
+from broadcast.rules.hand_calls import ByHand, HandResult, each_once, is_receiver
 from broadcast.views.words import Moment, suffix
 from broadcast.wechat.api.mass import MassPreview, of_preview
 from entrypoints.cli import confirmation, draft_looks, exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import Command, grouped
+from entrypoints.cli.previewing import PreviewResult, calls_of, sent
 from entrypoints.cli.quotas import CallsLeft, left_of
-from entrypoints.cli.run import Run, who
+from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import is_terminal
-from entrypoints.cli.wechat_calls import Called, call
-from models.ledger.lists import media
 from models.ledger.rows.transaction import present
 from models.ledger.steer import recorded_hand_calls
 from producer.media.upload import refuse_unusable
@@ -35,21 +32,6 @@ app = new_app()
 
 #: Calls of a day where WeChat does not say (WeChat page "message/mass/preview").
 MOST_A_DAY: Final = 100
-#: After these nobody else would get it either.
-_ENDS: Final = frozenset({
-    Outcome.NOT_CALLED, Outcome.QUOTA_TODAY, Outcome.QUOTA_MONTH, Outcome.STOP_ACCOUNT,
-    Outcome.STOP_BROADCAST, Outcome.TOKEN,
-})  # fmt: skip
-
-
-@frozen
-class PreviewResult:
-    """The result of the preview to one receiver; *called* None: it was not tried."""
-
-    receiver: str
-    called: Called | None
-    #: Calls that were taken: of several images one each.
-    sent: int = 0
 
 
 @app.command(cls=Command, help="help.preview")
@@ -93,8 +75,8 @@ def preview(
     if not _agreed(run, chosen, read_content, receivers=receivers, left=left, yes=yes):
         run.terminal.note("preview.declined")
         raise typer.Exit(exits.FAILED)
-    each = of_preview(json.loads(_uploaded(run, chosen, read_content).canonical))
-    shown = list(_sent(run, chosen, each, receivers=receivers))
+    each = calls_of(run, chosen, read_content)
+    shown = list(sent(run, chosen, each, receivers=receivers))
     if as_json:
         run.terminal.show_json(as_object(chosen, shown, left=left))
     raise typer.Exit(status_of(shown))
@@ -108,13 +90,6 @@ def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> Non
         run.terminal.warn(
             "preview.unanswered", receiver=one.target, at=Moment(one.at, moment), who=one.who
         )
-
-
-def _uploaded(run: Run, account: Account, content: Content) -> Content:
-    """Upload the files that WeChat lacks; a later send of them finds them there."""
-    from entrypoints.cli.wechat_calls import uploaded  # noqa: PLC0415 - most previews are without files
-
-    return uploaded(run, account, content)
 
 
 def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list[str]:
@@ -168,55 +143,6 @@ def _agreed(
     return terminal.agrees(
         terminal.ask(f"preview.question{suffix(n)}", n=n, receivers=receivers, account=account.name)
     )
-
-
-def _sent(
-    run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receivers: Sequence[str]
-) -> Iterator[PreviewResult]:
-    """Send it to one after the other, a line each, until nobody else would get it either."""
-    ended: Called | None = None
-    for receiver in receivers:
-        if ended is not None:
-            run.terminal.say("preview.not_tried", receiver=receiver)
-            yield PreviewResult(receiver=receiver, called=None)
-            continue
-        shown = _to_one(run, account, each, receiver=receiver)
-        assert shown.called is not None
-        called = shown.called
-        _say(run, receiver, called, sent=shown.sent)
-        yield shown
-        if called.result.outcome in _ENDS:
-            ended = called
-
-
-def _to_one(
-    run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receiver: str
-) -> PreviewResult:
-    """Make the calls for one receiver, of several images one each; return the last one's end."""
-    called = Called(HandResult(outcome=Outcome.NOT_CALLED))
-    for sent, content in enumerate(each):
-        order = HandCall(kind=ByHand.PREVIEW, who=who(), target=receiver)
-        number = recorded_hand_calls.begin(run.engine, account, order)
-        request = MassPreview(receiver=receiver, content=content)
-        called = call(run, account, request, at=Endpoint.PREVIEW)
-        recorded_hand_calls.end(run.engine, number, called.result)
-        if called.result.errcode == NO_SUCH_MEDIA and "media_id" in content[content["msgtype"]]:
-            # Whoever runs the command again has the file uploaded again.
-            media.mark_lost(run.engine, account, [content[content["msgtype"]]["media_id"]])
-        if not called.result.done:
-            return PreviewResult(receiver=receiver, called=called, sent=sent)
-    return PreviewResult(receiver=receiver, called=called, sent=len(each))
-
-
-def _say(run: Run, receiver: str, called: Called, *, sent: int) -> None:
-    if sent and not called.result.done:
-        run.terminal.say("preview.partly", receiver=receiver, n=sent)
-    if called.result.done:
-        run.terminal.say("preview.sent", receiver=receiver)
-    elif called.result.maybe:
-        run.terminal.say("preview.maybe", receiver=receiver, why=called.why())
-    else:
-        run.terminal.say("preview.refused", receiver=receiver, why=called.why())
 
 
 def status_of(shown: Sequence[PreviewResult]) -> int:

@@ -1,0 +1,89 @@
+"""Previews: a content to named people, one call each, with what each call ended as."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from broadcast.frozen import frozen
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import Endpoint, Outcome
+from broadcast.rules.content import Content
+from broadcast.rules.hand_calls import ByHand, HandCall, HandResult
+from broadcast.rules.media import NO_SUCH_MEDIA
+from broadcast.wechat.api.mass import MassPreview, of_preview
+from entrypoints.cli.run import Run, who
+from entrypoints.cli.wechat_calls import Called, call, uploaded
+from models.ledger.lists import media
+from models.ledger.steer import recorded_hand_calls
+
+#: After these nobody else would get it either.
+_ENDS: Final = frozenset({
+    Outcome.NOT_CALLED, Outcome.QUOTA_TODAY, Outcome.QUOTA_MONTH, Outcome.STOP_ACCOUNT,
+    Outcome.STOP_BROADCAST, Outcome.TOKEN,
+})  # fmt: skip
+
+
+@frozen
+class PreviewResult:
+    """The result of the preview to one receiver; *called* None: it was not tried."""
+
+    receiver: str
+    called: Called | None
+    #: Calls that were taken: of several images one each.
+    sent: int = 0
+
+
+def calls_of(run: Run, account: Account, content: Content) -> Sequence[Mapping[str, Any]]:
+    """Return the content of each call, with its files uploaded; a later send finds them there."""
+    return of_preview(json.loads(uploaded(run, account, content).canonical))
+
+
+def sent(
+    run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receivers: Sequence[str]
+) -> Iterator[PreviewResult]:
+    """Send it to one after the other, a line each, until nobody else would get it either."""
+    ended: Called | None = None
+    for receiver in receivers:
+        if ended is not None:
+            run.terminal.say("preview.not_tried", receiver=receiver)
+            yield PreviewResult(receiver=receiver, called=None)
+            continue
+        shown = _to_one(run, account, each, receiver=receiver)
+        assert shown.called is not None
+        called = shown.called
+        _say(run, receiver, called, sent=shown.sent)
+        yield shown
+        if called.result.outcome in _ENDS:
+            ended = called
+
+
+def _to_one(
+    run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receiver: str
+) -> PreviewResult:
+    """Make the calls for one receiver, of several images one each; return the last one's end."""
+    called = Called(HandResult(outcome=Outcome.NOT_CALLED))
+    for sent, content in enumerate(each):
+        order = HandCall(kind=ByHand.PREVIEW, who=who(), target=receiver)
+        number = recorded_hand_calls.begin(run.engine, account, order)
+        request = MassPreview(receiver=receiver, content=content)
+        called = call(run, account, request, at=Endpoint.PREVIEW)
+        recorded_hand_calls.end(run.engine, number, called.result)
+        if called.result.errcode == NO_SUCH_MEDIA and "media_id" in content[content["msgtype"]]:
+            # Whoever runs the command again has the file uploaded again.
+            media.mark_lost(run.engine, account, [content[content["msgtype"]]["media_id"]])
+        if not called.result.done:
+            return PreviewResult(receiver=receiver, called=called, sent=sent)
+    return PreviewResult(receiver=receiver, called=called, sent=len(each))
+
+
+def _say(run: Run, receiver: str, called: Called, *, sent: int) -> None:
+    if sent and not called.result.done:
+        run.terminal.say("preview.partly", receiver=receiver, n=sent)
+    if called.result.done:
+        run.terminal.say("preview.sent", receiver=receiver)
+    elif called.result.maybe:
+        run.terminal.say("preview.maybe", receiver=receiver, why=called.why())
+    else:
+        run.terminal.say("preview.refused", receiver=receiver, why=called.why())
