@@ -86,6 +86,13 @@ def is_receiver(text: str) -> bool:
     return _RECEIVER.fullmatch(text) is not None
 
 
+def checked_receiver(text: str) -> str:
+    """Return *text*. Raises ValueError where it has another form."""
+    if not is_receiver(text):
+        raise ValueError(f"no receiver: {text}")
+    return text
+
+
 def each_once(receivers: Iterable[str]) -> list[str]:
     """Return the receivers in their order; who is named twice gets one preview."""
     return list(dict.fromkeys(receivers))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from broadcast.errors import OutOfReachError
+from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import API_BASE
@@ -154,8 +154,9 @@ class Asking:
         message = question(
             self._wish.order, prepared, source="", blocked=blocked,
             followers=followers.count(self._run.engine, self._wish.order.account.name),
+            preview_to=self._preview_to,
         )  # fmt: skip
-        answer, account = self._terminal.ask(message), self._wish.order.account.name
+        answer, account = self._answer(prepared, message), self._wish.order.account.name
         if answer and answer != account:
             self._terminal.note("send.not_the_name", account=account)
         return answer == account
@@ -165,8 +166,37 @@ class Asking:
         terminal, target = self._terminal, self._wish.target
         source = target.name if isinstance(target, ListFile) else Message("audience.source.synced")
         names = {one.id: one.name for one in self.tags}
-        message = question(self._wish.order, prepared, source=source, blocked=blocked, tags=names)
-        return terminal.agrees(terminal.ask(message))
+        message = question(
+            self._wish.order, prepared, source=source, blocked=blocked, tags=names,
+            preview_to=self._preview_to,
+        )  # fmt: skip
+        return terminal.agrees(self._answer(prepared, message))
+
+    @property
+    def _preview_to(self) -> str | None:
+        """Who can get a preview first; nobody where the letter for it is the account's name."""
+        is_name = self._wish.order.account.name in self._terminal.texts("send.preview").split()
+        return None if is_name else self._run.settings.preview_to
+
+    def _answer(self, prepared: Prepared, message: Message) -> str:
+        """Ask; after each preview that is asked for, ask again."""
+        while True:
+            answer = self._terminal.ask(message)
+            to = self._preview_to
+            if to is None or answer.casefold() not in self._terminal.texts("send.preview").split():
+                return answer
+            self._preview(prepared, to)
+
+    def _preview(self, prepared: Prepared, to: str) -> None:
+        """Send the preview, or say in one line why not; a file is uploaded once for both."""
+        from entrypoints.cli import previewing  # noqa: PLC0415 - few look first
+
+        account = self._wish.order.account
+        try:
+            each = previewing.calls_of(self._run, account, prepared.content)
+            list(previewing.sent(self._run, account, each, receivers=[to]))
+        except BroadcastError as error:
+            self._terminal.warn(error)
 
     def tell_who_sends(self, *, scheduled: bool) -> None:
         """Name the processes that must run for it to be sent, and say that none answers."""

@@ -92,32 +92,39 @@ def question(
     blocked: bool,
     tags: Mapping[int, str] = MappingProxyType({}),
     followers: int = 0,
+    preview_to: str | None = None,
 ) -> Message:
     """Return the question, with the facts that cannot be fixed afterwards: number, list, time.
 
     *blocked*: the account is halted or stopped; *tags*: the names of those that are known;
-    *followers*: how many follow by our own list, 0: there is none.
+    *followers*: how many follow by our own list, 0: there is none; *preview_to*: who can get a
+    preview first.
     """
     at, estimate = order.scheduled_at, prepared.estimate
     at_most = estimate is not None and estimate.at_most
     known = overlap_words.strongest(prepared.known, at_most=at_most)
     when = _when(order, prepared, blocked=blocked)
     recall = _recall(prepared, at)
-    account, audience = order.account.name, prepared.wanted.audience
+    audience = prepared.wanted.audience
+    choices = "send.by_name" if isinstance(audience, Everyone) else "send.choices"
+    facts = {
+        "account": order.account.name, "when": when,
+        "choices": Message(choices if preview_to is None else f"{choices}_preview", to=preview_to),
+    }  # fmt: skip
     if isinstance(audience, Everyone):
         return Message(
-            WECHATS_LISTS[audience.kind][blocked], account=account, when=when,
+            WECHATS_LISTS[audience.kind][blocked], **facts,
             who=Message("send.everyone_known" if followers else "send.everyone", n=followers),
             recall=_with_its_number(recall, prepared),
         )  # fmt: skip
     if isinstance(audience, Tag):
         name = WECHATS_LISTS[audience.kind][blocked]
         tag = _tag(audience.tag_id, tags)
-        return Message(name, tag=tag, account=account, when=when, recall=recall)
+        return Message(name, tag=tag, recall=recall, **facts)
     name, warned = QUESTIONS[blocked]
     return Message(
         name if known is None else warned, who=_who(prepared), source=source,
-        account=account, when=when, known=known, recall=recall,
+        known=known, recall=recall, **facts,
     )  # fmt: skip
 
 

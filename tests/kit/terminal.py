@@ -31,6 +31,8 @@ WIDTH, HEIGHT = 400, 400
 #: The program itself, its words and at most a file for its output; all else is for a shell.
 SIMPLE = re.compile(r"(?P<words>broadcast [^|&;<>$`()*~\n\\]*)((?P<to>>>?) ?(?P<file>[\w.-]+))?")
 PROMPT, QUESTION = "$ ", "[y/N] "
+#: How a line ends that waits for an answer.
+ASKS = ("[y/N]", "[y/N/p]", "to go on:", "first:", "以继续：")
 BIN = Path(sys.executable).parent
 
 
@@ -75,7 +77,7 @@ def typed(
             # A mark of CSV files. No terminal shows it, and this one would leave its line out.
             written += (seen := data.replace(codecs.BOM_UTF8, b""))
             stream.feed(seen)
-            if left and shown(screen).endswith(QUESTION.rstrip()):
+            if left and shown(screen).endswith(ASKS):
                 os.write(ours, f"{left.pop(0)}\n".encode())
         return Shown(screen=screen, status=process.wait(patiently(timeout_s)), written=written)
     finally:
