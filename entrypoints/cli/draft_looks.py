@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -21,11 +20,12 @@ from broadcast.rules.reports import DraftView, Report
 from broadcast.rules.states import Reason
 from broadcast.views.content import changed, edits
 from broadcast.views.words import Moment, Shortened, rest_of
-from broadcast.wechat.api.drafts import MOST_OF_A_PAGE, Draft, DraftBatchGet
+from broadcast.wechat.api.drafts import Draft
 from entrypoints.cli import exits
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.gates import drafts
 from models.ledger.views import broadcast_reports
+from producer import draft_box
 from producer.submit import checks
 from producer.submit.checks import Read
 
@@ -96,26 +96,8 @@ def _agree(run: Run, report: Report, question: str, **facts: Message) -> None:
         raise typer.Exit(exits.FAILED)
 
 
-#: Drafts that are looked through for a title: a hundred of the thousand calls of a day.
-MOST_READ: Final = 100 * MOST_OF_A_PAGE
 #: Titles that an error names where none is the one that was asked for.
 MOST_NAMED: Final = 5
-
-
-def listed_drafts(wechat: WeChat, account: Account) -> Iterator[Draft]:
-    """Yield the drafts, newest first, a call a page. Raises WeChatAwayError and alike.
-
-    What moves while the pages are read is yielded once.
-    """
-    known: set[str] = set()
-    for offset in itertools.count(0, MOST_OF_A_PAGE):
-        page = wechat.ask(account, DraftBatchGet(offset=offset))
-        for draft in page.drafts:
-            if draft.media_id not in known:
-                known.add(draft.media_id)
-                yield draft
-        if not page.drafts or offset + MOST_OF_A_PAGE >= page.total:
-            return
 
 
 def find_draft(wechat: WeChat, account: Account, title: str) -> Draft:
@@ -124,8 +106,7 @@ def find_draft(wechat: WeChat, account: Account, title: str) -> Draft:
     Raises InputError, which lists what there is, where none or several have it.
     """
     wanted = title.strip()
-    box = list(itertools.islice(listed_drafts(wechat, account), MOST_READ))
-    found = [draft for draft in box if any(one.title == wanted for one in draft.articles)]
+    box, found = draft_box.titled(wechat, account, wanted)
     shown = one_line(wanted)
     if len(found) == 1:
         return found[0]

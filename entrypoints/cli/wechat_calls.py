@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 from broadcast.errors import BroadcastError, MediaError, OutOfReachError
 from broadcast.message import Message
@@ -10,16 +10,14 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome, meaning
 from broadcast.rules.content import Content
 from broadcast.rules.hand_calls import HandResult
-from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile
+from broadcast.rules.media import LocalFile
 from broadcast.views.errcode_words import fix_of_upload
 from broadcast.views.words import Code, Meaning
-from broadcast.wechat.api.media import UploadVideo
-from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import Request
-from broadcast.wechat_account import media
 from entrypoints.cli.run import Run
 from producer.media import upload
-from producer.wiring.wechat import WeChat, WeChatRefusedError, WeChatUnclearError
+from producer.wiring import wechat_uploads
+from producer.wiring.wechat import WeChatRefusedError, WeChatUnclearError
 
 
 class Called:
@@ -67,21 +65,8 @@ def call(run: Run, account: Account, request: Request[Any], *, at: Endpoint) -> 
     return Called(HandResult(outcome=Outcome.ACCEPTED))
 
 
-Reply = TypeVar("Reply")
-
-#: A person waits, and 10 MB need their time.
-TIMEOUTS = Timeouts(connect_s=3, read_s=120, total_s=150)
-
-
-class Uploads:
-    """:class:`producer.media.upload.Uploader` on the real WeChat.
-
-    Every method raises WeChatAwayError, WeChatRefusedError, RedisAwayError and alike.
-    """
-
-    def __init__(self, wechat: WeChat) -> None:
-        """*wechat*: the way to WeChat."""
-        self._wechat = wechat
+class Uploads(wechat_uploads.Uploads):
+    """:class:`producer.media.upload.Uploader` on the real WeChat, with the fix of a refusal."""
 
     def upload(
         self, account: Account, file: LocalFile, *, title: str, description: str
@@ -91,37 +76,13 @@ class Uploads:
         Raises MediaError for one that WeChat does not take, too.
         """
         try:
-            return self._upload(account, file, title=title, description=description)
+            return super().upload(account, file, title=title, description=description)
         except WeChatRefusedError as error:
             code = Code(int(str(error.facts["errcode"])), str(error.facts["errmsg"]))
             fix = fix_of_upload(code.errcode or 0)
             if fix is None:
                 raise
         raise MediaError("error.media.refused", path=file.path, code=code, fix=fix)
-
-    def _upload(
-        self, account: Account, file: LocalFile, *, title: str, description: str
-    ) -> tuple[str | None, str | None]:
-        request = media.upload_request_of(file, title=title, description=description)
-        return media.media_ids_of(self._ask(account, request))
-
-    def mass_video(
-        self, account: Account, media_id: str, *, title: str, description: str
-    ) -> str | None:
-        """Turn an uploaded video into one that can be mass-sent; return the new media_id.
-
-        None: WeChat has no such video.
-        """
-        request = UploadVideo(media_id=media_id, title=title, description=description)
-        try:
-            return self._ask(account, request).media_id
-        except WeChatRefusedError as error:
-            if error.facts.get("errcode") != NO_SUCH_MEDIA:
-                raise
-        return None
-
-    def _ask(self, account: Account, request: Request[Reply]) -> Reply:
-        return self._wechat.ask(account, request, timeouts=TIMEOUTS)
 
 
 def uploaded(run: Run, account: Account, content: Content) -> Content:

@@ -22,8 +22,10 @@ from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import AsWritten, command_line
 from models.ledger.rows.transaction import present
+from producer import draft_box
 
 if TYPE_CHECKING:
+    from producer.articles.added_drafts import Added
     from producer.articles.article_files import Illustrated
     from producer.media.upload import UploadCache
 
@@ -41,14 +43,14 @@ def list_(
     *,
     account: AccountName = None,
     most: Annotated[
-        int, typer.Option("--most", min=1, max=draft_looks.MOST_READ, help="help.draft.list.most")
+        int, typer.Option("--most", min=1, max=draft_box.MOST_READ, help="help.draft.list.most")
     ] = USUAL_MOST,
     as_json: AsJSON = False,
 ) -> None:
     """List the drafts of an account, newest first."""
     run: Run = context.obj
     whose = run.settings.account(account)
-    found = list(itertools.islice(draft_looks.listed_drafts(run.wechat, whose), most))
+    found = list(itertools.islice(draft_box.listed_drafts(run.wechat, whose), most))
     run.terminal.say_all(_listed(found, whose))
     if as_json:
         run.terminal.show_json({"drafts": [_in_a_list(one) for one in found], "error": None})
@@ -195,14 +197,29 @@ def add(
     cache = _upload_cache(run, whose)
     if cache is not None:
         _refuse_covers(run, whose, articles)
-    added = (
-        draft_adding.dry_run(articles, cache=cache)
-        if dry_run
-        else draft_adding.add(run, whose, articles)
-    )
+    added = _added(run, whose, articles, cache=cache, dry_run=dry_run)
     run.terminal.say_all(draft_adding.lines(added, whose))
     if as_json:
         run.terminal.show_json(draft_adding.as_json(added))
+
+
+def _added(
+    run: Run,
+    account: Account,
+    articles: Sequence[Illustrated],
+    *,
+    cache: UploadCache | None,
+    dry_run: bool,
+) -> Added:
+    from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - as above
+    from producer.articles import added_drafts  # noqa: PLC0415 - as above
+
+    if dry_run:
+        return added_drafts.dry_run(articles, cache=cache)
+    uploads = Uploads(run.wechat)
+    return added_drafts.add(
+        account, articles, engine=run.engine, wechat=run.wechat, uploader=uploads
+    )
 
 
 def _refuse_covers(run: Run, account: Account, articles: Sequence[Illustrated]) -> None:
