@@ -28,6 +28,9 @@ class Point(StrEnum):
     SUBMIT_PUBLISHING = "submit.publishing"  #: the publication is written, uncommitted
     SUBMIT_PUBLISHED = "submit.published"  #: committed, no worker woken
     SUBMIT_WOKEN = "submit.woken"
+    # A worker launches a run of a campaign.
+    LAUNCH_DECIDED = "launch.decided"  #: due times have their launches, no worker took one
+    LAUNCH_RESERVED = "launch.reserved"  #: for this worker, nothing read or submitted
     # A file is uploaded, by a command or by a worker before a call.
     MEDIA_UPLOADED = "media.uploaded"  #: WeChat gave a media_id, which this process alone knows
     # A worker plans.

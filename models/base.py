@@ -31,6 +31,7 @@ from broadcast.enums import recognised
 from broadcast.names import EventKind
 from broadcast.rules.accounts import AccountKind
 from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState
 from broadcast.rules.dead_letters import LetterSource, LetterState
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.hand_calls import ByHand
@@ -215,9 +216,9 @@ def dated(moment: datetime) -> str:
 _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
     enum: EnumText(enum)
     for enum in (
-        AccountKind, Action, BatchState, BroadcastState, ByHand, EventKind, GateKind, GateScope,
-        LetterSource, LetterState, MediaFormat, MediaKind, Outcome, Phase, Reason, SendPath,
-        WebhookState,
+        AccountKind, Action, BatchState, BroadcastState, ByHand, CampaignState, EventKind, GateKind,
+        GateScope, LaunchState, LetterSource, LetterState, MediaFormat, MediaKind, Outcome, Phase,
+        Reason, SendPath, WebhookState,
     )
 }  # fmt: skip
 

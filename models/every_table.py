@@ -7,6 +7,7 @@ from models.base import Base
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.box_tables import DeadLetterRow, Finish, OutboxRow, PushRow, QueueRow, WebhookRow
 from models.broadcast_tables import BroadcastRow, DraftRow, Reservation, Submission, UploadRow
+from models.campaign_tables import CampaignRow, LaunchRow
 from models.event import Event
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.installation import APIKeyRow, Installation
@@ -21,6 +22,7 @@ __all__ = [
     "Base",
     "Batch",
     "BroadcastRow",
+    "CampaignRow",
     "ChunkRow",
     "DeadLetterRow",
     "DraftRow",
@@ -36,6 +38,7 @@ __all__ = [
     "Installation",
     "KeptFileRow",
     "Lane",
+    "LaunchRow",
     "ListChanges",
     "MediaRow",
     "OutboxRow",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 
@@ -40,8 +40,24 @@ def submit(
 ) -> Submitted:
     """Call :meth:`producer.request.door.SubmitService.submit`; *waker*: its planner, None: any.
 
-    *waiting_since*: since when it may have waited, if not since now. WeChat's answer of a moment
-    ago will do for what fits; nothing is refused by it.
+    *waiting_since*: since when it may have waited, if not since now.
+    """
+    return through_door(
+        here, lambda door: door.submit(request, key=key, who=who), waker=waker,
+        waiting_since=waiting_since,
+    )  # fmt: skip
+
+
+def through_door(
+    here: WorkerParts,
+    submit_by: Callable[[SubmitService], Submitted],
+    *,
+    waker: Waker | None = None,
+    waiting_since: datetime | None = None,
+) -> Submitted:
+    """Return what *submit_by* submits by the door. Arguments are as of :func:`submit`.
+
+    WeChat's answer of a moment ago will do for what fits; nothing is refused by it.
     """
     begun = time.monotonic()
     quota = _Quota(here)
@@ -50,12 +66,11 @@ def submit(
         looks=WorkerChecks(here), waiting_since=waiting_since,
     )  # fmt: skip
     try:
-        return opened.submit(request, key=key, who=who)
+        return submit_by(opened)
     except PlanError:
         if quota.asked_at >= begun:
             raise
-    anew = _Quota(here, since=begun)
-    return replace(opened, quota=anew).submit(request, key=key, who=who)
+    return submit_by(replace(opened, quota=_Quota(here, since=begun)))
 
 
 class _Quota:

@@ -31,7 +31,7 @@ from models.ledger.lists import uploads
 from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import sweeps
 from producer import pushes as producer_pushes
-from worker import celery_parts, enqueue, planner
+from worker import campaigns, celery_parts, enqueue, planner
 from worker import dead_letters as worker_dead_letters
 from worker import outbox as worker_outbox
 from worker.delivery import lane, polling, watches
@@ -307,14 +307,18 @@ def poll_results() -> int:
 
 @shared_task(name=names.LAUNCH_DUE)
 def launch_due() -> int:
-    """Send the broadcasts whose time has come on to planning."""
+    """Send the broadcasts whose time has come on to planning, and launch campaigns."""
     here = parts()
     try:
         due = sweeps.launch_due(here.engine)
+        launched = sum(wake(names.PLAN, broadcast_id) for broadcast_id in due)
+        with alone(names.LAUNCH_DUE, "campaigns") as first:
+            if first:
+                launched += campaigns.launch(here, goes_on=lambda: not stopping.is_set())
     except OutOfReachError as error:
-        log.warning("scheduled broadcasts that are due are launched later: %s", error)
+        log.warning("what is due is launched later: %s", error)
         return 0
-    return sum(wake(names.PLAN, broadcast_id) for broadcast_id in due)
+    return launched
 
 
 @shared_task(name=names.READ_DRAFTS)

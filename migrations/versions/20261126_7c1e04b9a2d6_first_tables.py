@@ -109,12 +109,16 @@ def upgrade() -> None:
     _api_keys()
     _webhooks()
     _uploads()
+    _campaigns()
+    _launches()
     _installed()
 
 
 def downgrade() -> None:
     _check_empty()
     for table in (
+        "bc_launches",
+        "bc_campaigns",
         "bc_outbox",
         "bc_uploads",
         "bc_api_keys",
@@ -792,4 +796,49 @@ def _uploads() -> None:
         _optional("beat_at", MOMENT),
         _optional("list_digest", ASCII_64),
         _required("created_at", MOMENT),
+    )
+
+
+def _campaigns() -> None:
+    op.create_table(
+        "bc_campaigns",
+        _key("id", ASCII_32),
+        _required("name", WORDS_64),
+        _optional("used_name", WORDS_64),
+        _required("account", ASCII_64),
+        _required("state", ASCII_32),
+        _required("version", BIG_INTEGER),
+        _required("plan", LONG_TEXT),
+        _required("decided_until", MOMENT),
+        _optional("next_due_at", MOMENT),
+        _required("created_at", MOMENT),
+        _required("created_by", WORDS_128),
+        _required("edited_at", MOMENT),
+        _required("edited_by", WORDS_128),
+        UniqueConstraint("used_name"),
+        Index("ix_bc_campaigns_next_due_at", "next_due_at"),
+    )
+
+
+def _launches() -> None:
+    op.create_table(
+        "bc_launches",
+        _serial(),
+        _required("campaign_id", ASCII_32, to="bc_campaigns.id"),
+        _required("account", ASCII_64),
+        _required("due_at", MOMENT),
+        _required("state", ASCII_32),
+        _optional("reason", LONG_TEXT),
+        _required("version", BIG_INTEGER),
+        _optional("request", LONG_TEXT),
+        _required("key", WORDS_128),
+        _optional("broadcast_id", ASCII_32),
+        _optional("size", INTEGER),
+        _optional("released_at", MOMENT),
+        _optional("released_by", WORDS_128),
+        _optional("taken_at", MOMENT),
+        _required("decided_at", MOMENT),
+        UniqueConstraint("campaign_id", "due_at"),
+        UniqueConstraint("campaign_id", "key"),
+        Index("ix_bc_launches_state", "state", "due_at"),
     )

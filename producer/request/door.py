@@ -58,7 +58,7 @@ class SubmitService:
             request, key=key, who=who, settings=self.settings, waiting_since=self.waiting_since
         )
         with found.whom() as whom:
-            prepared = self._prepared(found, whom)
+            prepared = self.prepared(found, whom)
             return store(prepared, engine=self.engine, waker=self.waker, reported=self.reported)
 
     def reserve(self, request: Request, *, key: str, who: str) -> tuple[str, bool]:
@@ -100,7 +100,7 @@ class SubmitService:
         found = parsed_request(request, key=awaited.key, who=who, settings=self.settings)
         found = replace(found, order=replace(found.order, reserved=awaited.broadcast_id))
         with openid_list.read(file) as listed:
-            return store(self._prepared(found, listed), engine=self.engine, waker=self.waker)
+            return store(self.prepared(found, listed), engine=self.engine, waker=self.waker)
 
     def plan(self, request: Request, *, key: str, who: str) -> Prepared:
         """Check *request* against the ledger and WeChat, and store nothing.
@@ -111,6 +111,13 @@ class SubmitService:
         with found.whom() as whom:
             return self._looked_at(self._held_against(found, whom))
 
+    def prepared(self, found: ParsedRequest, whom: Whom) -> Prepared:
+        """Check an order as :meth:`submit` does, and store nothing. Raises as it does."""
+        prepared = self._held_against(found, whom)
+        # Before WeChat is asked more: its calls of a day are few.
+        check_fits(prepared)
+        return self._looked_at(prepared)
+
     def _held_against(self, found: ParsedRequest, whom: Whom) -> Prepared:
         return prepare(
             found.order, whom, engine=self.engine, quota=self.quota, today=self._today(found)
@@ -118,12 +125,6 @@ class SubmitService:
 
     def _today(self, found: ParsedRequest) -> Callable[[], None]:
         return partial(refuse_what_is_not_so, found, settings=self.settings, engine=self.engine)
-
-    def _prepared(self, found: ParsedRequest, whom: Whom) -> Prepared:
-        prepared = self._held_against(found, whom)
-        # Before WeChat is asked more: its calls of a day are few.
-        check_fits(prepared)
-        return self._looked_at(prepared)
 
     def _looked_at(self, prepared: Prepared) -> Prepared:
         return prepared if self.looks is None else with_wechat_facts(prepared, self.looks)

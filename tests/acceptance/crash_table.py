@@ -215,6 +215,17 @@ FILES = (
 )  # fmt: skip
 
 
+#: A worker that dies over a launch of a campaign; test_campaigns.py proves it.
+LAUNCHES = (
+    FileRow(point=Point.LAUNCH_DECIDED,
+            left="A due time whose launch is begun, with its request, and no broadcast.",
+            then="The next look of any worker takes it up."),
+    FileRow(point=Point.LAUNCH_RESERVED,
+            left="The same, reserved for the dead worker.",
+            then="Others take it up after 30 s: in time, as a minute is."),
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WokenRow:
     """A worker that is stopped at a point past its lease, and wakes up when all is over."""
@@ -257,6 +268,7 @@ def markdown() -> list[str]:
     ]
     submitting = [[f"`{row.point}`", row.left, row.at_once] for row in SUBMIT]
     uploading = [[f"`{row.point}`", row.left, row.then] for row in FILES]
+    launching = [[f"`{row.point}`", row.left, row.then] for row in LAUNCHES]
     woken = [
         [f"`{row.point}`", row.then, *(_cell(row.courses[fate]) for fate in fates)] for row in WOKEN
     ]
@@ -264,6 +276,7 @@ def markdown() -> list[str]:
         *_table(["The worker dies at", "It leaves", "What becomes of it", *fates], working), "",
         *_table(["The command dies at", "It leaves", "The same command at once"], submitting), "",
         *_table(["Over a file, it dies at", "It leaves", "What becomes of it"], uploading), "",
+        *_table(["Over a launch, it dies at", "It leaves", "What becomes of it"], launching), "",
         *_table(["The worker is stopped at", "When it wakes", *fates], woken),
     ]  # fmt: skip
 

@@ -24,6 +24,7 @@ from models.ledger.views import broadcast_reports
 from tests.acceptance.crash_table import (
     CLAIMED,
     FILES,
+    LAUNCHES,
     NAP,
     SUBMIT,
     UNHURT,
@@ -349,7 +350,7 @@ def test_a_busy_machine_adds_claims_that_grew_old_to_a_course_and_no_others() ->
 
 
 def test_the_table_has_every_point_and_every_fate() -> None:
-    told = [row.point for row in (*WORKER, *SUBMIT, *FILES)]
+    told = [row.point for row in (*WORKER, *SUBMIT, *FILES, *LAUNCHES)]
 
     assert set(told) == set(Point)
     for row in (*WORKER, *WOKEN):

@@ -56,6 +56,8 @@ NEVER = {
     "error.audience.closed": "standard input of the command line",
     "error.audience.permission": "the list is in a file of the server's own",
     # Of other doors.
+    "error.campaign.": "the command line",
+    "error.launch.": "the command line, and why a worker holds a launch",
     "error.dead.which": "the command line",
     "error.dead.full": "the queue of the broker",
     "error.dead.failed": "the queue of the broker",

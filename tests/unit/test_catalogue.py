@@ -20,6 +20,7 @@ from broadcast.errors import BroadcastError
 from broadcast.rules.accounts import KEYWORDS, Account, AccountKind
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.retry import RetryVerdict
+from broadcast.rules.campaigns.launches import Why
 from broadcast.rules.reports import SETS, SKIPS, Did
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.settings.program_settings import Settings
@@ -43,8 +44,11 @@ CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 TELLING = {"print", "echo", "secho", "say", "note", "warn", "fail", "tell", "prompt", "confirm"}
 #: What is called with the id of a text and its facts.
 ASKING = {"Message", "texts", "in_words", "_texts", "say", "note", "warn", "fail"}
-#: What a person writes, not reads.
-READ = {"用户标识", "订阅", "，", "今天", "明天", "后天", "年月日", ":：", "－"}
+#: What a person writes, not reads; and what followers read.
+READ = {
+    "用户标识", "订阅", "，", "今天", "明天", "后天", "年月日", ":：", "－",
+    "一二三四五六日", "周", "月", "日",
+}  # fmt: skip
 
 
 @cache
@@ -280,6 +284,7 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
         *(f"fix.token.{number}" for number in errcode_words.OF_TOKENS),
         *errcode_words.PLACES.values(),
         *(f"operator_action.{did}" for did in Did),
+        *(f"launch.{why}" for why in Why),
         *(f"weekday.{number}" for number in range(1, 8)),
     }
 

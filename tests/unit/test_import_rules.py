@@ -85,6 +85,7 @@ FORBIDDEN = {
         "models.ledger.followers",
         "models.ledger.gates",
     ),
+    "models/ledger/campaigns": ("models.ledger.boxes", "models.ledger.gates"),
     "models/ledger/gates": ("models.ledger.lane",),
     "models/ledger/lane": ("models.ledger.plan", "models.event"),
     "models/ledger/plan": ("models.ledger.submit", "models.ledger.outcomes"),

@@ -87,6 +87,15 @@ class Figures:
 
 
 @frozen
+class LaunchOf:
+    """The launch of a campaign that a broadcast is."""
+
+    id: int
+    #: People in its audience, as far as is known.
+    size: int | None = None
+
+
+@frozen
 class Terms:
     """Terms that the submitter allowed."""
 
@@ -105,6 +114,8 @@ class Terms:
     notify_url: str | None = None
     #: Since when it may have waited for a worker, by the database's clock; None: since now.
     waiting_since: datetime | None = None
+    #: None: no campaign's.
+    launch: LaunchOf | None = None
 
 
 @frozen

@@ -29,6 +29,7 @@ from broadcast.rules.states import Phase
 from models.accounts import Lane
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
+from models.ledger.campaigns import launch_rows
 from models.ledger.gates import drafts, gate_changes, quotas
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.gates.quotas import ReservationRequest
@@ -80,7 +81,9 @@ class Publication:
 
     def store_rest(self, connection: Connection) -> Published:
         """Store what stands beside the broadcast's row."""
-        account = self.body.account.name
+        account, launch = self.body.account.name, self.terms.launch
+        if launch is not None:
+            launch_rows.mark_launched(connection, launch.id, self.broadcast_id, size=launch.size)
         if self.body.reserved is None:
             digest = self.body.digest
             bind_key(connection, self.broadcast_id, self.body, moment=self.moment, digest=digest)

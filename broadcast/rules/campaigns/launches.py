@@ -1,0 +1,179 @@
+"""Launches: what becomes of a due time. Each has one row: launched once, skipped or held.
+
+::
+
+    (due) ──► begun ──► launched
+          ├─► queued ─► begun        the last run came to rest
+          ├─► held ───► begun        a person released it
+          └─► skipped
+
+A row that is *begun* has its request, and its broadcast is not there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from broadcast.errors import IllegalMoveError
+from broadcast.frozen import frozen
+from broadcast.rules.gates.lateness import LATE_BY
+
+#: Beat and a worker need seconds: a due time is missed when nothing was launched after this.
+MISSED_AFTER: Final = timedelta(seconds=60)
+#: Fewer people vary by chance.
+BRAKED_FROM: Final = 100
+
+
+class CampaignState(StrEnum):
+    """State of a campaign."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"  #: nothing is due until it is enabled
+    REMOVED = "removed"  #: kept for its runs; its name is free
+
+
+class LaunchState(StrEnum):
+    """State of a launch."""
+
+    BEGUN = "begun"
+    QUEUED = "queued"  #: waits for the end of the last run
+    LAUNCHED = "launched"  #: its broadcast is there
+    HELD = "held"  #: a person must act
+    SKIPPED = "skipped"
+
+
+class Missed(StrEnum):
+    """What becomes of a due time at which nothing was launched."""
+
+    ASK = "ask"  #: it is held
+    LATE = "late"  #: it is launched late, and held beyond ``late_by``
+    SKIP = "skip"  #: it is skipped
+
+
+class Overlap(StrEnum):
+    """What becomes of a due time at which the last run is not at rest."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+
+
+class Why(StrEnum):
+    """Why a launch is held or skipped; a refusal of its request has words of its own."""
+
+    MISSED = "missed"
+    TOO_LATE = "too_late"
+    SUPERSEDED = "superseded"  #: a newer time was due as well
+    OVERLAP = "overlap"
+    EDITED = "edited"  #: the schedule was changed before it was launched
+    DISABLED = "disabled"
+    REMOVED = "removed"
+    RESTORED = "restored"  #: the database was restored or copied since
+
+
+L = LaunchState
+
+LAUNCH_MOVES: Final[Mapping[LaunchState, frozenset[LaunchState]]] = {
+    L.BEGUN: frozenset({L.LAUNCHED, L.HELD, L.SKIPPED}),
+    L.QUEUED: frozenset({L.BEGUN, L.HELD, L.SKIPPED}),
+    L.HELD: frozenset({L.BEGUN}),
+    L.LAUNCHED: frozenset(),
+    L.SKIPPED: frozenset(),
+}
+
+
+def check_move(old: LaunchState, new: LaunchState) -> None:
+    """Raise IllegalMoveError where the table does not lead from *old* to *new*."""
+    if new not in LAUNCH_MOVES.get(old, frozenset()):
+        raise IllegalMoveError(f"launch: {old} -> {new}")
+
+
+@frozen
+class Policy:
+    """What a campaign wants where a run cannot be as planned."""
+
+    missed: Missed = Missed.ASK
+    late_by: timedelta = LATE_BY
+    overlap: Overlap = Overlap.SKIP
+    #: Per cent by which the audience may differ from the last run's; 0: by any.
+    size_brake: int = 30
+
+
+@frozen
+class Guard:
+    """What is known of a database that may be a restored one, or a copy."""
+
+    #: A person must answer first: nothing is decided.
+    closed: bool = False
+    #: When it was answered last: what was due before may have been launched by the other one.
+    answered_at: datetime | None = None
+
+
+UNGUARDED: Final = Guard()
+
+
+@frozen
+class DueTime:
+    """One due time, and what stands beside it now."""
+
+    due: datetime
+    now: datetime
+    #: No other one is due after it.
+    newest: bool = True
+    #: An earlier run is not at rest.
+    last_is_open: bool = False
+    #: When something else than its time let it go: a person, or the end of the last run.
+    released_at: datetime | None = None
+    #: A person did: what is missed then is held, whatever the policy is.
+    by_person: bool = False
+    guard: Guard = UNGUARDED
+
+
+@frozen
+class Verdict:
+    """What becomes of a due time."""
+
+    state: LaunchState
+    why: Why | None = None
+
+
+def decide(one: DueTime, policy: Policy) -> Verdict:
+    """Return what becomes of a due time now, before its broadcast is there.
+
+    The same for one that is *begun* and still has none.
+    """
+    since = one.released_at or one.due
+    answered_at = one.guard.answered_at
+    if answered_at is not None and since <= answered_at:
+        return Verdict(state=L.HELD, why=Why.RESTORED)
+    if one.now - since > MISSED_AFTER:
+        missed = _of_missed(one, policy, late=one.now - since)
+        if missed is not None:
+            return missed
+    if one.last_is_open:
+        queues = policy.overlap is Overlap.QUEUE
+        return Verdict(state=L.QUEUED) if queues else Verdict(state=L.SKIPPED, why=Why.OVERLAP)
+    return Verdict(state=L.BEGUN)
+
+
+def _of_missed(one: DueTime, policy: Policy, *, late: timedelta) -> Verdict | None:
+    """Return what becomes of a missed due time; None: it is launched late."""
+    if one.by_person or policy.missed is Missed.ASK:
+        return Verdict(state=L.HELD, why=Why.MISSED)
+    if policy.missed is Missed.SKIP:
+        return Verdict(state=L.SKIPPED, why=Why.MISSED)
+    if late > policy.late_by:
+        return Verdict(state=L.HELD, why=Why.TOO_LATE)
+    return None if one.newest else Verdict(state=L.SKIPPED, why=Why.SUPERSEDED)
+
+
+def brakes(policy: Policy, *, last: int | None, size: int | None) -> bool:
+    """Return whether an audience differs too much from that of the *last* run.
+
+    None: it is not known, or there was none.
+    """
+    if not policy.size_brake or not last or size is None or max(last, size) <= BRAKED_FROM:
+        return False
+    return abs(size - last) * 100 > policy.size_brake * last

@@ -1,0 +1,69 @@
+"""Variables of a campaign's texts, such as ``{date}``: rendered for the due time, in its zone."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from broadcast.errors import InputError
+from broadcast.quoting import quoted
+
+_WEEKDAYS: Final = "一二三四五六日"
+_SHOWN: Final = 40
+#: Two braces are one that is meant.
+_PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}\s]{1,32})\}")
+
+
+def values(due: datetime, zone: str) -> Mapping[str, str]:
+    """Return the value of each variable at a due time (aware)."""
+    local = due.astimezone(ZoneInfo(zone))
+    return {
+        "date": f"{local:%Y-%m-%d}", "date_zh": f"{local.month}月{local.day}日",
+        "year": f"{local.year}", "month": f"{local.month}", "day": f"{local.day}",
+        "time": f"{local:%H:%M}", "week": f"{local.isocalendar().week}",
+        "weekday": f"周{_WEEKDAYS[local.weekday()]}", "weekday_en": f"{local:%A}",
+    }  # fmt: skip
+
+
+def rendered(text: str, known: Mapping[str, str]) -> str:
+    """Return *text* with its variables' values. Raises InputError for one that there is not."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        if name is None:
+            return found[0][0]
+        if name not in known:
+            raise _unknown(name, known)
+        return known[name]
+
+    return _PLACE.sub(value, text)
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> InputError:
+    near = difflib.get_close_matches(name, known, n=1)
+    shown = [f"{{{one}}}" for one in near or known]
+    return InputError(
+        "error.campaign.variable_near" if near else "error.campaign.variable",
+        name=quoted(name, _SHOWN), known=", ".join(shown),
+    )  # fmt: skip
+
+
+def rendered_template(template: str, due: datetime, zone: str) -> str:
+    """Return the JSON of a request for one due time: its text, its titles.
+
+    Raises InputError for a variable that there is not.
+    """
+    found: dict[str, Any] = json.loads(template)
+    known = values(due, zone)
+    request = found["request"]
+    for holder, name in (
+        (found, "draft_title"), (request, "title"), (request["content"].get("text", {}), "content"),
+    ):  # fmt: skip
+        if isinstance(holder.get(name), str):
+            holder[name] = rendered(holder[name], known)
+    return json.dumps(found, ensure_ascii=False)

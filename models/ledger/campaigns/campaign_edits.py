@@ -1,0 +1,149 @@
+"""Campaigns are added, edited, enabled, disabled and removed, each under its row's lock.
+
+Due times that came before an edit and were not decided yet are what the campaign is after it. Only
+where the edit takes them away are they decided with it: held, or skipped where no run is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, exists, insert, select
+
+from broadcast.errors import ConflictError
+from broadcast.rules.campaigns import due_times
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
+from models import base
+from models.campaign_tables import CampaignRow
+from models.engine import now
+from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
+from models.ledger.rows.transaction import change, write, write_new
+
+
+def add(engine: Engine, name: str, plan: CampaignPlan, *, who: str) -> Campaign:
+    """Store a new campaign, enabled, and return it.
+
+    Raises ConflictError where another one has its name, and InputError where it is never due.
+    """
+
+    def work(connection: Connection) -> Campaign:
+        moment = now(connection)
+        if connection.scalar(select(exists().where(CampaignRow.used_name == name))):
+            raise ConflictError("error.campaign.name_taken", name=name)
+        connection.execute(
+            insert(CampaignRow).values(
+                id=f"campaign-{base.drawn()}", name=name, used_name=name, version=1,
+                state=CampaignState.ENABLED, decided_until=moment,
+                next_due_at=due_times.check(plan.schedule, moment),
+                created_at=moment, created_by=who, edited_at=moment, edited_by=who,
+                account=plan.account, plan=plan.stored,
+            )
+        )  # fmt: skip
+        return campaign_rows.named_in(connection, name)
+
+    # Of two at once the second finds the name taken, or draws another id.
+    return write_new(engine, work)
+
+
+def edit(engine: Engine, campaign: Campaign, plan: CampaignPlan, *, who: str) -> Campaign:
+    """Replace what a campaign is; return it. A run that was begun goes on as it was.
+
+    Raises ConflictError where somebody else edited it since it was read as *campaign*, InputError
+    where it is never due, and UnknownIdError.
+    """
+
+    def work(connection: Connection, old: Campaign, moment: datetime) -> dict[str, Any]:
+        if old.version != campaign.version:
+            raise ConflictError("error.campaign.edited", name=old.name, who=old.edited_by)
+        values: dict[str, Any] = {
+            "version": old.version + 1, "account": plan.account, "plan": plan.stored,
+        }  # fmt: skip
+        if plan.schedule == old.plan.schedule:
+            return values
+        first = due_times.check(plan.schedule, moment)
+        held = Verdict(state=LaunchState.HELD, why=Why.EDITED)
+        _decide_rest(connection, old, moment=moment, verdict=held)
+        is_enabled = old.state is CampaignState.ENABLED
+        return values | _decided(old, moment) | {"next_due_at": first if is_enabled else None}
+
+    return _changed(engine, campaign.name, work, who=who)
+
+
+def enable(engine: Engine, name: str, *, who: str) -> Campaign:
+    """Enable a campaign from now on; what was due before stays as it is. Raises UnknownIdError.
+
+    Raises InputError where it is never due any more.
+    """
+
+    def work(_connection: Connection, old: Campaign, moment: datetime) -> dict[str, Any]:
+        if old.state is CampaignState.ENABLED:
+            return {}
+        decided = _decided(old, moment)
+        first = due_times.check(old.plan.schedule, decided["decided_until"])
+        return {"state": CampaignState.ENABLED, **decided, "next_due_at": first}
+
+    return _changed(engine, name, work, who=who)
+
+
+def disable(engine: Engine, name: str, *, who: str) -> Campaign:
+    """Disable a campaign: after it no run begins, nor does one that has no broadcast yet.
+
+    Raises UnknownIdError.
+    """
+    return _stopped(engine, name, CampaignState.DISABLED, Why.DISABLED, who=who)
+
+
+def remove(engine: Engine, name: str, *, who: str) -> Campaign:
+    """Remove a campaign as :func:`disable` does; its runs stay, and its name is free.
+
+    Raises UnknownIdError.
+    """
+    return _stopped(engine, name, CampaignState.REMOVED, Why.REMOVED, who=who, used_name=None)
+
+
+def _stopped(  # noqa: PLR0917 - whose state, and why
+    engine: Engine, name: str, state: CampaignState, why: Why, *, who: str, **values: None
+) -> Campaign:
+    def work(connection: Connection, old: Campaign, moment: datetime) -> dict[str, Any]:
+        launch_rows.skip_open(connection, old, why, moment=moment)
+        skipped = Verdict(state=LaunchState.SKIPPED, why=why)
+        _decide_rest(connection, old, moment=moment, verdict=skipped)
+        return {"state": state, "next_due_at": None, **_decided(old, moment), **values}
+
+    return _changed(engine, name, work, who=who)
+
+
+def _changed(
+    engine: Engine,
+    name: str,
+    work: Callable[[Connection, Campaign, datetime], dict[str, Any]],
+    *,
+    who: str,
+) -> Campaign:
+    def whole(connection: Connection) -> Campaign:
+        old = campaign_rows.named_in(connection, name, lock=True)
+        moment = now(connection)
+        values = work(connection, old, moment)
+        if values:
+            edited = {"edited_at": moment, "edited_by": who}
+            change(connection, CampaignRow, old.id, **values, **edited)
+        return campaign_rows.some(connection, CampaignRow.id == old.id)[0]
+
+    return write(engine, whole)
+
+
+def _decide_rest(
+    connection: Connection, campaign: Campaign, *, moment: datetime, verdict: Verdict
+) -> None:
+    if campaign.state is CampaignState.ENABLED:
+        due_launches.decide_times(
+            connection, campaign, moment=moment, verdict=lambda *_: verdict, most=None
+        )
+
+
+def _decided(campaign: Campaign, moment: datetime) -> dict[str, datetime]:
+    # The database's clock may have been set back.
+    return {"decided_until": max(campaign.decided_until, moment)}

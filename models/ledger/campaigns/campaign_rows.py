@@ -1,0 +1,55 @@
+"""Campaigns as they are stored."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, select
+
+from broadcast.errors import UnknownIdError
+from broadcast.quoting import quoted
+from broadcast.rules.campaigns.campaign import Campaign, load
+from models.campaign_tables import CampaignRow
+from models.ledger.rows.transaction import columns, read
+
+_SHOWN: Final = 64
+
+
+def named(engine: Engine, name: str) -> Campaign:
+    """Return the campaign of this name. Raises UnknownIdError, with names that are near."""
+    with read(engine) as connection:
+        return named_in(connection, name)
+
+
+def named_in(connection: Connection, name: str, *, lock: bool = False) -> Campaign:
+    """Return the campaign of this name, as :func:`named`; *lock* its row until the commit."""
+    found = some(connection, CampaignRow.used_name == name, lock=lock)
+    if not found:
+        raise _unknown(connection, name)
+    return found[0]
+
+
+def every(engine: Engine) -> Sequence[Campaign]:
+    """Return the campaigns that were not removed, by their names."""
+    with read(engine) as connection:
+        return some(connection, CampaignRow.used_name.is_not(None))
+
+
+def some(
+    connection: Connection, where: ColumnElement[bool], *, lock: bool = False
+) -> Sequence[Campaign]:
+    """Return campaigns by their names; *lock* their rows until the commit."""
+    query = select(*columns(Campaign, CampaignRow)).where(where).order_by(CampaignRow.name)
+    rows = connection.execute(query.with_for_update() if lock else query).mappings()
+    return [Campaign(**{**row, "plan": load(row["plan"])}) for row in rows]
+
+
+def _unknown(connection: Connection, name: str) -> UnknownIdError:
+    names = [one.name for one in some(connection, CampaignRow.used_name.is_not(None))]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return UnknownIdError(
+        "error.campaign.unknown_near" if near else "error.campaign.unknown",
+        name=quoted(name, _SHOWN), near=", ".join(near),
+    )  # fmt: skip

@@ -1,0 +1,334 @@
+"""Launches as they are stored: taken by a worker, then launched, held or skipped.
+
+A launch becomes *launched* in the transaction that publishes its broadcast
+(:func:`mark_launched`): there is no broadcast of one that is held or skipped, and none is held or
+skipped that has one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, exists, insert, or_, select, update
+
+from broadcast import stored_message
+from broadcast.errors import ConflictError, InputError, OutOfReachError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.launches import (
+    UNGUARDED,
+    DueTime,
+    Guard,
+    LaunchState,
+    Policy,
+    Verdict,
+    Why,
+    check_move,
+    decide,
+)
+from broadcast.rules.campaigns.variables import rendered_template
+from models.campaign_tables import CampaignRow, LaunchRow
+from models.engine import now
+from models.ledger.campaigns import campaign_rows
+from models.ledger.rows.transaction import columns, read, write, write_new
+
+#: A worker that took a launch and died leaves it to the others after this.
+TAKEN_FOR: Final = timedelta(seconds=30)
+_DIGITS: Final = 32
+
+
+class NotBegunError(OutOfReachError):
+    """The launch was held, skipped or launched meanwhile: nothing was stored."""
+
+
+@frozen
+class Launch:
+    """A launch."""
+
+    id: int
+    campaign_id: str
+    account: str
+    due_at: datetime
+    state: LaunchState
+    reason: Message | None
+    version: int
+    request: str | None
+    key: str
+    broadcast_id: str | None
+    size: int | None
+    released_at: datetime | None
+    released_by: str | None
+    decided_at: datetime
+
+
+@frozen
+class ReservedLaunch:
+    """A launch that a worker has taken."""
+
+    launch: Launch
+    #: The campaign's, now.
+    name: str
+    policy: Policy
+    #: People in the audience of the run before; None: there was none, or nobody knows.
+    last_size: int | None
+
+
+def add(
+    connection: Connection,
+    campaign: Campaign,
+    due: datetime,
+    *,
+    verdict: Verdict,
+    moment: datetime,
+    **values: object,
+) -> None:
+    """Insert the launch of a due time, with its request unless it is skipped."""
+    request, state, reason = None, verdict.state, _reason(verdict.why)
+    if state is not LaunchState.SKIPPED:
+        try:
+            request = rendered_template(campaign.plan.template, due, campaign.plan.schedule.zone)
+        except InputError as error:
+            state, reason = LaunchState.HELD, error.message
+    row = {
+        "campaign_id": campaign.id, "account": campaign.plan.account, "due_at": due, "state": state,
+        "reason": reason and stored_message.stored(reason), "version": campaign.version,
+        "request": request, "key": f"campaign:{campaign.id}:{due:%Y-%m-%dT%H:%M:%SZ}",
+        "decided_at": moment,
+    }  # fmt: skip
+    connection.execute(insert(LaunchRow).values({**row, **values}))
+
+
+def _reason(why: Why | None) -> Message | None:
+    return None if why is None else Message(f"launch.{why.value}")
+
+
+def to_launch(engine: Engine, *, accounts: Collection[str]) -> Sequence[int]:
+    """Return the launches that are begun and that no worker has taken, the first due first."""
+    with read(engine) as connection:
+        return connection.scalars(
+            select(LaunchRow.id)
+            .where(LaunchRow.state == LaunchState.BEGUN, _is_free(now(connection)))
+            .where(LaunchRow.account.in_(list(accounts)))
+            .order_by(LaunchRow.due_at, LaunchRow.id)
+        ).all()
+
+
+def _is_free(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody took it of late; the database's clock may be set back."""
+    taken = LaunchRow.taken_at
+    return or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
+
+
+def reserve_launch(
+    engine: Engine, launch_id: int, *, guard: Guard = UNGUARDED
+) -> ReservedLaunch | None:
+    """Take a launch for this worker for a while.
+
+    None where another was quicker, or where it came too late and is held or skipped now.
+    """
+
+    def work(connection: Connection) -> ReservedLaunch | None:
+        moment = now(connection)
+        mine = update(LaunchRow).where(LaunchRow.id == launch_id, _is_free(moment))
+        begun = mine.where(LaunchRow.state == LaunchState.BEGUN).values(taken_at=moment)
+        if not connection.execute(begun).rowcount:
+            return None
+        launch = _launch(connection, LaunchRow.id == launch_id)
+        [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
+        one = _due_time(connection, launch, moment=moment, guard=guard)
+        verdict = decide(one, campaign.plan.policy)
+        if verdict.state is not LaunchState.BEGUN:
+            _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
+            return None
+        return ReservedLaunch(
+            launch=launch, name=campaign.name, policy=campaign.plan.policy,
+            last_size=_last_size(connection, launch),
+        )  # fmt: skip
+
+    return write(engine, work)
+
+
+def _due_time(connection: Connection, launch: Launch, *, moment: datetime, guard: Guard) -> DueTime:
+    newer = exists().where(
+        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.due_at > launch.due_at,
+        LaunchRow.released_by.is_(None), LaunchRow.state != LaunchState.SKIPPED,
+    )  # fmt: skip
+    return DueTime(
+        due=launch.due_at, now=moment, released_at=launch.released_at, guard=guard,
+        by_person=launch.released_by is not None,
+        newest=not connection.scalar(select(newer)),
+    )  # fmt: skip
+
+
+def _last_size(connection: Connection, launch: Launch) -> int | None:
+    last = select(LaunchRow.size).where(
+        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.state == LaunchState.LAUNCHED
+    )
+    size: int | None = connection.scalar(last.order_by(LaunchRow.due_at.desc()).limit(1))
+    return size
+
+
+def give_back(engine: Engine, launch_id: int) -> None:
+    """Leave a launch to whoever comes next: what it needs is out of reach."""
+    mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.taken_at.is_not(None))
+    write(engine, lambda connection: connection.execute(mine.values(taken_at=None)))
+
+
+def keep_request(engine: Engine, launch_id: int, request: str) -> None:
+    """Store the request of a launch with what was found for it, so that it is found once."""
+    mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
+    write(engine, lambda connection: connection.execute(mine.values(request=request)))
+
+
+def hold(engine: Engine, launch: Launch, reason: Message) -> bool:
+    """Hold a launch that is begun; return False where it is not, any more."""
+
+    def work(connection: Connection) -> bool:
+        moment = now(connection)
+        return _move(connection, launch, LaunchState.HELD, reason=reason, moment=moment)
+
+    return write(engine, work)
+
+
+def mark_launched(
+    connection: Connection, launch_id: int, broadcast_id: str, *, size: int | None
+) -> None:
+    """Store that a launch is a broadcast, in the transaction that publishes it.
+
+    Raises NotBegunError where the launch is none any more: nothing is to be stored then.
+    """
+    mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
+    launched = mine.values(
+        state=LaunchState.LAUNCHED, broadcast_id=broadcast_id, size=size, taken_at=None,
+        decided_at=now(connection),
+    )  # fmt: skip
+    if not connection.execute(launched).rowcount:
+        raise NotBegunError("error.launch.not_begun")
+
+
+def skip_open(connection: Connection, campaign: Campaign, why: Why, *, moment: datetime) -> None:
+    """Skip the launches of a campaign that have no broadcast yet and wait for no person."""
+    waiting = [LaunchState.BEGUN, LaunchState.QUEUED]
+    for launch in _launches(
+        connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state.in_(waiting)
+    ):
+        _move(connection, launch, LaunchState.SKIPPED, reason=_reason(why), moment=moment)
+
+
+def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime) -> bool:
+    """Begin the first launch of a campaign that waits for the end of the last run, if any does."""
+    waiting = _launches(
+        connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state == LaunchState.QUEUED
+    )
+    return bool(waiting) and _move(
+        connection, waiting[0], LaunchState.BEGUN, moment=moment, values={"released_at": moment}
+    )
+
+
+def release(
+    engine: Engine, campaign: Campaign, due_at: datetime, *, who: str, request: str | None = None
+) -> Launch:
+    """Begin a held launch; return it. *request*: another one than it has.
+
+    Raises InputError where no time is due then, and ConflictError where it is not held.
+    """
+
+    def work(connection: Connection) -> Launch:
+        moment, mine = now(connection), LaunchRow.campaign_id == campaign.id
+        there = _launches(connection, mine, LaunchRow.due_at == due_at)
+        if not there:
+            raise InputError("error.launch.none", name=campaign.name, due=due_at)
+        [launch] = there
+        released: dict[str, object] = {"released_at": moment, "released_by": who}
+        if request is not None:
+            released |= {"request": request, "version": campaign.version}
+        if launch.state is not LaunchState.HELD or not _move(
+            connection, launch, LaunchState.BEGUN, moment=moment, values=released
+        ):
+            raise ConflictError(
+                f"error.launch.{launch.state.value}", name=campaign.name, due=due_at,
+                id=launch.broadcast_id or "-",
+            )  # fmt: skip
+        return _launch(connection, LaunchRow.id == launch.id)
+
+    return write(engine, work)
+
+
+def run_now(engine: Engine, campaign: Campaign, *, key: str, who: str) -> tuple[Launch, bool]:
+    """Begin a run that a person asked for; return it, and whether it is new.
+
+    The same *key* gives the same run.
+    """
+    digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]
+    mine = (
+        LaunchRow.campaign_id == campaign.id,
+        LaunchRow.key == f"campaign:{campaign.id}:{digest}",
+    )
+
+    def work(connection: Connection) -> tuple[Launch, bool]:
+        there = _launches(connection, *mine)
+        if there:
+            return there[0], False
+        moment = now(connection)
+        # No due time has a part of a second.
+        due = moment.replace(microsecond=moment.microsecond or 1)
+        add(
+            connection, campaign, due, verdict=Verdict(state=LaunchState.BEGUN), moment=moment,
+            key=f"campaign:{campaign.id}:{digest}", released_at=moment, released_by=who,
+        )  # fmt: skip
+        return _launch(connection, *mine), True
+
+    return write_new(engine, work)
+
+
+def history(engine: Engine, campaign_id: str, *, most: int) -> Sequence[Launch]:
+    """Return the newest launches of a campaign, the last first."""
+    with read(engine) as connection:
+        return _launches(connection, LaunchRow.campaign_id == campaign_id, most=most)
+
+
+def waiting_for_a_person(engine: Engine, campaign_ids: Collection[str]) -> Sequence[Launch]:
+    """Return the held launches of some campaigns, the first due first."""
+    mine = LaunchRow.campaign_id.in_(list(campaign_ids))
+    with read(engine) as connection:
+        return _launches(connection, mine, LaunchRow.state == LaunchState.HELD)
+
+
+def _move(
+    connection: Connection,
+    launch: Launch,
+    state: LaunchState,
+    *,
+    moment: datetime,
+    reason: Message | None = None,
+    values: Mapping[str, object] = MappingProxyType({}),
+) -> bool:
+    """Move a launch that is still as it was read; return whether it was."""
+    check_move(launch.state, state)
+    mine = update(LaunchRow).where(LaunchRow.id == launch.id, LaunchRow.state == launch.state)
+    kept = reason and stored_message.stored(reason)
+    moved = mine.values(state=state, reason=kept, decided_at=moment, taken_at=None, **values)
+    return connection.execute(moved).rowcount == 1
+
+
+def _launch(connection: Connection, *where: ColumnElement[bool]) -> Launch:
+    return _launches(connection, *where)[0]
+
+
+def _launches(
+    connection: Connection, *where: ColumnElement[bool], most: int | None = None
+) -> Sequence[Launch]:
+    """Return launches, the first due first; *most*: so many of the last, in the other order."""
+    order = LaunchRow.due_at if most is None else LaunchRow.due_at.desc()
+    query = select(*columns(Launch, LaunchRow)).where(*where).order_by(order).limit(most)
+    return [_read(row) for row in connection.execute(query).mappings()]
+
+
+def _read(row: Any) -> Launch:  # noqa: ANN401 - the mapping of a row
+    reason = row["reason"]
+    return Launch(**{**row, "reason": reason and stored_message.parse(reason)})

@@ -1,0 +1,91 @@
+"""Templates: the request of a campaign's runs, and what each run finds anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from broadcast.errors import InputError
+from broadcast.frozen import frozen
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import Account
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from producer.wiring.wechat import WeChat
+
+#: The audience of a request whose list is a file's.
+OF_FILE: Final[Mapping[str, Any]] = {"upload": True}
+
+
+@frozen
+class Template:
+    """A request with its variables, or one whose variables were rendered for a due time."""
+
+    #: As :mod:`producer.request.shape` has it; an article that is found anew has no media_id yet.
+    request: dict[str, Any]
+    audience_file: str | None = None
+    draft_title: str | None = None
+    article_file: str | None = None
+
+    @property
+    def stored(self) -> str:
+        """The template as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    def with_draft(self, media_id: str) -> Template:
+        """Return it with the draft that was found or made for it."""
+        content = {"msgtype": "mpnews", "mpnews": {"media_id": media_id}}
+        request = {**self.request, "content": content}
+        return replace(self, request=request, draft_title=None, article_file=None)
+
+
+def load(stored: str) -> Template:
+    """Return the template of its JSON."""
+    return Template(**json.loads(stored))
+
+
+def with_its_draft(
+    template: Template, account: Account, *, engine: Engine, wechat: WeChat
+) -> Template:
+    """Return a rendered template with its article's draft, found by its title or made of its file.
+
+    Raises InputError where none or several have the title, ArticleError, MediaError, and what keeps
+    WeChat from it.
+    """
+    if template.article_file is not None:
+        made = _made(Path(template.article_file), account, engine=engine, wechat=wechat)
+        return template.with_draft(made)
+    if template.draft_title is not None:
+        return template.with_draft(_found(template.draft_title, account, wechat=wechat))
+    return template
+
+
+def _made(file: Path, account: Account, *, engine: Engine, wechat: WeChat) -> str:
+    # Markdown, nh3 and Pillow, for this alone.
+    from producer.articles import added_drafts, article_files  # noqa: PLC0415
+    from producer.wiring.wechat_uploads import Uploads  # noqa: PLC0415
+
+    articles = added_drafts.checked(article_files.read_article(file), where=file.name)
+    added = added_drafts.add(
+        account, articles, engine=engine, wechat=wechat, uploader=Uploads(wechat)
+    )
+    return added.media_id or ""
+
+
+def _found(title: str, account: Account, *, wechat: WeChat) -> str:
+    from producer import draft_box  # noqa: PLC0415 - as above
+
+    wanted = title.strip()
+    _, found = draft_box.titled(wechat, account, wanted)
+    if len(found) != 1:
+        name = "several" if found else "none"
+        raise InputError(
+            f"error.launch.drafts_{name}", title=one_line(wanted), account=account.name,
+            ids=", ".join(one.media_id for one in found),
+        )  # fmt: skip
+    return found[0].media_id

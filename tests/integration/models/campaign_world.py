@@ -1,0 +1,115 @@
+"""Campaigns in the ledger under a clock that a test moves: beats, workers, kills and their rows."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, select, update
+
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.rules.campaigns.due_times import Schedule
+from broadcast.rules.campaigns.launches import UNGUARDED, Guard, Policy
+from broadcast.rules.plan import submission
+from broadcast.rules.plan.submission import LaunchOf
+from broadcast.rules.states import Phase
+from models.every_table import BroadcastRow
+from models.ledger.campaigns import campaign_edits, due_launches, launch_rows
+from models.ledger.campaigns.launch_rows import ReservedLaunch
+from models.ledger.submit import submits
+from tests.integration.models.still_clock import StillClock
+from tests.kit import ledger
+
+SECOND, MINUTE, HOUR, DAY = (
+    timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1),
+)  # fmt: skip
+TEMPLATE = json.dumps({
+    "request": {
+        "account": "default", "audience": {"followers": True},
+        "content": {"msgtype": "text", "text": {"content": "{date}"}},
+    },
+    "audience_file": None, "draft_title": None, "article_file": None,
+})  # fmt: skip
+
+
+def plan(
+    cron: str | None, *, zone: str = "Asia/Shanghai", policy: Policy | None = None,
+    at: datetime | None = None,
+) -> CampaignPlan:  # fmt: skip
+    """Return what a person says of a campaign of the account ``default``."""
+    return CampaignPlan(
+        account="default", template=TEMPLATE, policy=policy or Policy(),
+        schedule=Schedule(zone=zone, cron=cron, at=at),
+    )  # fmt: skip
+
+
+def submitted(engine: Engine, reserved: ReservedLaunch) -> str:
+    """Publish the broadcast of a launch, as the door of programs does; return its id."""
+    body = ledger.body(size=4, key=reserved.launch.key, text=reserved.launch.request or "")
+    terms = submission.Terms(
+        who="campaign", again=True, launch=LaunchOf(id=reserved.launch.id, size=4)
+    )
+    return submits.store(
+        engine, body, ledger.chunks(ledger.openids(4)), terms=terms, quota=ledger.PLENTY,
+        figures=ledger.figures(size=4, batches=1),
+    ).id  # fmt: skip
+
+
+class World:
+    """A ledger with campaigns, and beats that look at it."""
+
+    def __init__(self, engine: Engine, clock: StillClock, seed: int = 0) -> None:
+        self.engine, self.clock = engine, clock
+        self.chance = random.Random(seed)
+
+    def add(self, name: str, said: CampaignPlan) -> Campaign:
+        """Add a campaign."""
+        return campaign_edits.add(self.engine, name, said, who="operator")
+
+    def beat(self, *, dies: float = 0.0, guard: Guard = UNGUARDED) -> None:
+        """Look once, as a worker does that beat woke; *dies* with this probability at each step."""
+        if guard.closed or self.chance.random() < dies:
+            return
+        due_launches.decide_due(self.engine, guard=guard)
+        for launch_id in launch_rows.to_launch(self.engine, accounts=["default"]):
+            if self.chance.random() < dies:
+                return
+            reserved = launch_rows.reserve_launch(self.engine, launch_id, guard=guard)
+            if reserved is None:
+                continue
+            if self.chance.random() < dies:
+                return
+            submitted(self.engine, reserved)
+
+    def rest(self) -> None:
+        """End every broadcast."""
+        with self.engine.begin() as connection:
+            connection.execute(update(BroadcastRow).values(phase=Phase.ENDED))
+
+    def rows(self, campaign: Campaign) -> Sequence[launch_rows.Launch]:
+        """Return the launches of a campaign, the first due first."""
+        return launch_rows.history(self.engine, campaign.id, most=10_000)[::-1]
+
+    def states(self, campaign: Campaign) -> Counter[tuple[str, str | None]]:
+        """Return how many launches stand how, and why."""
+        return Counter(
+            (one.state.value, None if one.reason is None else one.reason.id)
+            for one in self.rows(campaign)
+        )
+
+    def broadcasts(self) -> Counter[str]:
+        """Return how many broadcasts have each key."""
+        with self.engine.connect() as connection:
+            return Counter(connection.scalars(select(BroadcastRow.key)))
+
+
+def check_once(world: World, campaign: Campaign, expected: Sequence[datetime]) -> None:
+    """Hold that each due time has one row, and each broadcast one launched row."""
+    rows = world.rows(campaign)
+    assert [one.due_at for one in rows] == list(expected)
+    launched = [one for one in rows if one.broadcast_id is not None]
+    assert all(one.state.value == "launched" for one in launched)
+    assert world.broadcasts() == Counter(one.key for one in launched)

@@ -1,0 +1,250 @@
+"""Campaigns are edited, stopped and released while their due times come."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.errors import ConflictError, InputError, UnknownIdError
+from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState
+from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, launch_rows
+from models.ledger.campaigns.launch_rows import NotBegunError, ReservedLaunch
+from tests.integration.models.campaign_world import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    TEMPLATE,
+    World,
+    plan,
+    submitted,
+)
+from tests.integration.models.still_clock import NOON, StillClock
+
+HOURLY = plan("0 * * * *")
+LAUNCHED, MISSED = ("launched", None), ("held", "launch.missed")
+
+
+@pytest.fixture
+def world(still: tuple[Engine, StillClock]) -> World:
+    """A ledger whose clock stands still at noon in Shanghai."""
+    return World(*still)
+
+
+@pytest.fixture
+def campaign(world: World) -> Campaign:
+    """A campaign of each hour."""
+    return world.add("hourly", HOURLY)
+
+
+def reserved(world: World) -> ReservedLaunch:
+    """Return the launch that is begun, reserved by a worker."""
+    due_launches.decide_due(world.engine)
+    [launch_id] = launch_rows.to_launch(world.engine, accounts=["default"])
+    found = launch_rows.reserve_launch(world.engine, launch_id)
+    assert found is not None
+    return found
+
+
+def test_a_due_time_that_nobody_decided_is_launched_as_the_campaign_is_by_then(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR + SECOND)
+    said = replace(HOURLY, template=TEMPLATE.replace("{date}", "at {time}"))
+    campaign_edits.edit(world.engine, campaign, said, who="li")
+    world.beat()
+
+    [launch] = world.rows(campaign)
+    assert (launch.state, launch.version) == (LaunchState.LAUNCHED, 2)
+    assert launch.request is not None
+    assert "at 13:00" in launch.request
+
+
+def test_a_due_time_that_an_edit_takes_away_is_held_and_the_new_ones_begin_after_it(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR + 30 * MINUTE)
+    # 13:15 is past when the campaign is given that time: it is none of its due times.
+    campaign_edits.edit(world.engine, campaign, plan("15 * * * *"), who="li")
+    world.beat()
+    assert world.states(campaign) == {("held", "launch.edited"): 1}
+
+    world.clock.pass_(46 * MINUTE)
+    world.beat()
+    assert [one.due_at for one in world.rows(campaign)] == [NOON + HOUR, NOON + HOUR * 2.25]
+
+
+def test_an_edit_of_what_somebody_else_edited_meanwhile_is_refused(
+    world: World, campaign: Campaign
+) -> None:
+    campaign_edits.edit(world.engine, campaign, plan("15 * * * *"), who="li")
+
+    with pytest.raises(ConflictError) as refused:
+        campaign_edits.edit(world.engine, campaign, plan("30 * * * *"), who="wang")
+    assert refused.value.message_id == "error.campaign.edited"
+    assert refused.value.facts["who"] == "li"
+
+
+def test_an_edit_after_which_it_is_never_due_changes_nothing(
+    world: World, campaign: Campaign
+) -> None:
+    with pytest.raises(InputError):
+        campaign_edits.edit(world.engine, campaign, plan(None, at=NOON - HOUR), who="li")
+
+    assert campaign_rows.named(world.engine, "hourly") == campaign
+
+
+@pytest.mark.parametrize("verb", [campaign_edits.disable, campaign_edits.remove])
+def test_after_a_stop_a_run_that_is_on_its_way_is_not_stored(
+    world: World, campaign: Campaign, verb: type
+) -> None:
+    world.clock.pass_(HOUR + SECOND)
+    launch = reserved(world)
+    verb(world.engine, "hourly", who="li")
+
+    with pytest.raises(NotBegunError):
+        submitted(world.engine, launch)
+    world.beat()
+
+    assert not world.broadcasts()
+    [(state, why)] = world.states(campaign)
+    assert (state, why) in {("skipped", "launch.disabled"), ("skipped", "launch.removed")}
+
+
+def test_a_due_time_that_nobody_decided_before_a_disable_is_skipped(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(3 * HOUR)
+    campaign_edits.disable(world.engine, "hourly", who="li")
+
+    assert world.states(campaign) == {("skipped", "launch.disabled"): 3}
+
+
+def test_a_campaign_that_is_enabled_again_begins_from_then_on(
+    world: World, campaign: Campaign
+) -> None:
+    campaign_edits.disable(world.engine, "hourly", who="li")
+    world.clock.pass_(7 * DAY + MINUTE)
+    world.beat()
+    enabled = campaign_edits.enable(world.engine, "hourly", who="li")
+    world.beat()
+
+    assert (enabled.state, enabled.next_due_at) == (CampaignState.ENABLED, NOON + 7 * DAY + HOUR)
+    assert world.rows(campaign) == []
+    world.clock.pass_(HOUR)
+    world.beat()
+    assert world.states(campaign) == {LAUNCHED: 1}
+
+
+def test_the_name_of_a_removed_campaign_is_free_and_its_runs_stay(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR + SECOND)
+    world.beat()
+    campaign_edits.remove(world.engine, "hourly", who="li")
+    another = world.add("hourly", HOURLY)
+
+    assert another.id != campaign.id
+    assert world.states(campaign) == {LAUNCHED: 1}
+    assert [one.id for one in campaign_rows.every(world.engine)] == [another.id]
+
+
+@pytest.mark.every_database
+def test_of_two_campaigns_that_are_given_one_name_at_once_one_is_stored(world: World) -> None:
+    def add(_: int) -> str | None:
+        try:
+            return world.add("weekly", HOURLY).id
+        except ConflictError:
+            return None
+
+    with ThreadPoolExecutor(4) as threads:
+        made = [one for one in threads.map(add, range(4)) if one is not None]
+
+    assert [one.id for one in campaign_rows.every(world.engine)] == made
+    assert len(made) == 1
+
+
+def test_an_unknown_name_is_refused_with_those_that_are_near(
+    world: World, campaign: Campaign
+) -> None:
+    assert campaign_rows.named(world.engine, "hourly") == campaign
+    with pytest.raises(UnknownIdError) as near:
+        campaign_rows.named(world.engine, "hourli")
+    with pytest.raises(UnknownIdError) as far:
+        campaign_rows.named(world.engine, "上新")
+
+    assert (near.value.message_id, near.value.facts["near"]) == (
+        "error.campaign.unknown_near", "hourly",
+    )  # fmt: skip
+    assert far.value.message_id == "error.campaign.unknown"
+
+
+def test_a_held_run_that_is_released_is_launched_once(world: World, campaign: Campaign) -> None:
+    world.clock.pass_(HOUR + 5 * MINUTE)
+    world.beat()
+    assert world.states(campaign) == {MISSED: 1}
+
+    launch_rows.release(world.engine, campaign, NOON + HOUR, who="li")
+    with pytest.raises(ConflictError):
+        launch_rows.release(world.engine, campaign, NOON + HOUR, who="wang")
+    world.beat()
+
+    [launch] = world.rows(campaign)
+    assert (launch.state, launch.released_by) == (LaunchState.LAUNCHED, "li")
+    with pytest.raises(ConflictError) as launched:
+        launch_rows.release(world.engine, campaign, NOON + HOUR, who="wang")
+    assert launched.value.facts["id"] == launch.broadcast_id
+    assert sum(world.broadcasts().values()) == 1
+
+
+def test_a_released_run_that_no_worker_takes_up_is_held_again(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR + 5 * MINUTE)
+    world.beat()
+    launch_rows.release(world.engine, campaign, NOON + HOUR, who="li")
+    world.clock.pass_(5 * MINUTE)
+    world.beat()
+
+    assert world.states(campaign) == {MISSED: 1}
+    assert not world.broadcasts()
+
+
+def test_nothing_is_due_at_a_time_that_is_none(world: World, campaign: Campaign) -> None:
+    with pytest.raises(InputError) as refused:
+        launch_rows.release(world.engine, campaign, NOON + MINUTE, who="li")
+    assert refused.value.message_id == "error.launch.none"
+
+
+@pytest.mark.every_database
+def test_a_run_that_is_asked_for_twice_with_one_key_is_one_run(
+    world: World, campaign: Campaign
+) -> None:
+    def ask(_: int) -> tuple[int, bool]:
+        launch, is_new = launch_rows.run_now(world.engine, campaign, key="k", who="li")
+        return launch.id, is_new
+
+    with ThreadPoolExecutor(4) as threads:
+        asked = list(threads.map(ask, range(4)))
+    world.beat()
+
+    assert len({launch_id for launch_id, _ in asked}) == 1
+    assert sum(is_new for _, is_new in asked) == 1
+    assert world.states(campaign) == {LAUNCHED: 1}
+
+
+def test_a_launch_that_was_held_meanwhile_is_not_stored(world: World, campaign: Campaign) -> None:
+    world.clock.pass_(HOUR + SECOND)
+    launch = reserved(world)
+    # Its worker was stopped for two minutes, and another one looked.
+    world.clock.pass_(2 * MINUTE)
+    world.beat()
+    assert world.states(campaign) == {MISSED: 1}
+
+    with pytest.raises(NotBegunError):
+        submitted(world.engine, launch)
+    assert not world.broadcasts()

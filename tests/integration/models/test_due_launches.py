@@ -1,0 +1,264 @@
+"""Each due time has one launch, whatever dies and whatever the clock does, on each database."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.launches import Guard, Missed, Overlap, Policy
+from models.ledger.campaigns import campaign_rows
+from tests.integration.models.campaign_world import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    World,
+    check_once,
+    plan,
+)
+from tests.integration.models.still_clock import NOON, StillClock
+
+LATE = Policy(missed=Missed.LATE, late_by=15 * MINUTE)
+SKIP = Policy(missed=Missed.SKIP)
+MISSED, TOO_LATE = ("held", "launch.missed"), ("held", "launch.too_late")
+SUPERSEDED, SKIPPED = ("skipped", "launch.superseded"), ("skipped", "launch.missed")
+LAUNCHED = ("launched", None)
+
+
+@pytest.fixture
+def world(still: tuple[Engine, StillClock]) -> World:
+    """A ledger whose clock stands still at noon in Shanghai."""
+    return World(*still)
+
+
+def due_times(campaign: Campaign, until: datetime, since: datetime = NOON) -> list[datetime]:
+    """Return the due times of a campaign after its making."""
+    times = campaign.plan.schedule.after(since)
+    return list(itertools.takewhile(lambda due: due <= until, times))
+
+
+@pytest.mark.every_database
+def test_400_due_times_are_launched_once_by_three_beats_at_once(world: World) -> None:
+    campaigns = [world.add(f"c{n}", plan("* * * * *")) for n in range(8)]
+
+    with ThreadPoolExecutor(3) as beats:
+        for n in range(1, 51):
+            world.clock.now = NOON + n * MINUTE + 4 * SECOND
+            for done in [beats.submit(world.beat) for _ in range(3)]:
+                done.result()
+            world.rest()
+
+    for campaign in campaigns:
+        assert world.states(campaign) == {LAUNCHED: 50}
+        assert [one.due_at for one in world.rows(campaign)] == due_times(campaign, world.clock.now)
+    assert world.broadcasts() == Counter(one.key for each in campaigns for one in world.rows(each))
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("policy", [Policy(), LATE, SKIP], ids=["ask", "late", "skip"])
+def test_where_beats_die_at_any_step_each_due_time_still_has_what_its_policy_says(
+    world: World, policy: Policy
+) -> None:
+    campaign = world.add("c", plan("*/5 * * * *", policy=policy))
+
+    while world.clock.now < NOON + 20 * 5 * MINUTE:
+        world.clock.pass_(timedelta(seconds=world.chance.choice((7, 11, 23, 31))))
+        for _ in range(3):
+            world.beat(dies=0.45)
+        world.rest()
+    # Whatever was left on its way is settled by the next one that lives.
+    world.clock.pass_(MINUTE)
+    world.beat()
+
+    check_once(world, campaign, due_times(campaign, world.clock.now))
+    states = world.states(campaign)
+    assert set(states) <= {
+        Missed.ASK: {LAUNCHED, MISSED}, Missed.SKIP: {LAUNCHED, SKIPPED},
+        # An older run that is launched late is still the last one when the next is due.
+        Missed.LATE: {LAUNCHED, SUPERSEDED, TOO_LATE, ("skipped", "launch.overlap")},
+    }[policy.missed]  # fmt: skip
+    assert states[LAUNCHED] > 10
+
+
+@pytest.mark.every_database
+def test_a_clock_that_is_set_back_and_forth_by_two_hours_makes_no_due_time_come_twice(
+    world: World,
+) -> None:
+    campaign = world.add("c", plan("*/10 * * * *", policy=LATE))
+    farthest = NOON
+
+    for hours in (1, -2, 1, 2, -2, -2, 2, 1, 2):
+        world.clock.now += hours * HOUR
+        for _ in range(3):
+            world.beat(dies=0.2)
+            world.clock.pass_(31 * SECOND)
+        world.beat()
+        world.rest()
+        farthest = max(farthest, world.clock.now)
+        check_once(world, campaign, due_times(campaign, farthest))
+
+    assert {state for state, _ in world.states(campaign)} == {"launched", "held", "skipped"} - (
+        set() if SUPERSEDED in world.states(campaign) else {"skipped"}
+    )
+
+
+def test_a_clock_that_is_set_forth_launches_early_and_not_again_at_the_right_time(
+    world: World,
+) -> None:
+    campaign = world.add("c", plan("0 14 * * *"))
+    world.clock.pass_(2 * HOUR + 5 * SECOND)
+    world.beat()
+    assert world.states(campaign) == {LAUNCHED: 1}
+
+    world.clock.now = NOON
+    while world.clock.now < NOON + 3 * HOUR:
+        world.clock.pass_(10 * MINUTE)
+        world.beat()
+
+    check_once(world, campaign, due_times(campaign, NOON + 3 * HOUR))
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        (Policy(), {MISSED: 24}),
+        (LATE, {TOO_LATE: 24}),
+        (Policy(missed=Missed.LATE, late_by=45 * MINUTE), {TOO_LATE: 23, LAUNCHED: 1}),
+        (Policy(missed=Missed.LATE, late_by=5 * HOUR), {TOO_LATE: 19, SUPERSEDED: 4, LAUNCHED: 1}),
+        (SKIP, {SKIPPED: 24}),
+    ],
+    ids=["ask", "late-held", "late", "late-newest", "skip"],
+)
+def test_after_a_day_without_beat_each_missed_hour_has_what_its_policy_says(
+    world: World, policy: Policy, expected: dict[tuple[str, str | None], int]
+) -> None:
+    campaign = world.add("c", plan("0 * * * *", policy=policy))
+
+    world.clock.pass_(DAY + 30 * MINUTE)
+    world.beat()
+    world.beat()
+
+    assert world.states(campaign) == expected
+    check_once(world, campaign, due_times(campaign, world.clock.now))
+    assert [one.due_at for one in world.rows(campaign) if one.broadcast_id] == (
+        [NOON + DAY] if LAUNCHED in expected else []
+    )
+
+
+def test_a_week_without_beat_of_a_campaign_of_each_minute_is_caught_up_in_small_steps(
+    world: World,
+) -> None:
+    campaign = world.add("c", plan("* * * * *", policy=SKIP))
+
+    world.clock.pass_(7 * HOUR + 30 * SECOND)
+    world.beat()
+    world.beat()
+
+    assert world.states(campaign) == {SKIPPED: 419, LAUNCHED: 1}
+
+
+@pytest.mark.parametrize(
+    ("zone", "night"),
+    [
+        ("Europe/Berlin", datetime(2026, 3, 28, 20, tzinfo=UTC)),
+        ("Europe/Berlin", datetime(2026, 10, 24, 20, tzinfo=UTC)),
+        ("Africa/Cairo", datetime(2026, 4, 23, 18, tzinfo=UTC)),
+        ("Africa/Cairo", datetime(2026, 10, 29, 18, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 10, tzinfo=UTC)),
+        ("America/New_York", datetime(2026, 11, 1, 2, tzinfo=UTC)),
+    ],
+)
+def test_in_a_night_in_which_the_clocks_change_a_daily_time_comes_once(
+    world: World, zone: str, night: datetime
+) -> None:
+    world.clock.now = night
+    times = ["30 1 * * *", "30 2 * * *", "0 0 * * *", "15 2 * * *", "0 * * * *"]
+    campaigns = [world.add(cron, plan(cron, zone=zone)) for cron in times]
+
+    while world.clock.now < night + 14 * HOUR:
+        world.clock.pass_(5 * MINUTE)
+        world.beat()
+        world.rest()
+
+    counts = [len(world.rows(one)) for one in campaigns]
+    # Lord Howe puts its clocks back by half an hour: one full hour less.
+    assert counts == [1, 1, 1, 1, 13 if zone == "Australia/Lord_Howe" else 14]
+    for one in campaigns:
+        assert world.states(one) == {LAUNCHED: len(world.rows(one))}
+
+
+def test_while_the_last_run_is_not_at_rest_the_next_is_skipped(world: World) -> None:
+    campaign = world.add("c", plan("0 * * * *"))
+
+    for n in range(1, 4):
+        world.clock.now = NOON + n * HOUR + SECOND
+        world.beat()
+
+    assert world.states(campaign) == {LAUNCHED: 1, ("skipped", "launch.overlap"): 2}
+
+
+def test_a_campaign_that_queues_begins_the_next_run_when_the_last_is_at_rest(world: World) -> None:
+    campaign = world.add("c", plan("0 * * * *", policy=Policy(overlap=Overlap.QUEUE)))
+
+    for n in range(1, 4):
+        world.clock.now = NOON + n * HOUR + SECOND
+        world.beat()
+    assert world.states(campaign) == {LAUNCHED: 1, ("queued", None): 2}
+    for n in (2, 3):
+        world.clock.pass_(10 * MINUTE)
+        world.rest()
+        world.beat()
+        assert world.states(campaign)[LAUNCHED] == n
+
+    check_once(world, campaign, due_times(campaign, NOON + 3 * HOUR))
+
+
+def test_one_time_is_due_once_and_the_campaign_is_done(world: World) -> None:
+    campaign = world.add("c", plan(None, at=NOON + HOUR))
+
+    for _ in range(40):
+        world.clock.pass_(10 * MINUTE)
+        world.beat()
+
+    check_once(world, campaign, [NOON + HOUR])
+    assert campaign_rows.named(world.engine, "c").next_due_at is None
+
+
+def test_nothing_is_decided_behind_a_closed_guard_and_what_was_due_until_its_answer_is_held(
+    world: World,
+) -> None:
+    policies = {"ask": Policy(), "late": LATE, "skip": SKIP}
+    campaigns = [world.add(name, plan("0 * * * *", policy=one)) for name, one in policies.items()]
+
+    world.clock.now = NOON + HOUR + SECOND
+    world.beat(guard=Guard(closed=True))
+    assert [world.rows(one) for one in campaigns] == [[], [], []]
+    world.beat(guard=Guard(answered_at=world.clock.now))
+    assert [world.states(one) for one in campaigns] == [{("held", "launch.restored"): 1}] * 3
+
+    answered = Guard(answered_at=world.clock.now)
+    world.clock.now = NOON + 2 * HOUR + SECOND
+    world.beat(guard=answered)
+    assert all(world.states(one)[LAUNCHED] == 1 for one in campaigns)
+
+
+def test_a_launch_that_was_begun_before_the_restore_point_is_held_too(world: World) -> None:
+    campaign = world.add("c", plan("0 * * * *", policy=LATE))
+    world.clock.now = NOON + HOUR + SECOND
+    world.chance.seed(1)
+    while world.states(campaign) != {("begun", None): 1}:
+        world.beat(dies=0.5)
+        assert LAUNCHED not in world.states(campaign), "another seed"
+
+    world.clock.pass_(31 * SECOND)
+    world.beat(guard=Guard(answered_at=world.clock.now))
+
+    assert world.states(campaign) == {("held", "launch.restored"): 1}
+    assert not world.broadcasts()

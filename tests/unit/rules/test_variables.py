@@ -1,0 +1,61 @@
+"""Variables of a campaign's texts, for the due time and in its zone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from broadcast.errors import InputError
+from broadcast.rules.campaigns.variables import rendered, rendered_template, values
+
+#: Monday in Shanghai, and Sunday in New York.
+DUE = datetime(2026, 11, 30, 1, 5, tzinfo=UTC)
+KNOWN = values(DUE, "Asia/Shanghai")
+
+
+def test_each_is_rendered_by_the_clock_of_the_zone() -> None:
+    text = "{date} {date_zh} {year} {month} {day} {time} {week} {weekday} {weekday_en}"
+
+    assert rendered(text, KNOWN) == "2026-11-30 11月30日 2026 11 30 09:05 49 周一 Monday"
+    new_york = values(DUE, "America/New_York")
+    assert rendered("{date} {weekday}", new_york) == "2026-11-29 周日"
+
+
+@pytest.mark.parametrize("text", ["{", "}", "a { b } c", "{}", "{a b}", "{\n}", "{{date}}"])
+def test_braces_that_are_no_variable_stay(text: str) -> None:
+    assert rendered(text, KNOWN) == text.replace("{{", "{").replace("}}", "}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message_id", "known"),
+    [
+        ("{dat}", "error.campaign.variable_near", "{date}"),
+        ("{日期}", "error.campaign.variable", "{date}, {date_zh}"),
+    ],
+)
+def test_an_unknown_one_is_refused_with_what_it_may_have_meant(
+    text: str, message_id: str, known: str
+) -> None:
+    with pytest.raises(InputError) as error:
+        rendered(text, KNOWN)
+    assert error.value.message_id == message_id
+    assert str(error.value.facts["known"]).startswith(known)
+
+
+def test_of_a_request_the_text_and_the_titles_are_rendered_and_nothing_else() -> None:
+    template = {
+        "request": {
+            "content": {"msgtype": "text", "text": {"content": "{day}"}}, "title": "{month}",
+            "exclude": ["{date}"],
+        },
+        "draft_title": "New {date}", "audience_file": "/lists/{date}.txt",
+    }  # fmt: skip
+
+    found = json.loads(rendered_template(json.dumps(template), DUE, "Asia/Shanghai"))
+
+    assert found["request"]["content"]["text"]["content"] == "30"
+    assert (found["request"]["title"], found["draft_title"]) == ("11", "New 2026-11-30")
+    assert found["request"]["exclude"] == ["{date}"]
+    assert found["audience_file"] == "/lists/{date}.txt"
