@@ -38,16 +38,20 @@ def _midnight(moment: datetime) -> datetime:
 
 
 #: Words for a day, in days from today.
-DAYS: Final = {"today": 0, "tomorrow": 1, "今天": 0, "明天": 1, "后天": 2}
+DAYS: Final = {
+    "yesterday": -1, "today": 0, "tomorrow": 1,
+    "前天": -2, "昨天": -1, "今天": 0, "明天": 1, "后天": 2,
+}  # fmt: skip
 _YEAR, _MONTH, _DAY = "年月日"
 _COLONS = ":："
-_WRITTEN = re.compile(
-    rf"(?:(?P<word>{'|'.join(DAYS)})\s*"
-    rf"|(?P<year>\d{{4}})[-/.{_YEAR}](?P<month>\d{{1,2}})[-/.{_MONTH}](?P<day>\d{{1,2}})"
-    rf"(?:{_DAY}\s*|\s+))?"
-    rf"(?P<hour>\d{{1,2}})[{_COLONS}](?P<minute>\d{{2}})",
-    re.IGNORECASE,
+_ON = (
+    rf"(?:(?P<word>{'|'.join(DAYS)})"
+    rf"|(?P<year>\d{{4}})[-/.{_YEAR}](?P<month>\d{{1,2}})[-/.{_MONTH}](?P<day>\d{{1,2}}){_DAY}?)"
 )
+_AT = rf"(?P<hour>\d{{1,2}})[{_COLONS}](?P<minute>\d{{2}})"
+_WRITTEN_DAY = re.compile(_ON, re.IGNORECASE)
+#: Digits that follow digits need a blank between them.
+_WRITTEN = re.compile(rf"(?:{_ON}(?:\s+|(?<!\d)))?{_AT}", re.IGNORECASE)
 
 
 def written_moment(text: str, now: datetime) -> datetime:
@@ -55,16 +59,28 @@ def written_moment(text: str, now: datetime) -> datetime:
 
     A time alone is one of today, past or to come, as of *now* (aware). Raises ValueError.
     """
-    found = _WRITTEN.fullmatch(text.strip())
+    found = _found(_WRITTEN, text)
+    at = time(int(found["hour"]), int(found["minute"]))
+    return datetime.combine(_day(found, now), at, tzinfo=SHANGHAI)
+
+
+def written_day(text: str, now: datetime) -> date:
+    """Return the day in Shanghai that a person wrote, such as ``昨天``. Raises ValueError."""
+    return _day(_found(_WRITTEN_DAY, text), now)
+
+
+def _found(form: re.Pattern[str], text: str) -> re.Match[str]:
+    found = form.fullmatch(text.strip())
     if found is None:
         raise ValueError(f"{text!r} is no time")
+    return found
+
+
+def _day(found: re.Match[str], now: datetime) -> date:
     if found["year"]:
-        on = date(int(found["year"]), int(found["month"]), int(found["day"]))
-    else:
-        days = DAYS[(found["word"] or "today").lower()]
-        on = now.astimezone(SHANGHAI).date() + timedelta(days=days)
-    at = time(int(found["hour"]), int(found["minute"]))
-    return datetime.combine(on, at, tzinfo=SHANGHAI)
+        return date(int(found["year"]), int(found["month"]), int(found["day"]))
+    days = DAYS[(found["word"] or "today").lower()]
+    return now.astimezone(SHANGHAI).date() + timedelta(days=days)
 
 
 def is_night(moment: datetime) -> bool:

@@ -28,7 +28,7 @@ def reconcile_lines(done: Comparison, now: datetime) -> Iterator[Message]:
         yield Message("reconcile.uncounted", n=done.uncounted)
 
 
-def days(first: str, last: str) -> str | Message:
+def days(first: Message, last: Message) -> Message:
     """Return which days are compared, a single one once."""
     return first if first == last else Message("reconcile.days", first=first, last=last)
 

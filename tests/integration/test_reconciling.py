@@ -67,7 +67,7 @@ def test_what_agrees_is_no_difference(
 
     assert "batches called 2 · jobs that WeChat reported as ended 2 No differences." in out
     today = told(capsys, "--day", "today")
-    assert re.match(r"Account default, \d{4}-\d\d-\d\d: batches called 2 ", today)
+    assert re.match(r"Account default, [A-Z][a-z]{2} \d{4}-\d\d-\d\d: batches called 2 ", today)
     done = objects(capsys, "--account", "default")
     assert (done["ok"], done["error"]) == (True, None)
     assert done["accounts"][0]["differences"] == []
@@ -185,11 +185,12 @@ def test_one_day_is_the_day_of_the_account(
     ledger.pass_time(here, timedelta(days=1))
 
     assert "batches called 0" in told(capsys, "--day", "today")
-    assert "batches called 2" in told(capsys, "--day", "yesterday", status=1)
+    for text in ("yesterday", "昨天"):
+        assert "batches called 2" in told(capsys, "--day", text, status=1)
     assert "batches called 2" in told(capsys, status=1)
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "2026-13-01", "", "2999-01-01", "12-01"])
+@pytest.mark.parametrize("text", ["tomorrow", "明天", "2026-13-01", "", "2999-01-01", "12-01"])
 def test_day_that_is_none_or_yet_to_come_is_refused(
     here: Engine, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -46,7 +46,7 @@ TELLING = {"print", "echo", "secho", "say", "note", "warn", "fail", "tell", "pro
 ASKING = {"Message", "texts", "in_words", "_texts", "say", "note", "warn", "fail"}
 #: What a person writes, not reads; and what followers read.
 READ = {
-    "用户标识", "订阅", "，", "今天", "明天", "后天", "年月日", ":：", "－",
+    "用户标识", "订阅", "，", "今天", "明天", "后天", "昨天", "前天", "年月日", ":：", "－",
     "一二三四五六日", "周", "月", "日",
 }  # fmt: skip
 

@@ -90,9 +90,8 @@ def _stretch(text: str | None, now: datetime) -> Period:
     today = now.astimezone(days.SHANGHAI).date()
     if text is None:
         return _days(today - timedelta(days=DAYS - 1), today)
-    named = {"today": today, "yesterday": today - timedelta(days=1)}
     try:
-        meant = named.get(text.strip().lower()) or date.fromisoformat(text.strip())
+        meant = days.written_day(text, now)
     except ValueError:
         meant = None
     if meant is None or meant > today:
@@ -159,5 +158,7 @@ def _say(
         run.terminal.say(Message("reconcile.unasked", n=answers.unasked, most=MOST_ASKED))
 
 
-def _local(moment: datetime) -> str:
-    return f"{moment.astimezone(days.SHANGHAI):%Y-%m-%d}"
+def _local(moment: datetime) -> Message:
+    local = moment.astimezone(days.SHANGHAI)
+    weekday = Message(f"weekday.{local.isoweekday()}")
+    return Message("reconcile.day", weekday=weekday, date=f"{local:%Y-%m-%d}")
