@@ -106,6 +106,8 @@ _APPID: Final = frozenset({40013, 41002})
 _APPSECRET: Final = frozenset({40001, 40125, 41004})
 #: Codes with a fix of their own, ``fix.check.CODE``.
 FIXES: Final = frozenset({40243, 45009, 50002, 89501, 89503, 89506, 89507})
+#: It passes at the turn of WeChat's day.
+_TOO_MANY_TOKENS: Final = 45009
 #: They pass without anybody's doing.
 _PASSING: Final = frozenset({-1, 45011})
 
@@ -235,6 +237,14 @@ def address_seen(errmsg: str | None) -> str | None:
         mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
         return str(mapped or address)
     return None
+
+
+def keeps_from_sending(facts: AccountFacts) -> Check | None:
+    """Return why an account has no access_token until a person acts; None: it may pass."""
+    problem = facts.token_problem
+    if isinstance(problem, Refusal) and problem.errcode in _PASSING | {_TOO_MANY_TOKENS}:
+        return None
+    return next(iter(failed(of_account(facts))), None)
 
 
 def failed(checks: Iterable[Check]) -> list[Check]:

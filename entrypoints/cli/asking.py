@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import API_BASE
@@ -118,6 +118,27 @@ class Asking:
     def is_shown(self, prepared: Prepared) -> bool:
         """Return whether a person sees it before it is stored: on a terminal, where it is new."""
         return self._wish.ask is not Ask.NOBODY and prepared.existing is None
+
+    def why_unproved(self, why: BroadcastError | None) -> list[Message]:
+        """Return why the calls left are unknown: of a broken account in the words of `up`'s check.
+
+        Raises InputError where a person would be asked for a send that cannot go out.
+        """
+        if why is None or self._wish.ask is not Ask.ASK:
+            return [] if why is None else [why.message]
+        from entrypoints.cli import readiness_checks  # noqa: PLC0415 - few accounts are broken
+
+        order = self._wish.order
+        check = readiness_checks.keeping_from_sending(self._run.settings, order.account, why)
+        if check is None:
+            return [why.message]
+        broken = InputError(
+            "error.send.account_broken", account=order.account.name, found=check.found,
+            fix=check.fix,
+        )  # fmt: skip
+        if order.scheduled_at is None:
+            raise broken
+        return [broken.message]
 
     def cooled_off(self, prepared: Prepared) -> Prepared:
         """Add for how long its first call is kept back, by the number of people known now.

@@ -34,6 +34,7 @@ from broadcast.rules.readiness import (
     Refusal,
     Subject,
     failed,
+    keeps_from_sending,
     of_account,
     of_address,
     of_clocks,
@@ -44,7 +45,7 @@ from broadcast.tokens.token_store import TokenFetchError
 from broadcast.views.texts import Texts
 from models.engine import now as database_now
 from models.ledger.rows.transaction import read
-from producer.wiring.wechat import WeChat, WeChatRefusedError
+from producer.wiring.wechat import OF_TOKENS, WeChat, WeChatRefusedError
 
 #: Accounts that are asked about side by side; each may take three calls.
 AT_ONCE = 8
@@ -122,11 +123,32 @@ def _account(wechat: WeChat, settings: Settings, account: Account) -> AccountFac
         token_problem = _problem(error)
     else:
         calls = _calls(wechat, account)
+    return _facts(settings, account, token_problem=token_problem, calls=calls)
+
+
+def _facts(
+    settings: Settings,
+    account: Account,
+    *,
+    token_problem: Problem | None,
+    calls: Quota | Problem | None = None,
+) -> AccountFacts:
     return AccountFacts(
         name=account.name, token_problem=token_problem, calls=calls,
         appid_setting=_setting(settings, account, "appid"),
         appsecret_setting=_setting(settings, account, _secret_key(settings)),
     )  # fmt: skip
+
+
+def keeping_from_sending(settings: Settings, account: Account, why: BroadcastError) -> Check | None:
+    """Return the check that fails where *why*, an error of WeChat's, will not pass."""
+    problem = _problem(why)
+    if not isinstance(problem, Refusal):
+        return None
+    of_token = str(why.facts.get("endpoint")).endswith(OF_TOKENS)
+    if not of_token and not isinstance(why, TokenFetchError):
+        return None
+    return keeps_from_sending(_facts(settings, account, token_problem=problem))
 
 
 def _calls(wechat: WeChat, account: Account) -> Quota | Problem:

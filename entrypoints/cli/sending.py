@@ -70,7 +70,8 @@ class Sending:
                 prepared, why = self._prepared(order, whom, "send.not_stored", reader=reader)
                 check_fits(prepared)
                 prepared = self._asking.cooled_off(prepared)
-                shown = [*prepared.notices, *self._empty, *_problem(why)]
+                unproved = self._asking.why_unproved(why)
+                shown = [*prepared.notices, *self._empty, *unproved]
                 if not self._asking.may_go(prepared, shown):
                     self._terminal.note("send.declined")
                     return exits.FAILED
@@ -82,7 +83,7 @@ class Sending:
                 self._wake_later(submitted)
             except KeyboardInterrupt:
                 return self._interrupted(prepared)
-        for warning in (*submitted.notices, *self._empty, *_problem(why)):
+        for warning in (*submitted.notices, *self._empty, *unproved):
             # What was said before the question is not said twice.
             if warning not in shown or not self._asking.is_shown(prepared):
                 self._terminal.warn(warning)
@@ -262,7 +263,3 @@ def _existing(report: Report) -> Message:
     if report.state is BroadcastState.CANCELLED:
         return Message("send.existing_cancelled", id=report.id, key=report.key)
     return Message("send.existing", id=report.id, key=report.key, state=report.state)
-
-
-def _problem(why: BroadcastError | None) -> list[Message]:
-    return [] if why is None else [why.message]

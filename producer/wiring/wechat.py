@@ -34,7 +34,8 @@ from broadcast.wechat_account.translate import marks
 
 Reply = TypeVar("Reply")
 
-_OF_TOKENS = frozenset({StableToken.path, ClassicToken.path})
+#: How the call of an access_token ends.
+OF_TOKENS = (StableToken.path, ClassicToken.path)
 #: A person waits: shorter than the worker's.
 TIMEOUTS = Timeouts(connect_s=3, read_s=5, total_s=8)
 
@@ -270,7 +271,7 @@ def _as_ours(error: WeChatError, account: Account) -> BroadcastError:
     if isinstance(error, TransportError):
         reason = Message(f"transport.{error.kind}")
     # Of a call for a token nothing hangs on whether it arrived.
-    of_token = isinstance(error, TransportError) and error.path in _OF_TOKENS
+    of_token = isinstance(error, TransportError) and error.path in OF_TOKENS
     left = isinstance(error, TransportError) and error.sent and not of_token
     kind = WeChatUnclearError if left else WeChatAwayError
     return kind("error.wechat.away", address=redact(account.api_base), reason=reason)
