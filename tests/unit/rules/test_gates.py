@@ -138,7 +138,8 @@ def forbids(gate: Gate, path: SendPath, now: datetime) -> bool:
     """Say again, in the words of the design, whether a gate forbids a call."""
     if gate.path not in {None, path}:
         return False
-    opens_by_itself = gate.kind in {GateKind.SCHEDULE, GateKind.QUOTA, GateKind.LOOK}
+    by_time = {GateKind.SCHEDULE, GateKind.QUOTA, GateKind.LOOK, GateKind.COOLING_OFF}
+    opens_by_itself = gate.kind in by_time
     return not (opens_by_itself and gate.until is not None and gate.until <= now)
 
 
