@@ -37,7 +37,14 @@ from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.hand_calls import ByHand
 from broadcast.rules.media import MediaFormat, MediaKind
 from broadcast.rules.pushes import Action
-from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason, WebhookState
+from broadcast.rules.states import (
+    BatchState,
+    BroadcastState,
+    NoticeState,
+    Phase,
+    Reason,
+    WebhookState,
+)
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -217,8 +224,8 @@ _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
     enum: EnumText(enum)
     for enum in (
         AccountKind, Action, BatchState, BroadcastState, ByHand, CampaignState, EventKind, GateKind,
-        GateScope, LaunchState, LetterSource, LetterState, MediaFormat, MediaKind, Outcome, Phase,
-        Reason, SendPath, WebhookState,
+        GateScope, LaunchState, LetterSource, LetterState, MediaFormat, MediaKind, NoticeState,
+        Outcome, Phase, Reason, SendPath, WebhookState,
     )
 }  # fmt: skip
 

@@ -180,4 +180,5 @@ class GateRow(Base):
         # What is closed now is a few rows among all that ever were.
         Index("ix_bc_gates_standing", "account", "opened_at", "broadcast_id"),
         Index("ix_bc_gates_broadcast_id", "broadcast_id", "account", "opened_at"),
+        Index("ix_bc_gates_kind", "kind", "opened_at"),
     )  # fmt: skip

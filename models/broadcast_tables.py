@@ -13,6 +13,7 @@ from models.base import (
     Ascii64,
     Base,
     BigCount,
+    BigInt,
     Count,
     LongWords,
     OfAccount,
@@ -103,6 +104,8 @@ class BroadcastRow(Base):
     #: Who hears by a webhook that it came to rest, and the digest of what was reported last.
     notify_url: Mapped[str | None] = mapped_column(ascii_string(2048))
     notified_digest: Mapped[Ascii64 | None]
+    #: Which version of its end a notice reports, or which is no news to those who have one.
+    reported_version: Mapped[BigInt | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     woken_at: Mapped[datetime | None]
@@ -114,6 +117,7 @@ class BroadcastRow(Base):
         Index("ix_bc_broadcasts_next", "account", "phase", priority.desc(), "published_at", "id"),
         Index("ix_bc_broadcasts_due_at", "phase", "due_at", "account"),
         Index("ix_bc_broadcasts_created_at", "created_at"),
+        Index("ix_bc_broadcasts_finished_at", "finished_at"),
         Index("ix_bc_broadcasts_repeat", "account", "content_identity", "audience_digest"),
     )
 

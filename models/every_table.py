@@ -12,6 +12,7 @@ from models.event import Event
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.installation import APIKeyRow, Installation
 from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
+from models.notice_tables import NoticeReceiverRow, NoticeRow
 from models.recipients import ChunkRow, Skipped
 from models.suppressions import ListChanges, Suppression
 
@@ -41,6 +42,8 @@ __all__ = [
     "LaunchRow",
     "ListChanges",
     "MediaRow",
+    "NoticeReceiverRow",
+    "NoticeRow",
     "OutboxRow",
     "PushRow",
     "QueueRow",

@@ -233,6 +233,7 @@ def sweep() -> dict[str, int]:
     worker_dead_letters.store_soon()
     _housekeeping("forget dead letters", lambda: boxes_dead_letters.forget(here.engine))
     _housekeeping("webhook", lambda: _publish_webhook_wake(here))
+    _housekeeping("notice", here.notices.report)
     _housekeeping("forget webhooks", lambda: webhooks.forget(here.engine))
     return counts
 

@@ -32,6 +32,7 @@ from producer.wiring.wechat import WeChat
 from worker.delivery.gateway import WeChatGateway
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
+from worker.delivery.notices import NoticeDeliverer
 from worker.delivery.webhooks import WebhookDeliverer
 from worker.wake import MOST_FORWARDS
 
@@ -91,12 +92,26 @@ class WorkerParts(StoreParts):
         return self.settings.tuning()
 
     @built_once
+    def poster(self) -> Poster:
+        """The way to receivers of webhooks and notices."""
+        settings = self.settings
+        return Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
+
+    @built_once
     def webhooks(self) -> WebhookDeliverer:
         """The threads that deliver webhooks."""
         settings = self.settings
-        poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
         return WebhookDeliverer(
-            self.engine, poster, settings, waits=self.tuning.waits,
+            self.engine, self.poster, settings, waits=self.tuning.waits,
+            longest_s=settings.webhook_timeout_s, stopping=stopping,
+        )  # fmt: skip
+
+    @built_once
+    def notices(self) -> NoticeDeliverer:
+        """The threads that post notices. Raises SettingsError."""
+        settings = self.settings
+        return NoticeDeliverer(
+            self.engine, self.poster, settings.receivers(), waits=self.tuning.waits,
             longest_s=settings.webhook_timeout_s, stopping=stopping,
         )  # fmt: skip
 
@@ -190,10 +205,11 @@ def _build(_pid: int) -> WorkerParts:
 
 
 def end_deliveries(timeout_s: float) -> None:
-    """Wait so long for webhooks that are under way, if this process delivers any."""
+    """Wait so long for webhooks, and then notices, that are under way, if there are any."""
     # A worker that was refused at its start has no parts, and builds none to end.
     if _build.cache_info().currsize:
-        parts().webhooks.join(timeout_s)
+        for deliverer in (parts().webhooks, parts().notices):
+            deliverer.join(timeout_s)
 
 
 def lane_owner(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""One try: the signed event is posted, and what came of it is said in a value. Never raises.
+"""One try: the body is posted, and what came of it is said in a value. Never raises.
 
 ``requests`` and urllib3 put the URL into their errors, and a URL may hold a secret of its receiver:
 no error of theirs leaves this module.
@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from dataclasses import field
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ from broadcast.wechat.failures import kind_of
 
 log = logging.getLogger(__name__)
 
-#: Of an answer so much is read, and nothing is made of it: its status says all.
+#: Of an answer so much is read.
 _LARGEST_ANSWER: Final = 16_384
 _CONNECT_S: Final = 5
 _CONTENT: Final = {
@@ -51,6 +52,8 @@ class PostResult:
 
     http_status: int | None = None
     problem: Message | None = None
+    #: The beginning of what the receiver answered.
+    answer: bytes = field(default=b"", repr=False)
     #: The receiver wants no more of it.
     is_final: bool = False
 
@@ -106,20 +109,20 @@ class Poster:
                 # Shut by the watchdog, a head that drips looks complete.
                 response.close()
                 return _unanswered(TransportKind.TOTAL_TIMEOUT)
-            status = response.status_code
+            status, answer = response.status_code, b""
             try:
-                response.raw.read(_LARGEST_ANSWER, decode_content=False)
+                answer = response.raw.read(_LARGEST_ANSWER, decode_content=False)
             except Exception as error:  # noqa: BLE001 - the status has been said
                 log.debug("the rest of a receiver's answer: %s", type(error).__name__)
             response.close()
         finally:
             adapter.close()
-        return _answered(status)
+        return _answered(status, answer)
 
 
-def _answered(status: int) -> PostResult:
+def _answered(status: int, answer: bytes) -> PostResult:
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return PostResult(http_status=status)
+        return PostResult(http_status=status, answer=answer)
     name = "status"
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         name = "redirect"

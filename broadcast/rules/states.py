@@ -177,3 +177,12 @@ class WebhookState(StrEnum):
     DELIVERED = "delivered"
     #: The receiver answered 410, or a day passed; only a person has it tried again.
     GIVEN_UP = "given_up"
+
+
+class NoticeState(StrEnum):
+    """State of a notice on its way to one receiver."""
+
+    WAITING = "waiting"
+    SENT = "sent"  #: the receiver confirmed it
+    PASSED = "passed"  #: it was so no more before it was posted
+    GIVEN_UP = "given_up"  #: a day passed; only a person has it tried again

@@ -1,7 +1,8 @@
-"""The settings of webhooks, a part of :class:`~broadcast.settings.program_settings.Settings`."""
+"""The settings of webhooks and notices, a part of the class ``Settings`` of all settings."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,11 +14,14 @@ from broadcast import redaction
 from broadcast.day import in_seconds
 from broadcast.errors import SettingsError
 from broadcast.message import Message
+from broadcast.rules import notices
 from broadcast.rules import webhooks as urls
 from broadcast.rules.accounts import Account
+from broadcast.rules.notices import Receiver
 from broadcast.rules.webhooks import Network, parse_networks, parse_secrets
 
 SECRETS: Final = "BROADCAST_WEBHOOK_SECRETS"
+NOTIFY: Final = "BROADCAST_NOTIFY"
 #: Seconds that a receiver has to answer.
 TIMEOUT_S: Final = 10
 
@@ -37,6 +41,10 @@ class WebhookSettings(BaseSettings):
     webhook_timeout_s: Annotated[int, Field(ge=1, le=60), BeforeValidator(in_seconds)] = Field(
         TIMEOUT_S, validation_alias=_env("BROADCAST_WEBHOOK_TIMEOUT")
     )
+
+    #: Where notices go: URLs of bots (``broadcast.rules.notices``).
+    notify: SecretStr | None = Field(None, validation_alias=_env(NOTIFY))
+    notify_file: Path | None = Field(None, validation_alias=_env(f"{NOTIFY}_FILE"))
 
     @field_validator("webhook_secrets")
     @classmethod
@@ -61,28 +69,33 @@ class WebhookSettings(BaseSettings):
 
         A file is read anew each time: a new secret needs no restart.
         """
-        if self.webhook_secrets is not None and self.webhook_secrets_file is not None:
-            raise SettingsError("error.settings.two_webhook_secrets", name=SECRETS)
-        secrets = self._of_file() if self.webhook_secrets_file else self._of_variable()
-        for secret in secrets:
-            redaction.remember(secret.get_secret_value())
-        return secrets
-
-    def _of_variable(self) -> tuple[SecretStr, ...]:
-        given = self.webhook_secrets
-        return () if given is None else parse_secrets(given.get_secret_value())
-
-    def _of_file(self) -> tuple[SecretStr, ...]:
-        path, variable = self.webhook_secrets_file, f"{SECRETS}_FILE"
-        assert path is not None
+        path = self.webhook_secrets_file
+        text = _text_of(self.webhook_secrets, path, SECRETS)
+        if text is None:
+            return ()
         try:
-            return parse_secrets(path.read_text(encoding="utf-8-sig"))
-        except (OSError, UnicodeDecodeError):
-            problem = SettingsError("error.settings.secret_file", path=path, variable=variable)
+            secrets = parse_secrets(text)
         except ValueError:
             problem = SettingsError(f"error.settings.{SECRETS}", name=path)
-        # Outside the handlers: their errors can hold what stands in the file.
+        else:
+            for secret in secrets:
+                redaction.remember(secret.get_secret_value())
+            return secrets
         raise problem
+
+    def receivers(self) -> dict[str, Receiver]:
+        """Return the receivers of notices by name. Raises SettingsError; a file is read anew."""
+        text = _text_of(self.notify, self.notify_file, NOTIFY) or ""
+        found: dict[str, Receiver] = {}
+        for n, url in enumerate(filter(None, re.split(r"[,\s]+", text)), start=1):
+            problem = self.receiver_problem(url)
+            if problem is not None:
+                raise SettingsError(f"error.settings.{NOTIFY}", n=n, problem=problem)
+            one = notices.receiver_of(url)
+            for secret in one.secrets():
+                redaction.remember(secret)
+            found[one.name] = one
+        return found
 
     def receiver_problem(self, url: str) -> Message | None:
         """Return why nothing can be posted to *url*, as the end of a sentence; None: it can."""
@@ -97,3 +110,17 @@ class WebhookSettings(BaseSettings):
                 raise SettingsError(
                     "error.settings.notify_refused", account=account.name, problem=problem
                 )
+
+
+def _text_of(value: SecretStr | None, path: Path | None, name: str) -> str | None:
+    """Return what the variable *name* or its file says; None: neither is set."""
+    if value is not None and path is not None:
+        raise SettingsError("error.settings.two_webhook_secrets", name=name)
+    if path is None:
+        return None if value is None else value.get_secret_value()
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        problem = SettingsError("error.settings.secret_file", path=path, variable=f"{name}_FILE")
+    # Outside the handler: its error can hold what stands in the file.
+    raise problem

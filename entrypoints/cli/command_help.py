@@ -220,6 +220,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "broadcast api-keys new console --scope read --scope control",
     ),
     "dead": ("broadcast dead list", "broadcast dead retry dead-20261127-k3x9qa"),
+    "notices": (
+        "broadcast notices test",
+        "broadcast notices list",
+    ),
     "webhooks": (
         "broadcast webhooks list",
         "broadcast webhooks retry 20261127-k3x9qa-12",

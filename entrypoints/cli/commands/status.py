@@ -15,7 +15,7 @@ from broadcast import day
 from broadcast.message import Message
 from broadcast.rules.accounts import unknown
 from broadcast.rules.reports import Report
-from broadcast.rules.states import Phase
+from broadcast.rules.states import NoticeState, Phase
 from broadcast.views import content, next_steps, report_lines, words
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
@@ -24,7 +24,7 @@ from entrypoints.cli.following import Until
 from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
-from models.ledger.boxes import dead_letters, outbox, webhooks
+from models.ledger.boxes import dead_letters, notices, outbox, webhooks
 from models.ledger.rows import locked_rows
 from models.ledger.views import broadcast_reports, in_flight
 
@@ -35,6 +35,8 @@ app = new_app()
 
 #: Open broadcasts that `status` shows.
 MOST_OPEN = 20
+#: Notices that were given up and are counted.
+MOST_LOST = 1000
 #: Pipes are as wide as it takes.
 WIDTH_OF_A_PIPE = 200
 #: From here on there is room for the year and the weekday of a moment.
@@ -91,6 +93,8 @@ def _note_what_programs_wait_for(run: Run) -> None:
         run.terminal.note(Message(name, n=left.count, since=since))
     if lost := webhooks.count_given_up(run.engine):
         run.terminal.note(Message(f"status.webhooks{words.suffix(lost)}", n=lost))
+    if lost := len(notices.newest(run.engine, [NoticeState.GIVEN_UP], MOST_LOST)):
+        run.terminal.note(Message(f"status.notices{words.suffix(lost)}", n=lost))
 
 
 def _note_dead_letters(run: Run) -> None:

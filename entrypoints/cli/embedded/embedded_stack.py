@@ -58,6 +58,7 @@ def run(
     known: nobody could send anything.
     """
     settings = Settings.load()
+    settings.receivers()
     UP.mkdir(parents=True, exist_ok=True)
     _close_to_others(UP)
     # In this folder, so that the parts read the `.env` and the relative paths that we read.

@@ -159,6 +159,17 @@ def test_database_of_a_development_version_is_refused_and_left_as_it_is(
     assert set(inspect(empty).get_table_names()) == {"alembic_version", "batches"}
 
 
+def test_tables_of_a_former_first_revision_are_refused(empty: Engine) -> None:
+    schema.upgrade(empty)
+    with empty.begin() as connection:
+        former = text(f"UPDATE {schema.VERSION_TABLE} SET version_num = '7c1e04b9a2d6'")
+        connection.execute(former)
+    for ask in (schema.check, schema.upgrade):
+        with pytest.raises(SchemaError, match="7c1e04b9a2d6") as caught:
+            ask(empty)
+        assert caught.value.message_id == "error.schema.development"
+
+
 def test_app_may_share_its_database_with_us(empty: Engine) -> None:
     """Its tables and its revision are neither compared, nor moved, nor taken for ours."""
     with empty.begin() as connection:

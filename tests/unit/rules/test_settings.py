@@ -71,6 +71,8 @@ VALUES = {
     "BROADCAST_WEBHOOK_SECRETS_FILE": ("webhook_secrets_file", "/run/hooks", Path("/run/hooks")),
     "BROADCAST_WEBHOOK_NETWORKS": ("webhook_networks", "10.0.3.0/24", "10.0.3.0/24"),
     "BROADCAST_WEBHOOK_TIMEOUT": ("webhook_timeout_s", "60", 60),
+    "BROADCAST_NOTIFY": ("notify", "https://h.example/x", SecretStr("https://h.example/x")),
+    "BROADCAST_NOTIFY_FILE": ("notify_file", "/run/bots", Path("/run/bots")),
 }
 WRONG = [
     ("WECHAT_ACCOUNT_KIND", "robot"),

@@ -1,6 +1,6 @@
 """First tables.
 
-Revision ID: 7c1e04b9a2d6
+Revision ID: 9d3f5a71c8e4
 Revises:
 
 """
@@ -17,7 +17,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeEngine
 
-revision = "7c1e04b9a2d6"
+revision = "9d3f5a71c8e4"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -108,6 +108,7 @@ def upgrade() -> None:
     _outbox()
     _api_keys()
     _webhooks()
+    _notices()
     _uploads()
     _campaigns()
     _launches()
@@ -119,6 +120,8 @@ def downgrade() -> None:
     for table in (
         "bc_launches",
         "bc_campaigns",
+        "bc_notices",
+        "bc_notice_receivers",
         "bc_outbox",
         "bc_uploads",
         "bc_api_keys",
@@ -282,11 +285,13 @@ def _broadcasts() -> None:
         _optional("moved_at", MOMENT),
         _optional("notify_url", ascii_(2048)),
         _optional("notified_digest", ASCII_64),
+        _optional("reported_version", BIG_INTEGER),
         _optional("started_at", MOMENT),
         _optional("finished_at", MOMENT),
         _optional("woken_at", MOMENT),
         Index("ix_bc_broadcasts_account_phase", "account", "phase", "result"),
         Index("ix_bc_broadcasts_created_at", "created_at"),
+        Index("ix_bc_broadcasts_finished_at", "finished_at"),
         Index("ix_bc_broadcasts_run_stored_at", "run_stored_at"),
         Index("ix_bc_broadcasts_due_at", "phase", "due_at", "account"),
         Index(
@@ -370,6 +375,7 @@ def _gates() -> None:
         _optional("opened_counter", BIG_INTEGER),
         Index("ix_bc_gates_broadcast_id", "broadcast_id", "account", "opened_at"),
         Index("ix_bc_gates_standing", "account", "opened_at", "broadcast_id"),
+        Index("ix_bc_gates_kind", "kind", "opened_at"),
     )
 
 
@@ -784,6 +790,30 @@ def _webhooks() -> None:
         Index("ix_bc_webhooks_state", "state", "id"),
         Index("ix_bc_webhooks_account", "account", "id"),
         Index("ix_bc_webhooks_closed_at", "closed_at"),
+    )
+
+
+def _notices() -> None:
+    op.create_table(
+        "bc_notice_receivers",
+        _key("name", ascii_(300)),
+        _required("since", MOMENT),
+        _required("next_at", MOMENT),
+    )
+    op.create_table(
+        "bc_notices",
+        _serial(),
+        _required("key", WORDS_128),
+        _required("receiver", ascii_(300)),
+        _required("message", LONG_TEXT),
+        _required("state", ASCII_32),
+        _required("tries", INTEGER),
+        _optional("problem", LONG_TEXT),
+        _optional("due_at", MOMENT),
+        _required("since", MOMENT),
+        UniqueConstraint("key", "receiver"),
+        Index("ix_bc_notices_due_at", "receiver", "due_at"),
+        Index("ix_bc_notices_state", "state", "id"),
     )
 
 

@@ -1,0 +1,197 @@
+"""Notices to people's chats: of which gates, in what form each bot takes one, when it has it.
+
+Limits, signatures and answers are those of the bots' own pages:
+https://developer.work.weixin.qq.com/document/path/91770 (WeCom),
+https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot (Feishu),
+https://open.dingtalk.com/document/robots/custom-robot-access (DingTalk),
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (Slack).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
+
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.quoting import quoted
+from broadcast.rules.gates.gate import CLOSED_UNASKED, GateKind
+from broadcast.rules.reports import Report
+from broadcast.rules.states import BroadcastState, NoticeState, Phase
+
+#: Kinds of notices that are derived of what the ledger has: a broadcast or an account that waits
+#: for a person, and a broadcast that ended. Others are added by who knows of them. Each has its
+#: text, ``notice.`` and the kind.
+WAITS: Final = "waits"
+STOPPED: Final = "stopped"
+ENDED: Final = "ended"
+
+#: Gates of which there are notices: no person closed them, and a person has to open them.
+REPORTED: Final = CLOSED_UNASKED | {GateKind.STOP}
+#: Between two posts to one bot: each takes 20 a minute, and others may post there, too.
+PACE: Final = timedelta(seconds=4)
+
+
+@frozen
+class Notice:
+    """A notice on its way to one receiver."""
+
+    id: int
+    #: Its text and facts, as they are stored.
+    message: str
+    #: By name.
+    receiver: str
+    state: NoticeState
+    tries: int
+    #: Why the last try failed, as it is stored.
+    problem: str | None
+    due_at: datetime | None
+    #: When it was added, or a person had it tried again.
+    since: datetime
+
+
+def is_still_so(kind: str, report: Report) -> bool:
+    """Return whether a broadcast stands as a notice of this *kind* says."""
+    if kind == ENDED:
+        return report.phase is Phase.ENDED
+    is_kept_back = report.state in {BroadcastState.HELD, BroadcastState.PAUSED}
+    return is_kept_back or report.batches["in_doubt"] > 0
+
+
+class Bot(StrEnum):
+    """Kind of a receiver, by the path of its URL, so that a proxy may stand before it."""
+
+    WECOM = "wecom"
+    FEISHU = "feishu"
+    DINGTALK = "dingtalk"
+    SLACK = "slack"  #: and whatever else takes the form of Slack
+
+
+_PATHS: Final = (
+    ("/cgi-bin/webhook/send", Bot.WECOM),
+    ("/open-apis/bot/v2/hook/", Bot.FEISHU),
+    ("/robot/send", Bot.DINGTALK),
+)
+#: Bytes of a text. Feishu and DingTalk count the whole request.
+LONGEST: Final = {Bot.WECOM: 2048, Bot.FEISHU: 15_000, Bot.DINGTALK: 15_000, Bot.SLACK: 12_000}
+
+
+@frozen
+class Receiver:
+    """Receiver of notices. Its URL lets everybody post there."""
+
+    bot: Bot
+    #: As it is posted to: without the secret that signs.
+    url: str = field(repr=False)
+    #: Empty: its bot does not ask for a signature.
+    secret: str = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Its name, which shows nothing secret: kind, host, a fingerprint."""
+        fingerprint = hashlib.sha256(self.url.encode()).hexdigest()[:8]
+        return f"{self.bot}:{urlsplit(self.url).netloc.lower()}:{fingerprint}"
+
+    def secrets(self) -> list[str]:
+        """Return what must not be shown of it."""
+        parts = urlsplit(self.url)
+        # WeCom's and DingTalk's paths are everybody's.
+        path = parts.path if self.bot in {Bot.FEISHU, Bot.SLACK} else ""
+        return [self.secret, path, *(value for _, value in parse_qsl(parts.query))]
+
+
+def receiver_of(url: str) -> Receiver:
+    """Return the receiver at *url*. Raises ValueError.
+
+    ``secret`` in the query is the key of a bot that signs, and no part of the address.
+    """
+    parts = urlsplit(url)
+    bot = next((bot for path, bot in _PATHS if parts.path.startswith(path)), Bot.SLACK)
+    if bot is Bot.SLACK:
+        return Receiver(bot=bot, url=url, secret="")
+    query = dict(parse_qsl(parts.query))
+    secret = query.pop("secret", "")
+    return Receiver(bot=bot, url=parts._replace(query=urlencode(query)).geturl(), secret=secret)
+
+
+def request_of(receiver: Receiver, text: str, *, at: datetime) -> tuple[str, bytes]:
+    """Return where and what to post so that *text* is said, signed as of *at*."""
+    url, key = receiver.url, receiver.secret
+    body: dict[str, Any] = {"msgtype": "text", "text": {"content": text}}
+    if receiver.bot is Bot.SLACK:
+        body = {"text": text}
+    elif receiver.bot is Bot.FEISHU:
+        body = {"msg_type": "text", "content": {"text": text}}
+        if key:
+            stamp = f"{at.timestamp():.0f}"
+            # What others sign is the key here, and it signs nothing.
+            body |= {"timestamp": stamp, "sign": _signature(f"{stamp}\n{key}", "")}
+    elif key:
+        stamp = f"{at.timestamp() * 1000:.0f}"
+        sign = _signature(key, f"{stamp}\n{key}")
+        url += f"&timestamp={stamp}&sign={quote_plus(sign)}"
+    return url, json.dumps(body, ensure_ascii=False).encode()
+
+
+def _signature(key: str, words: str) -> str:
+    return base64.b64encode(hmac.digest(key.encode(), words.encode(), "sha256")).decode()
+
+
+def refusal(bot: Bot, answer: bytes) -> Message | None:
+    """Return why a bot's answer of HTTP 2xx confirms nothing; None: it has the text."""
+    words = quoted(answer.decode(errors="replace").strip(), 200)
+    try:
+        parsed = json.loads(answer)
+    except (ValueError, RecursionError):
+        parsed = None
+    said = parsed if isinstance(parsed, dict) else {}
+    if bot is Bot.SLACK:
+        # Mattermost and Discord say so as well; Rocket.Chat says it in JSON.
+        confirmed = words == "ok" or said.get("ok") is True or said.get("success") is True
+    else:
+        # WeCom and DingTalk; Feishu; Feishu of before.
+        code = said.get("errcode", said.get("code", said.get("StatusCode")))
+        confirmed = code == 0 and code is not False
+    return None if confirmed else Message("notice.problem.unconfirmed", answer=words)
+
+
+#: WeChat may name a follower in its errmsg.
+_OPENID: Final = re.compile(r"(?<![\w-])o[\w-]{27}(?![\w-])", re.ASCII)
+
+
+def fitted(lines: Sequence[str], rest: str, *, bot: Bot) -> str:
+    """Return *lines* as one text that *bot* takes; for those that it has no room for stands *rest*.
+
+    Without OpenIDs, and without marks that the bot would take for more than words.
+    """
+    text = _harmless("\n".join(lines), bot)
+    while len(text.encode()) > LONGEST[bot] and lines:
+        lines = lines[:-1]
+        text = _harmless("\n".join([*lines, rest]), bot)
+    return text
+
+
+def _harmless(text: str, bot: Bot) -> str:
+    text = _OPENID.sub("o…", text)
+    # In a text of Feishu's such a mark calls everybody.
+    return html.escape(text, quote=False) if bot is Bot.SLACK else text.replace("<at", "< at")
+
+
+def fit_together(texts: Sequence[str], *, bot: Bot) -> int:
+    """Return how many of *texts*, from the first on, one post has room for, a blank line apart."""
+    size = 0
+    for n, text in enumerate(texts):
+        size += len(text.encode()) + 2
+        if n and size > LONGEST[bot]:
+            return n
+    return len(texts)

@@ -1,0 +1,51 @@
+"""Notices in words: what happened, and the lines of the report that ``status`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from broadcast import stored_message
+from broadcast.message import Message
+from broadcast.rules.circumstances import Circumstances
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.notices import Notice
+from broadcast.rules.reports import LaneView, Report
+from broadcast.views import blocker_lines, next_steps, report_lines
+from broadcast.views.words import MOST_NAMED, Moment
+
+
+def of_broadcast(notice: Message, report: Report, beside: Circumstances) -> Iterator[Message]:
+    """Yield what happened to a broadcast, where it stands, and the commands that go on."""
+    yield notice
+    yield from map(_exact, report_lines.in_short(report))
+    yield from next_steps.lines(report, beside)
+
+
+def of_account(notice: Message, lane: LaneView, now: datetime) -> Iterator[Message]:
+    """Yield that an account was stopped, why, and the commands that go on; nothing if it is not."""
+    if lane.gate(GateKind.STOP, GateKind.BREAKER) is None:
+        return
+    yield notice
+    for gate in lane.gates:
+        for broadcast_id in gate.broadcasts[:MOST_NAMED]:
+            yield Message("notice.look", id=broadcast_id)
+    yield from map(_exact, blocker_lines.of_account(str(notice.facts["account"]), lane, now))
+
+
+def _exact(line: Message) -> Message:
+    """Return a line without commands that are to be completed: a chat's are copied as they are."""
+    if line.id == "blocker.stopped_for_doubts":
+        return Message("notice.stopped_for_doubts", **line.facts)
+    return line
+
+
+def in_a_list(one: Notice, *, now: datetime) -> Message:
+    """Return what a notice reports, to whom, and how far it is on its way."""
+    problem = stored_message.parse(one.problem) if one.problem else ""
+    at = one.due_at and Moment(one.due_at, now)
+    return Message(
+        "notices.line", at=Moment(one.since, now), name=one.receiver,
+        what=stored_message.parse(one.message),
+        state=Message(f"notices.state.{one.state}", at=at, problem=problem),
+    )  # fmt: skip

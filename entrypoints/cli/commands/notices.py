@@ -1,0 +1,66 @@
+"""``notices`` to people's chats: what became of the newest; a test of the addresses."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.rules.states import NoticeState
+from broadcast.views import notices as views_notices
+from broadcast.views.words import suffix
+from entrypoints.cli import exits
+from entrypoints.cli.commands.options import new_app
+from entrypoints.cli.group import Command, Group
+from entrypoints.cli.run import Run
+from models.ledger.boxes import notices as boxes_notices
+
+app = new_app()
+notices = typer.Typer(cls=Group, help="help.notices")
+app.add_typer(notices, name="notices")
+
+#: Notices that are listed.
+_MOST = 50
+
+
+@notices.command("list", cls=Command, help="help.notices.list")
+def list_(context: typer.Context) -> None:
+    """List the newest notices."""
+    run: Run = context.obj
+    found = boxes_notices.newest(run.engine, list(NoticeState), _MOST)
+    run.terminal.say_all(views_notices.in_a_list(one, now=datetime.now(UTC)) for one in found)
+    if not found:
+        run.terminal.say("notices.none")
+
+
+@notices.command(cls=Command, help="help.notices.retry")
+def retry(context: typer.Context) -> None:
+    """Have every notice that was given up sent again."""
+    run: Run = context.obj
+    n = boxes_notices.retry_given_up(run.engine)
+    run.terminal.say(Message(f"notices.again{suffix(n)}", n=n))
+
+
+@notices.command(cls=Command, help="help.notices.test")
+def test(context: typer.Context) -> None:
+    """Post one line to every receiver now. Raises InputError, SettingsError."""
+    from broadcast.outbound import bots  # noqa: PLC0415 - a list posts nothing
+    from broadcast.outbound.posting import Poster  # noqa: PLC0415
+
+    run: Run = context.obj
+    settings, terminal, status = run.settings, run.terminal, exits.DONE
+    receivers = settings.receivers()
+    if not receivers:
+        raise InputError("error.notice.no_receivers")
+    poster = Poster(timeout_s=settings.webhook_timeout_s, allowed=settings.allowed_networks)
+    for name, receiver in receivers.items():
+        problem = bots.say(poster, receiver, terminal.texts("notice.test")).problem
+        if problem is None:
+            terminal.say("notices.confirmed", name=name)
+        else:
+            status = terminal.fail(
+                "notices.refused", name=name, problem=problem, status=exits.FAILED
+            )
+    raise typer.Exit(status)

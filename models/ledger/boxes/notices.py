@@ -1,0 +1,147 @@
+"""Notices to people's chats: added with what they report, then tried until each receiver has them.
+
+Receivers are known by name here; the settings have their URLs. A worker that takes what is due to
+one puts it off, and posts it outside of any transaction. One that dies meanwhile leaves it to the
+others, so a line may be said twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Select, insert, select, update
+
+from broadcast import stored_message
+from broadcast.message import Message
+from broadcast.rules import webhooks
+from broadcast.rules.calls.waits import Waits
+from broadcast.rules.notices import PACE, Notice
+from broadcast.rules.states import NoticeState
+from models.engine import database_now, now, skips_locked
+from models.ledger.rows.transaction import columns, read, write
+from models.notice_tables import NoticeReceiverRow, NoticeRow
+
+
+def add(
+    connection: Connection,
+    *,
+    kind: str,
+    account: str | None,
+    subject: str,
+    key: str,
+    state: NoticeState = NoticeState.WAITING,
+    **facts: object,
+) -> None:
+    """Add the notice of the text ``notice.KIND`` for all receivers, in the caller's transaction.
+
+    *subject*: the id or the name of what it is about. *key* says what it reports, in 128
+    characters at most: what has a notice already gets no other. Where nobody is a receiver nothing
+    is stored. The caller's lock keeps two transactions from adding one key at once; the second one
+    raises IntegrityError.
+    """
+    if connection.scalar(select(NoticeRow.id).where(NoticeRow.key == key).limit(1)) is not None:
+        return
+    message = Message(f"notice.{kind}", account=account, subject=subject, **facts)
+    moment = now(connection)
+    values = {
+        "key": key, "message": stored_message.stored(message), "state": state, "tries": 0,
+        "since": moment, "due_at": moment if state is NoticeState.WAITING else None,
+    }  # fmt: skip
+    for name in receivers(connection):
+        connection.execute(insert(NoticeRow).values(receiver=name, **values))
+
+
+def receivers(connection: Connection) -> Sequence[str]:
+    """Return the names of the receivers."""
+    return connection.scalars(select(NoticeReceiverRow.name)).all()
+
+
+_NOTICES: Final = select(*columns(Notice, NoticeRow)).order_by(NoticeRow.id)
+_IS_DUE: Final = NoticeRow.due_at <= database_now()
+#: Of one receiver so many are taken at once; one post says as many of them as it has room for.
+_AT_ONCE: Final = 20
+
+
+def _due(names: Collection[str]) -> Select[str]:
+    """Return the query for a receiver of these *names* to which something may be posted now."""
+    waits = NoticeReceiverRow.name.in_(select(NoticeRow.receiver).where(_IS_DUE))
+    may = NoticeReceiverRow.name.in_(names), NoticeReceiverRow.next_at <= database_now()
+    query = select(NoticeReceiverRow.name).where(*may, waits)
+    return query.order_by(NoticeReceiverRow.next_at).limit(1)
+
+
+def reserve(
+    engine: Engine, names: Collection[str], *, put_off: timedelta, waits: Waits
+) -> Sequence[Notice]:
+    """Reserve what is due to one receiver of these *names*, oldest first; empty: nothing is.
+
+    It is due again after *put_off* unless its end is recorded. The receiver rests until then.
+    """
+
+    def work(connection: Connection) -> Sequence[Notice]:
+        name = connection.scalar(_due(names).with_for_update(skip_locked=skips_locked(connection)))
+        due = _read(connection, _NOTICES.where(NoticeRow.receiver == name, _IS_DUE).limit(_AT_ONCE))
+        moment, mine = now(connection), NoticeRow.id.in_([one.id for one in due])
+        taken = update(NoticeRow).where(mine)
+        connection.execute(taken.values(tries=NoticeRow.tries + 1, due_at=moment + put_off))
+        its_row = update(NoticeReceiverRow).where(NoticeReceiverRow.name == name)
+        connection.execute(its_row.values(next_at=moment + waits.scaled(PACE)))
+        return due
+
+    with read(engine) as connection:
+        found = connection.scalar(_due(names))
+    return () if found is None else write(engine, work)
+
+
+def _read(connection: Connection, query: Select[Any]) -> list[Notice]:
+    rows = connection.execute(query).mappings()
+    return [Notice(**row) for row in rows]
+
+
+def record(
+    engine: Engine,
+    some: Collection[Notice],
+    state: NoticeState,
+    *,
+    waits: Waits,
+    problem: Message | None = None,
+) -> None:
+    """Record what came of notices; with WAITING they are tried again, for a day in all.
+
+    What another worker recorded meanwhile stays.
+    """
+
+    def work(connection: Connection) -> None:
+        moment = now(connection)
+        for one in some:
+            end, due_at = state, None
+            if state is NoticeState.WAITING:
+                due_at = webhooks.next_try(one.tries + 1, now=moment, since=one.since, waits=waits)
+                end = state if due_at else NoticeState.GIVEN_UP
+            mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
+            kept = problem and stored_message.stored(problem)
+            values = {"state": end, "due_at": due_at, "problem": kept}
+            connection.execute(update(NoticeRow).where(*mine).values(values))
+
+    write(engine, work)
+
+
+def newest(engine: Engine, states: Collection[NoticeState], most: int) -> Sequence[Notice]:
+    """Return the newest notices in one of *states*, newest first."""
+    query = _NOTICES.where(NoticeRow.state.in_(states)).order_by(None)
+    with read(engine) as connection:
+        return _read(connection, query.order_by(NoticeRow.id.desc()).limit(most))
+
+
+def retry_given_up(engine: Engine) -> int:
+    """Have all notices that were given up tried anew for a day; return how many."""
+
+    def work(connection: Connection) -> int:
+        moment = now(connection)
+        anew = {"state": NoticeState.WAITING, "tries": 0, "since": moment, "due_at": moment}
+        lost = update(NoticeRow).where(NoticeRow.state == NoticeState.GIVEN_UP)
+        return connection.execute(lost.values(anew)).rowcount
+
+    return write(engine, work)

@@ -1,0 +1,113 @@
+"""What no notice reports yet: gates that closed, doubts, ends; and who is to hear of them.
+
+They are found in what is committed, by the sweep, so that no transaction that stores a reply waits
+for it. The key of a notice keeps a second sweep from adding it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select
+
+from broadcast.rules import notices as rules_notices
+from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
+from broadcast.views import objects
+from models.batch_tables import Batch, GateRow
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.ledger.boxes import notices
+from models.ledger.rows import figures
+from models.ledger.rows.figures import Figures, ReportedRow
+from models.ledger.rows.transaction import change, every_row, snapshot, write_new
+from models.notice_tables import NoticeReceiverRow, NoticeRow
+
+#: After its end a broadcast is looked at for so long: what WeChat says of it comes within two days.
+_NEWS_FOR: Final = timedelta(days=3)
+#: Digits of a digest that tell the sums of one end from another's.
+_ENOUGH: Final = 16
+#: Ends that one sweep looks at, and doubts.
+_AT_ONCE: Final = 100
+
+
+def register(engine: Engine, names: Collection[str], *, alone: bool) -> None:
+    """Note the receivers of a worker's settings; the first ones hear of nothing before them.
+
+    *alone*: others are no receivers any more.
+    """
+
+    def work(connection: Connection) -> None:
+        known, moment = notices.receivers(connection), now(connection)
+        for name in {*names}.difference(known):
+            values = {"name": name, "since": moment, "next_at": moment}
+            connection.execute(insert(NoticeReceiverRow).values(values))
+        if not known:
+            for one in _standing(connection):
+                notices.add(connection, state=NoticeState.PASSED, **one)
+        if alone:
+            others = NoticeReceiverRow.name.not_in(names)
+            connection.execute(delete(NoticeReceiverRow).where(others))
+
+    write_new(engine, work)
+
+
+def report(engine: Engine) -> None:
+    """Add the notices that are missing."""
+    with snapshot(engine) as connection:
+        stand, ended = list(_standing(connection)), _ended(connection)
+        keys = NoticeRow.key.in_([one["key"] for one in stand])
+        known = set(connection.scalars(select(NoticeRow.key).where(keys)))
+    new = [one for one in stand if one["key"] not in known]
+
+    def work(connection: Connection) -> None:
+        for one in new:
+            notices.add(connection, **one)
+        for end in ended:
+            _add_end(connection, end)
+
+    if new or ended:
+        write_new(engine, work)
+
+
+def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
+    """Yield the gates and the doubts that wait for a person, as notices."""
+    kinds, stands = GateRow.kind.in_(rules_notices.REPORTED), GateRow.opened_at.is_(None)
+    for gate in connection.execute(select(GateRow).where(kinds, stands)):
+        own = gate.broadcast_id
+        yield {
+            "kind": rules_notices.WAITS if own else rules_notices.STOPPED,
+            "account": gate.account, "subject": own or gate.account, "key": f"gate {gate.id}",
+        }  # fmt: skip
+    doubts = select(Batch).where(Batch.state == BatchState.IN_DOUBT).order_by(Batch.id.desc())
+    for batch in connection.execute(doubts.limit(_AT_ONCE)):
+        # Settled and retried it may be in doubt once more.
+        key = f"doubt {batch.id} {batch.attempts} {batch.settled_after}"
+        yield {
+            "kind": rules_notices.WAITS, "account": batch.account, "key": key,
+            "subject": batch.broadcast_id,
+        }  # fmt: skip
+
+
+def _ended(connection: Connection) -> Sequence[Figures]:
+    """Return the broadcasts that ended since somebody hears of it, or were changed since."""
+    since = select(func.min(NoticeReceiverRow.since)).scalar_subquery()
+    query = figures.ROWS.where(
+        BroadcastRow.phase == Phase.ENDED, BroadcastRow.finished_at >= since,
+        BroadcastRow.finished_at >= now(connection) - _NEWS_FOR,
+        func.coalesce(BroadcastRow.reported_version, -1) < BroadcastRow.version,
+    )  # fmt: skip
+    return figures.of_rows(connection, every_row(connection, query.limit(_AT_ONCE), ReportedRow))
+
+
+def _add_end(connection: Connection, end: Figures) -> None:
+    row = end.row
+    change(connection, BroadcastRow, row.id, reported_version=row.version)
+    # What is held has notices of its doubts; what comes of them ends it once more.
+    if end.state is not BroadcastState.HELD:
+        sums = objects.event_digest(end.state, *end.sums)[:_ENOUGH]
+        key = f"end {row.id} {row.finished_at} {sums}"
+        notices.add(
+            connection, kind=rules_notices.ENDED, account=row.account, subject=row.id, key=key
+        )

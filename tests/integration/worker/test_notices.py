@@ -1,0 +1,286 @@
+"""Notices to real bots: signed, cut, confirmed by their own word, tried again, said once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from broadcast.outbound.posting import Poster
+from broadcast.rules import notices as rules_notices
+from broadcast.rules.calls.operator_verdict import NotSent
+from broadcast.rules.calls.waits import Waits
+from broadcast.rules.notices import Notice
+from broadcast.rules.states import NoticeState
+from broadcast.rules.webhooks import parse_networks
+from models.ledger.boxes import notices
+from models.ledger.lane import leases
+from models.ledger.outcomes import resolves
+from models.ledger.steer import operator
+from tests.kit import bots, ledger
+from tests.kit.bots import Bot
+from tests.kit.ledger import Driver, said
+from tests.kit.wait import until
+from worker.delivery.notices import NoticeDeliverer
+
+pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+LOOPBACK = parse_networks("127.0.0.0/8")
+
+
+@pytest.fixture
+def wecom(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    with bots.bot() as bot:
+        yield bot
+
+
+def deliverer(engine: Engine, *some: Bot, scale: float = 0.001) -> NoticeDeliverer:
+    """Return what a worker with these bots in its settings has, registered."""
+    receivers = [rules_notices.receiver_of(bot.url) for bot in some]
+    made = NoticeDeliverer(
+        engine, Poster(timeout_s=2, allowed=LOOPBACK), {one.name: one for one in receivers},
+        waits=Waits(scale), longest_s=2, stopping=threading.Event(),
+    )  # fmt: skip
+    made.register()
+    return made
+
+
+def stored(engine: Engine) -> list[Notice]:
+    return list(reversed(notices.newest(engine, list(NoticeState), 1000)))
+
+
+def until_state(engine: Engine, state: NoticeState, *, sweep: NoticeDeliverer) -> list[Notice]:
+    """Sweep until there are notices and each is in this state."""
+
+    def all_are() -> bool:
+        sweep.report()
+        return {one.state for one in stored(engine)} == {state}
+
+    until(all_are, 30, f"every notice {state}")
+    sweep.join(60)
+    return stored(engine)
+
+
+@pytest.mark.parametrize("kind", bots.KINDS)
+def test_an_end_reaches_each_kind_of_bot_with_its_sums(
+    engine: Engine, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    with bots.bot(kind) as bot:
+        sweep = deliverer(engine, bot)
+        broadcast_id = ledger.ended(engine)
+        until_state(engine, NoticeState.SENT, sweep=sweep)
+
+        [text] = bot.texts
+    assert text.startswith(f"[broadcast] Account default: broadcast {broadcast_id} has ended\n")
+    assert "20 of 20 followers accepted by WeChat" in text
+    assert f"    broadcast recipients {broadcast_id} --set accepted" in text
+
+
+def test_a_doubt_comes_with_the_commands_that_settle_it_and_a_stop_with_its_fix(
+    engine: Engine, wecom: Bot
+) -> None:
+    sweep = deliverer(engine, wecom)
+    broadcast_id = doubtful(engine)
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+    ledger.stop(engine, ledger.account())
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    doubt, stop = wecom.texts
+    assert doubt.startswith(
+        f"[broadcast] Account default: broadcast {broadcast_id} waits for a person\n"
+        f"{broadcast_id} · held · 0 of 20 followers accepted by WeChat · 20 in doubt\n"
+    )
+    for verdict in ("--sent", "--not-sent"):
+        assert f"\n    broadcast resolve {broadcast_id} --batch 1 {verdict}" in doubt
+    assert stop.startswith("[broadcast] Account default is stopped\nStopped: account default, ")
+    assert "accept the agreement that is shown" in stop
+    assert stop.endswith("\n    broadcast unhalt --account default")
+
+
+def test_chinese_is_said_where_the_worker_speaks_it(
+    engine: Engine, wecom: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "zh")
+    sweep = deliverer(engine, wecom)
+    broadcast_id = doubtful(engine)
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    assert wecom.texts[0].startswith(f"【群发】账号 default：群发 {broadcast_id} 需要人工处理\n")
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        ("wecom", b'{"errcode": 93000, "errmsg": "invalid webhook url"}'),
+        ("wecom", b'{"errcode": 45009, "errmsg": "api freq out of limit"}'),
+        ("dingtalk", b'{"errcode": 310000, "errmsg": "keywords not in content"}'),
+        ("feishu", b'{"code": 19024, "msg": "Key Words Not Found"}'),
+        ("slack", b"invalid_token"),
+        ("wecom", b"<html>sign in to the wifi</html>"),
+        ("feishu", b"[]"),
+        ("dingtalk", b'{"errcode": false}'),
+        ("wecom", b""),
+        ("wecom", b"[" * 9000),
+    ],
+)
+def test_an_answer_of_200_that_confirms_nothing_is_no_delivery(
+    engine: Engine, kind: str, answer: bytes
+) -> None:
+    with bots.bot(kind) as bot:
+        sweep = deliverer(engine, bot)
+        ledger.ended(engine)
+        bot.instead = answer
+
+        def two_tries() -> bool:
+            sweep.report()
+            return len(bot.receiver.posted) >= 2
+
+        until(two_tries, 30, "two tries")
+        [one] = stored(engine)
+        assert (one.state, bot.texts) == (NoticeState.WAITING, [])
+        bot.instead = None
+        [one] = until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    assert len(bot.texts) == 1
+    assert one.problem is None
+
+
+@pytest.mark.parametrize("fault", ["500", "hangs", "away", "garbage"])
+def test_a_bot_that_fails_for_a_day_has_its_notice_given_up_and_a_retry_sends_it(
+    engine: Engine, wecom: Bot, fault: str
+) -> None:
+    sweep = deliverer(engine, wecom, scale=0.00001)
+    ledger.ended(engine)
+    if fault == "hangs":
+        wecom.receiver.answers.clear()
+    elif fault == "away":
+        wecom.receiver.__exit__(None, None, None)
+    elif fault == "garbage":
+        wecom.instead = b"\xff\x00"
+    else:
+        wecom.receiver.status = 500
+    [lost] = until_state(engine, NoticeState.GIVEN_UP, sweep=sweep)
+    assert lost.problem is not None
+    assert bots.KEY not in lost.problem
+    assert bots.KEY not in lost.receiver
+
+    if fault == "away":
+        wecom.receiver.__enter__()
+    wecom.receiver.status, wecom.instead = 200, None
+    wecom.receiver.answers.set()
+    wecom.texts.clear()
+    assert notices.retry_given_up(engine) == 1
+    until_state(engine, NoticeState.SENT, sweep=deliverer(engine, wecom))
+    assert len(wecom.texts) == 1
+
+
+def test_a_bot_that_is_gone_is_not_asked_again(engine: Engine, wecom: Bot) -> None:
+    sweep = deliverer(engine, wecom)
+    ledger.ended(engine)
+    wecom.receiver.status = 410
+    [one] = until_state(engine, NoticeState.GIVEN_UP, sweep=sweep)
+
+    assert (one.tries, len(wecom.receiver.posted)) == (1, 1)
+
+
+def test_one_receiver_that_hangs_keeps_no_other_waiting(engine: Engine, wecom: Bot) -> None:
+    with bots.bot("slack") as slow:
+        slow.receiver.answers.clear()
+        sweep = deliverer(engine, slow, wecom)
+        ledger.ended(engine)
+        sweep.report()
+        wecom.until_texts(1)
+        slow.receiver.answers.set()
+        until_state(engine, NoticeState.SENT, sweep=sweep)
+
+
+def test_what_was_opened_again_before_it_was_posted_is_not_said(engine: Engine, wecom: Bot) -> None:
+    sweep = deliverer(engine, wecom)
+    broadcast_id = doubtful(engine)
+    wecom.receiver.status = 500
+
+    def tried() -> bool:
+        sweep.report()
+        return bool(wecom.receiver.posted)
+
+    until(tried, 30, "a try")
+    ledger.stop(engine, ledger.account())
+    resolves.resolve(engine, broadcast_id, 1, verdict=NotSent(), who="tests")
+    operator.unhalt(engine, "default", who="tests")
+    sweep.join(60)
+    wecom.receiver.status = 200
+
+    def all_done() -> bool:
+        sweep.report()
+        return not {NoticeState.WAITING} & {one.state for one in stored(engine)}
+
+    until(all_done, 30, "nothing waits")
+    sweep.join(60)
+    # Its verdict ended it, which is news.
+    assert [text.splitlines()[0] for text in wecom.texts] == [
+        f"[broadcast] Account default: broadcast {broadcast_id} has ended"
+    ]
+    states = [one.state for one in stored(engine)]
+    assert states.count(NoticeState.SENT) == 1
+    assert states.count(NoticeState.PASSED) >= 1
+
+
+def test_many_notices_come_together_and_none_is_lost(engine: Engine, wecom: Bot) -> None:
+    sweep = deliverer(engine, wecom)
+    waiting = [doubtful(engine) for _ in range(2)]
+    ended = [ledger.broadcast(engine) for _ in range(4)]
+    for one in ended:
+        operator.cancel(engine, one, who="tests")
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    everything = "\n\n".join(wecom.texts)
+    titles = [line for line in everything.splitlines() if line.startswith("[broadcast]")]
+    assert len(wecom.texts) < len(titles)
+    assert sorted(titles) == sorted(
+        [f"[broadcast] Account default: broadcast {one} waits for a person" for one in waiting]
+        + [f"[broadcast] Account default: broadcast {one} has ended" for one in ended]
+    )
+    assert all(len(text.encode()) <= 2048 for text in wecom.texts)
+
+
+def test_what_another_feature_adds_is_said_in_its_own_words_and_one_without_words_stops_nothing(
+    engine: Engine, wecom: Bot
+) -> None:
+    sweep = deliverer(engine, wecom)
+    with engine.begin() as connection:
+        for kind in ("of_a_newer_release", "test"):
+            for _ in range(2):
+                notices.add(connection, kind=kind, account="default", subject="morning", key=kind)
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    strange, known = "\n\n".join(wecom.texts).split("\n\n")
+    assert strange.startswith("[broadcast] There is news of morning, ")
+    assert known == "[broadcast] A test: notices of broadcasts come here."
+
+
+def test_a_worker_that_died_in_its_post_leaves_it_to_the_others(engine: Engine, wecom: Bot) -> None:
+    dead = deliverer(engine, wecom)
+    ledger.ended(engine)
+    wecom.receiver.answers.clear()
+    dead._stopping.set()
+    dead.report()
+    taken = dead._reserve([])
+    assert taken is not None
+    ledger.pass_time(engine, dead._put_off + timedelta(seconds=1))
+    wecom.receiver.answers.set()
+    until_state(engine, NoticeState.SENT, sweep=deliverer(engine, wecom))
+
+    assert len(wecom.texts) == 1
+
+
+def doubtful(engine: Engine) -> str:
+    """Store a broadcast of one batch that is in doubt; return its id."""
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    driver = Driver(engine)
+    driver.record(driver.claim(), said(45065))
+    leases.release(engine, driver.lease)
+    return broadcast_id

@@ -1,0 +1,136 @@
+"""Posting notices to people's chats, in threads beside those of the tasks."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Engine
+
+from broadcast import stored_message
+from broadcast.errors import OutOfReachError, UnknownIdError
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.outbound import bots
+from broadcast.outbound.posting import Poster
+from broadcast.redaction import redact
+from broadcast.rules import notices as rules_notices
+from broadcast.rules.calls.waits import Waits
+from broadcast.rules.notices import Notice, Receiver
+from broadcast.rules.states import NoticeState
+from broadcast.settings import environment
+from broadcast.views import notices as views_notices
+from broadcast.views.texts import Texts, choose_language
+from models.ledger.boxes import notices as boxes_notices
+from models.ledger.boxes import unreported
+from models.ledger.views import beside_reports, broadcast_reports
+from worker.delivery.deliverer import Deliverer
+
+log = logging.getLogger(__name__)
+
+
+@frozen
+class Due:
+    """What is due to one receiver."""
+
+    origin: str
+    notices: Sequence[Notice]
+
+
+class NoticeDeliverer(Deliverer[Due]):
+    """Posts notices until none is due."""
+
+    what = "notices"
+
+    def __init__(
+        self,
+        engine: Engine,
+        poster: Poster,
+        receivers: Mapping[str, Receiver],
+        *,
+        waits: Waits,
+        longest_s: float,
+        stopping: threading.Event,
+    ) -> None:
+        """*receivers* by name; *longest_s*: the most that a try may last."""
+        super().__init__(longest_s=longest_s, stopping=stopping)
+        self._engine = engine
+        self._poster = poster
+        self._receivers = receivers
+        self._waits = waits
+
+    def register(self, *, alone: bool = False) -> None:
+        """Have the receivers, if there are any, hear from now on; *alone*: and no others."""
+        if self._receivers:
+            unreported.register(self._engine, [*self._receivers], alone=alone)
+
+    def report(self) -> int:
+        """Add the notices that are missing, and start to post what is due; return the threads."""
+        if not self._receivers:
+            return 0
+        self.register()
+        unreported.report(self._engine)
+        return self.start()
+
+    def _reserve(self, busy: Collection[str]) -> Due | None:
+        names = [name for name in self._receivers if name not in busy]
+        found = boxes_notices.reserve(self._engine, names, put_off=self._put_off, waits=self._waits)
+        return Due(origin=found[0].receiver, notices=found) if found else None
+
+    def _deliver(self, taken: Due) -> None:
+        receiver = self._receivers[taken.origin]
+        # Several doubts of one broadcast make one text.
+        said: dict[str, list[Notice]] = {}
+        for one in taken.notices:
+            text = self._text(stored_message.parse(one.message), receiver)
+            said.setdefault(text, []).append(one)
+        self._record(said.pop("", []), NoticeState.PASSED)
+        # What has no room is due again in a moment.
+        texts = list(said)[: rules_notices.fit_together(list(said), bot=receiver.bot)]
+        if not texts:
+            return
+        outcome = bots.say(self._poster, receiver, "\n\n".join(texts))
+        state = NoticeState.SENT
+        if outcome.problem is not None:
+            log.warning("notices: not sent to %s: %s", taken.origin, outcome.problem)
+            state = NoticeState.GIVEN_UP if outcome.is_final else NoticeState.WAITING
+        self._record([one for text in texts for one in said[text]], state, outcome.problem)
+
+    def _record(
+        self, some: Sequence[Notice], state: NoticeState, problem: Message | None = None
+    ) -> None:
+        boxes_notices.record(self._engine, some, state, problem=problem, waits=self._waits)
+
+    def _text(self, notice: Message, receiver: Receiver) -> str:
+        """Return what is posted; nothing of what is so no more."""
+        texts = Texts(choose_language(environment.read()))
+        subject = str(notice.facts.get("subject"))
+        try:
+            lines = self._lines(notice, subject)
+            with texts.zone_once():
+                words = [redact(texts(line)) for line in lines]
+        except UnknownIdError:
+            words = []
+        except OutOfReachError:
+            raise
+        except Exception:
+            # One that cannot be said keeps no other one from being said.
+            log.exception("notice %s of %s cannot be said", notice.id, subject)
+            words = [texts("notice.bare", subject=subject)]
+        rest = texts("notice.more", id=subject)
+        return rules_notices.fitted(words, rest, bot=receiver.bot)
+
+    def _lines(self, notice: Message, subject: str) -> list[Message]:
+        """Return what is said; nothing of what is so no more."""
+        kind = notice.id.rpartition(".")[2]
+        if kind == rules_notices.STOPPED:
+            lanes, moment = broadcast_reports.lanes(self._engine)
+            return list(views_notices.of_account(notice, lanes[subject], moment))
+        if kind not in {rules_notices.WAITS, rules_notices.ENDED}:
+            return [notice]
+        report = broadcast_reports.report(self._engine, subject)
+        if not rules_notices.is_still_so(kind, report):
+            return []
+        beside = beside_reports.circumstances(self._engine, report, waits=self._waits)
+        return list(views_notices.of_broadcast(notice, report, beside))
