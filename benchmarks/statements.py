@@ -56,6 +56,7 @@ def drive(batches: int) -> Counted:
         lane.drive(
             LaneContext(
                 engine=engine, account=ledger.account(), gateway=WeChat(), pace=Ready(),
+                counter=ledger.EveryClaimCounts(),
                 heartbeat=Heartbeat(engine), tuning=Tuning(), owner="bench", stopping=Event(),
             )
         )  # fmt: skip

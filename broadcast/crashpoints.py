@@ -43,6 +43,7 @@ class Point(StrEnum):
     PACE_TAKEN = "pace.taken"  #: the limiter's slot is taken, nothing claimed
     CLAIM_WRITTEN = "claim.written"  #: the attempt is written, uncommitted
     CLAIM_COMMITTED = "claim.committed"  #: committed, nothing called
+    CLAIM_COUNTED = "claim.counted"  #: Redis has its number, nothing called
     CALL_ENDED = "call.ended"  #: WeChat's answer, or its absence, is known to this process alone
     RECORD_WRITTEN = "record.written"  #: the outcome is written, uncommitted
     RECORD_COMMITTED = "record.committed"

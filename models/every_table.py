@@ -10,7 +10,7 @@ from models.broadcast_tables import BroadcastRow, DraftRow, Reservation, Submiss
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.event import Event
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
-from models.installation import APIKeyRow, Installation
+from models.installation import APIKeyRow, Installation, RestoreRow
 from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 from models.recipients import ChunkRow, Skipped
@@ -49,6 +49,7 @@ __all__ = [
     "QueueRow",
     "RenewalRow",
     "Reservation",
+    "RestoreRow",
     "Skipped",
     "Submission",
     "Suppression",

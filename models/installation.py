@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Ascii16, Ascii32, Ascii64, Ascii128, Base, LongWords, Text128
+from models.base import Ascii16, Ascii32, Ascii64, Ascii128, Base, LongWords, RowID, Text128
 
 
 class APIKeyRow(Base):
@@ -40,3 +40,20 @@ class Installation(Base):
     created_at: Mapped[datetime]
     #: The oldest schema number (``models.schema.NUMBER``) whose programs may work on this one.
     oldest_compatible: Mapped[int]
+    #: Where it lived when it made its first call (``models.place``); a copy has another place.
+    place: Mapped[LongWords | None]
+    #: When a worker was last at work on it, to the minute.
+    seen_at: Mapped[datetime | None]
+
+
+class RestoreRow(Base):
+    """A person's answer after the database was restored, copied or moved."""
+
+    __tablename__ = "bc_restores"
+
+    id: Mapped[RowID]
+    at: Mapped[datetime]
+    who: Mapped[Text128]
+    why: Mapped[LongWords | None]
+    #: Up to when it knows what was sent; NULL: it was moved, and knows all.
+    since: Mapped[datetime | None]

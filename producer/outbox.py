@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+
+from sqlalchemy import Engine
 
 from broadcast.errors import RequestError
 from broadcast.message import Message
+from broadcast.rules.dead_letters import LetterSource
 from models.ledger.boxes import outbox
 from models.ledger.boxes.outbox import AppTransaction
 from producer.request import incoming
@@ -25,6 +29,20 @@ def post(transaction: AppTransaction, body: Mapping[str, Any], *, who: str) -> N
     found = incoming.parse(body)
     incoming.refuse_what_is_wrong(found.request, key=found.key)
     outbox.post(transaction, body=_in_ascii(body), account=found.request.account, who=who)
+
+
+def set_aside(engine: Engine, *, before: datetime) -> int:
+    """Move requests that were written before a moment to the dead letters; return how many.
+
+    For a database that was restored: they may have been submitted since it was copied.
+    """
+    letters = 0
+    for posted in outbox.posted_before(engine, before):
+        value = incoming.value_of(posted.body)
+        reason = Message("error.dead.restored")
+        letter = incoming.letter(LetterSource.OUTBOX, reason, text=posted.body, value=value)
+        letters += outbox.move_to_dead_letters(engine, posted.id, letter) is not None
+    return letters
 
 
 def _in_ascii(body: Mapping[str, Any]) -> str:

@@ -220,6 +220,8 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
 def sweep() -> dict[str, int]:
     """Wake for what was left behind, then move on what only time can settle."""
     here = parts()
+    # Before the wakes: a database that was copied is to wake nobody.
+    _housekeeping("database", lambda: here.database_check.watch(here.accounts))
     with alone(names.SWEEP, "wake") as first:
         counts = _wake_again(here) if first else {"plans": 0, "lanes": 0}
     # After the wakes, and each apart: one that fails each time, or waits for a row, must not

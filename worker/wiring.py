@@ -13,7 +13,7 @@ from dataclasses import replace
 from sqlalchemy import Engine
 
 from broadcast.built_once import built_once
-from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
 from broadcast.outbound.posting import Poster
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
@@ -21,7 +21,7 @@ from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import NOT_WHITELISTED, SendPath
 from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.plan.proof import Quota
-from models import durability
+from models import durability, schema
 from models.engine import open_engine
 from models.ledger.gates import gate_changes
 from models.ledger.lane import obstacles
@@ -29,6 +29,7 @@ from models.ledger.rows import known_accounts
 from producer.submit.recent_quotas import RecentQuotas
 from producer.wiring.store_parts import StoreParts
 from producer.wiring.wechat import WeChat
+from worker.delivery.database_check import DatabaseCheck
 from worker.delivery.gateway import WeChatGateway
 from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
@@ -115,6 +116,14 @@ class WorkerParts(StoreParts):
             longest_s=settings.webhook_timeout_s, stopping=stopping,
         )  # fmt: skip
 
+    @built_once
+    def database_check(self) -> DatabaseCheck:
+        """The restore guard: whether this database made the calls of its accounts."""
+        return DatabaseCheck(
+            self.engine, counter=self.wechat.claim_counter(schema.installation(self.engine)),
+            gateway=self.gateway, waits=self.tuning.waits,
+        )  # fmt: skip
+
     def context(self, name: str, *, forward_count: int = 0) -> LaneContext:
         """Return the parts that drive the lane of account *name*.
 
@@ -128,16 +137,27 @@ class WorkerParts(StoreParts):
         self._register_account(account)
         if not self.wechat.tokens.serves(account.appid):
             self._leave_to_others(account, forward_count=forward_count)
+        self._check_database(account)
         return LaneContext(
             engine=self.engine,
             account=account,
             gateway=self.gateway(account),
             pace=self.wechat.pace(account),
+            counter=self.database_check.counter,
             heartbeat=self.heartbeat,
             tuning=replace(self.tuning, shared_quota=account.shared_quota),
             owner=self.owner,
             stopping=stopping,
         )
+
+    def _check_database(self, account: Account) -> None:
+        """Raise OutOfReachError where this database may not know what was sent."""
+        try:
+            self.database_check.check(account)
+        except RedisAwayError as error:
+            log.warning("account %s: calls wait: %s", account.name, error)
+            obstacles.wait_for_redis(self.engine, account)
+            raise
 
     def _leave_to_others(self, account: Account, *, forward_count: int) -> None:
         """Raise SettingsError where the next worker may be on WeChat's whitelist.

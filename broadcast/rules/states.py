@@ -153,6 +153,9 @@ class Reason(StrEnum):
     SUPPRESSED_SINCE = "suppressed_since"  #: between a retry of the batch and its call
     PLAN_DOES_NOT_FIT = "plan_does_not_fit"
     MISSED_TIME = "missed_time"
+    OTHER_PLACE = "other_place"  #: the database is not where it made its calls: it is a copy
+    COUNTER_BEHIND = "counter_behind"  #: more calls were claimed than the database knows
+    REDIS_EMPTY = "redis_empty"  #: nobody knows whether the database is older than its calls
     DRAFT_EDITED = "draft_edited"  #: it says something else than what was to go out
     DRAFT_GONE = "draft_gone"  #: WeChat has it no more, before anything was accepted
     DRAFT_UNREAD = "draft_unread"  #: WeChat does not say what it says

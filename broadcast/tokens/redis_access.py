@@ -155,6 +155,10 @@ class Keys:
         """Return the key of the pace of calls."""
         return self._key(account, "limiter")
 
+    def claims(self, installation: str) -> str:
+        """Return the key of the counts of claims, by account, of one database."""
+        return self._key(installation, "claims")
+
     def _key(self, account: str, name: str) -> str:
         return f"{self.prefix}broadcast:{{{account}}}:{name}"
 

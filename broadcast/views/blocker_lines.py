@@ -107,7 +107,7 @@ def blocker_lines(report: Report, *, has_account: bool = True) -> Iterator[Messa
 def line(one: Blocker, report: Report) -> Message:
     """Return one blocker of a broadcast in words."""
     match one.cause:
-        case Cause.ACCOUNT_STOPPED | Cause.ACCOUNT_HALTED:
+        case Cause.ACCOUNT_STOPPED | Cause.ACCOUNT_HALTED | Cause.DATABASE_RESTORED:
             stopped = _is_stopped(report.lane)
             return _of_account(one, report.account, report.now, stopped=stopped)
         case Cause.PAUSED:
@@ -200,6 +200,10 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
     if one.cause is Cause.NEWER_RELEASE:
         return Message("blocker.account_newer_release", account=account)
     at = Moment(one.since or now, now)
+    if one.cause is Cause.DATABASE_RESTORED:
+        return Message(
+            "blocker.database_restored", account=account, at=at, reason=reason(one.reason)
+        )
     if one.cause is Cause.ACCOUNT_HALTED:
         # One command lifts both, so the halt on top of a stop must not invite to lift it unfixed.
         return Message(

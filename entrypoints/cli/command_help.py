@@ -196,6 +196,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "halt": ("broadcast halt --account shop", "broadcast halt --all --why '{wrong_text}'"),
     "unhalt": ("broadcast unhalt --account shop", "broadcast unhalt --all"),
+    "restored": ("broadcast restored", "broadcast restored --since '2026-12-01 03:30'"),
     "accounts": ("broadcast accounts", "broadcast accounts --json"),
     "quota": ("broadcast quota --account shop", "broadcast quota clear --why '{urgent}'"),
     "speed": ("broadcast speed get", "broadcast speed set 2 --account shop"),

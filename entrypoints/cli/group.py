@@ -153,6 +153,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
         "resolve": "entrypoints.cli.commands.resolve",
         "halt": "entrypoints.cli.commands.halt",
         "unhalt": "entrypoints.cli.commands.halt",
+        "restored": "entrypoints.cli.commands.restored",
     },
     "account": {
         "accounts": "entrypoints.cli.commands.accounts",

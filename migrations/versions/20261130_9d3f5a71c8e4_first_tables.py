@@ -153,6 +153,7 @@ def downgrade() -> None:
         "bc_lanes",
         "bc_accounts",
         "bc_queues",
+        "bc_restores",
         "bc_installation",
     ):
         # Indexes and constraints go with their table.
@@ -194,6 +195,16 @@ def _installation() -> None:
         _required("id", ASCII_32),
         _required("created_at", MOMENT),
         _required("oldest_compatible", INTEGER),
+        _optional("place", LONG_TEXT),
+        _optional("seen_at", MOMENT),
+    )
+    op.create_table(
+        "bc_restores",
+        _serial(),
+        _required("at", MOMENT),
+        _required("who", WORDS_128),
+        _optional("why", LONG_TEXT),
+        _optional("since", MOMENT),
     )
 
 

@@ -17,6 +17,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import proof
 from broadcast.settings.program_settings import Settings
+from broadcast.tokens.claim_counter import ClaimCounter
 from broadcast.tokens.pace import Limiter
 from broadcast.tokens.redis_access import Connection, Keys, connect
 from broadcast.tokens.token_service import TokenService, TokenView
@@ -89,6 +90,10 @@ class WeChat:
     def limiter(self) -> Limiter:
         """The pace of all accounts."""
         return Limiter(self.redis, keys=self._keys)
+
+    def claim_counter(self, installation: str) -> ClaimCounter:
+        """Return the count of the claims of one database."""
+        return ClaimCounter(self.redis, keys=self._keys, installation=installation)
 
     def pace(self, account: Account) -> AccountPace:
         """Return the account's pace."""

@@ -133,6 +133,9 @@ WORKER = (
         left="An attempt without an outcome; nothing was called.",
         then=_LEASE + "The batch is unknown, since nobody can know that; it is repeated with its "
         "own key before any other. Nothing was wasted: the repeat is the first call WeChat sees."),
+    Row(point=Point.CLAIM_COUNTED, courses=CLAIMED,
+        left="An attempt without an outcome, which Redis counts; nothing was called.",
+        then=_LEASE + "As above."),
     Row(point=Point.CALL_ENDED, courses=CALLED,
         left="An attempt without an outcome; the reply is lost with the worker.",
         then=_LEASE + "The batch is unknown and repeated with its own key. If WeChat had taken "

@@ -34,7 +34,7 @@ from models.ledger.lane.next_work import CallContent, Kind, Work
 from models.ledger.lane.record_outcomes import Called
 from models.ledger.plan import renewals
 from worker.delivery.heartbeat import Heartbeat, KeptLease
-from worker.delivery.ports import Gateway, MassCall, Pace, filter_of
+from worker.delivery.ports import Counter, Gateway, MassCall, Pace, filter_of
 from worker.delivery.prefetch import Prefetch
 from worker.delivery.watches import AudienceWatch, DraftWatch, MediaWatch
 
@@ -60,6 +60,7 @@ class LaneContext:
     account: Account
     gateway: Gateway
     pace: Pace
+    counter: Counter
     heartbeat: Heartbeat
     tuning: Tuning
     owner: str
@@ -260,14 +261,36 @@ class _Drive:
         claim = claims.claim(lane.engine, self._lease.acquired, work, tuning=lane.tuning)
         if claim is None:
             self._unsettled = False
-        else:
-            self._audience.called(work)
-            send_by = SendBy.after(begun, moment=claim.read_at, within_s=CALL_WITHIN_S)
-            self._make(claim, work, token=token, message=replace(message, send_by=send_by))
-
-    def _make(self, claim: Claim, work: Work, *, token: Token, message: MassCall) -> None:
-        """Make the claimed call and record what it ended as."""
+            return
+        self._audience.called(work)
         of = Called(batch_id=work.batch_id, account=self._lease.acquired.account)
+        if self._is_counted(claim, of):
+            send_by = SendBy.after(begun, moment=claim.read_at, within_s=CALL_WITHIN_S)
+            message = replace(message, send_by=send_by)
+            self._make(claim, work, token=token, message=message, of=of)
+
+    def _is_counted(self, claim: Claim, of: Called) -> bool:
+        """Count a claim in Redis; where that fails the claim is given back.
+
+        Without it a database that is restored later would not be behind its calls.
+        """
+        counted = False
+        try:
+            counted = self._lane.counter.count(of.account, claim.lane_number, claim.claim)
+        finally:
+            if not counted:
+                self._record(claim.attempt_id, CallResult(outcome=Outcome.NOT_CALLED), of=of)
+        failpoint(Point.CLAIM_COUNTED)
+        if not counted:
+            log.warning("account %s: its calls are counted anew by the next slice", of.account)
+            # The check before that says why.
+            self._until = time.monotonic()
+        return counted
+
+    def _make(
+        self, claim: Claim, work: Work, *, token: Token, message: MassCall, of: Called
+    ) -> None:
+        """Make the claimed call and record what it ended as."""
         self._prefetch.prepare_next(work)
         fact = self._send(token, message)
         if fact.outcome is Outcome.NOT_CALLED:

@@ -109,6 +109,13 @@ class Gateway(Protocol):
         """Return today's calls of one interface, or why WeChat gave no answer."""
 
 
+class Counter(Protocol):
+    """The count of claims outside of the database."""
+
+    def count(self, account: str, number: int, claim: str) -> bool:
+        """Count a claim; return False where it is not the newest. Raises RedisAwayError."""
+
+
 class Pace(Protocol):
     """The pace of one account's calls."""
 

@@ -14,7 +14,16 @@ from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import lateness
-from broadcast.rules.gates.gate import Cause, Gate, GateKind, GateScope, closed, order, traits_of
+from broadcast.rules.gates.gate import (
+    Cause,
+    Gate,
+    GateKind,
+    GateScope,
+    Opener,
+    closed,
+    order,
+    traits_of,
+)
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase, Reason
@@ -84,6 +93,8 @@ def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]
         # A day's quota opens at its time: what is left of it is what there is to see before.
         verb = "quota" if means.by_time else means.of_account
         command = f"broadcast {verb} --account {account}" if verb else "broadcast accounts"
+        if verb is Opener.RESTORED:
+            command = f"broadcast {verb}"
         yield _blocker(gate, means.account_cause, command)
 
 

@@ -70,6 +70,14 @@ class Gate:
         """Return whether it forbids calls of *path*."""
         return self.path is None or self.path == path
 
+    @property
+    def spares_repeats(self) -> bool:
+        """True if a batch that may have been sent is repeated all the same.
+
+        Neither its OpenIDs nor its key can have changed since the database was copied.
+        """
+        return self.kind is GateKind.RESTORED and self.scope is GateScope.BROADCAST
+
 
 def closed(gates: Iterable[Gate], now: datetime) -> list[Gate]:
     """Return those of *gates* that forbid calls at *now*."""
@@ -86,6 +94,8 @@ class Situation:
     gates: Sequence[Gate] = ()
     lane_waits_until: datetime | None = None
     batch_waits_until: datetime | None = None
+    #: The batch may have been sent before.
+    is_repeat: bool = False
 
 
 def due_at(situation: Situation) -> datetime | None:
@@ -103,7 +113,11 @@ def allowed_at(situation: Situation) -> datetime | None:
     """
     if situation.phase is not Phase.SENDING:
         return None
-    gates = [gate for gate in situation.gates if gate.concerns(situation.path)]
+    gates = [
+        gate
+        for gate in situation.gates
+        if gate.concerns(situation.path) and not (situation.is_repeat and gate.spares_repeats)
+    ]
     return _latest(gates, situation.lane_waits_until, situation.batch_waits_until)
 
 
@@ -188,12 +202,15 @@ def _itself(
     one: OpenBroadcast, gates: Sequence[Gate], lane_waits_until: datetime | None
 ) -> datetime | None:
     if one.phase is Phase.PLANNING:
-        return plan_due_at(one.gates, lane_waits_until)
-    waits = [one.waits[state] for state in _CALLED_NEXT if state in one.waits]
-    # A state that this release does not know may be a newer release's to call: a look costs little.
-    strangers = [at for state, at in one.waits.items() if state not in set(BatchState)]
-    first = min([*waits, *strangers], default=None)
-    return None if first is None else _due(one, gates, lane_waits_until, batch=first)
+        return plan_due_at([*gates, *one.gates], lane_waits_until)
+    waits = [
+        _due(one, gates, lane_waits_until, batch=at, is_repeat=state is BatchState.UNKNOWN)
+        for state, at in one.waits.items()
+        # A state that this release does not know may be a newer release's to call: a look costs
+        # little.
+        if state in _CALLED_NEXT or state not in set(BatchState)
+    ]
+    return min((at for at in waits if at is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,20 +230,25 @@ def _doubts(
     # What a newer release alone can repeat keeps no call of this one waiting.
     if waits is None or not is_understood(one.path, one.audience_kind):
         return
-    gates_open = _due(one, gates, None, batch=ALWAYS)
-    due = _due(one, gates, lane_waits_until, batch=waits)
+    gates_open = _due(one, gates, None, batch=ALWAYS, is_repeat=True)
+    due = _due(one, gates, lane_waits_until, batch=waits, is_repeat=True)
     if gates_open is not None and due is not None:
         yield _Doubt(gates_open, due)
 
 
 def _due(
-    one: OpenBroadcast, gates: Sequence[Gate], lane: datetime | None, *, batch: datetime
+    one: OpenBroadcast,
+    gates: Sequence[Gate],
+    lane: datetime | None,
+    *,
+    batch: datetime,
+    is_repeat: bool,
 ) -> datetime | None:
     # An interface that this release does not know may be a newer one's to call: as for states.
     return allowed_at(
         Situation(
             phase=one.phase, path=one.path, gates=[*gates, *one.gates], lane_waits_until=lane,
-            batch_waits_until=batch if batch > ALWAYS else None,
+            batch_waits_until=batch if batch > ALWAYS else None, is_repeat=is_repeat,
         )
     )  # fmt: skip
 
@@ -251,6 +273,7 @@ class GateKind(StrEnum):
     HALT = "halt"  #: a person's kill switch
     STOP = "stop"  #: WeChat refuses the account, or one interface of it
     QUOTA = "quota"  #: no calls are left today, or none of its share; opens automatically
+    RESTORED = "restored"  #: the database was restored or copied: what was sent since is not in it
 
 
 class Cause(StrEnum):
@@ -258,6 +281,8 @@ class Cause(StrEnum):
 
     ACCOUNT_STOPPED = "account_stopped"  #: by what WeChat answered, or by too many doubts
     ACCOUNT_HALTED = "account_halted"  #: by a person
+    DATABASE_RESTORED = "database_restored"  #: it may not know what was sent
+    MAYBE_SENT_SINCE = "maybe_sent_since"  #: the database was copied, before it was restored
     PAUSED = "paused"  #: by a person, or by refusals
     HELD = "held"  #: what is planned cannot go on before a person acts
     MISSED_TIME = "missed_time"  #: its first call would have come too late
@@ -284,6 +309,7 @@ class Opener(StrEnum):
 
     RESUME = "resume"
     UNHALT = "unhalt"
+    RESTORED = "restored"
 
 
 @frozen
@@ -311,6 +337,10 @@ class Traits:
 
 #: What is to be fixed first stands first: one command may open several.
 TRAITS: Final[Mapping[GateKind, Traits]] = {
+    GateKind.RESTORED: Traits(
+        own=Opener.RESUME, of_account=Opener.RESTORED, forbids_planning=True,
+        cause=Cause.MAYBE_SENT_SINCE, account_cause=Cause.DATABASE_RESTORED,
+    ),
     GateKind.STOP: Traits(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
     GateKind.BREAKER: Traits(
         own=Opener.RESUME, of_account=Opener.UNHALT, shown=S.PAUSED, cause=Cause.PAUSED,

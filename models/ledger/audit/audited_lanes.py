@@ -218,10 +218,14 @@ def _stands(case: Case, gate: AuditedGate) -> bool:
     return gate.opened_at is None and gate.opens_at() is None and concerns
 
 
+#: No worker plans what is cancelled, or in a database that was restored.
+_UNPLANNED = frozenset({GateKind.CANCEL, GateKind.RESTORED})
+
+
 def _plan(case: Case) -> Iterator[Finding]:
-    standing = [gate for gate in case.own_gates if gate.opened_at is None]
-    if any(gate.kind is GateKind.CANCEL for gate in standing):
+    if any(gate.kind in _UNPLANNED for gate in case.gates if gate.opened_at is None):
         return
+    standing = [gate for gate in case.own_gates if gate.opened_at is None]
     times = [gate.until for gate in standing if gate.kind is GateKind.SCHEDULE and gate.until]
     if times:
         since = latest(max(times), case.row.moved_at)

@@ -246,6 +246,11 @@ class AuditedGate:
         """Return when it opens automatically; None: an operator must open it."""
         return self.until if self.kind in OPEN_BY_TIME else None
 
+    @property
+    def spares_repeats(self) -> bool:
+        """As :attr:`broadcast.rules.gates.gate.Gate.spares_repeats`."""
+        return self.kind is GateKind.RESTORED and self.scope is GateScope.BROADCAST
+
     def forbids(self, call: Call) -> bool:
         """Return whether it was closed when *call* was claimed, by the account's gate counter.
 
@@ -255,6 +260,7 @@ class AuditedGate:
         return (
             self.is_understood
             and self.path in {None, call.path}
+            and not (self.spares_repeats and call.number > 1)
             and self.closed_counter <= call.gate_counter
             and (opened is None or call.gate_counter < opened)
             and (opens is None or call.started_at < opens)

@@ -35,7 +35,8 @@ from models.base import Base
 from models.box_tables import OutboxRow, QueueRow
 from models.engine import database_now, now
 from models.ledger.boxes import dead_letters
-from models.ledger.rows.transaction import columns, first, read, write, write_new
+from models.ledger.rows.closed_gates import LANES_CLOSED
+from models.ledger.rows.transaction import columns, every_row, first, read, write, write_new
 
 #: A worker that took a row and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
@@ -121,9 +122,20 @@ def due(engine: Engine, *, accounts: Collection[str], most: int) -> Sequence[str
 
 
 def _is_free(moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody took it of late; the database's clock may be set back."""
+    """Return the condition that nobody took it of late; the database's clock may be set back.
+
+    Not of a database that was restored: what is here may have been submitted since.
+    """
     taken = OutboxRow.taken_at
-    return or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
+    not_taken = or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
+    return and_(not_taken, ~LANES_CLOSED)
+
+
+def posted_before(engine: Engine, moment: datetime) -> Sequence[Posted]:
+    """Return the requests that were written before a moment."""
+    query = select(*columns(Posted, OutboxRow)).where(OutboxRow.created_at < moment)
+    with read(engine) as connection:
+        return every_row(connection, query, Posted)
 
 
 def _is_of(accounts: Collection[str]) -> ColumnElement[bool]:

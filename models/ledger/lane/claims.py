@@ -53,6 +53,8 @@ class Claim:
     attempt_id: int
     claim: str
     number: int
+    #: Which claim of its lane it is, from 1; a restored database counts again from an older one.
+    lane_number: int
     #: ``time.monotonic()`` when the last thing that could forbid the call had been read; only the
     #: commit came after.
     read_at: float
@@ -97,6 +99,7 @@ def _claim(
         else (),
         lane_waits_until=lane.not_before,
         batch_waits_until=work.not_before,
+        is_repeat=work.state is BatchState.UNKNOWN,
     )
     if not may_call(situation, moment):
         return None
@@ -110,7 +113,10 @@ def _claim(
         connection, lease, work, gate_counter=lane.gate_counter, name=name, moment=moment
     )
     failpoint(Point.CLAIM_WRITTEN)
-    return Claim(attempt_id=attempt_id, claim=name, number=number, read_at=time.monotonic())
+    return Claim(
+        attempt_id=attempt_id, claim=name, number=number, lane_number=lane.claims + 1,
+        read_at=time.monotonic(),
+    )  # fmt: skip
 
 
 def _put_off(

@@ -34,7 +34,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
 from models.ledger.lane.call_history import UNTOUCHED
-from models.ledger.rows.closed_gates import NO_GATE
+from models.ledger.rows.closed_gates import NO_GATE, NO_GATE_FOR_REPEAT
 from models.ledger.rows.transaction import columns, every_row, first, one_row, read
 
 
@@ -157,8 +157,8 @@ DOUBTFUL = (
     select(*_COLUMNS)
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(IS_UNDERSTOOD, Batch.path.in_(_PATHS))
-    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING, NO_GATE)
-    .where(Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
+    .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING)
+    .where(NO_GATE_FOR_REPEAT, Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
     .order_by(Batch.not_before, Batch.id)
     .limit(1)
 )
@@ -353,7 +353,7 @@ def signs_of_life(connection: Connection, account: str) -> SignsOfLife:
         select(func.max(Batch.not_before))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         # One that a gate keeps from being repeated keeps nobody waiting.
-        .where(Batch.account == account, Batch.state == BatchState.UNKNOWN, NO_GATE),
+        .where(Batch.account == account, Batch.state == BatchState.UNKNOWN, NO_GATE_FOR_REPEAT),
         {"moment": now(connection)},
     )
     return SignsOfLife(

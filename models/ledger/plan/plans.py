@@ -102,8 +102,8 @@ def due_at(engine: Engine, broadcast_id: str) -> datetime | None:
 
 
 def _is_due(connection: Connection, broadcast: ToPlan) -> bool:
-    own = closed_gates.of_broadcasts(connection, [broadcast.id])
-    at = plan_due_at(own, None)
+    gates = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
+    at = plan_due_at(gates, None)
     return at is not None and at <= now(connection)
 
 

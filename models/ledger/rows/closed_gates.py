@@ -96,9 +96,16 @@ _FORBIDS = exists().where(
 #: No gate forbids the calls of its path: the same as ``broadcast.rules.gates.gate``, which decides.
 #: Two looks, because MariaDB has no index for one into a list of which the query before gives a
 #: part.
-NO_GATE = and_(
-    ~_FORBIDS.where(GateRow.broadcast_id == ""),
-    ~_FORBIDS.where(GateRow.broadcast_id == BroadcastRow.id),
+_NONE_OF_ACCOUNT = ~_FORBIDS.where(GateRow.broadcast_id == "")
+_OWN = _FORBIDS.where(GateRow.broadcast_id == BroadcastRow.id)
+NO_GATE = and_(_NONE_OF_ACCOUNT, ~_OWN)
+#: The same of a batch that may have been sent.
+NO_GATE_FOR_REPEAT = and_(_NONE_OF_ACCOUNT, ~_OWN.where(GateRow.kind != GateKind.RESTORED))
+
+
+#: The database was restored or copied, and nobody has said what became of it.
+LANES_CLOSED = exists().where(
+    GateRow.kind == GateKind.RESTORED, GateRow.broadcast_id == "", GateRow.opened_at.is_(None)
 )
 
 

@@ -307,6 +307,7 @@ class LockedLane:
     not_before: datetime | None
     wait_reason: Reason | None
     gate_counter: int
+    claims: int
     claimed_at: datetime | None
     recorded_at: datetime | None
     day_wait_until: datetime | None

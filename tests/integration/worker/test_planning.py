@@ -94,8 +94,8 @@ class PaceStub:
 def context(engine: Engine, gateway: WeChatStub) -> LaneContext:
     return LaneContext(
         engine=engine, account=ledger.account(), gateway=gateway,
-        pace=PaceStub(), heartbeat=Heartbeat(engine), tuning=DEFAULT_TUNING, owner="tests",
-        stopping=threading.Event(),
+        pace=PaceStub(), counter=ledger.EveryClaimCounts(), heartbeat=Heartbeat(engine),
+        tuning=DEFAULT_TUNING, owner="tests", stopping=threading.Event(),
     )  # fmt: skip
 
 

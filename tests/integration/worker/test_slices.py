@@ -106,6 +106,7 @@ class Ready:
 def context(engine: Engine, wechat: WeChat) -> LaneContext:
     return LaneContext(
         engine=engine, account=ledger.account(), gateway=wechat, pace=Ready(),
+        counter=ledger.EveryClaimCounts(),
         heartbeat=Heartbeat(engine), tuning=Tuning(), owner="tests", stopping=Flag(),
     )  # fmt: skip
 

@@ -41,10 +41,16 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
     return wakes
 
 
+#: The database is the right one.
+CHECKED = SimpleNamespace(watch=len)
+
+
 def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: Any) -> None:
     """Give the tasks a process whose settings have the accounts *names*."""
     accounts = {name: ledger.account(name) for name in names}
-    here = SimpleNamespace(engine=engine, accounts=accounts, tuning=Tuning(), **more)
+    here = SimpleNamespace(
+        engine=engine, accounts=accounts, tuning=Tuning(), database_check=CHECKED, **more
+    )
     monkeypatch.setattr(tasks, "parts", lambda: here)
     monkeypatch.setattr(planner, "parts", lambda: here)
 

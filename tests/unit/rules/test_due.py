@@ -175,7 +175,7 @@ def test_no_plan_may_be_made_before_the_sweep_looks(lane: Lane, now: datetime) -
     due = lane.due()
 
     for one in lane.broadcasts:
-        at = plan_due_at(one.gates, lane.waits_until)
+        at = plan_due_at([*lane.gates, *one.gates], lane.waits_until)
         if one.phase is Phase.PLANNING and at is not None and at <= now:
             found = due[one.id]
             assert found is not None

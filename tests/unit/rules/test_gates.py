@@ -109,7 +109,9 @@ NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE, GateKind.LOOK, GateKind.COOL
 
 def test_every_kind_has_its_way_out_but_the_final_one() -> None:
     assert set(GateKind) == RESUME_OPENS | UNHALT_OPENS | NOBODY_OPENS
-    assert {GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD, GateKind.DRAFT} == RESUME_OPENS
+    assert {
+        GateKind.PAUSE, GateKind.BREAKER, GateKind.HOLD, GateKind.DRAFT, GateKind.RESTORED,
+    } == RESUME_OPENS  # fmt: skip
     assert {GateKind.HALT, GateKind.BREAKER, GateKind.STOP, GateKind.QUOTA} == UNHALT_OPENS
     assert {GateKind.CANCEL} == NOBODY_OPENS - OPEN_BY_TIME
 
@@ -176,10 +178,14 @@ def test_what_may_be_called_stays_so_while_nothing_changes(found: Situation, now
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_planning_runs_under_every_gate_but_a_cancel_and_a_time_to_come(kind: GateKind) -> None:
+def test_planning_runs_under_every_gate_but_a_cancel_a_restore_and_a_time_to_come(
+    kind: GateKind,
+) -> None:
     at = plan_due_at([gate(kind, until=NOW + SECOND)], None)
 
-    wanted = {GateKind.CANCEL: None, GateKind.SCHEDULE: NOW + SECOND}
+    wanted = {
+        GateKind.CANCEL: None, GateKind.RESTORED: None, GateKind.SCHEDULE: NOW + SECOND,
+    }  # fmt: skip
     assert (kind in wanted) == (kind in FORBID_PLANNING)
     if kind in wanted:
         assert at == wanted[kind]

@@ -1,0 +1,43 @@
+"""The count of each lane's claims, outside of the database: a restored one is behind it.
+
+It only ever grows. Redis may lose it: then there is no count, and calls wait until the worker knows
+that the database is the right one (``broadcast.rules.gates.restore_guard``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from broadcast.tokens.redis_access import Script
+
+if TYPE_CHECKING:
+    from broadcast.tokens.redis_access import Connection, Keys
+
+
+class ClaimCounter:
+    """The counts of one installation, by account. Thread-safe and fork-safe: it holds no state.
+
+    Each method raises RedisAwayError.
+    """
+
+    def __init__(self, redis: Connection, *, keys: Keys, installation: str) -> None:
+        """*installation*: the id of the database, which a copy of it has as well."""
+        self._redis = redis
+        self._key = keys.claims(installation)
+        self._raise = Script(redis, "claim_counter")
+
+    def read(self) -> Mapping[str, int]:
+        """Return the newest number of each account."""
+        counts: Mapping[bytes, bytes] = self._redis.execute_command("HGETALL", self._key)
+        return {
+            account.decode(): int(count.split()[0]) for account, count in counts.items() if count
+        }
+
+    def count(self, account: str, number: int, claim: str) -> bool:
+        """Count a claim; return False where it is not newer than the last, or there is no count."""
+        return bool(self._raise([self._key], [account, number, claim, 0]))
+
+    def begin(self, account: str, number: int) -> None:
+        """Begin to count an account's claims at *number*; never lower a count."""
+        self._raise([self._key], [account, number, "-", 1])

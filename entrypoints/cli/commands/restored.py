@@ -1,0 +1,103 @@
+"""``restored``: what became of a database whose lanes are closed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from broadcast import day
+from broadcast.errors import InputError
+from broadcast.redaction import kept_words
+from broadcast.rules.gates.gate import GateKind
+from broadcast.views.words import Moment, Shortened, reason
+from entrypoints.cli import exits, ledger_facts
+from entrypoints.cli.commands.options import Why, new_app
+from entrypoints.cli.group import Command
+from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import is_terminal
+from models.ledger.gates import restores
+from models.ledger.gates.restores import DatabaseFacts
+from models.ledger.rows.transaction import present
+from models.ledger.steer import restore_answers
+from models.ledger.steer.restore_answers import Answered
+from producer import outbox
+from producer.submit import order
+
+app = new_app()
+
+
+@app.command(cls=Command, help="help.restored")
+def restored(
+    context: typer.Context,
+    *,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="help.restored.since")
+    ] = None,
+    moved: Annotated[bool, typer.Option("--moved", help="help.restored.moved")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="help.restored.yes")] = False,
+    why: Why = None,
+) -> None:
+    """Show what was found; with an answer open the lanes."""
+    run: Run = context.obj
+    if since is not None and moved:
+        raise InputError("error.restored.both")
+    facts = restores.facts(run.engine, None)
+    if since is None and not moved:
+        raise typer.Exit(_show(run, facts))
+    at = None if since is None else order.parse_at(since, now=present(run.engine))
+    if at is not None and at > facts.now:
+        raise InputError("error.restored.to_come", now=Moment(facts.now, facts.now))
+    if is_terminal() and not yes:
+        words = "restored.question_moved" if at is None else "restored.question_since"
+        if not run.terminal.agrees(run.terminal.ask(words, at=at and Moment(at, facts.now))):
+            run.terminal.note("restored.declined")
+            raise typer.Exit(exits.FAILED)
+    counter = run.wechat.claim_counter(facts.id)
+    counts = counter.read()
+    letters = 0
+    if at is not None:
+        before = restore_answers.closed_at(run.engine) or facts.now
+        letters = outbox.set_aside(run.engine, before=before)
+    done = restore_answers.answer(
+        run.engine, since=at, counts=counts, who=who(), why=kept_words(why)
+    )
+    for account, number in done.claims.items():
+        counter.begin(account, number)
+    _say(run, done, letters=letters)
+
+
+def _show(run: Run, facts: DatabaseFacts) -> int:
+    """Say what was found and both answers; return the exit status."""
+    say = run.terminal.say
+    if not facts.is_closed:
+        say("restored.open")
+        return exits.DONE
+    for account, lane in ledger_facts.lanes(run.engine).by_account.items():
+        gate = lane.gate(GateKind.RESTORED)
+        if gate is not None:
+            at = Moment(gate.closed_at, facts.now)
+            say("restored.closed", account=account, at=at, reason=reason(gate.reason))
+    if facts.place != facts.known_place:
+        say("restored.place", known=facts.known_place or "-", place=facts.place)
+    for account, counted in run.wechat.claim_counter(facts.id).read().items():
+        if counted > facts.claims.get(account, 0):
+            say("restored.behind", account=account, counted=counted, n=facts.claims.get(account, 0))
+    seen = Moment(facts.seen_at or facts.now, facts.now)
+    say("restored.seen", at=seen)
+    say("restored.answers", at=f"{seen.at.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M}")
+    return exits.FAILED
+
+
+def _say(run: Run, done: Answered, *, letters: int) -> None:
+    say = run.terminal.say
+    now = present(run.engine)
+    if done.point is not None:
+        say("restored.point", at=Moment(done.point, now))
+        if done.held:
+            say("restored.held", n=len(done.held), ids=Shortened(done.held), id=done.held[0])
+        if done.repeats:
+            say("restored.repeats", n=done.repeats)
+        if letters:
+            say("restored.letters", n=letters)
+    say("restored.done" if done.opened else "restored.nothing_closed", names=done.opened)

@@ -1,0 +1,156 @@
+"""The restore guard's facts in the ledger: the database's place, and who was at work on it.
+
+``broadcast.rules.gates.restore_guard`` judges them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, exists, func, or_, select, update
+
+from broadcast import day
+from broadcast.frozen import frozen
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import Reason
+from models.accounts import Lane
+from models.batch_tables import AttemptRow, GateRow
+from models.broadcast_tables import BroadcastRow
+from models.engine import database_now, now
+from models.installation import Installation
+from models.ledger.gates import gate_changes
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
+from models.ledger.rows.transaction import WORKER, read, write
+from models.place import place_of
+
+#: How exactly ``seen_at`` is kept.
+SEEN_EVERY: Final = timedelta(minutes=1)
+
+
+@frozen
+class DatabaseFacts:
+    """Facts of the database, whatever the account."""
+
+    id: str
+    known_place: str | None
+    #: When a worker was last at work on it.
+    seen_at: datetime | None
+    #: A person is to say what became of the database.
+    is_closed: bool
+    now: datetime
+    place: str
+    #: Claims of the lanes that were asked for, by account.
+    claims: Mapping[str, int]
+
+    @property
+    def is_seen_now(self) -> bool:
+        """True if nothing is to be noted."""
+        return self.seen_at is not None and abs(self.now - self.seen_at) < SEEN_EVERY
+
+
+#: A worker claims, records and drives: each leaves its time in the lane.
+_AT_WORK: Final = (Lane.claimed_at, Lane.recorded_at)
+
+
+def facts(engine: Engine, accounts: Collection[str] | None) -> DatabaseFacts:
+    """Return what the database says of itself and of the lanes of *accounts*; None: of all."""
+    query = select(
+        Installation.id, Installation.place, LANES_CLOSED, database_now(), *_seen()
+    )  # fmt: skip
+    lanes = select(Lane.account, Lane.claims)
+    if accounts is not None:
+        lanes = lanes.where(Lane.account.in_(list(accounts)))
+    with read(engine) as connection:
+        id_, place, is_closed, moment, *seen = connection.execute(query).one()
+        return DatabaseFacts(
+            id=id_, known_place=place, is_closed=bool(is_closed), now=moment,
+            seen_at=_latest(seen),
+            place=place_of(connection),
+            claims=dict(connection.execute(lanes).all()),
+        )  # fmt: skip
+
+
+def seen_at(connection: Connection) -> datetime | None:
+    """Return when a worker was last at work on the database; None: never."""
+    return _latest(connection.execute(select(*_seen())).one())
+
+
+def _seen() -> list[ColumnElement[datetime | None]]:
+    """Return the columns of all that a worker leaves of its time."""
+    lanes = (select(func.max(at)).scalar_subquery() for at in _AT_WORK)
+    return [select(Installation.seen_at).scalar_subquery(), *lanes]
+
+
+def _latest(moments: Iterable[datetime | None]) -> datetime | None:
+    return max((at for at in moments if at is not None), default=None)
+
+
+def owed_since(engine: Engine, account: str) -> datetime | None:
+    """Return when the oldest broadcast was stored that the account still has to send.
+
+    Not of those whose time is still to come. None: it owes nothing.
+    """
+    query = select(func.min(BroadcastRow.created_at)).where(
+        BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES),
+        ~waits_for_its_time(),
+    )  # fmt: skip
+    with read(engine) as connection:
+        return connection.scalar(query)
+
+
+def waits_for_its_time() -> ColumnElement[bool]:
+    """Return the condition that a broadcast's time is still to come."""
+    return exists().where(
+        GateRow.account == BroadcastRow.account, GateRow.broadcast_id == BroadcastRow.id,
+        GateRow.kind == GateKind.SCHEDULE, GateRow.opened_at.is_(None),
+        GateRow.until > database_now(),
+    )  # fmt: skip
+
+
+def called_today(engine: Engine, account: str) -> Mapping[SendPath, int]:
+    """Return how many calls of WeChat's day may have reached it, by interface."""
+    with read(engine) as connection:
+        query = (
+            select(AttemptRow.path, func.count())
+            .where(AttemptRow.account == account)
+            .where(AttemptRow.started_at >= day.start(now(connection)))
+            .where(or_(AttemptRow.outcome.is_(None), AttemptRow.outcome != Outcome.NOT_CALLED))
+            .group_by(AttemptRow.path)
+        )
+        return dict(connection.execute(query).all())
+
+
+def begin(engine: Engine, place: str) -> None:
+    """Note where the database makes its first call, unless that is known."""
+    none_yet = update(Installation).where(Installation.place.is_(None))
+    write(engine, lambda connection: connection.execute(none_yet.values(place=place)))
+
+
+def note_seen(engine: Engine) -> None:
+    """Note that a worker is at work on the database, which it knows to be the right one."""
+    seen = update(Installation).where(~LANES_CLOSED)
+    write(engine, lambda connection: connection.execute(seen.values(seen_at=now(connection))))
+
+
+def close_lanes(engine: Engine, reason: Reason) -> list[str]:
+    """Close every lane until a person answers; return the accounts whose lane was open."""
+
+    def work(connection: Connection) -> list[str]:
+        closing = Closing(kind=GateKind.RESTORED, who=WORKER, reason=reason)
+        return [
+            account
+            for account in locked_lanes(connection)
+            if gate_changes.close(connection, account, closing)
+        ]
+
+    return write(engine, work)
+
+
+def locked_lanes(connection: Connection) -> Mapping[str, int]:
+    """Lock every lane, all in one order; return their claims by account."""
+    query = select(Lane.account, Lane.claims).order_by(Lane.account).with_for_update()
+    return dict(connection.execute(query).all())

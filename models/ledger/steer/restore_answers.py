@@ -1,0 +1,143 @@
+"""A person's answer after the database was restored, copied or moved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, exists, func, insert, select, update
+
+from broadcast.errors import InputError
+from broadcast.frozen import frozen
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.restore_guard import restore_point
+from broadcast.rules.states import BatchState, Phase
+from models.accounts import Lane
+from models.batch_tables import Batch, GateRow
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.installation import Installation, RestoreRow
+from models.ledger.gates import gate_changes, restores
+from models.ledger.gates.gate_changes import Closing
+from models.ledger.rows import closed_gates
+from models.ledger.rows.transaction import change, read, write
+from models.place import place_of
+
+
+@frozen
+class Answered:
+    """Result of an answer."""
+
+    #: Accounts whose calls go on.
+    opened: list[str]
+    #: Up to when the database knows what was sent; None: it was moved, and knows all.
+    point: datetime | None
+    #: Broadcasts that were held, and batches that are repeated with their clientmsgid.
+    held: list[str]
+    repeats: int
+    #: Claims of each lane, from which on Redis counts.
+    claims: Mapping[str, int]
+
+
+def closed_at(engine: Engine) -> datetime | None:
+    """Return since when the lanes are closed; None: they are not."""
+    with read(engine) as connection:
+        return _closed_at(connection)
+
+
+def _closed_at(connection: Connection) -> datetime | None:
+    return connection.scalar(
+        select(func.min(GateRow.closed_at)).where(
+            GateRow.kind == GateKind.RESTORED, GateRow.broadcast_id == "",
+            GateRow.opened_at.is_(None),
+        )
+    )  # fmt: skip
+
+
+def answer(
+    engine: Engine,
+    *,
+    since: datetime | None,
+    counts: Mapping[str, int],
+    who: str,
+    why: str | None = None,
+) -> Answered:
+    """Open the lanes. *since*: up to when the database knows what was sent; None: it was moved.
+
+    What may have been sent since is held; a batch whose call had begun before is repeated with its
+    clientmsgid. *counts*: the claims of each lane as Redis counts them. Raises InputError where
+    *since* is to come, or a lane of a moved database is behind them.
+    """
+
+    def work(connection: Connection) -> Answered:
+        lanes = restores.locked_lanes(connection)
+        moment = now(connection)
+        point = _point(connection, since, lanes=lanes, counts=counts, moment=moment)
+        before = _closed_at(connection) or moment
+        held = [] if point is None else _hold(connection, lanes, who=who, before=before)
+        opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
+        claims = {name: max(own, counts.get(name, 0)) for name, own in lanes.items()}
+        for name, number in claims.items():
+            change(connection, Lane, name, claims=number)
+        here = {"place": place_of(connection), "seen_at": moment}
+        connection.execute(update(Installation).values(here))
+        connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
+        repeats = 0 if point is None else _unknown(connection)
+        return Answered(opened=opened, point=point, held=held, repeats=repeats, claims=claims)
+
+    return write(engine, work)
+
+
+def _point(
+    connection: Connection,
+    since: datetime | None,
+    *,
+    lanes: Mapping[str, int],
+    counts: Mapping[str, int],
+    moment: datetime,
+) -> datetime | None:
+    """Return up to when the database knows what was sent; None: it knows all."""
+    if since is None:
+        behind = [name for name, own in lanes.items() if counts.get(name, 0) > own]
+        if behind:
+            raise InputError("error.restored.behind", account=behind[0])
+        return None
+    if since > moment:
+        raise InputError("error.restored.to_come", now=moment)
+    return restore_point(since, restores.seen_at(connection))
+
+
+def _hold(
+    connection: Connection, lanes: Mapping[str, int], *, who: str, before: datetime
+) -> list[str]:
+    """Hold whatever was stored before a moment and may have been sent; return what was held."""
+    planned = exists().where(
+        Batch.broadcast_id == BroadcastRow.id, Batch.state == BatchState.PLANNED
+    )
+    query = (
+        select(BroadcastRow.account, BroadcastRow.id)
+        .where(BroadcastRow.account.in_(list(lanes)), BroadcastRow.phase != Phase.ENDED)
+        .where(BroadcastRow.created_at < before, ~restores.waits_for_its_time())
+        .where((BroadcastRow.phase != Phase.SENDING) | planned)
+        .order_by(BroadcastRow.created_at, BroadcastRow.id)
+    )
+    found = connection.execute(query).all()
+    for account, broadcast_id in found:
+        closing = Closing(kind=GateKind.RESTORED, who=who, broadcast_id=broadcast_id)
+        gate_changes.close(connection, account, closing)
+    return [broadcast_id for _, broadcast_id in found]
+
+
+def _open(connection: Connection, account: str, *, who: str, why: str | None) -> bool:
+    mine = [
+        gate
+        for gate in closed_gates.gates_of(connection, account)
+        if gate.kind is GateKind.RESTORED
+    ]
+    gate_changes.open_(connection, account, mine, who=who, why=why)
+    return bool(mine)
+
+
+def _unknown(connection: Connection) -> int:
+    maybe_sent = Batch.state.in_([BatchState.UNKNOWN, BatchState.CALLING])
+    return connection.scalar(select(func.count()).select_from(Batch).where(maybe_sent)) or 0

@@ -1,0 +1,157 @@
+"""A database that was restored from a backup, copied or moved: nothing is sent a second time."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.kit import copies
+from tests.kit.wait import until
+from tests.servers.valkey import Valkey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+FOLLOWERS, BATCHES = 1_000, 10
+ONCE = {"delivered_distinct": FOLLOWERS, "deliveries": FOLLOWERS, "delivered_max": 1, "doubled": 0}
+
+
+@pytest.fixture
+def begun(database_url: str, start_system: StartSystem) -> tuple[System, str]:
+    """A broadcast of which three calls or more were made, when everything was killed."""
+    system = start_system(
+        followers=FOLLOWERS, latency_ms=150, database_url=database_url,
+        BROADCAST_BATCH_SIZE=str(FOLLOWERS // BATCHES), BROADCAST_WAIT_SCALE="0.01",
+    )  # fmt: skip
+    told = system.send(system.simulator.openids(FOLLOWERS), "--text", "once")
+    run(system)
+    until_called(system, 3)
+    system.kill_all()
+    return system, told["id"]
+
+
+def until_called(system: System, count: int) -> None:
+    until(lambda: len(system.simulator.mass_calls()) >= count, 20, f"{count} mass calls")
+
+
+def run(system: System) -> None:
+    system.worker()
+    system.beat()
+
+
+def closed(system: System) -> bool:
+    told = system.broadcast("accounts", status=None)
+    assert told.returncode in {0, 1}, told.stderr
+    return "broadcast restored" in told.stdout
+
+
+def causes(system: System, broadcast_id: str) -> set[str]:
+    """What keeps a broadcast."""
+    told = json.loads(
+        system.broadcast("status", broadcast_id, "--json", status=None).stdout.splitlines()[-1]
+    )
+    return {one["cause"] for one in told["blockers"]}
+
+
+def test_a_copy_beside_the_original_makes_no_call(
+    begun: tuple[System, str], tmp_path: Path
+) -> None:
+    system, broadcast_id = begun
+    copy = copies.copied(system.database_url, "staging")
+    calls = len(system.simulator.mass_calls())
+    original = dict(system.env)
+    with Valkey() as redis:
+        system.env |= {"DATABASE_URL": copy, "REDIS_URL": redis.url}
+        run(system)
+        until(lambda: closed(system), 30, "the lanes of the copy to be closed")
+        shown = system.broadcast("restored", status=1).stdout
+        system.kill_all()
+
+    assert "a copy" in shown
+    assert len(system.simulator.mass_calls()) == calls
+    system.env = original
+    run(system)
+    system.until_state(broadcast_id, "completed")
+    assert system.simulator.ledger() == ONCE
+
+
+def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
+    begun: tuple[System, str],
+) -> None:
+    system, broadcast_id = begun
+    backup = copies.copied(system.database_url, "backup")
+    of = datetime.now(UTC)
+    run(system)
+    system.until_state(broadcast_id, "completed")
+    system.kill_all()
+    system.engine.dispose()
+    calls = len(system.simulator.mass_calls())
+
+    copies.restored(backup, system.database_url)
+    run(system)
+    until(lambda: closed(system), 30, "the lanes to be closed")
+    assert causes(system, broadcast_id) >= {"database_restored"}
+    assert system.broadcast("unhalt", status=None).returncode == 0
+    system.broadcast("resume", broadcast_id, status=None)
+    assert len(system.simulator.mass_calls()) == calls
+
+    system.broadcast("restored", "--since", of.isoformat(), "--yes")
+    until(lambda: not unknown(system, broadcast_id), 30, "what had begun to be settled")
+    assert causes(system, broadcast_id) == {"maybe_sent_since"}
+    assert system.simulator.ledger() == ONCE
+
+
+def unknown(system: System, broadcast_id: str) -> list[Any]:
+    """Batches that may have been sent."""
+    return [
+        line
+        for line in system.report(broadcast_id).batch_list
+        if line.state.value in {"unknown", "calling"}
+    ]
+
+
+def test_redis_emptied_in_the_middle_of_a_send_asks_nobody_and_loses_nothing(
+    begun: tuple[System, str],
+) -> None:
+    system, broadcast_id = begun
+    run(system)
+    before = len(system.simulator.mass_calls())
+    until_called(system, before + 2)
+    system.valkey.flushall()
+
+    report = system.until_state(broadcast_id, "completed")
+
+    assert system.simulator.ledger() == ONCE
+    assert not [gate for gate in report.gates if gate.kind == "restored"]
+    assert "restored" not in system.broadcast("accounts").stdout
+
+
+def test_a_moved_database_goes_on_when_a_person_says_so(
+    start_system: StartSystem, tmp_path: Path
+) -> None:
+    system = start_system(followers=100, latency_ms=150, BROADCAST_BATCH_SIZE="10")
+    told = system.send(system.simulator.openids(100), "--text", "moved")
+    run(system)
+    until_called(system, 3)
+    for process in system.processes:
+        process.stop(timeout_s=30)
+    system.engine.dispose()
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for file in tmp_path.glob("broadcast.db*"):
+        file.rename(moved / file.name)
+    system.env["DATABASE_URL"] = f"sqlite:///{moved / 'broadcast.db'}"
+    run(system)
+    until(lambda: closed(system), 30, "the lanes to be closed")
+
+    system.broadcast("restored", "--moved", "--yes")
+
+    until(lambda: system.simulator.ledger()["deliveries"] == 100, 30, "the rest to be sent")
+    assert system.simulator.ledger()["delivered_max"] == 1
+    assert told["id"] in system.broadcast("list").stdout

@@ -1,0 +1,241 @@
+"""Restored databases in the ledger: where they are, what is closed, what an answer holds."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Engine, insert
+
+from broadcast.errors import InputError
+from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.outcomes import Outcome
+from broadcast.rules.calls.waits import DEFAULT_TUNING
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.states import BatchState, BroadcastState, Reason
+from models.engine import open_engine
+from models.installation import Installation
+from models.ledger.audit import audit_run
+from models.ledger.boxes import outbox
+from models.ledger.gates import restores
+from models.ledger.lane.next_work import Kind
+from models.ledger.rows.transaction import present, read
+from models.ledger.steer import operator, restore_answers
+from models.ledger.steer.restore_answers import Answered
+from models.ledger.views import broadcast_reports
+from models.place import place_of
+from producer import outbox as producer_outbox
+from tests.kit import copies, ledger
+from tests.kit.ledger import Driver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNKNOWN = CallResult(outcome=Outcome.UNKNOWN)
+ACCEPTED = ledger.said(0, msg_id=9)
+
+
+@pytest.fixture(autouse=True)
+def installed(engine: Engine) -> None:
+    """The row that a migration makes."""
+    row = {"number": 1, "id": "one", "created_at": present(engine), "oldest_compatible": 1}
+    with engine.begin() as connection:
+        connection.execute(insert(Installation).values(row))
+
+
+def url_of(engine: Engine) -> str:
+    return engine.url.render_as_string(hide_password=False)
+
+
+def place(engine: Engine) -> str:
+    with read(engine) as connection:
+        return place_of(connection)
+
+
+def answered(
+    engine: Engine,
+    *,
+    since: datetime | None = None,
+    counts: Mapping[str, int] | None = None,
+) -> Answered:
+    return restore_answers.answer(engine, since=since, counts=counts or {}, who="tests")
+
+
+def closed(engine: Engine) -> None:
+    assert restores.close_lanes(engine, Reason.COUNTER_BEHIND) == ["default"]
+
+
+def gates(engine: Engine, broadcast_id: str) -> set[GateKind]:
+    return {gate.kind for gate in broadcast_reports.report(engine, broadcast_id).gates}
+
+
+def test_a_database_stays_where_it_is_and_a_copy_is_elsewhere(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine)
+    here = place(engine)
+    engine.dispose()
+
+    assert place(engine) == here
+    engine.dispose()
+    copy = open_engine(copies.copied(url_of(engine), "copy"))
+    assert place(copy) != here
+    assert restores.facts(copy, None).id == restores.facts(engine, None).id
+    copy.dispose()
+
+
+def test_what_was_restored_in_its_place_has_the_same_place_and_fewer_claims(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine)
+    driver = Driver(engine)
+    driver.call(ACCEPTED)
+    before = restores.facts(engine, None)
+    engine.dispose()
+    backup = copies.copied(url_of(engine), "backup")
+    driver.call(ledger.said(0, msg_id=10))
+    engine.dispose()
+    copies.restored(backup, url_of(engine))
+
+    facts = restores.facts(engine, None)
+
+    assert (before.claims, facts.claims) == ({"default": 1}, {"default": 1})
+    # PostgreSQL fills no database anew: a restore makes another one there.
+    assert (facts.place == before.place) is (engine.dialect.name != "postgresql")
+
+
+def test_closed_lanes_call_nobody_and_plan_nothing_whatever_else_is_opened(
+    engine: Engine, broadcast_id: str
+) -> None:
+    waiting = ledger.published(engine, ledger.body(text="another"))
+    closed(engine)
+
+    assert operator.unhalt(engine, None, who="tests") == []
+    assert not operator.resume(engine, broadcast_id, who="tests")
+    assert Driver(engine).next().kind is Kind.REST
+    assert restores.close_lanes(engine, Reason.OTHER_PLACE) == []
+    assert broadcast_reports.report(engine, waiting).state is BroadcastState.HELD
+
+
+def test_an_answer_repeats_what_had_begun_and_holds_what_had_not(
+    engine: Engine, broadcast_id: str, driver: Driver
+) -> None:
+    driver.call(UNKNOWN)
+    waiting = ledger.published(engine, ledger.body(text="another"))
+    closed(engine)
+
+    done = answered(engine, since=present(engine), counts={"default": 5})
+
+    assert set(done.held) == {broadcast_id, waiting}
+    assert (done.repeats, done.claims) == (1, {"default": 5})
+    assert restores.facts(engine, None).claims == {"default": 5}
+    assert gates(engine, broadcast_id) == gates(engine, waiting) == {GateKind.RESTORED}
+    ledger.pass_time(engine, timedelta(minutes=10))
+    assert driver.next().state is BatchState.UNKNOWN
+    driver.call(ACCEPTED)
+    assert driver.next().kind is Kind.REST
+    report = broadcast_reports.report(engine, broadcast_id)
+    assert report.state is BroadcastState.HELD
+    assert audit_run.audit_all(engine, waits=DEFAULT_TUNING.waits).findings == []
+
+
+def test_a_resume_sends_what_a_restore_held(
+    engine: Engine, broadcast_id: str, driver: Driver
+) -> None:
+    closed(engine)
+    answered(engine, since=present(engine))
+
+    assert operator.resume(engine, broadcast_id, who="tests")
+
+    assert driver.next().kind is Kind.CALL
+
+
+def test_what_is_to_go_out_later_goes_out_and_what_was_due_meanwhile_is_held(
+    engine: Engine,
+) -> None:
+    moment = present(engine)
+    later = ledger.published(engine, ledger.body(at=moment + timedelta(days=1), text="later"))
+    due = ledger.published(engine, ledger.body(at=moment + timedelta(seconds=1), text="due"))
+    restores.close_lanes(engine, Reason.REDIS_EMPTY)
+    ledger.pass_time(engine, timedelta(minutes=1))
+
+    done = answered(engine, since=moment)
+
+    assert done.held == [due]
+    assert GateKind.RESTORED not in gates(engine, later)
+
+
+def test_what_was_submitted_after_the_lanes_were_closed_goes_on(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    closed(engine)
+    new = ledger.published(engine, ledger.body(text="another"))
+
+    assert new not in answered(engine, since=present(engine)).held
+
+
+def test_requests_of_the_outbox_wait_and_become_dead_letters_with_the_answer(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine)
+    body = {
+        "key": "k", "content": {"msgtype": "text", "text": {"content": "x"}},
+        "audience": {"openids": ledger.openids(20)},
+    }  # fmt: skip
+    with engine.begin() as connection:
+        producer_outbox.post(connection, body, who="app")
+    closed(engine)
+    assert not outbox.any_due(engine)
+    with engine.begin() as connection:
+        producer_outbox.post(connection, {**body, "key": "new"}, who="app")
+
+    before = restore_answers.closed_at(engine)
+    assert before is not None
+    assert producer_outbox.set_aside(engine, before=before) == 1
+    answered(engine, since=present(engine))
+
+    assert len(outbox.due(engine, accounts={"default"}, most=9)) == 1
+
+
+def test_a_moved_database_goes_on_with_all_that_it_has(
+    engine: Engine, broadcast_id: str, driver: Driver
+) -> None:
+    closed(engine)
+
+    done = answered(engine)
+
+    assert (done.opened, done.point, done.held) == (["default"], None, [])
+    assert driver.next().kind is Kind.CALL
+    facts = restores.facts(engine, None)
+    assert facts.known_place == facts.place
+
+
+def test_a_database_that_knows_fewer_calls_than_redis_was_not_moved(
+    engine: Engine, broadcast_id: str
+) -> None:
+    closed(engine)
+
+    with pytest.raises(InputError) as refused:
+        answered(engine, counts={"default": 1})
+
+    assert refused.value.message_id == "error.restored.behind"
+    assert restore_answers.closed_at(engine) is not None
+
+
+def test_no_backup_is_of_a_time_to_come(engine: Engine, broadcast_id: str) -> None:
+    closed(engine)
+
+    with pytest.raises(InputError) as refused:
+        answered(engine, since=present(engine) + timedelta(hours=1))
+
+    assert refused.value.message_id == "error.restored.to_come"
+    assert restore_answers.closed_at(engine) is not None
+
+
+def test_calls_that_were_never_made_are_not_among_those_of_today(
+    engine: Engine, broadcast_id: str, driver: Driver
+) -> None:
+    driver.call(ACCEPTED)
+    driver.call(CallResult(outcome=Outcome.NOT_CALLED))
+
+    assert list(restores.called_today(engine, "default").values()) == [1]

@@ -1,0 +1,52 @@
+"""The count of claims in Redis: it grows, and never for two claims of one number."""
+
+from __future__ import annotations
+
+import pytest
+
+from broadcast.tokens.claim_counter import ClaimCounter
+from broadcast.tokens.redis_access import Connection, Keys
+
+
+@pytest.fixture
+def counter(connection: Connection) -> ClaimCounter:
+    return ClaimCounter(connection, keys=Keys(), installation="one")
+
+
+def test_nothing_is_counted_before_it_begins(counter: ClaimCounter) -> None:
+    assert not counter.count("shop", 1, "a")
+    assert counter.read() == {}
+
+
+def test_claims_are_counted_one_after_the_other(counter: ClaimCounter) -> None:
+    counter.begin("shop", 4)
+
+    assert counter.count("shop", 5, "a")
+    assert counter.count("shop", 7, "b")
+    assert not counter.count("shop", 6, "c")
+    assert counter.read() == {"shop": 7}
+
+
+def test_a_repeat_after_a_lost_reply_counts_and_another_claim_of_the_number_does_not(
+    counter: ClaimCounter,
+) -> None:
+    counter.begin("shop", 0)
+
+    assert counter.count("shop", 1, "a")
+    assert counter.count("shop", 1, "a")
+    assert not counter.count("shop", 1, "b")
+
+
+def test_a_count_is_never_begun_lower_than_it_is(counter: ClaimCounter) -> None:
+    counter.begin("shop", 9)
+    counter.begin("shop", 3)
+
+    assert counter.read() == {"shop": 9}
+
+
+def test_two_databases_do_not_share_their_counts(
+    counter: ClaimCounter, connection: Connection
+) -> None:
+    counter.begin("shop", 9)
+
+    assert ClaimCounter(connection, keys=Keys(), installation="two").read() == {}
