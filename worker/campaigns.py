@@ -17,10 +17,11 @@ from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
-from broadcast.rules.campaigns.launches import UNGUARDED, Guard
+from broadcast.rules.campaigns.launches import Guard
 from broadcast.views.program_words import refusal
 from models.ledger.campaigns import due_launches, launch_rows
 from models.ledger.campaigns.launch_rows import NotBegunError, ReservedLaunch
+from models.ledger.gates import restores
 from producer.campaigns import launching
 from worker import planner, program_door
 from worker.wiring import WorkerParts
@@ -31,11 +32,14 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 4
 
 
-def launch(here: WorkerParts, *, goes_on: Callable[[], bool], guard: Guard = UNGUARDED) -> int:
+def launch(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
     """Decide due times, and launch what is begun; return how many launches were taken.
 
     Raises OutOfReachError: what is left is launched later.
     """
+    # What is due here may have been launched by the database of which this is a copy.
+    here.database_check.watch(here.accounts)
+    guard = restores.launch_guard(here.engine)
     if guard.closed:
         return 0
     due_launches.decide_due(here.engine, guard=guard)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broadcast.rules.campaigns.launches import LaunchState
+from models.ledger.campaigns import launch_rows
+from tests.acceptance import test_campaigns as campaigns
 from tests.kit import copies
 from tests.kit.wait import until
 from tests.servers.valkey import Valkey
@@ -155,3 +158,37 @@ def test_a_moved_database_goes_on_when_a_person_says_so(
     until(lambda: system.simulator.ledger()["deliveries"] == 100, 30, "the rest to be sent")
     assert system.simulator.ledger()["delivered_max"] == 1
     assert told["id"] in system.broadcast("list").stdout
+
+
+def test_a_campaign_that_was_due_in_a_restored_database_is_held(start_system: StartSystem) -> None:
+    system = start_system(followers=100, BROADCAST_WAIT_SCALE="0.01")
+    people = system.simulator.openids(100)
+    run(system)
+    system.until_state(system.send(people, "--text", "before")["id"], "completed")
+    system.kill_all()
+    backup, of = copies.copied(system.database_url, "backup"), datetime.now(UTC)
+    run(system)
+    system.until_state(system.send(people, "--text", "after")["id"], "completed")
+    system.kill_all()
+    system.engine.dispose()
+    calls = len(system.simulator.mass_calls())
+
+    copies.restored(backup, system.database_url)
+    said = campaigns.template(campaigns.of_file(system, people))
+    schedule = campaigns.soon(1)
+    campaign = campaigns.add(system, "friday", said, schedule=schedule)
+    run(system)
+    until(lambda: closed(system), 30, "the lanes to be closed")
+    until(lambda: schedule.at is not None and datetime.now(UTC) > schedule.at, 30, "its time")
+    assert launch_rows.history(system.engine, campaign.id, most=9) == []
+    system.broadcast("restored", "--since", of.isoformat(), "--yes")
+
+    def held() -> bool:
+        launches = launch_rows.history(system.engine, campaign.id, most=9)
+        return [one.state for one in launches] == [LaunchState.HELD]
+
+    until(held, 30, "the launch to be held")
+    [launch] = launch_rows.history(system.engine, campaign.id, most=9)
+    assert launch.reason is not None
+    assert launch.reason.id == "launch.restored"
+    assert len(system.simulator.mass_calls()) == calls

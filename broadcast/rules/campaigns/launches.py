@@ -146,7 +146,9 @@ def decide(one: DueTime, policy: Policy) -> Verdict:
     """
     since = one.released_at or one.due
     answered_at = one.guard.answered_at
-    if answered_at is not None and since <= answered_at:
+    # That the last run ended does not say that this one was not launched before the restore.
+    wanted_at = since if one.by_person else one.due
+    if answered_at is not None and wanted_at <= answered_at:
         return Verdict(state=L.HELD, why=Why.RESTORED)
     if one.now - since > MISSED_AFTER:
         missed = _of_missed(one, policy, late=one.now - since)

@@ -14,13 +14,14 @@ from sqlalchemy import ColumnElement, Connection, Engine, exists, func, or_, sel
 from broadcast import day
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.campaigns.launches import Guard
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
-from models.installation import Installation
+from models.installation import Installation, RestoreRow
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
@@ -122,6 +123,14 @@ def called_today(engine: Engine, account: str) -> Mapping[SendPath, int]:
             .group_by(AttemptRow.path)
         )
         return dict(connection.execute(query).all())
+
+
+def launch_guard(engine: Engine) -> Guard:
+    """Return whether campaigns may be launched, and what may have been launched already."""
+    answered_at = select(func.max(RestoreRow.at)).where(RestoreRow.since.is_not(None))
+    with read(engine) as connection:
+        closed, at = connection.execute(select(LANES_CLOSED, answered_at.scalar_subquery())).one()
+        return Guard(closed=bool(closed), answered_at=at)
 
 
 def begin(engine: Engine, place: str) -> None:

@@ -73,6 +73,9 @@ def test_up_to_the_answer_of_a_restored_database_all_are_held(policy: Policy) ->
         # A person who lets it go after the answer has decided.
         released = after(late, guard=guard, released_at=DUE + late, by_person=True)
         assert decide(released, policy) == BEGUN
+        # The end of the last run is nobody's word.
+        queued = after(late, guard=guard, released_at=DUE + late)
+        assert decide(queued, policy) == restored
     assert decide(after(SECOND, guard=Guard(answered_at=DUE - SECOND)), policy) == BEGUN
 
 
