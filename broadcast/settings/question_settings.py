@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
+from pydantic import AliasChoices, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode
 
 from broadcast.rules.gates.cooling_off import COOLING_OFF, CoolingOff, parse_cooling_off
-from broadcast.rules.hand_calls import checked_receiver
+from broadcast.rules.hand_calls import RECEIVER
 
 
 def _env(name: str) -> AliasChoices:
@@ -19,8 +19,8 @@ class QuestionSettings(BaseSettings):
     """What is offered before a yes on a terminal, and what follows from it."""
 
     #: Who gets a preview first, where the person who is asked wants one: a WeChat id or an OpenID.
-    preview_to: Annotated[str, AfterValidator(checked_receiver)] | None = Field(
-        None, validation_alias=_env("BROADCAST_PREVIEW_TO")
+    preview_to: str | None = Field(
+        None, pattern=RECEIVER, validation_alias=_env("BROADCAST_PREVIEW_TO")
     )
     #: How long the first call is kept back, above so many people.
     cooling_off: Annotated[CoolingOff, NoDecode, BeforeValidator(parse_cooling_off)] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -13,13 +13,13 @@ from broadcast.message import Message
 from broadcast.rules.accounts import API_BASE
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.cooling_off import CoolingOff
-from broadcast.rules.overlap import ListOverlaps
 from broadcast.rules.plan.audience import Everyone
 from broadcast.settings.program_settings import UP_ACCOUNTS, USUAL_REDIS
 from broadcast.views import overlap_words
 from broadcast.views.words import Moment
 from entrypoints.cli import confirmation, ledger_facts, questions
 from entrypoints.cli.confirmation import question, summary
+from entrypoints.cli.question_screen import NOTICE, fitting, weighed
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import ListFile, NarrowingOptions, Target
 from models import schema
@@ -81,39 +81,54 @@ class Asking:
         #: Before the question it was said whether a worker answers.
         self.workers_are_named = False
 
-    def show(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
-        """Show the broadcast to be sent, with *warnings*; return whether its account is off."""
-        lanes = ledger_facts.lanes(self._run.engine)
-        account = self._wish.order.account.name
-        stops = lanes.stops(account, self._wish.path)
-        order = self._wish.order
-        content = confirmation.content_lines(self._run.engine, order.content)
-        blocked, now = lanes.is_off(account, self._wish.path), prepared.now
-        for line in summary(
-            order, prepared, stops=stops, content=content, now=now, blocked=blocked
-        ):
+    def show(self, prepared: Prepared, warnings: Iterable[Message], *, asks: bool = False) -> bool:
+        """Show the broadcast to be sent, with *warnings*; return whether its account is off.
+
+        *asks*: a question follows, so that only the weightiest lines are shown.
+        """
+        order, path = self._wish.order, self._wish.path
+        lanes, engine = ledger_facts.lanes(self._run.engine), self._run.engine
+        blocked = lanes.is_off(order.account.name, path)
+        most = None if asks else confirmation.MOST_LINES
+        facts = summary(
+            order, prepared, stops=lanes.stops(order.account.name, path), now=prepared.now,
+            content=confirmation.content_lines(engine, order.content, most=most), blocked=blocked,
+        )  # fmt: skip
+        lines = [*weighed([*facts, *map(_tag, self.tags)])]
+        lines += [(NOTICE, one) for one in self._notices(prepared, warnings, asks=asks)]
+        for line in fitting(self._terminal, lines) if asks else (line for _, line in lines):
             self._terminal.note(line)
-        for one in self.tags:
-            self._terminal.note(_tag(one))
-        if UP_ACCOUNTS.is_file() and self._wish.order.account.api_base == API_BASE:
-            self._terminal.warn("send.real_beside_simulator", account=account)
-        if prepared.known is not None:
-            self._show_known(prepared, prepared.known)
-        for warning in warnings:
-            self._terminal.warn(warning)
         return blocked
 
-    def _show_known(self, prepared: Prepared, known: ListOverlaps) -> None:
-        """Show earlier and coming broadcasts to the followers of the list, and the alternatives."""
-        terminal, estimate, now = self._terminal, prepared.estimate, prepared.now
+    def _notices(
+        self, prepared: Prepared, warnings: Iterable[Message], *, asks: bool
+    ) -> Iterator[Message]:
+        """Yield what a person may have overlooked, the weightiest first."""
+        order = self._wish.order
+        if asks and order.scheduled_at is None:
+            self.workers_are_named = True
+            yield from self.who_sends(scheduled=False)
+        if UP_ACCOUNTS.is_file() and order.account.api_base == API_BASE:
+            beside = Message("send.real_beside_simulator", account=order.account.name)
+            warnings = [beside, *warnings]
+        known = list(self._overlaps(prepared))
+        yield from known[:1]
+        # That the calls left are unknown stands beside those that it needs.
+        for warning in sorted(warnings, key=lambda one: one.id == "notice.plan.unproved"):
+            yield Message("output.warning", text=warning)
+        yield from known[1:]
+
+    def _overlaps(self, prepared: Prepared) -> Iterator[Message]:
+        """Yield earlier and coming broadcasts to the followers of the list, and alternatives."""
+        known, estimate, now = prepared.known, prepared.estimate, prepared.now
+        if known is None:
+            return
         drawn = prepared.body.selection.sample is not None
         sample = drawn and estimate is not None and not estimate.at_most
-        for line in overlap_words.overlap_lines(known, Moment(now, now), sample=sample):
-            terminal.note(line)
+        yield from overlap_words.overlap_lines(known, Moment(now, now), sample=sample)
         # Where nobody is asked, it is stored before anybody can do something else instead.
         if self._wish.ask is not Ask.SHOW:
-            for line in overlap_words.instead(known, self._wish.to_the_rest):
-                terminal.note(line)
+            yield from overlap_words.instead(known, self._wish.to_the_rest)
 
     def is_shown(self, prepared: Prepared) -> bool:
         """Return whether a person sees it before it is stored: on a terminal, where it is new."""
@@ -132,13 +147,10 @@ class Asking:
         check = readiness_checks.keeping_from_sending(self._run.settings, order.account, why)
         if check is None:
             return [why.message]
-        broken = InputError(
-            "error.send.account_broken", account=order.account.name, found=check.found,
-            fix=check.fix,
-        )  # fmt: skip
+        facts = {"account": order.account.name, "found": check.found, "fix": check.fix}
         if order.scheduled_at is None:
-            raise broken
-        return [broken.message]
+            raise InputError("error.send.account_broken", **facts)
+        return [Message("send.account_broken", **facts)]
 
     def cooled_off(self, prepared: Prepared) -> Prepared:
         """Add for how long its first call is kept back, by the number of people known now.
@@ -153,7 +165,8 @@ class Asking:
     def may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
         """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
         is_shown = self.is_shown(prepared)
-        blocked = is_shown and self.show(prepared, warnings)
+        asks = self._wish.ask is Ask.ASK and not self._wish.to_all_is_said
+        blocked = is_shown and self.show(prepared, warnings, asks=asks)
         if not questions.may_go(
             prepared.list_owner, self._wish.confirmed, repeat=self._wish.repeat,
             terminal=self._terminal if is_shown else None,
@@ -161,9 +174,6 @@ class Asking:
             return False
         if not is_shown:
             return True
-        if self._wish.ask is Ask.ASK and self._wish.order.scheduled_at is None:
-            self.tell_who_sends(scheduled=False)
-            self.workers_are_named = True
         if isinstance(self._wish.target, Everyone):
             return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
         return self._wish.ask is Ask.SHOW or self._agreed(prepared, blocked=blocked)
@@ -219,22 +229,21 @@ class Asking:
         except BroadcastError as error:
             self._terminal.warn(error)
 
-    def tell_who_sends(self, *, scheduled: bool) -> None:
-        """Name the processes that must run for it to be sent, and say that none answers."""
-        terminal = self._terminal
+    def who_sends(self, *, scheduled: bool) -> Iterator[Message]:
+        """Yield which processes must run for it to be sent, and that none answers."""
         if self._run.settings.redis_is_guessed:
-            terminal.note("send.redis_guessed", url=USUAL_REDIS)
+            yield Message("send.redis_guessed", url=USUAL_REDIS)
         try:
             answers = self._run.waker.answers(schema.installation(self._run.engine))
         except OutOfReachError:
             return  # said already, as a warning
         if answers is Answers.ELSEWHERE:
-            terminal.warn("send.other_database")
+            yield Message("output.warning", text=Message("send.other_database"))
         elif scheduled:
             nobody = answers is Answers.NOBODY
-            terminal.note("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
+            yield Message("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
         elif answers is Answers.NOBODY:
-            terminal.note("send.no_worker")
+            yield Message("send.no_worker")
 
 
 def _tag(one: ListedTag) -> Message:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
@@ -251,14 +250,19 @@ def _is_simulator(account: Account) -> bool:
 MOST_LINES: Final = 12
 
 
-def content_lines(engine: Engine, content: Content) -> Iterator[Message | AsWritten]:
-    """Yield the kind and the content that followers will get. Raises DatabaseAwayError."""
+def content_lines(
+    engine: Engine, content: Content, *, most: int | None = MOST_LINES
+) -> Iterator[Message | AsWritten]:
+    """Yield the kind and the content that followers will get, *most* lines of it.
+
+    Raises DatabaseAwayError.
+    """
     yield Message("confirmation.content", msgtype=contents.kind(content.msgtype))
     each = list(contents.written(content, _names(engine, content)))
-    for line in itertools.islice(each, MOST_LINES):
+    for line in each[:most]:
         yield line if isinstance(line, Message) else _indented(line)
-    if len(each) > MOST_LINES:
-        yield Message("confirmation.more_lines", n=len(each) - MOST_LINES)
+    if most is not None and len(each) > most:
+        yield Message("confirmation.more_lines", n=len(each) - most)
 
 
 def articles(draft: Marks | None) -> Iterator[Message]:

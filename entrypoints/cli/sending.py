@@ -230,7 +230,8 @@ class Sending:
         if submitted.created:
             self._tell_what_waits(self._wish.path)
             if not self._asking.workers_are_named:
-                self._asking.tell_who_sends(scheduled=submitted.scheduled)
+                for line in self._asking.who_sends(scheduled=submitted.scheduled):
+                    terminal.note(line)
 
     def _tell_what_waits(self, path: SendPath) -> None:
         """Say that the account makes no call now; who was shown it before hears of a halt."""

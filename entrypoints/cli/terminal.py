@@ -93,7 +93,11 @@ class Terminal:
 
     def note(self, what: Sayable, /, **facts: object) -> None:
         """Print a note beside the result."""
-        _echo(fitted(self.in_words(what, **facts), what, sys.stderr), err=True)
+        _echo(self.as_note(what, **facts), err=True)
+
+    def as_note(self, what: Sayable, /, **facts: object) -> AsWritten:
+        """Return a note as it is printed."""
+        return fitted(self.in_words(what, **facts), what, sys.stderr)
 
     def ask(self, what: Sayable, /, **facts: object) -> str:
         """Ask a person, bold where a terminal shows it; return the answer from the same line."""

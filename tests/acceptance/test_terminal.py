@@ -84,15 +84,17 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
     for fact in (
         "default", "service account", "wx0000000000000001",
         "read 7 · malformed 1 · duplicate 1 · planned 5",
-        "2, of 2 to 3 followers",
         "the number left today is unknown", "Warning: Redis at redis://",
-        "周五 20:00 开播", "第二行",
+        "周五 20:00 开播", "2 lines more: the same command with --dry-run shows all.",
         "at once", "Beijing time",
         "Send to 5 followers (", "of account default, now? It cannot be recalled. [y/N] ",
         "Nothing was stored",
     ):  # fmt: skip
         assert fact in result.out, result.out
     assert "Priority" not in result.out
+    whole = on_terminal(line, *SEND, "--dry-run").out
+    assert "2, of 2 to 3 followers" in whole
+    assert "第二行" in whole
     assert line.rows() == {}
 
 
@@ -133,9 +135,10 @@ def test_the_question_says_who_has_the_version_before_and_how_to_send_to_the_res
     before, _, after = shown.partition("[y/N]")
     assert told + first in before
     assert asked in " ".join(before.split())
-    assert f"    broadcast recipients {first} --set refused > rest.txt\n" in before
-    assert "    broadcast send --openids rest.txt --text $'周五" in before
     assert "rest.txt" not in after
+    whole = on_terminal(line, *SEND, "--dry-run", BROADCAST_LANG=lang).out
+    assert f"    broadcast recipients {first} --set refused > rest.txt\n" in whole
+    assert "    broadcast send --openids rest.txt --text $'周五" in whole
 
 
 def test_with_yes_the_facts_are_told_without_commands_that_come_too_late(line: CommandLine) -> None:

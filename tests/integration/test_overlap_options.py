@@ -141,9 +141,12 @@ def test_of_wechat_s_own_list_the_broadcasts_are_named_that_may_reach_the_same_p
     assert {one["id"]: one["same_content"] for one in found} == {to_come: True, wrong: False}
     with monkeypatch.context() as terminal:
         typed(terminal, "n")
-        shown = said(capsys, "send", *whom, *TEXT, status=1)
+        asked = said(capsys, "send", *whom, *TEXT, status=1)
+        shown = said(capsys, "send", *whom, *TEXT, "--dry-run", status=3)
     assert f"Broadcast {wrong} went to followers of this account" in shown
     assert f"Broadcast {to_come} has the same content" in shown
+    assert f"Broadcast {to_come} has the same content" in asked
+    assert "the same command with --dry-run shows all" in asked
     sent_now = () if whom[0] == "--tag" else ("--yes-to-all",)
     assert f"Broadcast {to_come} has the same content" in said(
         capsys, "send", *whom, *sent_now, *TEXT, "--json"

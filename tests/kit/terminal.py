@@ -32,7 +32,7 @@ WIDTH, HEIGHT = 400, 400
 SIMPLE = re.compile(r"(?P<words>broadcast [^|&;<>$`()*~\n\\]*)((?P<to>>>?) ?(?P<file>[\w.-]+))?")
 PROMPT, QUESTION = "$ ", "[y/N] "
 #: How a line ends that waits for an answer.
-ASKS = ("[y/N]", "[y/N/p]", "to go on:", "first:", "以继续：")
+ASKS = re.compile(r"(\[y/N(/p)?\]|to go on:|first:|以继续：|预览给 \S+：)$")
 BIN = Path(sys.executable).parent
 
 
@@ -77,7 +77,7 @@ def typed(
             # A mark of CSV files. No terminal shows it, and this one would leave its line out.
             written += (seen := data.replace(codecs.BOM_UTF8, b""))
             stream.feed(seen)
-            if left and shown(screen).endswith(ASKS):
+            if left and ASKS.search(shown(screen)):
                 os.write(ours, f"{left.pop(0)}\n".encode())
         return Shown(screen=screen, status=process.wait(patiently(timeout_s)), written=written)
     finally:
