@@ -12,14 +12,13 @@ import pytest
 from sqlalchemy import update
 
 from broadcast.crashpoints import VARIABLE
-from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import LaunchState, Policy
 from broadcast.rules.states import BroadcastState
 from models.engine import now
 from models.every_table import LaunchRow
 from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
-from models.ledger.campaigns.launch_rows import Launch
 from producer.campaigns.template import OF_FILE, Template
 from tests.acceptance import crash_table
 from tests.acceptance.test_draft_add import picture

@@ -8,8 +8,9 @@ from functools import cache
 from pydantic import TypeAdapter
 
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.campaigns.due_times import Schedule
-from broadcast.rules.campaigns.launches import CampaignState, Policy
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Policy
 
 
 @frozen
@@ -56,3 +57,28 @@ class Campaign:
     created_by: str
     edited_at: datetime
     edited_by: str
+
+
+@frozen
+class Launch:
+    """What became of a due time, or of a run that a person asked for."""
+
+    id: int
+    campaign_id: str
+    account: str
+    due_at: datetime
+    state: LaunchState
+    #: Why it is held or was skipped.
+    reason: Message | None
+    #: The campaign's when the request was frozen; a skipped one has none.
+    version: int
+    request: str | None
+    #: Its broadcast's.
+    key: str
+    broadcast_id: str | None
+    #: People in its audience; None: not known before it was sent.
+    size: int | None
+    #: When a person or the end of the last run let it go, and the person.
+    released_at: datetime | None
+    released_by: str | None
+    decided_at: datetime

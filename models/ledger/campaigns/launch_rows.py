@@ -19,7 +19,7 @@ from broadcast import stored_message
 from broadcast.errors import ConflictError, InputError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import (
     UNGUARDED,
     DueTime,
@@ -44,26 +44,6 @@ _DIGITS: Final = 32
 
 class NotBegunError(OutOfReachError):
     """The launch was held, skipped or launched meanwhile: nothing was stored."""
-
-
-@frozen
-class Launch:
-    """A launch."""
-
-    id: int
-    campaign_id: str
-    account: str
-    due_at: datetime
-    state: LaunchState
-    reason: Message | None
-    version: int
-    request: str | None
-    key: str
-    broadcast_id: str | None
-    size: int | None
-    released_at: datetime | None
-    released_by: str | None
-    decided_at: datetime
 
 
 @frozen

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine, select, update
 
-from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import UNGUARDED, Guard, Policy
 from broadcast.rules.plan import submission
@@ -89,7 +89,7 @@ class World:
         with self.engine.begin() as connection:
             connection.execute(update(BroadcastRow).values(phase=Phase.ENDED))
 
-    def rows(self, campaign: Campaign) -> Sequence[launch_rows.Launch]:
+    def rows(self, campaign: Campaign) -> Sequence[Launch]:
         """Return the launches of a campaign, the first due first."""
         return launch_rows.history(self.engine, campaign.id, most=10_000)[::-1]
 
