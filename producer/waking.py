@@ -85,6 +85,10 @@ class CeleryWaker:
         """Ask a worker to submit what was posted. Raises BrokerAwayError, as the others do."""
         self._send(names.SUBMIT_OUTBOX, [])
 
+    def wake_for_launches(self) -> None:
+        """Ask a worker to launch what is due. Raises BrokerAwayError, as the others do."""
+        self._send(names.LAUNCH_DUE, [])
+
     def wake_for_webhooks(self) -> None:
         """Ask a worker to deliver webhooks. Raises BrokerAwayError, as the others do."""
         self._send(names.DELIVER_WEBHOOKS, [])

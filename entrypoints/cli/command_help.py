@@ -168,6 +168,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, str]]] = {
         "broadcast preview --text '{live}' --to editor_01",
         "broadcast preview --content post.json --group team",
     ),
+    "campaigns": (
+        "broadcast campaigns add {weekly} --tag 2 --article post.md --cron '0 20 * * 5'",
+        "broadcast campaigns run {weekly} --due '2026-12-04 20:00'",
+    ),
     "status": ("broadcast status", "broadcast status @last"),
     "watch": ("broadcast watch", "broadcast watch 5zhxqq --until finished"),
     "list": ("broadcast list", "broadcast list --account shop --most 100"),

@@ -133,6 +133,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
     "send": {
         "send": "entrypoints.cli.commands.send",
         "preview": "entrypoints.cli.commands.preview",
+        "campaigns": "entrypoints.cli.commands.campaigns",
     },
     "look": {
         "status": "entrypoints.cli.commands.status",
@@ -186,6 +187,8 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
 COMMANDS: Final[Mapping[str, str]] = {
     name: module for subject in SUBJECTS.values() for name, module in subject.items()
 }
+#: Other names of commands, which no help shows.
+ALIASES: Final[Mapping[str, str]] = {"campaign": "campaigns"}
 #: Commands that change nothing: who reads them may leave early.
 _ONLY_SHOW: Final = frozenset({
     "status", "watch", "list", "recipients", "follower", "accounts", "quota", "explain",
@@ -292,11 +295,12 @@ class LazyGroup(Group):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
         """Import and return a command, or None if there is none of this name."""
-        module = COMMANDS.get(cmd_name)
+        name = ALIASES.get(cmd_name, cmd_name)
+        module = COMMANDS.get(name)
         if module is None:
             return None
         app = import_module(module).app
-        return typer.main.get_group(app).commands[cmd_name]
+        return typer.main.get_group(app).commands[name]
 
 
 def help_at(context: Any) -> str:  # noqa: ANN401 - Typer keeps its classes private

@@ -271,7 +271,7 @@ class OrderOptions(OptionGroup):
                 who=who(), again=self.again, spread_days=self.spread_days, priority=self.priority,
                 batch_size=settings.batch_size,
                 title=read_content.title if self.title is None else checked_title(self.title),
-                late_by=settings.late_by if self.late_by is None else _late_by(self.late_by),
+                late_by=settings.late_by if self.late_by is None else late_by_of(self.late_by),
             ),
         )  # fmt: skip
 
@@ -305,7 +305,8 @@ def absolute(text: str, at: datetime) -> str:
     return text
 
 
-def _late_by(text: str) -> timedelta:
+def late_by_of(text: str) -> timedelta:
+    """Return how late a first call may come. Raises InputError."""
     try:
         return parse_late_by(text)
     except ValueError:

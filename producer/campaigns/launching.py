@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from broadcast.errors import AudienceError, InputError
+from broadcast.errors import InputError
+from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.campaigns.launches import brakes
 from broadcast.rules.plan.audience import Tag
 from broadcast.rules.plan.submission import LaunchOf
@@ -20,7 +22,7 @@ from producer.campaigns.template import Template
 from producer.request import shape
 from producer.request.door import SubmitService
 from producer.request.meaning import ParsedRequest, parsed_request
-from producer.submit.order import Whom
+from producer.submit.order import Order, Whom
 from producer.submit.prepare import Prepared
 from producer.submit.store import Submitted, store
 from producer.wiring.wechat import WeChat
@@ -41,24 +43,44 @@ def launch(taken: ReservedLaunch, door: SubmitService, wechat: WeChat) -> Submit
     if whole != template:
         # Nobody makes a second draft of its article.
         launch_rows.keep_request(door.engine, taken.launch.id, whole.stored)
-    with prepared(taken, whole, door) as ready:
-        return store(ready, engine=door.engine, waker=door.waker)
+    with prepared(taken, whole, door) as found:
+        for doubt in () if taken.launch.released_by else found.doubts:
+            raise InputError(doubt.id, **doubt.facts)
+        return store(found.ready, engine=door.engine, waker=door.waker)
+
+
+@frozen
+class PreparedLaunch:
+    """A launch as it would be stored."""
+
+    order: Order
+    ready: Prepared
+    #: For what it is held unless a person let it go.
+    doubts: Sequence[Message]
 
 
 @contextlib.contextmanager
-def prepared(taken: ReservedLaunch, template: Template, door: SubmitService) -> Iterator[Prepared]:
-    """Return a launch as it would be stored, with its list open. Raises as :func:`launch`."""
-    order = _order(taken, template, door)
-    with _whom(order, template, taken) as whom:
-        ready = door.prepared(order, whom)
+def prepared(
+    taken: ReservedLaunch, template: Template, door: SubmitService, *, again: bool = True
+) -> Iterator[PreparedLaunch]:
+    """Return a launch as it would be stored, with its list open. Raises as :func:`launch`.
+
+    Not *again*: raises RepeatedSendError, too.
+    """
+    parsed = _parsed(taken, template, door, again=again)
+    with _whom(parsed, template) as whom:
+        ready = door.prepared(parsed, whom)
         size = _size(ready, door)
-        if taken.launch.released_by is None:
-            _refuse_doubtful(ready, taken, size=size)
         terms = replace(ready.terms, launch=LaunchOf(id=taken.launch.id, size=size))
-        yield replace(ready, terms=terms)
+        yield PreparedLaunch(
+            order=parsed.order, ready=replace(ready, terms=terms),
+            doubts=list(_doubts(ready, taken, size=size)),
+        )  # fmt: skip
 
 
-def _order(taken: ReservedLaunch, template: Template, door: SubmitService) -> ParsedRequest:
+def _parsed(
+    taken: ReservedLaunch, template: Template, door: SubmitService, *, again: bool
+) -> ParsedRequest:
     launch = taken.launch
     parsed = parsed_request(
         shape.parse(template.request), key=launch.key, who=f"campaign {taken.name}",
@@ -67,25 +89,19 @@ def _order(taken: ReservedLaunch, template: Template, door: SubmitService) -> Pa
     terms = parsed.order.terms
     # Another due time is no double send.
     terms = replace(
-        terms, again=True, title=terms.title or taken.name, late_by=taken.policy.late_by
+        terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by
     )
     return replace(parsed, order=replace(parsed.order, terms=terms))
 
 
 @contextlib.contextmanager
-def _whom(order: ParsedRequest, template: Template, taken: ReservedLaunch) -> Iterator[Whom]:
+def _whom(parsed: ParsedRequest, template: Template) -> Iterator[Whom]:
     if template.audience_file is None:
-        with order.whom() as whom:
+        with parsed.whom() as whom:
             yield whom
-        return
-    path = Path(template.audience_file)
-    with openid_list.read(path) as listed:
-        few = listed.malformed.count * _ONE_OF <= listed.read
-        if taken.launch.released_by is None and not few:
-            raise AudienceError(
-                "error.launch.malformed", path=path, count=listed.malformed.count, read=listed.read
-            )
-        yield listed
+    else:
+        with openid_list.read(Path(template.audience_file)) as listed:
+            yield listed
 
 
 def _size(ready: Prepared, door: SubmitService) -> int | None:
@@ -99,12 +115,14 @@ def _size(ready: Prepared, door: SubmitService) -> int | None:
     return ready.figures.planned
 
 
-def _refuse_doubtful(ready: Prepared, taken: ReservedLaunch, *, size: int | None) -> None:
-    """Raise InputError for what a person is asked about."""
-    owner = ready.list_owner
+def _doubts(ready: Prepared, taken: ReservedLaunch, *, size: int | None) -> Iterator[Message]:
+    """Yield what a person is to be asked about."""
+    owner, figures = ready.list_owner, ready.figures
+    if figures.malformed * _ONE_OF > figures.read:
+        yield Message("error.launch.malformed", count=figures.malformed, read=figures.read)
     if owner is not None and owner.must_be_confirmed:
-        raise InputError("error.launch.list_owner", problem=owner.message)
+        yield Message("error.launch.list_owner", problem=owner.message)
     if brakes(taken.policy, last=taken.last_size, size=size):
-        raise InputError(
+        yield Message(
             "error.launch.size", size=size, last=taken.last_size, brake=taken.policy.size_brake
         )

@@ -39,8 +39,8 @@ class Template:
 
     def with_draft(self, media_id: str) -> Template:
         """Return it with the draft that was found or made for it."""
-        content = {"msgtype": "mpnews", "mpnews": {"media_id": media_id}}
-        request = {**self.request, "content": content}
+        article = {"msgtype": "mpnews", "mpnews": {"media_id": media_id}}
+        request = {**self.request, "content": {**self.request["content"], **article}}
         return replace(self, request=request, draft_title=None, article_file=None)
 
 

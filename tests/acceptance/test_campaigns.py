@@ -47,7 +47,8 @@ def of_file(system: System, people: Sequence[str], name: str = "list.txt") -> Pa
 def template(file: Path, content: dict[str, Any] | None = None, **found: str) -> Template:
     """Return a template to the list of a file."""
     request = {
-        "account": "default", "audience": dict(OF_FILE), "content": content or text("{date}"),
+        "account": "default", "audience": dict(OF_FILE),
+        "content": text("{date}") if content is None else content,
     }  # fmt: skip
     return Template(request=request, audience_file=str(file), **found)
 

@@ -18,6 +18,8 @@ PAGES = (
     ("README.zh.md", "zh"),
     ("docs/quickstart-wechat.md", "en"),
     ("docs/quickstart-wechat.zh.md", "zh"),
+    ("docs/campaigns.md", "en"),
+    ("docs/campaigns.zh.md", "zh"),
     ("docs/operating.md", "en"),
     # The longest pages take half a minute each: `make prove` plays the second.
     pytest.param("docs/operating.zh.md", "zh", marks=pytest.mark.prove),

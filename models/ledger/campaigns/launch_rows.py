@@ -40,6 +40,8 @@ from models.ledger.rows.transaction import columns, read, write, write_new
 #: A worker that took a launch and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
 _DIGITS: Final = 32
+#: More than a campaign has.
+EVERY: Final = 10_000_000
 
 
 class NotBegunError(OutOfReachError):
@@ -125,12 +127,16 @@ def reserve_launch(
         if verdict.state is not LaunchState.BEGUN:
             _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
             return None
-        return ReservedLaunch(
-            launch=launch, name=campaign.name, policy=campaign.plan.policy,
-            last_size=_last_size(connection, launch),
-        )  # fmt: skip
+        return _with_campaign(connection, campaign, launch)
 
     return write(engine, work)
+
+
+def _with_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
+    return ReservedLaunch(
+        launch=launch, name=campaign.name, policy=campaign.plan.policy,
+        last_size=_last_size(connection, launch),
+    )  # fmt: skip
 
 
 def _due_time(connection: Connection, launch: Launch, *, moment: datetime, guard: Guard) -> DueTime:
@@ -244,26 +250,49 @@ def run_now(engine: Engine, campaign: Campaign, *, key: str, who: str) -> tuple[
 
     The same *key* gives the same run.
     """
-    digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]
-    mine = (
-        LaunchRow.campaign_id == campaign.id,
-        LaunchRow.key == f"campaign:{campaign.id}:{digest}",
-    )
+    own = _key_of_run(campaign, key)
 
     def work(connection: Connection) -> tuple[Launch, bool]:
-        there = _launches(connection, *mine)
-        if there:
-            return there[0], False
+        there = _under_key(connection, own)
+        if there is not None:
+            return there, False
         moment = now(connection)
         # No due time has a part of a second.
         due = moment.replace(microsecond=moment.microsecond or 1)
         add(
             connection, campaign, due, verdict=Verdict(state=LaunchState.BEGUN), moment=moment,
-            key=f"campaign:{campaign.id}:{digest}", released_at=moment, released_by=who,
+            key=own, released_at=moment, released_by=who,
         )  # fmt: skip
-        return _launch(connection, *mine), True
+        return _launch(connection, LaunchRow.key == own), True
 
     return write_new(engine, work)
+
+
+def under_key(engine: Engine, campaign: Campaign, key: str) -> Launch | None:
+    """Return the run that a person asked for with *key*, if there is one."""
+    with read(engine) as connection:
+        return _under_key(connection, _key_of_run(campaign, key))
+
+
+def _key_of_run(campaign: Campaign, key: str) -> str:
+    digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]
+    return f"campaign:{campaign.id}:{digest}"
+
+
+def _under_key(connection: Connection, own: str) -> Launch | None:
+    return next(iter(_launches(connection, LaunchRow.key == own)), None)
+
+
+def current(engine: Engine, launch_id: int) -> Launch:
+    """Return a launch as it stands."""
+    with read(engine) as connection:
+        return _launch(connection, LaunchRow.id == launch_id)
+
+
+def of_campaign(engine: Engine, campaign: Campaign, launch: Launch) -> ReservedLaunch:
+    """Return a launch, stored or not, with what its campaign says of it now."""
+    with read(engine) as connection:
+        return _with_campaign(connection, campaign, launch)
 
 
 def history(engine: Engine, campaign_id: str, *, most: int) -> Sequence[Launch]:

@@ -1,0 +1,45 @@
+"""Campaigns and their launches as objects for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.reports import Report
+from broadcast.views.objects import utc, utc_if_any
+from broadcast.views.texts import Texts
+
+
+def campaign_object(campaign: Campaign, times: Iterable[datetime]) -> dict[str, Any]:
+    """Return a campaign with its next due *times*."""
+    plan = campaign.plan
+    schedule, policy = plan.schedule, plan.policy
+    return {
+        "name": campaign.name, "account": plan.account, "state": campaign.state.value,
+        "version": campaign.version, "cron": schedule.cron, "at": utc_if_any(schedule.at),
+        "timezone": schedule.zone, "from": schedule.first and str(schedule.first),
+        "until": schedule.last and str(schedule.last),
+        "except": [str(one) for one in schedule.exceptions], "missed": policy.missed.value,
+        "late_by_s": int(policy.late_by.total_seconds()), "overlap": policy.overlap.value,
+        "size_brake": policy.size_brake, **json.loads(plan.template), "next": list(map(utc, times)),
+        "created_at": utc(campaign.created_at), "created_by": campaign.created_by,
+        "edited_at": utc(campaign.edited_at), "edited_by": campaign.edited_by,
+    }  # fmt: skip
+
+
+def launch_object(launch: Launch, report: Report | None, texts: Texts) -> dict[str, Any]:
+    """Return a launch, with the sums of its broadcast where it has one."""
+    reason = launch.reason
+    why: Mapping[str, str] | None = None if reason is None else {
+        "code": reason.id, "text": texts(reason),
+    }  # fmt: skip
+    return {
+        "due_at": utc(launch.due_at), "state": launch.state.value, "reason": why,
+        "version": launch.version, "size": launch.size, "broadcast": launch.broadcast_id,
+        "released_by": launch.released_by, "decided_at": utc(launch.decided_at),
+        "broadcast_state": report and report.state.value,
+        "recipients": report and dict(report.recipients),
+    }  # fmt: skip

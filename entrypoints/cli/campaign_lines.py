@@ -1,0 +1,136 @@
+"""Campaigns and their runs in lines."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from broadcast.day import SHANGHAI
+from broadcast.message import Message
+from broadcast.quoting import one_line
+from broadcast.rules import content as contents
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
+from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.reports import Report
+from broadcast.views.content import kind
+from broadcast.views.words import Joined, Moment
+from entrypoints.cli.terminal import command_line
+from producer.campaigns import template as templates
+from producer.campaigns.template import Template
+
+#: Due times that are shown.
+NEXT: Final = 5
+
+
+def next_times(campaign: Campaign, *, most: int = NEXT) -> Sequence[datetime]:
+    """Return the next due times of a campaign; of one that is not enabled, none."""
+    if campaign.next_due_at is None:
+        return []
+    times = campaign.plan.schedule.after(campaign.decided_until)
+    return list(itertools.islice(times, most))
+
+
+def due_words(due: datetime, zone: str) -> str:
+    """Return a due time as ``--due`` takes it."""
+    return f"{due.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+
+
+def moment_words(due: datetime, zone: str, now: datetime) -> Message | Moment:
+    """Return a due time by Beijing's clock, and by that of its own zone where it differs."""
+    at = Moment(due, now)
+    if zone == SHANGHAI.key:
+        return at
+    return Message("campaign.at_in_zone", at=at, local=due_words(due, zone), zone=zone)
+
+
+def summary(campaign: Campaign, now: datetime) -> Iterator[Message]:
+    """Yield a campaign in one line, with its next due time."""
+    state = Message(f"campaign.state.{campaign.state.value}")
+    facts = {"name": campaign.name, "state": state, "account": campaign.plan.account}
+    if campaign.next_due_at is None:
+        yield Message("campaign.listed", **facts)
+    else:
+        at = moment_words(campaign.next_due_at, campaign.plan.schedule.zone, now)
+        yield Message("campaign.listed_next", **facts, at=at)
+
+
+def plan_lines(plan: CampaignPlan, times: Sequence[datetime], now: datetime) -> Iterator[Message]:
+    """Yield what is sent to whom, and when."""
+    schedule, policy = plan.schedule, plan.policy
+    yield from request_lines(templates.load(plan.template))
+    if schedule.cron is not None:
+        yield Message("campaign.cron", cron=schedule.cron, zone=schedule.zone)
+    days = [
+        Message(f"campaign.days.{name}", day=str(day))
+        for name, day in (("first", schedule.first), ("last", schedule.last))
+        if day is not None
+    ]
+    days += [Message("campaign.days.but", day=str(one)) for one in schedule.exceptions]
+    if days:
+        yield Message("campaign.days", days=Joined(days, "comma"))
+    for due in times:
+        yield Message("campaign.next", at=moment_words(due, schedule.zone, now))
+    yield Message(
+        "campaign.policy", missed=Message(f"campaign.missed.{policy.missed}", late=policy.late_by),
+        overlap=Message(f"campaign.overlap.{policy.overlap}"), brake=policy.size_brake,
+    )  # fmt: skip
+
+
+def request_lines(template: Template) -> Iterator[Message]:
+    """Yield audience and content of a request."""
+    request = template.request
+    yield Message("campaign.whom", whom=whom(template))
+    if options := _narrowing_of(request):
+        yield Message("campaign.narrowed", options=options)
+    if template.draft_title is not None:
+        yield Message("campaign.draft", title=one_line(template.draft_title))
+    elif template.article_file is not None:
+        yield Message("campaign.article", path=template.article_file)
+    elif "text" in request["content"]:
+        yield Message("campaign.text", text=contents.preview(request["content"]))
+    else:
+        yield Message("confirmation.content", msgtype=kind(request["content"]["msgtype"]))
+
+
+def _narrowing_of(request: Mapping[str, Any]) -> str:
+    words = [f"--exclude {one}" for one in request.get("exclude", ())]
+    words += ["--only-current"] if request.get("only_current") else []
+    words += [f"--sample {request['sample']}"] if request.get("sample") else []
+    words += ["--ignore-suppression"] if request.get("ignore_suppression") else []
+    return " ".join(words)
+
+
+def whom(template: Template) -> Message:
+    """Return the audience of a request."""
+    audience, tag = template.request["audience"], template.request.get("with_tag")
+    if template.audience_file is not None:
+        return Message("campaign.whom.file", path=template.audience_file)
+    if "tag_id" in audience:
+        return Message("campaign.whom.tag", tag=audience["tag_id"])
+    if "to_all" in audience:
+        return Message("campaign.whom.to_all", account=template.request["account"])
+    name = "followers" if tag is None else "followers_tag"
+    return Message(f"campaign.whom.{name}", tag=tag)
+
+
+def run_lines(
+    campaign: Campaign, launch: Launch, report: Report | None, *, now: datetime
+) -> Iterator[Message]:
+    """Yield a run: when it was due, what became of it, its sums, and the command that goes on."""
+    due = moment_words(launch.due_at, campaign.plan.schedule.zone, now)
+    state = Message(f"campaign.run.{launch.state.value}")
+    if launch.reason is not None:
+        yield Message("campaign.ran_not", due=due, state=state, reason=launch.reason)
+    elif report is None:
+        yield Message("campaign.ran", due=due, state=state)
+    else:
+        sums = [Message(f"set.{name}", n=n) for name, n in report.recipients.items() if n]
+        shown = Joined(sums, "comma") if sums else Message("campaign.no_sums")
+        yield Message("campaign.sent", due=due, id=report.id, state=report.state, sums=shown)
+    if launch.state is LaunchState.HELD:
+        at = due_words(launch.due_at, campaign.plan.schedule.zone)
+        words = ["broadcast", "campaigns", "run", campaign.name, "--due", at]
+        yield Message("campaign.release", command=command_line(words))

@@ -1,0 +1,284 @@
+"""``campaigns``: what is sent at its times, once or again and again."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, Final, NoReturn
+
+import typer
+
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.rules.campaigns import due_times
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
+from broadcast.views.campaigns import campaign_object, launch_object
+from entrypoints.cli import campaign_lines, campaign_runs, confirmation, exits
+from entrypoints.cli.campaign_options import (
+    PlanOptions,
+    PolicyOptions,
+    RunOptions,
+    TimeOptions,
+)
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
+from entrypoints.cli.content_options import ContentOptions
+from entrypoints.cli.group import Command, Group, grouped
+from entrypoints.cli.run import Run, who
+from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions
+from entrypoints.cli.terminal import is_terminal
+from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from models.ledger.rows.transaction import present
+from producer.campaigns import template as templates
+from producer.submit.order import LONGEST_TITLE, checked_key, new_key
+
+app = new_app()
+campaigns = typer.Typer(cls=Group, help="help.campaigns")
+app.add_typer(campaigns, name="campaigns")
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="help.campaigns.name", show_default=False)
+]
+Yes = Annotated[bool, typer.Option("--yes", help="help.campaigns.yes")]
+#: Runs that ``show`` shows.
+MOST_RUNS: Final = 20
+
+
+@campaigns.command(cls=Command, help="help.campaigns.add")
+@grouped
+def add(
+    context: typer.Context,
+    name: Name,
+    *,
+    audience: AudienceOptions,
+    narrowing: NarrowingOptions,
+    content: ContentOptions,
+    times: TimeOptions,
+    policy: PolicyOptions,
+    rest: RunOptions,
+    account: AccountName = None,
+    yes: Yes = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Store a campaign."""
+    run: Run = context.obj
+    _check_name(name)
+    said = PlanOptions(
+        audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
+        rest=rest,
+    )  # fmt: skip
+    plan = said.plan(run, run.settings.account(account), None)
+    _check_agreed(run, name, plan, asks=not (yes or audience.yes_to_all))
+    made = campaign_edits.add(run.engine, name, plan, who=who())
+    _tell(run, made, "campaign.added", as_json=as_json)
+
+
+@campaigns.command(cls=Command, help="help.campaigns.edit")
+@grouped
+def edit(
+    context: typer.Context,
+    name: Name,
+    *,
+    audience: AudienceOptions,
+    narrowing: NarrowingOptions,
+    content: ContentOptions,
+    times: TimeOptions,
+    policy: PolicyOptions,
+    rest: RunOptions,
+    yes: Yes = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Change what is given of a campaign."""
+    run: Run = context.obj
+    old = campaign_rows.named(run.engine, name)
+    said = PlanOptions(
+        audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
+        rest=rest,
+    )  # fmt: skip
+    plan = said.plan(run, run.settings.account(old.plan.account), old.plan)
+    if plan == old.plan:
+        raise InputError("error.campaign.no_change", name=name)
+    _check_agreed(run, name, plan, asks=not (yes or audience.yes_to_all))
+    edited = campaign_edits.edit(run.engine, old, plan, who=who())
+    _tell(run, edited, "campaign.edited", as_json=as_json)
+
+
+def _check_name(name: str) -> None:
+    if not (name.strip() == name and name.isprintable() and 0 < len(name) <= LONGEST_TITLE):
+        raise InputError("error.campaign.name", most=LONGEST_TITLE)
+
+
+def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> None:
+    """Show a campaign on a terminal and ask; for everybody the account's name is typed.
+
+    Raises typer.Exit for a no.
+    """
+    if not is_terminal():
+        return
+    terminal, now, zone = run.terminal, present(run.engine), plan.schedule.zone
+    times = list(itertools.islice(plan.schedule.after(now), campaign_lines.NEXT))
+    lines = campaign_lines.plan_lines(plan, times, now)
+    for line in (*confirmation.account_lines(run.settings.account(plan.account)), *lines):
+        terminal.note(line)
+    if times[0] - now > due_times.FAR:
+        terminal.warn("campaign.far")
+    request = templates.load(plan.template)
+    facts = {
+        "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
+        "at": campaign_lines.moment_words(times[0], zone, now),
+    }  # fmt: skip
+    if not asks:
+        return
+    if "to_all" in request.request["audience"]:
+        agreed = terminal.ask("campaign.question_to_all", **facts) == plan.account
+    else:
+        agreed = terminal.agrees(terminal.ask("campaign.question", **facts))
+    if not agreed:
+        _decline(run)
+
+
+def _decline(run: Run) -> NoReturn:
+    run.terminal.note("campaign.declined")
+    raise typer.Exit(exits.FAILED)
+
+
+def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
+    """Say what was done, and when it is due next."""
+    now, zone = present(run.engine), campaign.plan.schedule.zone
+    times = campaign_lines.next_times(campaign)
+    run.terminal.say(done, name=campaign.name)
+    run.terminal.say_all(
+        Message("campaign.next", at=campaign_lines.moment_words(due, zone, now)) for due in times
+    )
+    if as_json:
+        run.terminal.show_json({**campaign_object(campaign, times), "error": None})
+
+
+@campaigns.command("list", cls=Command, help="help.campaigns.list")
+def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
+    """List campaigns, and their runs that are held."""
+    run: Run = context.obj
+    found, now = campaign_rows.every(run.engine), present(run.engine)
+    held = launch_rows.waiting_for_a_person(run.engine, [one.id for one in found])
+    if as_json:
+        each = [campaign_object(one, campaign_lines.next_times(one)) for one in found]
+        for one, value in zip(found, each, strict=True):
+            value["held"] = [
+                launch_object(launch, None, run.terminal.texts)
+                for launch in held
+                if launch.campaign_id == one.id
+            ]
+        run.terminal.show_json({"campaigns": each, "error": None})
+        return
+    if not found:
+        run.terminal.say("campaign.none")
+    run.terminal.say_all(_listed(found, held, now))
+
+
+def _listed(found: Sequence[Campaign], held: Sequence[Launch], now: datetime) -> Iterator[Message]:
+    for one in found:
+        yield from campaign_lines.summary(one, now)
+        for launch in held:
+            if launch.campaign_id == one.id:
+                yield from campaign_lines.run_lines(one, launch, None, now=now)
+
+
+@campaigns.command(cls=Command, help="help.campaigns.show")
+def show(
+    context: typer.Context,
+    name: Name,
+    *,
+    most: Annotated[
+        int, typer.Option("--most", min=1, max=10_000, help="help.campaigns.most")
+    ] = MOST_RUNS,
+    as_json: AsJSON = False,
+) -> None:
+    """Show a campaign, its next due times and its runs."""
+    run: Run = context.obj
+    campaign, now = campaign_rows.named(run.engine, name), present(run.engine)
+    runs = [
+        (one, campaign_runs.report(run, one))
+        for one in launch_rows.history(run.engine, campaign.id, most=most)
+    ]
+    times = campaign_lines.next_times(campaign)
+    if as_json:
+        texts = run.terminal.texts
+        each = [launch_object(one, report, texts) for one, report in runs]
+        run.terminal.show_json({**campaign_object(campaign, times), "runs": each, "error": None})
+        return
+    run.terminal.say_all(campaign_lines.summary(campaign, now))
+    run.terminal.say_all(campaign_lines.plan_lines(campaign.plan, times, now))
+    for one, report in runs:
+        run.terminal.say_all(campaign_lines.run_lines(campaign, one, report, now=now))
+
+
+@campaigns.command(cls=Command, help="help.campaigns.enable")
+def enable(context: typer.Context, name: Name, *, as_json: AsJSON = False) -> None:
+    """Enable a campaign from now on."""
+    run: Run = context.obj
+    enabled = campaign_edits.enable(run.engine, name, who=who())
+    _tell(run, enabled, "campaign.enabled", as_json=as_json)
+
+
+@campaigns.command(cls=Command, help="help.campaigns.disable")
+def disable(context: typer.Context, name: Name, *, as_json: AsJSON = False) -> None:
+    """Start no new run of a campaign until it is enabled."""
+    run: Run = context.obj
+    disabled = campaign_edits.disable(run.engine, name, who=who())
+    _tell(run, disabled, "campaign.disabled", as_json=as_json)
+
+
+@campaigns.command(cls=Command, help="help.campaigns.remove")
+def remove(
+    context: typer.Context, name: Name, *, yes: Yes = False, as_json: AsJSON = False
+) -> None:
+    """Remove a campaign; its runs stay in the ledger."""
+    run: Run = context.obj
+    campaign_rows.named(run.engine, name)
+    if is_terminal() and not yes:
+        answer = run.terminal.ask("campaign.question_remove", name=name)
+        if not run.terminal.agrees(answer):
+            _decline(run)
+    removed = campaign_edits.remove(run.engine, name, who=who())
+    _tell(run, removed, "campaign.removed", as_json=as_json)
+
+
+@campaigns.command("run", cls=Command, help="help.campaigns.run")
+def run_(
+    context: typer.Context,
+    name: Name,
+    *,
+    due: Annotated[
+        str | None, typer.Option("--due", metavar="TIME", help="help.campaigns.due")
+    ] = None,
+    edited: Annotated[bool, typer.Option("--edited", help="help.campaigns.edited")] = False,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="KEY", help="help.campaigns.key")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="help.campaigns.dry_run")] = False,
+    yes: Yes = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Run a campaign now, release a run that is held, or try the next one."""
+    run: Run = context.obj
+    if due is not None and key is not None:
+        raise InputError("error.usage.belongs_to", option="--key", needed="NAME")
+    if edited and due is None:
+        raise InputError("error.usage.belongs_to", option="--edited", needed="--due")
+    campaign = campaign_rows.named(run.engine, name)
+    known = None if key is None else launch_rows.under_key(run.engine, campaign, checked_key(key))
+    if known is not None:
+        raise typer.Exit(campaign_runs.follow(run, campaign, known, as_json=as_json))
+    held = None if due is None else campaign_runs.held_at(run, campaign, due)
+    launch = campaign_runs.to_run(run, campaign, held, edited=edited, dry_run=dry_run)
+    if not campaign_runs.may_run(run, campaign, launch, again=again, asks=not (yes or dry_run)):
+        _decline(run)
+    if dry_run:
+        return
+    if held is None:
+        begun, _ = launch_rows.run_now(run.engine, campaign, key=key or new_key(), who=who())
+    else:
+        request = launch.request if edited else None
+        begun = launch_rows.release(run.engine, campaign, held.due_at, who=who(), request=request)
+    raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))

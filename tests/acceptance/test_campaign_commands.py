@@ -1,0 +1,248 @@
+"""``broadcast campaigns``: added, seen, changed, stopped, run and released by its command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from models.ledger.campaigns import launch_rows
+from tests.acceptance.test_terminal import on_terminal
+from tests.kit.command_line import CommandLine
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+FRIDAYS = ("--cron", "0 20 * * 5")
+TEXT = ("--text", "Live on {weekday_en}")
+
+
+@pytest.fixture
+def system(start_system: StartSystem) -> System:
+    """A system with a list of four; no worker runs yet."""
+    made = start_system(followers=400)
+    people = made.simulator.openids(4)
+    (made.folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
+    return made
+
+
+def told(system: System, *words: str, status: int = 0) -> dict[str, Any]:
+    """Run a command with ``--json`` and return its object."""
+    done = system.broadcast("campaigns", *words, "--json", status=status, timeout_s=90)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def add(system: System, name: str = "weekly", *words: str) -> dict[str, Any]:
+    """Add a campaign to the list."""
+    return told(system, "add", name, "--openids", "list.txt", *TEXT, *(words or FRIDAYS))
+
+
+def test_a_campaign_is_added_shown_changed_stopped_and_removed(system: System) -> None:
+    made = add(system)
+    assert (made["name"], made["state"], made["cron"], made["timezone"]) == (
+        "weekly", "enabled", "0 20 * * 5", "Asia/Shanghai",
+    )  # fmt: skip
+    assert (made["missed"], made["overlap"], made["size_brake"]) == ("ask", "skip", 30)
+    assert len(made["next"]) == 5
+    assert all("T12:00:00" in one for one in made["next"])
+    assert made["audience_file"] == str(system.folder / "list.txt")
+
+    edited = told(
+        system, "edit", "weekly", "--cron", "30 9 1 * *", "--except", "2030-01-01..2030-02-01",
+        "--missed", "late", "--late-by", "2h", "--size-brake", "0", "--text", "{date}",
+    )  # fmt: skip
+    assert (edited["version"], edited["except"]) == (2, ["2030-01-01..2030-02-01"])
+    assert (edited["missed"], edited["late_by_s"], edited["size_brake"]) == ("late", 7200, 0)
+    assert edited["request"]["content"]["text"]["content"] == "{date}"
+    assert edited["audience_file"] == made["audience_file"]
+    assert told(system, "edit", "weekly", "--except", "none")["except"] == []
+
+    assert told(system, "disable", "weekly")["next"] == []
+    assert told(system, "enable", "weekly")["state"] == "enabled"
+    shown = system.broadcast("campaign", "show", "weekly").stdout
+    assert "weekly: enabled, account default, next" in shown
+    assert "Times: 30 9 1 * * (minute, hour, day, month, weekday) in Asia/Shanghai" in shown
+    assert shown.count("Next: ") == 5
+    assert "Missed: launched late, within 2 h." in shown
+    assert [one["name"] for one in told(system, "list")["campaigns"]] == ["weekly"]
+    told(system, "remove", "weekly")
+    assert told(system, "list")["campaigns"] == []
+    assert add(system)["version"] == 1
+
+
+def test_times_of_another_zone_are_shown_by_both_clocks(system: System) -> None:
+    add(system, "berlin", "--cron", "30 8 * * 1", "--timezone", "Europe/Berlin")
+
+    shown = system.broadcast("campaigns", "show", "berlin").stdout
+    assert "08:30 in Europe/Berlin, Mon" in shown
+    assert "15:30 Beijing time" in shown or "14:30 Beijing time" in shown
+
+
+#: What is wrong with the times and the policy of a campaign, and what is said of it.
+NO_CAMPAIGNS = [
+    ((), "When is it due?"),
+    (("--cron", "0 20 * * 5", "--at", "23:30"), "--cron or --at, not both"),
+    (("--cron", "0 20 * *"), "has 4 fields"),
+    (("--cron", "0 0 20 * * 5"), "has 6 fields"),
+    (("--cron", "0 25 * * *"), "see its field number 2"),
+    (("--cron", "0 20 30 2 *"), "see its field number 3"),
+    (("--cron", "0 0 */31 * 2#2"), "never comes"),
+    ((*FRIDAYS, "--until", "2020-01-01"), "never be due"),
+    ((*FRIDAYS, "--timezone", "Asia/Peking"), "no time zone “Asia/Peking”"),
+    (("--at", "2027-03-28 02:30", "--timezone", "Europe/Berlin"), "does not exist"),
+    (("--at", "2027-10-31 02:30", "--timezone", "Europe/Berlin"), "comes twice"),
+    (("--at", "2020-01-01 20:00"), "past"),
+    (("--at", "soon"), "soon"),
+    ((*FRIDAYS, "--except", "2026-13-01"), "no day"),
+    ((*FRIDAYS, "--except", "2026-12-03..2026-12-01"), "ends before it begins"),
+    (("--at", "2027-03-01 20:00", "--from", "2027-01-01"), "--cron"),
+    ((*FRIDAYS, "--missed", "maybe"), "Choose one of ask, late, skip"),
+    ((*FRIDAYS, "--overlap", "maybe"), "Choose one of skip, queue"),
+    ((*FRIDAYS, "--late-by", "5"), "--late-by"),
+    ((*FRIDAYS, "--size-brake", "much"), "Write 30%"),
+    ((*FRIDAYS, "--exclude", "file:list.txt"), "suppression list"),
+    ((*FRIDAYS, "--title", " "), "title"),
+]
+#: The same of its request.
+NO_REQUESTS = [
+    (("--openids", "gone.txt", *TEXT), "gone.txt"),
+    (("--openids", "-", *TEXT), "not “-”"),
+    (TEXT, "AUDIENCE"),
+    (("--openids", "list.txt"), "CONTENT"),
+    (("--openids", "list.txt", "--text", "{dat}"), "Did you mean {date}?"),
+    (("--openids", "list.txt", "--text", "{优惠}"), "no variable “优惠”"),
+    (("--openids", "list.txt", "--draft", "New {days}"), "{day}"),
+    (("--openids", "list.txt", "--mpnews", "M" * 43), "--draft 'News {date}'"),
+    (("--openids", "list.txt", "--article", "gone.md"), "gone.md"),
+    (("--openids", "list.txt", "--article", "a.md", *TEXT), "content"),
+    (("--to-all", *TEXT), "--yes-to-all"),
+]
+
+
+def test_a_campaign_that_could_not_run_is_refused_in_one_line(line: CommandLine) -> None:
+    request = ("--openids", "list.txt", *TEXT)
+    whole = [((*request, *words), says) for words, says in NO_CAMPAIGNS]
+    whole += [((*words, *FRIDAYS), says) for words, says in NO_REQUESTS]
+
+    for words, says in whole:
+        done = line.run("campaigns", "add", "weekly", *words)
+        assert (done.status, len(done.err.splitlines())) == (2, 1), (words, done)
+        assert says.casefold() in done.err.casefold(), words
+    assert line.rows() == {}
+
+
+def test_on_a_terminal_a_campaign_is_shown_and_asked_for(line: CommandLine) -> None:
+    words = ("campaigns", "add", "weekly", "--openids", "list.txt", *TEXT, *FRIDAYS)
+
+    declined = on_terminal(line, *words, types=b"n\n")
+    agreed = on_terminal(line, *words, types=b"y\n")
+    chinese = on_terminal(
+        line, "campaigns", "edit", "weekly", "--at", "2027-03-01 20:00", types=b"y\n",
+        BROADCAST_LANG="zh",
+    )  # fmt: skip
+
+    assert (declined.status, "Nothing was changed." in declined.out) == (1, True)
+    assert agreed.status == 0
+    shown, _, stored = agreed.out.partition("[y/N]")
+    assert "To: the OpenIDs of" in shown
+    assert shown.count("Next: Fri") == 5
+    assert "Store campaign “weekly”? Without another question it sends to" in shown
+    assert "Campaign “weekly” is stored." in stored
+    assert "2027-03-01 周一 20:00" in chinese.out.partition("[y/N]")[0]
+    assert "活动“weekly”已修改" in chinese.out
+
+
+def test_a_name_that_is_taken_unknown_or_no_name_is_refused(system: System) -> None:
+    add(system)
+    words = ("--openids", "list.txt", *TEXT, *FRIDAYS)
+
+    taken = system.broadcast("campaigns", "add", "weekly", *words, status=2)
+    blank = system.broadcast("campaigns", "add", " ", *words, status=2)
+    near = system.broadcast("campaigns", "show", "weakly", status=2)
+    same = system.broadcast("campaigns", "edit", "weekly", status=2)
+    no_run = system.broadcast("campaigns", "run", "weekly", "--due", "2026-01-01 20:00", status=2)
+
+    assert "There is a campaign “weekly” already" in taken.stderr
+    assert "1 to 64 printable characters" in blank.stderr
+    assert "Did you mean weekly?" in near.stderr
+    assert "is like that already" in same.stderr
+    assert "has no run of 2026-01-01 20:00" in no_run.stderr
+
+
+def test_a_run_of_now_is_sent_once_for_its_key_and_the_same_again_must_be_meant(
+    system: System,
+) -> None:
+    add(system)
+    system.worker(), system.beat()
+    first = told(system, "run", "weekly", "--key", "k")
+    again = told(system, "run", "weekly", "--key", "k")
+    refused = system.broadcast("campaigns", "run", "weekly", status=2)
+    meant = told(system, "run", "weekly", "--again")
+
+    assert (first["state"], again["broadcast"]) == ("launched", first["broadcast"])
+    assert "--again" in refused.stderr
+    assert meant["broadcast"] != first["broadcast"]
+    for one in (first, meant):
+        system.until_state(one["broadcast"], "completed")
+    assert set(system.simulator.ledger_dump().values()) == {2}
+    shown = told(system, "show", "weekly")["runs"]
+    assert [one["recipients"]["accepted"] for one in shown] == [4, 4]
+    assert "4 accepted" in system.broadcast("campaigns", "show", "weekly").stdout
+
+
+def test_a_held_run_is_listed_with_the_command_that_sends_it(system: System) -> None:
+    add(system)
+    system.worker(), system.beat()
+    many = system.simulator.openids(400)
+    Path(system.folder / "list.txt").write_text("\n".join(many) + "\n", "ascii")
+    first = told(system, "run", "weekly")
+    system.until_state(first["broadcast"], "completed")
+    Path(system.folder / "list.txt").write_text("\n".join(many[:150]) + "\n", "ascii")
+
+    refused = system.broadcast("campaigns", "run", "weekly", status=2)
+    assert "differ by more than 30 %" in refused.stderr
+    due_soon(system)
+    until(lambda: told(system, "list")["campaigns"][0]["held"], 60, "a held run")
+
+    listed = system.broadcast("campaigns", "list").stdout
+    assert "The audience has 150 people, the last run's had 400" in listed
+    command = listed.partition("`broadcast ")[2].partition("`")[0]
+    assert command.startswith("campaigns run weekly --due '")
+    due = command.partition("'")[2].removesuffix("'")
+    released = told(system, "run", "weekly", "--due", due)
+    system.until_state(released["broadcast"], "completed")
+    assert released["released_by"].startswith("cli:")
+    assert told(system, "list")["campaigns"][0]["held"] == []
+
+
+def due_soon(system: System) -> None:
+    """Let the campaign be due in some seconds."""
+    at = datetime.now(UTC) + timedelta(seconds=6)
+    told(system, "edit", "weekly", "--at", at.isoformat(timespec="seconds"))
+
+
+def test_a_dry_run_shows_the_next_run_and_stores_nothing(system: System) -> None:
+    add(system)
+
+    done = system.broadcast("campaigns", "run", "weekly", "--dry-run")
+
+    assert "Live on Friday" in done.stderr
+    assert "4" in done.stderr
+    assert told(system, "show", "weekly")["runs"] == []
+    assert system.all_reports() == []
+
+
+def test_a_run_that_nobody_launches_is_stored_and_said_so(system: System) -> None:
+    made = add(system)
+    done = system.broadcast("campaigns", "run", "weekly", timeout_s=90)
+
+    assert "no worker has launched it yet" in done.stdout
+    [run] = told(system, "show", "weekly")["runs"]
+    assert (run["state"], made["name"]) == ("begun", "weekly")
+    assert launch_rows.to_launch(system.engine, accounts=["default"])
