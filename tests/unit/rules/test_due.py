@@ -83,6 +83,7 @@ class Lane:
             Situation(
                 phase=one.phase, path=one.path, gates=[*self.gates, *one.gates],
                 lane_waits_until=self.waits_until, batch_waits_until=batch.not_before,
+                is_repeat=batch.state is B.UNKNOWN,
             ),
             now,
         )  # fmt: skip
@@ -115,7 +116,7 @@ class Lane:
 
     def _ungated(self, one: Broadcast, now: datetime) -> bool:
         gates = [*self.gates, *one.gates]
-        return may_call(Situation(phase=one.phase, path=one.path, gates=gates), now)
+        return may_call(Situation(phase=one.phase, path=one.path, gates=gates, is_repeat=True), now)
 
 
 def _own(found: Sequence[Gate]) -> list[Gate]:
