@@ -133,7 +133,7 @@ def _is_free(moment: datetime) -> ColumnElement[bool]:
 
 def posted_before(engine: Engine, moment: datetime) -> Sequence[Posted]:
     """Return the requests that were written before a moment."""
-    query = select(*columns(Posted, OutboxRow)).where(OutboxRow.created_at < moment)
+    query = select(*columns(Posted, OutboxRow)).where(OutboxRow.created_at <= moment)
     with read(engine) as connection:
         return every_row(connection, query, Posted)
 

@@ -117,7 +117,7 @@ def _hold(
     query = (
         select(BroadcastRow.account, BroadcastRow.id)
         .where(BroadcastRow.account.in_(list(lanes)), BroadcastRow.phase != Phase.ENDED)
-        .where(BroadcastRow.created_at < before, ~restores.waits_for_its_time())
+        .where(BroadcastRow.created_at <= before, ~restores.waits_for_its_time())
         .where((BroadcastRow.phase != Phase.SENDING) | planned)
         .order_by(BroadcastRow.created_at, BroadcastRow.id)
     )

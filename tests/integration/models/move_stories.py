@@ -12,10 +12,11 @@ from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.drafts import Look, Mark
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from models.ledger.gates import restores
 from models.ledger.lane import claims, leases, transitions
 from models.ledger.rows import locked_rows
-from models.ledger.rows.transaction import write
-from models.ledger.steer import operator, sweeps
+from models.ledger.rows.transaction import present, write
+from models.ledger.steer import operator, restore_answers, sweeps
 from tests.integration.models.stage import DAY, NO_CALLS_LEFT, NO_SPLITS, WHO, Stage
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -115,6 +116,23 @@ def halt(stage: Stage) -> None:
 def unhalt(stage: Stage) -> None:
     """Let a person lift all that stops the account."""
     assert operator.unhalt(stage.engine, None, who=WHO) == ["default"]
+    stage.driver = None
+
+
+def find_a_copy(stage: Stage) -> None:
+    """Let a worker find that the database is a copy."""
+    assert restores.close_lanes(stage.engine, Reason.OTHER_PLACE) == ["default"]
+
+
+def say_it_moved(stage: Stage) -> None:
+    """Let a person say that nothing is missing."""
+    restore_answers.answer(stage.engine, since=None, counts={}, who=WHO)
+    stage.driver = None
+
+
+def say_it_was_restored(stage: Stage) -> None:
+    """Let a person say that it is a backup of now."""
+    restore_answers.answer(stage.engine, since=present(stage.engine), counts={}, who=WHO)
     stage.driver = None
 
 
@@ -279,9 +297,11 @@ GATE_STORIES: dict[tuple[GateScope, GateKind], tuple[Story, Story | None]] = {
     (OWN, GateKind.DRAFT): (articles(look((Mark(title="edited"),))), resume),
     (OWN, GateKind.LOOK): (articles(look(NO_WORD)), in_minutes),
     (OWN, GateKind.COOLING_OFF): (told(Stage.upload, keep_back, Stage.plan), in_minutes),
+    (OWN, GateKind.RESTORED): (story(find_a_copy, say_it_was_restored), resume),
     (OWN, GateKind.CANCEL): (story(cancel), None),
     (OWN, GateKind.SCHEDULE): (scheduled(), launch),
     (ACCOUNT, GateKind.HALT): (story(halt), unhalt),
+    (ACCOUNT, GateKind.RESTORED): (story(find_a_copy), say_it_moved),
     (ACCOUNT, GateKind.BREAKER): (story(*(in_doubt,) * 3, batches=4), unhalt),
     (ACCOUNT, GateKind.STOP): (story(call(STOPS_ALL)), unhalt),
     (PATH, GateKind.STOP): (story(call(NO_PERMISSION)), unhalt),
