@@ -24,7 +24,7 @@ def of_broadcast(notice: Message, report: Report, beside: Circumstances) -> Iter
 
 def of_account(notice: Message, lane: LaneView, now: datetime) -> Iterator[Message]:
     """Yield that an account was stopped, why, and the commands that go on; nothing if it is not."""
-    if lane.gate(GateKind.STOP, GateKind.BREAKER) is None:
+    if lane.gate(GateKind.STOP, GateKind.BREAKER, GateKind.RESTORED) is None:
         return
     yield notice
     for gate in lane.gates:

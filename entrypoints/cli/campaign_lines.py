@@ -6,13 +6,13 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from broadcast.day import SHANGHAI
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules import content as contents
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
+from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.reports import Report
 from broadcast.views.content import kind
@@ -35,7 +35,7 @@ def next_times(campaign: Campaign, *, most: int = NEXT) -> Sequence[datetime]:
 
 def due_words(due: datetime, zone: str) -> str:
     """Return a due time as ``--due`` takes it."""
-    return f"{due.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    return Schedule(zone=zone).written(due)
 
 
 def moment_words(due: datetime, zone: str, now: datetime) -> Message | Moment:

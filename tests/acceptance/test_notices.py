@@ -8,9 +8,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
+from broadcast.rules.campaigns.campaign import CampaignPlan
+from broadcast.rules.campaigns.due_times import Schedule
+from broadcast.rules.campaigns.launches import Policy
 from broadcast.rules.states import NoticeState
+from models.engine import now
+from models.every_table import CampaignRow, Installation
 from models.ledger.boxes import notices
+from tests.acceptance import test_campaigns as campaigns
 from tests.kit import bots, foreign, ledger
 from tests.kit.bots import Bot
 from tests.kit.endpoints import MASS_SEND
@@ -188,3 +195,50 @@ def test_a_worker_refuses_an_address_that_leads_inside_and_shows_nothing_of_it(
     assert worker.wait(timeout_s=60) == 2
     assert "BROADCAST_NOTIFY: address 1 leads to a private address" in worker.output
     assert bots.KEY not in worker.output
+
+
+def test_a_run_of_a_campaign_that_was_missed_is_reported_with_the_command_that_sends_it(
+    start_system: StartSystem, wecom: Bot
+) -> None:
+    system = start_system(followers=20, BROADCAST_NOTIFY=wecom.url, **INSIDE)
+    start(system)
+    system.kill_all()
+    people = system.simulator.openids(20)
+    said = campaigns.template(campaigns.of_file(system, people))
+    campaigns.add(system, "周五 上新", said, schedule=campaigns.soon(1))
+    # Beat comes two minutes late.
+    with system.engine.begin() as connection:
+        early = {"decided_until": now(connection) - timedelta(minutes=3)}
+        at = now(connection).replace(microsecond=0) - timedelta(minutes=2)
+        plan = CampaignPlan(
+            account="default", schedule=Schedule(zone="Asia/Shanghai", at=at), policy=Policy(),
+            template=said.stored,
+        ).stored  # fmt: skip
+        connection.execute(update(CampaignRow).values(plan=plan, next_due_at=at, **early))
+    start(system)
+
+    [held] = until_about(wecom, "周五 上新", 1)
+    assert "Nothing was launched within a minute" in held
+    send, look = commands_of(held)
+    run(system, look)
+    assert system.simulator.mass_calls() == []
+    run(system, [*send, "--yes"])
+    until(lambda: system.simulator.ledger_dump() == dict.fromkeys(people, 1), 60, "the run")
+
+
+def test_a_copied_database_is_reported_with_the_command_that_says_what_to_do(
+    start_system: StartSystem, wecom: Bot
+) -> None:
+    system = start_system(followers=20, BROADCAST_NOTIFY=wecom.url, **INSIDE)
+    start(system)
+    system.until_state(system.send(system.simulator.openids(20))["id"], "completed")
+    with system.engine.begin() as connection:
+        connection.execute(update(Installation).values(place="elsewhere"))
+
+    def told() -> list[str]:
+        return [text for text in wecom.texts if "broadcast restored" in text]
+
+    until(told, 60, "the notice of the copy")
+    assert "the database is a copy" in told()[0]
+    system.broadcast("restored", status=1)
+    system.broadcast("restored", "--moved", "--yes")

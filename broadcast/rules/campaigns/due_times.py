@@ -78,6 +78,10 @@ class Schedule:
             else:
                 return
 
+    def written(self, due: datetime) -> str:
+        """Return a due time as ``--due`` takes it."""
+        return f"{due.astimezone(self.tzinfo):%Y-%m-%d %H:%M}"
+
     @property
     def tzinfo(self) -> ZoneInfo:
         """The zone."""
