@@ -1,4 +1,4 @@
-"""Campaigns and their launches."""
+"""Campaigns, their launches and their rehearsals."""
 
 from datetime import datetime
 
@@ -82,4 +82,26 @@ class LaunchRow(Base):
         UniqueConstraint("campaign_id", "due_at"),
         UniqueConstraint("campaign_id", "key"),
         Index("ix_bc_launches_state", "state", "due_at"),
+    )
+
+
+class RehearsalRow(Base):
+    """One look at a run ahead of its time."""
+
+    __tablename__ = "bc_rehearsals"
+
+    id: Mapped[RowID]
+    campaign_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_campaigns.id"))
+    due_at: Mapped[datetime]
+    #: ``broadcast.rules.campaigns.rehearsals.Stage``.
+    stage: Mapped[Ascii32]
+    #: Of the campaign.
+    version: Mapped[BigInt]
+    rehearsed_at: Mapped[datetime]
+    #: All of them, as one stored message.
+    findings: Mapped[LongWords]
+
+    __table_args__ = (
+        UniqueConstraint("campaign_id", "due_at", "stage", "version"),
+        Index("ix_bc_rehearsals_due_at", "due_at"),
     )

@@ -7,7 +7,7 @@ from models.base import Base
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.box_tables import DeadLetterRow, Finish, OutboxRow, PushRow, QueueRow, WebhookRow
 from models.broadcast_tables import BroadcastRow, DraftRow, Reservation, Submission, UploadRow
-from models.campaign_tables import CampaignRow, LaunchRow
+from models.campaign_tables import CampaignRow, LaunchRow, RehearsalRow
 from models.event import Event
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.installation import APIKeyRow, Installation, RestoreRow
@@ -47,6 +47,7 @@ __all__ = [
     "OutboxRow",
     "PushRow",
     "QueueRow",
+    "RehearsalRow",
     "RenewalRow",
     "Reservation",
     "RestoreRow",

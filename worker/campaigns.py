@@ -23,7 +23,7 @@ from models.ledger.campaigns import due_launches, launch_rows
 from models.ledger.campaigns.launch_rows import NotBegunError, ReservedLaunch
 from models.ledger.gates import restores
 from producer.campaigns import launching
-from worker import planner, program_door
+from worker import planner, program_door, rehearsal_thread
 from worker.wiring import WorkerParts
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ AT_ONCE: Final = 4
 def launch(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
     """Decide due times, and launch what is begun; return how many launches were taken.
 
-    Raises OutOfReachError: what is left is launched later.
+    Rehearsals that have come begin beside it. Raises OutOfReachError: what is left is launched
+    later.
     """
     # What is due here may have been launched by the database of which this is a copy.
     here.database_check.watch(here.accounts)
@@ -43,6 +44,7 @@ def launch(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
     if guard.closed:
         return 0
     due_launches.decide_due(here.engine, guard=guard)
+    rehearsal_thread.start(here)
     begun = launch_rows.to_launch(here.engine, accounts=here.accounts)
     if not begun:
         return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +16,13 @@ from broadcast.rules.accounts import Account
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from producer.articles.article_files import Illustrated
     from producer.wiring.wechat import WeChat
 
 #: The audience of a request whose list is a file's.
 OF_FILE: Final[Mapping[str, Any]] = {"upload": True}
+#: Stands for an article that is not there yet.
+_NO_ARTICLE: Final = {"msgtype": "text", "text": {"content": "-"}}
 
 
 @frozen
@@ -43,6 +46,13 @@ class Template:
         request = {**self.request, "content": {**self.request["content"], **article}}
         return replace(self, request=request, draft_title=None, article_file=None)
 
+    def without_article(self) -> Template:
+        """Return it with a text in the place of an article that is to be found or made."""
+        if self.draft_title is None and self.article_file is None:
+            return self
+        request = {**self.request, "content": _NO_ARTICLE}
+        return replace(self, request=request, draft_title=None, article_file=None)
+
 
 def load(stored: str) -> Template:
     """Return the template of its JSON."""
@@ -60,19 +70,35 @@ def with_its_draft(
     if template.article_file is not None:
         made = _made(Path(template.article_file), account, engine=engine, wechat=wechat)
         return template.with_draft(made)
+    return rehearsed(template, account, wechat=wechat)
+
+
+def rehearsed(template: Template, account: Account, *, wechat: WeChat) -> Template:
+    """Return a rendered template with its article's draft; one of a file is checked, not made.
+
+    Raises as :func:`with_its_draft`.
+    """
+    if template.article_file is not None:
+        _articles(Path(template.article_file))
+        return template.without_article()
     if template.draft_title is not None:
         return template.with_draft(_found(template.draft_title, account, wechat=wechat))
     return template
 
 
-def _made(file: Path, account: Account, *, engine: Engine, wechat: WeChat) -> str:
+def _articles(file: Path) -> Sequence[Illustrated]:
     # Markdown, nh3 and Pillow, for this alone.
     from producer.articles import added_drafts, article_files  # noqa: PLC0415
+
+    return added_drafts.checked(article_files.read_article(file), where=file.name)
+
+
+def _made(file: Path, account: Account, *, engine: Engine, wechat: WeChat) -> str:
+    from producer.articles import added_drafts  # noqa: PLC0415 - as above
     from producer.wiring.wechat_uploads import Uploads  # noqa: PLC0415
 
-    articles = added_drafts.checked(article_files.read_article(file), where=file.name)
     added = added_drafts.add(
-        account, articles, engine=engine, wechat=wechat, uploader=Uploads(wechat)
+        account, _articles(file), engine=engine, wechat=wechat, uploader=Uploads(wechat)
     )
     return added.media_id or ""
 

@@ -128,7 +128,8 @@ class NoticeDeliverer(Deliverer[Due]):
             lanes, moment = broadcast_reports.lanes(self._engine)
             return list(views_notices.of_account(notice, lanes[subject], moment))
         if kind not in {rules_notices.WAITS, rules_notices.ENDED}:
-            return [notice]
+            lines = notice.facts.get("lines")
+            return [notice, *(lines if isinstance(lines, list) else ())]
         report = broadcast_reports.report(self._engine, subject)
         if not rules_notices.is_still_so(kind, report):
             return []

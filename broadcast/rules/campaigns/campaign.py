@@ -69,16 +69,16 @@ class Launch:
     due_at: datetime
     state: LaunchState
     #: Why it is held or was skipped.
-    reason: Message | None
+    reason: Message | None = None
     #: The campaign's when the request was frozen; a skipped one has none.
     version: int
     request: str | None
     #: Its broadcast's.
     key: str
-    broadcast_id: str | None
+    broadcast_id: str | None = None
     #: People in its audience; None: not known before it was sent.
-    size: int | None
+    size: int | None = None
     #: When a person or the end of the last run let it go, and the person.
-    released_at: datetime | None
-    released_by: str | None
+    released_at: datetime | None = None
+    released_by: str | None = None
     decided_at: datetime

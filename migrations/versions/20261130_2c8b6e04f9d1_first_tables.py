@@ -1,6 +1,6 @@
 """First tables.
 
-Revision ID: 9d3f5a71c8e4
+Revision ID: 2c8b6e04f9d1
 Revises:
 
 """
@@ -17,7 +17,7 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.types import TypeEngine
 
-revision = "9d3f5a71c8e4"
+revision = "2c8b6e04f9d1"
 down_revision = None
 branch_labels = None
 depends_on = None
@@ -112,12 +112,14 @@ def upgrade() -> None:
     _uploads()
     _campaigns()
     _launches()
+    _rehearsals()
     _installed()
 
 
 def downgrade() -> None:
     _check_empty()
     for table in (
+        "bc_rehearsals",
         "bc_launches",
         "bc_campaigns",
         "bc_notices",
@@ -882,4 +884,19 @@ def _launches() -> None:
         UniqueConstraint("campaign_id", "due_at"),
         UniqueConstraint("campaign_id", "key"),
         Index("ix_bc_launches_state", "state", "due_at"),
+    )
+
+
+def _rehearsals() -> None:
+    op.create_table(
+        "bc_rehearsals",
+        _serial(),
+        _required("campaign_id", ASCII_32, to="bc_campaigns.id"),
+        _required("due_at", MOMENT),
+        _required("stage", ASCII_32),
+        _required("version", BIG_INTEGER),
+        _required("rehearsed_at", MOMENT),
+        _required("findings", LONG_TEXT),
+        UniqueConstraint("campaign_id", "due_at", "stage", "version"),
+        Index("ix_bc_rehearsals_due_at", "due_at"),
     )

@@ -1,0 +1,81 @@
+"""Rehearsals: when a run is looked at ahead of its time, and what was found."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.campaigns.campaign import Campaign
+
+
+class Stage(StrEnum):
+    """How long before its due time a run is rehearsed."""
+
+    DAY = "24h"
+    HOUR = "1h"
+
+
+#: The earliest that a run is rehearsed.
+FIRST: Final = timedelta(hours=24)
+_LAST: Final = timedelta(hours=1)
+#: Nobody could put anything right any more.
+_TOO_LATE: Final = timedelta(minutes=1)
+#: Runs of a campaign that are looked at, the next ones: some have one a minute.
+_AHEAD: Final = 50
+#: Workers note once a minute that they are at work.
+_AT_WORK: Final = timedelta(minutes=5)
+#: Followers come and go: what was copied before says little of them.
+_FRESH: Final = timedelta(days=7)
+#: Notices of a plan that say that a run would not be what was meant.
+_TELLING: Final = ("notice.draft.", "notice.messages.", "notice.tag.empty")
+
+
+@frozen
+class Rehearsal:
+    """One rehearsal of a run; without findings nothing is in its way."""
+
+    campaign_id: str
+    due_at: datetime
+    stage: Stage
+    #: Of the campaign then.
+    version: int
+    rehearsed_at: datetime
+    findings: Sequence[Message]
+
+
+@frozen
+class Run:
+    """A run whose rehearsal has come."""
+
+    campaign: Campaign
+    due_at: datetime
+    stage: Stage
+
+
+def runs_ahead(campaign: Campaign, now: datetime) -> Iterator[Run]:
+    """Yield the runs of a campaign whose rehearsal has come, the next first."""
+    for due in itertools.islice(campaign.plan.schedule.after(now + _TOO_LATE), _AHEAD):
+        if due - now > FIRST:
+            return
+        stage = Stage.HOUR if due - now <= _LAST else Stage.DAY
+        yield Run(campaign=campaign, due_at=due, stage=stage)
+
+
+def is_telling(notice: Message) -> bool:
+    """Return whether a notice of a plan is a finding."""
+    return notice.id.startswith(_TELLING)
+
+
+def nobody_at_work(seen_at: datetime | None, now: datetime) -> bool:
+    """Return whether no worker looked at the ledger of late; None: none ever did."""
+    return seen_at is not None and now - seen_at > _AT_WORK
+
+
+def is_stale(synced_at: datetime | None, due: datetime) -> bool:
+    """Return whether the copy of the followers is too old for a run; None: it uses none."""
+    return synced_at is not None and due - synced_at > _FRESH

@@ -1,0 +1,79 @@
+"""Rehearsals as they are stored: one row for each that was made, with its notice.
+
+Nobody reserves one: it changes nothing, so a killed worker leaves it to the next, and of two that
+made the same the first is stored. After an edit a run is rehearsed anew.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from broadcast import stored_message
+from broadcast.message import Message
+from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.rehearsals import FIRST, Rehearsal, Run, Stage, runs_ahead
+from models.campaign_tables import CampaignRow, RehearsalRow
+from models.engine import now
+from models.ledger.boxes import notices
+from models.ledger.campaigns import campaign_rows
+from models.ledger.rows.transaction import columns, read, write_new
+
+#: What a rehearsal is of: no two rows have the same.
+_OF: Final = ("campaign_id", "due_at", "stage", "version")
+
+
+def missing(engine: Engine, *, accounts: Collection[str]) -> Sequence[Run]:
+    """Return the runs of some accounts whose rehearsal has come and was not made yet."""
+    with read(engine) as connection:
+        moment = now(connection)
+        soon = campaign_rows.some(
+            connection,
+            (CampaignRow.next_due_at <= moment + FIRST) & CampaignRow.account.in_(accounts),
+        )
+        runs = [run for one in soon for run in runs_ahead(one, moment)]
+        made = select(*(getattr(RehearsalRow, name) for name in _OF))
+        ahead = connection.execute(made.where(RehearsalRow.due_at > moment)) if runs else ()
+        known = {tuple(row) for row in ahead}
+    return [run for run in runs if _key(run) not in known]
+
+
+def _key(run: Run) -> tuple[object, ...]:
+    return run.campaign.id, run.due_at, run.stage, run.campaign.version
+
+
+def record(engine: Engine, run: Run, findings: Sequence[Message]) -> None:
+    """Store what a rehearsal found, with a notice of it, unless another worker did."""
+    campaign, mine = run.campaign, dict(zip(_OF, _key(run), strict=True))
+    look = Message("rehearsal.look", name=shlex.quote(campaign.name))
+    kept = stored_message.stored(Message(look.id, lines=findings, **look.facts))
+
+    def work(connection: Connection) -> None:
+        if connection.scalar(select(RehearsalRow.id).filter_by(**mine)) is not None:
+            return
+        row = {**mine, "rehearsed_at": now(connection), "findings": kept}
+        connection.execute(insert(RehearsalRow).values(row))
+        if findings:
+            notices.add(
+                connection, kind="rehearsal", account=campaign.plan.account, subject=campaign.name,
+                key=" ".join(map(str, ("rehearsal", *mine.values()))), due=run.due_at,
+                lines=[*findings, look],
+            )  # fmt: skip
+
+    write_new(engine, work)
+
+
+def history(engine: Engine, campaign: Campaign, *, most: int) -> Sequence[Rehearsal]:
+    """Return the newest rehearsals of a campaign, the last first."""
+    mine = select(*columns(Rehearsal, RehearsalRow)).where(RehearsalRow.campaign_id == campaign.id)
+    with read(engine) as connection:
+        rows = connection.execute(mine.order_by(RehearsalRow.id.desc()).limit(most)).mappings()
+        return [_read(row) for row in rows]
+
+
+def _read(row: Mapping[Any, Any]) -> Rehearsal:
+    findings = stored_message.parse(row["findings"]).facts["lines"]
+    return Rehearsal(**{**row, "stage": Stage(row["stage"]), "findings": findings})

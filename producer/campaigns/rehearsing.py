@@ -1,0 +1,97 @@
+"""A rehearsal: a run is prepared as its launch will prepare it, and nothing is stored or sent."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from broadcast.errors import BroadcastError, DatabaseAwayError
+from broadcast.message import Message
+from broadcast.rules.accounts import Account, AccountKind
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.campaigns import rehearsals
+from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.variables import rendered_template
+from models.ledger.campaigns import launch_rows
+from models.ledger.gates import restores
+from models.ledger.rows.transaction import read
+from models.ledger.views import broadcast_reports
+from producer.campaigns import launching
+from producer.campaigns import template as templates
+from producer.campaigns.template import Template
+from producer.request.door import SubmitService
+from producer.submit.order import new_key
+from producer.wiring.wechat import WeChat
+
+#: WeChat says the calls of what an account of this kind may call.
+_QUOTAS: Final = {AccountKind.SUBSCRIPTION: SendPath.SENDALL}
+
+
+def rehearse(
+    campaign: Campaign, due: datetime, *, door: SubmitService, wechat: WeChat
+) -> list[Message]:
+    """Return what would keep the run of a due time ahead from going as it is meant.
+
+    Each finding says what to do. What one finding hides is looked at all the same, as far as that
+    can be. Raises DatabaseAwayError.
+    """
+    findings: list[Message] = []
+    with _noting(findings):
+        account = door.settings.account(campaign.plan.account)
+        findings += _standing(door, account)
+        request = rendered_template(campaign.plan.template, due, campaign.plan.schedule.zone)
+        template = templates.load(request)
+        whole = template.without_article()
+        with _noting(findings):
+            # Without a token nothing else can be asked.
+            wechat.quota(account, _QUOTAS.get(account.account_kind, SendPath.MASS_SEND))
+            whole = templates.rehearsed(template, account, wechat=wechat)
+        findings += _plan(campaign, due, whole, door=door)
+    return findings
+
+
+@contextlib.contextmanager
+def _noting(findings: list[Message]) -> Iterator[None]:
+    """Add what is raised inside to the findings."""
+    try:
+        yield
+    except DatabaseAwayError:
+        raise
+    except BroadcastError as error:
+        findings.append(error.message)
+
+
+def _standing(door: SubmitService, account: Account) -> Iterator[Message]:
+    """Yield that the account is stopped, and that nobody is at work."""
+    lanes, moment = broadcast_reports.lanes(door.engine)
+    lane = lanes.get(account.name)
+    if lane is not None and lane.is_off:
+        yield Message("rehearsal.stopped", account=account.name)
+    with read(door.engine) as connection:
+        seen_at = restores.seen_at(connection)
+    if rehearsals.nobody_at_work(seen_at, moment):
+        yield Message("rehearsal.nobody", at=seen_at)
+
+
+def _plan(
+    campaign: Campaign, due: datetime, template: Template, *, door: SubmitService
+) -> Iterator[Message]:
+    """Yield what is doubtful in the plan of a run. Raises what refuses it."""
+    launch = Launch(
+        id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due,
+        state=LaunchState.BEGUN, version=campaign.version, request=None, key=new_key(),
+        decided_at=due,
+    )  # fmt: skip
+    run = launch_rows.of_campaign(door.engine, campaign, launch)
+    # The calls that are left, and how long its media live, are those of its time.
+    timed = replace(template, request={**template.request, "at": due.isoformat()})
+    with launching.prepared(run, timed, door) as found:
+        yield from found.doubts
+        yield from filter(rehearsals.is_telling, found.ready.notices)
+        estimate = found.ready.estimate
+        if estimate is not None and rehearsals.is_stale(estimate.synced_at, due):
+            yield Message("rehearsal.stale", account=launch.account, at=estimate.synced_at)

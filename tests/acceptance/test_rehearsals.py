@@ -1,0 +1,203 @@
+"""Rehearsals by real workers and beats: what is in a run's way is said an hour before it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import insert
+
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.rules.campaigns.due_times import Schedule
+from broadcast.rules.campaigns.launches import LaunchState, Policy
+from broadcast.rules.campaigns.rehearsals import Rehearsal, Stage
+from models.engine import now
+from models.every_table import LaunchRow
+from models.ledger.campaigns import campaign_edits, campaign_rows
+from models.ledger.steer import rehearsal_rows
+from producer.campaigns.template import OF_FILE, Template
+from tests.acceptance.test_draft_add import picture
+from tests.acceptance.test_notices import INSIDE, commands_of
+from tests.kit import bots
+from tests.kit.bots import Bot
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+HOUR = timedelta(hours=1)
+TEXT = {"msgtype": "text", "text": {"content": "{date}"}}
+#: By account: two people of each get each run.
+GOOD, WRONG_SECRET, USED_UP, SUPPRESSED, HALTED = (f"account{n}" for n in range(1, 6))
+
+
+@pytest.fixture
+def wecom() -> Iterator[Bot]:
+    with bots.bot() as bot:
+        yield bot
+
+
+def add(
+    system: System,
+    name: str,
+    *,
+    account: str = GOOD,
+    audience: Mapping[str, Any] = OF_FILE,
+    ahead: timedelta = HOUR,
+    **found: str,
+) -> Campaign:
+    """Store a campaign that is due so far ahead, to the list of a file if nothing else is said."""
+    request = {"account": account, "audience": dict(audience), "content": TEXT}
+    if audience == OF_FILE:
+        found = {"audience_file": str(system.folder / "list.txt")} | found
+    at = datetime.now(UTC).replace(microsecond=0) + ahead
+    plan = CampaignPlan(
+        account=account, schedule=Schedule(zone="Asia/Shanghai", at=at), policy=Policy(),
+        template=Template(request=request, **found).stored,
+    )  # fmt: skip
+    return campaign_edits.add(system.engine, name, plan, who="operator")
+
+
+def launched_before(system: System, campaign: Campaign, *, size: int) -> None:
+    """Note that the campaign went to so many people a week ago."""
+    with system.engine.begin() as connection:
+        due = now(connection) - timedelta(days=7)
+        row = {
+            "campaign_id": campaign.id, "account": campaign.plan.account, "due_at": due,
+            "state": LaunchState.LAUNCHED, "version": 1, "key": "before", "size": size,
+            "decided_at": due,
+        }  # fmt: skip
+        connection.execute(insert(LaunchRow).values(row))
+
+
+def rehearsed(system: System, campaign: Campaign) -> Sequence[Rehearsal]:
+    """Return the rehearsals of a campaign, the last first."""
+    return rehearsal_rows.history(system.engine, campaign, most=10)
+
+
+def until_rehearsed(system: System, campaign: Campaign, n: int = 1) -> Rehearsal:
+    """Wait until a campaign was rehearsed so often; return the last rehearsal."""
+    what = f"rehearsal {n} of {campaign.name}"
+    until(lambda: len(rehearsed(system, campaign)) >= n, 60, what)
+    found = rehearsed(system, campaign)
+    assert len(found) == n
+    return found[0]
+
+
+def found_by(rehearsal: Rehearsal) -> list[str]:
+    """Return the ids of what a rehearsal found."""
+    return [one.id for one in rehearsal.findings]
+
+
+def faulty(system: System) -> dict[str, Campaign]:
+    """Store campaigns, each with what is to be found of it, in the order of the faults."""
+    folder = system.folder
+    (folder / "empty.txt").touch()
+    (folder / "article.md").write_text("---\ntitle: A\ncover: gone.jpg\n---\nHello.\n", "utf-8")
+    shrunk = add(system, "shrunk")
+    launched_before(system, shrunk, size=200)
+    return {
+        "error.audience.missing_file": add(system, "gone", audience_file=str(folder / "no.txt")),
+        "error.audience.empty": add(system, "empty", audience_file=str(folder / "empty.txt")),
+        "error.launch.size": shrunk,
+        "error.launch.drafts_none": add(system, "no draft", draft_title="None"),
+        "error.launch.drafts_several": add(system, "two drafts", draft_title="Twice"),
+        "error.article.no_cover_file": add(
+            system, "no cover", article_file=str(folder / "article.md")
+        ),
+        "error.tag.unknown": add(system, "no tag", audience={"tag_id": 77}),
+        "error.plan.never_synced": add(system, "unsynced", audience={"followers": True}),
+        "error.wechat.refused": add(system, "secret", account=WRONG_SECRET),
+        "error.plan.too_many_one": add(system, "no calls", account=USED_UP),
+        "error.plan.suppressed_sendall_one": add(
+            system, "everybody", account=SUPPRESSED,
+            audience={"to_all": True, "confirm_to_all": SUPPRESSED},
+        ),
+        "rehearsal.stopped": add(system, "halted", account=HALTED),
+    }  # fmt: skip
+
+
+def plant(system: System) -> None:
+    """Plant the faults that are none of a campaign's own."""
+    simulator, folder = system.simulator, system.folder
+    wrong, used_up = simulator.accounts[1].appid, simulator.accounts[2].appid
+    simulator.change_account(wrong, secret="somebody-has-reset-it")
+    simulator.change_account(used_up, daily_limit=100, used=100)
+    people = simulator.openids(20)
+    (folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
+    system.broadcast("suppress", "add", people[0], "--account", SUPPRESSED)
+    system.broadcast("halt", "--account", HALTED)
+    picture(folder / "cover.jpg")
+    (folder / "twice.md").write_text("---\ntitle: Twice\ncover: cover.jpg\n---\nHello.\n", "utf-8")
+    for _ in range(2):
+        system.broadcast("draft", "add", folder / "twice.md", "--account", GOOD)
+
+
+def test_twelve_planted_faults_are_found_and_told_an_hour_ahead_and_a_good_run_is_not_mentioned(
+    start_system: StartSystem, wecom: Bot
+) -> None:
+    """With two workers and two beats."""
+    system = start_system(followers=20, accounts=5, BROADCAST_NOTIFY=wecom.url, **INSIDE)
+    plant(system)
+    campaigns, good = faulty(system), add(system, "good")
+    for _ in range(2):
+        system.worker()
+        system.beat()
+
+    found = {what: until_rehearsed(system, one) for what, one in campaigns.items()}
+    # WeChat's refusal of its AppSecret has stopped the account, too.
+    more = {"error.wechat.refused": ["rehearsal.stopped"]}
+    assert {what: found_by(one) for what, one in found.items()} == {
+        what: [*more.get(what, []), what] for what in found
+    }
+    assert {one.stage for one in found.values()} == {Stage.HOUR}
+    assert found_by(until_rehearsed(system, good)) == []
+
+    def told() -> list[str]:
+        parts = "\n\n".join(wecom.texts).split("\n\n")
+        return [one for one in parts if "will not go as it is meant" in one]
+
+    until(lambda: len(told()) >= len(campaigns), 60, "a notice of each")
+    assert len(told()) == len(campaigns)
+    for campaign in campaigns.values():
+        [text] = [one for one in told() if f"campaign {campaign.name} at " in one]
+        # Each command does what it says: the run is as faulty as before.
+        assert commands_of(text)[-1] == ["campaigns", "run", campaign.name, "--dry-run"]
+    for name in ("gone", "no draft", "unsynced", "everybody"):
+        system.broadcast("campaigns", "run", name, "--dry-run", status=2)
+    assert system.simulator.mass_calls() == []
+    assert system.all_reports() == []
+
+
+def test_a_run_is_rehearsed_a_day_and_an_hour_before_and_anew_after_an_edit_whoever_is_killed(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=20)
+    list_file = system.folder / "list.txt"
+    day, hour = (
+        add(system, name, account="default", ahead=ahead)
+        for name, ahead in (("day", 20 * HOUR), ("hour", HOUR))
+    )
+    far = add(system, "far", account="default", ahead=25 * HOUR)
+    system.worker().kill()
+    system.worker(), system.beat()
+
+    assert until_rehearsed(system, day).stage is Stage.DAY
+    assert until_rehearsed(system, hour).stage is Stage.HOUR
+    assert found_by(rehearsed(system, day)[0]) == ["error.audience.missing_file"]
+    assert rehearsed(system, far) == []
+
+    list_file.write_text("\n".join(system.simulator.openids(20)) + "\n", "ascii")
+    current = campaign_rows.named(system.engine, "hour")
+    campaign_edits.edit(system.engine, current, current.plan, who="operator")
+    again = until_rehearsed(system, hour, 2)
+    assert (again.version, found_by(again)) == (2, [])
+    assert len(rehearsed(system, day)) == 1
+    told = json.loads(
+        system.broadcast("campaigns", "show", "hour", "--json").stdout.splitlines()[-1]
+    )
+    assert told["name"] == "hour"

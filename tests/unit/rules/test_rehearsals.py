@@ -1,0 +1,65 @@
+"""When a run is rehearsed, and what a rehearsal makes a finding of."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from broadcast.message import Message
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.rules.campaigns.due_times import Schedule
+from broadcast.rules.campaigns.launches import CampaignState, Policy
+from broadcast.rules.campaigns.rehearsals import (
+    Stage,
+    is_stale,
+    is_telling,
+    nobody_at_work,
+    runs_ahead,
+)
+
+NOON = datetime(2026, 12, 4, 4, tzinfo=UTC)
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+
+
+def campaign(**schedule: object) -> Campaign:
+    zoned = Schedule(zone="Asia/Shanghai", **schedule)  # type: ignore[arg-type]
+    plan = CampaignPlan(account="default", schedule=zoned, policy=Policy(), template="{}")
+    return Campaign(
+        id="campaign-1", name="c", state=CampaignState.ENABLED, version=1, plan=plan,
+        decided_until=NOON, next_due_at=None, created_at=NOON, created_by="a", edited_at=NOON,
+        edited_by="a",
+    )  # fmt: skip
+
+
+def test_a_run_is_rehearsed_from_a_day_and_again_from_an_hour_before_it() -> None:
+    once = campaign(at=NOON)
+
+    def stages(ahead: timedelta) -> list[Stage]:
+        return [run.stage for run in runs_ahead(once, NOON - ahead)]
+
+    assert stages(DAY + SECOND) == []
+    assert stages(DAY) == stages(HOUR + SECOND) == [Stage.DAY]
+    assert stages(HOUR) == stages(61 * SECOND) == [Stage.HOUR]
+    assert stages(59 * SECOND) == stages(-SECOND) == []
+
+
+def test_each_run_of_the_next_day_has_its_own_and_of_very_many_the_next_fifty() -> None:
+    hourly = list(runs_ahead(campaign(cron="0 * * * *"), NOON))
+    assert [run.due_at - NOON for run in hourly] == [n * HOUR for n in range(1, 25)]
+    assert [run.stage for run in hourly] == [Stage.HOUR] + [Stage.DAY] * 23
+
+    assert len(list(runs_ahead(campaign(cron="* * * * *"), NOON))) == 50
+
+
+def test_workers_that_were_not_seen_for_minutes_and_a_list_of_last_week_are_findings() -> None:
+    assert nobody_at_work(NOON - 6 * timedelta(minutes=1), NOON)
+    assert not nobody_at_work(NOON - timedelta(minutes=4), NOON)
+    assert not nobody_at_work(None, NOON)
+    assert is_stale(NOON - 7 * DAY, NOON + SECOND)
+    assert not is_stale(NOON - 7 * DAY, NOON)
+    assert not is_stale(None, NOON)
+
+
+def test_a_notice_of_what_would_be_refused_is_a_finding_and_one_of_a_warning_is_none() -> None:
+    told = ("notice.draft.none", "notice.messages.month", "notice.tag.empty")
+    assert all(is_telling(Message(one)) for one in told)
+    assert not is_telling(Message("notice.submit.overlap"))
