@@ -23,7 +23,7 @@ MOST_CHARACTERS: Final = 74
 FACT, NOTICE, REST = range(3)
 _REST: Final = (
     "confirmation.article", "confirmation.batches", "confirmation.keeps_files",
-    "confirmation.left_out", "confirmation.part.", "confirmation.priority", "confirmation.s",
+    "confirmation.left_out", "confirmation.part.", "confirmation.priority", "confirmation.server",
     "confirmation.t",
 )  # fmt: skip
 

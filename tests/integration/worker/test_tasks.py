@@ -43,13 +43,20 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 
 #: The database is the right one.
 CHECKED = SimpleNamespace(watch=len)
+#: Nobody hears of anything.
+NOTICES = SimpleNamespace(report=lambda: 0)
 
 
 def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: Any) -> None:
     """Give the tasks a process whose settings have the accounts *names*."""
     accounts = {name: ledger.account(name) for name in names}
     here = SimpleNamespace(
-        engine=engine, accounts=accounts, tuning=Tuning(), database_check=CHECKED, **more
+        engine=engine,
+        accounts=accounts,
+        tuning=Tuning(),
+        database_check=CHECKED,
+        notices=NOTICES,
+        **more,
     )
     monkeypatch.setattr(tasks, "parts", lambda: here)
     monkeypatch.setattr(planner, "parts", lambda: here)
