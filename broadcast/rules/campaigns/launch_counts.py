@@ -1,0 +1,102 @@
+"""Launches counted against what WeChat allows: by day, and by month to the same people.
+
+Days and months are Shanghai's; the limits are those of WeChat's page Batch_Sends.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from broadcast import day
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.accounts import ALLOWANCES, AccountKind
+from broadcast.rules.campaigns.campaign import CampaignPlan
+
+#: All followers, by WeChat's list or by ours.
+EVERYBODY: Final = "everybody"
+#: Launches of a campaign that are counted: one that has more is over every limit by then.
+_MOST: Final = 200
+
+
+@frozen
+class Send:
+    """One send of an account."""
+
+    at: datetime
+    #: The campaign's, or a broadcast's id.
+    name: str
+    #: The same people have the same.
+    whom: str
+    #: By WeChat's own list of all.
+    to_all: bool
+    #: By a campaign, and not made yet.
+    planned: bool = False
+
+
+def whom(template: Mapping[str, Any]) -> str:
+    """Return whom the runs of a template go to."""
+    request: Mapping[str, Any] = template["request"]
+    audience: Mapping[str, Any] = request["audience"]
+    tag = audience.get("tag_id", request.get("with_tag"))
+    if tag is not None:
+        return with_tag(tag)
+    return template["audience_file"] or str(audience.get("openids", EVERYBODY))
+
+
+def with_tag(tag_id: int) -> str:
+    """Return the name of those who have a tag."""
+    return f"tag {tag_id}"
+
+
+def planned(name: str, plan: CampaignPlan, now: datetime) -> Iterator[Send]:
+    """Yield the sends of a campaign up to the end of the next month."""
+    template = json.loads(plan.template)
+    who, to_all = whom(template), "to_all" in template["request"]["audience"]
+    end = day.month_turn(day.month_turn(now))
+    for at in itertools.islice(plan.schedule.after(now), _MOST):
+        if at >= end:
+            return
+        yield Send(at=at, name=name, whom=who, to_all=to_all, planned=True)
+
+
+def excesses(kind: AccountKind, sends: Iterable[Send]) -> Iterator[Message]:
+    """Yield, with dates and campaigns, what is planned beyond a limit of WeChat's.
+
+    Of each limit, day or month and people it is the first; the text's id names the limit.
+    """
+    before: list[Send] = []
+    for one in sorted(sends, key=lambda each: each.at):
+        for limit, most, others in _limits(kind, one, before):
+            first = not any(each.planned for each in others[most:])
+            if one.planned and len(others) >= most and first:
+                dates = [f"{each.at.astimezone(day.SHANGHAI):%m-%d} {each.name}" for each in others]
+                yield Message(
+                    limit, name=one.name, at=one.at, most=most, n=len(others) + 1,
+                    others=dates[-most:],
+                )  # fmt: skip
+        before.append(one)
+
+
+def _limits(
+    kind: AccountKind, one: Send, before: Sequence[Send]
+) -> Iterator[tuple[str, int, Sequence[Send]]]:
+    """Yield each limit, its number, and the sends that count with *one*."""
+    of_day = [each for each in before if each.at >= day.start(one.at)]
+    if kind is AccountKind.SUBSCRIPTION:
+        yield "launches.over_day", ALLOWANCES[kind].most, of_day
+    if kind is AccountKind.SERVICE:
+        to_all = [each for each in of_day if each.to_all and one.to_all]
+        yield "launches.over_to_all", 1, to_all
+        month = [each for each in before if each.at >= day.month_start(one.at)]
+        others = Counter(each.whom for each in month if each.whom != EVERYBODY)
+        # Of a send to everybody those have most who had most before.
+        group = max(others, key=others.__getitem__, default="")
+        same = {EVERYBODY, group if one.whom == EVERYBODY else one.whom}
+        counted = [each for each in month if each.whom in same]
+        yield "launches.over_month", ALLOWANCES[kind].most, counted

@@ -1,0 +1,71 @@
+"""Sends of an account, made and to come, counted against WeChat's limits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from sqlalchemy import Engine, Row, func, or_, select
+
+from broadcast import day
+from broadcast.message import Message
+from broadcast.rules.accounts import Account
+from broadcast.rules.campaigns import launch_counts
+from broadcast.rules.campaigns.campaign import CampaignPlan
+from broadcast.rules.campaigns.launch_counts import EVERYBODY, Send
+from broadcast.rules.plan.audience import Everyone, parse
+from broadcast.rules.states import Phase
+from models.broadcast_tables import BroadcastRow
+from models.campaign_tables import CampaignRow, LaunchRow
+from models.engine import now
+from models.ledger.campaigns import campaign_rows
+from models.ledger.rows.transaction import read
+
+_AT: Final = func.coalesce(
+    BroadcastRow.started_at, BroadcastRow.scheduled_at, BroadcastRow.created_at
+)
+#: What was begun, or will be; with the request where a campaign launched it.
+_SENDS: Final = (
+    select(
+        BroadcastRow.id, BroadcastRow.audience_kind, BroadcastRow.audience_spec, LaunchRow.request,
+        CampaignRow.name, _AT.label("at"),
+    )
+    .outerjoin(LaunchRow, LaunchRow.broadcast_id == BroadcastRow.id)
+    .outerjoin(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
+    .where(or_(BroadcastRow.started_at.is_not(None), BroadcastRow.phase != Phase.ENDED))
+)  # fmt: skip
+
+
+def excesses(
+    engine: Engine,
+    account: Account,
+    *,
+    changed: Mapping[str, CampaignPlan] = MappingProxyType({}),
+) -> Sequence[Message]:
+    """Return what the enabled campaigns of an account plan beyond WeChat's limits.
+
+    Up to the end of the next month, with what was sent from here this month and what is scheduled.
+    *changed*: campaigns by name that are to be stored so.
+    """
+    with read(engine) as connection:
+        moment = now(connection)
+        mine = CampaignRow.next_due_at.is_not(None) & (CampaignRow.account == account.name)
+        plans = {one.name: one.plan for one in campaign_rows.some(connection, mine)}
+        made = _SENDS.where(BroadcastRow.account == account.name, day.month_start(moment) <= _AT)
+        sends = [_send(row) for row in connection.execute(made)]
+    for name, plan in {**plans, **changed}.items():
+        sends += launch_counts.planned(name, plan, moment)
+    return list(launch_counts.excesses(account.account_kind, sends))
+
+
+def _send(row: Row[*tuple[Any, ...]]) -> Send:
+    audience = parse(row.audience_kind, row.audience_spec)
+    tag = getattr(audience, "tag_id", None)
+    # Of a list the digest; the file of a campaign is another list each time.
+    whom = getattr(audience, "digest", EVERYBODY) if tag is None else launch_counts.with_tag(tag)
+    if row.request is not None:
+        whom = launch_counts.whom(json.loads(row.request))
+    to_all = isinstance(audience, Everyone)
+    return Send(at=row.at, name=row.name or row.id, whom=whom, to_all=to_all)

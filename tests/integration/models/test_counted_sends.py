@@ -1,0 +1,64 @@
+"""What an account sent this month and what its campaigns plan is counted together."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Engine, update
+
+from models.every_table import BroadcastRow
+from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends
+from tests.integration.models.campaign_world import HOUR, World, plan
+from tests.integration.models.still_clock import NOON, StillClock
+from tests.kit import ledger
+
+HOURLY = plan("0 * * * *")
+
+
+@pytest.fixture
+def world(still: tuple[Engine, StillClock]) -> World:
+    """A ledger whose clock stands still at noon in Shanghai."""
+    return World(*still)
+
+
+def sent(world: World) -> None:
+    """Let every broadcast be sent."""
+    with world.engine.begin() as connection:
+        connection.execute(update(BroadcastRow).values(started_at=BroadcastRow.created_at))
+    world.rest()
+
+
+def test_runs_that_were_sent_count_with_those_to_come_of_all_campaigns_that_are_enabled(
+    world: World,
+) -> None:
+    campaign = world.add("hourly", HOURLY)
+    for n in (1, 2):
+        world.clock.now = NOON + n * HOUR
+        world.beat()
+        sent(world)
+    world.add("other", plan(None, at=NOON + 2 * HOUR + HOUR / 2))
+
+    [fifth] = counted_sends.excesses(world.engine, ledger.account())[:1]
+    assert (fifth.id, fifth.facts["name"], fifth.facts["at"], fifth.facts["n"]) == (
+        "launches.over_month", "hourly", NOON + 4 * HOUR, 5,
+    )  # fmt: skip
+    day = f"{NOON:%m-%d}"
+    assert fifth.facts["others"] == [
+        f"{day} hourly",
+        f"{day} hourly",
+        f"{day} other",
+        f"{day} hourly",
+    ]
+
+    campaign_edits.disable(world.engine, campaign.name, who="li")
+    assert counted_sends.excesses(world.engine, ledger.account()) == []
+
+
+def test_a_campaign_that_is_to_be_stored_or_changed_counts_as_it_will_be(world: World) -> None:
+    world.add("hourly", HOURLY)
+    assert len(counted_sends.excesses(world.engine, ledger.account())) >= 1
+    once = {"hourly": plan(None, at=NOON + HOUR)}
+    assert counted_sends.excesses(world.engine, ledger.account(), changed=once) == []
+    added = {"new": HOURLY, **once}
+    [found, *_] = counted_sends.excesses(world.engine, ledger.account(), changed=added)
+    assert found.facts["name"] == "new"
+    assert [one.name for one in campaign_rows.every(world.engine)] == ["hourly"]
