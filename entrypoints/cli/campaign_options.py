@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from broadcast.day import SHANGHAI
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
-from broadcast.quoting import one_line
-from broadcast.rules.accounts import Account, check_kind_allows
-from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.campaigns import due_times
+from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns.campaign import CampaignPlan
-from broadcast.rules.campaigns.due_times import Schedule
-from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
-from broadcast.rules.campaigns.variables import rendered_template
+from broadcast.rules.campaigns.launches import Policy
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import Excluded
 from entrypoints.cli.content_options import ContentOptions
@@ -38,22 +30,14 @@ from entrypoints.cli.send_options import (
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.rows.transaction import present
 from producer.audience import openid_list
+from producer.campaigns import said_plans
 from producer.campaigns import template as templates
+from producer.campaigns.said_plans import NONE
 from producer.campaigns.template import OF_FILE, Template
-from producer.request import shape
-from producer.request.meaning import parsed_request
-from producer.request.shape import ListToCome, OpenIDList
-from producer.submit.order import HIGHEST_PRIORITY, checked_title, new_key, parse_at
+from producer.submit.order import HIGHEST_PRIORITY, checked_title
 
 if TYPE_CHECKING:
     from entrypoints.cli.tag_lookup import Tags
-
-#: Stands for a draft that is found at each run.
-A_DRAFT: Final = "A" * 43
-#: Takes a value away in an edit.
-NONE: Final = "none"
-_SHOWN: Final = 40
-_PER_CENT: Final = re.compile(r"(\d{1,4})\s*%?")
 
 
 @frozen
@@ -78,54 +62,6 @@ class TimeOptions(OptionGroup):
         typer.Option("--except", metavar="DAY|DAY..DAY", help="help.campaigns.except"),
     ] = None
 
-    def schedule(self, old: Schedule | None, *, now: datetime) -> Schedule:
-        """Return the schedule; what is not given is as in *old*. Raises InputError."""
-        if self.cron is not None and self.at is not None:
-            raise InputError("error.campaign.two_times")
-        if old is None and self.cron is None and self.at is None:
-            raise InputError("error.campaign.no_time")
-        known = old or Schedule(zone=SHANGHAI.key)
-        zone = self.timezone or known.zone
-        due_times.check_zone(zone)
-        if self.at is not None:
-            known = replace(known, at=moment(self.at, zone, now=now), cron=None)
-        elif self.cron is not None:
-            known = replace(known, cron=" ".join(self.cron.split()), at=None)
-        found = replace(
-            known, zone=zone, first=_day(self.first, known.first),
-            last=_day(self.last, known.last), exceptions=self._exceptions(known),
-        )  # fmt: skip
-        if found.at is not None and (self.first or self.last or self.exceptions):
-            needed = "--cron"
-            raise InputError(
-                "error.usage.belongs_to", option="--from, --until, --except", needed=needed
-            )
-        due_times.check(found, now)
-        return found
-
-    def _exceptions(self, old: Schedule) -> tuple[due_times.Days, ...]:
-        if self.exceptions is None:
-            return old.exceptions
-        return due_times.parse_exceptions(one for one in self.exceptions if one != NONE)
-
-
-def _day(text: str | None, old: date | None) -> date | None:
-    if text is None:
-        return old
-    return None if text == NONE else due_times.parse_day(text)
-
-
-def moment(text: str, zone: str, *, now: datetime) -> datetime:
-    """Return the moment (UTC) of a time in *zone*, unless it names another. Raises InputError."""
-    found = parse_at(text, now=now)
-    try:
-        is_zoned = datetime.fromisoformat(text.strip()).tzinfo is not None
-    except ValueError:
-        is_zoned = False
-    if is_zoned:
-        return found
-    return due_times.moment_in(found.astimezone(SHANGHAI).replace(tzinfo=None), zone)
-
 
 @frozen
 class PolicyOptions(OptionGroup):
@@ -143,31 +79,6 @@ class PolicyOptions(OptionGroup):
     size_brake: Annotated[
         str | None, typer.Option("--size-brake", metavar="P%", help="help.campaigns.size_brake")
     ] = None
-
-    def policy(self, old: Policy) -> Policy:
-        """Return the policy; what is not given is as in *old*. Raises InputError."""
-        given: dict[str, Any] = {}
-        for name, kind in (("missed", Missed), ("overlap", Overlap)):
-            word = getattr(self, name)
-            if word is not None and word not in set(kind):
-                known = ", ".join(kind)
-                raise InputError(
-                    "error.campaign.word", option=f"--{name}", text=one_line(word)[:_SHOWN],
-                    known=known,
-                )  # fmt: skip
-            given |= {} if word is None else {name: kind(word)}
-        if self.late_by is not None:
-            given["late_by"] = late_by_of(self.late_by)
-        if self.size_brake is not None:
-            given["size_brake"] = _per_cent(self.size_brake)
-        return replace(old, **given)
-
-
-def _per_cent(text: str) -> int:
-    found = _PER_CENT.fullmatch(text.strip())
-    if found is None:
-        raise InputError("error.campaign.brake", text=one_line(text)[:_SHOWN])
-    return int(found[1])
 
 
 @frozen
@@ -215,12 +126,14 @@ class PlanOptions:
         schedule, policy, template = None, Policy(late_by=run.settings.late_by), None
         if old is not None:
             schedule, policy, template = old.schedule, old.policy, templates.load(old.template)
+        late_by = None if self.policy.late_by is None else late_by_of(self.policy.late_by)
         plan = CampaignPlan(
-            account=account.name, schedule=self.times.schedule(schedule, now=now),
-            policy=self.policy.policy(policy),
+            account=account.name, schedule=said_plans.schedule_of(self.times, schedule, now=now),
+            policy=said_plans.policy_of(self.policy, policy, late_by=late_by),
             template=self._template(run, account, tags, old=template).stored,
         )  # fmt: skip
-        _check(run, account, plan, now=now)
+        _check_files(templates.load(plan.template))
+        said_plans.check(plan, account, settings=run.settings, who=who(), now=now)
         return plan
 
     def _template(
@@ -296,26 +209,13 @@ def _with_audience(template: Template, target: Target, account: Account) -> Temp
     return replace(changed, audience_file=file)
 
 
-def _check(run: Run, account: Account, plan: CampaignPlan, *, now: datetime) -> None:
-    """Raise InputError where a run would be refused, as far as is known without WeChat."""
-    first = due_times.check(plan.schedule, now)
-    template = templates.load(rendered_template(plan.template, first, plan.schedule.zone))
+def _check_files(template: Template) -> None:
+    """Raise InputError where a file of a campaign cannot be read."""
     if template.article_file is not None:
         # Markdown, nh3 and Pillow, for this alone.
         from producer.articles import added_drafts, article_files  # noqa: PLC0415
 
         file = Path(template.article_file)
         added_drafts.checked(article_files.read_article(file), where=file.name)
-    elif plan.schedule.cron is not None and "mpnews" in template.request["content"]:
-        raise InputError("error.campaign.fixed_draft")
-    if template.article_file is not None or template.draft_title is not None:
-        template = template.with_draft(A_DRAFT)
-    request = shape.parse(template.request)
-    target = parsed_request(request, key=new_key(), who=who(), settings=run.settings).target
-    match target:
-        case OpenIDList() | ListToCome():
-            check_kind_allows(account, SendPath.MASS_SEND)
-        case _:
-            check_kind_allows(account, target.path)
     if template.audience_file is not None:
         openid_list.read(Path(template.audience_file)).close()

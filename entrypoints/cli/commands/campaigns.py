@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Final, NoReturn
 
 import typer
@@ -29,8 +29,10 @@ from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
 from models.ledger.rows.transaction import present
+from producer.campaigns import asked_runs
 from producer.campaigns import template as templates
-from producer.submit.order import LONGEST_TITLE, checked_key, new_key
+from producer.campaigns.said_plans import check_name
+from producer.submit.order import checked_key
 
 app = new_app()
 campaigns = typer.Typer(cls=Group, help="help.campaigns")
@@ -62,7 +64,7 @@ def add(
 ) -> None:
     """Store a campaign."""
     run: Run = context.obj
-    _check_name(name)
+    check_name(name)
     said = PlanOptions(
         audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
         rest=rest,
@@ -101,11 +103,6 @@ def edit(
     _check_agreed(run, name, plan, asks=not (yes or audience.yes_to_all))
     edited = campaign_edits.edit(run.engine, old, plan, who=who())
     _tell(run, edited, "campaign.edited", as_json=as_json)
-
-
-def _check_name(name: str) -> None:
-    if not (name.strip() == name and name.isprintable() and 0 < len(name) <= LONGEST_TITLE):
-        raise InputError("error.campaign.name", most=LONGEST_TITLE)
 
 
 def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> None:
@@ -197,7 +194,7 @@ def show(
     run: Run = context.obj
     campaign, now = campaign_rows.named(run.engine, name), present(run.engine)
     runs = [
-        (one, campaign_runs.report(run, one))
+        (one, asked_runs.report(run.engine, one))
         for one in launch_rows.history(run.engine, campaign.id, most=most)
     ]
     times = campaign_lines.next_times(campaign)
@@ -270,15 +267,14 @@ def run_(
     known = None if key is None else launch_rows.under_key(run.engine, campaign, checked_key(key))
     if known is not None:
         raise typer.Exit(campaign_runs.follow(run, campaign, known, as_json=as_json))
-    held = None if due is None else campaign_runs.held_at(run, campaign, due)
-    launch = campaign_runs.to_run(run, campaign, held, edited=edited, dry_run=dry_run)
+    door = campaign_runs.door(run)
+    held = None
+    if due is not None:
+        held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))
+    launch = asked_runs.to_run(door, campaign, held, who=who(), edited=edited, dry_run=dry_run)
     if not campaign_runs.may_run(run, campaign, launch, again=again, asks=not (yes or dry_run)):
         _decline(run)
     if dry_run:
         return
-    if held is None:
-        begun, _ = launch_rows.run_now(run.engine, campaign, key=key or new_key(), who=who())
-    else:
-        request = launch.request if edited else None
-        begun = launch_rows.release(run.engine, campaign, held.due_at, who=who(), request=request)
+    begun = asked_runs.begin(door, campaign, launch, key=key, edited=edited, who=who())
     raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))

@@ -1,0 +1,110 @@
+"""Runs of campaigns that a person or a program asks for, or releases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.variables import rendered_template
+from broadcast.rules.reports import Report
+from models.ledger.campaigns import launch_rows
+from models.ledger.rows.transaction import present
+from models.ledger.views import broadcast_reports
+from producer.campaigns import launching
+from producer.campaigns import template as templates
+from producer.campaigns.said_plans import A_DRAFT, moment
+from producer.request.door import SubmitService
+from producer.submit.order import new_key
+from producer.wiring.wechat import WeChat
+
+
+def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime) -> Launch:
+    """Return the run of a due time, written to the minute. Raises InputError."""
+    at = moment(due, campaign.plan.schedule.zone, now=now)
+    each = launch_rows.history(door.engine, campaign.id, most=launch_rows.EVERY)
+    found = [one for one in each if one.due_at.replace(second=0, microsecond=0) == at]
+    held = [one for one in found if one.state is LaunchState.HELD]
+    if not found:
+        raise InputError("error.launch.none", name=campaign.name, due=at)
+    return (held or found)[0]
+
+
+def to_run(
+    door: SubmitService,
+    campaign: Campaign,
+    held: Launch | None,
+    *,
+    who: str,
+    edited: bool = False,
+    dry_run: bool = False,
+) -> Launch:
+    """Return the launch to be begun, or in a dry run the next one."""
+    now, zone = present(door.engine), campaign.plan.schedule.zone
+    due = campaign.next_due_at if dry_run else None
+    if held is not None:
+        if held.request is not None and not edited:
+            return held
+        due = held.due_at
+    request = rendered_template(campaign.plan.template, due or now, zone)
+    new = Launch(
+        id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due or now,
+        state=LaunchState.BEGUN, reason=None, version=campaign.version, request=request,
+        key=new_key(), broadcast_id=None, size=None, released_at=now, released_by=who,
+        decided_at=now,
+    )  # fmt: skip
+    return new if held is None else replace(held, request=request, version=campaign.version)
+
+
+def prepared_run(
+    campaign: Campaign,
+    launch: Launch,
+    door: SubmitService,
+    *,
+    wechat: WeChat | None,
+    again: bool,
+) -> launching.PreparedLaunch:
+    """Return a run as it would be stored; without *wechat* no draft is looked for.
+
+    Raises as :func:`producer.campaigns.launching.prepared`.
+    """
+    template = templates.load(launch.request or "")
+    if template.article_file or (template.draft_title and wechat is None):
+        # Nobody makes a draft of a file before its run.
+        template, door = template.with_draft(A_DRAFT), replace(door, looks=None)
+    elif wechat is not None:
+        account = door.settings.account(launch.account)
+        template = templates.with_its_draft(template, account, engine=door.engine, wechat=wechat)
+    reserved = launch_rows.of_campaign(door.engine, campaign, launch)
+    with launching.prepared(reserved, template, door, again=again) as found:
+        return found
+
+
+def begin(
+    door: SubmitService,
+    campaign: Campaign,
+    launch: Launch,
+    *,
+    key: str | None,
+    edited: bool,
+    who: str,
+) -> Launch:
+    """Begin a run that was shown or proved; return it. Raises ConflictError, InputError."""
+    if launch.id == 0:
+        return launch_rows.run_now(door.engine, campaign, key=key or new_key(), who=who)[0]
+    request = launch.request if edited else None
+    return launch_rows.release(door.engine, campaign, launch.due_at, who=who, request=request)
+
+
+def report(engine: Engine, launch: Launch) -> Report | None:
+    """Return the report of a launch's broadcast, where it has one that was not removed."""
+    if launch.broadcast_id is None:
+        return None
+    try:
+        return broadcast_reports.report(engine, launch.broadcast_id, whole=False)
+    except UnknownIdError:
+        return None
