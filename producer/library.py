@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from broadcast.rules.calls.outcomes import SendPath
     from broadcast.rules.plan import proof
     from broadcast.rules.reports import Report
+    from producer.campaigns.library_campaigns import Campaigns
     from producer.submit.prepare import QuotaSource
 
 LONGEST_NAME = 100
@@ -103,12 +104,21 @@ class Producer:
         ConflictError (the key has another body), RepeatedSendError (the same under another key
         within 24 h), SettingsError and OutOfReachError.
         """
-        here = self._here()
         found = incoming.parse(as_body(arguments))
-        door = SubmitService(
+        return self._door(self._here()).submit(found.request, key=found.key, who=self._who)
+
+    @property
+    def campaigns(self) -> Campaigns:
+        """The campaigns; ask for them anew after a fork."""
+        from producer.campaigns.library_campaigns import Campaigns  # noqa: PLC0415 - not for all
+
+        here = self._here()
+        return Campaigns(door=self._door(here), who=self._who, wake=here.waker.wake_for_launches)
+
+    def _door(self, here: StoreParts) -> SubmitService:
+        return SubmitService(
             settings=here.settings, engine=here.engine, quota=self._quota, waker=here.waker
-        )  # fmt: skip
-        return door.submit(found.request, key=found.key, who=self._who)
+        )
 
     def post(self, transaction: AppTransaction, /, **arguments: Unpack[Arguments]) -> None:
         """Ask for a broadcast in the app's own transaction, a SQLAlchemy Session or Connection.

@@ -188,6 +188,11 @@ class RestingWaker:
         with self._resting():
             self._waker.wake_lane(account, broadcast_id, after_s=after_s)
 
+    def wake_for_launches(self) -> None:
+        """Ask a worker to launch what is due. Raises BrokerAwayError."""
+        with self._resting():
+            self._waker.wake_for_launches()
+
     def wake_for_webhooks(self) -> None:
         """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
         with self._resting():

@@ -14,10 +14,11 @@ from broadcast.views.texts import Language, Texts
 #: Where a message of the broker says its idempotency key.
 KEY: Final = '"key"'
 _VALUES: Final = (
-    "account", "at", "content", "exclude", "late-by", "priority", "sample", "title",
+    "account", "at", "content", "cron", "draft", "due", "except", "exclude", "from", "late-by",
+    "missed", "overlap", "priority", "sample", "size-brake", "timezone", "title", "until",
     "with-tag",
 )  # fmt: skip
-_FLAGS: Final = ("again", "ignore-suppression", "only-current", "spread-days")
+_FLAGS: Final = ("again", "edited", "ignore-suppression", "only-current", "spread-days")
 _MEMBERS: Final = {
     **{f"--{name}": f'"{name.replace("-", "_")}"' for name in _VALUES},
     **{f"--{name}": f'"{name.replace("-", "_")}": true' for name in _FLAGS},

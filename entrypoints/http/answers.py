@@ -15,18 +15,20 @@ from broadcast.rules.states import BatchState, BroadcastState
 Count = int | None
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What every answer has in common."""
+
     model_config = ConfigDict(extra="allow")
 
 
-class Content(_Answer):
+class Content(Answer):
     """Content of a broadcast, in short."""
 
     msgtype: str
     preview: str
 
 
-class AudienceFigures(_Answer):
+class AudienceFigures(Answer):
     """Numbers of lines read, of lines left out by reason, and of OpenIDs planned."""
 
     read: int
@@ -40,7 +42,7 @@ class AudienceFigures(_Answer):
     planned: Count = Field(description="null while that is not known")
 
 
-class RecipientFigures(_Answer):
+class RecipientFigures(Answer):
     """Numbers of planned OpenIDs in each set; they add up to ``planned``."""
 
     accepted: Count
@@ -50,7 +52,7 @@ class RecipientFigures(_Answer):
     waiting: Count
 
 
-class BatchFigures(_Answer):
+class BatchFigures(Answer):
     """Number of batches, in all and in each set."""
 
     total: int
@@ -62,7 +64,7 @@ class BatchFigures(_Answer):
     waiting: int
 
 
-class BatchLine(_Answer):
+class BatchLine(Answer):
     """One batch: one call of WeChat's mass/send."""
 
     n: int
@@ -78,7 +80,7 @@ class BatchLine(_Answer):
     finish: dict[str, Any] | None = Field(description="WeChat's finish event")
 
 
-class Blocker(_Answer):
+class Blocker(Answer):
     """Reason why no call is made now, and the command that goes on."""
 
     cause: str
@@ -96,7 +98,7 @@ class Blocker(_Answer):
     path: str | None
 
 
-class Delivered(_Answer):
+class Delivered(Answer):
     """WeChat's own counts, which its finish events bring; null where it gave none."""
 
     total: Count
@@ -106,7 +108,7 @@ class Delivered(_Answer):
     jobs: int
 
 
-class BroadcastInAList(_Answer):
+class BroadcastInAList(Answer):
     """A broadcast without its batches."""
 
     id: str
@@ -133,7 +135,7 @@ class BroadcastInAList(_Answer):
     error: str | None
 
 
-class OperatorAction(_Answer):
+class OperatorAction(Answer):
     """Action of an operator, or of a program with a key; some kinds have more members."""
 
     at: str
@@ -151,7 +153,7 @@ class Broadcast(BroadcastInAList):
     operator_actions_earlier: int = Field(description="how many more there were before these")
 
 
-class Notice(_Answer):
+class Notice(Answer):
     """Notice about a broadcast, in the caller's language."""
 
     code: str
@@ -170,14 +172,14 @@ class Controlled(Broadcast):
     changed: bool = Field(description="false: it was so already")
 
 
-class BroadcastList(_Answer):
+class BroadcastList(Answer):
     """Broadcasts, the newest first."""
 
     broadcasts: list[BroadcastInAList]
     next: str | None = Field(description="`cursor` of the next page; null: none follows")
 
 
-class Plan(_Answer):
+class Plan(Answer):
     """Plan of a submit, as it would be now; nothing was stored."""
 
     fits: bool
@@ -194,7 +196,7 @@ class Plan(_Answer):
     notices: list[Notice]
 
 
-class AuditFinding(_Answer):
+class AuditFinding(Answer):
     """One thing that an audit found."""
 
     check: str
@@ -206,7 +208,7 @@ class AuditFinding(_Answer):
     facts: dict[str, Any]
 
 
-class Audit(_Answer):
+class Audit(Answer):
     """The delivery promise, asked of the ledger."""
 
     id: str
@@ -216,7 +218,7 @@ class Audit(_Answer):
     findings: list[AuditFinding]
 
 
-class Account(_Answer):
+class Account(Answer):
     """An account of the settings, without any secret."""
 
     name: str
@@ -227,13 +229,13 @@ class Account(_Answer):
     stopped: dict[str, Any] | None
 
 
-class AccountList(_Answer):
+class AccountList(Answer):
     """The accounts that the key is good for."""
 
     accounts: list[Account]
 
 
-class Switched(_Answer):
+class Switched(Answer):
     """An account after a halt or its end."""
 
     name: str
@@ -242,7 +244,7 @@ class Switched(_Answer):
     stopped: dict[str, Any] | None
 
 
-class Reason(_Answer):
+class Reason(Answer):
     """Reason why a message became no broadcast."""
 
     code: str
@@ -250,7 +252,7 @@ class Reason(_Answer):
     text: str
 
 
-class DeadLetterInAList(_Answer):
+class DeadLetterInAList(Answer):
     """A message that became no broadcast."""
 
     id: str
@@ -274,14 +276,14 @@ class DeadLetter(DeadLetterInAList):
     body: Any
 
 
-class DeadLetterList(_Answer):
+class DeadLetterList(Answer):
     """Dead letters, the newest first."""
 
     dead_letters: list[DeadLetterInAList]
     next: str | None = Field(description="`cursor` of the next page; null: none follows")
 
 
-class Dropped(_Answer):
+class Dropped(Answer):
     """Number of dead letters that were put aside."""
 
     dropped: int
@@ -290,14 +292,14 @@ class Dropped(_Answer):
     )
 
 
-class WebhookProblem(_Answer):
+class WebhookProblem(Answer):
     """Reason why the last delivery failed."""
 
     code: str
     text: str
 
 
-class Webhook(_Answer):
+class Webhook(Answer):
     """An event of which a receiver hears, or could not hear."""
 
     id: str
@@ -317,20 +319,20 @@ class Webhook(_Answer):
     closed_at: str | None
 
 
-class WebhookList(_Answer):
+class WebhookList(Answer):
     """Webhooks, the newest first."""
 
     webhooks: list[Webhook]
     next: str | None = Field(description="`cursor` of the next page; null: none follows")
 
 
-class Health(_Answer):
+class Health(Answer):
     """The process runs."""
 
     ok: bool
 
 
-class Readiness(_Answer):
+class Readiness(Answer):
     """Readiness to answer requests, and the parts that are away."""
 
     ready: bool

@@ -42,6 +42,9 @@ LIST: Final = "\n".join(SUBMIT["list"]["value"]["audience"]["openids"]) + "\n"
 KEY: Final[str] = _KEPT["in_a_list"]["key"]
 
 DROP_ALL: Final[dict[str, Any]] = _KEPT["drop_all"]
+NEW_CAMPAIGN: Final[dict[str, Any]] = _KEPT["new_campaign"]
+CAMPAIGN_CHANGE: Final[dict[str, Any]] = _KEPT["campaign_change"]
+CAMPAIGN_RUN: Final[dict[str, Any]] = _KEPT["run_of_campaign"]
 NOTHING: Final[dict[str, Any]] = {"empty": {"summary": "It has no members", "value": {}}}
 
 #: What a refusal is for, by its status.
@@ -77,6 +80,9 @@ _OTHERS: Final[dict[tuple[str, int], ProblemError]] = {
     ("accounts", 404): ProblemError(404, "error.api.no_account", field="name"),
     ("dead letters", 404): ProblemError(404, "error.api.no_dead_letter"),
     ("webhooks", 404): ProblemError(404, "error.api.no_webhook"),
+    ("campaigns", 404): ProblemError(404, "error.api.no_campaign"),
+    ("campaigns", 409): ProblemError(409, "error.campaign.edited", name="weekly", who="shop"),
+    ("campaigns", 422): ProblemError(422, "error.campaign.cron_fields", text="0 20 * *", n=4),
     ("upload", 408): uploading.slow(),
     ("upload", 409): ProblemError(409, "error.api.no_upload"),
     ("upload", 413): bodies.too_large(uploading.MOST_BYTES),
@@ -167,6 +173,10 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Dropped": {"dropped": 12, "left": 0},
     "Webhook": WEBHOOK,
     "WebhookList": {"webhooks": [WEBHOOK], "next": None},
+    "Campaign": _KEPT["campaign"],
+    "CampaignList": {"campaigns": [_KEPT["campaign"] | {"held": [_KEPT["campaign_run"]]}]},
+    "CampaignRun": _KEPT["campaign_run"] | {"state": "begun", "reason": None},
+    "CampaignRuns": {"runs": [_KEPT["campaign_run"]]},
     "Health": {"ok": True},
     "Readiness": {"ready": True, "missing": [], "away": ["broker"], "full": []},
 }  # fmt: skip

@@ -164,6 +164,9 @@ _FIXES: Final = {
     "error.api.other_being_stored": "api.fix.being_stored",
     "error.submit.other_options": "api.fix.key_taken",
     "error.submit.other_time": "api.fix.key_taken",
+    **dict.fromkeys(
+        ("error.campaign.", "error.launch.", "error.usage.belongs_to"), "api.fix.campaign"
+    ),
     "error.plan.": "api.fix.plan",
     "error.exclude.awaited": "api.fix.plan",
     "error.dead.": "api.fix.dead",

@@ -85,7 +85,7 @@ def _reserved(caller: Caller, request: Request, *, key: str) -> SubmitAnswer:
     try:
         broadcast_id, created = door(caller).reserve(request, key=key, who=caller.who)
     except InputError as error:
-        raise _without_others(caller, error) from None
+        raise without_others(caller, error) from None
     try:
         report = broadcast_reports.report(caller.parts.engine, broadcast_id)
     except UnknownIdError:
@@ -107,7 +107,7 @@ def _submitted(caller: Caller, request: Request, *, key: str) -> Submitted:
     try:
         return door(caller).submit(request, key=key, who=caller.who)
     except InputError as error:
-        raise _without_others(caller, error) from None
+        raise without_others(caller, error) from None
 
 
 def plan(caller: Caller, value: Mapping[str, Any], *, key: str) -> Prepared:
@@ -119,7 +119,7 @@ def plan(caller: Caller, value: Mapping[str, Any], *, key: str) -> Prepared:
     try:
         return door(caller).plan(request, key=key, who=caller.who)
     except InputError as error:
-        raise _without_others(caller, error) from None
+        raise without_others(caller, error) from None
 
 
 def _permitted(caller: Caller, request: Request) -> Request:
@@ -138,7 +138,7 @@ def door(caller: Caller) -> SubmitService:
     )  # fmt: skip
 
 
-def _without_others(caller: Caller, error: InputError) -> InputError | ProblemError:
+def without_others(caller: Caller, error: InputError) -> InputError | ProblemError:
     """Return a refusal that names no broadcast of accounts that the key is not good for."""
     if for_key(caller, error.message) is not error.message:
         return ProblemError(422, _UNSEEN.id, field="exclude")

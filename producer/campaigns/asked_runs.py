@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from broadcast.errors import InputError, UnknownIdError
+from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.campaigns.variables import rendered_template
@@ -19,12 +22,17 @@ from producer.campaigns import launching
 from producer.campaigns import template as templates
 from producer.campaigns.said_plans import A_DRAFT, moment
 from producer.request.door import SubmitService
-from producer.submit.order import new_key
-from producer.wiring.wechat import WeChat
+from producer.submit.order import checked_key, new_key
+
+if TYPE_CHECKING:
+    from producer.wiring.wechat import WeChat
 
 
-def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime) -> Launch:
-    """Return the run of a due time, written to the minute. Raises InputError."""
+def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime | None) -> Launch:
+    """Return the run of a due time, written to the minute. Raises InputError.
+
+    *now*: a person wrote it; None: a program did.
+    """
     at = moment(due, campaign.plan.schedule.zone, now=now)
     each = launch_rows.history(door.engine, campaign.id, most=launch_rows.EVERY)
     found = [one for one in each if one.due_at.replace(second=0, microsecond=0) == at]
@@ -98,6 +106,42 @@ def begin(
         return launch_rows.run_now(door.engine, campaign, key=key or new_key(), who=who)[0]
     request = launch.request if edited else None
     return launch_rows.release(door.engine, campaign, launch.due_at, who=who, request=request)
+
+
+def run_for_program(
+    door: SubmitService,
+    campaign: Campaign,
+    *,
+    key: str | None,
+    due: str | None,
+    edited: bool,
+    again: bool,
+    who: str,
+    wake: Callable[[], None],
+) -> Launch:
+    """Run a campaign now, or release its run of *due*, and return the run; *wake* a worker.
+
+    Raises InputError where the command would ask as well, RepeatedSendError, ConflictError.
+    """
+    if due is None:
+        if edited:
+            raise InputError("error.usage.belongs_to", option="--edited", needed="--due")
+        known = key and launch_rows.under_key(door.engine, campaign, checked_key(key))
+        if known:
+            return known
+    held = None if due is None else held_at(door, campaign, due, now=None)
+    launch = to_run(door, campaign, held, who=who, edited=edited)
+    if templates.load(launch.request or "").audience_file is None:
+        found = prepared_run(campaign, launch, door, wechat=None, again=again or held is not None)
+        for doubt in () if held else found.doubts:
+            raise InputError(doubt.id, **doubt.facts)
+    elif held is None:
+        raise InputError("error.campaign.run_file", name=campaign.name)
+    begun = begin(door, campaign, launch, key=key, edited=edited, who=who)
+    # Where the broker is away, beat has it launched.
+    with contextlib.suppress(BrokerAwayError):
+        wake()
+    return begun
 
 
 def report(engine: Engine, launch: Launch) -> Report | None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
@@ -25,7 +25,9 @@ from producer.request.meaning import ParsedRequest, parsed_request
 from producer.submit.order import Order, Whom
 from producer.submit.prepare import Prepared
 from producer.submit.store import Submitted, store
-from producer.wiring.wechat import WeChat
+
+if TYPE_CHECKING:
+    from producer.wiring.wechat import WeChat
 
 #: One of so many lines of a file that are no OpenIDs make it doubtful.
 _ONE_OF: Final = 20

@@ -85,11 +85,18 @@ def check_name(name: str) -> None:
 
 def is_name(name: str) -> bool:
     """Return whether a campaign can have this name."""
-    return name.strip() == name and name.isprintable() and 0 < len(name) <= LONGEST_TITLE
+    is_plain = name.strip() == name and name.isprintable() and 0 < len(name) <= LONGEST_TITLE
+    # It stands in addresses.
+    return is_plain and "/" not in name and name not in {".", ".."}
 
 
-def schedule_of(said: TimesSaid, old: Schedule | None, *, now: datetime) -> Schedule:
-    """Return the schedule; what is not said is as in *old*. Raises InputError."""
+def schedule_of(
+    said: TimesSaid, old: Schedule | None, *, now: datetime, by_person: bool = True
+) -> Schedule:
+    """Return the schedule; what is not said is as in *old*. Raises InputError.
+
+    Not *by_person*: its time is ISO 8601.
+    """
     if said.cron is not None and said.at is not None:
         raise InputError("error.campaign.two_times")
     if old is None and said.cron is None and said.at is None:
@@ -98,7 +105,7 @@ def schedule_of(said: TimesSaid, old: Schedule | None, *, now: datetime) -> Sche
     zone = said.timezone or known.zone
     due_times.check_zone(zone)
     if said.at is not None:
-        known = replace(known, at=moment(said.at, zone, now=now), cron=None)
+        known = replace(known, at=moment(said.at, zone, now=now if by_person else None), cron=None)
     elif said.cron is not None:
         known = replace(known, cron=" ".join(said.cron.split()), at=None)
     found = replace(
@@ -126,8 +133,11 @@ def _day(text: str | None, old: date | None) -> date | None:
     return None if text == NONE else due_times.parse_day(text)
 
 
-def moment(text: str, zone: str, *, now: datetime) -> datetime:
-    """Return the moment (UTC) of a time in *zone*, unless it names another. Raises InputError."""
+def moment(text: str, zone: str, *, now: datetime | None) -> datetime:
+    """Return the moment (UTC) of a time in *zone*, unless it names another. Raises InputError.
+
+    *now*: a person wrote it; None: a program did.
+    """
     found = parse_at(text, now=now)
     try:
         is_zoned = datetime.fromisoformat(text.strip()).tzinfo is not None

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from functools import cache
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -17,7 +16,6 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
-    TypeAdapter,
     ValidationError,
 )
 from pydantic_core import PydanticCustomError
@@ -120,8 +118,8 @@ AudienceShape: TypeAlias = Annotated[
 ]
 
 
-class Request(_Object):
-    """A broadcast as a program asks for it. What is left out has the default of the command."""
+class SendRequest(_Object):
+    """What every send is asked for by. What is left out has the default of the command."""
 
     account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = Field(
         None, description="may be left out where there is one"
@@ -150,34 +148,44 @@ class Request(_Object):
         None, description='with {"followers": true}: those who have this tag at WeChat'
     )
     ignore_suppression: bool = Field(default=False, description="to the suppressed as well")
-    again: bool = Field(
-        default=False,
-        description="the same content went to the same audience within 24 hours; once more",
-    )
     notify: Receiver | None = Field(
         None, description="who hears how it ended, in place of the account's receiver"
     )
 
 
-@cache
-def _request() -> TypeAdapter[Request]:
-    return TypeAdapter(Request)
+class Request(SendRequest):
+    """A broadcast as a program asks for it. What is left out has the default of the command."""
+
+    again: bool = Field(
+        default=False,
+        description="the same content went to the same audience within 24 hours; once more",
+    )
+
+
+Form = TypeVar("Form", bound=SendRequest)
 
 
 def parse(value: object) -> Request:
     """Return a request from the value of JSON, or of a program. Raises RequestError."""
+    return parse_as(Request, value)
+
+
+def parse_as(form: type[Form], value: object) -> Form:
+    """Return *value* as one of the forms of a send. Raises RequestError."""
     if not isinstance(value, Mapping):
         raise RequestError("error.request.no_object", field="")
     members = {_name(name): member for name, member in value.items()}
+    known = [one.alias or name for name, one in form.model_fields.items()]
     for name in members:
         # Before what is missing: the one is often the other, misspelt.
-        if name not in Request.model_fields:
+        if name not in known:
             if name == KEY:
                 raise RequestError("error.request.key_beside", field=KEY)
-            raise _unknown((name,), list(Request.model_fields))
-    members["audience"] = _audience(members.get("audience"))
+            raise _unknown((name,), known)
+    if "audience" in members or form.model_fields["audience"].is_required():
+        members["audience"] = _audience(members.get("audience"))
     try:
-        return _request().validate_python(members)
+        return form.model_validate(members)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
     raise _refused(wrong["type"], wrong["loc"], wrong.get("ctx", {}))

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from entrypoints.http.routes import (
     accounts,
     broadcasts,
+    campaigns,
     controls,
     dead_letters,
     events,
@@ -19,5 +20,5 @@ from entrypoints.http.routes import (
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     broadcasts.router, recipients.router, events.router, controls.router, accounts.router,
-    dead_letters.router, webhooks.router, health.router,
+    campaigns.router, dead_letters.router, webhooks.router, health.router,
 )  # fmt: skip

@@ -55,7 +55,7 @@ def test_every_request_answer_and_refusal_has_an_example_that_fits(
         where = f"{method} {path}"
         assert bool(operation.get("security")) is (path not in {"/healthz", "/readyz"}), where
         body = operation.get("requestBody", {}).get("content", {})
-        assert bool(body) is (method in {"post", "put"}), where
+        assert bool(body) is (method in {"post", "put", "patch"}), where
         for content in body.values():
             shown = [one["value"] for one in content.get("examples", {}).values()]
             for example in shown or [content["example"]]:

@@ -35,6 +35,8 @@ from producer import (
     UnknownIdError,
     library,
 )
+from producer.campaigns import campaign_forms
+from producer.campaigns.library_campaigns import CampaignArguments, Campaigns
 from producer.request import shape
 from tests.integration.models.test_known import sent
 from tests.integration.producer.conftest import QuotaStub, openids
@@ -276,10 +278,25 @@ def test_its_keywords_are_the_members_of_every_request() -> None:
 @pytest.mark.parametrize("verb", [name for name in vars(Producer) if not name.startswith("_")])
 def test_every_verb_is_typed_and_documented(verb: str) -> None:
     function = inspect.unwrap(getattr(Producer, verb))
+    _check_typed_and_documented(getattr(function, "fget", function))
+
+
+@pytest.mark.parametrize("verb", [name for name in vars(Campaigns) if name.islower()])
+def test_every_verb_of_campaigns_is_typed_and_documented(verb: str) -> None:
+    if not verb.startswith("_") and callable(getattr(Campaigns, verb)):
+        _check_typed_and_documented(getattr(Campaigns, verb))
+
+
+def _check_typed_and_documented(function: Any) -> None:
     assert function.__doc__
-    assert "return" in typing.get_type_hints(
-        function, localns={"Report": object, "Submitted": object}
-    )
+    names = {"Report": object, "Submitted": object, "Campaigns": object}
+    assert "return" in typing.get_type_hints(function, localns=names)
+
+
+def test_a_campaign_is_said_by_the_members_of_every_request() -> None:
+    form = campaign_forms.CampaignMembers.model_fields
+    members = {one.alias or name for name, one in form.items()}
+    assert set(typing.get_type_hints(CampaignArguments)) == members
 
 
 def run(script: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

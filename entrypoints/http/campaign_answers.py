@@ -1,0 +1,79 @@
+"""The objects of the answers on campaigns, for the OpenAPI document; see docs/json.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState
+from broadcast.rules.states import BroadcastState
+from entrypoints.http.answers import Answer, Count, RecipientFigures
+
+
+class LaunchReason(Answer):
+    """Reason why a run is held or was skipped."""
+
+    code: str
+    text: str
+
+
+class CampaignRun(Answer):
+    """What became of a due time of a campaign, or of a run that was asked for."""
+
+    due_at: str
+    state: LaunchState
+    reason: LaunchReason | None
+    version: int = Field(description="of the campaign, when its request was fixed")
+    size: Count
+    broadcast: str | None = Field(description="its id")
+    broadcast_state: BroadcastState | None
+    recipients: RecipientFigures | None
+    released_by: str | None
+    decided_at: str
+
+
+class CampaignRuns(Answer):
+    """Runs of a campaign, the newest first."""
+
+    runs: list[CampaignRun]
+
+
+class Campaign(Answer):
+    """A campaign, and its next due times."""
+
+    name: str
+    account: str
+    state: CampaignState
+    version: int
+    cron: str | None
+    at: str | None
+    timezone: str
+    first: str | None = Field(alias="from")
+    until: str | None
+    exceptions: list[str] = Field(alias="except")
+    missed: str
+    late_by_s: int
+    overlap: str
+    size_brake: int
+    request: dict[str, Any] = Field(description="of each run, with its variables")
+    audience_file: str | None
+    draft_title: str | None
+    article_file: str | None
+    next: list[str]
+    created_at: str
+    created_by: str
+    edited_at: str
+    edited_by: str
+
+
+class CampaignInAList(Campaign):
+    """A campaign with its runs that are held."""
+
+    held: list[CampaignRun]
+
+
+class CampaignList(Answer):
+    """Campaigns, by their names."""
+
+    campaigns: list[CampaignInAList]

@@ -1,0 +1,242 @@
+"""Campaigns: added, looked at, changed, stopped, run and released."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Query, Request
+from pydantic import Field
+from starlette.responses import Response
+
+from broadcast.errors import InputError, UnknownIdError
+from broadcast.rules.api_keys import Scope
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
+from broadcast.views.campaigns import campaign_object, launch_object
+from entrypoints.http import bodies, campaign_answers, examples, json_answers, openapi, submitting
+from entrypoints.http.bodies import Nothing
+from entrypoints.http.caller import Caller, Controller, Reader, Submitter
+from entrypoints.http.lookups import the_account
+from entrypoints.http.problems import ProblemError
+from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from producer.campaigns import asked_runs, said_plans
+from producer.campaigns import template as templates
+from producer.campaigns.campaign_forms import (
+    CampaignChange,
+    CampaignMembers,
+    NewCampaign,
+    plan_of,
+)
+from producer.request import shape
+from producer.request.shape import LONGEST_ACCOUNT
+
+router = APIRouter(prefix="/v1", tags=["campaigns"])
+
+#: Due times that are shown, and runs at most.
+_NEXT: Final = 5
+_MOST_RUNS: Final = 1_000
+
+
+class RunOfCampaign(bodies.Body):
+    """A run of now, or the release of a held one."""
+
+    due: str | None = Field(None, description="releases the held run of this time (ISO 8601)")
+    edited: bool = Field(default=False, description="with `due`: with the request as it is now")
+    again: bool = Field(default=False, description="the same went out within 24 hours; once more")
+
+
+@router.post(
+    "/campaigns", status_code=201, response_model=campaign_answers.Campaign,
+    operation_id="add_campaign",
+    summary="Add a campaign",
+    openapi_extra=openapi.takes(examples.NEW_CAMPAIGN, form=NewCampaign),
+    responses=openapi.of_a_body(409),
+)  # fmt: skip
+async def add(request: Request, caller: Submitter) -> Response:
+    """Store a campaign, enabled. What the command line would ask a person is refused."""
+    said = shape.parse_as(NewCampaign, await bodies.read_object(request))
+    made = await caller.parts.threads.run(_added, caller, said)
+    where = {"Location": f"/v1/campaigns/{quote(said.name)}"}
+    return json_answers.as_json(made, status=201, headers=where)
+
+
+def _added(caller: Caller, said: NewCampaign) -> dict[str, Any]:
+    said_plans.check_name(said.name)
+    account = caller.account(said.account).name
+    plan = _plan(caller, said, account)
+    return _object(campaign_edits.add(caller.parts.engine, said.name, plan, who=caller.who))
+
+
+def _plan(
+    caller: Caller, said: CampaignMembers, account: str, *, old: CampaignPlan | None = None
+) -> CampaignPlan:
+    door = submitting.door(caller)
+    try:
+        plan = plan_of(said, door.settings.account(account), old, door=door, who=caller.who)
+    except InputError as error:
+        raise submitting.without_others(caller, error) from None
+    _check_may_send(caller, plan)
+    return plan
+
+
+def _check_may_send(caller: Caller, plan: CampaignPlan) -> None:
+    if "to_all" in templates.load(plan.template).request["audience"]:
+        caller.needs(Scope.TO_ALL)
+
+
+def _object(campaign: Campaign) -> dict[str, Any]:
+    due = campaign.next_due_at and campaign.plan.schedule.after(campaign.decided_until)
+    return campaign_object(campaign, itertools.islice(due or (), _NEXT))
+
+
+@router.get(
+    "/campaigns", response_model=campaign_answers.CampaignList, operation_id="list_campaigns",
+    summary="List campaigns", responses=openapi.of_a_reading(),
+)  # fmt: skip
+async def listing(
+    caller: Reader, *, account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None
+) -> Response:
+    """Return every campaign by its name, with its runs that are held."""
+    return await json_answers.answer_in_thread(caller, _listed, account)
+
+
+def _listed(caller: Caller, account: str | None) -> dict[str, Any]:
+    if account is not None:
+        the_account(caller, account, field="account")
+    engine = caller.parts.engine
+    found = [
+        one for one in campaign_rows.every(engine)
+        if caller.key.may_use(one.plan.account) and account in {None, one.plan.account}
+    ]  # fmt: skip
+    held = launch_rows.waiting_for_a_person(engine, [one.id for one in found])
+    return {
+        "campaigns": [
+            _object(one)
+            | {"held": [_run_object(caller, run) for run in held if run.campaign_id == one.id]}
+            for one in found
+        ]
+    }
+
+
+def _run_object(caller: Caller, launch: Launch) -> dict[str, Any]:
+    reason = launch.reason and submitting.for_key(caller, launch.reason)
+    report = asked_runs.report(caller.parts.engine, launch)
+    return launch_object(replace(launch, reason=reason), report, caller.texts)
+
+
+@router.get(
+    "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="get_campaign",
+    summary="Look at a campaign", responses=openapi.of_a_reading(),
+)  # fmt: skip
+async def show(name: str, caller: Reader) -> Response:
+    """Return a campaign with its next five due times."""
+    return json_answers.as_json(_object(await caller.parts.threads.run(_theirs, caller, name)))
+
+
+def _theirs(caller: Caller, name: str) -> Campaign:
+    """Return a campaign. Raises ProblemError where the key is not good for its account, too."""
+    try:
+        found = campaign_rows.named(caller.parts.engine, name) if said_plans.is_name(name) else None
+    except UnknownIdError:
+        found = None
+    if found is None or not caller.key.may_use(found.plan.account):
+        raise ProblemError(404, "error.api.no_campaign")
+    return found
+
+
+@router.get(
+    "/campaigns/{name}/runs", response_model=campaign_answers.CampaignRuns,
+    operation_id="campaign_runs",
+    summary="List the runs of a campaign", responses=openapi.of_a_reading(),
+)  # fmt: skip
+async def runs(
+    name: str, caller: Reader, *, limit: Annotated[int, Query(ge=1, le=_MOST_RUNS)] = 50
+) -> Response:
+    """Return the newest runs of a campaign, the last first, with the sums of their broadcasts."""
+    return await json_answers.answer_in_thread(caller, _runs, name, limit)
+
+
+def _runs(caller: Caller, name: str, limit: int) -> dict[str, Any]:
+    campaign_id = _theirs(caller, name).id
+    found = launch_rows.history(caller.parts.engine, campaign_id, most=limit)
+    return {"runs": [_run_object(caller, one) for one in found]}
+
+
+@router.patch(
+    "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="edit_campaign",
+    summary="Change a campaign",
+    openapi_extra=openapi.takes(examples.CAMPAIGN_CHANGE, form=CampaignChange),
+    responses=openapi.of_a_body(409),
+)  # fmt: skip
+async def edit(request: Request, name: str, caller: Submitter) -> Response:
+    """Change what the body says; a run that was begun goes on as it was."""
+    said = shape.parse_as(CampaignChange, await bodies.read_object(request))
+    return await json_answers.answer_in_thread(caller, _edited, name, said)
+
+
+def _edited(caller: Caller, name: str, said: CampaignChange) -> dict[str, Any]:
+    old = _theirs(caller, name)
+    plan = _plan(caller, said, old.plan.account, old=old.plan)
+    known = old if said.version is None else replace(old, version=said.version)
+    return _object(campaign_edits.edit(caller.parts.engine, known, plan, who=caller.who))
+
+
+def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str, Any]:
+    return _object(act(caller.parts.engine, _theirs(caller, name).name, who=caller.who))
+
+
+def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:
+    @router.post(
+        f"/campaigns/{{name}}/{word}", name=word, response_model=campaign_answers.Campaign,
+        operation_id=f"{word}_campaign", summary=summary,
+        openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+        responses=openapi.of_a_body(),
+    )  # fmt: skip
+    async def switch(request: Request, name: str, caller: Controller) -> Response:
+        bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
+        return await json_answers.answer_in_thread(caller, _switch, name, act)
+
+    switch.__doc__ = summary
+
+
+_route("enable", campaign_edits.enable, "Enable a campaign from now on")
+_route("disable", campaign_edits.disable, "Start no new run of a campaign until it is enabled")
+
+
+@router.delete(
+    "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="remove_campaign",
+    summary="Remove a campaign", responses=openapi.of_a_reading(),
+)  # fmt: skip
+async def remove(name: str, caller: Controller) -> Response:
+    """Remove a campaign; its runs stay in the ledger, and its name is free."""
+    return await json_answers.answer_in_thread(caller, _switch, name, campaign_edits.remove)
+
+
+@router.post(
+    "/campaigns/{name}/run", response_model=campaign_answers.CampaignRun,
+    operation_id="run_campaign",
+    summary="Run a campaign now, or release a held run",
+    openapi_extra=openapi.takes(examples.CAMPAIGN_RUN, key=False, form=RunOfCampaign),
+    responses=openapi.of_a_body(409),
+)  # fmt: skip
+async def run(request: Request, name: str, caller: Submitter) -> Response:
+    """Begin a run; a worker launches it.
+
+    `Idempotency-Key` is required without `due`: the same key gives the same run.
+    """
+    said = bodies.read_form(RunOfCampaign, await bodies.read_object(request, optional=True))
+    key = submitting.key_of(request) if said.due is None else None
+    return await json_answers.answer_in_thread(caller, _begun, name, said, key=key)
+
+
+def _begun(caller: Caller, name: str, said: RunOfCampaign, *, key: str | None) -> dict[str, Any]:
+    campaign = _theirs(caller, name)
+    _check_may_send(caller, campaign.plan)
+    begun = asked_runs.run_for_program(
+        submitting.door(caller), campaign, key=key, due=said.due, edited=said.edited,
+        again=said.again, who=caller.who, wake=caller.parts.waker.wake_for_launches,
+    )  # fmt: skip
+    return _run_object(caller, begun)

@@ -1,0 +1,119 @@
+"""Campaigns for Python programs: ``Producer(…).campaigns``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypedDict
+
+from broadcast.frozen import frozen
+from broadcast.rules.campaigns.campaign import Campaign, Launch
+from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from producer.campaigns import asked_runs, campaign_forms
+from producer.campaigns.said_plans import check_name
+from producer.request import shape
+from producer.request.door import SubmitService
+
+_Days = TypedDict("_Days", {"from": str, "until": str, "except": list[str]}, total=False)
+
+
+class CampaignArguments(_Days, total=False):
+    """What is said of a campaign: the members of a request over HTTP (docs/campaigns.md)."""
+
+    account: str
+    content: dict[str, Any]
+    draft: str
+    audience: Mapping[str, Any]
+    cron: str
+    at: str
+    timezone: str
+    missed: str
+    late_by: str
+    overlap: str
+    size_brake: str
+    title: str
+    priority: int
+    spread_days: bool
+    exclude: list[str]
+    only_current: bool
+    sample: str
+    with_tag: int
+    ignore_suppression: bool
+    notify: dict[str, str]
+
+
+@frozen
+class Campaigns:
+    """Adds, looks at, changes, stops and runs campaigns.
+
+    Each method raises UnknownIdError for a name that no campaign has, and what every method of
+    ``Producer`` raises. What the command would ask a person is refused.
+    """
+
+    door: SubmitService
+    who: str
+    wake: Callable[[], None]
+
+    def add(self, name: str, said: CampaignArguments) -> Campaign:
+        """Store a campaign, enabled. Raises ConflictError where its name is taken."""
+        check_name(name)
+        form = shape.parse_as(campaign_forms.NewCampaign, {**said, "name": name})
+        account = self.door.settings.account(form.account)
+        plan = campaign_forms.plan_of(form, account, None, door=self.door, who=self.who)
+        return campaign_edits.add(self.door.engine, name, plan, who=self.who)
+
+    def edit(self, name: str, said: CampaignArguments, *, version: int | None = None) -> Campaign:
+        """Change what is said; a run that was begun goes on as it was.
+
+        Raises ConflictError where somebody else edited it meanwhile, or it has not this *version*.
+        """
+        old = self.get(name)
+        form = shape.parse_as(campaign_forms.CampaignChange, said)
+        account = self.door.settings.account(old.plan.account)
+        plan = campaign_forms.plan_of(form, account, old.plan, door=self.door, who=self.who)
+        known = old if version is None else replace(old, version=version)
+        return campaign_edits.edit(self.door.engine, known, plan, who=self.who)
+
+    def list(self) -> Sequence[Campaign]:
+        """Return the campaigns that were not removed, by their names."""
+        return campaign_rows.every(self.door.engine)
+
+    def get(self, name: str) -> Campaign:
+        """Return a campaign."""
+        return campaign_rows.named(self.door.engine, name)
+
+    def enable(self, name: str) -> Campaign:
+        """Enable a campaign from now on; what was due before stays as it is."""
+        return campaign_edits.enable(self.door.engine, name, who=self.who)
+
+    def disable(self, name: str) -> Campaign:
+        """Start no new run of a campaign until it is enabled."""
+        return campaign_edits.disable(self.door.engine, name, who=self.who)
+
+    def remove(self, name: str) -> Campaign:
+        """Remove a campaign; its runs stay in the ledger, and its name is free."""
+        return campaign_edits.remove(self.door.engine, name, who=self.who)
+
+    def run(
+        self,
+        name: str,
+        *,
+        key: str | None = None,
+        due: str | None = None,
+        edited: bool = False,
+        again: bool = False,
+    ) -> Launch:
+        """Run a campaign now, or release its held run of *due*, and return the run.
+
+        The same *key* gives the same run. *edited*: with the request of the campaign as it is now.
+        *again*: the same content went to the same audience today, and is to go once more. Raises
+        RepeatedSendError without it, and ConflictError for a run that is not held.
+        """
+        return asked_runs.run_for_program(
+            self.door, self.get(name), key=key, due=due, edited=edited, again=again,
+            who=self.who, wake=self.wake,
+        )  # fmt: skip
+
+    def runs(self, name: str, *, limit: int = 20) -> Sequence[Launch]:
+        """Return the newest runs of a campaign, the last first."""
+        return launch_rows.history(self.door.engine, self.get(name).id, most=limit)

@@ -1,0 +1,114 @@
+"""Campaigns of programs: run by HTTP and by Python, with real workers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broadcast.rules.campaigns.launches import LaunchState
+from producer import Producer, RepeatedSendError
+from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.api import Program
+    from tests.kit.system import System
+
+TEXT = {"msgtype": "text", "text": {"content": "Live on {weekday_en}"}}
+WEEKLY = {"cron": "0 20 * * 5", "content": TEXT, "audience": {"followers": True}}
+
+
+@pytest.fixture
+def system(start_system: StartSystem) -> System:
+    """A system with twelve followers, a worker and beat."""
+    made = start_system(followers=12)
+    made.broadcast("followers", "sync")
+    made.worker(), made.beat()
+    return made
+
+
+def run(program: Program, *, key: str, **members: object) -> Any:
+    """Ask for a run of now."""
+    headers = {"Idempotency-Key": key}
+    return program.ask("POST", "/v1/campaigns/weekly/run", members, headers=headers)
+
+
+def test_a_run_by_http_is_sent_once_for_its_key_and_the_same_again_must_be_meant(
+    system: System,
+) -> None:
+    program = system.api("--port", "0")
+    made = program.ask("POST", "/v1/campaigns", {"name": "weekly", **WEEKLY})
+    assert made.status_code == 201, made.text
+
+    begun, repeated = (run(program, key="order-1").json() for _ in range(2))
+    assert repeated["due_at"] == begun["due_at"]
+    launched(program, 1)
+    refused = run(program, key="order-2")
+    assert (refused.status_code, refused.json()["type"].partition("#")[2]) == (
+        409, "error.submit.repeated",
+    )  # fmt: skip
+    assert run(program, key="order-2", again=True).status_code == 200
+    runs = launched(program, 2)
+
+    for one in runs:
+        system.until_state(one["broadcast"], "completed")
+    assert set(system.simulator.ledger_dump().values()) == {2}
+    shown = program.get("/v1/campaigns/weekly/runs").json()["runs"]
+    assert [one["recipients"]["accepted"] for one in shown] == [12, 12]
+    assert {one["broadcast_state"] for one in shown} == {"completed"}
+
+
+def launched(program: Program, count: int) -> list[dict[str, Any]]:
+    """Wait until so many runs are launched; return them."""
+
+    def runs() -> list[dict[str, Any]] | None:
+        every = program.get("/v1/campaigns/weekly/runs").json()["runs"]
+        found = [one for one in every if one["state"] == "launched"]
+        return found if len(found) == count else None
+
+    found = until(runs, 60, f"{count} runs that are launched")
+    assert found is not None
+    return found
+
+
+def test_a_campaign_of_a_file_is_run_by_the_command_where_its_file_is(system: System) -> None:
+    people = system.simulator.openids(4)
+    (system.folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
+    system.broadcast(
+        "campaigns", "add", "weekly", "--openids", "list.txt", "--text", "hello", "--cron",
+        "0 20 * * 5",
+    )  # fmt: skip
+    program = system.api("--port", "0")
+
+    refused = run(program, key="order-1")
+    edited = program.ask("PATCH", "/v1/campaigns/weekly", {"cron": "0 19 * * 5"}).json()
+
+    assert refused.json()["type"].endswith("campaign.run_file")
+    assert edited["audience_file"] == str(system.folder / "list.txt")
+    assert edited["request"]["audience"] == {"upload": True}
+
+
+def test_a_python_program_adds_runs_and_removes_a_campaign(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in system.env.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(system.folder)
+    with Producer("shop") as shop:
+        campaigns = shop.campaigns
+        made = campaigns.add("weekly", {**WEEKLY, "until": "2099-12-31"})  # type: ignore[typeddict-item]
+        begun = campaigns.run("weekly", key="order-1")
+        assert campaigns.run("weekly", key="order-1").id == begun.id
+        until(lambda: campaigns.runs("weekly")[0].state is LaunchState.LAUNCHED, 60, "a launch")
+        [launch] = campaigns.runs("weekly")
+        assert launch.broadcast_id is not None
+        system.until_state(launch.broadcast_id, "completed")
+        assert shop.status(launch.broadcast_id).recipients["accepted"] == 12
+        with pytest.raises(RepeatedSendError):
+            campaigns.run("weekly", key="order-2")
+        edited = campaigns.edit("weekly", {"until": "none"}, version=made.version)
+        assert (edited.version, edited.plan.schedule.last) == (2, None)
+        campaigns.remove("weekly")
+        assert list(campaigns.list()) == []
+    assert set(system.simulator.ledger_dump().values()) == {1}
