@@ -23,6 +23,7 @@ from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_notices import INSIDE, commands_of
 from tests.kit import bots
 from tests.kit.bots import Bot
+from tests.kit.endpoints import QUOTA
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -201,3 +202,27 @@ def test_a_run_is_rehearsed_a_day_and_an_hour_before_and_anew_after_an_edit_whoe
         system.broadcast("campaigns", "show", "hour", "--json").stdout.splitlines()[-1]
     )
     assert told["name"] == "hour"
+
+
+def test_a_rehearsal_keeps_no_launch_waiting_and_one_whose_worker_dies_is_made_by_the_next(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=20)
+    people = system.simulator.openids(20)
+    (system.folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
+    slow = system.simulator.fault("slow", when="before", path=QUOTA, seconds=60, count=1)
+    hour = add(system, "hour", account="default")
+    first, _ = system.worker(), system.beat()
+    until(
+        lambda: any(one["number"] == slow and one["fired"] for one in system.simulator.faults()),
+        60, "the rehearsal's call",
+    )  # fmt: skip
+
+    add(system, "now", account="default", ahead=timedelta(seconds=2))
+    until(lambda: len(system.all_reports()) == 1, 60, "the launch")
+    assert rehearsed(system, hour) == []
+    first.kill()
+    system.worker()
+
+    assert found_by(until_rehearsed(system, hour)) == []
+    until(lambda: system.simulator.ledger_dump() == dict.fromkeys(people, 1), 60, "the send")

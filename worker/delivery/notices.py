@@ -118,7 +118,9 @@ class NoticeDeliverer(Deliverer[Due]):
             # One that cannot be said keeps no other one from being said.
             log.exception("notice %s of %s cannot be said", notice.id, subject)
             words = [texts("notice.bare", subject=subject)]
-        rest = texts("notice.more", id=subject)
+        # The last of a notice's own lines has the command that goes on.
+        more = [Message("notice.more", id=subject), *_own_lines(notice)]
+        rest = texts(more[-1])
         return rules_notices.fitted(words, rest, bot=receiver.bot)
 
     def _lines(self, notice: Message, subject: str) -> list[Message]:
@@ -128,10 +130,14 @@ class NoticeDeliverer(Deliverer[Due]):
             lanes, moment = broadcast_reports.lanes(self._engine)
             return list(views_notices.of_account(notice, lanes[subject], moment))
         if kind not in {rules_notices.WAITS, rules_notices.ENDED}:
-            lines = notice.facts.get("lines")
-            return [notice, *(lines if isinstance(lines, list) else ())]
+            return [notice, *_own_lines(notice)]
         report = broadcast_reports.report(self._engine, subject)
         if not rules_notices.is_still_so(kind, report):
             return []
         beside = beside_reports.circumstances(self._engine, report, waits=self._waits)
         return list(views_notices.of_broadcast(notice, report, beside))
+
+
+def _own_lines(notice: Message) -> Sequence[Message]:
+    lines = notice.facts.get("lines")
+    return lines if isinstance(lines, list) else ()

@@ -37,7 +37,7 @@ def add(
     """Add the notice of the text ``notice.KIND`` for all receivers, in the caller's transaction.
 
     *subject*: the id or the name of what it is about. A fact ``lines`` is a list of messages that
-    follow. *key* says what it reports, in 128
+    follow, the last with the command that goes on. *key* says what it reports, in 128
     characters at most: what has a notice already gets no other. Where nobody is a receiver nothing
     is stored. The caller's lock keeps two transactions from adding one key at once; the second one
     raises IntegrityError.

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.message import Message
 from broadcast.outbound.posting import Poster
 from broadcast.rules import notices as rules_notices
 from broadcast.rules.calls.operator_verdict import NotSent
@@ -20,6 +21,7 @@ from models.ledger.boxes import notices
 from models.ledger.lane import leases
 from models.ledger.outcomes import resolves
 from models.ledger.steer import operator
+from tests.integration.models.still_clock import NOON
 from tests.kit import bots, ledger
 from tests.kit.bots import Bot
 from tests.kit.ledger import Driver, said
@@ -284,3 +286,23 @@ def doubtful(engine: Engine) -> str:
     driver.record(driver.claim(), said(45065))
     leases.release(engine, driver.lease)
     return broadcast_id
+
+
+def test_a_long_notice_of_several_lines_is_cut_and_ends_with_its_own_command(
+    engine: Engine, wecom: Bot
+) -> None:
+    sweep = deliverer(engine, wecom)
+    findings = [Message("error.audience.empty", source=f"{n}-{'list' * 100}.txt") for n in range(9)]
+    look = Message("rehearsal.look", name="weekly")
+    with engine.begin() as connection:
+        notices.add(
+            connection, kind="rehearsal", account="default", subject="weekly", key="rehearsal 1",
+            due=NOON, lines=[*findings, look],
+        )  # fmt: skip
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    [text] = wecom.texts
+    assert "campaign weekly at 2026-03-12 12:00 (Beijing time)" in text
+    assert 1 <= text.count(": empty.") < len(findings)
+    assert text.endswith("\n    broadcast campaigns run weekly --dry-run")
+    assert len(text.encode()) <= rules_notices.LONGEST[rules_notices.Bot.WECOM]
