@@ -34,6 +34,7 @@ _PLAIN = (
     "permission_errcode",
     "agreement",
     "frozen",
+    "send_protection",
     "daily_limit",
     "calls_per_minute",
 )
@@ -72,6 +73,8 @@ class AccountChange(BaseModel):
     """False: 48003."""
     frozen: bool = False
     """True: 40243 on token calls."""
+    send_protection: bool = False
+    """True: an API send to all waits for the administrator."""
     whitelist: list[str] | None = None
     """IPs that may fetch tokens, null for all; else 40164."""
     daily_limit: Count = 100

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from simulator.admin.request import AdminError, AdminRequest, Answer, Routes, filtered
 from simulator.core.errors import RefusalError
 from simulator.core.journal import Record
+from simulator.endpoints.mass.administrator import Confirmations
 from simulator.endpoints.mass.content import media_ids
 from simulator.endpoints.mass.jobs import Job, JobBook
 from simulator.endpoints.mass.pages import Pages, status_of
@@ -67,11 +68,30 @@ async def change_job(request: AdminRequest) -> Answer:
     return await job(request)
 
 
+class AdministratorWord(BaseModel):
+    """What the administrator says to a send to all that waits; `none`: the time is over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer: Literal["yes", "no", "none"]
+
+
+async def answer_job(request: AdminRequest) -> Answer:
+    """Confirm or refuse a send to all that waits for the administrator."""
+    word, found = AdministratorWord(**await request.json()), _named_job(request)
+    waiting, moment = request.world.part(Confirmations), request.world.now()
+    if not waiting.answer(found.msg_id, word.answer, moment=moment):
+        message = f"job {found.msg_id} does not wait for the administrator"
+        raise AdminError(message)
+    return await job(request)
+
+
 ROUTES: Routes = (
     ("GET", "calls", calls),
     ("GET", "jobs", jobs),
     ("GET", "jobs/{msg_id:int}", job),
     ("POST", "jobs/{msg_id:int}", change_job),
+    ("POST", "jobs/{msg_id:int}/administrator", answer_job),
 )
 
 

@@ -59,6 +59,8 @@ class Account(Owner):
     permission_errcode: int | None = None
     agreement: bool = True
     frozen: bool = False
+    send_protection: bool = False
+    """The administrator is asked before an API send to all goes out (section 5.1)."""
     whitelist: tuple[str, ...] | None = None
     daily_limit: int = 100
     """Of mass sends; `daily_limits` are those of any path, instead of the declared ones."""

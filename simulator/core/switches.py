@@ -159,6 +159,14 @@ class Switches(BaseModel):
     """So many of the eligible do not get it: the event's ErrorCount."""
     job_unknown_s: Seconds = 0
     """How long mass/get answers 40059 after the acceptance."""
+    administrator_answer: Literal["none", "yes", "no"] = "none"
+    """Section 5.1: what the administrator says to sends to all of an account with protection."""
+    administrator_answers_after_s: Seconds = 0
+    """How long after the acceptance the administrator says it."""
+    administrator_waits_s: Seconds = 1800
+    """How long the administrator has; then the job ends with err(40002)."""
+    administrator_hides_job: bool = False
+    """Whether mass/get answers 40059, and not SENDING, while a job waits for the administrator."""
     speed_matters: bool = False
     """Whether a job runs longer by its recipients and the account's speed (section 4.4)."""
     preview_text: str = "preview success"

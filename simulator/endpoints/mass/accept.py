@@ -12,6 +12,7 @@ from simulator.core.body import Message
 from simulator.core.switches import Switches
 from simulator.core.world import World
 from simulator.endpoints.draft.box import DraftBox
+from simulator.endpoints.mass.administrator import Confirmations
 from simulator.endpoints.mass.checks import MESSAGES
 from simulator.endpoints.mass.content import content_of, digest_of, media_ids
 from simulator.endpoints.mass.finish import finish
@@ -36,7 +37,10 @@ class Sending:
 
 
 def accept(world: World, account: Account, sending: Sending) -> Job:
-    """Deliver, and store the job: from here on it exists, whatever becomes of the reply."""
+    """Deliver, and store the job: from here on it exists, whatever becomes of the reply.
+
+    One that waits for the administrator is delivered when they confirm it.
+    """
     month, verdict = world.this_month(), account.part(Reviews).next()
     wanted = account.followers.receiving(sending.recipients)
     eligible = account.ledger.below_cap(wanted, month=month, cap=world.switches.monthly_cap)
@@ -44,14 +48,24 @@ def accept(world: World, account: Account, sending: Sending) -> Job:
         eligible = np.unique(eligible)
     errors = world.switches.job_errors if verdict.errors is None else verdict.errors
     delivered = eligible[: max(0, len(eligible) - errors)]
-    account.ledger.deliver(delivered, month=month)
     _count(world, account, sending)
     _publish(world.switches, account, sending.message)
     recipients = delivered.astype(np.int32)
     job = _job(world, account, (sending, verdict), eligible=len(eligible), recipients=recipients)
     world.part(JobBook).add(job, owner=sending.owner, key=sending.key)
-    end = partial(finish, world, job, recipients=recipients, month=month)
-    world.scheduler.at(job.ends_at, end)
+    takes_s = job.ends_at - job.accepted_at
+
+    def go(moment: float) -> None:
+        account.ledger.deliver(delivered, month=month)
+        job.ends_at = moment + takes_s
+        end = partial(finish, world, job, recipients=recipients, month=month)
+        world.scheduler.at(job.ends_at, end)
+
+    if account.send_protection and sending.kind == "all" and sending.key is not None:
+        nobody = partial(finish, world, job, recipients=recipients[:0], month=month)
+        world.part(Confirmations).ask(job, go=go, end=nobody)
+    else:
+        go(job.accepted_at)
     return job
 
 

@@ -60,6 +60,7 @@ class Job:
     articles: int = 0
     verdict: Verdict = field(default_factory=Verdict)
     forced_status: JobStatus | None = None
+    awaits_administrator: bool = False
 
     def status(self, now: float, switches: Switches) -> JobStatus:
         """Return the status of mass/get now.
@@ -70,7 +71,8 @@ class Job:
         age_s = now - self.accepted_at
         if self.forced_status is not None:
             return self.forced_status
-        if age_s < switches.job_unknown_s:
+        hidden = self.awaits_administrator and switches.administrator_hides_job
+        if hidden or age_s < switches.job_unknown_s:
             raise RefusalError(40059)
         if now < self.ends_at:
             return "SENDING"
