@@ -6,7 +6,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -30,6 +30,8 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.pushes import RESUBSCRIBE, Action, Answer, Keywords, Replies, Words
 from broadcast.rules.webhooks import form_problem
 
+#: Where WeChat asks an account's administrator first, they have so long (WeChat page Batch_Sends).
+ANSWERS_WITHIN: Final = timedelta(minutes=30)
 DEFAULT = "default"
 #: The account of the demo and of `broadcast up --simulator`.
 TRIAL = "demo"
@@ -88,6 +90,8 @@ class Account(BaseModel):
     calls_per_minute: CallsPerMinute = CALLS_PER_MINUTE
     #: mass/send and mass/sendall count against one daily number of calls.
     shared_quota: bool = True
+    #: WeChat asks the administrator before a call to everybody goes out (群发保护).
+    send_protection: bool = False
     #: Whom `broadcast preview --group NAME` goes to.
     preview_groups: Annotated[hand_calls.Groups, BeforeValidator(hand_calls.groups)] = Field(
         default_factory=dict

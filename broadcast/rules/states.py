@@ -148,6 +148,9 @@ class Reason(StrEnum):
     STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"
     REVIEW_REFUSED = "review_refused"
     JOB_FAILED = "job_failed"  #: WeChat accepted the job, and reports that it failed
+    #: WeChat took the call, and nobody knows whether the administrator confirmed it.
+    ADMINISTRATOR_UNKNOWN = "administrator_unknown"
+    UNCONFIRMED = "unconfirmed"  #: an operator: the administrator did not confirm what WeChat took
     TAG_UNANSWERED = "tag_unanswered"  #: WeChat does not say who has a tag that it names
     SUPPRESSION_LIST = "suppression_list"  #: of WeChat's own list nobody can be left out
     SUPPRESSED_SINCE = "suppressed_since"  #: between a retry of the batch and its call
@@ -168,7 +171,7 @@ class Reason(StrEnum):
 
 
 #: Of a batch whose job WeChat accepted, and then ended without sending it to anybody.
-STOPPED_JOB = frozenset({Reason.REVIEW_REFUSED, Reason.JOB_FAILED})
+STOPPED_JOB = frozenset({Reason.REVIEW_REFUSED, Reason.JOB_FAILED, Reason.UNCONFIRMED})
 
 
 class WebhookState(StrEnum):

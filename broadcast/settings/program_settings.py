@@ -101,6 +101,7 @@ class Settings(WebhookSettings, QuestionSettings):
         accounts.CALLS_PER_MINUTE, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
     )
     shared_quota: bool = Field(default=True, validation_alias=_env("WECHAT_SHARED_QUOTA"))
+    send_protection: bool = Field(default=False, validation_alias=_env("WECHAT_SEND_PROTECTION"))
     preview_groups: str | None = Field(None, validation_alias=_env("WECHAT_PREVIEW_GROUPS"))
     #: Of the callback server; the account checks them.
     callback_token: SecretStr | None = Field(None, validation_alias=_env("WECHAT_CALLBACK_TOKEN"))
@@ -272,6 +273,7 @@ class Settings(WebhookSettings, QuestionSettings):
         return Tuning(
             waits=waits, split_depth=self.split_depth, breaker=breaker,
             watch_drafts=bool(self.watch_drafts),
+            protected=frozenset(n for n, one in self._accounts().items() if one.send_protection),
         )  # fmt: skip
 
     def accounts(self) -> dict[str, Account]:

@@ -218,6 +218,11 @@ def is_stopped(line: BatchLine) -> bool:
     return line.state is BatchState.REFUSED and line.reason in STOPPED_JOB
 
 
+def is_unconfirmed(line: BatchLine) -> bool:
+    """Return whether the account's administrator did not confirm the batch, by its event."""
+    return line.finish is not None and review(line.finish.status) in {40001, 40002}
+
+
 def _kind(status: str) -> str:
     number = review(status)
     if number is None or number not in REVIEWS:

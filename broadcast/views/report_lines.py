@@ -247,6 +247,8 @@ def _state(line: BatchLine) -> BatchState | Message:
 
 def _why(line: BatchLine, *, driven: bool) -> Reason | Message:
     """Return why a batch stands so; no batch is called again while its broadcast is blocked."""
+    if delivered.is_unconfirmed(line):
+        return Reason.UNCONFIRMED
     if line.reason is not Reason.REPEAT_UNKNOWN:
         return reason(line.reason)
     answered = "reason.repeat_unknown" if line.errcode is None else "reason.repeat_answered"
@@ -275,15 +277,19 @@ class StateNow:
     now: datetime
 
 
+_WAITS = {
+    BroadcastState.SCHEDULED: "list.state_scheduled",
+    # WeChat has it, and asks first.
+    BroadcastState.COMPLETED: "list.state_administrator",
+}
+
+
 @words.fact_words.register(StateNow)
 def _(fact: StateNow, texts: Texts) -> str:
     shown = words.short(fact.state, texts)
     if fact.until is not None:
         when = ShortMoment(fact.until, fact.now)
-        scheduled = fact.state is BroadcastState.SCHEDULED
-        shown = texts(
-            "list.state_scheduled" if scheduled else "list.state_until", state=shown, when=when
-        )
+        shown = texts(_WAITS.get(fact.state, "list.state_until"), state=shown, when=when)
     only_account = not (fact.held_itself or fact.in_doubt)
     if fact.account_off and fact.state is BroadcastState.HELD and only_account:
         # For its account alone: resume would be the wrong command.

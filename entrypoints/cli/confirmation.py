@@ -16,7 +16,7 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.redaction import redact
 from broadcast.rules import accounts
-from broadcast.rules.accounts import API_BASE, Account
+from broadcast.rules.accounts import ANSWERS_WITHIN, API_BASE, Account
 from broadcast.rules.content import Content
 from broadcast.rules.drafts import Marks
 from broadcast.rules.gates import cooling_off
@@ -114,7 +114,7 @@ def question(
         return Message(
             WECHATS_LISTS[audience.kind][blocked], **facts,
             who=Message("send.everyone_known" if followers else "send.everyone", n=followers),
-            recall=_with_its_number(recall, prepared),
+            recall=_with_its_number(_with_administrator(recall, order, prepared), prepared),
         )  # fmt: skip
     if isinstance(audience, Tag):
         name = WECHATS_LISTS[audience.kind][blocked]
@@ -133,6 +133,14 @@ def _recall(prepared: Prepared, at: datetime | None) -> Message:
     if cooling_off.ends(kept_back, now=prepared.now, scheduled_at=at) is not None:
         return Message("send.recall_within", span=kept_back)
     return Message("send.no_recall" if at is None else "send.recall_until")
+
+
+def _with_administrator(recall: Message, order: Order, prepared: Prepared) -> Message:
+    """Add until when WeChat waits for the administrator, where the account has it so."""
+    if not order.account.send_protection:
+        return recall
+    until = (order.scheduled_at or prepared.now) + ANSWERS_WITHIN
+    return Message("send.administrator", until=Moment(until, prepared.now), recall=recall)
 
 
 def _with_its_number(recall: Message, prepared: Prepared) -> Message:

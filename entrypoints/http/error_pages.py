@@ -126,6 +126,7 @@ ERRORS: Final[Mapping[str, Mapping[str, int]]] = {
         "settings.two_secrets": 503, "settings.secret_file": 503, "settings.name": 503,
         "settings.account_kind": 503, "settings.api_base": 503, "settings.token_mode": 503,
         "settings.calls_per_minute": 503, "settings.shared_quota": 503,
+        "settings.send_protection": 503,
         "settings.preview_groups": 503, "settings.callback_token": 503,
         "settings.encoding_aes_key": 503, "settings.keyword": 503, "settings.keywords": 503,
         "settings.notify_url": 503, "settings.notify_refused": 503,

@@ -84,8 +84,10 @@ def _parsed(
     taken: ReservedLaunch, template: Template, door: SubmitService, *, again: bool
 ) -> ParsedRequest:
     launch = taken.launch
+    # A broadcast that nobody got keeps its key.
+    key = f"{launch.key}:{launch.broadcast_id}" if launch.broadcast_id else launch.key
     parsed = parsed_request(
-        shape.parse(template.request), key=launch.key, who=f"campaign {taken.name}",
+        shape.parse(template.request), key=key, who=f"campaign {taken.name}",
         settings=door.settings, waiting_since=launch.released_at or launch.due_at,
     )  # fmt: skip
     terms = parsed.order.terms

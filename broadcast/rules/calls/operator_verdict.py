@@ -84,7 +84,8 @@ def _earlier_verdict(history: Sequence[Attempt]) -> Sequence[Attempt]:
 def is_repeated(verdict: OperatorVerdict, stands: BatchHistory) -> bool:
     """Return whether an earlier verdict already says the same as *verdict*."""
     if isinstance(verdict, NotSent):
-        return stands.state is BatchState.REFUSED and stands.reason is Reason.SAID_NOT_SENT
+        said = stands.reason in {Reason.SAID_NOT_SENT, Reason.UNCONFIRMED}
+        return stands.state is BatchState.REFUSED and said
     sent = stands.state in _ACCEPTED and stands.reason is Reason.SAID_SENT
     # "Sent" says nothing against a msg_id that is known.
     return sent and verdict.msg_id in {None, stands.msg_id}

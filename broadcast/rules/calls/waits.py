@@ -136,6 +136,8 @@ class Tuning:
     shared_quota: bool = True
     #: A draft that was edited after the submit is held.
     watch_drafts: bool = True
+    #: Accounts whose administrator WeChat asks before a call to everybody goes out.
+    protected: frozenset[str] = frozenset()
 
 
 DEFAULT_TUNING = Tuning()

@@ -6,6 +6,7 @@
           ├─► queued ─► begun        the last run came to rest
           ├─► held ───► begun        a person released it
           └─► skipped
+    launched ◄─► held                WeChat's administrator did not confirm it, or did after all
 
 A row that is *begun* has its request, and its broadcast is not there yet.
 """
@@ -70,6 +71,7 @@ class Why(StrEnum):
     EDITED = "edited"  #: the schedule was changed before it was launched
     DISABLED = "disabled"
     REMOVED = "removed"
+    UNCONFIRMED = "unconfirmed"  #: the account's administrator did not confirm it: nobody got it
     RESTORED = "restored"  #: the database was restored or copied since
 
 
@@ -78,8 +80,8 @@ L = LaunchState
 LAUNCH_MOVES: Final[Mapping[LaunchState, frozenset[LaunchState]]] = {
     L.BEGUN: frozenset({L.LAUNCHED, L.HELD, L.SKIPPED}),
     L.QUEUED: frozenset({L.BEGUN, L.HELD, L.SKIPPED}),
-    L.HELD: frozenset({L.BEGUN}),
-    L.LAUNCHED: frozenset(),
+    L.HELD: frozenset({L.BEGUN, L.LAUNCHED}),
+    L.LAUNCHED: frozenset({L.HELD}),
     L.SKIPPED: frozenset(),
 }
 

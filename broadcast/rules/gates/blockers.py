@@ -61,10 +61,18 @@ class Blocker:
 def blockers_of(report: Report) -> Iterator[Blocker]:
     """Yield the causes for which *report* makes no call; nothing where it is driven.
 
-    Of one that has ended only its doubts are named: no other command makes a call of it. What is
-    ahead of it and whether anybody is there are known of a report of one broadcast alone.
+    Of one that has ended its doubts are named, and that the administrator is asked: no other
+    command makes a call of it. What is ahead of it and whether anybody is there are known of a
+    report of one broadcast alone.
     """
     if report.phase is Phase.ENDED:
+        asked = report.gate(GateKind.ADMINISTRATOR)
+        if (
+            asked is not None
+            and asked.is_closed(report.now)
+            and report.batches["accepted"] > report.batches["finished"]
+        ):
+            yield _blocker(asked, Cause.ADMINISTRATOR, f"broadcast status {report.id}")
         if report.batches["in_doubt"]:
             yield _in_doubt(report)
         return

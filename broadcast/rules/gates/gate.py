@@ -268,6 +268,7 @@ class GateKind(StrEnum):
     DRAFT = "draft"  #: the draft was edited, is gone, or cannot be read: an operator must decide
     LOOK = "look"  #: a draft is to be looked at, or a file uploaded, again soon; opens by time
     CANCEL = "cancel"  #: an operator, permanently
+    ADMINISTRATOR = "administrator"  #: WeChat took the call and asks the administrator; by time
     SCHEDULE = "schedule"  #: its time is to come; opens automatically
     COOLING_OFF = "cooling_off"  #: who sent it may call it off yet; opens by time alone
     HALT = "halt"  #: a person's kill switch
@@ -290,6 +291,7 @@ class Cause(StrEnum):
     SUPPRESSION = "suppression"  #: WeChat's own list holds people who are suppressed
     TAG_GONE = "tag_gone"  #: WeChat has no more the tag that says whom it means
     DRAFT = "draft"  #: it says something else than what was to go out, or nobody can tell
+    ADMINISTRATOR = "administrator"  #: WeChat took the call, and asks the account's administrator
     IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
     SCHEDULED = "scheduled"
     COOLING_OFF = "cooling_off"  #: its first call is kept back, so that it can be called off
@@ -362,6 +364,7 @@ TRAITS: Final[Mapping[GateKind, Traits]] = {
         by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED
     ),
     GateKind.COOLING_OFF: Traits(by_time=True, shown=None, cause=Cause.COOLING_OFF),
+    GateKind.ADMINISTRATOR: Traits(by_time=True, shown=None, cause=Cause.ADMINISTRATOR),
     GateKind.CANCEL: Traits(forbids_planning=True, by_person=True, shown=S.CANCELLED),
 }  # fmt: skip
 _STRANGE = Traits()

@@ -244,4 +244,5 @@ def _is_reported(batch: AuditedBatch) -> bool:
     if batch.state is BatchState.FINISHED:
         return batch.msg_status in ENDED
     by_review = batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB
-    return not by_review or batch.msg_status == FAILED
+    # Of what the administrator did not confirm, a person said it.
+    return not by_review or batch.msg_status == FAILED or batch.reason is Reason.UNCONFIRMED

@@ -17,6 +17,7 @@ from broadcast import stored_message
 from broadcast.rules import notices as rules_notices
 from broadcast.rules.campaigns import campaign
 from broadcast.rules.campaigns.launches import LaunchState, Why
+from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
 from broadcast.views import objects
 from models.batch_tables import Batch, GateRow
@@ -151,6 +152,8 @@ def _ended(connection: Connection) -> Sequence[Figures]:
 
 def _add_end(connection: Connection, end: Figures) -> None:
     row = end.row
+    if _awaits_administrator(end):
+        return
     change(connection, BroadcastRow, row.id, reported_version=row.version)
     # What is held has notices of its doubts; what comes of them ends it once more.
     if end.state is not BroadcastState.HELD:
@@ -159,3 +162,12 @@ def _add_end(connection: Connection, end: Figures) -> None:
         notices.add(
             connection, kind=rules_notices.ENDED, account=row.account, subject=row.id, key=key
         )
+
+
+def _awaits_administrator(end: Figures) -> bool:
+    """Return whether WeChat may still ask the administrator: then nobody got it yet."""
+    asked = [gate for gate in end.gates if gate.kind is GateKind.ADMINISTRATOR]
+    at, batches = end.row.finished_at, end.sums[1]
+    is_open = batches["accepted"] > batches["finished"]
+    # What a person said of it later ends it once more.
+    return is_open and any(gate.until and at and at <= gate.until for gate in asked)

@@ -2,7 +2,7 @@
 
 A launch becomes *launched* in the transaction that publishes its broadcast
 (:func:`mark_launched`): there is no broadcast of one that is held or skipped, and none is held or
-skipped that has one.
+skipped that has one, but for those that reached nobody (``unconfirmed_runs``).
 """
 
 from __future__ import annotations

@@ -19,9 +19,10 @@ from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason
 from models.accounts import AccountRow, Lane
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
+from models.ledger.campaigns import unconfirmed_runs
 from models.ledger.gates import gate_changes, quotas
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.lane import transitions
+from models.ledger.lane import administrator_waits, transitions
 from models.ledger.lists import recipients
 from models.ledger.rows import lane_rows
 from models.ledger.rows.transaction import WORKER, LockedBatch
@@ -87,9 +88,11 @@ def _accept(
         errcode=None, errmsg=None, not_before=None, poll_at=poll_at,
         msg_status=None if renamed else batch.msg_status,
     )  # fmt: skip
-    if asks or renamed:
-        # Its event may have come before the reply.
-        transitions.apply_finish_event(connection, batch.id)
+    if asks and batch.msg_id != msg_id:
+        administrator_waits.begin(connection, batch, tuning=tuning, at=at)
+    # Its event may have come before the reply.
+    if (asks or renamed) and transitions.apply_finish_event(connection, batch.id):
+        unconfirmed_runs.follow(connection, batch.id, path=batch.path)
 
 
 def _repeat(
@@ -253,16 +256,20 @@ def after_doubt(connection: Connection, account: str, breaker: CircuitBreaker) -
 def _doubts(connection: Connection, account: str) -> list[str]:
     """Return of each batch that ended in doubt since the account's last unhalt its broadcast.
 
-    A cancel leaves doubts as well; those are no sign that replies cannot be trusted.
+    A cancel and a silent administrator leave doubts as well; those are no sign that replies cannot
+    be trusted.
     """
     since = select(Lane.breaker_since).where(Lane.account == account).scalar_subquery()
     return list(
         connection.scalars(
             select(Batch.broadcast_id)
             .where(Batch.account == account, Batch.state == BatchState.IN_DOUBT)
-            .where(Batch.reason != Reason.STOPPED_WHILE_UNKNOWN, Batch.moved_counter >= since)
+            .where(Batch.reason.not_in(_TRUSTED), Batch.moved_counter >= since)
         )
     )
+
+
+_TRUSTED = (Reason.STOPPED_WHILE_UNKNOWN, Reason.ADMINISTRATOR_UNKNOWN)
 
 
 def _after_refusal(

@@ -31,12 +31,14 @@ from models.accounts import Lane
 from models.batch_tables import Batch, GateRow
 from models.box_tables import Finish
 from models.engine import now
-from models.ledger.lane import record_outcomes, transitions
+from models.ledger.campaigns import unconfirmed_runs
+from models.ledger.lane import administrator_waits, record_outcomes, transitions
 from models.ledger.outcomes import job_lookup
 from models.ledger.outcomes.job_lookup import StoredFinish
 from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     WORKER,
+    LockedBatch,
     change,
     columns,
     every_row,
@@ -167,11 +169,14 @@ def _apply_event(connection: Connection, account: str, msg_id: int, *, new: bool
     batch_id = _owner(connection, account, msg_id)
     if batch_id is None:
         return RecordedFinish(new=new)
-    moved = transitions.apply_finish_event(connection, batch_id)
-    whose = select(Batch.broadcast_id, Batch.n).where(Batch.id == batch_id)
+    moved = transitions.apply_finish_event(connection, batch_id) or administrator_waits.end_doubt(
+        connection, batch_id
+    )
+    whose = select(Batch.broadcast_id, Batch.n, Batch.path).where(Batch.id == batch_id)
     owner = connection.execute(whose).one()
     if new or moved:
         transitions.end_if_at_rest(connection, owner.broadcast_id)
+        unconfirmed_runs.follow(connection, batch_id, path=owner.path)
     return RecordedFinish(new=new, broadcast_id=owner.broadcast_id, n=owner.n)
 
 
@@ -290,8 +295,9 @@ def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits
             transitions.mark_refused_by_job(connection, batch, msg_status=status)
         elif batch.state is BatchState.ACCEPTED:
             # Of a batch that ended meanwhile an older answer says nothing.
-            _schedule_poll(connection, batch.id, status, waits=waits)
+            _schedule_poll(connection, batch, status, waits=waits)
         transitions.end_if_at_rest(connection, batch.broadcast_id)
+        unconfirmed_runs.follow(connection, batch.id, path=batch.path)
 
     write_or_keep(
         engine, work, lambda c, error: _store_status_despite(c, asked, status, error=error)
@@ -314,13 +320,14 @@ def record_unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits:
     """Count a question that WeChat refused or did not answer, and record it in the history.
 
     The next one follows after the usual, growing pause, and after 48 h there is none: what became
-    of the batch is then not known, which is no reason to take it for not accepted.
+    of the batch is then not known, which is no reason to take it for not accepted. One that waited
+    for the administrator is in doubt once their time is over.
     """
 
     def work(connection: Connection) -> None:
         batch = record_outcomes.lock(connection, asked.id)
         if batch.state is BatchState.ACCEPTED:
-            _schedule_poll(connection, batch.id, None, waits=waits)
+            _schedule_poll(connection, batch, None, waits=waits)
         note(
             connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,
             batch_id=asked.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
@@ -330,17 +337,24 @@ def record_unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits:
 
 
 def _schedule_poll(
-    connection: Connection, batch_id: int, status: str | None, *, waits: Waits
+    connection: Connection, batch: LockedBatch, status: str | None, *, waits: Waits
 ) -> None:
-    query = select(*columns(_Asked, Batch)).where(Batch.id == batch_id)
+    last = administrator_waits.asked_last_at(connection, batch, waits=waits)
+    if last is not None and last <= batch.now:
+        administrator_waits.put_in_doubt(connection, batch, status)
+        return
+    query = select(*columns(_Asked, Batch)).where(Batch.id == batch.id)
     (asked,) = every_row(connection, query, _Asked)
     polls = asked.polls + 1
     pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])
+    following = batch.now + pause if polls < MOST_POLLS else None
+    if last is not None:
+        following = min(following or last, last)
     change(
         connection,
         Batch,
-        batch_id,
+        batch.id,
         polls=polls,
         msg_status=status or asked.msg_status,
-        poll_at=now(connection) + pause if polls < MOST_POLLS else None,
+        poll_at=following,
     )

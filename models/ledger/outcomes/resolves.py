@@ -27,6 +27,7 @@ from broadcast.rules.reports import Did
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
+from models.ledger.campaigns import unconfirmed_runs
 from models.ledger.lane import call_history, record_outcomes, transitions
 from models.ledger.lane.apply_decision import FIRST_POLL
 from models.ledger.outcomes import job_lookup
@@ -152,6 +153,7 @@ def _carry_out(
         sent=isinstance(verdict, Sent), msg_id=msg_id,
     )  # fmt: skip
     transitions.end_if_at_rest(connection, row.id)
+    unconfirmed_runs.follow(connection, batch.id, path=batch.path)
     _give_back(connection, batch, speaker.tuning)
 
 
@@ -191,6 +193,13 @@ def _give_back(connection: Connection, batch: LockedBatch, tuning: Tuning) -> No
 
 
 def _close_as_not_sent(connection: Connection, batch: LockedBatch, speaker: _Speaker) -> None:
+    if batch.reason is Reason.ADMINISTRATOR_UNKNOWN:
+        # WeChat took the call, so nothing is denied, and its key is not called again.
+        transitions.move_batch(
+            connection, batch, BatchState.REFUSED, who=speaker.who, why=speaker.why,
+            poll_at=None, reason=Reason.UNCONFIRMED, **_verdict_columns(batch),
+        )  # fmt: skip
+        return
     job_lookup.check_never_accepted(connection, batch)
     _deny(connection, batch.id, call_history.MAYBE)
     transitions.move_batch(

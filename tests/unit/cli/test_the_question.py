@@ -66,7 +66,14 @@ def test_a_time_at_night_is_named() -> None:
     assert "night" not in asked(at=NOON.replace(hour=10))
 
 
-def to_all(*, sent: int, followers: int, kind: AccountKind = AccountKind.SERVICE) -> str:
+def to_all(
+    *,
+    sent: int,
+    followers: int,
+    kind: AccountKind = AccountKind.SERVICE,
+    protected: bool = False,
+    at: datetime | None = None,
+) -> str:
     """Return the English question of a send to everybody."""
     count = SendallCount(sent=sent, to_come=1, in_doubt=0, allowance=ALLOWANCES[kind], at=NOON)
     prepared = SimpleNamespace(
@@ -74,7 +81,8 @@ def to_all(*, sent: int, followers: int, kind: AccountKind = AccountKind.SERVICE
         terms=SimpleNamespace(cooling_off=timedelta()),
         wanted=SimpleNamespace(audience=Everyone()),
     )  # fmt: skip
-    order = SimpleNamespace(account=SimpleNamespace(name="default"), scheduled_at=None)
+    account = SimpleNamespace(name="default", send_protection=protected)
+    order = SimpleNamespace(account=account, scheduled_at=at)
     made = confirmation.question(
         cast("Order", order), cast("Prepared", prepared), source="", blocked=False,
         followers=followers,
@@ -91,6 +99,15 @@ def test_a_send_to_everybody_says_to_how_many_and_which_of_the_month_s_it_is() -
     # A notice says that WeChat will refuse it.
     assert "It is message" not in to_all(sent=3, followers=0)
     assert "It is message" not in to_all(sent=0, followers=0, kind=AccountKind.SUBSCRIPTION)
+
+
+def test_a_send_to_everybody_says_until_when_the_administrator_is_waited_for() -> None:
+    now = to_all(sent=1, followers=9, protected=True)
+    later = to_all(sent=1, followers=9, protected=True, at=NOON + timedelta(hours=8))
+
+    assert "waits for them until Mon 2026-11-30 12:30" in now
+    assert "waits for them until Mon 2026-11-30 20:30" in later
+    assert "administrator" not in to_all(sent=1, followers=9)
 
 
 @pytest.mark.parametrize(

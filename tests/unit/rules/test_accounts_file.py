@@ -78,6 +78,7 @@ class TestFromTheFile:
             (f"{GOOD}calls_per_minute = -1", "calls_per_minute"),
             (f'{GOOD}calls_per_minute = "fast"', "calls_per_minute"),
             (f'{GOOD}shared_quota = "maybe"', "shared_quota"),
+            (f'{GOOD}send_protection = "perhaps"', "send_protection"),
             (f"{GOOD}preview_groups = []", "preview_groups"),
             (f'{GOOD}preview_groups = ["bad id!"]', "preview_groups"),
             (f'{GOOD}notify_url = "x"', "notify_url"),

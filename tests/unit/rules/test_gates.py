@@ -104,7 +104,9 @@ def test_a_wait_ends_at_its_moment(wait: str) -> None:
 
 
 #: Whom no command opens: one is final, the others open when their time has come.
-NOBODY_OPENS = {GateKind.CANCEL, GateKind.SCHEDULE, GateKind.LOOK, GateKind.COOLING_OFF}
+NOBODY_OPENS = {
+    GateKind.CANCEL, GateKind.SCHEDULE, GateKind.LOOK, GateKind.COOLING_OFF, GateKind.ADMINISTRATOR,
+}  # fmt: skip
 
 
 def test_every_kind_has_its_way_out_but_the_final_one() -> None:
@@ -140,7 +142,10 @@ def forbids(gate: Gate, path: SendPath, now: datetime) -> bool:
     """Say again, in the words of the design, whether a gate forbids a call."""
     if gate.path not in {None, path}:
         return False
-    by_time = {GateKind.SCHEDULE, GateKind.QUOTA, GateKind.LOOK, GateKind.COOLING_OFF}
+    by_time = {
+        GateKind.SCHEDULE, GateKind.QUOTA, GateKind.LOOK, GateKind.COOLING_OFF,
+        GateKind.ADMINISTRATOR,
+    }  # fmt: skip
     opens_by_itself = gate.kind in by_time
     return not (opens_by_itself and gate.until is not None and gate.until <= now)
 

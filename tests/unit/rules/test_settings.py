@@ -54,6 +54,7 @@ VALUES = {
     "WECHAT_RESUBSCRIBE_REPLY": ("resubscribe_reply", "您好", "您好"),
     "WECHAT_REPLIES": ("replies", "{}", "{}"),
     "WECHAT_SHARED_QUOTA": ("shared_quota", "false", False),
+    "WECHAT_SEND_PROTECTION": ("send_protection", "yes", True),
     "WECHAT_PREVIEW_GROUPS": ("preview_groups", "team=editor_01", "team=editor_01"),
     "BROADCAST_TEXT_LIMIT": ("text_limit", "300", 300),
     "BROADCAST_WAIT_SCALE": ("wait_scale", "0.0167", 0.0167),
