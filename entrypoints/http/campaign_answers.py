@@ -8,7 +8,7 @@ from pydantic import Field
 
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState
 from broadcast.rules.states import BroadcastState
-from entrypoints.http.answers import Answer, Count, RecipientFigures
+from entrypoints.http.answers import Answer, Count, Notice, RecipientFigures
 
 
 class LaunchReason(Answer):
@@ -65,6 +65,14 @@ class Campaign(Answer):
     created_by: str
     edited_at: str
     edited_by: str
+
+
+class StoredCampaign(Campaign):
+    """A campaign as it was stored."""
+
+    notices: list[Notice] = Field(
+        description="what the account's campaigns plan beyond WeChat's limits"
+    )
 
 
 class CampaignInAList(Campaign):

@@ -174,6 +174,7 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "Webhook": WEBHOOK,
     "WebhookList": {"webhooks": [WEBHOOK], "next": None},
     "Campaign": _KEPT["campaign"],
+    "StoredCampaign": _KEPT["campaign"] | {"notices": []},
     "CampaignList": {"campaigns": [_KEPT["campaign"] | {"held": [_KEPT["campaign_run"]]}]},
     "CampaignRun": _KEPT["campaign_run"] | {"state": "begun", "reason": None},
     "CampaignRuns": {"runs": [_KEPT["campaign_run"]]},

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any, TypedDict
 
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
-from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
 from producer.campaigns import asked_runs, campaign_forms
 from producer.campaigns.said_plans import check_name
 from producer.request import shape
@@ -81,6 +82,13 @@ class Campaigns:
     def get(self, name: str) -> Campaign:
         """Return a campaign."""
         return campaign_rows.named(self.door.engine, name)
+
+    def over_limits(self, account: str | None = None) -> Sequence[Message]:
+        """Return what the campaigns of an account plan beyond WeChat's limits of a day or month.
+
+        Raises SettingsError for an account that is not in the settings.
+        """
+        return counted_sends.excesses(self.door.engine, self.door.settings.account(account))
 
     def enable(self, name: str) -> Campaign:
         """Enable a campaign from now on; what was due before stays as it is."""

@@ -16,12 +16,18 @@ from broadcast.errors import InputError, UnknownIdError
 from broadcast.rules.api_keys import Scope
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
+from broadcast.views.program_words import notices
 from entrypoints.http import bodies, campaign_answers, examples, json_answers, openapi, submitting
 from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader, Submitter
 from entrypoints.http.lookups import the_account
-from entrypoints.http.problems import ProblemError
-from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from entrypoints.http.problems import KEY, ProblemError
+from models.ledger.campaigns import (
+    campaign_edits,
+    campaign_rows,
+    counted_sends,
+    launch_rows,
+)
 from producer.campaigns import asked_runs, said_plans
 from producer.campaigns import template as templates
 from producer.campaigns.campaign_forms import (
@@ -49,7 +55,7 @@ class RunOfCampaign(bodies.Body):
 
 
 @router.post(
-    "/campaigns", status_code=201, response_model=campaign_answers.Campaign,
+    "/campaigns", status_code=201, response_model=campaign_answers.StoredCampaign,
     operation_id="add_campaign",
     summary="Add a campaign",
     openapi_extra=openapi.takes(examples.NEW_CAMPAIGN, form=NewCampaign),
@@ -67,7 +73,7 @@ def _added(caller: Caller, said: NewCampaign) -> dict[str, Any]:
     said_plans.check_name(said.name)
     account = caller.account(said.account).name
     plan = _plan(caller, said, account)
-    return _object(campaign_edits.add(caller.parts.engine, said.name, plan, who=caller.who))
+    return _stored(caller, campaign_edits.add(caller.parts.engine, said.name, plan, who=caller.who))
 
 
 def _plan(
@@ -85,6 +91,12 @@ def _plan(
 def _check_may_send(caller: Caller, plan: CampaignPlan) -> None:
     if "to_all" in templates.load(plan.template).request["audience"]:
         caller.needs(Scope.TO_ALL)
+
+
+def _stored(caller: Caller, campaign: Campaign) -> dict[str, Any]:
+    account = caller.account(campaign.plan.account)
+    over = counted_sends.excesses(caller.parts.engine, account)
+    return _object(campaign) | {"notices": notices(over, caller.texts, key=KEY)}
 
 
 def _object(campaign: Campaign) -> dict[str, Any]:
@@ -166,8 +178,8 @@ def _runs(caller: Caller, name: str, limit: int) -> dict[str, Any]:
 
 
 @router.patch(
-    "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="edit_campaign",
-    summary="Change a campaign",
+    "/campaigns/{name}", response_model=campaign_answers.StoredCampaign,
+    operation_id="edit_campaign", summary="Change a campaign",
     openapi_extra=openapi.takes(examples.CAMPAIGN_CHANGE, form=CampaignChange),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
@@ -181,7 +193,7 @@ def _edited(caller: Caller, name: str, said: CampaignChange) -> dict[str, Any]:
     old = _theirs(caller, name)
     plan = _plan(caller, said, old.plan.account, old=old.plan)
     known = old if said.version is None else replace(old, version=said.version)
-    return _object(campaign_edits.edit(caller.parts.engine, known, plan, who=caller.who))
+    return _stored(caller, campaign_edits.edit(caller.parts.engine, known, plan, who=caller.who))
 
 
 def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str, Any]:

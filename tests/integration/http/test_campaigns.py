@@ -28,7 +28,8 @@ def added(program: Program, members: Mapping[str, object] = WEEKLY) -> str:
     name = f"weekly {secrets.token_hex(4)}"
     told = program.ask("POST", "/v1/campaigns", {"name": name, **members})
     assert told.status_code == 201, told.text
-    assert program.get(told.headers["Location"]).json() == told.json()
+    shown = program.get(told.headers["Location"]).json()
+    assert {**shown, "notices": told.json()["notices"]} == told.json()
     return name
 
 
@@ -80,6 +81,19 @@ def test_another_audience_has_its_own_narrowing_and_another_content_is_whole(
     assert tag == {"account": "shop", **TEXT, **TO_TAG}
     assert (draft["draft_title"], draft["request"]["content"]) == ("News {date}", {})
     assert (text["draft_title"], text["request"]) == (None, tag)
+
+
+def test_what_is_planned_beyond_wechats_limits_is_stored_and_named(program: Program) -> None:
+    name = f"twice {secrets.token_hex(4)}"
+    twice = {**WEEKLY, **EVERYBODY, "name": name, "cron": "0 10,20 * * *"}
+
+    made = program.ask("POST", "/v1/campaigns", twice).json()
+    over = [one["text"] for one in made["notices"] if one["code"] == "launches.over_to_all"]
+    path = f"/v1/campaigns/{name}"
+    less = program.ask("PATCH", path, {"cron": "0 20 1 * *", **TO_TAG}).json()["notices"]
+
+    assert any(name in text for text in over)
+    assert [one for one in less if one["text"] in over] == []
 
 
 def test_of_two_changes_of_one_version_the_second_is_refused(program: Program) -> None:
