@@ -68,7 +68,7 @@ def test_a_generated_client_submits_uploads_looks_pages_follows_and_stops(
         "uploads": [201, 200, 409], "uploaded": "planning",
         "paused": [True, "paused"], "cancelled": "cancelled", "looked": "cancelled",
         "followed": ["event: broadcast"], "rows": 2, "unknown": [404, True], "pages": True,
-        "accounts": ["default"],
+        "campaigns": ["enabled", 2, ["weekly"], "removed"], "accounts": ["default"],
     }  # fmt: skip
 
 

@@ -55,6 +55,15 @@ async function main() {
     path: { broadcast_id: reserved.id }, query: { set: ["waiting"] }, parseAs: "text",
   });
   const unknown = (await api.getBroadcast({ path: { broadcast_id: "nobody" } })).error;
+  const campaign = { path: { name: "weekly" } };
+  const added = (await api.addCampaign({
+    body: { name: "weekly", cron: "0 20 * * 5", content, audience: { tag_id: 2 } },
+  })).data;
+  const edited = (await api.editCampaign({
+    ...campaign, body: { cron: "0 19 * * 5", version: 1 },
+  })).data;
+  const listed = (await api.listCampaigns()).data.campaigns;
+  const removed = (await api.removeCampaign(campaign)).data;
   const accounts = (await api.listAccounts()).data.accounts;
   console.log(JSON.stringify({
     submits: [inline, again, refused].map((one) => one.response.status),
@@ -64,6 +73,7 @@ async function main() {
     followed: (await followed(inline.data.id)).map((event) => `event: ${event}`),
     rows: rows.data.trim().split("\n").length, unknown: [unknown.status, unknown.fix !== ""],
     pages: JSON.stringify(await pages()) === JSON.stringify([reserved.id, inline.data.id]),
+    campaigns: [added.state, edited.version, listed.map((one) => one.name), removed.state],
     accounts: accounts.map((one) => one.name),
   }));
 }

@@ -22,8 +22,20 @@ from we_chat_broadcast_client.api.broadcasts import (
     submit,
     upload,
 )
+from we_chat_broadcast_client.api.campaigns import (
+    add_campaign,
+    edit_campaign,
+    list_campaigns,
+    remove_campaign,
+)
 from we_chat_broadcast_client.api.controls import cancel, pause
-from we_chat_broadcast_client.models import BroadcastRequest, Control, RecipientsSetItem
+from we_chat_broadcast_client.models import (
+    BroadcastRequest,
+    CampaignChange,
+    Control,
+    NewCampaign,
+    RecipientsSetItem,
+)
 from we_chat_broadcast_client.types import UNSET, File
 
 client = AuthenticatedClient(base_url=sys.argv[2], token=sys.argv[3], timeout=60)
@@ -68,6 +80,15 @@ followed = events.sync(inline.parsed.id, client=client)
 rows = recipients.sync(reserved.id, client=client, set_=[RecipientsSetItem("waiting")])
 unknown = get_broadcast.sync_detailed("nobody", client=client)
 accounts = list_accounts.sync(client=client)
+weekly = NewCampaign.from_dict(
+    {"name": "weekly", "cron": "0 20 * * 5", "content": content, "audience": {"tag_id": 2}}
+)
+added = add_campaign.sync(client=client, body=weekly)
+edited = edit_campaign.sync(
+    "weekly", client=client, body=CampaignChange.from_dict({"cron": "0 19 * * 5", "version": 1})
+)
+listed = list_campaigns.sync(client=client)
+removed = remove_campaign.sync("weekly", client=client)
 print(json.dumps({
     "submits": [int(one.status_code) for one in (inline, again, refused)],
     "refusal": refused.parsed.type_, "field": refused.parsed.field,
@@ -76,5 +97,8 @@ print(json.dumps({
     "followed": [line for line in followed.splitlines() if line.startswith("event")],
     "rows": len(rows.splitlines()), "unknown": [unknown.parsed.status, unknown.parsed.fix != ""],
     "pages": list(pages()) == [[reserved.id], [inline.parsed.id]],
+    "campaigns": [
+        added.state, edited.version, [one.name for one in listed.campaigns], removed.state,
+    ],
     "accounts": [one.name for one in accounts.accounts],
 }))  # fmt: skip
