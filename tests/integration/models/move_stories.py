@@ -12,7 +12,8 @@ from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.drafts import Look, Mark
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
-from models.ledger.gates import restores
+from models.ledger.gates import gate_changes, restores
+from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import claims, leases, transitions
 from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import present, write
@@ -183,6 +184,15 @@ def in_minutes(stage: Stage) -> None:
     stage.clock.pass_(timedelta(minutes=2))
 
 
+def ask_the_administrator(stage: Stage) -> None:
+    """Close the gate of what WeChat asks the administrator about."""
+    closing = Closing(
+        kind=GateKind.ADMINISTRATOR, who=WHO, broadcast_id=stage.id,
+        until=stage.clock.now + timedelta(minutes=1),
+    )  # fmt: skip
+    write(stage.engine, lambda connection: gate_changes.close(connection, "default", closing))
+
+
 def another_day(stage: Stage) -> None:
     """Let the day turn."""
     stage.clock.pass_(DAY)
@@ -297,6 +307,7 @@ GATE_STORIES: dict[tuple[GateScope, GateKind], tuple[Story, Story | None]] = {
     (OWN, GateKind.DRAFT): (articles(look((Mark(title="edited"),))), resume),
     (OWN, GateKind.LOOK): (articles(look(NO_WORD)), in_minutes),
     (OWN, GateKind.COOLING_OFF): (told(Stage.upload, keep_back, Stage.plan), in_minutes),
+    (OWN, GateKind.ADMINISTRATOR): (story(ask_the_administrator), in_minutes),
     (OWN, GateKind.RESTORED): (story(find_a_copy, say_it_was_restored), resume),
     (OWN, GateKind.CANCEL): (story(cancel), None),
     (OWN, GateKind.SCHEDULE): (scheduled(), launch),
