@@ -167,9 +167,9 @@ def test_twelve_planted_faults_are_found_and_told_an_hour_ahead_and_a_good_run_i
     for campaign in campaigns.values():
         [text] = [one for one in told() if f"campaign {campaign.name} at " in one]
         # Each command does what it says: the run is as faulty as before.
-        assert commands_of(text)[-1] == ["campaigns", "run", campaign.name, "--dry-run"]
+        assert commands_of(text)[-1] == ["campaigns", "run", campaign.name, "--rehearse"]
     for name in ("gone", "no draft", "unsynced", "everybody"):
-        system.broadcast("campaigns", "run", name, "--dry-run", status=2)
+        system.broadcast("campaigns", "run", name, "--rehearse", status=1)
     assert system.simulator.mass_calls() == []
     assert system.all_reports() == []
 

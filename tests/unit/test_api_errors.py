@@ -61,6 +61,7 @@ NEVER = {
     "error.campaign.exclude_file": "the command line",
     "error.campaign.content_file": "the command line",
     "error.campaign.no_change": "the command line",
+    "error.campaign.no_next": "the command line",
     "error.draft.maybe_added": "workers make drafts",
     "error.token.": "whoever starts the server calls WeChat, and answers without it",
     "error.wechat.": "whoever starts the server calls WeChat, and answers without it",

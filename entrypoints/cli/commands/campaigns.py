@@ -14,7 +14,13 @@ from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
-from entrypoints.cli import campaign_lines, campaign_runs, confirmation, exits
+from entrypoints.cli import (
+    campaign_lines,
+    campaign_rehearsals,
+    campaign_runs,
+    confirmation,
+    exits,
+)
 from entrypoints.cli.campaign_options import (
     PlanOptions,
     PolicyOptions,
@@ -110,15 +116,20 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
 
     Raises typer.Exit for a no.
     """
-    if not is_terminal():
-        return
     terminal, now, zone = run.terminal, present(run.engine), plan.schedule.zone
+    over = campaign_rehearsals.over_limits(run, plan.account, {name: plan})
+    if not is_terminal():
+        for warning in over:
+            terminal.warn(warning)
+        return
     times = list(itertools.islice(plan.schedule.after(now), campaign_lines.NEXT))
     lines = campaign_lines.plan_lines(plan, times, now)
     for line in (*confirmation.account_lines(run.settings.account(plan.account)), *lines):
         terminal.note(line)
     if times[0] - now > due_times.FAR:
         terminal.warn("campaign.far")
+    for warning in over:
+        terminal.warn(warning)
     request = templates.load(plan.template)
     facts = {
         "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
@@ -169,12 +180,18 @@ def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
         return
     if not found:
         run.terminal.say("campaign.none")
-    run.terminal.say_all(_listed(found, held, now))
+    run.terminal.say_all(_listed(run, found, held, now=now))
+    for account in sorted({one.plan.account for one in found}):
+        for warning in campaign_rehearsals.over_limits(run, account):
+            run.terminal.warn(warning)
 
 
-def _listed(found: Sequence[Campaign], held: Sequence[Launch], now: datetime) -> Iterator[Message]:
+def _listed(
+    run: Run, found: Sequence[Campaign], held: Sequence[Launch], *, now: datetime
+) -> Iterator[Message]:
     for one in found:
         yield from campaign_lines.summary(one, now)
+        yield from campaign_rehearsals.found(run, one, now)
         for launch in held:
             if launch.campaign_id == one.id:
                 yield from campaign_lines.run_lines(one, launch, None, now=now)
@@ -205,6 +222,7 @@ def show(
         return
     run.terminal.say_all(campaign_lines.summary(campaign, now))
     run.terminal.say_all(campaign_lines.plan_lines(campaign.plan, times, now))
+    run.terminal.say_all(campaign_rehearsals.found(run, campaign, now))
     for one, report in runs:
         run.terminal.say_all(campaign_lines.run_lines(campaign, one, report, now=now))
 
@@ -254,6 +272,7 @@ def run_(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.campaigns.dry_run")] = False,
+    rehearse: Annotated[bool, typer.Option("--rehearse", help="help.campaigns.rehearse")] = False,
     yes: Yes = False,
     as_json: AsJSON = False,
 ) -> None:
@@ -264,6 +283,11 @@ def run_(
     if edited and due is None:
         raise InputError("error.usage.belongs_to", option="--edited", needed="--due")
     campaign = campaign_rows.named(run.engine, name)
+    if rehearse:
+        if due is not None or key is not None:
+            option = "--key" if due is None else "--due"
+            raise InputError("error.usage.apart", option=option, other="--rehearse")
+        raise typer.Exit(campaign_rehearsals.rehearse(run, campaign, as_json=as_json))
     known = None if key is None else launch_rows.under_key(run.engine, campaign, checked_key(key))
     if known is not None:
         raise typer.Exit(campaign_runs.follow(run, campaign, known, as_json=as_json))

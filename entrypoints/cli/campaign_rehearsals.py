@@ -1,0 +1,66 @@
+"""Rehearsals of campaigns: made by a command, shown beside a campaign; and WeChat's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from broadcast.errors import InputError
+from broadcast.message import Message
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.views.objects import utc
+from entrypoints.cli import campaign_lines, exits
+from entrypoints.cli.run import Run
+from models.ledger.campaigns import counted_sends
+from models.ledger.rows.transaction import present
+from models.ledger.steer import rehearsal_rows
+from producer.campaigns import rehearsing
+from producer.request.door import SubmitService
+from producer.wiring.wechat import ClientChecks, QuotaWithReason
+
+#: Of the next run there are two at most, and others after edits.
+_NEWEST: Final = 4
+
+
+def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
+    """Rehearse the next run of a campaign and say what was found; return the exit status."""
+    due = campaign.next_due_at
+    if due is None:
+        raise InputError("error.campaign.no_next", name=campaign.name)
+    door = SubmitService(
+        settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
+        waker=run.waker, looks=ClientChecks(run.wechat),
+    )  # fmt: skip
+    findings = rehearsing.rehearse(campaign, due, door=door, wechat=run.wechat)
+    run.terminal.say_all(_findings_of(campaign, due, findings, now=present(run.engine)))
+    if as_json:
+        texts = run.terminal.texts
+        each = [{"code": one.id, "text": texts(one)} for one in findings]
+        run.terminal.show_json({"due_at": utc(due), "findings": each, "error": None})
+    return exits.FAILED if findings else exits.DONE
+
+
+def found(run: Run, campaign: Campaign, now: datetime) -> Iterator[Message]:
+    """Yield what the newest rehearsal of the next run of a campaign found."""
+    for one in rehearsal_rows.history(run.engine, campaign, most=_NEWEST):
+        if (one.due_at, one.version) == (campaign.next_due_at, campaign.version):
+            if one.findings:
+                yield from _findings_of(campaign, one.due_at, one.findings, now=now)
+            return
+
+
+def _findings_of(
+    campaign: Campaign, due: datetime, findings: Sequence[Message], *, now: datetime
+) -> Iterator[Message]:
+    at = campaign_lines.moment_words(due, campaign.plan.schedule.zone, now)
+    yield Message("rehearsal.found" if findings else "rehearsal.well", name=campaign.name, at=at)
+    yield from findings
+
+
+def over_limits(
+    run: Run, account: str, changed: Mapping[str, CampaignPlan] = MappingProxyType({})
+) -> Sequence[Message]:
+    """Return what the campaigns of an account plan beyond WeChat's limits of a day and a month."""
+    return counted_sends.excesses(run.engine, run.settings.account(account), changed=changed)
