@@ -247,8 +247,7 @@ class Settings(WebhookSettings, QuestionSettings):
     def database(self) -> str:
         """Return the database's URL with its password.
 
-        Raises SettingsError where nobody said which one, and this is no checkout: a file of its own
-        would be a stray one.
+        Raises SettingsError where nobody said which one, and this is no checkout.
         """
         if not IS_CHECKOUT and "database_url" not in self.model_fields_set:
             raise SettingsError(
@@ -266,13 +265,16 @@ class Settings(WebhookSettings, QuestionSettings):
         """Result backend: Celery leaves the id of a program's broadcast there."""
         return server_urls.for_celery(self.redis_url.get_secret_value())
 
+    def waits(self) -> Waits:
+        """Return the waits between calls."""
+        return Waits(self.wait_scale)
+
     def tuning(self) -> Tuning:
-        """Return what follows from a call, as far as it is set; an account has its own quota."""
+        """Return what follows from a call, as far as it is set. Raises SettingsError."""
         breaker = CircuitBreaker(refusals=self.pause_after_refusals, doubts=self.pause_after_doubts)
-        waits = Waits(self.wait_scale)
         return Tuning(
-            waits=waits, split_depth=self.split_depth, breaker=breaker,
-            watch_drafts=bool(self.watch_drafts),
+            waits=self.waits(), split_depth=self.split_depth, watch_drafts=bool(self.watch_drafts),
+            breaker=breaker,
             protected=frozenset(n for n, one in self._accounts().items() if one.send_protection),
         )  # fmt: skip
 
@@ -363,8 +365,7 @@ def misspelt() -> dict[str, str]:
     return {name: found[0] for name, found in near.items() if found and found[0] not in given}
 
 
-#: How alike two names are, from 0 to 1, before one is taken for the other: WECHAT_TOKEN, which
-#: many programs have, is no WECHAT_TOKEN_MODE.
+#: How alike names of one variable are, 0 to 1: WECHAT_TOKEN, of others, is no WECHAT_TOKEN_MODE.
 _NEAR = 0.85
 _OF_ACCOUNT: Final = "WECHAT_"
 _OURS = ("BROADCAST_", _OF_ACCOUNT)

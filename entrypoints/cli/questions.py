@@ -51,7 +51,7 @@ def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
     """
     if yes:
         return
-    against = steer.called_again_warnings(run.engine, report, waits=run.settings.tuning().waits)
+    against = steer.called_again_warnings(run.engine, report, waits=run.settings.waits())
     message = question(report, ended=against.ended, forgotten=against.forgotten)
     if message is None:
         return

@@ -68,7 +68,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
         *([upload] if upload else []),
         *next_steps.in_flight(in_flight, report.now),
         *next_steps.lines(
-            report, ledger_facts.circumstances(engine, report, waits=run.settings.tuning().waits)
+            report, ledger_facts.circumstances(engine, report, waits=run.settings.waits())
         ),
     ]
     repeats = broadcast_reports.repeats(engine, report.id)
@@ -98,7 +98,7 @@ def show_what_remains(
         *blocker_lines.blocker_lines(report),
         *next_steps.lines(
             report,
-            ledger_facts.circumstances(run.engine, report, waits=run.settings.tuning().waits),
+            ledger_facts.circumstances(run.engine, report, waits=run.settings.waits()),
         ),
     )
     run.terminal.say_all(lines)

@@ -51,7 +51,7 @@ def ask(
     if everything and broadcast_id is not None:
         raise InputError("error.usage.id_and_all")
     run: Run = context.obj
-    waits = run.settings.tuning().waits
+    waits = run.settings.waits()
     if broadcast_id is None:
         done = audit_run.audit_all(run.engine, waits=waits)
     else:

@@ -123,7 +123,7 @@ def _ask(run: Run, account: Account, batches: Sequence[Reconciled], *, now: date
     """Ask mass/get about the accepted batches without an end; store what ended meanwhile."""
     open_ = [batch for batch in batches if batch.is_to_be_asked]
     denied: set[int] = set()
-    waits = run.settings.tuning().waits
+    waits = run.settings.waits()
     # mass/get may not know a job yet that has just been accepted.
     fresh = now - waits.scaled(VERIFY_FOR)
     for place, batch in enumerate(open_[:MOST_ASKED]):

@@ -232,7 +232,7 @@ def retry(
     questions.get_ready(run)
     done = retries.retry(
         ledger, broadcast_id, who=who(), why=kept_words(why),
-        waits=run.settings.tuning().waits,
+        waits=run.settings.waits(),
     )  # fmt: skip
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     steer.wake(run.waker, report)

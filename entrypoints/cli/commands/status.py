@@ -126,7 +126,7 @@ def _accounts_shown(run: Run, shown: Iterable[str]) -> set[str]:
 def _say_in_short(run: Run, found: Iterable[str]) -> None:
     for broadcast_id in found:
         report = broadcast_reports.report(run.engine, broadcast_id)
-        beside = ledger_facts.circumstances(run.engine, report, waits=run.settings.tuning().waits)
+        beside = ledger_facts.circumstances(run.engine, report, waits=run.settings.waits())
         steps = next_steps.lines(report, beside)
         run.terminal.say_all(
             [*report_lines.in_short(report, showing.absent_of(run, report)), *steps]

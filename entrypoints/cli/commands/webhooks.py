@@ -92,6 +92,6 @@ def retry(
 
 def as_object(run: Run, some: Sequence[Webhook]) -> dict[str, object]:
     """Return webhooks as ``--json`` has them."""
-    waits, texts = run.settings.tuning().waits, run.terminal.texts
+    waits, texts = run.settings.waits(), run.terminal.texts
     each = [json_objects.webhook_object(one, texts, waits=waits) for one in some]
     return {"webhooks": each, "error": None}

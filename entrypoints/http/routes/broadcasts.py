@@ -196,7 +196,7 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
     the_broadcast(caller, broadcast_id)
     parts = caller.parts
     try:
-        done = audit_run.audit(parts.engine, broadcast_id, waits=parts.settings.tuning().waits)
+        done = audit_run.audit(parts.engine, broadcast_id, waits=parts.settings.waits())
     except ConflictError:
         raise ProblemError(409, "error.api.uploading") from None
     return {

@@ -127,7 +127,7 @@ def _resume(caller: Caller, report: Report, control: Control) -> bool:
 
 
 def _retry(caller: Caller, report: Report, control: Control) -> bool:
-    parts, waits = caller.parts, caller.parts.settings.tuning().waits
+    parts, waits = caller.parts, caller.parts.settings.waits()
     parts.remote.apply_pending_follower_events(report.account)
     # As the command without a terminal: only a person may say that it goes out all the same.
     against = steer.called_again_warnings(parts.engine, report, waits=waits)

@@ -70,7 +70,7 @@ def _page(
 
 
 def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
-    return webhook_object(one, caller.texts, waits=caller.parts.settings.tuning().waits)
+    return webhook_object(one, caller.texts, waits=caller.parts.settings.waits())
 
 
 @router.get(

@@ -320,3 +320,15 @@ def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = Settings.load()
 
     assert SECRET not in f"{loaded!r} {loaded} {loaded.model_dump()} {loaded.model_dump_json()}"
+
+
+def test_the_waits_are_known_whatever_is_wrong_with_the_accounts(
+    clean_environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clean_environment / "accounts.toml").write_text("[accounts", "ascii")
+    monkeypatch.setenv("BROADCAST_ACCOUNTS_FILE", str(clean_environment / "accounts.toml"))
+    settings = Settings.load()
+
+    with pytest.raises(SettingsError):
+        settings.tuning()
+    assert settings.waits().scaled(timedelta(seconds=1)) == timedelta(seconds=1)
