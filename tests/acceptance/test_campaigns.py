@@ -110,7 +110,10 @@ def until_sent(system: System, launch: Launch) -> None:
 
 @pytest.mark.parametrize("point", [
     *(row.point for row in crash_table.LAUNCHES),
-    "submit.begun", "submit.stored", "submit.publishing", "submit.published",
+    *(
+        pytest.param(point, marks=pytest.mark.prove)
+        for point in ("submit.begun", "submit.stored", "submit.publishing", "submit.published")
+    ),
 ])  # fmt: skip
 def test_a_worker_that_is_killed_while_it_launches_loses_and_doubles_nothing(
     start_system: StartSystem, point: str
@@ -138,7 +141,15 @@ def age_what_a_killed_worker_reserved(system: System) -> None:
         )
 
 
-@pytest.mark.parametrize("database_url", ["sqlite", "postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize(
+    "database_url",
+    [
+        "postgresql",
+        pytest.param("sqlite", marks=pytest.mark.prove),
+        pytest.param("mariadb", marks=pytest.mark.prove),
+    ],
+    indirect=True,
+)
 def test_twelve_campaigns_are_sent_once_by_three_beats_and_two_workers_one_of_which_is_killed(
     database_url: str, start_system: StartSystem
 ) -> None:

@@ -13,6 +13,7 @@ from models.ledger.campaigns import launch_rows
 from tests.acceptance import test_campaigns as campaigns
 from tests.kit import copies
 from tests.kit.wait import until
+from tests.servers.fixtures import DATABASES
 from tests.servers.valkey import Valkey
 
 if TYPE_CHECKING:
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
     from tests.kit.system import System
 
 FOLLOWERS, BATCHES = 1_000, 10
+
+
+def on(first: str) -> pytest.MarkDecorator:
+    """Run a test on one database, and by `make prove` on the others."""
+    each = [
+        pytest.param(kind, marks=[] if kind == first else pytest.mark.prove) for kind in DATABASES
+    ]
+    return pytest.mark.parametrize("database_url", each, indirect=True)
+
+
 ONCE = {"delivered_distinct": FOLLOWERS, "deliveries": FOLLOWERS, "delivered_max": 1, "doubled": 0}
 
 
@@ -62,6 +73,7 @@ def causes(system: System, broadcast_id: str) -> set[str]:
     return {one["cause"] for one in told["blockers"]}
 
 
+@on("mariadb")
 def test_a_copy_beside_the_original_makes_no_call(
     begun: tuple[System, str], tmp_path: Path
 ) -> None:
@@ -84,6 +96,7 @@ def test_a_copy_beside_the_original_makes_no_call(
     assert system.simulator.ledger() == ONCE
 
 
+@on("sqlite")
 def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     begun: tuple[System, str],
 ) -> None:
@@ -119,6 +132,7 @@ def unknown(system: System, broadcast_id: str) -> list[Any]:
     ]
 
 
+@on("postgresql")
 def test_redis_emptied_in_the_middle_of_a_send_asks_nobody_and_loses_nothing(
     begun: tuple[System, str],
 ) -> None:

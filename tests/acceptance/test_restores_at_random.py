@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 FOLLOWERS, BATCHES = 600, 12
 SEEDS = [
-    pytest.param(seed, marks=[] if seed < 2 else pytest.mark.prove) for seed in range(20)
+    pytest.param(seed, marks=[] if seed == 1 else pytest.mark.prove) for seed in range(20)
 ]  # fmt: skip
 
 
