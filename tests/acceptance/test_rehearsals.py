@@ -127,7 +127,8 @@ def plant(system: System) -> None:
     simulator, folder = system.simulator, system.folder
     wrong, used_up = simulator.accounts[1].appid, simulator.accounts[2].appid
     simulator.change_account(wrong, secret="somebody-has-reset-it")
-    simulator.change_account(used_up, daily_limit=100, used=100)
+    # Whatever the hour is: in an hour it may be tomorrow.
+    simulator.change_account(used_up, daily_limit=0, used=0)
     people = simulator.openids(20)
     (folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
     system.broadcast("suppress", "add", people[0], "--account", SUPPRESSED)

@@ -52,12 +52,12 @@ class DatabaseCheck:
 
     def check(self, account: Account) -> None:
         """Return if the account's calls may be made. Raises OutOfReachError where they may not."""
-        # Redis first: a claim is committed before it is counted.
-        counts = self.counter.read()
-        facts = restores.facts(self._engine, [account.name])
-        if facts.is_closed:
-            raise OutOfReachError("error.database.restored")
-        verdict = self._verdict(account, facts, counts)
+        facts, verdict = self._facts_and_verdict(account)
+        if verdict is not Trust.KNOWN:
+            # Another thread may have begun to count between the look into Redis and the ledger.
+            facts, verdict = self._facts_and_verdict(account)
+        if verdict is Trust.COUNT_CALLS:
+            verdict = Trust.NEW if self._explains(account) else Reason.REDIS_EMPTY
         if isinstance(verdict, Reason):
             for name in restores.close_lanes(self._engine, verdict):
                 log.error(
@@ -65,10 +65,20 @@ class DatabaseCheck:
                 )
             raise OutOfReachError("error.database.restored")
         if verdict is Trust.NEW:
-            restores.begin(self._engine, facts.place)
+            # In this order: who finds the place finds the count.
             self.counter.begin(account.name, facts.claims.get(account.name, 0))
+            restores.begin(self._engine, facts.place)
         if not facts.is_seen_now:
             restores.note_seen(self._engine)
+
+    def _facts_and_verdict(self, account: Account) -> tuple[DatabaseFacts, Verdict]:
+        """Look at the database and judge it. Raises OutOfReachError where the lanes are closed."""
+        # Redis first: a claim is committed before it is counted.
+        counts = self.counter.read()
+        facts = restores.facts(self._engine, [account.name])
+        if facts.is_closed:
+            raise OutOfReachError("error.database.restored")
+        return facts, self._verdict(account, facts, counts)
 
     def watch(self, accounts: Mapping[str, Account]) -> int:
         """Check the lanes of *accounts* that need it; return how many did.
@@ -99,10 +109,7 @@ class DatabaseCheck:
         if verdict is not Trust.COUNT_CALLS:
             return verdict
         owed_since = restores.owed_since(self._engine, account.name)
-        verdict = restore_guard.judge(replace(sight, owed_since=owed_since))
-        if verdict is Trust.COUNT_CALLS:
-            return Trust.NEW if self._explains(account) else Reason.REDIS_EMPTY
-        return verdict
+        return restore_guard.judge(replace(sight, owed_since=owed_since))
 
     def _explains(self, account: Account) -> bool:
         """Return whether the ledger's calls of today explain WeChat's count."""

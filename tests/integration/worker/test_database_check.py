@@ -26,7 +26,7 @@ from worker.delivery.database_check import DatabaseCheck
 from worker.delivery.ports import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tests.servers.valkey import Valkey
 
@@ -187,3 +187,24 @@ def test_without_redis_nobody_knows(engine: Engine, counter: ClaimCounter, valke
         checked(engine, counter).check(SHOP)
 
     assert not is_closed(engine)
+
+
+def test_of_two_threads_that_check_a_new_database_none_takes_it_for_an_old_one(
+    engine: Engine, counter: ClaimCounter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.broadcast(engine)
+    make_old(engine)
+    read = counter.read
+
+    def read_and_be_slow() -> Mapping[str, int]:
+        counts = read()
+        # The other thread begins to count before this one looks at the database.
+        monkeypatch.setattr(counter, "read", read)
+        checked(engine, counter).check(SHOP)
+        return counts
+
+    monkeypatch.setattr(counter, "read", read_and_be_slow)
+    checked(engine, counter).check(SHOP)
+
+    assert not is_closed(engine)
+    assert counter.read() == {"default": 0}

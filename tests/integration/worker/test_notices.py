@@ -304,5 +304,5 @@ def test_a_long_notice_of_several_lines_is_cut_and_ends_with_its_own_command(
     [text] = wecom.texts
     assert "campaign weekly at 2026-03-12 12:00 (Beijing time)" in text
     assert 1 <= text.count(": empty.") < len(findings)
-    assert text.endswith("\n    broadcast campaigns run weekly --dry-run")
+    assert text.endswith("\n    broadcast campaigns run weekly --rehearse")
     assert len(text.encode()) <= rules_notices.LONGEST[rules_notices.Bot.WECOM]
