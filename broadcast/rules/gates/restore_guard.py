@@ -47,7 +47,7 @@ class Sight:
     counts_others: bool
     #: When a worker was last at work on it.
     seen_at: datetime | None
-    #: When the oldest broadcast was stored that the account has still to send; None: there is none.
+    #: Since when the account owes the oldest of what it still has to send; None: it owes nothing.
     owed_since: datetime | None
     now: datetime
 

@@ -14,12 +14,14 @@ from sqlalchemy import ColumnElement, Connection, Engine, exists, func, or_, sel
 from broadcast import day
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.campaigns.launches import Guard
+from broadcast.rules.campaigns.launches import Guard, LaunchState
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, GateRow
+from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
+from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import database_now, now
 from models.installation import Installation, RestoreRow
 from models.ledger.gates import gate_changes
@@ -91,16 +93,29 @@ def _latest(moments: Iterable[datetime | None]) -> datetime | None:
 
 
 def owed_since(engine: Engine, account: str) -> datetime | None:
-    """Return when the oldest broadcast was stored that the account still has to send.
+    """Return since when the account owes the oldest of what it still has to send.
 
-    Not of those whose time is still to come. None: it owes nothing.
+    A broadcast since it was stored, unless its time is still to come; a request of the outbox; a
+    run of a campaign since it was due. None: it owes nothing.
     """
-    query = select(func.min(BroadcastRow.created_at)).where(
+    stored = select(func.min(BroadcastRow.created_at)).where(
         BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES),
         ~waits_for_its_time(),
     )  # fmt: skip
+    posted = select(func.min(OutboxRow.created_at)).where(
+        or_(OutboxRow.account == account, OutboxRow.account.is_(None))
+    )
+    undecided = select(func.min(CampaignRow.next_due_at)).where(
+        CampaignRow.account == account, CampaignRow.next_due_at <= database_now()
+    )
+    begun = select(func.min(LaunchRow.due_at)).where(
+        LaunchRow.account == account,
+        LaunchRow.state.in_([LaunchState.BEGUN, LaunchState.QUEUED]),
+    )
+    owed = (one.scalar_subquery() for one in (stored, posted, undecided, begun))
     with read(engine) as connection:
-        return connection.scalar(query)
+        found = connection.execute(select(*owed)).one()
+    return min((at for at in found if at is not None), default=None)
 
 
 def waits_for_its_time() -> ColumnElement[bool]:

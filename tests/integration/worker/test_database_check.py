@@ -14,19 +14,26 @@ from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.plan.proof import Quota
+from broadcast.rules.states import Phase
 from broadcast.tokens.claim_counter import ClaimCounter
 from broadcast.tokens.redis_access import Keys, connect
+from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
+from models.campaign_tables import CampaignRow
+from models.engine import now
 from models.installation import Installation
+from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
+from producer import outbox
+from tests.integration.models import campaign_world
 from tests.kit import ledger
 from tests.kit.ledger import Driver
 from worker.delivery.database_check import DatabaseCheck
 from worker.delivery.ports import Gateway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from tests.servers.valkey import Valkey
 
@@ -172,6 +179,42 @@ def test_an_empty_redis_closes_the_lanes_of_a_database_of_yesterday(
     sent(engine, counter)
     make_old(engine)
     valkey.flushall()
+
+    with pytest.raises(OutOfReachError, match=r"database\.restored"):
+        checked(engine, counter, quota(used=0)).check(SHOP)
+
+    assert is_closed(engine)
+
+
+def request_of_the_outbox(engine: Engine) -> None:
+    body = {
+        "key": "k", "content": {"msgtype": "text", "text": {"content": "x"}},
+        "audience": {"openids": ledger.openids(20)},
+    }  # fmt: skip
+    with engine.begin() as connection:
+        outbox.post(connection, body, who="app")
+        connection.execute(update(OutboxRow).values(created_at=now(connection) - DAY))
+
+
+def run_of_a_campaign(engine: Engine) -> None:
+    campaign_edits.add(engine, "weekly", campaign_world.plan("0 20 * * *"), who="operator")
+    with engine.begin() as connection:
+        connection.execute(update(CampaignRow).values(next_due_at=now(connection) - DAY))
+
+
+@pytest.mark.parametrize("owe", [request_of_the_outbox, run_of_a_campaign])
+def test_what_was_due_yesterday_and_is_no_broadcast_yet_is_owed_as_well(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey, owe: Callable[[Engine], None]
+) -> None:
+    sent(engine, counter, calls=4)
+    make_old(engine)
+    with engine.begin() as connection:
+        connection.execute(update(BroadcastRow).values(phase=Phase.ENDED))
+    valkey.flushall()
+    checked(engine, counter, quota(used=0)).check(SHOP)
+    valkey.flushall()
+    make_old(engine)
+    owe(engine)
 
     with pytest.raises(OutOfReachError, match=r"database\.restored"):
         checked(engine, counter, quota(used=0)).check(SHOP)
