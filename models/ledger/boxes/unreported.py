@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, and_, delete, func, insert, or_, select
+from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select
 
 from broadcast import stored_message
 from broadcast.rules import notices as rules_notices
@@ -81,7 +81,11 @@ def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
     """Yield the gates, the doubts and the launches that wait for a person, as notices."""
     yield from _launches(connection)
     kinds, stands = GateRow.kind.in_(rules_notices.REPORTED), GateRow.opened_at.is_(None)
-    for gate in connection.execute(select(GateRow).where(kinds, stands)):
+    # Of broadcasts that ended some gates are never opened, and nobody waits for them.
+    ended = exists().where(
+        BroadcastRow.id == GateRow.broadcast_id, BroadcastRow.phase == Phase.ENDED
+    )
+    for gate in connection.execute(select(GateRow).where(kinds, stands, ~ended)):
         own = gate.broadcast_id
         yield {
             "kind": rules_notices.WAITS if own else rules_notices.STOPPED,

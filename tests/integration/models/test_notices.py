@@ -108,6 +108,17 @@ def test_what_a_person_did_is_no_news(engine: Engine) -> None:
     assert stored(engine) == []
 
 
+def test_what_kept_a_broadcast_that_ended_is_no_news(engine: Engine) -> None:
+    register(engine, WECOM)
+    broadcast_id = ledger.broadcast(engine)
+    driver = Driver(engine)
+    # Its content was refused: the circuit breaker keeps the rest back.
+    driver.call(said(45002))
+    operator.cancel(engine, broadcast_id, who="tests")
+
+    assert stored(engine) == ["end"]
+
+
 def test_each_end_and_each_that_differs_is_reported(engine: Engine) -> None:
     register(engine, WECOM)
     broadcast_id = ledger.ended(engine)
