@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -126,6 +126,12 @@ class Account(BaseModel):
         except KeyError as error:
             problem = SettingsError("error.settings.keyword", account=self.name, word=error.args[0])
         raise problem
+
+    def asked(self, at: datetime) -> Sequence[Message]:
+        """Return until when WeChat waits for the administrator if a call to everybody goes *at*."""
+        if not self.send_protection:
+            return ()
+        return [Message("notice.administrator_asked", account=self.name, until=at + ANSWERS_WITHIN)]
 
     def drifted(self) -> Message:
         """Return the warning that another program replaces the access_token, with its fix."""

@@ -115,7 +115,9 @@ class Asking:
         yield from known[:1]
         # That the calls left are unknown stands beside those that it needs.
         for warning in sorted(warnings, key=lambda one: one.id == "notice.plan.unproved"):
-            yield Message("output.warning", text=warning)
+            # The question says it as well.
+            if not (asks and warning.id == "notice.administrator_asked"):
+                yield Message("output.warning", text=warning)
         yield from known[1:]
 
     def _overlaps(self, prepared: Prepared) -> Iterator[Message]:

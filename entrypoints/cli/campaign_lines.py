@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from broadcast.day import SHANGHAI
+from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules import content as contents
+from broadcast.rules.accounts import ANSWERS_WITHIN
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.reports import Report
+from broadcast.settings.program_settings import Settings
 from broadcast.views.content import kind
 from broadcast.views.words import Joined, Moment
 from entrypoints.cli.terminal import command_line
@@ -57,7 +61,9 @@ def summary(campaign: Campaign, now: datetime) -> Iterator[Message]:
         yield Message("campaign.listed_next", **facts, at=at)
 
 
-def plan_lines(plan: CampaignPlan, times: Sequence[datetime], now: datetime) -> Iterator[Message]:
+def plan_lines(
+    plan: CampaignPlan, times: Sequence[datetime], now: datetime, *, settings: Settings
+) -> Iterator[Message]:
     """Yield what is sent to whom, and when."""
     schedule, policy = plan.schedule, plan.policy
     yield from request_lines(templates.load(plan.template))
@@ -71,12 +77,28 @@ def plan_lines(plan: CampaignPlan, times: Sequence[datetime], now: datetime) -> 
     days += [Message("campaign.days.but", day=str(one)) for one in schedule.exceptions]
     if days:
         yield Message("campaign.days", days=Joined(days, "comma"))
-    for due in times:
-        yield Message("campaign.next", at=moment_words(due, schedule.zone, now))
+    yield from next_lines(plan, times, now, settings=settings)
     yield Message(
         "campaign.policy", missed=Message(f"campaign.missed.{policy.missed}", late=policy.late_by),
         overlap=Message(f"campaign.overlap.{policy.overlap}"), brake=policy.size_brake,
     )  # fmt: skip
+
+
+def next_lines(
+    plan: CampaignPlan, times: Iterable[datetime], now: datetime, *, settings: Settings
+) -> Iterator[Message]:
+    """Yield the next due times, and until when WeChat waits for the administrator then."""
+    is_asked = templates.load(plan.template).to_all and _is_protected(settings, plan.account)
+    for due in times:
+        at, until = moment_words(due, plan.schedule.zone, now), Moment(due + ANSWERS_WITHIN, now)
+        yield Message("campaign.next_asked" if is_asked else "campaign.next", at=at, until=until)
+
+
+def _is_protected(settings: Settings, account: str) -> bool:
+    # A campaign is shown although its account was taken out of the settings.
+    with contextlib.suppress(SettingsError):
+        return settings.account(account).send_protection
+    return False
 
 
 def request_lines(template: Template) -> Iterator[Message]:

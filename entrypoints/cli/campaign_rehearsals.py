@@ -9,6 +9,7 @@ from typing import Final
 
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
 from broadcast.views.objects import utc
 from entrypoints.cli import campaign_lines, exits
@@ -39,7 +40,7 @@ def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
         texts = run.terminal.texts
         each = [{"code": one.id, "text": texts(one)} for one in findings]
         run.terminal.show_json({"due_at": utc(due), "findings": each, "error": None})
-    return exits.FAILED if findings else exits.DONE
+    return exits.FAILED if rehearsals.in_the_way(findings) else exits.DONE
 
 
 def found(run: Run, campaign: Campaign, now: datetime) -> Iterator[Message]:
@@ -55,7 +56,8 @@ def _findings_of(
     campaign: Campaign, due: datetime, findings: Sequence[Message], *, now: datetime
 ) -> Iterator[Message]:
     at = campaign_lines.moment_words(due, campaign.plan.schedule.zone, now)
-    yield Message("rehearsal.found" if findings else "rehearsal.well", name=campaign.name, at=at)
+    name = "found" if rehearsals.in_the_way(findings) else "well"
+    yield Message(f"rehearsal.{name}", name=campaign.name, at=at)
     yield from findings
 
 

@@ -71,7 +71,8 @@ class StoredCampaign(Campaign):
     """A campaign as it was stored."""
 
     notices: list[Notice] = Field(
-        description="what the account's campaigns plan beyond WeChat's limits"
+        description="what the account's campaigns plan beyond WeChat's limits, and until when "
+        "WeChat waits for the administrator"
     )
 
 

@@ -40,6 +40,11 @@ class Template:
         """The template as JSON."""
         return json.dumps(asdict(self), ensure_ascii=False)
 
+    @property
+    def to_all(self) -> bool:
+        """Whether it goes to everybody, by WeChat's own list."""
+        return "to_all" in self.request["audience"]
+
     def with_draft(self, media_id: str) -> Template:
         """Return it with the draft that was found or made for it."""
         article = {"msgtype": "mpnews", "mpnews": {"media_id": media_id}}

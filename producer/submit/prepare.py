@@ -22,7 +22,7 @@ from broadcast.rules.content import Content
 from broadcast.rules.overlap import ListOverlaps
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan import submission
-from broadcast.rules.plan.audience import OpenIDs
+from broadcast.rules.plan.audience import Everyone, OpenIDs
 from models.ledger.lists.media import used_under_key
 from models.ledger.rows.transaction import shared_snapshot
 from models.ledger.submit import submits
@@ -221,6 +221,8 @@ def _with_proof(
     prepared = _with_overlaps(prepared, narrowing, earlier, engine=engine, reader=reader)
     used_up = () if count is None else checks.used_up(prepared.body, count)
     notices = (*prepared.notices, *used_up)
+    if isinstance(prepared.body.audience, Everyone):
+        notices = (*notices, *prepared.body.account.asked(prepared.starts))
     if prepared.quota is None:
         notices = (*notices, Message("notice.plan.unproved"))
     return replace(prepared, notices=notices, sendalls=count)

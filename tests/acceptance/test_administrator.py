@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broadcast.day import SHANGHAI
 from broadcast.rules.campaigns.launches import LaunchState
 from models.ledger.campaigns import launch_rows
 from producer.campaigns.template import Template
@@ -147,6 +148,42 @@ def test_an_event_that_is_lost_is_asked_for_at_the_end_of_the_time(
     assert len(system.simulator.calls(path=MASS_SENDALL)) == 1
     assert system.simulator.calls(path=MASS_GET)
     system.broadcast("audit", sent)
+
+
+def test_whom_a_launch_will_wait_for_is_told_with_the_campaign_by_its_rehearsal_and_to_programs(
+    start_system: StartSystem, wecom: Bot
+) -> None:
+    system = protected(start_system, wecom)
+    at = datetime.now(SHANGHAI).replace(second=0, microsecond=0) + timedelta(minutes=50)
+    until_then = at + timedelta(minutes=30)
+    waits = re.compile(rf"waits for them until .*{until_then:%H:%M}")
+    audience = ("--to-all", "--yes-to-all", "--text", "您好")
+
+    def said(*words: str) -> str:
+        return " ".join(system.broadcast("campaigns", *words).stdout.split())
+
+    assert waits.search(said("add", "weekly", *audience, "--at", at.isoformat()))
+    assert waits.search(said("show", "weekly"))
+    assert waits.search(said("edit", "weekly", "--title", "{date}"))
+    rehearsed = said("run", "weekly", "--rehearse")
+    assert "Nothing is in the way of the run of weekly" in rehearsed
+    assert f"until {until_then:%Y-%m-%d %H:%M} (Beijing time)" in rehearsed
+    until(lambda: "needs the administrator" in "".join(wecom.texts), 60, "a notice")
+    [told] = [one for one in wecom.texts if "needs the administrator" in one]
+    assert commands_of(told)[-1] == ["campaigns", "show", "weekly"]
+
+    program = system.api("--port", "0")
+    everybody = {
+        "content": text("hello"), "at": at.isoformat(),
+        "audience": {"to_all": True, "confirm_to_all": "default"},
+    }  # fmt: skip
+    by_tag = {**everybody, "audience": {"tag_id": 2}}
+    for path, body in (("campaigns", {"name": "other"}), ("plans", {}), ("broadcasts", {})):
+        headers = {} if path == "campaigns" else {"Idempotency-Key": path}
+        made = program.ask("POST", f"/v1/{path}", {**everybody, **body}, headers=headers)
+        assert "notice.administrator_asked" in made.text
+    made = program.ask("POST", "/v1/campaigns", {**by_tag, "name": "of a tag"})
+    assert "administrator" not in made.text
 
 
 def test_a_run_that_the_administrator_refused_is_held_and_sent_once_when_it_is_let_go(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -31,8 +31,9 @@ _AHEAD: Final = 50
 _AT_WORK: Final = timedelta(minutes=5)
 #: Followers come and go: what was copied before says little of them.
 _FRESH: Final = timedelta(days=7)
+_ASKED: Final = "notice.administrator_asked"
 #: Notices of a plan that say that a run would not be what was meant.
-_TELLING: Final = ("notice.draft.", "notice.messages.", "notice.tag.empty")
+_TELLING: Final = ("notice.draft.", "notice.messages.", "notice.tag.empty", _ASKED)
 
 
 @frozen
@@ -69,6 +70,11 @@ def runs_ahead(campaign: Campaign, now: datetime) -> Iterator[Run]:
 def is_telling(notice: Message) -> bool:
     """Return whether a notice of a plan is a finding."""
     return notice.id.startswith(_TELLING)
+
+
+def in_the_way(findings: Iterable[Message]) -> bool:
+    """Return whether a run would not go as it is meant: it may just need its administrator."""
+    return any(one.id != _ASKED for one in findings)
 
 
 def nobody_at_work(seen_at: datetime | None, now: datetime) -> bool:

@@ -123,7 +123,7 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
             terminal.warn(warning)
         return
     times = list(itertools.islice(plan.schedule.after(now), campaign_lines.NEXT))
-    lines = campaign_lines.plan_lines(plan, times, now)
+    lines = campaign_lines.plan_lines(plan, times, now, settings=run.settings)
     for line in (*confirmation.account_lines(run.settings.account(plan.account)), *lines):
         terminal.note(line)
     if times[0] - now > due_times.FAR:
@@ -137,7 +137,7 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
     }  # fmt: skip
     if not asks:
         return
-    if "to_all" in request.request["audience"]:
+    if request.to_all:
         agreed = terminal.ask("campaign.question_to_all", **facts) == plan.account
     else:
         agreed = terminal.agrees(terminal.ask("campaign.question", **facts))
@@ -152,11 +152,10 @@ def _decline(run: Run) -> NoReturn:
 
 def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
     """Say what was done, and when it is due next."""
-    now, zone = present(run.engine), campaign.plan.schedule.zone
-    times = campaign_lines.next_times(campaign)
+    now, times = present(run.engine), campaign_lines.next_times(campaign)
     run.terminal.say(done, name=campaign.name)
     run.terminal.say_all(
-        Message("campaign.next", at=campaign_lines.moment_words(due, zone, now)) for due in times
+        campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings)
     )
     if as_json:
         run.terminal.show_json({**campaign_object(campaign, times), "error": None})
@@ -221,7 +220,9 @@ def show(
         run.terminal.show_json({**campaign_object(campaign, times), "runs": each, "error": None})
         return
     run.terminal.say_all(campaign_lines.summary(campaign, now))
-    run.terminal.say_all(campaign_lines.plan_lines(campaign.plan, times, now))
+    run.terminal.say_all(
+        campaign_lines.plan_lines(campaign.plan, times, now, settings=run.settings)
+    )
     run.terminal.say_all(campaign_rehearsals.found(run, campaign, now))
     for one, report in runs:
         run.terminal.say_all(campaign_lines.run_lines(campaign, one, report, now=now))

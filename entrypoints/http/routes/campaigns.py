@@ -89,14 +89,16 @@ def _plan(
 
 
 def _check_may_send(caller: Caller, plan: CampaignPlan) -> None:
-    if "to_all" in templates.load(plan.template).request["audience"]:
+    if templates.load(plan.template).to_all:
         caller.needs(Scope.TO_ALL)
 
 
 def _stored(caller: Caller, campaign: Campaign) -> dict[str, Any]:
     account = caller.account(campaign.plan.account)
-    over = counted_sends.excesses(caller.parts.engine, account)
-    return _object(campaign) | {"notices": notices(over, caller.texts, key=KEY)}
+    found = [*counted_sends.excesses(caller.parts.engine, account)]
+    if campaign.next_due_at is not None and templates.load(campaign.plan.template).to_all:
+        found += account.asked(campaign.next_due_at)
+    return _object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
 
 
 def _object(campaign: Campaign) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from broadcast import stored_message
 from broadcast.message import Message
+from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.rehearsals import FIRST, Rehearsal, Run, Stage, runs_ahead
 from models.campaign_tables import CampaignRow, RehearsalRow
@@ -48,7 +49,8 @@ def _key(run: Run) -> tuple[object, ...]:
 def record(engine: Engine, run: Run, findings: Sequence[Message]) -> None:
     """Store what a rehearsal found, with a notice of it, unless another worker did."""
     campaign, mine = run.campaign, dict(zip(_OF, _key(run), strict=True))
-    look = Message("rehearsal.look", name=shlex.quote(campaign.name))
+    in_the_way, name = rehearsals.in_the_way(findings), shlex.quote(campaign.name)
+    look = Message("rehearsal.look" if in_the_way else "rehearsal.show", name=name)
     kept = stored_message.stored(Message(look.id, lines=findings, **look.facts))
 
     def work(connection: Connection) -> None:
@@ -56,9 +58,11 @@ def record(engine: Engine, run: Run, findings: Sequence[Message]) -> None:
             return
         row = {**mine, "rehearsed_at": now(connection), "findings": kept}
         connection.execute(insert(RehearsalRow).values(row))
-        if findings:
+        # Who is only to be at hand hears of it once.
+        if in_the_way or (findings and run.stage is Stage.HOUR):
             notices.add(
-                connection, kind="rehearsal", account=campaign.plan.account, subject=campaign.name,
+                connection, kind="rehearsal" if in_the_way else "rehearsal_asked",
+                account=campaign.plan.account, subject=campaign.name,
                 key=" ".join(map(str, ("rehearsal", *mine.values()))), due=run.due_at,
                 lines=[*findings, look],
             )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, select
@@ -71,6 +72,23 @@ def test_one_that_found_nothing_is_stored_and_told_to_nobody_and_an_edit_asks_fo
     rehearsal_rows.record(world.engine, again, [GONE])
     assert len(rehearsal_rows.history(world.engine, campaign, most=9)) == 2
     assert len(told(world)) == 1
+
+
+def test_that_the_administrator_will_be_asked_is_told_once_an_hour_before(
+    world: World, campaign: Campaign
+) -> None:
+    asked = Message("notice.administrator_asked", account="default", until=NOON + HOUR)
+    world.add("tomorrow", plan(None, at=NOON + DAY))
+    hour, day = rehearsal_rows.missing(world.engine, accounts=["default"])
+
+    for run in (hour, day):
+        rehearsal_rows.record(world.engine, run, [asked])
+
+    [notice] = told(world)
+    assert '"notice.rehearsal_asked"' in notice
+    assert "rehearsal.look" not in notice
+    rehearsal_rows.record(world.engine, replace(day, due_at=NOON + DAY + HOUR), [asked, GONE])
+    assert '"notice.rehearsal"' in told(world)[-1]
 
 
 def test_nothing_is_to_be_rehearsed_of_a_campaign_that_is_off_far_off_or_another_worker_s(

@@ -10,6 +10,7 @@ from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import CampaignState, Policy
 from broadcast.rules.campaigns.rehearsals import (
     Stage,
+    in_the_way,
     is_stale,
     is_telling,
     nobody_at_work,
@@ -63,3 +64,11 @@ def test_a_notice_of_what_would_be_refused_is_a_finding_and_one_of_a_warning_is_
     told = ("notice.draft.none", "notice.messages.month", "notice.tag.empty")
     assert all(is_telling(Message(one)) for one in told)
     assert not is_telling(Message("notice.submit.overlap"))
+
+
+def test_that_a_person_will_be_asked_is_a_finding_that_is_in_the_way_of_nothing() -> None:
+    asked = Message("notice.administrator_asked")
+
+    assert is_telling(asked)
+    assert not in_the_way([asked])
+    assert in_the_way([asked, Message("notice.tag.empty")])
