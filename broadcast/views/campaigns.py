@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from broadcast.rules.campaigns.campaign import Campaign, Launch
@@ -13,8 +12,8 @@ from broadcast.views.objects import utc, utc_if_any
 from broadcast.views.texts import Texts
 
 
-def campaign_object(campaign: Campaign, times: Iterable[datetime]) -> dict[str, Any]:
-    """Return a campaign with its next due *times*."""
+def campaign_object(campaign: Campaign) -> dict[str, Any]:
+    """Return a campaign with its next due times."""
     plan = campaign.plan
     schedule, policy = plan.schedule, plan.policy
     return {
@@ -24,7 +23,8 @@ def campaign_object(campaign: Campaign, times: Iterable[datetime]) -> dict[str, 
         "until": schedule.last and str(schedule.last),
         "except": [str(one) for one in schedule.exceptions], "missed": policy.missed.value,
         "late_by_s": int(policy.late_by.total_seconds()), "overlap": policy.overlap.value,
-        "size_brake": policy.size_brake, **json.loads(plan.template), "next": list(map(utc, times)),
+        "size_brake": policy.size_brake, **json.loads(plan.template),
+        "next": list(map(utc, campaign.next_times())),
         "created_at": utc(campaign.created_at), "created_by": campaign.created_by,
         "edited_at": utc(campaign.edited_at), "edited_by": campaign.edited_by,
     }  # fmt: skip

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from broadcast.day import SHANGHAI
 from broadcast.errors import SettingsError
@@ -24,17 +23,6 @@ from broadcast.views.words import Joined, Moment
 from entrypoints.cli.terminal import command_line
 from producer.campaigns import template as templates
 from producer.campaigns.template import Template
-
-#: Due times that are shown.
-NEXT: Final = 5
-
-
-def next_times(campaign: Campaign, *, most: int = NEXT) -> Sequence[datetime]:
-    """Return the next due times of a campaign; of one that is not enabled, none."""
-    if campaign.next_due_at is None:
-        return []
-    times = campaign.plan.schedule.after(campaign.decided_until)
-    return list(itertools.islice(times, most))
 
 
 def due_words(due: datetime, zone: str) -> str:

@@ -12,14 +12,12 @@ from broadcast.message import Message
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
 from broadcast.views.objects import utc
-from entrypoints.cli import campaign_lines, exits
+from entrypoints.cli import campaign_lines, campaign_runs, exits
 from entrypoints.cli.run import Run
 from models.ledger.campaigns import counted_sends
 from models.ledger.rows.transaction import present
 from models.ledger.steer import rehearsal_rows
 from producer.campaigns import rehearsing
-from producer.request.door import SubmitService
-from producer.wiring.wechat import ClientChecks, QuotaWithReason
 
 #: Of the next run there are two at most, and others after edits.
 _NEWEST: Final = 4
@@ -30,10 +28,7 @@ def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
     due = campaign.next_due_at
     if due is None:
         raise InputError("error.campaign.no_next", name=campaign.name)
-    door = SubmitService(
-        settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
-        waker=run.waker, looks=ClientChecks(run.wechat),
-    )  # fmt: skip
+    door = campaign_runs.door(run)
     findings = rehearsing.rehearse(campaign, due, door=door, wechat=run.wechat)
     run.terminal.say_all(_findings_of(campaign, due, findings, now=present(run.engine)))
     if as_json:

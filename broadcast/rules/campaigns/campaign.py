@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
+from typing import Final
 
 from pydantic import TypeAdapter
 
@@ -11,6 +14,8 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Policy
+
+_SHOWN: Final = 5
 
 
 @frozen
@@ -27,6 +32,10 @@ class CampaignPlan:
     def stored(self) -> str:
         """The plan as JSON."""
         return _plan().dump_json(self).decode()
+
+    def next_times(self, after: datetime) -> Sequence[datetime]:
+        """Return the next due times after a moment, as many as are shown."""
+        return list(itertools.islice(self.schedule.after(after), _SHOWN))
 
 
 @cache
@@ -57,6 +66,12 @@ class Campaign:
     created_by: str
     edited_at: datetime
     edited_by: str
+
+    def next_times(self) -> Sequence[datetime]:
+        """Return its next due times; of one that is not enabled, none."""
+        if self.next_due_at is None:
+            return ()
+        return self.plan.next_times(self.decided_until)
 
 
 @frozen

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final, NoReturn
@@ -122,7 +121,7 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
         for warning in over:
             terminal.warn(warning)
         return
-    times = list(itertools.islice(plan.schedule.after(now), campaign_lines.NEXT))
+    times = plan.next_times(now)
     lines = campaign_lines.plan_lines(plan, times, now, settings=run.settings)
     for line in (*confirmation.account_lines(run.settings.account(plan.account)), *lines):
         terminal.note(line)
@@ -152,13 +151,13 @@ def _decline(run: Run) -> NoReturn:
 
 def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
     """Say what was done, and when it is due next."""
-    now, times = present(run.engine), campaign_lines.next_times(campaign)
+    now, times = present(run.engine), campaign.next_times()
     run.terminal.say(done, name=campaign.name)
     run.terminal.say_all(
         campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings)
     )
     if as_json:
-        run.terminal.show_json({**campaign_object(campaign, times), "error": None})
+        run.terminal.show_json({**campaign_object(campaign), "error": None})
 
 
 @campaigns.command("list", cls=Command, help="help.campaigns.list")
@@ -168,7 +167,7 @@ def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
     found, now = campaign_rows.every(run.engine), present(run.engine)
     held = launch_rows.waiting_for_a_person(run.engine, [one.id for one in found])
     if as_json:
-        each = [campaign_object(one, campaign_lines.next_times(one)) for one in found]
+        each = [campaign_object(one) for one in found]
         for one, value in zip(found, each, strict=True):
             value["held"] = [
                 launch_object(launch, None, run.terminal.texts)
@@ -213,15 +212,14 @@ def show(
         (one, asked_runs.report(run.engine, one))
         for one in launch_rows.history(run.engine, campaign.id, most=most)
     ]
-    times = campaign_lines.next_times(campaign)
     if as_json:
         texts = run.terminal.texts
         each = [launch_object(one, report, texts) for one, report in runs]
-        run.terminal.show_json({**campaign_object(campaign, times), "runs": each, "error": None})
+        run.terminal.show_json({**campaign_object(campaign), "runs": each, "error": None})
         return
     run.terminal.say_all(campaign_lines.summary(campaign, now))
     run.terminal.say_all(
-        campaign_lines.plan_lines(campaign.plan, times, now, settings=run.settings)
+        campaign_lines.plan_lines(campaign.plan, campaign.next_times(), now, settings=run.settings)
     )
     run.terminal.say_all(campaign_rehearsals.found(run, campaign, now))
     for one, report in runs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any, Final
@@ -41,8 +40,7 @@ from producer.request.shape import LONGEST_ACCOUNT
 
 router = APIRouter(prefix="/v1", tags=["campaigns"])
 
-#: Due times that are shown, and runs at most.
-_NEXT: Final = 5
+#: Runs that are shown at most.
 _MOST_RUNS: Final = 1_000
 
 
@@ -98,12 +96,7 @@ def _stored(caller: Caller, campaign: Campaign) -> dict[str, Any]:
     found = [*counted_sends.excesses(caller.parts.engine, account)]
     if campaign.next_due_at is not None and templates.load(campaign.plan.template).to_all:
         found += account.asked(campaign.next_due_at)
-    return _object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
-
-
-def _object(campaign: Campaign) -> dict[str, Any]:
-    due = campaign.next_due_at and campaign.plan.schedule.after(campaign.decided_until)
-    return campaign_object(campaign, itertools.islice(due or (), _NEXT))
+    return campaign_object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
 
 
 @router.get(
@@ -128,7 +121,7 @@ def _listed(caller: Caller, account: str | None) -> dict[str, Any]:
     held = launch_rows.waiting_for_a_person(engine, [one.id for one in found])
     return {
         "campaigns": [
-            _object(one)
+            campaign_object(one)
             | {"held": [_run_object(caller, run) for run in held if run.campaign_id == one.id]}
             for one in found
         ]
@@ -147,7 +140,9 @@ def _run_object(caller: Caller, launch: Launch) -> dict[str, Any]:
 )  # fmt: skip
 async def show(name: str, caller: Reader) -> Response:
     """Return a campaign with its next five due times."""
-    return json_answers.as_json(_object(await caller.parts.threads.run(_theirs, caller, name)))
+    return json_answers.as_json(
+        campaign_object(await caller.parts.threads.run(_theirs, caller, name))
+    )
 
 
 def _theirs(caller: Caller, name: str) -> Campaign:
@@ -199,7 +194,7 @@ def _edited(caller: Caller, name: str, said: CampaignChange) -> dict[str, Any]:
 
 
 def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str, Any]:
-    return _object(act(caller.parts.engine, _theirs(caller, name).name, who=caller.who))
+    return campaign_object(act(caller.parts.engine, _theirs(caller, name).name, who=caller.who))
 
 
 def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:
