@@ -69,7 +69,7 @@ def until_batch(system: System, sent: str, state: str) -> None:
     def stands() -> bool:
         return [one.state.value for one in system.report(sent).batch_list] == [state]
 
-    until(stands, 60, f"the batch of {sent}: {state}")
+    system.until_woken(stands, f"the batch of {sent}: {state}")
 
 
 def delivered(system: System) -> int:
@@ -100,7 +100,7 @@ def test_what_the_administrator_confirms_goes_out_and_was_shown_as_waiting(
     until_batch(system, sent, "finished")
     assert delivered(system) == FOLLOWERS
     assert "administrator" not in system.broadcast("status", sent).stdout
-    assert "has ended" in until_about(wecom, sent, 2)[1]
+    assert "has ended" in until_about(system, wecom, sent, 2)[1]
     system.broadcast("audit", sent)
 
 
@@ -137,7 +137,7 @@ def test_an_event_that_is_lost_is_asked_for_at_the_end_of_the_time(
         return
 
     until_batch(system, sent, "in_doubt")
-    [waiting, doubt] = until_about(wecom, sent, 2)
+    [waiting, doubt] = until_about(system, wecom, sent, 2)
     assert "is waiting for the administrator" in waiting
     assert "waits for a person" in doubt
     resolves = [one for one in commands_of(doubt) if one[0] == "resolve"]

@@ -97,9 +97,8 @@ def until_launch(system: System, campaign: Campaign, n: int, state: LaunchState)
         found = launches(system, campaign)
         return found[0] if len(found) == n and found[0].state is state else None
 
-    return (
-        until(last, 60, f"launch {n} of {campaign.name}: {state}") or launches(system, campaign)[0]
-    )
+    system.until_woken(last, f"launch {n} of {campaign.name}: {state}")
+    return launches(system, campaign)[0]
 
 
 def until_sent(system: System, launch: Launch) -> None:

@@ -64,8 +64,9 @@ def about(bot: Bot, broadcast_id: str) -> list[str]:
     return [part for part in parts if broadcast_id in part]
 
 
-def until_about(bot: Bot, broadcast_id: str, count: int) -> list[str]:
-    until(lambda: len(about(bot, broadcast_id)) >= count, 60, f"{count} notices of {broadcast_id}")
+def until_about(system: System, bot: Bot, broadcast_id: str, count: int) -> list[str]:
+    what = f"{count} notices of {broadcast_id}"
+    system.until_woken(lambda: len(about(bot, broadcast_id)) >= count, what)
     return about(bot, broadcast_id)
 
 
@@ -80,14 +81,14 @@ def test_a_missed_time_is_reported_with_both_ways_on_and_then_its_end(
     ledger.pass_time(system.engine, timedelta(hours=3))
     start(system)
 
-    [held] = until_about(wecom, sent, 1)
+    [held] = until_about(system, wecom, sent, 1)
     assert "its first call would have come more than 15 min (--late-by)" in held
     offered = commands_of(held)
     assert offered == [["resume", sent], ["cancel", sent]]
     [chosen] = [one for one in offered if one[0] == choice]
     run(system, chosen)
 
-    ended = until_about(wecom, sent, 2)[1]
+    ended = until_about(system, wecom, sent, 2)[1]
     state = "completed" if choice == "resume" else "cancelled"
     assert f"\n{sent} · {state} · " in ended
     for command in commands_of(ended):
@@ -108,7 +109,7 @@ def test_a_doubt_a_stopped_account_and_the_end_arrive_once_with_commands_that_se
     start(system, workers=2)
     sent = system.send(system.simulator.openids(8))["id"]
 
-    until(lambda: len(about(wecom, sent)) >= 2, 60, "doubt and stop")
+    system.until_woken(lambda: len(about(wecom, sent)) >= 2, "doubt and stop")
     [stop] = [one for one in about(wecom, sent) if "is stopped" in one]
     [doubt] = [one for one in about(wecom, sent) if "waits for a person" in one]
     resolves = [one for one in commands_of(doubt) if one[0] == "resolve"]
@@ -120,7 +121,7 @@ def test_a_doubt_a_stopped_account_and_the_end_arrive_once_with_commands_that_se
     for command in commands_of(stop):
         run(system, command)
 
-    ends = [one for one in until_about(wecom, sent, 3) if "has ended" in one]
+    ends = [one for one in until_about(system, wecom, sent, 3) if "has ended" in one]
     assert len(ends) == 1
     accepted = 8 if verdict == "--sent" else 6
     assert f" · {accepted} of 8 followers accepted by WeChat" in ends[0]
@@ -144,11 +145,11 @@ def test_refusals_that_pause_a_broadcast_are_reported_with_the_way_on(
     system.beat()
     sent = system.send(system.simulator.openids(10))["id"]
 
-    [paused] = until_about(wecom, sent, 1)
+    [paused] = until_about(system, wecom, sent, 1)
     assert "Paused by the circuit breaker" in paused
     assert ["resume", sent] in commands_of(paused)
     system.broadcast("resume", sent)
-    ended = until_about(wecom, sent, 2)[1]
+    ended = until_about(system, wecom, sent, 2)[1]
     assert " · 4 of 10 followers accepted by WeChat · 6 refused" in ended
     assert "/cgi-bin/webhook/send" in worker.output
     assert bots.KEY not in worker.output
@@ -217,7 +218,7 @@ def test_a_run_of_a_campaign_that_was_missed_is_reported_with_the_command_that_s
         connection.execute(update(CampaignRow).values(plan=plan, next_due_at=at, **early))
     start(system)
 
-    [held] = until_about(wecom, "周五 上新", 1)
+    [held] = until_about(system, wecom, "周五 上新", 1)
     assert "Nothing was launched within a minute" in held
     send, look = commands_of(held)
     run(system, look)

@@ -6,16 +6,18 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 
+from broadcast import names
 from broadcast.rules.reports import Report
 from models.ledger.audit.case import Check
 from models.ledger.views import broadcast_reports
-from tests.kit import api, commands, template
+from tests.kit import api, commands, foreign, template
 from tests.kit.api import Program
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 WORKER = ("-A", "worker", "worker", "--without-gossip", "--without-mingle")
 CALLBACK_READY = "callback ready "
 BEAT = ("-A", "worker", "beat")
+#: Seconds between two wakes of a test that does not wait for beat's next one.
+WAKES_S = 0.5
+#: What beat wakes, but for the sweep, which it wakes often.
+WAKES = (names.LAUNCH_DUE, names.POLL_RESULTS)
 
 
 class System:
@@ -173,6 +179,24 @@ class System:
         fresh = ended.again()
         self.processes[self.processes.index(ended)] = fresh
         return fresh
+
+    def until_woken(
+        self, predicate: Callable[[], object], what: str, *, tasks: Sequence[str] = WAKES
+    ) -> None:
+        """Wait as `until` does, and wake the workers more often than beat does meanwhile."""
+        last = 0.0
+
+        def woken() -> object:
+            nonlocal last
+            found = predicate()
+            if not found and time.monotonic() - last >= WAKES_S:
+                for task in tasks:
+                    app.send_task(task, queue=names.QUEUE)
+                last = time.monotonic()
+            return found
+
+        with foreign.app_of(self.env.get("CELERY_BROKER_URL", self.valkey.url)) as app:
+            until(woken, 60, what)
 
     # The command line
 

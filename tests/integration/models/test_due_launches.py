@@ -60,7 +60,6 @@ def test_400_due_times_are_launched_once_by_three_beats_at_once(world: World) ->
     assert world.broadcasts() == Counter(one.key for each in campaigns for one in world.rows(each))
 
 
-@pytest.mark.every_database
 @pytest.mark.parametrize("policy", [Policy(), LATE, SKIP], ids=["ask", "late", "skip"])
 def test_where_beats_die_at_any_step_each_due_time_still_has_what_its_policy_says(
     world: World, policy: Policy
@@ -86,7 +85,6 @@ def test_where_beats_die_at_any_step_each_due_time_still_has_what_its_policy_say
     assert states[LAUNCHED] > 10
 
 
-@pytest.mark.every_database
 def test_a_clock_that_is_set_back_and_forth_by_two_hours_makes_no_due_time_come_twice(
     world: World,
 ) -> None:
@@ -124,7 +122,6 @@ def test_a_clock_that_is_set_forth_launches_early_and_not_again_at_the_right_tim
     check_once(world, campaign, due_times(campaign, NOON + 3 * HOUR))
 
 
-@pytest.mark.every_database
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [
