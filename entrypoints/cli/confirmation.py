@@ -156,10 +156,14 @@ def _with_its_number(recall: Message, prepared: Prepared) -> Message:
 def _when(order: Order, prepared: Prepared, *, blocked: bool) -> Message:
     """Return when it is sent; over several days, to how many on the first and from when on."""
     at, proof = order.scheduled_at, prepared.proof
-    when = Message("send.when_unhalted" if blocked else "send.when_now")
+    is_night = "_at_night" if day.is_night(at or prepared.now) else ""
     if at is not None:
-        name = "send.when_at_night" if day.is_night(at) else "send.when"
-        when = Message(name, at=Moment(at, prepared.now))
+        when = Message(f"send.when{is_night}", at=Moment(at, prepared.now))
+    elif blocked:
+        when = Message("send.when_unhalted")
+    else:
+        clock = f"{prepared.now.astimezone(day.SHANGHAI):%H:%M}"
+        when = Message(f"send.when_now{is_night}", time=clock)
     if proof is None or proof.fit is not proof_module.Fit.SPREADS:
         return when
     first = sum(prepared.sizes[: proof.free])

@@ -87,7 +87,7 @@ def test_a_person_sees_everything_and_can_say_no(line: CommandLine) -> None:
         "the number left today is unknown", "Warning: Redis at redis://",
         "周五 20:00 开播", "2 lines more: the same command with --dry-run shows all.",
         "at once", "Beijing time",
-        "Send to 5 followers (", "of account default, now? It cannot be recalled. [y/N] ",
+        "Send to 5 followers (", "of account default, now", "? It cannot be recalled. [y/N] ",
         "Nothing was stored",
     ):  # fmt: skip
         assert fact in result.out, result.out

@@ -182,7 +182,7 @@ def send(folder: Path, names: list[str], *options: str) -> list[str]:
     ("language", "fact", "asked"),
     [
         ("en", "20 of this list got a broadcast today, or may have (2 broadcasts).\n",
-         "now? 20 of them already got a broadcast today, or may have."),
+         "? 20 of them already got a broadcast today, or may have."),
         ("zh", "名单中 20 位今天已收到或可能已收到群发（共 2 个群发）。\n",
          "群发。其中 20 位今天已收到或可能已收到群发。"),
     ],

@@ -21,12 +21,14 @@ NOON = datetime(2026, 11, 30, 4, 0, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 11, 30, 19, 30, tzinfo=UTC)  # 03:30 in Beijing
 
 
-def asked(*, free: int = 100, at: datetime | None = None, kept_back_s: int = 0) -> str:
+def asked(
+    *, free: int = 100, at: datetime | None = None, kept_back_s: int = 0, now: datetime = NOON
+) -> str:
     """Return the English question of three batches, where so many calls are free."""
     sizes = (10_000, 10_000, 1)
     quota = Quota(daily_limit=100, used=100 - free, remain=free)
     prepared = SimpleNamespace(
-        now=NOON, estimate=None, known=None, sizes=sizes,
+        now=now, estimate=None, known=None, sizes=sizes,
         terms=SimpleNamespace(cooling_off=timedelta(seconds=kept_back_s)),
         figures=SimpleNamespace(planned=sum(sizes)), wanted=SimpleNamespace(audience=None),
         proof=prove(calls=len(sizes), quota=quota, reserved=0, spread=True),
@@ -64,6 +66,9 @@ def test_until_when_it_can_be_called_off_is_said() -> None:
 def test_a_time_at_night_is_named() -> None:
     assert "at night, on Tue 2026-12-01 03:30" in asked(at=MIDNIGHT)
     assert "night" not in asked(at=NOON.replace(hour=10))
+    assert "now, at night (03:30 Beijing time)?" in asked(now=MIDNIGHT)
+    assert "now, at night (03:30 Beijing time) to 10,000 of them" in asked(now=MIDNIGHT, free=1)
+    assert "night" not in asked(now=MIDNIGHT, at=NOON + timedelta(days=1))
 
 
 def to_all(
