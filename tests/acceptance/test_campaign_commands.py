@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from models.ledger.campaigns import launch_rows
+from broadcast.rules.campaigns.launches import LaunchState
+from models.ledger.campaigns import campaign_rows, launch_rows
+from tests.acceptance.test_campaigns import until_launch
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
-from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
@@ -208,7 +209,8 @@ def test_a_held_run_is_listed_with_the_command_that_sends_it(system: System) -> 
     refused = system.broadcast("campaigns", "run", "weekly", status=2)
     assert "differ by more than 30 %" in refused.stderr
     due_soon(system)
-    until(lambda: told(system, "list")["campaigns"][0]["held"], 60, "a held run")
+    campaign = campaign_rows.named(system.engine, "weekly")
+    until_launch(system, campaign, 2, LaunchState.HELD)
 
     listed = system.broadcast("campaigns", "list").stdout
     assert "The audience has 150 people, the last run's had 400" in listed

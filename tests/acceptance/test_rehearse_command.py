@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from models.ledger.campaigns import campaign_rows
 from tests.acceptance.test_campaign_commands import TEXT, add, system, told
-from tests.kit.wait import until
+from tests.acceptance.test_rehearsals import until_rehearsed
 
 if TYPE_CHECKING:
     from tests.kit.system import System
@@ -38,10 +39,8 @@ def test_what_a_worker_found_stands_in_the_list_until_it_is_put_right(system: Sy
     system.worker()
     system.beat()
 
-    def listed() -> bool:
-        return "will not go as it is meant" in system.broadcast("campaigns", "list").stdout
-
-    until(listed, 60, "the finding in the list")
+    until_rehearsed(system, campaign_rows.named(system.engine, "weekly"))
+    assert "will not go as it is meant" in system.broadcast("campaigns", "list").stdout
     assert "list.txt" in system.broadcast("campaigns", "show", "weekly").stdout
 
 

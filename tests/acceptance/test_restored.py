@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.rules.campaigns.launches import LaunchState
+from models.engine import open_engine
 from models.ledger.campaigns import launch_rows
+from models.ledger.gates import restores
 from tests.acceptance import test_campaigns as campaigns
 from tests.kit import copies
 from tests.kit.wait import until
@@ -59,10 +61,16 @@ def run(system: System) -> None:
     system.beat()
 
 
-def closed(system: System) -> bool:
+def until_closed(system: System) -> None:
+    """Wait until the lanes of the system's database are closed, and said to be."""
+    engine = open_engine(system.env["DATABASE_URL"])
+    try:
+        until(lambda: restores.launch_guard(engine).closed, 30, "the lanes to be closed")
+    finally:
+        engine.dispose()
     told = system.broadcast("accounts", status=None)
     assert told.returncode in {0, 1}, told.stderr
-    return "broadcast restored" in told.stdout
+    assert "broadcast restored" in told.stdout
 
 
 def causes(system: System, broadcast_id: str) -> set[str]:
@@ -84,7 +92,7 @@ def test_a_copy_beside_the_original_makes_no_call(
     with Valkey() as redis:
         system.env |= {"DATABASE_URL": copy, "REDIS_URL": redis.url}
         run(system)
-        until(lambda: closed(system), 30, "the lanes of the copy to be closed")
+        until_closed(system)
         shown = system.broadcast("restored", status=1).stdout
         system.kill_all()
 
@@ -111,7 +119,7 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
 
     copies.restored(backup, system.database_url)
     run(system)
-    until(lambda: closed(system), 30, "the lanes to be closed")
+    until_closed(system)
     assert causes(system, broadcast_id) >= {"database_restored"}
     assert system.broadcast("unhalt", status=None).returncode == 0
     system.broadcast("resume", broadcast_id, status=None)
@@ -165,7 +173,7 @@ def test_a_moved_database_goes_on_when_a_person_says_so(
         file.rename(moved / file.name)
     system.env["DATABASE_URL"] = f"sqlite:///{moved / 'broadcast.db'}"
     run(system)
-    until(lambda: closed(system), 30, "the lanes to be closed")
+    until_closed(system)
 
     system.broadcast("restored", "--moved", "--yes")
 
@@ -192,7 +200,7 @@ def test_a_campaign_that_was_due_in_a_restored_database_is_held(start_system: St
     schedule = campaigns.soon(1)
     campaign = campaigns.add(system, "friday", said, schedule=schedule)
     run(system)
-    until(lambda: closed(system), 30, "the lanes to be closed")
+    until_closed(system)
     until(lambda: schedule.at is not None and datetime.now(UTC) > schedule.at, 30, "its time")
     assert launch_rows.history(system.engine, campaign.id, most=9) == []
     system.broadcast("restored", "--since", of.isoformat(), "--yes")

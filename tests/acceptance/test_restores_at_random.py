@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.acceptance.test_restored import closed, run, unknown, until_called
+from tests.acceptance.test_restored import run, unknown, until_called, until_closed
 from tests.kit import copies
 from tests.kit.wait import until
 
@@ -49,7 +49,7 @@ def test_nobody_gets_twice_what_a_restored_database_sends_on(
 
     copies.restored(backup, system.database_url)
     run(system)
-    until(lambda: closed(system), 30, "the lanes to be closed")
+    until_closed(system)
     assert len(system.simulator.mass_calls()) == calls
     system.broadcast("restored", "--since", of.isoformat(), "--yes")
     until(lambda: not unknown(system, broadcast_id), 30, "what had begun to be settled")
