@@ -73,15 +73,18 @@ def _refusal(status: int) -> dict[str, Any]:
 
 
 def takes(
-    shown: dict[str, Any], *, key: bool | None = None, form: type[BaseModel] | None = None
+    example: str, *, key: bool | None = None, form: type[BaseModel] | None = None
 ) -> dict[str, Any]:
-    """Return the description of a route's body; *key*: an idempotency key is taken, or required."""
+    """Return the description of a route's body; *key*: an idempotency key is taken, or required.
+
+    *example*: name of its examples.
+    """
     name = "BroadcastRequest" if form is None else form.__name__
     _BODIES[name] = Body if form is None else form
     schema = {"$ref": f"#/components/schemas/{name}"}
     needed = form is None or any(one.is_required() for one in form.model_fields.values())
     body = {"required": needed, "content": {"application/json": {
-        "schema": schema, "examples": shown,
+        "schema": schema, "examples": examples.BODIES[example],
     }}}  # fmt: skip
     if key is None:
         return {"requestBody": body}
@@ -183,9 +186,7 @@ def _show(paths: dict[str, Any]) -> None:
                     content["example"] = examples.problem(int(status), *names)
                 elif "example" not in content:
                     name = content["schema"]["$ref"].rpartition("/")[2]
-                    content["example"] = examples.answer_after(names[0]) or examples.answer_of(
-                        name, int(status)
-                    )
+                    content["example"] = examples.answer(names[0], name, int(status))
 
 
 def _link(paths: dict[str, Any]) -> None:

@@ -127,7 +127,7 @@ def test_the_table_has_every_error_that_can_be_raised_and_no_other() -> None:
 
     assert len(can_be) > 150
     missing = {name for name in can_be - shown if not name.startswith(tuple(NEVER))}
-    assert missing == set(), "add them to error_pages.py, or to NEVER with the reason"
+    assert missing == set(), "add them to errors.json, or to NEVER with the reason"
     assert shown - can_be == set()
     assert {name for name in NEVER if not any(one.startswith(name) for one in can_be)} == set()
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from broadcast.views.json_objects import forbidden
-from entrypoints.http import answers, bodies, examples, json_answers, openapi
+from entrypoints.http import answers, bodies, json_answers, openapi
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.lookups import account_of, the_account
 from entrypoints.http.routes.controls import Control, why
@@ -45,7 +45,7 @@ def _accounts(caller: Caller) -> dict[str, Any]:
 @router.post(
     "/accounts/{name}/halt", response_model=answers.Switched, operation_id="halt",
     summary="Start no new call of an account",
-    openapi_extra=openapi.takes(examples.control_example("halt"), form=Control),
+    openapi_extra=openapi.takes("halt", form=Control),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def halt(request: Request, name: str, caller: Controller) -> Response:
@@ -66,7 +66,7 @@ def _halted(caller: Caller, name: str, control: Control) -> dict[str, Any]:
 @router.post(
     "/accounts/{name}/unhalt", response_model=answers.Switched, operation_id="unhalt",
     summary="Let an account call again",
-    openapi_extra=openapi.takes(examples.control_example("unhalt"), form=Control),
+    openapi_extra=openapi.takes("unhalt", form=Control),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def unhalt(request: Request, name: str, caller: Controller) -> Response:

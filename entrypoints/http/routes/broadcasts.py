@@ -44,7 +44,7 @@ _LOOKED_THROUGH: Final = 2_000
     "/broadcasts", status_code=201, response_model=answers.Submitted,
     operation_id="submit",
     summary="Submit a broadcast",
-    openapi_extra=openapi.takes(examples.SUBMIT, key=True),
+    openapi_extra=openapi.takes("submit", key=True),
     responses=openapi.of_a_body(
         409, 410, also={200: ("The same key and body were there before", answers.Submitted)}
     ),
@@ -220,7 +220,7 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
 @router.post(
     "/plans", response_model=answers.Plan, operation_id="plan",
     summary="Try a broadcast, storing nothing",
-    openapi_extra=openapi.takes(examples.PLAN, key=False),
+    openapi_extra=openapi.takes("plan", key=False),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def dry_run(request: Request, caller: Submitter) -> Response:

@@ -16,7 +16,7 @@ from broadcast.rules.api_keys import Scope
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
 from broadcast.views.program_words import notices
-from entrypoints.http import bodies, campaign_answers, examples, json_answers, openapi, submitting
+from entrypoints.http import bodies, campaign_answers, json_answers, openapi, submitting
 from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader, Submitter
 from entrypoints.http.lookups import the_account
@@ -56,7 +56,7 @@ class RunOfCampaign(bodies.Body):
     "/campaigns", status_code=201, response_model=campaign_answers.StoredCampaign,
     operation_id="add_campaign",
     summary="Add a campaign",
-    openapi_extra=openapi.takes(examples.NEW_CAMPAIGN, form=NewCampaign),
+    openapi_extra=openapi.takes("new_campaign", form=NewCampaign),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def add(request: Request, caller: Submitter) -> Response:
@@ -177,7 +177,7 @@ def _runs(caller: Caller, name: str, limit: int) -> dict[str, Any]:
 @router.patch(
     "/campaigns/{name}", response_model=campaign_answers.StoredCampaign,
     operation_id="edit_campaign", summary="Change a campaign",
-    openapi_extra=openapi.takes(examples.CAMPAIGN_CHANGE, form=CampaignChange),
+    openapi_extra=openapi.takes("campaign_change", form=CampaignChange),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def edit(request: Request, name: str, caller: Submitter) -> Response:
@@ -201,7 +201,7 @@ def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:
     @router.post(
         f"/campaigns/{{name}}/{word}", name=word, response_model=campaign_answers.Campaign,
         operation_id=f"{word}_campaign", summary=summary,
-        openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+        openapi_extra=openapi.takes("nothing", form=Nothing),
         responses=openapi.of_a_body(),
     )  # fmt: skip
     async def switch(request: Request, name: str, caller: Controller) -> Response:
@@ -228,7 +228,7 @@ async def remove(name: str, caller: Controller) -> Response:
     "/campaigns/{name}/run", response_model=campaign_answers.CampaignRun,
     operation_id="run_campaign",
     summary="Run a campaign now, or release a held run",
-    openapi_extra=openapi.takes(examples.CAMPAIGN_RUN, key=False, form=RunOfCampaign),
+    openapi_extra=openapi.takes("run_of_campaign", key=False, form=RunOfCampaign),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def run(request: Request, name: str, caller: Submitter) -> Response:

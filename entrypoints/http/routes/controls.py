@@ -18,7 +18,7 @@ from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
 from broadcast.views.job_words import question
-from entrypoints.http import answers, bodies, examples, json_answers, openapi, problems
+from entrypoints.http import answers, bodies, json_answers, openapi, problems
 from entrypoints.http.caller import Caller, Controller
 from entrypoints.http.lookups import account_of, the_broadcast
 from entrypoints.http.problems import ProblemError
@@ -101,7 +101,7 @@ def _route(name: str, act: Act, summary: str) -> None:
     @router.post(
         f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
         operation_id=name, summary=summary,
-        openapi_extra=openapi.takes(examples.control_example(name), form=Control),
+        openapi_extra=openapi.takes(name, form=Control),
         responses=_RESPONSES,
     )  # fmt: skip
     async def control(request: Request, broadcast_id: str, caller: Controller) -> Response:
@@ -148,7 +148,7 @@ _route("retry", _retry, "Call again what WeChat refused for a reason that may pa
 @router.post(
     "/broadcasts/{broadcast_id}/resolve", response_model=answers.Controlled,
     operation_id="resolve", summary="Say whether a batch in doubt was sent",
-    openapi_extra=openapi.takes(examples.VERDICT, form=Resolution), responses=_RESPONSES,
+    openapi_extra=openapi.takes("resolve", form=Resolution), responses=_RESPONSES,
 )  # fmt: skip
 async def resolve(request: Request, broadcast_id: str, caller: Controller) -> Response:
     """Close a batch in doubt by an operator's verdict.

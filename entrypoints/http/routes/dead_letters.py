@@ -18,7 +18,7 @@ from broadcast.rules.api_keys import Scope
 from broadcast.rules.dead_letters import KeptLetter, LetterState
 from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import refusal
-from entrypoints.http import answers, bodies, examples, json_answers, lookups, openapi, submitting
+from entrypoints.http import answers, bodies, json_answers, lookups, openapi, submitting
 from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.problems import ProblemError
@@ -127,7 +127,7 @@ def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     "/dead-letters/{letter_id}/retry", response_model=answers.DeadLetterInAList,
     operation_id="retry_dead_letter",
     summary="Submit a dead letter again",
-    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+    openapi_extra=openapi.takes("nothing", form=Nothing),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def retry(request: Request, letter_id: str, caller: Controller) -> Response:
@@ -187,7 +187,7 @@ class DropAll(bodies.Body):
 @router.post(
     "/dead-letters/drop", response_model=answers.Dropped, operation_id="drop_dead_letters",
     summary="Put all dead letters aside",
-    openapi_extra=openapi.takes(examples.DROP_ALL, form=DropAll),
+    openapi_extra=openapi.takes("drop_all", form=DropAll),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def drop_all(request: Request, caller: Controller) -> Response:
@@ -213,7 +213,7 @@ def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, 
     "/dead-letters/{letter_id}/drop", response_model=answers.DeadLetterInAList,
     operation_id="drop_dead_letter",
     summary="Put a dead letter aside",
-    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+    openapi_extra=openapi.takes("nothing", form=Nothing),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
 async def drop(request: Request, letter_id: str, caller: Controller) -> Response:

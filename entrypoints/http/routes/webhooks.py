@@ -14,7 +14,7 @@ from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
 from broadcast.rules.states import WebhookState
 from broadcast.views.json_objects import webhook_object
 from broadcast.views.objects import Webhook
-from entrypoints.http import answers, bodies, examples, json_answers, lookups, openapi
+from entrypoints.http import answers, bodies, json_answers, lookups, openapi
 from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.lookups import the_account
@@ -98,7 +98,7 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
 @router.post(
     "/webhooks/{webhook_id}/retry", response_model=answers.Webhook, operation_id="retry_webhook",
     summary="Deliver a webhook again",
-    openapi_extra=openapi.takes(examples.NOTHING, form=Nothing),
+    openapi_extra=openapi.takes("nothing", form=Nothing),
     responses=openapi.of_a_body(),
 )  # fmt: skip
 async def retry(request: Request, webhook_id: str, caller: Controller) -> Response:
