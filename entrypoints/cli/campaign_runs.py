@@ -25,10 +25,11 @@ WAIT_S: Final = 12
 _PAUSE_S: Final = 0.2
 
 
-def may_run(run: Run, campaign: Campaign, launch: Launch, *, again: bool, asks: bool) -> bool:
-    """Show a run as it would be stored, and ask on a terminal. Raises InputError.
+def check_agreed(run: Run, campaign: Campaign, launch: Launch, *, again: bool, asks: bool) -> None:
+    """Show a run as it would be stored, and ask on a terminal; raises typer.Exit for a no.
 
-    Also for the same send within a day, and in a run of now for doubts, where nobody is asked.
+    Raises InputError too, also for the same send within a day, and in a run of now for doubts,
+    where nobody is asked.
     """
     asks, terminal, problem = asks and is_terminal(), run.terminal, None
     try:
@@ -53,7 +54,7 @@ def may_run(run: Run, campaign: Campaign, launch: Launch, *, again: bool, asks: 
         terminal.warn(problem)
     for warning in (*found.doubts, *found.ready.notices):
         terminal.warn(warning)
-    return not asks or terminal.agrees(terminal.ask("campaign.question_run", name=campaign.name))
+    terminal.confirm("campaign.question_run", "campaign.declined", yes=not asks, name=campaign.name)
 
 
 def door(run: Run) -> SubmitService:

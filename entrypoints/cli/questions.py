@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterable
 
-import typer
-
 from broadcast.errors import BrokerAwayError, InputError
 from broadcast.message import Message
 from broadcast.rules.reports import Report
 from broadcast.rules.states import SHOWN_DONE
 from broadcast.views.job_words import question
 from broadcast.views.words import Shortened
-from entrypoints.cli import exits
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Terminal, is_terminal
 from producer import steer
@@ -32,15 +29,11 @@ def ask_of_newer(
         return False
     if not is_terminal():
         raise steer.refusal(report, found, command=command)
-    terminal = run.terminal
-    answer = terminal.ask(
-        "newer.question", id=report.id, count=found.followers, ids=Shortened(found.ids)
-    )
-    if not terminal.agrees(answer):
-        done = report.state in SHOWN_DONE
-        terminal.note("newer.declined_ended" if done else "newer.declined", id=report.id)
-        raise typer.Exit(exits.FAILED)
-    return True
+    return run.terminal.confirm(
+        "newer.question",
+        "newer.declined_ended" if report.state in SHOWN_DONE else "newer.declined",
+        yes=yes, id=report.id, count=found.followers, ids=Shortened(found.ids),
+    )  # fmt: skip
 
 
 def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
@@ -57,10 +50,8 @@ def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
         return
     if not is_terminal():
         raise InputError(f"error.{message.id}", **message.facts)
-    terminal = run.terminal
-    if not terminal.agrees(terminal.ask(message.id, **message.facts)):
-        terminal.note(f"{message.id.removesuffix('_one')}_declined", **message.facts)
-        raise typer.Exit(exits.FAILED)
+    declined = f"{message.id.removesuffix('_one')}_declined"
+    run.terminal.confirm(message.id, declined, yes=yes, **message.facts)
 
 
 def get_ready(run: Run) -> None:

@@ -15,7 +15,7 @@ import sys
 import termios
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TextIO, TypeAlias
+from typing import Any, NoReturn, TextIO, TypeAlias
 
 import typer
 
@@ -24,7 +24,7 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.redaction import redact
 from broadcast.views.texts import Texts
-from entrypoints.cli import streaming, styling
+from entrypoints.cli import exits, streaming, styling
 
 
 class Plain(str):
@@ -122,6 +122,22 @@ class Terminal:
     def agrees(self, answer: str) -> bool:
         """Return whether an answer is a yes, in the person's language or in English."""
         return answer.casefold() in self.texts("send.yes").split()
+
+    def confirm(self, question: Sayable, declined: str, /, *, yes: bool, **facts: object) -> bool:
+        """Ask for a yes where somebody sits at a terminal and did not say it before (*yes*).
+
+        Return whether it was asked. Raises typer.Exit for a no, once *declined* is said.
+        """
+        if yes or not is_terminal():
+            return False
+        if not self.agrees(self.ask(question, **facts)):
+            self.decline(declined, **facts)
+        return True
+
+    def decline(self, declined: str, /, **facts: object) -> NoReturn:
+        """Say that a person declined; raises typer.Exit."""
+        self.note(declined, **facts)
+        raise typer.Exit(exits.FAILED)
 
     def warn(self, what: Sayable, /, **facts: object) -> None:
         """Say a warning in one line."""

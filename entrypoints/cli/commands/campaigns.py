@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 
@@ -18,7 +18,6 @@ from entrypoints.cli import (
     campaign_rehearsals,
     campaign_runs,
     confirmation,
-    exits,
 )
 from entrypoints.cli.campaign_options import (
     PlanOptions,
@@ -134,19 +133,10 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
         "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
         "at": campaign_lines.moment_words(times[0], zone, now),
     }  # fmt: skip
-    if not asks:
-        return
-    if request.to_all:
-        agreed = terminal.ask("campaign.question_to_all", **facts) == plan.account
-    else:
-        agreed = terminal.agrees(terminal.ask("campaign.question", **facts))
-    if not agreed:
-        _decline(run)
-
-
-def _decline(run: Run) -> NoReturn:
-    run.terminal.note("campaign.declined")
-    raise typer.Exit(exits.FAILED)
+    if not request.to_all:
+        terminal.confirm("campaign.question", "campaign.declined", yes=not asks, **facts)
+    elif asks and terminal.ask("campaign.question_to_all", **facts) != plan.account:
+        terminal.decline("campaign.declined")
 
 
 def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
@@ -249,10 +239,7 @@ def remove(
     """Remove a campaign; its runs stay in the ledger."""
     run: Run = context.obj
     campaign_rows.named(run.engine, name)
-    if is_terminal() and not yes:
-        answer = run.terminal.ask("campaign.question_remove", name=name)
-        if not run.terminal.agrees(answer):
-            _decline(run)
+    run.terminal.confirm("campaign.question_remove", "campaign.declined", yes=yes, name=name)
     removed = campaign_edits.remove(run.engine, name, who=who())
     _tell(run, removed, "campaign.removed", as_json=as_json)
 
@@ -295,8 +282,7 @@ def run_(
     if due is not None:
         held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))
     launch = asked_runs.to_run(door, campaign, held, who=who(), edited=edited, dry_run=dry_run)
-    if not campaign_runs.may_run(run, campaign, launch, again=again, asks=not (yes or dry_run)):
-        _decline(run)
+    campaign_runs.check_agreed(run, campaign, launch, again=again, asks=not (yes or dry_run))
     if dry_run:
         return
     begun = asked_runs.begin(door, campaign, launch, key=key, edited=edited, who=who())

@@ -14,11 +14,11 @@ from broadcast.rules.dead_letters import KeptLetter, LetterSource, LetterState, 
 from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import in_members, refusal
 from broadcast.views.words import Moment
-from entrypoints.cli import exits, ledger_facts
+from entrypoints.cli import ledger_facts
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import Plain, clean, is_terminal
+from entrypoints.cli.terminal import Plain, clean
 from models.ledger.boxes import dead_letters
 
 if TYPE_CHECKING:
@@ -148,9 +148,7 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
     """Drop the dead letters that wait now; later ones, during the question, stay."""
     ledger_facts.settle_letters(run)
     n, moment = dead_letters.waiting(run.engine)
-    if n and not yes and not _agreed(run, n):
-        run.terminal.note("dead.declined")
-        raise typer.Exit(exits.FAILED)
+    run.terminal.confirm("dead.question_all", "dead.declined", yes=yes or not n, n=n)
     # A person takes time to answer.
     ledger_facts.settle_letters(run)
     dropped = dead_letters.drop_all(run.engine, who=who(), until=moment)
@@ -160,10 +158,6 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
         run.terminal.warn("dead.not_dropped", n=left)
     if as_json:
         run.terminal.show_json({"dropped": dropped, "left": left, "error": None})
-
-
-def _agreed(run: Run, n: int) -> bool:
-    return not is_terminal() or run.terminal.agrees(run.terminal.ask("dead.question_all", n=n))
 
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:

@@ -108,16 +108,13 @@ def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
 
     Return whether it was asked. Raises typer.Exit for a no.
     """
-    at, terminal = report.scheduled_at, run.terminal
-    if at is None or at > report.now or not report.awaits_first_call:
+    at = report.scheduled_at
+    if at is None or at > report.now or not (report.awaits_first_call and _can_resume(report)):
         return False
-    if yes or not _can_resume(report) or not is_terminal():
-        return False
-    answer = terminal.ask("resume.question_late", id=report.id, at=Moment(at, report.now))
-    if not terminal.agrees(answer):
-        terminal.note("resume.declined_late", id=report.id)
-        raise typer.Exit(exits.FAILED)
-    return True
+    return run.terminal.confirm(
+        "resume.question_late", "resume.declined_late", yes=yes, id=report.id,
+        at=Moment(at, report.now),
+    )  # fmt: skip
 
 
 def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
@@ -125,19 +122,13 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
 
     Return whether it was asked. Raises typer.Exit for a no.
     """
-    gate, terminal = report.gate(GateKind.BREAKER), run.terminal
+    gate = report.gate(GateKind.BREAKER)
     if gate is None or not content_stays_refused(gate.reason, gate.errcode):
         return False
-    if yes or not is_terminal():
-        return False
-    answer = terminal.ask(
-        "resume.question_refused", id=report.id, code=gate.errcode or "?",
-        followers=rest_of(report.recipients["waiting"]),
+    return run.terminal.confirm(
+        "resume.question_refused", "resume.declined_refused", yes=yes, id=report.id,
+        code=gate.errcode or "?", followers=rest_of(report.recipients["waiting"]),
     )  # fmt: skip
-    if not terminal.agrees(answer):
-        terminal.note("resume.declined_refused", id=report.id)
-        raise typer.Exit(exits.FAILED)
-    return True
 
 
 def _resume(

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from broadcast.errors import InputError
+from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Outcome
@@ -72,9 +73,7 @@ def preview(
             "error.preview.too_many", needed=needed, left=left.remain, limit=left.limit,
             account=chosen.name,
         )  # fmt: skip
-    if not _agreed(run, chosen, read_content, receivers=receivers, left=left, yes=yes):
-        run.terminal.note("preview.declined")
-        raise typer.Exit(exits.FAILED)
+    _check_agreed(run, chosen, read_content, receivers=receivers, left=left, yes=yes)
     each = calls_of(run, chosen, read_content)
     shown = list(sent(run, chosen, each, receivers=receivers))
     if as_json:
@@ -111,7 +110,7 @@ def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list
     return found
 
 
-def _agreed(
+def _check_agreed(
     run: Run,
     account: Account,
     content: Content,
@@ -119,10 +118,10 @@ def _agreed(
     receivers: Sequence[str],
     left: CallsLeft,
     yes: bool,
-) -> bool:
+) -> None:
     """Show on a terminal what goes to whom, and ask unless ``--yes`` was said."""
     if not is_terminal():
-        return True
+        return
     terminal = run.terminal
     for line in confirmation.account_lines(account):
         terminal.note(line)
@@ -137,12 +136,11 @@ def _agreed(
     for notice in draft.content.notices:
         terminal.warn(notice)
     terminal.note(left.line())
-    if yes:
-        return True
     n = len(receivers)
-    return terminal.agrees(
-        terminal.ask(f"preview.question{suffix(n)}", n=n, receivers=receivers, account=account.name)
+    question = Message(
+        f"preview.question{suffix(n)}", n=n, receivers=receivers, account=account.name
     )
+    terminal.confirm(question, "preview.declined", yes=yes)
 
 
 def status_of(shown: Sequence[PreviewResult]) -> int:

@@ -30,7 +30,6 @@ from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_be
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import is_terminal
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import at_wechat
@@ -190,9 +189,8 @@ def clear(
     for one in recorded_hand_calls.unanswered(run.engine, chosen.name, ByHand.CLEAR_QUOTA):
         moment = ledger_facts.lanes(run.engine).now
         run.terminal.warn("quota.unanswered", at=Moment(one.at, moment), who=one.who)
-    if not _agreed(run, chosen, path, yes=yes):
-        run.terminal.note("quota.declined")
-        raise typer.Exit(exits.FAILED)
+    question = "quota.question" if path is None else "quota.question_interface"
+    run.terminal.confirm(question, "quota.declined", yes=yes, account=chosen.name, path=path)
     order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=kept_words(why), target=path)
     row = recorded_hand_calls.begin(run.engine, chosen, order)
     called = _cleared(run, chosen, path)
@@ -211,13 +209,6 @@ def path_of(text: str) -> str:
     if not _PATH.fullmatch(path):
         raise InputError("error.quota.interface", text=one_line(text)[:60])
     return path
-
-
-def _agreed(run: Run, account: Account, path: str | None, *, yes: bool) -> bool:
-    if yes or not is_terminal():
-        return True
-    question = "quota.question" if path is None else "quota.question_interface"
-    return run.terminal.agrees(run.terminal.ask(question, account=account.name, path=path))
 
 
 def _cleared(run: Run, account: Account, path: str | None) -> Called:

@@ -76,15 +76,10 @@ def recall(
     known_accounts.check_account(run.engine, account)
     for line in shown(broadcast_id, found):
         run.terminal.say(line)
+    # Where no call is made, nothing is asked.
     if any(not _before(run, account, page, article=number) for page in found.pages):
         _say_left(run, account)
-        agreed = _agreed(run, broadcast_id, number, msgtype=found.msgtype, yes=yes)
-    else:
-        # No call is made, so nothing is asked.
-        agreed = True
-    if not agreed:
-        run.terminal.note("recall.declined")
-        raise typer.Exit(exits.FAILED)
+        _check_agreed(run, broadcast_id, number, msgtype=found.msgtype, yes=yes)
     order = HandCall(
         kind=ByHand.RECALL, who=who(), why=kept_words(why), broadcast_id=broadcast_id,
         article=number,
@@ -156,14 +151,18 @@ def _say_left(run: Run, account: Account) -> None:
         run.terminal.say("recall.left", remain=quota.remain, limit=quota.daily_limit)
 
 
-def _agreed(run: Run, broadcast_id: str, article: int | None, *, msgtype: str, yes: bool) -> bool:
+def _check_agreed(
+    run: Run, broadcast_id: str, article: int | None, *, msgtype: str, yes: bool
+) -> None:
     if yes or not is_terminal():
-        return True
+        return
     question = "recall.question_video" if msgtype == "mpvideo" else "recall.question"
     if article is not None:
         question = "recall.question_article"
     name = contents.name(broadcast_reports.report(run.engine, broadcast_id))
-    return run.terminal.agrees(run.terminal.ask(question, id=broadcast_id, n=article, name=name))
+    run.terminal.confirm(
+        question, "recall.declined", yes=yes, id=broadcast_id, n=article, name=name
+    )
 
 
 def _command(broadcast_id: str, n: int | None, article: int | None) -> str:

@@ -24,12 +24,11 @@ from broadcast.views import delivered
 from broadcast.views.job_words import job_status, of_job
 from broadcast.views.next_steps import group_facts, several
 from broadcast.views.words import Code, FollowerCount, Moment, Shortened, Speaker, reason, suffix
-from entrypoints.cli import exits, questions, which
+from entrypoints.cli import questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
 from entrypoints.cli.group import ALONE, Command
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
-from entrypoints.cli.terminal import is_terminal
 from models.ledger.lane import call_history
 from models.ledger.outcomes import job_lookup, resolves
 from models.ledger.outcomes.resolves import Resolved
@@ -170,11 +169,9 @@ def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes:
     if not isinstance(verdict, NotSent):
         return False
     ended = job_lookup.jobs_of_batch(run.engine, report.account, report.id, n=n)
-    if ended and not yes and is_terminal():
-        terminal, facts = run.terminal, of_job(report, ended[0], n)
-        if not terminal.agrees(terminal.ask("resolve.unclaimed", **facts)):
-            terminal.note("retry.unclaimed_declined", **facts)
-            raise typer.Exit(exits.FAILED)
+    if ended:
+        facts = of_job(report, ended[0], n)
+        run.terminal.confirm("resolve.unclaimed", "retry.unclaimed_declined", yes=yes, **facts)
     return bool(ended)
 
 

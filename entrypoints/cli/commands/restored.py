@@ -15,7 +15,6 @@ from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import Why, new_app
 from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import is_terminal
 from models.ledger.gates import restores
 from models.ledger.gates.restores import DatabaseFacts
 from models.ledger.rows.transaction import present
@@ -48,11 +47,8 @@ def restored(
     at = None if since is None else order.parse_at(since, now=present(run.engine))
     if at is not None and at > facts.now:
         raise InputError("error.restored.to_come", now=Moment(facts.now, facts.now))
-    if is_terminal() and not yes:
-        words = "restored.question_moved" if at is None else "restored.question_since"
-        if not run.terminal.agrees(run.terminal.ask(words, at=at and Moment(at, facts.now))):
-            run.terminal.note("restored.declined")
-            raise typer.Exit(exits.FAILED)
+    words = "restored.question_moved" if at is None else "restored.question_since"
+    run.terminal.confirm(words, "restored.declined", yes=yes, at=at and Moment(at, facts.now))
     counter = run.wechat.claim_counter(facts.id)
     counts = counter.read()
     letters = 0

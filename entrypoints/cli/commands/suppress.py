@@ -24,7 +24,6 @@ from broadcast.rules.suppressions import (
 )
 from broadcast.views.json_objects import utc
 from broadcast.views.tables import harmless
-from entrypoints.cli import exits
 from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run, who
@@ -109,9 +108,7 @@ def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
         if one.kind is SuppressionKind.KEYWORD and one.account == whose
     }  # fmt: skip
     n = sum(one in own for one in people)
-    if n and not run.terminal.agrees(run.terminal.ask("suppress.question_own", n=n)):
-        run.terminal.note("suppress.declined")
-        raise typer.Exit(exits.FAILED)
+    run.terminal.confirm("suppress.question_own", "suppress.declined", yes=not n, n=n)
 
 
 @suppress.command("list", cls=Command, help="help.suppress.list")

@@ -120,12 +120,10 @@ def delete(
     found = _own(run, chosen, tag)
     if waiting := at_wechat.tag_sends_to_come(run.engine, chosen.name, found.id):
         raise InputError("error.tags.to_come", id=found.id, name=found.name, ids=list(waiting))
-    if not yes and is_terminal():
-        count = FollowerCount(found.count)
-        answer = run.terminal.ask("tags.question", id=found.id, name=found.name, count=count)
-        if not run.terminal.agrees(answer):
-            run.terminal.note("tags.declined")
-            raise typer.Exit(exits.FAILED)
+    run.terminal.confirm(
+        "tags.question", "tags.declined", yes=yes, id=found.id, name=found.name,
+        count=FollowerCount(found.count),
+    )  # fmt: skip
     run.wechat.ask(chosen, TagDelete(tag_id=found.id))
     run.terminal.say("tags.deleted", id=found.id, name=found.name)
     _show(run, chosen, found, as_json=as_json)
