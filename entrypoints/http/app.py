@@ -55,7 +55,7 @@ def _refuse_as_problems(app: FastAPI) -> None:
         ProblemError: lambda error: error,
         BroadcastError: problems.problem_of,
         RequestValidationError: _of_parameters,
-        Exception: lambda _: ProblemError(500, "error.api.failed"),
+        Exception: lambda _: ProblemError("error.api.failed"),
     }
     for kind, to_problem in handlers.items():
         app.add_exception_handler(kind, _handler(to_problem))
@@ -86,7 +86,7 @@ def _of_parameters(error: RequestValidationError) -> ProblemError:
 
 def _of_http(request: Request, error: HTTPException) -> ProblemError:
     if error.status_code != 405:  # noqa: PLR2004
-        return ProblemError(404, "error.api.no_path")
+        return ProblemError("error.api.no_path")
     matching = [
         route for route in request.app.state.routes
         if route.matches(request.scope)[0] is not Match.NONE
@@ -95,7 +95,7 @@ def _of_http(request: Request, error: HTTPException) -> ProblemError:
     literal = [route for route in matching if route.path == request.url.path]
     methods = {method for route in literal or matching for method in route.methods or ()}
     allowed = ", ".join(sorted(methods))
-    return ProblemError(405, "error.api.method", headers={"Allow": allowed}, allowed=allowed)
+    return ProblemError("error.api.method", headers={"Allow": allowed}, allowed=allowed)
 
 
 READY: Final = "api ready"

@@ -57,7 +57,7 @@ def require_type(request: Request, *allowed: str) -> str:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding != "identity":
         raise ProblemError(
-            415, "error.api.encoding", field="Content-Encoding",
+            "error.api.encoding", field="Content-Encoding",
             headers={"Accept-Encoding": "identity", **CLOSE},
         )  # fmt: skip
     return kind
@@ -67,7 +67,7 @@ def wrong_type(content_type: str, *allowed: str) -> ProblemError:
     """Return the refusal of a body that is none of these media types; *content_type*: its own."""
     named = ", ".join(allowed)
     return ProblemError(
-        415, "error.api.content_type", field="Content-Type", allowed=named,
+        "error.api.content_type", field="Content-Type", allowed=named,
         said=quoted(content_type, _SHOWN), headers={"Accept": named, **CLOSE},
     )  # fmt: skip
 
@@ -77,7 +77,7 @@ _UTF8: Final = {"utf-8", "utf8", "us-ascii"}
 
 def too_large(most: int) -> ProblemError:
     """Return the refusal of a body over *most* bytes."""
-    return ProblemError(413, "error.api.too_large", most=most, headers=CLOSE)
+    return ProblemError("error.api.too_large", most=most, headers=CLOSE)
 
 
 def _has_body(request: Request) -> bool:
@@ -97,9 +97,9 @@ async def _read(request: Request) -> bytes:
                 if len(body) > MOST_BYTES:
                     raise too_large(MOST_BYTES)
     except TimeoutError:
-        problem = ProblemError(408, "error.api.slow", seconds=WITHIN_S, headers=CLOSE)
+        problem = ProblemError("error.api.slow", seconds=WITHIN_S, headers=CLOSE)
     except ClientDisconnect:
-        problem = ProblemError(400, "error.api.cut_off", headers=CLOSE)
+        problem = ProblemError("error.api.cut_off", headers=CLOSE)
     else:
         return bytes(body)
     raise problem
@@ -108,17 +108,17 @@ async def _read(request: Request) -> bytes:
 def parse(data: bytes) -> dict[str, Any]:
     """Return a JSON object that names no member twice. Raises ProblemError."""
     if data.count(b"[") + data.count(b"{") > MOST_NESTED or data.count(b",") > MOST_COMMAS:
-        raise ProblemError(400, "error.api.json_many", nested=MOST_NESTED, most=MOST_COMMAS)
+        raise ProblemError("error.api.json_many", nested=MOST_NESTED, most=MOST_COMMAS)
     try:
         # Strict in what the standard library is not: UTF-8, half surrogates, NaN, depth.
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        problem = ProblemError(400, "error.api.json", line=error.lineno, column=error.colno)
+        problem = ProblemError("error.api.json", line=error.lineno, column=error.colno)
     else:
         if isinstance(value, dict):
             _refuse_doubles(data)
             return value
-        problem = ProblemError(422, "error.request.no_object")
+        problem = ProblemError("error.request.no_object")
     raise problem
 
 
@@ -132,11 +132,11 @@ def _refuse_doubles(data: bytes) -> None:
         _refuse_depth()
     else:
         return
-    raise ProblemError(400, "error.api.json_twice", field=name)
+    raise ProblemError("error.api.json_twice", field=name)
 
 
 def _refuse_depth() -> NoReturn:
-    raise ProblemError(400, "error.api.json_deep")
+    raise ProblemError("error.api.json_deep")
 
 
 class _TwiceError(Exception):
@@ -184,7 +184,7 @@ def refused(
     """Return pydantic's finding as a refusal."""
     field = field_of(loc)
     if kind == "missing":
-        return ProblemError(422, "error.request.missing", field=field)
+        return ProblemError("error.request.missing", field=field)
     if kind == "extra_forbidden":
         return unknown(field, known)
     bound = next((facts[name] for name in ("ge", "gt", "le", "lt") if name in facts), None)
@@ -199,15 +199,15 @@ def refused(
             reason = Message("request.reason.one_of", words=_WORD.findall(facts["expected"]))
         case _:
             reason = Message(_REASONS.get(kind, "request.reason.form"))
-    return ProblemError(422, "error.request.wrong", field=field, reason=reason)
+    return ProblemError("error.request.wrong", field=field, reason=reason)
 
 
 def unknown(field: str, known: Sequence[str]) -> ProblemError:
     """Return the refusal of a name that nobody knows, with the one that it is near."""
     near = difflib.get_close_matches(field, known, n=1)
     if near:
-        return ProblemError(422, "error.request.unknown_near", field=field, near=near[0])
-    return ProblemError(422, "error.request.unknown", field=field)
+        return ProblemError("error.request.unknown_near", field=field, near=near[0])
+    return ProblemError("error.request.unknown", field=field)
 
 
 #: Of what pydantic expected: 'one', 'two' or 'three'.
@@ -232,7 +232,7 @@ def refuse_unknown_parameters(request: Request) -> None:
         if name not in known:
             raise unknown(field_of((name,)), known)
         if name in seen and name not in REPEATED:
-            raise ProblemError(422, "error.api.parameter_twice", field=name)
+            raise ProblemError("error.api.parameter_twice", field=name)
         seen.add(name)
 
 

@@ -42,7 +42,7 @@ class Caller:
             has = ", ".join(sorted(self.key.scopes))
             wanted = " ".join(f"--scope {one}" for one in Scope if one in {*self.key.scopes, scope})
             raise ProblemError(
-                403, "error.api.scope", scope=scope.value, name=self.key.name, scopes=has,
+                "error.api.scope", scope=scope.value, name=self.key.name, scopes=has,
                 options=wanted,
             )  # fmt: skip
 
@@ -60,13 +60,13 @@ class Caller:
         if name is None and len(known) == 1:
             return next(iter(known.values()))
         if name is None and not known:
-            raise ProblemError(404, "error.api.no_accounts", field="account")
+            raise ProblemError("error.api.no_accounts", field="account")
         if name is None:
             raise ProblemError(
-                422, "error.api.which_account", field="account", accounts=", ".join(known)
+                "error.api.which_account", field="account", accounts=", ".join(known)
             )
         if name not in known:
-            raise ProblemError(404, "error.api.no_account", field="account")
+            raise ProblemError("error.api.no_account", field="account")
         return known[name]
 
 
@@ -85,13 +85,13 @@ def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
     ) -> Caller:
         parts: APIParts = request.app.state.parts
         if credentials is None or not credentials.credentials:
-            raise ProblemError(401, "error.api.no_key", headers=_CHALLENGE)
+            raise ProblemError("error.api.no_key", headers=_CHALLENGE)
         token = credentials.credentials
         key = None
         if len(token) <= _LONGEST and token.isascii():
             key = await parts.keys.find(token)
         if key is None:
-            raise ProblemError(401, "error.api.wrong_key", headers=_CHALLENGE)
+            raise ProblemError("error.api.wrong_key", headers=_CHALLENGE)
         request.state.key_name = key.name
         found = Caller(key=key, texts=texts_of(request), parts=parts)
         found.needs(scope)

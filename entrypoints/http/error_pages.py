@@ -11,7 +11,6 @@ import string
 from collections.abc import Iterator, Mapping
 from functools import cache
 from html import escape
-from importlib.resources import files
 from typing import Any, Final
 
 from broadcast.frozen import frozen
@@ -19,12 +18,6 @@ from broadcast.message import Message
 from broadcast.views.program_words import in_members, text_of
 from broadcast.views.texts import Language, Texts
 from entrypoints.http import problems
-
-#: Subject, id without ``error.``, status.
-ERRORS: Final[Mapping[str, Mapping[str, int]]] = json.loads(
-    files(__package__).joinpath("errors.json").read_text("utf-8")
-)
-_BEGINNING: Final = "error."
 
 
 @frozen
@@ -38,21 +31,13 @@ class Line:
     fix: str
 
 
-def statuses() -> dict[str, int]:
-    """Return the status of each error by its id."""
-    return {
-        f"{_BEGINNING}{name}": status
-        for errors in ERRORS.values() for name, status in errors.items()
-    }  # fmt: skip
-
-
 def page(language: Language) -> Iterator[tuple[str, list[Line]]]:
     """Yield each subject, in words, with its errors."""
     texts = Texts(language)
-    for subject, errors in ERRORS.items():
+    for subject, errors in problems.ERRORS.items():
         yield (
             texts(f"api.errors.{subject}"),
-            [_line(f"{_BEGINNING}{name}", status, texts) for name, status in errors.items()],
+            [_line(name, status, texts) for name, status in errors.items()],
         )
 
 

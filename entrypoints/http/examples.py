@@ -29,7 +29,7 @@ KEY: Final[str] = _IN_A_LIST["key"]
 _PROBLEMS: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = _KEPT["problems"]
 #: Those that name a limit.
 _LIMITS: Final = {
-    ("", 408): ProblemError(408, "error.api.slow", seconds=bodies.WITHIN_S),
+    ("", 408): ProblemError("error.api.slow", seconds=bodies.WITHIN_S),
     ("", 413): bodies.too_large(bodies.MOST_BYTES),
     ("", 415): bodies.wrong_type("text/plain", bodies.JSON),
     ("upload", 408): uploading.slow(),
@@ -51,7 +51,7 @@ def _refusal(name: str, status: int) -> ProblemError | None:
     if kept is None:
         return _LIMITS.get((name, status))
     message_id, facts = kept
-    return ProblemError(status, message_id, **facts)
+    return ProblemError(message_id, **facts)
 
 
 BROADCAST: Final[dict[str, Any]] = _IN_A_LIST | _KEPT["whole"]

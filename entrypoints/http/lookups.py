@@ -30,7 +30,7 @@ def the_broadcast(caller: Caller, broadcast_id: str) -> str:
     if _ID.match(broadcast_id):
         account = locked_rows.account_of(caller.parts.engine, broadcast_id)
     if account is None or not caller.key.may_use(account):
-        raise ProblemError(404, "error.api.no_broadcast")
+        raise ProblemError("error.api.no_broadcast")
     return account
 
 
@@ -43,7 +43,7 @@ def the_account(caller: Caller, name: str, *, field: str) -> None:
     may = NAME.match(name) and caller.key.may_use(name)
     if may and (known_accounts.is_known(caller.parts.engine, name) or account_of(caller, name)):
         return
-    raise ProblemError(404, "error.api.no_account", field=field)
+    raise ProblemError("error.api.no_account", field=field)
 
 
 def account_of(caller: Caller, name: str) -> Account | None:
@@ -84,7 +84,7 @@ def place_of(cursor: str | None) -> Place | None:
                     return moment, last
     except (ValueError, binascii.Error):
         pass
-    raise ProblemError(422, "error.api.cursor", field="cursor")
+    raise ProblemError("error.api.cursor", field="cursor")
 
 
 def number_of(cursor: str | None) -> int | None:
@@ -95,7 +95,7 @@ def number_of(cursor: str | None) -> int | None:
     digits = place[1]
     if digits.isdigit() and len(digits) <= _DIGITS:
         return int(digits)
-    raise ProblemError(422, "error.api.cursor", field="cursor")
+    raise ProblemError("error.api.cursor", field="cursor")
 
 
 #: Fewer than a BIGINT has.

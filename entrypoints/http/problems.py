@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any, Final
 
 import orjson
@@ -17,14 +18,7 @@ from starlette.responses import Response
 
 from broadcast import errors
 from broadcast.errors import (
-    AudienceError,
     BroadcastError,
-    ConflictError,
-    InputError,
-    OutOfReachError,
-    RepeatedSendError,
-    RequestError,
-    SettingsError,
 )
 from broadcast.logs import request_ids
 from broadcast.message import Message
@@ -45,20 +39,25 @@ KEY: Final = "Idempotency-Key"
 _AWAY: Final = 503
 #: Hosts, ports, drivers and paths: in the log, and in no answer. Who asks may have no key at all.
 _OF_THE_INSIDE: Final = frozenset({"cause", "where", "path", "reason", "url"})
-#: Of an uploaded list these are the server's trouble.
-_OF_THE_DISK: Final = frozenset({"error.audience.no_room", "error.audience.unreadable"})
+#: Subject, id, status: of each error that the API answers with.
+ERRORS: Final[Mapping[str, Mapping[str, int]]] = orjson.loads(
+    files(__package__).joinpath("errors.json").read_bytes()
+)
+STATUSES: Final = {
+    name: status for of_subject in ERRORS.values() for name, status in of_subject.items()
+}
 
 
 class ProblemError(Exception):
-    """A request is refused with a status and a reason."""
+    """A request is refused, with the status that its error has in ``ERRORS``."""
 
     def __init__(
-        self, status: int, message_id: str, /, *, headers: Mapping[str, str] | None = None,
-        **facts: object,
-    ) -> None:  # fmt: skip
+        self, message_id: str, /, *, headers: Mapping[str, str] | None = None, **facts: object
+    ) -> None:
         """*facts* belong to the text *message_id*; the fact ``field`` is shown apart."""
         super().__init__(message_id)
-        self.status = status
+        #: What stands nowhere is no fault of the request.
+        self.status = STATUSES.get(message_id, _AWAY)
         self.message = Message(message_id, **facts)
         self.headers = dict(headers or {})
         #: What to do, where neither the status nor the error's id says it.
@@ -67,39 +66,21 @@ class ProblemError(Exception):
 
 def busy(*, after_s: int = 1) -> ProblemError:
     """Return the refusal of one request too many, which may come again after *after_s* seconds."""
-    return ProblemError(503, "error.api.busy", headers={"Retry-After": str(after_s)})
+    return ProblemError("error.api.busy", headers={"Retry-After": str(after_s)})
 
 
-def problem_of(error: BroadcastError, *, refused: int = 422) -> ProblemError:
-    """Return the problem for an error of the layers below; *refused*: the status of bad input."""
-    status = _status(error, refused)
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == _AWAY else {}
-    problem = ProblemError(status, error.message_id, headers=headers)
-    facts = {**error.facts}
-    if status == _AWAY:
-        log.warning("answered %s: %s", status, error)
+def problem_of(error: BroadcastError) -> ProblemError:
+    """Return the problem for an error of the layers below."""
+    problem, facts = ProblemError(error.message_id), {**error.facts}
+    if problem.status == _AWAY:
+        # The request may be good; this installation cannot answer it now.
+        log.warning("answered %s: %s", _AWAY, error)
+        problem.headers["Retry-After"] = str(RETRY_AFTER_S)
         facts |= dict.fromkeys(_OF_THE_INSIDE & facts.keys(), "…")
-    if status != _AWAY and "field" not in facts and (field := field_of(error.message_id)):
+    elif "field" not in facts and (field := field_of(error.message_id)):
         facts["field"] = field
     problem.message = Message(error.message_id, **facts)
     return problem
-
-
-def _status(error: BroadcastError, refused: int) -> int:
-    match error:
-        case ConflictError() | RepeatedSendError():
-            return 409
-        case SettingsError() | OutOfReachError():
-            # The request may be good; this installation cannot answer it now.
-            return _AWAY
-        case AudienceError() if error.message_id in _OF_THE_DISK:
-            return _AWAY
-        case RequestError():
-            return 422
-        case InputError():
-            return refused
-    # WeChat would not answer.
-    return _AWAY
 
 
 def field_of(message_id: str) -> str | None:

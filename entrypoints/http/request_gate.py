@@ -66,7 +66,7 @@ class Gate:
                 return
             log.exception("request %s failed", request_id)
             if not answering.status:
-                await self._refuse(request, answering, ProblemError(500, "error.api.failed"))
+                await self._refuse(request, answering, ProblemError("error.api.failed"))
         finally:
             self._inside -= 1
             _log(request, answering.status, request_id, took_s=time.monotonic() - began)
@@ -79,7 +79,7 @@ class Gate:
             problem.headers |= bodies.CLOSE
             await self._refuse(request, answering, problem)
         elif _HIDDEN.search(request.scope["raw_path"]):
-            await self._refuse(request, answering, ProblemError(404, "error.api.no_path"))
+            await self._refuse(request, answering, ProblemError("error.api.no_path"))
         else:
             await self._app(request.scope, request.receive, answering.send)
 

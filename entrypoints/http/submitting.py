@@ -44,14 +44,14 @@ def key_of(request: HTTPRequest) -> str:
     """Return the idempotency key of a request. Raises ProblemError, InputError."""
     given = request.headers.getlist(KEY)
     if not given:
-        raise ProblemError(422, "error.api.no_idempotency_key", field=KEY)
+        raise ProblemError("error.api.no_idempotency_key", field=KEY)
     if len(given) > 1:
-        raise ProblemError(422, "error.api.parameter_twice", field=KEY)
+        raise ProblemError("error.api.parameter_twice", field=KEY)
     try:
         # Headers are read as Latin-1; whoever writes Chinese into one writes UTF-8.
         return checked_key(given[0].encode("latin-1").decode().strip())
     except UnicodeDecodeError:
-        raise ProblemError(422, "error.key.unprintable", field=KEY) from None
+        raise ProblemError("error.key.unprintable", field=KEY) from None
 
 
 def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> SubmitAnswer:
@@ -95,7 +95,7 @@ def _reserved(caller: Caller, request: Request, *, key: str) -> SubmitAnswer:
 
 def _removed(broadcast_id: str) -> ProblemError:
     """Return the answer for a key whose broadcast was pruned: it alone is left, and stays used."""
-    return ProblemError(410, "error.api.removed", id=broadcast_id)
+    return ProblemError("error.api.removed", id=broadcast_id)
 
 
 def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:
@@ -141,7 +141,7 @@ def door(caller: Caller) -> SubmitService:
 def without_others(caller: Caller, error: InputError) -> InputError | ProblemError:
     """Return a refusal that names no broadcast of accounts that the key is not good for."""
     if for_key(caller, error.message) is not error.message:
-        return ProblemError(422, _UNSEEN.id, field="exclude")
+        return ProblemError(_UNSEEN.id, field="exclude")
     return error
 
 

@@ -177,7 +177,7 @@ def _upload_slot(caller: Caller) -> Iterator[UploadSlot]:
     with _places.one(caller.key.digest) as place:
         if place is None:
             raise ProblemError(
-                503, "error.api.busy_uploads", most=MOST_AT_ONCE, of_a_key=MOST_OF_A_KEY,
+                "error.api.busy_uploads", most=MOST_AT_ONCE, of_a_key=MOST_OF_A_KEY,
                 headers={"Retry-After": str(_COME_BACK_S), **bodies.CLOSE},
             )  # fmt: skip
         yield place
@@ -197,10 +197,10 @@ def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
     the_broadcast(caller, broadcast_id)
     awaited = awaited_lists.awaited_submission(caller.parts.engine, broadcast_id)
     if awaited is None:
-        raise ProblemError(409, "error.api.no_upload", field="audience", headers=bodies.CLOSE)
+        raise ProblemError("error.api.no_upload", field="audience", headers=bodies.CLOSE)
     if awaited.is_cancelled:
         raise ProblemError(
-            409, "error.submit.list_cancelled", id=broadcast_id, field="audience",
+            "error.submit.list_cancelled", id=broadcast_id, field="audience",
             headers=bodies.CLOSE,
         )  # fmt: skip
     return awaited
@@ -262,7 +262,7 @@ async def _pieces(request: Request, place: UploadSlot) -> AsyncIterator[bytes]:
         except TimeoutError:
             problem = slow()
         except ClientDisconnect:
-            problem = ProblemError(400, "error.api.cut_off", headers=bodies.CLOSE)
+            problem = ProblemError("error.api.cut_off", headers=bodies.CLOSE)
         else:
             if piece is None:
                 return
@@ -289,7 +289,7 @@ def _refuse_packed(file: BinaryIO) -> None:
 def slow() -> ProblemError:
     """Return the refusal of a list that comes too slowly."""
     return ProblemError(
-        408, "error.api.slow_upload", seconds=PIECE_WITHIN_S, slow=SLOW // 1000,
+        "error.api.slow_upload", seconds=PIECE_WITHIN_S, slow=SLOW // 1000,
         headers=bodies.CLOSE,
     )  # fmt: skip
 
@@ -349,4 +349,4 @@ async def _other_ends(caller: Caller, awaited: Awaited, until: float) -> None:
 
 def _being_stored(message_id: str) -> ProblemError:
     headers = {"Retry-After": str(_COME_BACK_S)}
-    return ProblemError(409, message_id, field="audience", headers=headers)
+    return ProblemError(message_id, field="audience", headers=headers)

@@ -55,14 +55,14 @@ def _validator(schema: str) -> jsonschema_rs.Draft202012Validator:
 
 def check(method: str, path: str, answer: requests.Response) -> None:
     """Fail where an answer is none of those in the document; refusals are also on their page."""
-    from entrypoints.http import error_pages, problems
+    from entrypoints.http import problems
 
     kind = answer.headers.get("Content-Type", "").partition(";")[0]
     if kind == problems.MEDIA_TYPE:
         problem = answer.json()
         where, _, name = problem["type"].partition("#")
         assert where == problems.PAGE
-        assert error_pages.statuses().get(name) == problem["status"] == answer.status_code, problem
+        assert problems.STATUSES.get(name) == problem["status"] == answer.status_code, problem
         fits({"$ref": "#/components/schemas/Problem"}, problem)
         return
     operation = _operation(method, path.partition("?")[0])

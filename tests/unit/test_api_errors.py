@@ -11,7 +11,7 @@ import grimp
 import pytest
 
 from broadcast.views.texts import LANGUAGES, Language, _catalogue
-from entrypoints.http import error_pages
+from entrypoints.http import error_pages, problems
 from tools import error_pages as tools_error_pages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ def raised() -> set[str]:
 
 
 def test_the_table_has_every_error_that_can_be_raised_and_no_other() -> None:
-    shown, can_be = set(error_pages.statuses()), raised()
+    shown, can_be = set(problems.STATUSES), raised()
 
     assert len(can_be) > 150
     missing = {name for name in can_be - shown if not name.startswith(tuple(NEVER))}
@@ -138,5 +138,5 @@ def test_both_pages_show_each_error_in_its_place(language: Language) -> None:
         language
     ), "out of date: make cli-docs"
     served = error_pages.of_errors(language).decode()
-    for name in error_pages.statuses():
+    for name in problems.STATUSES:
         assert f'<tr id="{name}">' in served

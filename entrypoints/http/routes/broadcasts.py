@@ -198,7 +198,7 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
     try:
         done = audit_run.audit(parts.engine, broadcast_id, waits=parts.settings.waits())
     except ConflictError:
-        raise ProblemError(409, "error.api.uploading") from None
+        raise ProblemError("error.api.uploading") from None
     return {
         "id": broadcast_id,
         **done.figures(),

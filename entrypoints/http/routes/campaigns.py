@@ -152,7 +152,7 @@ def _theirs(caller: Caller, name: str) -> Campaign:
     except UnknownIdError:
         found = None
     if found is None or not caller.key.may_use(found.plan.account):
-        raise ProblemError(404, "error.api.no_campaign")
+        raise ProblemError("error.api.no_campaign")
     return found
 
 

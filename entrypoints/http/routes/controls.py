@@ -18,7 +18,7 @@ from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
 from broadcast.views.job_words import question
-from entrypoints.http import answers, bodies, json_answers, openapi, problems
+from entrypoints.http import answers, bodies, json_answers, openapi
 from entrypoints.http.caller import Caller, Controller
 from entrypoints.http.lookups import account_of, the_broadcast
 from entrypoints.http.problems import ProblemError
@@ -81,12 +81,8 @@ def _acted(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> 
     engine = caller.parts.engine
     report = broadcast_reports.report(engine, broadcast_id)
     if report.phase is Phase.UPLOADING and act is not _cancel:
-        raise ProblemError(409, "error.api.uploading")
-    try:
-        changed = act(caller, report, control)
-    except InputError as error:
-        # The request is well formed; it is how the broadcast stands that refuses it.
-        raise problems.problem_of(error, refused=409) from None
+        raise ProblemError("error.api.uploading")
+    changed = act(caller, report, control)
     after = broadcast_reports.report(engine, broadcast_id)
     steer.wake(caller.parts.waker, after)
     return after, changed
@@ -157,14 +153,14 @@ async def resolve(request: Request, broadcast_id: str, caller: Controller) -> Re
     """
     verdict = bodies.read_form(Resolution, await bodies.read_object(request))
     if verdict.msg_id is not None and not verdict.sent:
-        raise ProblemError(422, "error.api.msg_id_not_sent", field="msg_id")
+        raise ProblemError("error.api.msg_id_not_sent", field="msg_id")
     return await _done(caller, broadcast_id, act=_resolve, control=verdict)
 
 
 def _resolve(caller: Caller, report: Report, control: Control) -> bool:
     assert isinstance(control, Resolution)
     if control.batch not in {line.n for line in report.batch_list}:
-        raise ProblemError(422, "error.api.no_batch", field="batch", n=control.batch)
+        raise ProblemError("error.api.no_batch", field="batch", n=control.batch)
     done = resolves.resolve(
         caller.parts.engine, report.id, control.batch, verdict=_verdict(caller, report, control),
         who=caller.who, why=why(control), tuning=caller.parts.settings.tuning(),

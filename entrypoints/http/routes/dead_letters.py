@@ -80,7 +80,7 @@ def _accounts(caller: Caller, account: str | None) -> Collection[str] | None:
     # A letter may name an account that nobody has.
     if NAME.match(account) and caller.key.may_use(account):
         return [account]
-    raise ProblemError(404, "error.api.no_account", field="account")
+    raise ProblemError("error.api.no_account", field="account")
 
 
 def _as_object(caller: Caller, one: KeptLetter) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
             # A part of an id is for persons.
             if one.id == letter_id and _is_theirs(caller, one):
                 return one, body
-    raise ProblemError(404, "error.api.no_dead_letter")
+    raise ProblemError("error.api.no_dead_letter")
 
 
 def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
@@ -146,9 +146,9 @@ def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
     one, body = _letter(caller, letter_id)
     _refuse_closed(one)
     if one.is_cut:
-        raise ProblemError(409, "error.dead.cut", id=one.id)
+        raise ProblemError("error.dead.cut", id=one.id)
     if not dead_letters.reserve_letter(engine, one.id):
-        raise ProblemError(409, "error.dead.is_tried", id=one.id)
+        raise ProblemError("error.dead.is_tried", id=one.id)
     try:
         return _submitted(caller, one, body)
     finally:
@@ -168,7 +168,7 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
         reason = refusal(error.message, caller.texts)
         # As the letter has it: its key is a member, and no header of this request.
         field = errors.field_of(error.message)
-        problem = ProblemError(409, "error.dead.still", id=one.id, problem=reason, field=field)
+        problem = ProblemError("error.dead.still", id=one.id, problem=reason, field=field)
     else:
         dead_letters.mark_sent(engine, one.id, done.id, who=caller.who)
         return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])
@@ -227,13 +227,13 @@ def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
     one, _ = _settled(caller, letter_id)
     _refuse_closed(one)
     if not dead_letters.drop(engine, one.id, who=caller.who):
-        raise ProblemError(409, "error.dead.is_tried", id=one.id)
+        raise ProblemError("error.dead.is_tried", id=one.id)
     return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])
 
 
 def _refuse_closed(one: KeptLetter) -> None:
     match one.state:
         case LetterState.SENT:
-            raise ProblemError(409, "error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
+            raise ProblemError("error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
         case LetterState.DROPPED:
-            raise ProblemError(409, "error.dead.is_dropped", id=one.id)
+            raise ProblemError("error.dead.is_dropped", id=one.id)

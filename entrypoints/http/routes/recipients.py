@@ -64,10 +64,10 @@ def _rows(caller: Caller, broadcast_id: str, names: list[Set], *, as_csv: bool) 
     the_broadcast(caller, broadcast_id)
     engine, wanted = caller.parts.engine, dict.fromkeys(names)
     if broadcast_reports.report(engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
-        raise ProblemError(409, "error.api.uploading")
+        raise ProblemError("error.api.uploading")
     if recipients.SKIPPED in wanted:
         if len(wanted) > 1:
-            raise ProblemError(422, "error.recipients.skipped_alone", field="set")
+            raise ProblemError("error.recipients.skipped_alone", field="set")
         left_out = recipients.skipped(engine, broadcast_id)
         return tables.skipped_csv(left_out) if as_csv else tables.skipped_lines(left_out)
     portions = recipients.portions(engine, broadcast_id, *wanted)

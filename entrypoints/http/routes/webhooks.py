@@ -92,7 +92,7 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
             # A part of an id is for persons.
             if one.id == webhook_id and caller.key.may_use(one.account):
                 return one
-    raise ProblemError(404, "error.api.no_webhook")
+    raise ProblemError("error.api.no_webhook")
 
 
 @router.post(

@@ -21,7 +21,7 @@ from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.rules.states import WebhookState
 from broadcast.stored_message import UNREADABLE
 from broadcast.views.texts import Texts
-from entrypoints.http import error_pages
+from entrypoints.http import problems
 from models.every_table import WebhookRow
 from models.ledger.boxes import dead_letters
 from tests.integration.http.conftest import Served
@@ -67,7 +67,7 @@ def test_every_request_answer_and_refusal_has_an_example_that_fits(
                 if int(status) >= 400 and path != "/readyz":
                     assert kind == "application/problem+json", where
                     name = content["example"]["type"].partition("#")[2]
-                    assert error_pages.statuses()[name] == int(status), where
+                    assert problems.STATUSES[name] == int(status), where
                     # So it says where a fact is missing.
                     assert content["example"]["detail"] != unreadable, where
                     kinds.add(name)
