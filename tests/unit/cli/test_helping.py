@@ -11,7 +11,6 @@ from rich.cells import cell_len
 
 from broadcast.views.texts import LANGUAGES, Language, Texts
 from entrypoints.cli import command_help, exits, main
-from entrypoints.cli.command_help import EXAMPLES
 from entrypoints.cli.group import COMMANDS, SUBJECTS, LazyGroup
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Terminal
@@ -19,14 +18,15 @@ from tools import cli_docs
 
 EACH = {
     language: [
-        one for command in EXAMPLES for one in command_help.examples_of(command, Texts(language))
+        one for command in COMMANDS for one in command_help.examples_of(command, Texts(language))
     ]
     for language in LANGUAGES
 }
 
 
 def test_every_command_has_a_subject_and_two_examples() -> None:
-    assert set(EXAMPLES) == set(COMMANDS)
+    for command in COMMANDS:
+        assert len(list(command_help.examples_of(command, Texts("en")))) == 2
     assert sum(map(len, SUBJECTS.values())) == len(COMMANDS)
     for each in EACH.values():
         assert len(set(each)) == 2 * len(COMMANDS)
