@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from broadcast.message import Message
@@ -69,38 +71,13 @@ def of_call(errcode: int) -> Message:
     return Message(f"fix.{ended}")
 
 
-#: A mass send does not end with these. By the call that does: the codes, and the text of their fix.
-_CALLS: Final[Mapping[str, Mapping[str, tuple[int, ...]]]] = {
-    "upload": {
-        "format": (40004, 40005, 40137),
-        "size": (40006, 40009, 40010, 40011, 40012, 45001),
-        "empty": (41005, 44001),
-        "length": (45007,),
-        "transcoding": (46007,),
-    },
-    "draft": {
-        "length": (45003, 45004, 45005, 45006, 45008),
-        "empty": (44003,),
-        "cover": (40128,),
-        "in_use": (48005,),
-    },
-    "tags": {
-        "most": (45056,),
-        "followers": (45057,),
-        "system": (45058,),
-        "of_a_follower": (45059,),
-        "name": (45157, 45158),
-    },
-    "speed": {"level": (45083, 45084), "again": (45085,)},
-    "recall": {"msg_id": (40059,), "article": (40060,), "too_early": (40065,)},
-    "preview": {"wechat_id": (40132,)},
-    "quota": {"month": (48006,), "interface": (76003, 76021, 76022)},
-    "custom": {"not_ours": (45015, 45047, 45100)},
-    "menu": {"not_ours": (46003, *range(65301, 65318))},
-}
+#: A mass send does not end with these: the call that does, and the end of the id of their fix.
 OF_OTHERS: Final[Mapping[int, tuple[str, str]]] = {
     code: (call, fix)
-    for call, fixes in _CALLS.items() for fix, codes in fixes.items() for code in codes
+    for call, fixes in json.loads(
+        Path(__file__).with_name("fixes.json").read_text("utf-8")
+    ).items()
+    for fix, codes in fixes.items() for code in codes
 }  # fmt: skip
 #: A mass send ends with these too, and elsewhere they mean something else.
 ELSEWHERE: Final = frozenset({

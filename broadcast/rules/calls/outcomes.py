@@ -2,16 +2,18 @@
 
 The same code means different things at different endpoints: 45009 of mass/send ends the sends of
 the day, 45009 of mass/get only its own questions. So each :class:`Endpoint` has a map of its own in
-:data:`MAPS`, made of a base that all share and of what differs. There is no default branch: every
-code that a list names (``broadcast/wechat/errcodes.csv``) stands in every map, and a code that no
-list names is :attr:`Outcome.UNLISTED`: evidence, never a refusal.
+:data:`MAPS`, made of a base that all share (``outcomes.json``) and of what differs. There is no
+default branch: every code that a list names (``broadcast/wechat/errcodes.csv``) stands in every
+map, and a code that no list names is :attr:`Outcome.UNLISTED`: evidence, never a refusal.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from broadcast.rules.states import Reason
 
@@ -109,38 +111,17 @@ SAME_KEY_RUNNING = 45066  #: WeChat says that a send with this very key is in pr
 PARALLEL = 42010  #: another mass call of this account is in flight
 NOT_AGREED = 48003  #: the account may not send that way: agreement, or a test account
 
-_BASE: Mapping[int, Outcome] = {
-    0: O.ACCEPTED,
-    **dict.fromkeys((45065, 44007), O.ALREADY_ACCEPTED),
-    **dict.fromkeys((40001, 40014, 41001, 42001), O.TOKEN),
-    **dict.fromkeys((45011, 42010), O.THROTTLED),
-    **dict.fromkeys((45061, 45102, 46007, 89504, 89505), O.WAIT),
-    **dict.fromkeys((45009, 44993), O.QUOTA_TODAY),
-    **dict.fromkeys((45028, 45040), O.QUOTA_MONTH),
-    # -1 and 61450, "system error", may come after the send has run. 45066 says that a send with
-    # this key runs just now.
-    **dict.fromkeys((-1, 45066, 61450), O.UNKNOWN),
-    # Content, media, form of the request: the same for every batch of the broadcast.
-    **dict.fromkeys((
-        40004, 40005, 40006, 40007, 40008, 40009, 40010, 40011, 40012, 40032, 40033, 40035, 40038,
-        40050, 40152, 40059, 40060, 40065, 40068, 40073, 40097, 40126, 40128, 40132, 40137, 41005,
-        41006, 41011, 43001, 43002, 43003, 44001, 44002, 44003, 44004, 44005, 45001, 45002, 45003,
-        45004, 45005, 45006, 45007, 45008, 45015, 45019, 45020, 45021, 45047, 45052, 45056, 45057,
-        45058, 45059, 45064, 45067, 45083, 45084, 45085, 45086, 45100, 45157, 45158, 45159, 45161,
-        46001, 46003, 47001, 47002, 48005, 48006, 48008, 48013, 48014, 61451, 76003, 76021, 76022,
-        9001001,
-        *range(65301, 65318),
-    ), O.STOP_BROADCAST),
-    # Credentials, permission, ban, IP: the same for every broadcast of the account.
-    **dict.fromkeys((
-        40002, 40013, 40125, 40164, 40243, 41002, 41004, 42005, 42007, 45103, 45106, 45501, 48001,
-        48003, 48004, 50001, 50002, 50004, 50007, 61007, 89501, 89502, 89503, 89506, 89507,
-    ), O.STOP_ACCOUNT),
-    # The OpenIDs of this batch.
-    **dict.fromkeys((
-        40003, 40031, 40130, 43004, 43005, 43019, 46004, 48002, 49003, 50005,
-    ), O.BAD_RECIPIENTS),
-}  # fmt: skip
+#: As ``outcomes.json`` has it. The codes of stop_broadcast concern content, media or the form of a
+#: request, those of stop_account credentials, permission, a ban or the address, and those of
+#: bad_recipients the OpenIDs of this batch. -1 and 61450, "system error", may come after the send
+#: has run; 45066 says that a send with this key runs just now.
+_BASE: Final[Mapping[int, Outcome]] = {
+    code: Outcome(name)
+    for name, codes in json.loads(
+        Path(__file__).with_name("outcomes.json").read_text("utf-8")
+    ).items()
+    for code in codes
+}
 
 #: Whom each outcome concerns where its code does not say otherwise.
 _SCOPES: Mapping[Outcome, Scope] = {
