@@ -53,9 +53,11 @@ def test_no_option_of_any_command_is_taken_for_the_value_of_another(
     tried = 0
     for words, command in commands():
         own = [name for one in options(command) for name in one.opts]
-        for option in (n for one in options(command) if _needs_value(one) for n in one.opts):
-            # With a value it is recognised by the same words, and commands have many options.
-            for value in (*own, f"{own[0]}=x", f"{own[-1]}=x", "--", "--misspelt"):
+        needing = [n for one in options(command) if _needs_value(one) for n in one.opts]
+        # Commands have many options: each stands before three of them, all stand behind some.
+        for place, option in enumerate(needing):
+            three = (own[(place * len(own) // len(needing) + n) % len(own)] for n in range(3))
+            for value in (*three, f"{own[0]}=x", f"{own[-1]}=x", "--", "--misspelt"):
                 assert main.run([*words, option, value]) == 2
 
                 [told] = capsys.readouterr().err.splitlines()

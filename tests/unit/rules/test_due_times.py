@@ -51,11 +51,11 @@ def test_they_rise_and_are_the_same_from_whichever_moment_they_are_asked_for(
 ) -> None:
     dice, schedule = random.Random(1), Schedule(zone=zone, cron=cron)
     for start in CHANGES:
-        end = start + 10 * DAY
+        end = start + 5 * DAY
         known = list(itertools.takewhile(lambda due: due < end, schedule.after(start)))  # noqa: B023
         assert known == sorted(set(known))
-        for _ in range(10):
-            asked = start + dice.random() * 9 * DAY
+        for _ in range(5):
+            asked = start + dice.random() * 5 * DAY
             found = itertools.takewhile(lambda due: due < end, schedule.after(asked))  # noqa: B023
             assert list(found) == [due for due in known if due > asked]
 
