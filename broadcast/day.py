@@ -46,12 +46,12 @@ _YEAR, _MONTH, _DAY = "年月日"
 _COLONS = ":："
 _ON = (
     rf"(?:(?P<word>{'|'.join(DAYS)})"
-    rf"|(?P<year>\d{{4}})[-/.{_YEAR}](?P<month>\d{{1,2}})[-/.{_MONTH}](?P<day>\d{{1,2}}){_DAY}?)"
+    rf"|(?:(?P<year>\d{{4}})[-/.{_YEAR}])?(?P<month>\d{{1,2}})[-/.{_MONTH}](?P<day>\d{{1,2}}){_DAY}?)"
 )
 _AT = rf"(?P<hour>\d{{1,2}})[{_COLONS}](?P<minute>\d{{2}})"
 _WRITTEN_DAY = re.compile(_ON, re.IGNORECASE)
-#: Digits that follow digits need a blank between them.
-_WRITTEN = re.compile(rf"(?:{_ON}(?:\s+|(?<!\d)))?{_AT}", re.IGNORECASE)
+#: Digits that follow digits need a blank between them, and a day its year.
+_WRITTEN = re.compile(rf"(?:(?!\d\d?[-/.{_MONTH}]){_ON}(?:\s+|(?<!\d)))?{_AT}", re.IGNORECASE)
 
 
 def written_moment(text: str, now: datetime) -> datetime:
@@ -61,12 +61,12 @@ def written_moment(text: str, now: datetime) -> datetime:
     """
     found = _found(_WRITTEN, text)
     at = time(int(found["hour"]), int(found["minute"]))
-    return datetime.combine(_day(found, now), at, tzinfo=SHANGHAI)
+    return datetime.combine(_day(found, now.astimezone(SHANGHAI).date()), at, tzinfo=SHANGHAI)
 
 
-def written_day(text: str, now: datetime) -> date:
-    """Return the day in Shanghai that a person wrote, such as ``昨天``. Raises ValueError."""
-    return _day(_found(_WRITTEN_DAY, text), now)
+def written_day(text: str, today: date) -> date:
+    """Return the day that a person wrote, such as ``昨天`` or ``12-24``. Raises ValueError."""
+    return _day(_found(_WRITTEN_DAY, text), today)
 
 
 def _found(form: re.Pattern[str], text: str) -> re.Match[str]:
@@ -76,11 +76,14 @@ def _found(form: re.Pattern[str], text: str) -> re.Match[str]:
     return found
 
 
-def _day(found: re.Match[str], now: datetime) -> date:
-    if found["year"]:
-        return date(int(found["year"]), int(found["month"]), int(found["day"]))
+def _day(found: re.Match[str], today: date) -> date:
+    if found["month"]:
+        month, day = int(found["month"]), int(found["day"])
+        # Without a year it is the next one.
+        year = found["year"] or today.year + ((month, day) < (today.month, today.day))
+        return date(int(year), month, day)
     days = DAYS[(found["word"] or "today").lower()]
-    return now.astimezone(SHANGHAI).date() + timedelta(days=days)
+    return today + timedelta(days=days)
 
 
 def is_night(moment: datetime) -> bool:

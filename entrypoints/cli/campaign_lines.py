@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from broadcast.day import SHANGHAI
@@ -58,11 +58,14 @@ def plan_lines(
     if schedule.cron is not None:
         yield Message("campaign.cron", cron=schedule.cron, zone=schedule.zone)
     days = [
-        Message(f"campaign.days.{name}", day=str(day))
+        Message(f"campaign.days.{name}", day=_day_words(day))
         for name, day in (("first", schedule.first), ("last", schedule.last))
         if day is not None
     ]
-    days += [Message("campaign.days.but", day=str(one)) for one in schedule.exceptions]
+    for one in schedule.exceptions:
+        first, last = _day_words(one.first), _day_words(one.last)
+        name = "but" if one.first == one.last else "but_from"
+        days.append(Message(f"campaign.days.{name}", day=first, last=last))
     if days:
         yield Message("campaign.days", days=Joined(days, "comma"))
     yield from next_lines(plan, times, now, settings=settings)
@@ -70,6 +73,10 @@ def plan_lines(
         "campaign.policy", missed=Message(f"campaign.missed.{policy.missed}", late=policy.late_by),
         overlap=Message(f"campaign.overlap.{policy.overlap}"), brake=policy.size_brake,
     )  # fmt: skip
+
+
+def _day_words(day: date) -> Message:
+    return Message("campaign.day", date=str(day), weekday=Message(f"weekday.{day.isoweekday()}"))
 
 
 def next_lines(

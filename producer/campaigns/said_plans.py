@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
+from zoneinfo import ZoneInfo
 
 from broadcast.day import SHANGHAI
 from broadcast.errors import InputError
@@ -95,7 +96,7 @@ def schedule_of(
 ) -> Schedule:
     """Return the schedule; what is not said is as in *old*. Raises InputError.
 
-    Not *by_person*: its time is ISO 8601.
+    Not *by_person*: its time and its days are ISO 8601.
     """
     if said.cron is not None and said.at is not None:
         raise InputError("error.campaign.two_times")
@@ -108,9 +109,13 @@ def schedule_of(
         known = replace(known, at=moment(said.at, zone, now=now if by_person else None), cron=None)
     elif said.cron is not None:
         known = replace(known, cron=" ".join(said.cron.split()), at=None)
+    today = now.astimezone(ZoneInfo(zone)).date() if by_person else None
+    if said.exceptions is not None:
+        days = (one for one in said.exceptions if one != NONE)
+        known = replace(known, exceptions=due_times.parse_exceptions(days, today))
     found = replace(
-        known, zone=zone, first=_day(said.first, known.first), last=_day(said.last, known.last),
-        exceptions=_exceptions(said.exceptions, known),
+        known, zone=zone, first=_day(said.first, known.first, today),
+        last=_day(said.last, known.last, today),
     )  # fmt: skip
     if found.at is not None and (said.first or said.last or said.exceptions):
         needed = "--cron"
@@ -121,16 +126,10 @@ def schedule_of(
     return found
 
 
-def _exceptions(said: Sequence[str] | None, old: Schedule) -> tuple[due_times.Days, ...]:
-    if said is None:
-        return old.exceptions
-    return due_times.parse_exceptions(one for one in said if one != NONE)
-
-
-def _day(text: str | None, old: date | None) -> date | None:
+def _day(text: str | None, old: date | None, today: date | None) -> date | None:
     if text is None:
         return old
-    return None if text == NONE else due_times.parse_day(text)
+    return None if text == NONE else due_times.parse_day(text, today)
 
 
 def moment(text: str, zone: str, *, now: datetime | None) -> datetime:

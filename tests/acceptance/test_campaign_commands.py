@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from broadcast.day import SHANGHAI
 from broadcast.rules.campaigns.launches import LaunchState
 from models.ledger.campaigns import campaign_rows, launch_rows
 from tests.acceptance.test_campaigns import until_launch
@@ -75,6 +76,21 @@ def test_a_campaign_is_added_shown_changed_stopped_and_removed(system: System) -
     told(system, "remove", "weekly")
     assert told(system, "list")["campaigns"] == []
     assert add(system)["version"] == 1
+
+
+def test_days_are_taken_as_people_write_them_and_shown_with_their_weekdays(system: System) -> None:
+    now = datetime.now(SHANGHAI).date()
+    one, first, last, end = (now + timedelta(days=n) for n in (30, 35, 38, 40))
+    days = ("--from", "明天", "--until", f"{end:%m-%d}", "--except", f"{one:%m月%d日}")
+
+    made = add(
+        system, "weekly", "--cron", "0 20 * * *", *days, "--except", f"{first:%m-%d}..{last:%m-%d}"
+    )
+
+    assert made["from"] in {str(now + timedelta(days=n)) for n in (1, 2)}
+    assert (made["until"], made["except"]) == (str(end), [str(one), f"{first}..{last}"])
+    shown = " ".join(system.broadcast("campaigns", "show", "weekly").stdout.split())
+    assert f"until {end:%a} {end}, not {one:%a} {one}, not {first:%a} {first} to {last:%a}" in shown
 
 
 def test_times_of_another_zone_are_shown_by_both_clocks(system: System) -> None:

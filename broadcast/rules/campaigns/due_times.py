@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 from cronsim.cronsim import FIELD_NAMES
 
+from broadcast import day
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.quoting import quoted
@@ -94,23 +95,28 @@ class Schedule:
         return next((one for one in self.exceptions if one.first <= day <= one.last), None)
 
 
-def parse_exceptions(texts: Iterable[str]) -> tuple[Days, ...]:
+def parse_exceptions(texts: Iterable[str], today: date | None) -> tuple[Days, ...]:
     """Return the days that are left out. Raises InputError."""
-    return tuple(sorted((_days(text) for text in texts), key=lambda one: one.first))
+    return tuple(sorted((_days(text, today) for text in texts), key=lambda one: one.first))
 
 
-def _days(text: str) -> Days:
+def _days(text: str, today: date | None) -> Days:
     first, _, last = text.strip().partition("..")
-    begin = parse_day(first)
-    end = parse_day(last) if last else begin
+    begin = parse_day(first, today)
+    end = parse_day(last, today) if last else begin
     if end < begin:
         raise InputError("error.campaign.days_backwards", text=quoted(text, _SHOWN))
     return Days(first=begin, last=end)
 
 
-def parse_day(text: str) -> date:
-    """Return the day that *text* names, such as ``2026-12-25``. Raises InputError."""
+def parse_day(text: str, today: date | None) -> date:
+    """Return the day that *text* names, such as ``2026-12-25``. Raises InputError.
+
+    *today*: a person wrote it, also as ``tomorrow`` or ``12-25``; None: a program did.
+    """
     try:
+        if today is not None:
+            return day.written_day(text, today)
         return date.fromisoformat(text.strip())
     except ValueError:
         raise InputError("error.campaign.day", text=quoted(text, _SHOWN)) from None

@@ -91,7 +91,7 @@ def _stretch(text: str | None, now: datetime) -> Period:
     if text is None:
         return _days(today - timedelta(days=DAYS - 1), today)
     try:
-        meant = days.written_day(text, now)
+        meant = days.written_day(text, today)
     except ValueError:
         meant = None
     if meant is None or meant > today:

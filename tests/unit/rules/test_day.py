@@ -56,18 +56,19 @@ def test_moment_lies_in_its_day(moment: datetime) -> None:
         ("today", date(2026, 3, 2)), ("今天", date(2026, 3, 2)), ("Yesterday", date(2026, 3, 1)),
         ("昨天", date(2026, 3, 1)), (" 前天 ", date(2026, 2, 28)), ("2026-2-1", date(2026, 2, 1)),
         ("2026/12/01", date(2026, 12, 1)), ("2026年12月1日", date(2026, 12, 1)),
-        ("2026年12月1", date(2026, 12, 1)),
+        ("2026年12月1", date(2026, 12, 1)), ("3-2", date(2026, 3, 2)),
+        ("3月1日", date(2027, 3, 1)), ("12/24", date(2026, 12, 24)),
     ],
 )  # fmt: skip
 def test_a_day_is_taken_as_people_write_it(text: str, meant: date) -> None:
-    """In Shanghai it is tomorrow already."""
-    assert day.written_day(text, datetime(2026, 3, 1, 20, tzinfo=UTC)) == meant
+    """Without a year it is the next one."""
+    assert day.written_day(text, date(2026, 3, 2)) == meant
 
 
-@pytest.mark.parametrize("text", ["", "3-1", "2026-02-30", "2026-1-1 20:00", "20:00", "friday"])
+@pytest.mark.parametrize("text", ["", "3-1-", "2026-02-30", "2026-1-1 20:00", "20:00", "friday"])
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|day"):
-        day.written_day(text, datetime(2026, 3, 1, tzinfo=UTC))
+        day.written_day(text, date(2026, 3, 2))
 
 
 def test_day_of_a_place_with_summer_time_is_shanghais_all_the_same() -> None:

@@ -72,7 +72,7 @@ def test_a_time_that_the_clocks_skip_comes_after_it_and_one_that_comes_twice_com
 
 
 def test_days_from_until_and_left_out_are_those_of_the_zone() -> None:
-    exceptions = due_times.parse_exceptions(["2026-12-25..2026-12-26", "2026-12-24"])
+    exceptions = due_times.parse_exceptions(["2026-12-25..2026-12-26", "2026-12-24"], None)
     daily = shanghai(
         "0 0 * * *", first=date(2026, 12, 23), last=date(2026, 12, 28), exceptions=exceptions
     )
@@ -104,7 +104,7 @@ def test_what_is_no_cron_expression_or_no_day_is_refused(cron: str, message_id: 
 
 
 def test_what_is_never_due_is_refused() -> None:
-    everything = due_times.parse_exceptions(["2026-01-01..2027-12-31"])
+    everything = due_times.parse_exceptions(["2026-01-01..2027-12-31"], None)
 
     assert refused(shanghai("0 9 * * *", last=date(2026, 11, 30))) == "error.campaign.never_due"
     assert (
@@ -117,16 +117,23 @@ def test_what_is_never_due_is_refused() -> None:
 @pytest.mark.parametrize("text", ["2026-13-01", "yesterday", "", "2026-12-01..", "..2026-12-01"])
 def test_what_is_no_day_is_refused(text: str) -> None:
     if text == "2026-12-01..":
-        assert str(due_times.parse_exceptions([text])[0]) == "2026-12-01"
+        assert str(due_times.parse_exceptions([text], None)[0]) == "2026-12-01"
         return
     with pytest.raises(InputError) as error:
-        due_times.parse_exceptions([text])
+        due_times.parse_exceptions([text], None)
     assert error.value.message_id == "error.campaign.day"
+
+
+def test_a_person_writes_days_without_a_year_or_by_a_word() -> None:
+    said = due_times.parse_exceptions(["明天", "12-31..01-02", "2027年2月1日"], date(2026, 12, 24))
+
+    assert list(map(str, said)) == ["2026-12-25", "2026-12-31..2027-01-02", "2027-02-01"]
+    assert due_times.parse_day("12-24", date(2026, 12, 24)) == date(2026, 12, 24)
 
 
 def test_days_that_end_before_they_begin_are_refused() -> None:
     with pytest.raises(InputError) as error:
-        due_times.parse_exceptions(["2026-12-25..2026-12-24"])
+        due_times.parse_exceptions(["2026-12-25..2026-12-24"], None)
     assert error.value.message_id == "error.campaign.days_backwards"
 
 
