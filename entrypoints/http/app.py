@@ -14,13 +14,14 @@ from starlette.routing import Match
 
 from broadcast.errors import BroadcastError
 from broadcast.views.texts import Language
-from entrypoints.http import bodies, openapi, problems
+from entrypoints.http import openapi, problems
 from entrypoints.http.api_parts import APIParts
 from entrypoints.http.caller import texts_of
 from entrypoints.http.problems import ProblemError
 from entrypoints.http.request_gate import Gate
 from entrypoints.http.routes import ROUTERS, health
 from entrypoints.serving.server import Server, collect_as_a_server_does
+from producer.request import shape
 
 VERSION: Final = "1"
 
@@ -81,7 +82,8 @@ def _response(request: Request, problem: ProblemError) -> Response:
 def _of_parameters(error: RequestValidationError) -> ProblemError:
     first = error.errors()[0]
     # In front stands where it was: query, path, header.
-    return bodies.refused(first["type"], first["loc"][1:2], first.get("ctx", {}))
+    refused = shape.refused(first["type"], first["loc"][1:2], first.get("ctx", {}))
+    return problems.problem_of(refused)
 
 
 def _of_http(request: Request, error: HTTPException) -> ProblemError:

@@ -6,6 +6,7 @@ What they mean is for :mod:`producer.request.meaning`.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 
@@ -181,14 +182,14 @@ def parse_as(form: type[Form], value: object) -> Form:
         if name not in known:
             if name == KEY:
                 raise RequestError("error.request.key_beside", field=KEY)
-            raise _unknown((name,), known)
+            raise unknown((name,), known)
     if "audience" in members or form.model_fields["audience"].is_required():
         members["audience"] = _audience(members.get("audience"))
     try:
         return form.model_validate(members)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
-    raise _refused(wrong["type"], wrong["loc"], wrong.get("ctx", {}))
+    raise refused(wrong["type"], wrong["loc"], wrong.get("ctx", {}))
 
 
 def _audience(value: object) -> dict[str, Any]:
@@ -205,7 +206,7 @@ def _audience(value: object) -> dict[str, Any]:
         raise RequestError("error.request.two_audiences", field="audience", kinds=named)
     if not kinds:
         for name in members:
-            raise _unknown(("audience", name), [*_KINDS, *_OLD_NAMES])
+            raise unknown(("audience", name), [*_KINDS, *_OLD_NAMES])
         raise RequestError("error.request.no_audience", field="audience", kinds=_known_kinds())
     return members
 
@@ -222,7 +223,14 @@ def _known_kinds() -> str:
     return ", ".join(_KINDS)
 
 
-def _refused(kind: str, loc: Sequence[object], facts: Mapping[str, Any]) -> RequestError:
+def refused(
+    kind: str,
+    loc: Sequence[object],
+    facts: Mapping[str, Any],
+    *,
+    known: Sequence[str] | None = None,
+) -> RequestError:
+    """Return pydantic's finding as a refusal; *known*: members that there are."""
     # Behind "audience" stands the kind, which pydantic takes for a field.
     places = (loc[0], *loc[2:]) if loc[:1] == ("audience",) and len(loc) > 1 else tuple(loc)
     field = field_of(places)
@@ -233,18 +241,24 @@ def _refused(kind: str, loc: Sequence[object], facts: Mapping[str, Any]) -> Requ
         case "missing":
             return RequestError("error.request.missing", field=field)
         case "extra_forbidden":
-            return _unknown(places, _members(places))
+            return unknown(places, _members(places) if known is None else known)
         case "greater_than_equal" | "less_than_equal":
             bound = facts.get("ge", facts.get("le"))
             name = "request.reason.least" if "ge" in facts else "request.reason.most"
-            return RequestError("error.request.wrong", field=field, reason=Message(name, n=bound))
+            reason = Message(name, n=bound)
         case "too_long" | "string_too_long":
             name = "request.reason.too_many" if kind == "too_long" else "request.reason.too_long"
             reason = Message(name, n=facts["max_length"])
-            return RequestError("error.request.wrong", field=field, reason=reason)
-    name = _REASONS.get(kind, "request.reason.form")
-    reason = Message("request.reason.receiver" if field == "notify" else name)
+        case "literal_error" | "enum" if "expected" in facts:
+            reason = Message("request.reason.one_of", words=_WORD.findall(facts["expected"]))
+        case _:
+            name = _REASONS.get(kind, "request.reason.form")
+            reason = Message("request.reason.receiver" if field == "notify" else name)
     return RequestError("error.request.wrong", field=field, reason=reason)
+
+
+#: Of what pydantic expected: 'one', 'two' or 'three'.
+_WORD: Final = re.compile(r"'([^']*)'")
 
 
 def _members(places: Sequence[object]) -> list[str]:
@@ -254,7 +268,8 @@ def _members(places: Sequence[object]) -> list[str]:
     return sorted({name for kind in kinds for name in kind.model_fields})
 
 
-def _unknown(places: Sequence[object], known: Sequence[str]) -> RequestError:
+def unknown(places: Sequence[object], known: Sequence[str]) -> RequestError:
+    """Return the refusal of a name that nobody knows, with the one that it is near."""
     field = field_of(places)
     # A long one is near to none, and comparing it takes seconds.
     near = difflib.get_close_matches(str(places[-1])[:SHOWN], known, n=1)
@@ -276,8 +291,11 @@ _OWN: Final = {
 #: What is wrong with a value, by pydantic's type of error.
 _REASONS: Final = {
     "string_type": "request.reason.text",
+    "string_too_short": "request.reason.empty",
     "int_type": "request.reason.number",
+    "int_parsing": "request.reason.number",
     "bool_type": "request.reason.flag",
+    "bool_parsing": "request.reason.flag",
     "literal_error": "request.reason.true",
     "list_type": "request.reason.list",
     "too_short": "request.reason.empty",
