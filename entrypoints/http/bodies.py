@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
-from typing import Any, Final, NoReturn, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any, Final, NoReturn, TypeAlias, TypeVar
 
 import orjson
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
@@ -175,6 +176,26 @@ def read_form(form: type[Form], value: Mapping[str, Any]) -> Form:
     raise shape.refused(
         first["type"], first["loc"], first.get("ctx", {}), known=list(form.model_fields)
     )
+
+
+def body_of(form: type[Form], *, optional: bool = False) -> Callable[[Request], Awaitable[Form]]:
+    """Return the dependency of a route that takes a body of this form."""
+
+    async def read(request: Request) -> Form:
+        return read_form(form, await read_object(request, optional=optional))
+
+    return read
+
+
+Empty = Annotated[Nothing, Depends(body_of(Nothing, optional=True))]
+
+
+async def members(request: Request) -> dict[str, Any]:
+    """Return the members of a body, whatever they are. Raises ProblemError."""
+    return await read_object(request)
+
+
+Members: TypeAlias = Annotated[dict[str, Any], Depends(members)]
 
 
 def refuse_unknown_parameters(request: Request) -> None:

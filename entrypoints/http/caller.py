@@ -76,8 +76,8 @@ def texts_of(request: Request) -> Texts:
     return language_of(request.headers.get("accept-language"), default=default)
 
 
-def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
-    """Return the dependency of a route that needs *scope*, which also checks its parameters."""
+def having(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
+    """Return the dependency of a route that needs *scopes*, which also checks its parameters."""
 
     async def caller(
         request: Request,
@@ -94,7 +94,8 @@ def having(scope: Scope) -> Callable[..., Awaitable[Caller]]:
             raise ProblemError("error.api.wrong_key", headers=_CHALLENGE)
         request.state.key_name = key.name
         found = Caller(key=key, texts=texts_of(request), parts=parts)
-        found.needs(scope)
+        for scope in scopes:
+            found.needs(scope)
         # Behind the key: who has none learns nothing of the routes.
         bodies.refuse_unknown_parameters(request)
         return found

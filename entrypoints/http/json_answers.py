@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Concatenate, Final, ParamSpec
+import functools
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
 
 import orjson
 from starlette.responses import Response
@@ -12,7 +13,6 @@ from broadcast.rules.reports import Report
 from broadcast.views import json_objects
 from entrypoints.http.caller import Caller
 
-P = ParamSpec("P")
 #: Batches of one broadcast in one answer.
 MOST_BATCHES: Final = 1_000
 
@@ -27,14 +27,17 @@ def as_json(
     )  # fmt: skip
 
 
-async def answer_in_thread(
-    caller: Caller,
-    work: Callable[Concatenate[Caller, P], Mapping[str, Any]],
-    *facts: P.args,
-    **more: P.kwargs,
-) -> Response:
-    """Return as the answer what *work* does for a caller, in a thread."""
-    return as_json(await caller.parts.threads.run(work, caller, *facts, **more))
+def in_thread(
+    work: Callable[..., Mapping[str, Any] | Response],
+) -> Callable[..., Awaitable[Response]]:
+    """Return *work*, which waits for the database, as a route: what it returns is the answer."""
+
+    @functools.wraps(work)
+    async def answer(*, caller: Caller, **facts: object) -> Response:
+        made = await caller.parts.threads.run(work, caller=caller, **facts)
+        return made if isinstance(made, Response) else as_json(made)
+
+    return answer
 
 
 def broadcast(report: Report, *, after: int = 0, most: int = MOST_BATCHES) -> dict[str, Any]:

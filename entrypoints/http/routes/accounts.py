@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from fastapi import APIRouter
 
 from broadcast.views.json_objects import forbidden
-from entrypoints.http import answers, bodies, json_answers, openapi
+from entrypoints.http import answers, openapi
 from entrypoints.http.caller import Caller, Controller, Reader
+from entrypoints.http.json_answers import in_thread
 from entrypoints.http.lookups import account_of, the_account
-from entrypoints.http.routes.controls import Control, why
+from entrypoints.http.routes.controls import Control, Said
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import steer
@@ -24,12 +24,9 @@ router = APIRouter(prefix="/v1", tags=["accounts"])
     summary="List accounts",
     responses=openapi.answers(401, 403, 422, 503),
 )  # fmt: skip
-async def listing(caller: Reader) -> Response:
+@in_thread
+def listing(caller: Reader) -> dict[str, Any]:
     """Return the accounts that the key is good for."""
-    return await json_answers.answer_in_thread(caller, _accounts)
-
-
-def _accounts(caller: Caller) -> dict[str, Any]:
     lanes, _ = broadcast_reports.lanes(caller.parts.engine)
     return {
         "accounts": [
@@ -48,17 +45,13 @@ def _accounts(caller: Caller) -> dict[str, Any]:
     openapi_extra=openapi.takes("halt", form=Control),
     responses=openapi.of_a_body(),
 )  # fmt: skip
-async def halt(request: Request, name: str, caller: Controller) -> Response:
+@in_thread
+def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     """Start no new call of an account until it is unhalted."""
-    control = bodies.read_form(Control, await bodies.read_object(request, optional=True))
-    return await json_answers.answer_in_thread(caller, _halted, name, control)
-
-
-def _halted(caller: Caller, name: str, control: Control) -> dict[str, Any]:
     the_account(caller, name, field="name")
     one = account_of(caller, name)
     changed = operator.halt(
-        caller.parts.engine, name, who=caller.who, why=why(control), known=[one] if one else []
+        caller.parts.engine, name, who=caller.who, why=control.why, known=[one] if one else []
     )
     return _switched(caller, name, changed=bool(changed))
 
@@ -69,15 +62,11 @@ def _halted(caller: Caller, name: str, control: Control) -> dict[str, Any]:
     openapi_extra=openapi.takes("unhalt", form=Control),
     responses=openapi.of_a_body(),
 )  # fmt: skip
-async def unhalt(request: Request, name: str, caller: Controller) -> Response:
+@in_thread
+def unhalt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     """Open an account's halt and its stops; no broadcast's own pause."""
-    control = bodies.read_form(Control, await bodies.read_object(request, optional=True))
-    return await json_answers.answer_in_thread(caller, _unhalted, name, control)
-
-
-def _unhalted(caller: Caller, name: str, control: Control) -> dict[str, Any]:
     the_account(caller, name, field="name")
-    changed = operator.unhalt(caller.parts.engine, name, who=caller.who, why=why(control))
+    changed = operator.unhalt(caller.parts.engine, name, who=caller.who, why=control.why)
     steer.wake_lane(caller.parts.engine, caller.parts.waker, name)
     return _switched(caller, name, changed=bool(changed))
 

@@ -49,16 +49,15 @@ _LOOKED_THROUGH: Final = 2_000
         409, 410, also={200: ("The same key and body were there before", answers.Submitted)}
     ),
 )  # fmt: skip
-async def submit(request: Request, caller: Submitter) -> Response:
+@json_answers.in_thread
+def submit(request: Request, caller: Submitter, value: bodies.Members) -> Response:
     """Store a broadcast; a worker plans it and sends.
 
     The same `Idempotency-Key` and body give the same broadcast, however often they come; another
     body under the same key is refused with 409.
     """
     key = submitting.key_of(request)
-    value = await bodies.read_object(request)
-    done = await caller.parts.threads.run(submitting.submit, caller, value, key=key)
-    return _answered(caller, done)
+    return _answered(caller, submitting.submit(caller, value, key=key))
 
 
 @router.put(
@@ -91,7 +90,8 @@ def _answered(caller: Caller, done: submitting.SubmitAnswer) -> Response:
     summary="Look at a broadcast",
     responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def show(
+@json_answers.in_thread
+def show(
     broadcast_id: str,
     caller: Reader,
     *,
@@ -99,15 +99,11 @@ async def show(
     batch_limit: Annotated[
         int, Query(ge=0, le=json_answers.MOST_BATCHES)
     ] = json_answers.MOST_BATCHES,
-) -> Response:
+) -> dict[str, Any]:
     """Return where a broadcast stands; its batches come in pages."""
-    report = await caller.parts.threads.run(_report, caller, broadcast_id)
-    return json_answers.as_json(json_answers.broadcast(report, after=batch_after, most=batch_limit))
-
-
-def _report(caller: Caller, broadcast_id: str) -> Report:
     the_broadcast(caller, broadcast_id)
-    return broadcast_reports.report(caller.parts.engine, broadcast_id)
+    report = broadcast_reports.report(caller.parts.engine, broadcast_id)
+    return json_answers.broadcast(report, after=batch_after, most=batch_limit)
 
 
 @router.get(
@@ -115,7 +111,8 @@ def _report(caller: Caller, broadcast_id: str) -> Report:
     summary="List broadcasts",
     responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def listing(
+@json_answers.in_thread
+def listing(
     caller: Reader,
     *,
     account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
@@ -123,19 +120,19 @@ async def listing(
     key: Annotated[str | None, Query(max_length=LONGEST_KEY)] = None,
     limit: lookups.Limit = 50,
     cursor: lookups.Cursor = None,
-) -> Response:
+) -> dict[str, Any]:
     """Return broadcasts, the newest first.
 
     With `state` a page may have fewer than `limit`, even none: go on while `next` is not null.
     """
     before = lookups.place_of(cursor)
-    found, last = await caller.parts.threads.run(
-        _page, caller, account, state, key=None if key is None else _checked(key), before=before,
+    found, last = _page(
+        caller, account, state, key=None if key is None else _checked(key), before=before,
         limit=limit,
     )  # fmt: skip
     each = [json_objects.in_a_list(report) for report in found]
     follows = None if last is None else lookups.cursor_of(last.created_at, last.id)
-    return json_answers.as_json({"broadcasts": each, "next": follows})
+    return {"broadcasts": each, "next": follows}
 
 
 def _checked(key: str) -> str:
@@ -223,18 +220,14 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
     openapi_extra=openapi.takes("plan", key=False),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
-async def dry_run(request: Request, caller: Submitter) -> Response:
+@json_answers.in_thread
+def dry_run(request: Request, caller: Submitter, value: bodies.Members) -> dict[str, Any]:
     """Check a body as a submit does, and hold it against the account's day.
 
     With an `Idempotency-Key` it also says what that key would find.
     """
     has_key = KEY in request.headers
     key = submitting.key_of(request) if has_key else new_key()
-    value = await bodies.read_object(request)
-    return await json_answers.answer_in_thread(caller, _planned, value, key=key)
-
-
-def _planned(caller: Caller, value: dict[str, Any], *, key: str) -> dict[str, Any]:
     prepared = submitting.plan(caller, value, key=key)
     problem, proof = _problem(prepared), prepared.proof
     estimate, figures, quota = prepared.estimate, prepared.figures, prepared.quota

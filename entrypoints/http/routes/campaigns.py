@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -59,19 +59,16 @@ class RunOfCampaign(bodies.Body):
     openapi_extra=openapi.takes("new_campaign", form=NewCampaign),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
-async def add(request: Request, caller: Submitter) -> Response:
+@json_answers.in_thread
+def add(caller: Submitter, members: bodies.Members) -> Response:
     """Store a campaign, enabled. What the command line would ask a person is refused."""
-    said = shape.parse_as(NewCampaign, await bodies.read_object(request))
-    made = await caller.parts.threads.run(_added, caller, said)
-    where = {"Location": f"/v1/campaigns/{quote(said.name)}"}
-    return json_answers.as_json(made, status=201, headers=where)
-
-
-def _added(caller: Caller, said: NewCampaign) -> dict[str, Any]:
+    said = shape.parse_as(NewCampaign, members)
     said_plans.check_name(said.name)
     account = caller.account(said.account).name
     plan = _plan(caller, said, account)
-    return _stored(caller, campaign_edits.add(caller.parts.engine, said.name, plan, who=caller.who))
+    made = campaign_edits.add(caller.parts.engine, said.name, plan, who=caller.who)
+    where = {"Location": f"/v1/campaigns/{quote(said.name)}"}
+    return json_answers.as_json(_stored(caller, made), status=201, headers=where)
 
 
 def _plan(
@@ -103,14 +100,11 @@ def _stored(caller: Caller, campaign: Campaign) -> dict[str, Any]:
     "/campaigns", response_model=campaign_answers.CampaignList, operation_id="list_campaigns",
     summary="List campaigns", responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def listing(
+@json_answers.in_thread
+def listing(
     caller: Reader, *, account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None
-) -> Response:
+) -> dict[str, Any]:
     """Return every campaign by its name, with its runs that are held."""
-    return await json_answers.answer_in_thread(caller, _listed, account)
-
-
-def _listed(caller: Caller, account: str | None) -> dict[str, Any]:
     if account is not None:
         the_account(caller, account, field="account")
     engine = caller.parts.engine
@@ -138,11 +132,10 @@ def _run_object(caller: Caller, launch: Launch) -> dict[str, Any]:
     "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="get_campaign",
     summary="Look at a campaign", responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def show(name: str, caller: Reader) -> Response:
+@json_answers.in_thread
+def show(name: str, caller: Reader) -> dict[str, Any]:
     """Return a campaign with its next five due times."""
-    return json_answers.as_json(
-        campaign_object(await caller.parts.threads.run(_theirs, caller, name))
-    )
+    return campaign_object(_theirs(caller, name))
 
 
 def _theirs(caller: Caller, name: str) -> Campaign:
@@ -161,14 +154,11 @@ def _theirs(caller: Caller, name: str) -> Campaign:
     operation_id="campaign_runs",
     summary="List the runs of a campaign", responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def runs(
+@json_answers.in_thread
+def runs(
     name: str, caller: Reader, *, limit: Annotated[int, Query(ge=1, le=_MOST_RUNS)] = 50
-) -> Response:
+) -> dict[str, Any]:
     """Return the newest runs of a campaign, the last first, with the sums of their broadcasts."""
-    return await json_answers.answer_in_thread(caller, _runs, name, limit)
-
-
-def _runs(caller: Caller, name: str, limit: int) -> dict[str, Any]:
     campaign_id = _theirs(caller, name).id
     found = launch_rows.history(caller.parts.engine, campaign_id, most=limit)
     return {"runs": [_run_object(caller, one) for one in found]}
@@ -180,13 +170,10 @@ def _runs(caller: Caller, name: str, limit: int) -> dict[str, Any]:
     openapi_extra=openapi.takes("campaign_change", form=CampaignChange),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
-async def edit(request: Request, name: str, caller: Submitter) -> Response:
+@json_answers.in_thread
+def edit(caller: Submitter, name: str, members: bodies.Members) -> dict[str, Any]:
     """Change what the body says; a run that was begun goes on as it was."""
-    said = shape.parse_as(CampaignChange, await bodies.read_object(request))
-    return await json_answers.answer_in_thread(caller, _edited, name, said)
-
-
-def _edited(caller: Caller, name: str, said: CampaignChange) -> dict[str, Any]:
+    said = shape.parse_as(CampaignChange, members)
     old = _theirs(caller, name)
     plan = _plan(caller, said, old.plan.account, old=old.plan)
     known = old if said.version is None else replace(old, version=said.version)
@@ -204,9 +191,9 @@ def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:
         openapi_extra=openapi.takes("nothing", form=Nothing),
         responses=openapi.of_a_body(),
     )  # fmt: skip
-    async def switch(request: Request, name: str, caller: Controller) -> Response:
-        bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
-        return await json_answers.answer_in_thread(caller, _switch, name, act)
+    @json_answers.in_thread
+    def switch(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
+        return _switch(caller, name, act)
 
     switch.__doc__ = summary
 
@@ -219,9 +206,10 @@ _route("disable", campaign_edits.disable, "Start no new run of a campaign until 
     "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="remove_campaign",
     summary="Remove a campaign", responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def remove(name: str, caller: Controller) -> Response:
+@json_answers.in_thread
+def remove(name: str, caller: Controller) -> dict[str, Any]:
     """Remove a campaign; its runs stay in the ledger, and its name is free."""
-    return await json_answers.answer_in_thread(caller, _switch, name, campaign_edits.remove)
+    return _switch(caller, name, campaign_edits.remove)
 
 
 @router.post(
@@ -231,17 +219,19 @@ async def remove(name: str, caller: Controller) -> Response:
     openapi_extra=openapi.takes("run_of_campaign", key=False, form=RunOfCampaign),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
-async def run(request: Request, name: str, caller: Submitter) -> Response:
+@json_answers.in_thread
+def run(
+    request: Request,
+    name: str,
+    *,
+    caller: Submitter,
+    said: Annotated[RunOfCampaign, Depends(bodies.body_of(RunOfCampaign, optional=True))],
+) -> dict[str, Any]:
     """Begin a run; a worker launches it.
 
     `Idempotency-Key` is required without `due`: the same key gives the same run.
     """
-    said = bodies.read_form(RunOfCampaign, await bodies.read_object(request, optional=True))
     key = submitting.key_of(request) if said.due is None else None
-    return await json_answers.answer_in_thread(caller, _begun, name, said, key=key)
-
-
-def _begun(caller: Caller, name: str, said: RunOfCampaign, *, key: str | None) -> dict[str, Any]:
     campaign = _theirs(caller, name)
     _check_may_send(caller, campaign.plan)
     begun = asked_runs.run_for_program(

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
-from pydantic import ConfigDict, Field
-from starlette.responses import Response
+from fastapi import APIRouter, Depends
+from pydantic import AfterValidator, ConfigDict, Field
 
 from broadcast.errors import BroadcastError, InputError
 from broadcast.redaction import kept_words
@@ -36,7 +35,7 @@ _LONGEST_WHY = 1_000
 class Control(bodies.Body):
     """Body of a control, with the operator's reason."""
 
-    why: Annotated[str, Field(max_length=_LONGEST_WHY)] | None = Field(
+    why: Annotated[str, Field(max_length=_LONGEST_WHY), AfterValidator(kept_words)] | None = Field(
         None, description="kept in the history, in one line"
     )
 
@@ -58,25 +57,14 @@ class Resolution(Control):
     )
 
 
+Said = Annotated[Control, Depends(bodies.body_of(Control, optional=True))]
 #: A control: of the caller, the broadcast before it and the request; whether anything changed.
 Act = Callable[[Caller, Report, Control], bool]
 
 _RESPONSES: dict[int | str, dict[str, Any]] = openapi.of_a_body(409)
 
 
-async def _carry_out(request: Request, caller: Caller, broadcast_id: str, *, act: Act) -> Response:
-    control = bodies.read_form(Control, await bodies.read_object(request, optional=True))
-    return await _done(caller, broadcast_id, act=act, control=control)
-
-
-async def _done(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> Response:
-    report, changed = await caller.parts.threads.run(
-        _acted, caller, broadcast_id, act=act, control=control
-    )
-    return json_answers.as_json(json_answers.broadcast(report) | {"changed": changed})
-
-
-def _acted(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> tuple[Report, bool]:
+def _done(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> dict[str, Any]:
     the_broadcast(caller, broadcast_id)
     engine = caller.parts.engine
     report = broadcast_reports.report(engine, broadcast_id)
@@ -85,12 +73,7 @@ def _acted(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> 
     changed = act(caller, report, control)
     after = broadcast_reports.report(engine, broadcast_id)
     steer.wake(caller.parts.waker, after)
-    return after, changed
-
-
-def why(control: Control) -> str | None:
-    """Return a caller's words as they are kept."""
-    return kept_words(control.why)
+    return json_answers.broadcast(after) | {"changed": changed}
 
 
 def _route(name: str, act: Act, summary: str) -> None:
@@ -100,25 +83,26 @@ def _route(name: str, act: Act, summary: str) -> None:
         openapi_extra=openapi.takes(name, form=Control),
         responses=_RESPONSES,
     )  # fmt: skip
-    async def control(request: Request, broadcast_id: str, caller: Controller) -> Response:
-        return await _carry_out(request, caller, broadcast_id, act=act)
+    @json_answers.in_thread
+    def control(caller: Controller, broadcast_id: str, control: Said) -> dict[str, Any]:
+        return _done(caller, broadcast_id, act=act, control=control)
 
     control.__doc__ = summary
 
 
 def _pause(caller: Caller, report: Report, control: Control) -> bool:
-    return operator.pause(caller.parts.engine, report.id, who=caller.who, why=why(control))
+    return operator.pause(caller.parts.engine, report.id, who=caller.who, why=control.why)
 
 
 def _cancel(caller: Caller, report: Report, control: Control) -> bool:
-    return operator.cancel(caller.parts.engine, report.id, who=caller.who, why=why(control))
+    return operator.cancel(caller.parts.engine, report.id, who=caller.who, why=control.why)
 
 
 def _resume(caller: Caller, report: Report, control: Control) -> bool:
     parts = caller.parts
     return steer.resume(
         parts.engine, report, settings=parts.settings, quota=parts.quota, who=caller.who,
-        why=why(control),
+        why=control.why,
     )  # fmt: skip
 
 
@@ -131,7 +115,7 @@ def _retry(caller: Caller, report: Report, control: Control) -> bool:
         raise InputError(f"error.{message.id}", **message.facts)
     again = steer.by_retry(parts.engine, report)
     steer.refuse_reached(parts.engine, report, again, command="retry")
-    done = retries.retry(parts.engine, report.id, who=caller.who, why=why(control), waits=waits)
+    done = retries.retry(parts.engine, report.id, who=caller.who, why=control.why, waits=waits)
     return bool(done.groups_of(RetryVerdict.AGAIN))
 
 
@@ -146,15 +130,19 @@ _route("retry", _retry, "Call again what WeChat refused for a reason that may pa
     operation_id="resolve", summary="Say whether a batch in doubt was sent",
     openapi_extra=openapi.takes("resolve", form=Resolution), responses=_RESPONSES,
 )  # fmt: skip
-async def resolve(request: Request, broadcast_id: str, caller: Controller) -> Response:
+@json_answers.in_thread
+def resolve(
+    caller: Controller,
+    broadcast_id: str,
+    verdict: Annotated[Resolution, Depends(bodies.body_of(Resolution))],
+) -> dict[str, Any]:
     """Close a batch in doubt by an operator's verdict.
 
     `"sent": false` closes it as refused; only a retry sends it again.
     """
-    verdict = bodies.read_form(Resolution, await bodies.read_object(request))
     if verdict.msg_id is not None and not verdict.sent:
         raise ProblemError("error.api.msg_id_not_sent", field="msg_id")
-    return await _done(caller, broadcast_id, act=_resolve, control=verdict)
+    return _done(caller, broadcast_id, act=_resolve, control=verdict)
 
 
 def _resolve(caller: Caller, report: Report, control: Control) -> bool:
@@ -163,7 +151,7 @@ def _resolve(caller: Caller, report: Report, control: Control) -> bool:
         raise ProblemError("error.api.no_batch", field="batch", n=control.batch)
     done = resolves.resolve(
         caller.parts.engine, report.id, control.batch, verdict=_verdict(caller, report, control),
-        who=caller.who, why=why(control), tuning=caller.parts.settings.tuning(),
+        who=caller.who, why=control.why, tuning=caller.parts.settings.tuning(),
     )  # fmt: skip
     return done.changed
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query
 from pydantic import Field
-from starlette.responses import Response
 
 from broadcast import errors
 from broadcast.errors import InputError, UnknownIdError
@@ -20,7 +19,7 @@ from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import refusal
 from entrypoints.http import answers, bodies, json_answers, lookups, openapi, submitting
 from entrypoints.http.bodies import Nothing
-from entrypoints.http.caller import Caller, Controller, Reader
+from entrypoints.http.caller import Caller, Controller, Reader, having
 from entrypoints.http.problems import ProblemError
 from models.ledger.boxes import dead_letters
 from producer.request import door, incoming
@@ -37,32 +36,29 @@ _FORBIDDEN: Final = 403
     summary="List dead letters",
     responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def listing(
+@json_answers.in_thread
+def listing(
     caller: Reader,
     *,
     account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
     closed: bool = False,
     limit: lookups.Limit = 50,
     cursor: lookups.Cursor = None,
-) -> Response:
+) -> dict[str, Any]:
     """Return dead letters, the newest first; `closed` adds those that were sent or dropped.
 
     One that comes again is the newest; one that names no account is shown to keys of all accounts.
     """
-    before = lookups.place_of(cursor)
-    found = await caller.parts.threads.run(
-        _listed, caller, state=None if closed else LetterState.DEAD,
-        accounts=_accounts(caller, account), before=before, most=limit + 1,
+    before, accounts = lookups.place_of(cursor), _accounts(caller, account)
+    _settle(caller)
+    found = dead_letters.newest(
+        caller.parts.engine, state=None if closed else LetterState.DEAD, accounts=accounts,
+        before=before, most=limit + 1,
     )  # fmt: skip
     each = [_as_object(caller, one) for one in found[:limit]]
     last = found[limit - 1] if len(found) > limit else None
     follows = None if last is None else lookups.cursor_of(last.last_at, last.id)
-    return json_answers.as_json({"dead_letters": each, "next": follows})
-
-
-def _listed(caller: Caller, **which: Any) -> Sequence[KeptLetter]:  # noqa: ANN401 - of newest
-    _settle(caller)
-    return dead_letters.newest(caller.parts.engine, **which)
+    return {"dead_letters": each, "next": follows}
 
 
 def _settle(caller: Caller, letter_id: str | None = None) -> None:
@@ -98,10 +94,11 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
     summary="Look at a dead letter",
     responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def show(letter_id: str, caller: Reader) -> Response:
+@json_answers.in_thread
+def show(letter_id: str, caller: Reader) -> dict[str, Any]:
     """Return a dead letter and what it asked for."""
-    one, body = await caller.parts.threads.run(_settled, caller, letter_id)
-    return json_answers.as_json(_as_object(caller, one) | {"body": body_of(body)})
+    one, body = _settled(caller, letter_id)
+    return _as_object(caller, one) | {"body": body_of(body)}
 
 
 def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
@@ -130,18 +127,17 @@ def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     openapi_extra=openapi.takes("nothing", form=Nothing),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
-async def retry(request: Request, letter_id: str, caller: Controller) -> Response:
+@json_answers.in_thread
+def retry(
+    caller: Annotated[Caller, Depends(having(Scope.CONTROL, Scope.SUBMIT))],
+    letter_id: str,
+    _: bodies.Empty,
+) -> dict[str, Any]:
     """Submit a dead letter again as it is, under its own key.
 
     One that is still bad is refused with 409, with the wrong `field`, and stays. The key also needs
     the scope `submit`.
     """
-    caller.needs(Scope.SUBMIT)
-    bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
-    return await json_answers.answer_in_thread(caller, _sent, letter_id)
-
-
-def _sent(caller: Caller, letter_id: str) -> dict[str, Any]:
     engine = caller.parts.engine
     one, body = _letter(caller, letter_id)
     _refuse_closed(one)
@@ -190,17 +186,15 @@ class DropAll(bodies.Body):
     openapi_extra=openapi.takes("drop_all", form=DropAll),
     responses=openapi.of_a_body(),
 )  # fmt: skip
-async def drop_all(request: Request, caller: Controller) -> Response:
+@json_answers.in_thread
+def drop_all(
+    caller: Controller, form: Annotated[DropAll, Depends(bodies.body_of(DropAll))]
+) -> dict[str, Any]:
     """Put aside all dead letters that the key may see and that wait: nobody wants them sent.
 
     One that is being retried is left.
     """
-    form = bodies.read_form(DropAll, await bodies.read_object(request))
     accounts = _accounts(caller, form.account)
-    return await json_answers.answer_in_thread(caller, _all_dropped, accounts)
-
-
-def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, Any]:
     _settle(caller)
     engine = caller.parts.engine
     _, moment = dead_letters.waiting(engine, accounts)
@@ -216,15 +210,11 @@ def _all_dropped(caller: Caller, accounts: Collection[str] | None) -> dict[str, 
     openapi_extra=openapi.takes("nothing", form=Nothing),
     responses=openapi.of_a_body(409),
 )  # fmt: skip
-async def drop(request: Request, letter_id: str, caller: Controller) -> Response:
+@json_answers.in_thread
+def drop(caller: Controller, letter_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Put a dead letter aside: nobody wants it sent."""
-    bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
-    return await json_answers.answer_in_thread(caller, _dropped, letter_id)
-
-
-def _dropped(caller: Caller, letter_id: str) -> dict[str, Any]:
     engine = caller.parts.engine
-    one, _ = _settled(caller, letter_id)
+    one = _settled(caller, letter_id)[0]
     _refuse_closed(one)
     if not dead_letters.drop(engine, one.id, who=caller.who):
         raise ProblemError("error.dead.is_tried", id=one.id)

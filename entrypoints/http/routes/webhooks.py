@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
-from starlette.responses import Response
+from fastapi import APIRouter, Query
 
 from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
 from broadcast.rules.states import WebhookState
@@ -33,40 +31,28 @@ _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
     summary="List webhooks",
     responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def listing(
+@json_answers.in_thread
+def listing(
     caller: Reader,
     *,
     account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None,
     delivered: bool = False,
     limit: lookups.Limit = 50,
     cursor: lookups.Cursor = None,
-) -> Response:
+) -> dict[str, Any]:
     """Return what is not delivered, the newest first; `delivered` adds what is."""
     before = lookups.number_of(cursor)
-    found = await caller.parts.threads.run(
-        _page, caller, account,
-        states=tuple(WebhookState) if delivered else _NOT_DELIVERED, before=before, most=limit + 1,
+    if account is not None:
+        the_account(caller, account, field="account")
+    found = webhooks.page(
+        caller.parts.engine, states=tuple(WebhookState) if delivered else _NOT_DELIVERED,
+        accounts=caller.key.accounts if account is None else [account],
+        before=before, most=limit + 1,
     )  # fmt: skip
     each = [_webhook_object(caller, one) for _, one in found[:limit]]
     row, last = found[limit - 1] if len(found) > limit else (None, None)
     follows = None if last is None else lookups.cursor_of(last.created_at, str(row))
-    return json_answers.as_json({"webhooks": each, "next": follows})
-
-
-def _page(
-    caller: Caller,
-    account: str | None,
-    *,
-    states: Sequence[WebhookState],
-    before: int | None,
-    most: int,
-) -> Sequence[tuple[int, Webhook]]:
-    if account is not None:
-        the_account(caller, account, field="account")
-    accounts = caller.key.accounts if account is None else [account]
-    return webhooks.page(
-        caller.parts.engine, states=states, accounts=accounts, before=before, most=most
-    )
+    return {"webhooks": each, "next": follows}
 
 
 def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
@@ -78,11 +64,10 @@ def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
     summary="Look at a webhook",
     responses=openapi.of_a_reading(),
 )  # fmt: skip
-async def show(webhook_id: str, caller: Reader) -> Response:
+@json_answers.in_thread
+def show(webhook_id: str, caller: Reader) -> dict[str, Any]:
     """Return what became of an event."""
-    return json_answers.as_json(
-        _webhook_object(caller, await caller.parts.threads.run(_theirs, caller, webhook_id))
-    )
+    return _webhook_object(caller, _theirs(caller, webhook_id))
 
 
 def _theirs(caller: Caller, webhook_id: str) -> Webhook:
@@ -101,18 +86,12 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     openapi_extra=openapi.takes("nothing", form=Nothing),
     responses=openapi.of_a_body(),
 )  # fmt: skip
-async def retry(request: Request, webhook_id: str, caller: Controller) -> Response:
+@json_answers.in_thread
+def retry(caller: Controller, webhook_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Deliver an event from now on, as on its first day; also one that was delivered."""
-    bodies.read_form(Nothing, await bodies.read_object(request, optional=True))
-    return json_answers.as_json(
-        _webhook_object(caller, await caller.parts.threads.run(_retry, caller, webhook_id))
-    )
-
-
-def _retry(caller: Caller, webhook_id: str) -> Webhook:
     one = _theirs(caller, webhook_id)
     webhooks.retry_events(caller.parts.engine, [(one.broadcast_id, one.version)])
     # Where the broker is away, the next sweep has it delivered.
     with contextlib.suppress(BrokerAwayError):
         caller.parts.waker.wake_for_webhooks()
-    return _theirs(caller, webhook_id)
+    return _webhook_object(caller, _theirs(caller, webhook_id))
