@@ -37,7 +37,7 @@ def verdict(differences: int) -> Message:
     """Return the number of differences."""
     if not differences:
         return Message("reconcile.none")
-    return Message(f"reconcile.differences{suffix(differences)}", n=differences)
+    return Message("reconcile.differences", n=differences)
 
 
 def difference_lines(one: FoundDifference, now: datetime) -> Message:

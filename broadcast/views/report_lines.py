@@ -115,7 +115,7 @@ def _audience(report: Report, skipped: Skipped) -> Message:
             figures=Joined([Message(whom, tag=tag), *_ignored_suppression(report)], "separator"),
         )
     listed, lines = report.audience_kind != Followers.kind, report.audience["read"]
-    read = Message(f"report.read{suffix(lines or 0)}", n=lines)
+    read = Message("report.read", n=lines)
     figures = [read if listed else _followers(report)]
     for name in SKIPS:
         count = report.audience[name]
@@ -124,7 +124,7 @@ def _audience(report: Report, skipped: Skipped) -> Message:
             figures.append(_with(figure, _where(skipped.get(name, ()), count or 0)))
     if report.audience["planned"] is not None:
         planned = report.audience["planned"]
-        figures.append(Message(f"report.planned{suffix(planned)}", n=planned))
+        figures.append(Message("report.planned", n=planned))
     figures += _ignored_suppression(report)
     return Message("report.audience", figures=Joined(figures, "separator"))
 

@@ -247,7 +247,7 @@ def _(fact: Speaker, texts: Texts) -> str:
 def _(fact: FollowerCount, texts: Texts) -> str:
     if fact.count is None:
         return texts("followers.unknown")
-    return texts(f"followers.counted{suffix(fact.count)}", n=fact.count)
+    return texts("followers.counted", n=fact.count)
 
 
 @fact_words.register(Joined)
@@ -297,7 +297,7 @@ def sizes(each: Collection[int]) -> Message:
     """Return the sizes of batches, as one number where all are equal."""
     smallest, largest = min(each), max(each)
     if smallest == largest:
-        return Message(f"sizes.equal{suffix(smallest)}", n=smallest)
+        return Message("sizes.equal", n=smallest)
     return Message("sizes.range", smallest=smallest, largest=largest)
 
 

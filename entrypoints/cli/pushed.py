@@ -23,11 +23,11 @@ def push_lines(account: Account, heard: PushCounts | None) -> Iterator[Message]:
     yield Message("pushes.last", at=Moment(heard.last_at, heard.now))
     if heard.waiting_since is not None and heard.now - heard.waiting_since > _SOON:
         yield Message(
-            f"pushes.waiting{suffix(heard.waiting)}", n=heard.waiting,
+            "pushes.waiting", n=heard.waiting,
             at=Moment(heard.waiting_since, heard.now),
         )  # fmt: skip
     if heard.unhandled:
-        yield Message(f"pushes.unhandled{suffix(heard.unhandled)}", n=heard.unhandled)
+        yield Message("pushes.unhandled", n=heard.unhandled)
     if heard.set_aside_at is not None:
         yield Message(
             f"pushes.set_aside{suffix(heard.set_aside)}", n=heard.set_aside, account=account.name,

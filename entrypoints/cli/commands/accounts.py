@@ -15,7 +15,7 @@ from broadcast.rules.accounts import Account, no_account
 from broadcast.rules.reports import LaneView
 from broadcast.views.blocker_lines import Lanes
 from broadcast.views.json_objects import forbidden
-from broadcast.views.words import Moment, suffix
+from broadcast.views.words import Moment
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
 from entrypoints.cli.group import Command, Group
@@ -99,7 +99,7 @@ def _pace(account: Account) -> Message:
     if account.calls_per_minute == 0:
         return Message("accounts.unpaced")
     n = account.calls_per_minute
-    return Message(f"accounts.pace{suffix(n)}", n=n)
+    return Message("accounts.pace", n=n)
 
 
 def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:

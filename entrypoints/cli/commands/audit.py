@@ -16,7 +16,6 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.states import BatchState, BroadcastState
 from broadcast.views.json_objects import utc
 from broadcast.views.texts import Texts
-from broadcast.views.words import suffix
 from entrypoints.cli import candidates, exits, which
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command
@@ -98,7 +97,7 @@ def _verdict(done: Audit) -> Message:
 
 
 def _counted(what: str, n: int) -> Message:
-    return Message(f"audit.count.{what}{suffix(n)}", n=n)
+    return Message(f"audit.count.{what}", n=n)
 
 
 def _row(finding: Finding) -> Message:

@@ -10,7 +10,6 @@ import typer
 from sqlalchemy import Engine
 
 from broadcast.errors import InputError, SettingsError
-from broadcast.message import Message
 from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.gates import blockers
@@ -192,7 +191,7 @@ def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) 
         for broadcast_id in waiting.going[:MOST_NAMED]:
             report = broadcast_reports.report(run.engine, broadcast_id)
             for line in (report_lines.headline(report), *report_lines.maybe_sent(report)):
-                terminal.say(Message("lanes.broadcast", id=report.id, recipients=line))
+                terminal.say("lanes.broadcast", id=report.id, recipients=line)
             terminal.say("lanes.content", name=content.name(report))
         if several > MOST_NAMED:
             terminal.say("lanes.more", account=account, n=several - MOST_NAMED)

@@ -7,10 +7,8 @@ from datetime import UTC, datetime
 import typer
 
 from broadcast.errors import InputError
-from broadcast.message import Message
 from broadcast.rules.states import NoticeState
 from broadcast.views import notices as views_notices
-from broadcast.views.words import suffix
 from entrypoints.cli import exits
 from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.group import Command, Group
@@ -40,7 +38,7 @@ def retry(context: typer.Context) -> None:
     """Have every notice that was given up sent again."""
     run: Run = context.obj
     n = boxes_notices.retry_given_up(run.engine)
-    run.terminal.say(Message(f"notices.again{suffix(n)}", n=n))
+    run.terminal.say("notices.again", n=n)
 
 
 @notices.command(cls=Command, help="help.notices.test")

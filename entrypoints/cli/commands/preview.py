@@ -15,7 +15,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.content import Content
 from broadcast.rules.hand_calls import ByHand, HandResult, each_once, is_receiver
-from broadcast.views.words import Moment, suffix
+from broadcast.views.words import Moment
 from broadcast.wechat.api.mass import MassPreview, of_preview
 from entrypoints.cli import confirmation, draft_looks, exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
@@ -137,9 +137,7 @@ def _check_agreed(
         terminal.warn(notice)
     terminal.note(left.line())
     n = len(receivers)
-    question = Message(
-        f"preview.question{suffix(n)}", n=n, receivers=receivers, account=account.name
-    )
+    question = Message("preview.question", n=n, receivers=receivers, account=account.name)
     terminal.confirm(question, "preview.declined", yes=yes)
 
 

@@ -155,7 +155,7 @@ def _say(
             "reconcile.away", account=compared.account, n=answers.unasked, problem=answers.problem
         )
     elif answers.unasked:
-        run.terminal.say(Message("reconcile.unasked", n=answers.unasked, most=MOST_ASKED))
+        run.terminal.say("reconcile.unasked", n=answers.unasked, most=MOST_ASKED)
 
 
 def _local(moment: datetime) -> Message:

@@ -12,7 +12,6 @@ import typer
 from sqlalchemy import Engine
 
 from broadcast import day
-from broadcast.message import Message
 from broadcast.rules.accounts import unknown
 from broadcast.rules.reports import Report
 from broadcast.rules.states import NoticeState, Phase
@@ -90,17 +89,17 @@ def _note_what_programs_wait_for(run: Run) -> None:
     if left := outbox.waiting_long(run.engine):
         since = words.Moment(left.since, left.now)
         name = f"status.outbox{words.suffix(left.count)}"
-        run.terminal.note(Message(name, n=left.count, since=since))
+        run.terminal.note(name, n=left.count, since=since)
     if lost := webhooks.count_given_up(run.engine):
-        run.terminal.note(Message(f"status.webhooks{words.suffix(lost)}", n=lost))
+        run.terminal.note("status.webhooks", n=lost)
     if lost := len(notices.newest(run.engine, [NoticeState.GIVEN_UP], MOST_LOST)):
-        run.terminal.note(Message(f"status.notices{words.suffix(lost)}", n=lost))
+        run.terminal.note("status.notices", n=lost)
 
 
 def _note_dead_letters(run: Run) -> None:
     ledger_facts.settle_letters(run)
     if dead := dead_letters.count(run.engine):
-        run.terminal.note(Message(f"status.dead_letters{words.suffix(dead)}", n=dead))
+        run.terminal.note("status.dead_letters", n=dead)
         if dead_letters.is_full(run.engine):
             run.terminal.warn("status.dead_letters_full")
 

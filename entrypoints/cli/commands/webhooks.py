@@ -10,12 +10,10 @@ from typing import Annotated
 import typer
 
 from broadcast.errors import BrokerAwayError, InputError
-from broadcast.message import Message
 from broadcast.rules.states import WebhookState
 from broadcast.views import json_objects
 from broadcast.views.objects import Webhook
 from broadcast.views.webhooks import lines
-from broadcast.views.words import suffix
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run
@@ -81,7 +79,7 @@ def retry(
         # Where the broker is away, the next sweep has them delivered.
         with contextlib.suppress(BrokerAwayError):
             run.waker.wake_for_webhooks()
-        run.terminal.say(Message(f"webhooks.again{suffix(len(chosen))}", n=len(chosen)))
+        run.terminal.say("webhooks.again", n=len(chosen))
     else:
         run.terminal.say("webhooks.nothing_given_up")
     if as_json:
