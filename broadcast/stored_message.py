@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any, Final
 
@@ -50,6 +50,8 @@ def _plain(fact: object) -> object:
     match fact:
         case datetime():
             return {"moment": fact.isoformat()}
+        case date():
+            return {"day": fact.isoformat()}
         case timedelta():
             return {"seconds": fact.total_seconds()}
         case Enum():
@@ -65,6 +67,8 @@ def _fact(value: Any) -> object:  # noqa: ANN401 - JSON
             return Message(name, **{name: _fact(one) for name, one in facts.items()})
         case {"moment": str(moment)}:
             return datetime.fromisoformat(moment)
+        case {"day": str(day)}:
+            return date.fromisoformat(day)
         case {"seconds": seconds}:
             return timedelta(seconds=seconds)
         case list():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -18,7 +18,7 @@ def test_a_message_comes_back_with_its_facts() -> None:
     inner = Message("request.reason.least", n=2)
     kept = Message(
         "error.x", n=3, none=None, yes=True, at=AT, span=timedelta(hours=2), inner=inner,
-        each=[1, inner, "好\0\ud800"], share=0.5,
+        each=[1, inner, "好\0\ud800"], share=0.5, month=date(2026, 12, 1),
     )  # fmt: skip
 
     text = stored_message.stored(kept)
@@ -46,6 +46,7 @@ def test_what_json_does_not_have_is_kept_as_a_message_or_as_text() -> None:
         "", "no JSON", "[]", "3", "null", '"error.x"', "{}", '{"id": 1, "facts": {}}',
         '{"id": "x", "facts": []}', '{"id": "x", "facts": {"a": {"b": 1}}}',
         '{"id": "x", "facts": {"a": {"moment": "tomorrow"}}}',
+        '{"id": "x", "facts": {"a": {"day": "2026-13-01"}}}',
         '{"id": "x", "facts": {"a": {"seconds": "1"}}}',
         '{"id": "x", "facts": {"a": {"seconds": 1e300}}}', "[" * 100_000,
     ],
