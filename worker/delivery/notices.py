@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from sqlalchemy import Engine
 
@@ -28,6 +29,11 @@ from models.ledger.views import beside_reports, broadcast_reports
 from worker.delivery.deliverer import Deliverer
 
 log = logging.getLogger(__name__)
+
+#: How a command stands in a text.
+_COMMAND: Final = "\n    broadcast "
+#: Kinds whose subject is a broadcast's id.
+_OF_BROADCAST: Final = frozenset({rules_notices.WAITS, rules_notices.ENDED})
 
 
 @frozen
@@ -118,6 +124,8 @@ class NoticeDeliverer(Deliverer[Due]):
             # One that cannot be said keeps no other one from being said.
             log.exception("notice %s of %s cannot be said", notice.id, subject)
             words = [texts("notice.bare", subject=subject)]
+        if words and _kind(notice) in _OF_BROADCAST and not any(_COMMAND in one for one in words):
+            words.append(texts("notice.look", id=subject))
         # The last of a notice's own lines has the command that goes on.
         more = [Message("notice.more", id=subject), *_own_lines(notice)]
         rest = texts(more[-1])
@@ -125,17 +133,21 @@ class NoticeDeliverer(Deliverer[Due]):
 
     def _lines(self, notice: Message, subject: str) -> list[Message]:
         """Return what is said; nothing of what is so no more."""
-        kind = notice.id.rpartition(".")[2]
+        kind = _kind(notice)
         if kind == rules_notices.STOPPED:
             lanes, moment = broadcast_reports.lanes(self._engine)
             return list(views_notices.of_account(notice, lanes[subject], moment))
-        if kind not in {rules_notices.WAITS, rules_notices.ENDED}:
+        if kind not in _OF_BROADCAST:
             return [notice, *_own_lines(notice)]
         report = broadcast_reports.report(self._engine, subject)
         if not rules_notices.is_still_so(kind, report):
             return []
         beside = beside_reports.circumstances(self._engine, report, waits=self._waits)
         return list(views_notices.of_broadcast(notice, report, beside))
+
+
+def _kind(notice: Message) -> str:
+    return notice.id.rpartition(".")[2]
 
 
 def _own_lines(notice: Message) -> Sequence[Message]:

@@ -15,12 +15,14 @@ from broadcast.rules import notices as rules_notices
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.notices import Notice
+from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.states import NoticeState
 from broadcast.rules.webhooks import parse_networks
 from models.ledger.boxes import notices
 from models.ledger.lane import leases
-from models.ledger.outcomes import resolves
+from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.steer import operator
+from tests.integration.models import test_sendall
 from tests.integration.models.still_clock import NOON
 from tests.kit import bots, ledger
 from tests.kit.bots import Bot
@@ -80,6 +82,20 @@ def test_an_end_reaches_each_kind_of_bot_with_its_sums(
     assert text.startswith(f"[broadcast] Account default: broadcast {broadcast_id} has ended\n")
     assert "20 of 20 followers accepted by WeChat" in text
     assert f"    broadcast recipients {broadcast_id} --set accepted" in text
+
+
+def test_an_end_of_which_nothing_is_left_to_do_comes_with_a_command_too(
+    engine: Engine, wecom: Bot
+) -> None:
+    sweep = deliverer(engine, wecom)
+    broadcast_id = test_sendall.planned(engine, Everyone())
+    Driver(engine).call(said(0, msg_id=1))
+    recorded_ends.record_status(
+        engine, ledger.batch(engine, broadcast_id), "SEND_SUCCESS", waits=Waits()
+    )
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    assert wecom.texts[0].endswith(f"\n    broadcast status {broadcast_id}")
 
 
 def test_a_doubt_comes_with_the_commands_that_settle_it_and_a_stop_with_its_fix(
