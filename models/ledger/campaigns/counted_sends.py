@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, func, or_, select
+from sqlalchemy import Engine, Row, and_, exists, func, or_, select
 
 from broadcast import day
 from broadcast.message import Message
@@ -16,7 +16,8 @@ from broadcast.rules.campaigns import launch_counts
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.launch_counts import EVERYBODY, Send
 from broadcast.rules.plan.audience import Everyone, parse
-from broadcast.rules.states import Phase
+from broadcast.rules.states import BatchState, Phase
+from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
@@ -26,6 +27,11 @@ from models.ledger.rows.transaction import read
 _AT: Final = func.coalesce(
     BroadcastRow.started_at, BroadcastRow.scheduled_at, BroadcastRow.created_at
 )
+_BATCH: Final = Batch.broadcast_id == BroadcastRow.id
+#: All of it was refused, by WeChat or by the administrator: nobody got it.
+_NOBODY: Final = and_(
+    exists().where(_BATCH), ~exists().where(_BATCH, Batch.state != BatchState.REFUSED)
+)
 #: What was begun, or will be; with the request where a campaign launched it.
 _SENDS: Final = (
     select(
@@ -34,7 +40,7 @@ _SENDS: Final = (
     )
     .outerjoin(LaunchRow, LaunchRow.broadcast_id == BroadcastRow.id)
     .outerjoin(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
-    .where(or_(BroadcastRow.started_at.is_not(None), BroadcastRow.phase != Phase.ENDED))
+    .where(or_(BroadcastRow.started_at.is_not(None) & ~_NOBODY, BroadcastRow.phase != Phase.ENDED))
 )  # fmt: skip
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, update
 
-from models.every_table import BroadcastRow
+from broadcast.rules.states import BatchState
+from models.every_table import Batch, BroadcastRow
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends
+from models.ledger.views import broadcast_reports
 from tests.integration.models.campaign_world import HOUR, World, plan
 from tests.integration.models.still_clock import NOON, StillClock
 from tests.kit import ledger
@@ -51,6 +53,26 @@ def test_runs_that_were_sent_count_with_those_to_come_of_all_campaigns_that_are_
 
     campaign_edits.disable(world.engine, campaign.name, who="li")
     assert counted_sends.excesses(world.engine, ledger.account()) == []
+
+
+def test_what_was_refused_as_a_whole_counts_no_more_as_nobody_got_it(world: World) -> None:
+    world.add("hourly", HOURLY)
+    world.clock.now = NOON + HOUR
+    world.beat()
+    [run] = broadcast_reports.reports(world.engine)
+    ledger.planned(world.engine, run.id)
+    sent(world)
+    assert first_beyond(world) == NOON + 5 * HOUR
+
+    with world.engine.begin() as connection:
+        connection.execute(update(Batch).values(state=BatchState.REFUSED))
+
+    assert first_beyond(world) == NOON + 6 * HOUR
+
+
+def first_beyond(world: World) -> object:
+    """Return when the first message beyond WeChat's limits is due."""
+    return counted_sends.excesses(world.engine, ledger.account())[0].facts["at"]
 
 
 def test_a_campaign_that_is_to_be_stored_or_changed_counts_as_it_will_be(world: World) -> None:
