@@ -16,7 +16,7 @@ from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.campaigns.variables import rendered_template
-from models.ledger.campaigns import launch_rows
+from models.ledger.campaigns import counted_sends, launch_rows
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
@@ -91,7 +91,19 @@ def _plan(
     timed = replace(template, request={**template.request, "at": due.isoformat()})
     with launching.prepared(run, timed, door) as found:
         yield from found.doubts
-        yield from filter(rehearsals.is_telling, found.ready.notices)
+        telling = [one for one in found.ready.notices if rehearsals.is_telling(one)]
+        yield from telling
+        if not any(map(rehearsals.is_limit, telling)):
+            yield from _beyond(campaign, due, door=door)
         estimate = found.ready.estimate
         if estimate is not None and rehearsals.is_stale(estimate.synced_at, due):
             yield Message("rehearsal.stale", account=launch.account, at=estimate.synced_at)
+
+
+def _beyond(campaign: Campaign, due: datetime, *, door: SubmitService) -> Iterator[Message]:
+    """Yield the limit of WeChat's beyond which a run is, with the runs before it."""
+    account = door.settings.account(campaign.plan.account)
+    changed = {campaign.name: campaign.plan}
+    for one in counted_sends.excesses(door.engine, account, changed=changed):
+        if (one.facts["name"], one.facts["at"]) == (campaign.name, due):
+            yield one

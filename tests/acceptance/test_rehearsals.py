@@ -131,6 +131,7 @@ def plant(system: System) -> None:
     simulator.change_account(used_up, daily_limit=0, used=0)
     people = simulator.openids(20)
     (folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
+    (folder / "own.txt").write_text("\n".join(people[:2]) + "\n", "ascii")
     system.broadcast("suppress", "add", people[0], "--account", SUPPRESSED)
     system.broadcast("halt", "--account", HALTED)
     picture(folder / "cover.jpg")
@@ -145,7 +146,9 @@ def test_twelve_planted_faults_are_found_and_told_an_hour_ahead_and_a_good_run_i
     """With two workers and two beats."""
     system = start_system(followers=20, accounts=5, BROADCAST_NOTIFY=wecom.url, **INSIDE)
     plant(system)
-    campaigns, good = faulty(system), add(system, "good")
+    # Of one list it would be the fifth message of the month.
+    own = str(system.folder / "own.txt")
+    campaigns, good = faulty(system), add(system, "good", audience_file=own)
     for _ in range(2):
         system.worker()
         system.beat()

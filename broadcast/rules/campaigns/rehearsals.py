@@ -32,8 +32,10 @@ _AT_WORK: Final = timedelta(minutes=5)
 #: Followers come and go: what was copied before says little of them.
 _FRESH: Final = timedelta(days=7)
 _ASKED: Final = "notice.administrator_asked"
-#: Notices of a plan that say that a run would not be what was meant.
-_TELLING: Final = ("notice.draft.", "notice.messages.", "notice.tag.empty", _ASKED)
+_LIMIT: Final = ("notice.messages.month", "notice.messages.day")
+#: Notices of a plan that say that a run would not be what was meant. How many lists an account
+#: sent to in a month says nothing of one of them.
+_TELLING: Final = ("notice.draft.", "notice.tag.empty", _ASKED, *_LIMIT)
 
 
 @frozen
@@ -70,6 +72,11 @@ def runs_ahead(campaign: Campaign, now: datetime) -> Iterator[Run]:
 def is_telling(notice: Message) -> bool:
     """Return whether a notice of a plan is a finding."""
     return notice.id.startswith(_TELLING)
+
+
+def is_limit(notice: Message) -> bool:
+    """Return whether a finding is a limit of WeChat's for the day or the month."""
+    return notice.id.startswith(_LIMIT)
 
 
 def in_the_way(findings: Iterable[Message]) -> bool:
