@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.circumstances import Circumstances
-from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.gate import Gate, GateKind
 from broadcast.rules.notices import Notice
 from broadcast.rules.reports import LaneView, Report
+from broadcast.rules.states import Reason
 from broadcast.views import blocker_lines, next_steps, report_lines
 from broadcast.views.words import MOST_NAMED, Moment
 
@@ -22,15 +23,28 @@ def of_broadcast(notice: Message, report: Report, beside: Circumstances) -> Iter
     yield from next_steps.lines(report, beside)
 
 
-def of_account(notice: Message, lane: LaneView, now: datetime) -> Iterator[Message]:
-    """Yield that an account was stopped, why, and the commands that go on; nothing if it is not."""
+def of_account(
+    notice: Message, lane: LaneView, now: datetime, *, waiting: Iterable[Report]
+) -> Iterator[Message]:
+    """Yield that an account was stopped, why, and the commands that go on; nothing if it is not.
+
+    *waiting*: its broadcasts that go on when it does.
+    """
     if lane.gate(GateKind.STOP, GateKind.BREAKER, GateKind.RESTORED) is None:
         return
     yield notice
     for gate in lane.gates:
         for broadcast_id in gate.broadcasts[:MOST_NAMED]:
             yield Message("notice.look", id=broadcast_id)
+    for report in waiting:
+        # Whoever goes on before WeChat gives new messages has it stopped again at once.
+        if any(_is_used_up(gate) and gate.concerns(report.path) for gate in lane.gates):
+            yield Message("notice.used_up", id=report.id)
     yield from map(_exact, blocker_lines.of_account(str(notice.facts["account"]), lane, now))
+
+
+def _is_used_up(gate: Gate) -> bool:
+    return gate.kind is GateKind.STOP and gate.reason is Reason.QUOTA_MONTH
 
 
 def _exact(line: Message) -> Message:

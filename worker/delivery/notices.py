@@ -23,9 +23,10 @@ from broadcast.rules.states import NoticeState
 from broadcast.settings import environment
 from broadcast.views import notices as views_notices
 from broadcast.views.texts import Texts, choose_language
+from broadcast.views.words import MOST_NAMED
 from models.ledger.boxes import notices as boxes_notices
 from models.ledger.boxes import unreported
-from models.ledger.views import beside_reports, broadcast_reports
+from models.ledger.views import beside_reports, broadcast_reports, in_flight
 from worker.delivery.deliverer import Deliverer
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,11 @@ class NoticeDeliverer(Deliverer[Due]):
         kind = _kind(notice)
         if kind == rules_notices.STOPPED:
             lanes, moment = broadcast_reports.lanes(self._engine)
-            return list(views_notices.of_account(notice, lanes[subject], moment))
+            waiting = [
+                broadcast_reports.report(self._engine, one, whole=False)
+                for one in in_flight.going_on(self._engine, [subject])[:MOST_NAMED]
+            ]
+            return list(views_notices.of_account(notice, lanes[subject], moment, waiting=waiting))
         if kind not in _OF_BROADCAST:
             return [notice, *_own_lines(notice)]
         report = broadcast_reports.report(self._engine, subject)

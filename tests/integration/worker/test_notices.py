@@ -119,6 +119,20 @@ def test_a_doubt_comes_with_the_commands_that_settle_it_and_a_stop_with_its_fix(
     assert stop.endswith("\n    broadcast unhalt --account default")
 
 
+def test_where_messages_are_used_up_what_waits_for_more_can_be_cancelled(
+    engine: Engine, wecom: Bot
+) -> None:
+    sweep = deliverer(engine, wecom)
+    broadcast_id = test_sendall.planned(engine, Everyone())
+    Driver(engine).call(test_sendall.answered(45028))
+    listed = ledger.broadcast(engine)
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    [stop] = wecom.texts
+    assert f"\n    broadcast cancel {broadcast_id}\n" in stop
+    assert listed not in stop
+
+
 def test_chinese_is_said_where_the_worker_speaks_it(
     engine: Engine, wecom: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
