@@ -33,6 +33,18 @@ def test_whatever_keeps_a_broadcast_waiting_names_the_command_or_continues_autom
     assert without == WITHOUT_COMMAND
 
 
+def test_the_first_line_of_every_notice_has_the_keyword_that_a_bot_may_ask_for() -> None:
+    english, chinese = catalogue("en"), catalogue("zh")
+    either = {
+        i for texts in (english, chinese) for i, t in texts.items() if t.startswith(("[", "【"))
+    }
+    notices = sorted(i for i in either if i.startswith("notice."))
+
+    assert "notice.rehearsal" in notices
+    assert [i for i in notices if not english[i].startswith("[broadcast] ")] == []
+    assert [i for i in notices if not chinese[i].startswith("【群发】")] == []
+
+
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_an_error_is_one_line_of_two_statements_or_more(lang: str) -> None:
     errors = {i: t for i, t in catalogue(lang).items() if i.startswith("error.")}
