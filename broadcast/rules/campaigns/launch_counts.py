@@ -37,6 +37,8 @@ class Send:
     to_all: bool
     #: By a campaign, and not made yet.
     planned: bool = False
+    #: Those that are left out, as `whom` names them.
+    without: frozenset[str] = frozenset()
 
 
 def whom(template: Mapping[str, Any]) -> str:
@@ -49,20 +51,29 @@ def whom(template: Mapping[str, Any]) -> str:
     return template["audience_file"] or str(audience.get("openids", EVERYBODY))
 
 
-def with_tag(tag_id: int) -> str:
+def with_tag(tag_id: int | str) -> str:
     """Return the name of those who have a tag."""
     return f"tag {tag_id}"
+
+
+def send(name: str, template: Mapping[str, Any], *, at: datetime, planned: bool = False) -> Send:
+    """Return a run of a campaign's template."""
+    request: Mapping[str, Any] = template["request"]
+    tags = [text.partition(":")[2] for text in request.get("exclude", ()) if text[:4] == "tag:"]
+    return Send(
+        at=at, name=name, whom=whom(template), to_all="to_all" in request["audience"],
+        planned=planned, without=frozenset(map(with_tag, tags)),
+    )  # fmt: skip
 
 
 def planned(name: str, plan: CampaignPlan, now: datetime) -> Iterator[Send]:
     """Yield the sends of a campaign up to the end of the next month."""
     template = json.loads(plan.template)
-    who, to_all = whom(template), "to_all" in template["request"]["audience"]
     end = day.month_turn(day.month_turn(now))
     for at in itertools.islice(plan.schedule.after(now), _MOST):
         if at >= end:
             return
-        yield Send(at=at, name=name, whom=who, to_all=to_all, planned=True)
+        yield send(name, template, at=at, planned=True)
 
 
 def excesses(kind: AccountKind, sends: Iterable[Send]) -> Iterator[Message]:
@@ -94,9 +105,10 @@ def _limits(
         to_all = [each for each in of_day if each.to_all and one.to_all]
         yield "launches.over_to_all", 1, to_all
         month = [each for each in before if each.at >= day.month_start(one.at)]
-        others = Counter(each.whom for each in month if each.whom != EVERYBODY)
+        left_out = {EVERYBODY, *one.without}
+        others = Counter(each.whom for each in month if each.whom not in left_out)
         # Of a send to everybody those have most who had most before.
         group = max(others, key=others.__getitem__, default="")
         same = {EVERYBODY, group if one.whom == EVERYBODY else one.whom}
-        counted = [each for each in month if each.whom in same]
+        counted = [each for each in month if each.whom in same and one.whom not in each.without]
         yield "launches.over_month", ALLOWANCES[kind].most, counted

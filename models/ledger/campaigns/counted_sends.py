@@ -9,12 +9,13 @@ from typing import Any, Final
 
 from sqlalchemy import Engine, Row, and_, exists, func, or_, select
 
-from broadcast import day
+from broadcast import day, stored_message
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns import launch_counts
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.launch_counts import EVERYBODY, Send
+from broadcast.rules.campaigns.launches import LaunchState, Why
 from broadcast.rules.plan.audience import Everyone, parse
 from broadcast.rules.states import BatchState, Phase
 from models.batch_tables import Batch
@@ -43,6 +44,16 @@ _SENDS: Final = (
     .where(or_(BroadcastRow.started_at.is_not(None) & ~_NOBODY, BroadcastRow.phase != Phase.ENDED))
 )  # fmt: skip
 
+#: Runs that a restored database does not know to be sent: each may have been.
+_UNSURE: Final = (
+    select(LaunchRow.due_at, LaunchRow.request, CampaignRow.name)
+    .join(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
+    .where(LaunchRow.state == LaunchState.HELD)
+    .where(LaunchRow.reason.startswith(
+        stored_message.beginning(f"launch.{Why.RESTORED}"), autoescape=True
+    ))
+)  # fmt: skip
+
 
 def excesses(
     engine: Engine,
@@ -61,17 +72,24 @@ def excesses(
         plans = {one.name: one.plan for one in campaign_rows.some(connection, mine)}
         made = _SENDS.where(BroadcastRow.account == account.name, day.month_start(moment) <= _AT)
         sends = [_send(row) for row in connection.execute(made)]
+        unsure = _UNSURE.where(
+            LaunchRow.account == account.name, day.month_start(moment) <= LaunchRow.due_at
+        )
+        sends += [
+            launch_counts.send(name, json.loads(request), at=due)
+            for due, request, name in connection.execute(unsure)
+            if request is not None
+        ]
     for name, plan in {**plans, **changed}.items():
         sends += launch_counts.planned(name, plan, moment)
     return list(launch_counts.excesses(account.account_kind, sends))
 
 
 def _send(row: Row[*tuple[Any, ...]]) -> Send:
+    if row.request is not None:
+        return launch_counts.send(row.name, json.loads(row.request), at=row.at)
     audience = parse(row.audience_kind, row.audience_spec)
     tag = getattr(audience, "tag_id", None)
     # Of a list the digest; the file of a campaign is another list each time.
     whom = getattr(audience, "digest", EVERYBODY) if tag is None else launch_counts.with_tag(tag)
-    if row.request is not None:
-        whom = launch_counts.whom(json.loads(row.request))
-    to_all = isinstance(audience, Everyone)
-    return Send(at=row.at, name=row.name or row.id, whom=whom, to_all=to_all)
+    return Send(at=row.at, name=row.id, whom=whom, to_all=isinstance(audience, Everyone))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, update
 
+from broadcast.rules.campaigns.launches import Guard
 from broadcast.rules.states import BatchState
 from models.every_table import Batch, BroadcastRow
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends
@@ -68,6 +69,15 @@ def test_what_was_refused_as_a_whole_counts_no_more_as_nobody_got_it(world: Worl
         connection.execute(update(Batch).values(state=BatchState.REFUSED))
 
     assert first_beyond(world) == NOON + 6 * HOUR
+
+
+def test_a_run_that_may_have_been_sent_before_a_restore_counts(world: World) -> None:
+    world.add("hourly", HOURLY)
+    world.clock.now = NOON + 2 * HOUR
+
+    world.beat(guard=Guard(answered_at=world.clock.now))
+
+    assert first_beyond(world) == NOON + 5 * HOUR
 
 
 def first_beyond(world: World) -> object:

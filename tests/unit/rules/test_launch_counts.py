@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from broadcast.rules.accounts import AccountKind
@@ -16,6 +17,7 @@ from broadcast.rules.campaigns.launch_counts import (
     whom,
     with_tag,
 )
+from broadcast.rules.campaigns.launch_counts import send as one_run
 from broadcast.rules.campaigns.launches import Policy
 
 #: Noon of the first of December in Shanghai.
@@ -79,6 +81,16 @@ def test_a_send_to_everybody_counts_for_each_group() -> None:
     late = send(FIRST + 3 * DAY, EVERYBODY, name="all")
     [(text, name, _)] = over(SERVICE, *groups, send(FIRST + 4 * HOUR, with_tag(7)), late)
     assert (text, name) == ("over_month", "all")
+
+
+def test_a_send_to_everybody_counts_for_no_group_that_it_leaves_out() -> None:
+    groups = [send(FIRST + n * HOUR, with_tag(7), name="seven") for n in range(4)]
+    others = replace(send(FIRST + DAY, EVERYBODY, name="all"), without=frozenset({with_tag(7)}))
+
+    assert over(SERVICE, *groups, others) == []
+    assert over(SERVICE, *groups[:3], others, send(FIRST + 2 * DAY, with_tag(7))) == []
+    said = template({"followers": True}, exclude=["tag:7", "file:a.txt"])
+    assert one_run("x", json.loads(said), at=FIRST).without == {with_tag(7)}
 
 
 def test_a_second_send_to_all_of_a_day_is_named_by_shanghai_s_day() -> None:
