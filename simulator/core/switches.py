@@ -165,6 +165,8 @@ class Switches(BaseModel):
     """How long after the acceptance the administrator says it."""
     administrator_waits_s: Seconds = 1800
     """How long the administrator has; then the job ends with err(40002)."""
+    unconfirmed_uses_message: bool = True
+    """Whether a send that the administrator did not confirm is one of the day's and month's."""
     administrator_hides_job: bool = False
     """Whether mass/get answers 40059, and not SENDING, while a job waits for the administrator."""
     speed_matters: bool = False

@@ -62,8 +62,15 @@ def accept(world: World, account: Account, sending: Sending) -> Job:
         world.scheduler.at(job.ends_at, end)
 
     if account.send_protection and sending.kind == "all" and sending.key is not None:
-        nobody = partial(finish, world, job, recipients=recipients[:0], month=month)
-        world.part(Confirmations).ask(job, go=go, end=nobody)
+        day = world.today()
+
+        def unconfirmed(moment: float) -> None:
+            if not world.switches.unconfirmed_uses_message:
+                account.days.add(MESSAGES, period=day, calls=-1)
+                account.months.add(MESSAGES, period=month, calls=-1)
+            finish(world, job, moment, recipients=recipients[:0], month=month)
+
+        world.part(Confirmations).ask(job, go=go, end=unconfirmed)
     else:
         go(job.accepted_at)
     return job
