@@ -64,6 +64,8 @@ class World:
     def __init__(self, engine: Engine, clock: StillClock, seed: int = 0) -> None:
         self.engine, self.clock = engine, clock
         self.chance = random.Random(seed)
+        #: How often each launch was published, whatever became of the database since.
+        self.published: Counter[str] = Counter()
 
     def add(self, name: str, said: CampaignPlan) -> Campaign:
         """Add a campaign."""
@@ -83,6 +85,7 @@ class World:
             if self.chance.random() < dies:
                 return
             submitted(self.engine, reserved)
+            self.published[reserved.launch.key] += 1
 
     def rest(self) -> None:
         """End every broadcast."""
