@@ -1,0 +1,1 @@
+"""A simulated month of an installation, and the person who reads its chat."""
