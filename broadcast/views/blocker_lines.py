@@ -11,7 +11,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
 from broadcast.rules.gates import blockers
-from broadcast.rules.gates.blockers import Blocker
+from broadcast.rules.gates.blockers import Blocker, waits_for_a_person
 from broadcast.rules.gates.gate import Cause, GateKind, traits_of
 from broadcast.rules.gates.lateness import is_late
 from broadcast.rules.reports import LaneView, Report
@@ -35,7 +35,8 @@ class Lanes:
         lane = self.by_account.get(account)
         if lane is not None:
             yield from of_account(account, _for(path, lane), self.now)
-            yield from self._lane_wait(account, lane)
+            if not _is_off(lane):
+                yield from self._lane_wait(account, lane)
 
     def waits(self, account: str, path: SendPath | None = None) -> Iterator[Message]:
         """Yield until when *account* waits for another day's calls, or for WeChat.
@@ -79,7 +80,9 @@ class Lanes:
 def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Message]:
     """Yield the blockers of *account*, since or until when, why, and the fix."""
     for one in blockers.of_account(account, lane, now):
-        yield _of_account(one, account, now, stopped=_is_stopped(lane))
+        # At the end of a wait nothing goes on while the whole account is off.
+        if one.until is None or not _is_off(lane):
+            yield _of_account(one, account, now, stopped=_is_stopped(lane))
 
 
 def _for(path: SendPath | None, lane: LaneView) -> LaneView:
@@ -87,6 +90,10 @@ def _for(path: SendPath | None, lane: LaneView) -> LaneView:
     if path is None:
         return lane
     return replace(lane, gates=[gate for gate in lane.gates if gate.concerns(path)])
+
+
+def _is_off(lane: LaneView) -> bool:
+    return waits_for_a_person(gate for gate in lane.gates if gate.path is None)
 
 
 def _is_stopped(lane: LaneView) -> bool:
@@ -99,7 +106,7 @@ def blocker_lines(report: Report, *, has_account: bool = True) -> Iterator[Messa
     *has_account*: the settings have its account; else no start of a worker is offered, for it
     would send nothing.
     """
-    for one in blockers.blockers_of(report):
+    for one in blockers.in_force(report):
         if has_account or one.command != blockers.START:
             yield line(one, report)
 
@@ -136,8 +143,9 @@ def _text(one: Blocker, report: Report) -> str:
     if one.cause is Cause.MISSED_TIME and report.scheduled_at is None:
         waited = report.first_call is not None and report.first_call.was_handed_over
         return "blocker.missed_handed_over" if waited else "blocker.missed_at_once"
-    if one.cause is Cause.SCHEDULED and report.gate(GateKind.PAUSE):
-        return "blocker.scheduled_paused"
+    if one.cause is Cause.SCHEDULED and waits_for_a_person(report.gates):
+        is_paused = report.gate(GateKind.PAUSE)
+        return "blocker.scheduled_paused" if is_paused else "blocker.scheduled_off"
     if one.cause in {Cause.OVERDUE, Cause.NO_WORKER} and will_be_held(report):
         return f"blocker.{one.cause}_late"
     return f"blocker.{one.cause}"

@@ -221,7 +221,7 @@ class _Watch:
             )
             return
         # Not by the look around: what keeps it from being launched may be in the way of that too.
-        self._say([one for one in blockers.blockers_of(report) if one.cause in _AT_ONCE], report)
+        self._say([one for one in blockers.in_force(report) if one.cause in _AT_ONCE], report)
         if now - self._moved_at > STALLED_S and now - self._looked_at > STALLED_S:
             self._looked_at = now
             self._notice_obstacles(engine, report)
@@ -242,7 +242,7 @@ class _Watch:
         # The next look notices it, and counts how long it is away.
         with contextlib.suppress(DatabaseAwayError):
             whole = _whole(engine, report)
-            self._say(blockers.blockers_of(whole), whole)
+            self._say(blockers.in_force(whole), whole)
 
     def _say(self, each: Iterable[Blocker], report: Report) -> None:
         for one in each:

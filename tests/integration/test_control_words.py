@@ -13,9 +13,11 @@ from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import Reason
 from entrypoints.cli.commands import pause as pause_module
 from entrypoints.cli.main import run
+from models.ledger.lane import claims
 from models.ledger.steer import operator
 from producer.wiring import wechat
 from tests.kit import ledger
+from tests.kit.ledger import Driver
 
 ONE_LEFT = Quota(daily_limit=100, used=99, remain=1)
 
@@ -135,6 +137,25 @@ def test_an_unhalt_names_the_command_that_continues_what_it_does_not(
     assert "an unhalt does not continue these broadcasts (1)" in told
     assert f"broadcast resume {broadcast_id}" in told
     assert "broadcast status" not in told
+
+
+def test_an_unhalt_tells_what_goes_on_at_its_own_time_apart(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broadcast_id = ledger.published(
+        here, ledger.body(size=4), size=4, batches=2, quota=ONE_LEFT, spread=True
+    )
+    ledger.planned(here, broadcast_id, quota=ONE_LEFT)
+    driver = Driver(here)
+    driver.call(ledger.said(0, msg_id=1))
+    # Its share of the day is used up.
+    assert claims.claim(here, driver.lease, driver.next()) is None
+    operator.halt(here, "default", who="tests")
+
+    told = said(capsys, "unhalt", "--account", "default")
+
+    assert "these broadcasts (1) are not affected and keep their own time:" in told
+    assert "does not continue" not in told
 
 
 def test_what_waits_for_another_day_is_told_before_a_send_and_after_it(

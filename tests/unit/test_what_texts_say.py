@@ -14,7 +14,7 @@ CONTINUES = {"en": ("ontinues automatically", "The same command"), "zh": ("è‡ªåŠ
 #: with its batch.
 WITHOUT_COMMAND = {
     "blocker.at_once", "blocker.account_newer_release", "blocker.newer_release",
-    "blocker.in_doubt", "blocker.in_doubt_one", "blocker.scheduled_paused",
+    "blocker.in_doubt", "blocker.in_doubt_one", "blocker.scheduled_off", "blocker.scheduled_paused",
     "blocker.paused_for_content_in_part",
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ first. Facts and no words: :mod:`broadcast.views` has those.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -88,10 +88,26 @@ def blockers_of(report: Report) -> Iterator[Blocker]:
         yield from _left_behind(report)
 
 
+def in_force(report: Report) -> Iterator[Blocker]:
+    """Yield the causes without waits that end by themselves while another waits for a person.
+
+    Nothing would go on at the end of such a wait. A time that is to come stays.
+    """
+    by_person = report.phase is not Phase.ENDED and waits_for_a_person(report.gates)
+    for one in blockers_of(report):
+        if not by_person or one.until is None or one.cause is Cause.SCHEDULED:
+            yield one
+
+
+def waits_for_a_person(gates: Iterable[Gate]) -> bool:
+    """Return whether one of *gates* opens by a command alone."""
+    return any(gate.opens_at() is None for gate in gates)
+
+
 def is_driven(report: Report) -> bool:
     """Return whether a worker continues *report* automatically, now or after a wait."""
-    forbidden = any(gate.opens_at() is None for gate in report.gates)
-    return report.phase in {Phase.PLANNING, Phase.SENDING} and not forbidden
+    is_open = report.phase in {Phase.PLANNING, Phase.SENDING}
+    return is_open and not waits_for_a_person(report.gates)
 
 
 def of_account(account: str, lane: LaneView, now: datetime) -> Iterator[Blocker]:

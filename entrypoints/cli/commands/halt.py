@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Annotated, Protocol
 
 import typer
@@ -169,7 +169,7 @@ def _say_what_remains(
         if account in waiting:
             goes_on = lifts and not stands(account)
             _say_what_waits(run, account, waiting[account], goes_on=goes_on)
-            _say_what_is_kept_back(run, account, waiting[account].kept_back, lifts=lifts)
+            _say_what_is_kept_back(run, account, waiting[account], lifts=lifts)
             _say_scheduled(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
     for line in next_steps.in_flight(under_way, lanes.now):
@@ -197,21 +197,31 @@ def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) 
             terminal.say("lanes.more", account=account, n=several - MOST_NAMED)
 
 
-def _say_what_is_kept_back(run: Run, account: str, ids: Sequence[str], *, lifts: bool) -> None:
+def _say_what_is_kept_back(run: Run, account: str, waiting: Waiting, *, lifts: bool) -> None:
     """Name what an unhalt does not continue; after one, each with the command that does."""
-    terminal = run.terminal
-    if not ids:
-        return
+    terminal, kept_back = run.terminal, waiting.kept_back
     if not lifts:
-        terminal.say("lanes.kept_back", account=account, ids=Shortened(ids))
+        if ids := [*kept_back, *waiting.by_time]:
+            terminal.say("lanes.kept_back", account=account, ids=Shortened(ids))
         return
-    terminal.say("lanes.kept_back_next", account=account, n=len(ids))
+    if kept_back:
+        terminal.say("lanes.kept_back_next", account=account, n=len(kept_back))
+    for report in _named_of(run, account, kept_back):
+        terminal.say("lanes.next", name=content.name(report), command=_next_command(report))
+    if waiting.by_time:
+        terminal.say("lanes.by_time", account=account, n=len(waiting.by_time))
+    for report in _named_of(run, account, waiting.by_time):
+        terminal.say("lanes.content", name=content.name(report))
+
+
+def _named_of(run: Run, account: str, ids: Sequence[str]) -> Iterator[Report]:
+    """Yield the first broadcasts, each behind its headline; the rest is counted."""
     for broadcast_id in ids[:MOST_NAMED]:
         report = broadcast_reports.report(run.engine, broadcast_id)
-        terminal.say("lanes.broadcast", recipients=report_lines.headline(report))
-        terminal.say("lanes.next", name=content.name(report), command=_next_command(report))
+        run.terminal.say("lanes.broadcast", recipients=report_lines.headline(report))
+        yield report
     if len(ids) > MOST_NAMED:
-        terminal.say("lanes.more", account=account, n=len(ids) - MOST_NAMED)
+        run.terminal.say("lanes.more", account=account, n=len(ids) - MOST_NAMED)
 
 
 def _next_command(report: Report) -> str:

@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
 from broadcast.frozen import frozen
+from broadcast.rules.gates.blockers import waits_for_a_person
 from broadcast.rules.gates.gate import Gate, GateKind, closed
 from broadcast.rules.reports import InFlight, Report
 from broadcast.rules.states import BatchState
@@ -29,6 +30,8 @@ class Waiting:
     going: list[str] = field(default_factory=list)
     #: Paused or held: the end of a halt lets none of them go on.
     kept_back: list[str] = field(default_factory=list)
+    #: Those that wait for a time alone, such as another day: no halt is what they wait for.
+    by_time: list[str] = field(default_factory=list)
     #: Those whose time is to come, each with it.
     scheduled: list[tuple[str, datetime]] = field(default_factory=list)
 
@@ -69,6 +72,8 @@ def waiting(engine: Engine, accounts: Collection[str]) -> dict[str, Waiting]:
         there = found.setdefault(one.account, Waiting())
         if one.until is not None:
             there.scheduled.append((one.id, one.until))
+        elif one.by_time:
+            there.by_time.append(one.id)
         else:
             (there.kept_back if one.kept_back else there.going).append(one.id)
     return found
@@ -84,6 +89,8 @@ class _Unfinished:
     until: datetime | None
     #: Whether another gate of its own is closed.
     kept_back: bool
+    #: Whether each of those opens at its time.
+    by_time: bool
 
 
 def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[_Unfinished]:
@@ -100,7 +107,10 @@ def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[_Unfinish
         if GateKind.CANCEL not in kinds:
             # One that is paused as well does not go out at its time.
             until = gates[0].until if kinds == {GateKind.SCHEDULE} else None
-            yield _Unfinished(account=row.account, id=row.id, until=until, kept_back=bool(kinds))
+            by_time = bool(gates) and not waits_for_a_person(gates)
+            yield _Unfinished(
+                account=row.account, id=row.id, until=until, kept_back=bool(kinds), by_time=by_time
+            )
 
 
 def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:

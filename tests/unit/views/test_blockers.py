@@ -147,6 +147,37 @@ def test_a_wait_is_told_where_nothing_stands_still() -> None:
     assert ids(S.SENDING, throttled) == ["blocker.account_waits"]
 
 
+@pytest.mark.parametrize(
+    ("by_time", "wanted"),
+    [(GateKind.QUOTA, []), (GateKind.COOLING_OFF, []), (GateKind.SCHEDULE, ["scheduled_off"])],
+)
+@pytest.mark.parametrize(
+    ("lane", "gates", "told"),
+    [
+        (HALTED, [], "halted"),
+        (FREE, [GateKind.HOLD], "held"),
+        (FREE, [GateKind.PAUSE], "paused_by"),
+    ],
+)
+def test_no_wait_is_promised_to_end_by_itself_while_another_one_waits_for_a_person(
+    by_time: GateKind, wanted: list[str], *, lane: LaneView, gates: list[GateKind], told: str
+) -> None:
+    waits = own(by_time, until=NOW + timedelta(hours=10))
+    closed = [waits, *map(own, gates)]
+    if "paused_by" in told and wanted:
+        wanted = ["scheduled_paused"]
+
+    assert ids(S.HELD, lane, gates=closed) == [f"blocker.{one}" for one in (told, *wanted)]
+    assert ids(S.SENDING, FREE, gates=[waits]) != []
+
+
+def test_the_end_of_a_day_is_no_promise_while_the_account_is_halted() -> None:
+    lane = replace(LATER, gates=(*HALTED.gates, *USED_UP.gates))
+    lanes = blocker_lines.Lanes(by_account={"shop": lane}, now=NOW)
+
+    assert [line.id for line in lanes.stops("shop")] == ["blocker.halted"]
+
+
 def test_a_pause_for_refusals_tells_how_many_and_what_they_mean() -> None:
     broken = own(GateKind.BREAKER, reason=Reason.TOO_MANY_REFUSALS, errcode=40003, count=3)
     paused = report(S.PAUSED, gates=[broken])
