@@ -7,11 +7,13 @@ import math
 from datetime import datetime
 from typing import Any, Final
 
+from broadcast import stored_message
 from broadcast.errors import field_of
 from broadcast.message import Message
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.dead_letters import KeptLetter
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.notices import Notice
 from broadcast.rules.reports import (
     BatchLine,
     Did,
@@ -168,6 +170,20 @@ def _is_plain(value: object, depth: int = 0) -> bool:
         case dict():
             return all(_is_plain(each, depth + 1) for one in value.items() for each in one)
     return True
+
+
+def notice_object(one: Notice, texts: Texts) -> dict[str, Any]:
+    """Return a notice to a chat as ``--json`` has it."""
+    said, problem = (
+        stored_message.parse(one.message),
+        one.problem and stored_message.parse(one.problem),
+    )
+    return {
+        "id": one.id, "receiver": one.receiver, "state": one.state.value, "tries": one.tries,
+        "notice": {"code": said.id, "text": texts(said)},
+        "problem": problem and {"code": problem.id, "text": texts(problem)},
+        "since": utc(one.since), "next_try_at": utc_if_any(one.due_at),
+    }  # fmt: skip
 
 
 def webhook_object(one: Webhook, texts: Texts, *, waits: Waits) -> dict[str, Any]:

@@ -115,6 +115,12 @@ def test_what_was_given_up_is_listed_noted_by_status_and_sent_again(line: Comman
     assert newest.endswith(f" to {sent.receiver}: sent")
     assert f"broadcast {broadcast_id} has ended" in newest
     assert f"to {lost.receiver}: given up: the receiver did not confirm it: " in oldest
+    first, last = line.run("notices", "list", "--json").json["notices"]
+    assert (first["receiver"], first["state"], first["problem"]) == (sent.receiver, "sent", None)
+    assert (first["notice"]["code"], last["state"]) == ("notice.ended", "given_up")
+    assert f"broadcast {broadcast_id} has ended" in first["notice"]["text"]
+    assert last["problem"]["code"] == problem.id
+    assert (last["tries"], last["next_try_at"]) == (0, None)
     assert (
         "1 notice to people's chats was given up: broadcast notices list" in line.run("status").err
     )

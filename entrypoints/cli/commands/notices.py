@@ -8,9 +8,10 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.rules.states import NoticeState
+from broadcast.views import json_objects
 from broadcast.views import notices as views_notices
 from entrypoints.cli import exits
-from entrypoints.cli.commands.options import new_app
+from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import Command, Group
 from entrypoints.cli.run import Run
 from models.ledger.boxes import notices as boxes_notices
@@ -24,10 +25,14 @@ _MOST = 50
 
 
 @notices.command("list", cls=Command, help="help.notices.list")
-def list_(context: typer.Context) -> None:
+def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
     """List the newest notices."""
     run: Run = context.obj
     found = boxes_notices.newest(run.engine, list(NoticeState), _MOST)
+    if as_json:
+        each = [json_objects.notice_object(one, run.terminal.texts) for one in found]
+        run.terminal.show_json({"notices": each, "error": None})
+        return
     run.terminal.say_all(views_notices.in_a_list(one, now=datetime.now(UTC)) for one in found)
     if not found:
         run.terminal.say("notices.none")
