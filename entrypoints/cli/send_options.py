@@ -32,7 +32,7 @@ from broadcast.settings.program_settings import Settings
 from entrypoints.cli import which
 from entrypoints.cli.group import OptionGroup
 from entrypoints.cli.run import Run, who
-from producer.audience import openid_list
+from producer.audience import exclusion_files
 from producer.audience.openid_list import OpenIDs
 from producer.audience.source import STDIN
 from producer.submit import checks
@@ -122,10 +122,6 @@ class AudienceOptions(OptionGroup):
         return Tag(tag_id=tag_id(self.tag[0])) if self.tag else Everyone()
 
 
-#: Bad lines of a file that are named.
-NAMED = 5
-
-
 @frozen
 class Narrowed:
     """A selection, and the lists of its files in their order; close them."""
@@ -167,28 +163,26 @@ class NarrowingOptions(OptionGroup):
         Raises InputError, UnknownIdError, and AudienceError for a file that cannot be used: a line
         that names nobody may be somebody who is not to get it.
         """
-        named = sorted({_kind_of(text) for text in self.exclude or ()})
-        with contextlib.ExitStack() as stack:
-            paths = [value for kind, value in named if kind is Excluded.FILE]
-            lists = [(path, stack.enter_context(_list_in(path))) for path in paths]
-            for path, one in lists:
-                _refuse_malformed(path, one)
-            # The order is that of the digests: the same lists from other files are the same.
-            files = {one.digest: one for _, one in lists}
-            found = {Exclusion(kind=Excluded.FILE, value=digest) for digest in files}
-            for kind, value in named:
+        with exclusion_files.read(self.files) as read:
+            found = set(read)
+            for kind, value in sorted({_kind_of(text) for text in self.exclude or ()}):
                 if kind is Excluded.TAG:
                     found.add(Exclusion(kind=kind, value=str(tag_id(value))))
                 elif kind is Excluded.BROADCAST:
                     found.add(Exclusion(kind=kind, value=_broadcast(run, account, value)))
-            exclude = tuple(sorted(found))
             yield Narrowed(
                 selection=Selection(
-                    exclude=exclude, only_current=self.only_current,
+                    exclude=tuple(sorted(found)), only_current=self.only_current,
                     sample=self._sample(account, key), ignore_suppression=self.ignore_suppression,
                 ),
-                files=[files[one.value] for one in exclude if one.kind is Excluded.FILE],
+                files=list(read.values()),
             )  # fmt: skip
+
+    @property
+    def files(self) -> Sequence[str]:
+        """The paths of the files among the exclusions."""
+        named = sorted({_kind_of(text) for text in self.exclude or ()})
+        return [value for kind, value in named if kind is Excluded.FILE]
 
     def _sample(self, account: Account, key: str) -> Sample | None:
         if self.sample is None:
@@ -212,24 +206,11 @@ def _size_of(text: str) -> str:
         raise InputError("error.usage.sample", text=one_line(text)[:40]) from None
 
 
-def _list_in(path: str) -> OpenIDs:
-    return openid_list.read(Path(path), least=1)
-
-
 def _broadcast(run: Run, account: Account, name: str) -> str:
     """Return the id of a broadcast to a list of the same account."""
     broadcast_id = which.stored(run, name)
     checks.refuse_what_lists_nobody(run.engine, account, broadcast_id)
     return broadcast_id
-
-
-def _refuse_malformed(path: str, one: OpenIDs) -> None:
-    if not one.malformed.count:
-        return
-    lines = [Message("suppress.line", n=n, text=text) for n, text in one.malformed.sample[:NAMED]]
-    raise InputError(
-        "error.exclude.malformed", file=Path(path).name, count=one.malformed.count, lines=lines
-    )
 
 
 Priority = Annotated[
