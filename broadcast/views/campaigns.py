@@ -23,7 +23,7 @@ def campaign_object(campaign: Campaign) -> dict[str, Any]:
         "until": schedule.last and str(schedule.last),
         "except": [str(one) for one in schedule.exceptions], "missed": policy.missed.value,
         "late_by_s": int(policy.late_by.total_seconds()), "overlap": policy.overlap.value,
-        "size_brake": policy.size_brake, **json.loads(plan.template),
+        "size_brake": policy.size_brake, "exclude_files": [], **json.loads(plan.template),
         "next": list(map(utc, campaign.next_times())),
         "created_at": utc(campaign.created_at), "created_by": campaign.created_by,
         "edited_at": utc(campaign.edited_at), "edited_by": campaign.edited_by,

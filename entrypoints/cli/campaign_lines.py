@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any
 
 from broadcast.day import SHANGHAI
 from broadcast.errors import SettingsError
@@ -100,7 +99,7 @@ def request_lines(template: Template) -> Iterator[Message]:
     """Yield audience and content of a request."""
     request = template.request
     yield Message("campaign.whom", whom=whom(template))
-    if options := _narrowing_of(request):
+    if options := _narrowing_of(template):
         yield Message("campaign.narrowed", options=options)
     if template.draft_title is not None:
         yield Message("campaign.draft", title=one_line(template.draft_title))
@@ -112,8 +111,10 @@ def request_lines(template: Template) -> Iterator[Message]:
         yield Message("confirmation.content", msgtype=kind(request["content"]["msgtype"]))
 
 
-def _narrowing_of(request: Mapping[str, Any]) -> str:
+def _narrowing_of(template: Template) -> str:
+    request = template.request
     words = [f"--exclude {one}" for one in request.get("exclude", ())]
+    words += [f"--exclude file:{one}" for one in template.exclude_files]
     words += ["--only-current"] if request.get("only_current") else []
     words += [f"--sample {request['sample']}"] if request.get("sample") else []
     words += ["--ignore-suppression"] if request.get("ignore_suppression") else []

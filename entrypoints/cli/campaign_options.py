@@ -144,7 +144,9 @@ class PlanOptions:
             self.audience.check(asks=is_terminal())
             found = _with_audience(found, self.audience.target(tags.id_of), account)
         if is_given(self.narrowing) or is_given(self.audience):
-            found = _with(found, **self._narrowing(run, account, tags))
+            files = [str(Path(one).absolute()) for one in self.narrowing.files]
+            narrowing = self._narrowing(run, account, tags)
+            found = replace(_with(found, **narrowing), exclude_files=files)
         if old is None or self.rest.article or is_given(self.content):
             found = self._with_content(found, run)
         given = {
@@ -157,13 +159,14 @@ class PlanOptions:
 
     def _narrowing(self, run: Run, account: Account, tags: Tags) -> dict[str, Any]:
         self.narrowing.check()
-        exclude = self.narrowing.exclude or ()
-        if any(one.partition(":")[0] == Excluded.FILE for one in exclude):
-            raise InputError("error.campaign.exclude_file")
         with self.narrowing.read(run, account, key=NONE, tag_id=tags.id_of) as narrowed:
             selection = narrowed.selection
         return {
-            "exclude": [f"{one.kind.value}:{one.value}" for one in selection.exclude],
+            "exclude": [
+                f"{one.kind.value}:{one.value}"
+                for one in selection.exclude
+                if one.kind is not Excluded.FILE
+            ],
             "only_current": selection.only_current, "sample": self.narrowing.sample,
             "ignore_suppression": selection.ignore_suppression,
         }  # fmt: skip

@@ -60,6 +60,7 @@ class Campaign(Answer):
     audience_file: str | None
     draft_title: str | None
     article_file: str | None
+    exclude_files: list[str] = Field(description="people who are left out")
     next: list[str]
     created_at: str
     created_by: str

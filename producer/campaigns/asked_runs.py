@@ -131,7 +131,7 @@ def run_for_program(
             return known
     held = None if due is None else held_at(door, campaign, due, now=None)
     launch = to_run(door, campaign, held, who=who, edited=edited)
-    if templates.load(launch.request or "").audience_file is None:
+    if not templates.load(launch.request or "").reads_lists:
         found = prepared_run(campaign, launch, door, wechat=None, again=again or held is not None)
         for doubt in () if held else found.doubts:
             raise InputError(doubt.id, **doubt.facts)

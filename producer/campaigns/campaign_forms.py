@@ -99,7 +99,7 @@ def _template(said: CampaignMembers, account: Account, old: Template | None) -> 
         if isinstance(said.audience, OpenIDList | ListToCome):
             raise RequestError("error.campaign.list", field="audience")
         kept = {name: one for name, one in found.request.items() if name not in _NARROWING}
-        found = replace(found, request=kept, audience_file=None)
+        found = replace(found, request=kept, audience_file=None, exclude_files=())
     has_content = {"content", "draft"} & said.model_fields_set
     if old is None and not has_content:
         raise RequestError("error.request.missing", field="content")

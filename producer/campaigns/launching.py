@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,10 +13,12 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.launches import brakes
 from broadcast.rules.plan.audience import Tag
+from broadcast.rules.plan.selection import Exclusion
 from broadcast.rules.plan.submission import LaunchOf
 from models.ledger.campaigns import launch_rows
 from models.ledger.campaigns.launch_rows import ReservedLaunch
-from producer.audience import openid_list
+from producer.audience import exclusion_files, openid_list
+from producer.audience.openid_list import OpenIDs
 from producer.campaigns import template as templates
 from producer.campaigns.template import Template
 from producer.request import shape
@@ -70,7 +72,11 @@ def prepared(
     Not *again*: raises RepeatedSendError, too.
     """
     parsed = _parsed(taken, template, door, again=again)
-    with _whom(parsed, template) as whom:
+    with (
+        exclusion_files.read(template.exclude_files) as left_out,
+        _whom(parsed, template) as whom,
+    ):
+        parsed = _without(parsed, left_out)
         ready = door.prepared(parsed, whom)
         size = _size(ready, door)
         terms = replace(ready.terms, launch=LaunchOf(id=taken.launch.id, size=size))
@@ -96,6 +102,16 @@ def _parsed(
         terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by
     )
     return replace(parsed, order=replace(parsed.order, terms=terms))
+
+
+def _without(parsed: ParsedRequest, left_out: Mapping[Exclusion, OpenIDs]) -> ParsedRequest:
+    """Return an order that leaves out the people of files, too."""
+    order = parsed.order
+    exclude = tuple(sorted({*order.selection.exclude, *left_out}))
+    selection = replace(order.selection, exclude=exclude)
+    return replace(
+        parsed, order=replace(order, selection=selection, excluded=list(left_out.values()))
+    )
 
 
 @contextlib.contextmanager

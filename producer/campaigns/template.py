@@ -34,6 +34,13 @@ class Template:
     audience_file: str | None = None
     draft_title: str | None = None
     article_file: str | None = None
+    #: Of people who are left out.
+    exclude_files: Sequence[str] = ()
+
+    @property
+    def reads_lists(self) -> bool:
+        """Whether each run reads lists of people from files."""
+        return self.audience_file is not None or bool(self.exclude_files)
 
     @property
     def stored(self) -> str:

@@ -13,6 +13,7 @@ from broadcast.day import SHANGHAI
 from broadcast.rules.campaigns.launches import LaunchState
 from models.ledger.campaigns import campaign_rows, launch_rows
 from tests.acceptance.test_campaigns import until_launch
+from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
 
@@ -123,7 +124,7 @@ NO_CAMPAIGNS = [
     ((*FRIDAYS, "--overlap", "maybe"), "Choose one of skip, queue"),
     ((*FRIDAYS, "--late-by", "5"), "--late-by"),
     ((*FRIDAYS, "--size-brake", "much"), "Write 30%"),
-    ((*FRIDAYS, "--exclude", "file:list.txt"), "suppression list"),
+    ((*FRIDAYS, "--exclude", "file:nobody.txt"), "nobody.txt"),
     ((*FRIDAYS, "--title", " "), "title"),
 ]
 #: The same of its request.
@@ -152,6 +153,17 @@ def test_a_campaign_that_could_not_run_is_refused_in_one_line(line: CommandLine)
         assert (done.status, len(done.err.splitlines())) == (2, 1), (words, done)
         assert says.casefold() in done.err.casefold(), words
     assert line.rows() == {}
+
+
+def test_a_local_picture_is_refused_with_the_command_that_uploads_it(line: CommandLine) -> None:
+    picture(line.folder / "poster.jpg")
+    words = ("--openids", "list.txt", "--image", "poster.jpg", *FRIDAYS)
+
+    done = line.run("campaigns", "add", "weekly", *words)
+
+    assert (done.status, len(done.err.splitlines())) == (2, 1), done
+    assert "`broadcast media upload FILE --permanent`" in done.err
+    assert "give its media_id" in done.err
 
 
 def test_on_a_terminal_a_campaign_is_shown_and_asked_for(line: CommandLine) -> None:
@@ -237,6 +249,35 @@ def test_a_held_run_is_listed_with_the_command_that_sends_it(system: System) -> 
     system.until_state(released["broadcast"], "completed")
     assert released["released_by"].startswith("cli:")
     assert told(system, "list")["campaigns"][0]["held"] == []
+
+
+def test_excluded_files_are_read_at_each_run_and_one_that_is_gone_holds_it(system: System) -> None:
+    people = system.simulator.openids(6)
+    left_out = system.folder / "staff.txt"
+    left_out.write_text(people[0] + "\n", "ascii")
+    (system.folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
+    made = add(system, "weekly", *FRIDAYS, "--exclude", "file:staff.txt")
+    assert made["exclude_files"] == [str(left_out)]
+    assert f"--exclude file:{left_out}" in system.broadcast("campaigns", "show", "weekly").stdout
+    system.worker(), system.beat()
+
+    first = told(system, "run", "weekly")
+    system.until_state(first["broadcast"], "completed")
+    assert system.simulator.ledger_dump() == dict.fromkeys(people[1:], 1)
+    left_out.write_text("\n".join(people[:3]) + "\n", "ascii")
+    second = told(system, "run", "weekly", "--again")
+    system.until_state(second["broadcast"], "completed")
+    assert system.simulator.ledger_dump() == {
+        one: 1 if n < 2 else 2 for n, one in enumerate(people[1:])
+    }
+
+    left_out.unlink()
+    [finding] = told(system, "run", "weekly", "--rehearse", status=1)["findings"]
+    assert "staff.txt" in finding["text"]
+    due_soon(system)
+    until_launch(system, campaign_rows.named(system.engine, "weekly"), 3, LaunchState.HELD)
+    assert "staff.txt" in system.broadcast("campaigns", "list").stdout
+    assert len(system.all_reports()) == 2
 
 
 def due_soon(system: System) -> None:

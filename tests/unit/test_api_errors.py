@@ -58,7 +58,6 @@ NEVER = {
     # Of other doors.
     "error.campaign.unknown": "error.api.no_campaign",
     "error.campaign.stdin": "the command line",
-    "error.campaign.exclude_file": "the command line",
     "error.campaign.content_file": "the command line",
     "error.campaign.no_change": "the command line",
     "error.campaign.no_next": "the command line",
