@@ -59,6 +59,7 @@ NEVER = {
     "error.campaign.unknown": "error.api.no_campaign",
     "error.campaign.stdin": "the command line",
     "error.campaign.content_file": "the command line",
+    "error.exclude.malformed": "a file of the command line, or of a run, which is held",
     "error.campaign.no_change": "the command line",
     "error.campaign.no_next": "the command line",
     "error.draft.maybe_added": "workers make drafts",
