@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.launches import LaunchState, Missed, Policy
 from models.engine import open_engine
-from models.ledger.campaigns import launch_rows
 from models.ledger.gates import restores
 from tests.acceptance import test_campaigns as campaigns
 from tests.kit import copies
@@ -182,7 +181,9 @@ def test_a_moved_database_goes_on_when_a_person_says_so(
     assert told["id"] in system.broadcast("list").stdout
 
 
-def test_a_campaign_that_was_due_in_a_restored_database_is_held(start_system: StartSystem) -> None:
+def test_what_was_due_in_a_restored_database_is_held_whatever_missed_says_and_the_next_is_sent_once(
+    start_system: StartSystem,
+) -> None:
     system = start_system(followers=100, BROADCAST_WAIT_SCALE="0.01")
     people = system.simulator.openids(100)
     run(system)
@@ -198,19 +199,22 @@ def test_a_campaign_that_was_due_in_a_restored_database_is_held(start_system: St
     copies.restored(backup, system.database_url)
     said = campaigns.template(campaigns.of_file(system, people))
     schedule = campaigns.soon(1)
-    campaign = campaigns.add(system, "friday", said, schedule=schedule)
+    due = [
+        campaigns.add(system, missed.value, said, schedule=schedule, policy=Policy(missed=missed))
+        for missed in Missed
+    ]
     run(system)
     until_closed(system)
     until(lambda: schedule.at is not None and datetime.now(UTC) > schedule.at, 30, "its time")
-    assert launch_rows.history(system.engine, campaign.id, most=9) == []
+    assert [campaigns.launches(system, one) for one in due] == [[], [], []]
     system.broadcast("restored", "--since", of.isoformat(), "--yes")
 
-    def held() -> bool:
-        launches = launch_rows.history(system.engine, campaign.id, most=9)
-        return [one.state for one in launches] == [LaunchState.HELD]
-
-    until(held, 30, "the launch to be held")
-    [launch] = launch_rows.history(system.engine, campaign.id, most=9)
-    assert launch.reason is not None
-    assert launch.reason.id == "launch.restored"
+    for campaign in due:
+        held = campaigns.until_launch(system, campaign, 1, LaunchState.HELD)
+        assert held.reason is not None
+        assert held.reason.id == "launch.restored"
     assert len(system.simulator.mass_calls()) == calls
+    following = campaigns.add(system, "next", said)
+    sent = campaigns.until_launch(system, following, 1, LaunchState.LAUNCHED)
+    campaigns.until_sent(system, sent)
+    assert len(system.simulator.mass_calls()) == calls + 1
