@@ -113,7 +113,7 @@ class Fault:
 
 
 FAULTS = (
-    Fault("an administrator to be asked", ("everybody", "--rehearse"), before="12-06 19:00"),
+    Fault("an administrator to be asked", ("everybody", "19:30"), before="12-06 19:00"),
     Fault("a missing draft", ("members", "Members 2026-12-15", "--rehearse"), before="12-15 12:00"),
     Fault("an AppSecret that was reset", ("article", "40125"), before="12-18 18:00"),
     Fault("an old list of followers", ("vip", "followers sync"), before="12-09 10:00"),
