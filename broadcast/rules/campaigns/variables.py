@@ -17,6 +17,8 @@ _WEEKDAYS: Final = "一二三四五六日"
 _SHOWN: Final = 40
 #: Two braces are one that is meant.
 _PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}\s]{1,32})\}")
+#: A variable in braces as a Chinese input method types them, or in one of these.
+_WIDE: Final = re.compile(r"｛\s*(\w{1,32})\s*[｝}]|\{\s*(\w{1,32})\s*｝")
 
 
 def values(due: datetime, zone: str) -> Mapping[str, str]:
@@ -31,7 +33,16 @@ def values(due: datetime, zone: str) -> Mapping[str, str]:
 
 
 def rendered(text: str, known: Mapping[str, str]) -> str:
-    """Return *text* with its variables' values. Raises InputError for one that there is not."""
+    """Return *text* with its variables' values.
+
+    Raises InputError for one that there is not, and for braces that are not what they look like.
+    """
+    wide = _WIDE.search(text)
+    if wide is not None and (wide[1] or wide[2]) in known:
+        raise InputError("error.campaign.wide_braces", name=wide[1] or wide[2])
+    rest = _PLACE.sub("", text)
+    if rest.count("{") != rest.count("}"):
+        raise InputError("error.campaign.braces")
 
     def value(found: re.Match[str]) -> str:
         name = found[1]

@@ -23,7 +23,9 @@ def test_each_is_rendered_by_the_clock_of_the_zone() -> None:
     assert rendered("{date} {weekday}", new_york) == "2026-11-29 周日"
 
 
-@pytest.mark.parametrize("text", ["{", "}", "a { b } c", "{}", "{a b}", "{\n}", "{{date}}"])
+@pytest.mark.parametrize(
+    "text", ["a { b } c", "{}", "{a b}", "{\n}", "{{date}}", "{{", "}}", "｛优惠｝"]
+)
 def test_braces_that_are_no_variable_stay(text: str) -> None:
     assert rendered(text, KNOWN) == text.replace("{{", "{").replace("}}", "}")
 
@@ -42,6 +44,23 @@ def test_an_unknown_one_is_refused_with_what_it_may_have_meant(
         rendered(text, KNOWN)
     assert error.value.message_id == message_id
     assert str(error.value.facts["known"]).startswith(known)
+
+
+@pytest.mark.parametrize(
+    ("text", "message_id"),
+    [
+        ("{date 直播", "error.campaign.braces"),
+        ("date} 直播", "error.campaign.braces"),
+        ("{{date}", "error.campaign.braces"),
+        ("｛date_zh｝ 直播", "error.campaign.wide_braces"),
+        ("｛ date_zh }", "error.campaign.wide_braces"),
+        ("{date_zh｝", "error.campaign.wide_braces"),
+    ],
+)
+def test_braces_that_would_go_out_as_they_stand_are_refused(text: str, message_id: str) -> None:
+    with pytest.raises(InputError) as error:
+        rendered(text, KNOWN)
+    assert error.value.message_id == message_id
 
 
 def test_of_a_request_the_text_and_the_titles_are_rendered_and_nothing_else() -> None:
