@@ -50,8 +50,8 @@ _ON = (
 )
 _AT = rf"(?P<hour>\d{{1,2}})[{_COLONS}](?P<minute>\d{{2}})"
 _WRITTEN_DAY = re.compile(_ON, re.IGNORECASE)
-#: Digits that follow digits need a blank between them, and a day its year.
-_WRITTEN = re.compile(rf"(?:(?!\d\d?[-/.{_MONTH}]){_ON}(?:\s+|(?<!\d)))?{_AT}", re.IGNORECASE)
+#: Digits that follow digits need a blank between them, and a day of digits alone its year.
+_WRITTEN = re.compile(rf"(?:(?!\d\d?[-/.]){_ON}(?:\s+|(?<!\d)))?{_AT}", re.IGNORECASE)
 
 
 def written_moment(text: str, now: datetime) -> datetime:

@@ -87,10 +87,11 @@ class WebhookSettings(BaseSettings):
         """Return the receivers of notices by name. Raises SettingsError; a file is read anew."""
         text = _text_of(self.notify, self.notify_file, NOTIFY) or ""
         found: dict[str, Receiver] = {}
-        for n, url in enumerate(filter(None, re.split(r"[,\s]+", text)), start=1):
+        for n, url in enumerate(filter(None, re.split(r"[,\uff0c\s]+", text)), start=1):
             problem = self.receiver_problem(url)
             if problem is not None:
-                raise SettingsError(f"error.settings.{NOTIFY}", n=n, problem=problem)
+                inside = "_inside" if problem.id == "webhook.url.private" else ""
+                raise SettingsError(f"error.settings.{NOTIFY}{inside}", n=n, problem=problem)
             one = notices.receiver_of(url)
             for secret in one.secrets():
                 redaction.remember(secret)

@@ -33,7 +33,7 @@ def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime 
 
     *now*: a person wrote it; None: a program did.
     """
-    at = moment(due, campaign.plan.schedule.zone, now=now)
+    at = moment(due, campaign.plan.schedule.zone, now=now, option="--due")
     each = launch_rows.history(door.engine, campaign.id, most=launch_rows.EVERY)
     found = [one for one in each if one.due_at.replace(second=0, microsecond=0) == at]
     held = [one for one in found if one.state is LaunchState.HELD]

@@ -132,12 +132,12 @@ def _day(text: str | None, old: date | None, today: date | None) -> date | None:
     return None if text == NONE else due_times.parse_day(text, today)
 
 
-def moment(text: str, zone: str, *, now: datetime | None) -> datetime:
+def moment(text: str, zone: str, *, now: datetime | None, option: str = "--at") -> datetime:
     """Return the moment (UTC) of a time in *zone*, unless it names another. Raises InputError.
 
     *now*: a person wrote it; None: a program did.
     """
-    found = parse_at(text, now=now)
+    found = parse_at(text, now=now, option=option)
     try:
         is_zoned = datetime.fromisoformat(text.strip()).tzinfo is not None
     except ValueError:

@@ -84,12 +84,12 @@ CLOCK_OFF = timedelta(seconds=5)
 _SHOWN: Final = 60
 
 
-def parse_at(text: str, *, now: datetime | None = None) -> datetime:
+def parse_at(text: str, *, now: datetime | None = None, option: str = "--at") -> datetime:
     """Return the moment (UTC) that *text* names, past or to come.
 
     *text* is ISO 8601 or ``YYYY-MM-DD HH:MM``; without a zone it is Shanghai's, the account's own.
-    *now*: a person wrote it, also as ``23:30`` or ``tomorrow 8:00``; None: a program did. Raises
-    InputError.
+    *now*: a person wrote it, also as ``23:30`` or ``tomorrow 8:00``, with *option*; None: a program
+    did. Raises InputError.
     """
     try:
         moment = _moment(text.strip(), now)
@@ -98,7 +98,7 @@ def parse_at(text: str, *, now: datetime | None = None) -> datetime:
         utc = zoned.astimezone(day.SHANGHAI).astimezone(UTC)
     except (ValueError, OverflowError):
         name = "error.at.unreadable" if now is None else "error.at.unreadable_here"
-        raise InputError(name, text=quoted(text, _SHOWN)) from None
+        raise InputError(name, text=quoted(text, _SHOWN), option=option) from None
     return utc
 
 

@@ -109,7 +109,7 @@ NO_CAMPAIGNS = [
     (("--cron", "0 20 * *"), "has 4 fields"),
     (("--cron", "0 0 20 * * 5"), "has 6 fields"),
     (("--cron", "0 25 * * *"), "see its field number 2"),
-    (("--cron", "0 20 30 2 *"), "see its field number 3"),
+    (("--cron", "0 20 30 2 *"), "never comes due: month 2 has no day 30"),
     (("--cron", "0 0 */31 * 2#2"), "never comes"),
     ((*FRIDAYS, "--until", "2020-01-01"), "never be due"),
     ((*FRIDAYS, "--timezone", "Asia/Peking"), "no time zone “Asia/Peking”"),

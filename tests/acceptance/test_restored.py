@@ -124,7 +124,14 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     system.broadcast("resume", broadcast_id, status=None)
     assert len(system.simulator.mass_calls()) == calls
 
-    system.broadcast("restored", "--since", of.isoformat(), "--yes")
+    shown = system.broadcast("restored", status=1).stdout
+    assert ("--since" in shown, "--moved" in shown) == (True, False)
+    wrong = system.broadcast("restored", "--since", "foo", status=2).stderr
+    assert "--since “foo” is not a time" in wrong
+    told = system.broadcast("restored", "--since", of.isoformat(), "--yes").stdout
+    assert "made after the backup are gone" in told
+    assert "calls were made, and this database knows" in told
+    assert "nothing to answer" in system.broadcast("restored", "--moved").stdout
     until(lambda: not unknown(system, broadcast_id), 30, "what had begun to be settled")
     assert causes(system, broadcast_id) == {"maybe_sent_since"}
     assert system.simulator.ledger() == ONCE

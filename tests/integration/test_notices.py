@@ -28,7 +28,7 @@ def test_each_address_is_tried_and_its_answer_shown(line: CommandLine) -> None:
     with bots.bot("wecom") as good, bots.bot("feishu signed") as signed, bots.bot() as bad:
         bad.instead = b'{"errcode": 93000, "errmsg": "invalid webhook url"}'
         each = (good, signed, bad)
-        line.env |= {"BROADCAST_NOTIFY": ",".join(bot.url for bot in each), **INSIDE}
+        line.env |= {"BROADCAST_NOTIFY": "，".join(bot.url for bot in each), **INSIDE}
         done = line.run("notices", "test")
 
     assert done.status == 1

@@ -6,6 +6,7 @@ hour that summer time repeats comes once, one in the hour that it skips comes ri
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -24,6 +25,7 @@ FIELDS: Final = 5
 #: A first due time that is further away is likelier a slip than a plan.
 FAR: Final = timedelta(days=396)
 _SHOWN: Final = 60
+_DAY_FIELD: Final = 3
 _DAY: Final = timedelta(days=1)
 _LEAST: Final = timedelta(seconds=1)
 
@@ -145,16 +147,26 @@ def check(schedule: Schedule, now: datetime) -> datetime:
 
 def _check_cron(cron: str, now: datetime) -> None:
     # CronSim takes a sixth field for seconds, and other programs have it at the other end.
-    count = len(cron.split())
-    if count != FIELDS:
-        raise InputError("error.campaign.cron_fields", text=quoted(cron, _SHOWN), n=count)
+    fields = cron.split()
+    if len(fields) != FIELDS:
+        raise InputError("error.campaign.cron_fields", text=quoted(cron, _SHOWN), n=len(fields))
     try:
         first = next(iter(CronSim(cron, now)), None)
     except CronSimError as error:
         n = FIELD_NAMES.index(str(error).removeprefix("Bad "))
+        if n == _DAY_FIELD:
+            _refuse_day(*fields[2:4], now=now)
         raise InputError("error.campaign.cron", text=quoted(cron, _SHOWN), n=n) from None
     if first is None:
         raise InputError("error.campaign.cron_never", text=quoted(cron, _SHOWN))
+
+
+def _refuse_day(days: str, months: str, *, now: datetime) -> None:
+    """Raise InputError for days that other months have; CronSim does not say which is wrong."""
+    with contextlib.suppress(CronSimError):
+        CronSim(f"0 0 {days} * *", now)
+        CronSim(f"0 0 * {months} *", now)
+        raise InputError("error.campaign.cron_no_day", day=days, month=months)
 
 
 def moment_in(local: datetime, zone: str) -> datetime:

@@ -18,7 +18,7 @@ _SHOWN: Final = 40
 #: Two braces are one that is meant.
 _PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}\s]{1,32})\}")
 #: A variable in braces as a Chinese input method types them, or in one of these.
-_WIDE: Final = re.compile(r"｛\s*(\w{1,32})\s*[｝}]|\{\s*(\w{1,32})\s*｝")
+_WIDE: Final = re.compile(r"\uff5b\s*(\w{1,32})\s*[\uff5d}]|\{\s*(\w{1,32})\s*\uff5d")
 
 
 def values(due: datetime, zone: str) -> Mapping[str, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 import typer
 
 from broadcast import day
 from broadcast.errors import InputError
+from broadcast.message import Message
 from broadcast.redaction import kept_words
 from broadcast.rules.gates.gate import GateKind
 from broadcast.views.words import Moment, Shortened, reason
@@ -42,13 +44,16 @@ def restored(
     if since is not None and moved:
         raise InputError("error.restored.both")
     facts = restores.facts(run.engine, None)
-    if since is None and not moved:
+    # Who says of when a backup is may know more than what was found.
+    is_there = facts.is_closed or facts.place != facts.known_place
+    if since is None and not (moved and is_there):
         raise typer.Exit(_show(run, facts))
-    at = None if since is None else order.parse_at(since, now=present(run.engine))
+    at = None if since is None else order.parse_at(since, now=facts.now, option="--since")
     if at is not None and at > facts.now:
         raise InputError("error.restored.to_come", now=Moment(facts.now, facts.now))
     words = "restored.question_moved" if at is None else "restored.question_since"
-    run.terminal.confirm(words, "restored.declined", yes=yes, at=at and Moment(at, facts.now))
+    declined = "restored.declined" if facts.is_closed else "campaign.declined"
+    run.terminal.confirm(words, declined, yes=yes, at=at and Moment(at, facts.now))
     counter = run.wechat.claim_counter(facts.id)
     counts = counter.read()
     letters = 0
@@ -61,6 +66,8 @@ def restored(
     for account, number in done.claims.items():
         counter.begin(account, number)
     _say(run, done, letters=letters)
+    if at is not None:
+        run.terminal.say_all([*_unknown(facts, counts), "restored.gone"])
 
 
 def _show(run: Run, facts: DatabaseFacts) -> int:
@@ -76,13 +83,23 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
             say("restored.closed", account=account, at=at, reason=reason(gate.reason))
     if facts.place != facts.known_place:
         say("restored.place", known=facts.known_place or "-", place=facts.place)
-    for account, counted in run.wechat.claim_counter(facts.id).read().items():
-        if counted > facts.claims.get(account, 0):
-            say("restored.behind", account=account, counted=counted, n=facts.claims.get(account, 0))
+    unknown = list(_unknown(facts, run.wechat.claim_counter(facts.id).read()))
+    run.terminal.say_all(unknown)
     seen = Moment(facts.seen_at or facts.now, facts.now)
     say("restored.seen", at=seen)
     say("restored.answers", at=f"{seen.at.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M}")
+    if not unknown:
+        say("restored.or_moved")
+    say("restored.copy")
     return exits.FAILED
+
+
+def _unknown(facts: DatabaseFacts, counts: Mapping[str, int]) -> Iterator[Message]:
+    """Yield the accounts that made calls which the database does not know."""
+    for account, counted in counts.items():
+        n = facts.claims.get(account, 0)
+        if counted > n:
+            yield Message("restored.behind", account=account, counted=counted, n=n)
 
 
 def _say(run: Run, done: Answered, *, letters: int) -> None:

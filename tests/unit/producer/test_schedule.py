@@ -41,6 +41,8 @@ def test_a_time_without_zone_is_beijing_time(text: str) -> None:
         ("2026-12-1 3:30", "2026-12-01 03:30"),
         ("2026/12/01 20:00", "2026-12-01 20:00"),
         ("2026年12月1日20:00", "2026-12-01 20:00"),
+        ("12月1日 20:00", "2026-12-01 20:00"),
+        ("1月2日8:00", "2027-01-02 08:00"),
     ],
 )
 def test_a_person_writes_a_time_of_today_or_of_a_day_by_its_word(text: str, meant: str) -> None:

@@ -95,7 +95,8 @@ def test_day_of_the_month_and_weekday_are_read_as_cron_does() -> None:
         ("@daily", "error.campaign.cron_fields"),
         ("0 25 * * *", "error.campaign.cron"),
         ("x y z 1 2", "error.campaign.cron"),
-        ("0 0 30 2 *", "error.campaign.cron"),
+        ("0 0 30 2 *", "error.campaign.cron_no_day"),
+        ("0 0 32 2 *", "error.campaign.cron"),
         ("0 0 1 1 5#6", "error.campaign.cron"),
     ],
 )
