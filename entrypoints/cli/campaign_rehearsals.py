@@ -51,7 +51,8 @@ def _findings_of(
     campaign: Campaign, due: datetime, findings: Sequence[Message], *, now: datetime
 ) -> Iterator[Message]:
     at = campaign_lines.moment_words(due, campaign.plan.schedule.zone, now)
-    name = "found" if rehearsals.in_the_way(findings) else "well"
+    noted = "noted" if rehearsals.is_to_be_known(findings) else "well"
+    name = "found" if rehearsals.in_the_way(findings) else noted
     yield Message(f"rehearsal.{name}", name=campaign.name, at=at)
     yield from findings
 

@@ -96,8 +96,11 @@ def _plan(
         if not any(map(rehearsals.is_limit, telling)):
             yield from _beyond(campaign, due, door=door)
         estimate = found.ready.estimate
-        if estimate is not None and rehearsals.is_stale(estimate.synced_at, due):
-            yield Message("rehearsal.stale", account=launch.account, at=estimate.synced_at)
+        after, synced_at = rehearsals.fresh_from(due), estimate and estimate.synced_at
+        if synced_at is not None and synced_at < after:
+            # Another copy would be too old by then as well, before that.
+            name = "rehearsal.stale" if after <= found.ready.now else "rehearsal.stale_then"
+            yield Message(name, account=launch.account, at=synced_at, after=after)
 
 
 def _beyond(campaign: Campaign, due: datetime, *, door: SubmitService) -> Iterator[Message]:

@@ -36,6 +36,8 @@ _LIMIT: Final = ("notice.messages.month", "notice.messages.day")
 #: Notices of a plan that say that a run would not be what was meant. How many lists an account
 #: sent to in a month says nothing of one of them.
 _TELLING: Final = ("notice.draft.", "notice.tag.empty", _ASKED, *_LIMIT)
+#: Of the findings, those with which a run is sent all the same.
+_NOTES: Final = ("notice.draft.", "rehearsal.stale", _ASKED)
 
 
 @frozen
@@ -80,7 +82,12 @@ def is_limit(notice: Message) -> bool:
 
 
 def in_the_way(findings: Iterable[Message]) -> bool:
-    """Return whether a run would not go as it is meant: it may just need its administrator."""
+    """Return whether a run would not go as it is meant; some findings are notes beside it."""
+    return not all(one.id.startswith(_NOTES) for one in findings)
+
+
+def is_to_be_known(findings: Iterable[Message]) -> bool:
+    """Return whether there is more to know than that the administrator will be asked."""
     return any(one.id != _ASKED for one in findings)
 
 
@@ -89,6 +96,6 @@ def nobody_at_work(seen_at: datetime | None, now: datetime) -> bool:
     return seen_at is not None and now - seen_at > _AT_WORK
 
 
-def is_stale(synced_at: datetime | None, due: datetime) -> bool:
-    """Return whether the copy of the followers is too old for a run; None: it uses none."""
-    return synced_at is not None and due - synced_at > _FRESH
+def fresh_from(due: datetime) -> datetime:
+    """Return from when on a copy of the followers is no older than a run may use."""
+    return due - _FRESH

@@ -49,8 +49,8 @@ def _key(run: Run) -> tuple[object, ...]:
 def record(engine: Engine, run: Run, findings: Sequence[Message]) -> None:
     """Store what a rehearsal found, with a notice of it, unless another worker did."""
     campaign, mine = run.campaign, dict(zip(_OF, _key(run), strict=True))
-    in_the_way, name = rehearsals.in_the_way(findings), shlex.quote(campaign.name)
-    look = Message("rehearsal.look" if in_the_way else "rehearsal.show", name=name)
+    to_know, name = rehearsals.is_to_be_known(findings), shlex.quote(campaign.name)
+    look = Message("rehearsal.look" if to_know else "rehearsal.show", name=name)
     kept = stored_message.stored(Message(look.id, lines=findings, **look.facts))
 
     def work(connection: Connection) -> None:
@@ -59,15 +59,21 @@ def record(engine: Engine, run: Run, findings: Sequence[Message]) -> None:
         row = {**mine, "rehearsed_at": now(connection), "findings": kept}
         connection.execute(insert(RehearsalRow).values(row))
         # Who is only to be at hand hears of it once.
-        if in_the_way or (findings and run.stage is Stage.HOUR):
+        if to_know or (findings and run.stage is Stage.HOUR):
             notices.add(
-                connection, kind="rehearsal" if in_the_way else "rehearsal_asked",
+                connection, kind=_kind(findings),
                 account=campaign.plan.account, subject=campaign.name,
                 key=" ".join(map(str, ("rehearsal", *mine.values()))), due=run.due_at,
                 lines=[*findings, look],
             )  # fmt: skip
 
     write_new(engine, work)
+
+
+def _kind(findings: Sequence[Message]) -> str:
+    if rehearsals.in_the_way(findings):
+        return "rehearsal"
+    return "rehearsal_noted" if rehearsals.is_to_be_known(findings) else "rehearsal_asked"
 
 
 def history(engine: Engine, campaign: Campaign, *, most: int) -> Sequence[Rehearsal]:

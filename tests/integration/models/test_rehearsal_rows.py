@@ -91,6 +91,18 @@ def test_that_the_administrator_will_be_asked_is_told_once_an_hour_before(
     assert '"notice.rehearsal"' in told(world)[-1]
 
 
+def test_what_is_only_to_be_known_is_told_under_a_headline_that_says_so(
+    world: World, campaign: Campaign
+) -> None:
+    [run] = rehearsal_rows.missing(world.engine, accounts=["default"])
+
+    stale = Message("rehearsal.stale", account="default", at=NOON, after=NOON)
+    rehearsal_rows.record(world.engine, run, [stale])
+
+    [notice] = told(world)
+    assert '"notice.rehearsal_noted"' in notice
+
+
 def test_nothing_is_to_be_rehearsed_of_a_campaign_that_is_off_far_off_or_another_worker_s(
     world: World, campaign: Campaign
 ) -> None:

@@ -10,9 +10,10 @@ from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import CampaignState, Policy
 from broadcast.rules.campaigns.rehearsals import (
     Stage,
+    fresh_from,
     in_the_way,
-    is_stale,
     is_telling,
+    is_to_be_known,
     nobody_at_work,
     runs_ahead,
 )
@@ -55,9 +56,7 @@ def test_workers_that_were_not_seen_for_minutes_and_a_list_of_last_week_are_find
     assert nobody_at_work(NOON - 6 * timedelta(minutes=1), NOON)
     assert not nobody_at_work(NOON - timedelta(minutes=4), NOON)
     assert not nobody_at_work(None, NOON)
-    assert is_stale(NOON - 7 * DAY, NOON + SECOND)
-    assert not is_stale(NOON - 7 * DAY, NOON)
-    assert not is_stale(None, NOON)
+    assert fresh_from(NOON) == NOON - 7 * DAY
 
 
 def test_a_notice_of_what_would_be_refused_is_a_finding_and_one_of_a_warning_is_none() -> None:
@@ -71,4 +70,11 @@ def test_that_a_person_will_be_asked_is_a_finding_that_is_in_the_way_of_nothing(
 
     assert is_telling(asked)
     assert not in_the_way([asked])
+    assert not is_to_be_known([asked])
     assert in_the_way([asked, Message("notice.tag.empty")])
+
+
+def test_with_a_note_a_run_is_sent_all_the_same_and_it_is_to_be_known() -> None:
+    for one in ("rehearsal.stale", "rehearsal.stale_then", "notice.draft.none"):
+        assert not in_the_way([Message(one)])
+        assert is_to_be_known([Message(one)])
