@@ -13,6 +13,7 @@ from broadcast.rules.notices import Notice
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import Reason
 from broadcast.views import blocker_lines, next_steps, report_lines
+from broadcast.views.texts import Texts
 from broadcast.views.words import MOST_NAMED, Moment
 
 
@@ -54,12 +55,12 @@ def _exact(line: Message) -> Message:
     return line
 
 
-def in_a_list(one: Notice, *, now: datetime) -> Message:
-    """Return what a notice reports, to whom, and how far it is on its way."""
+def in_a_list(one: Notice, texts: Texts, *, now: datetime) -> Message:
+    """Return the first line of a notice, to whom it goes, and how far it is on its way."""
     problem = stored_message.parse(one.problem) if one.problem else ""
     at = one.due_at and Moment(one.due_at, now)
     return Message(
         "notices.line", at=Moment(one.since, now), name=one.receiver,
-        what=stored_message.parse(one.message),
+        what=texts(stored_message.parse(one.message)).partition("\n")[0],
         state=Message(f"notices.state.{one.state}", at=at, problem=problem),
     )  # fmt: skip

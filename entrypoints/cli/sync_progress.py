@@ -112,6 +112,8 @@ def outlook_line(outlook: Outlook) -> Message:
             return Message("sync.nothing_known")
         return Message("sync.total_unknown", left=outlook.calls_left)
     facts = {"total": outlook.total, "needed": outlook.calls_needed}
+    if not outlook.calls_needed:
+        return Message("sync.nothing_left", **facts)
     if outlook.calls_left is None:
         return Message("sync.left_unknown", **facts)
     kind = "sync.fits" if outlook.fits else "sync.does_not_fit"

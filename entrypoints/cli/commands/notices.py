@@ -29,11 +29,12 @@ def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
     """List the newest notices."""
     run: Run = context.obj
     found = boxes_notices.newest(run.engine, list(NoticeState), _MOST)
+    texts, now = run.terminal.texts, datetime.now(UTC)
     if as_json:
-        each = [json_objects.notice_object(one, run.terminal.texts) for one in found]
+        each = [json_objects.notice_object(one, texts) for one in found]
         run.terminal.show_json({"notices": each, "error": None})
         return
-    run.terminal.say_all(views_notices.in_a_list(one, now=datetime.now(UTC)) for one in found)
+    run.terminal.say_all(views_notices.in_a_list(one, texts, now=now) for one in found)
     if not found:
         run.terminal.say("notices.none")
 
