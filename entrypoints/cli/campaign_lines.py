@@ -14,7 +14,7 @@ from broadcast.rules import content as contents
 from broadcast.rules.accounts import ANSWERS_WITHIN
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
-from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState
 from broadcast.rules.reports import Report
 from broadcast.settings.program_settings import Settings
 from broadcast.views.content import kind
@@ -37,15 +37,17 @@ def moment_words(due: datetime, zone: str, now: datetime) -> Message | Moment:
     return Message("campaign.at_in_zone", at=at, local=due_words(due, zone), zone=zone)
 
 
-def summary(campaign: Campaign, now: datetime) -> Iterator[Message]:
-    """Yield a campaign in one line, with its next due time."""
+def summary(campaign: Campaign, now: datetime, runs: Iterable[Launch]) -> Message:
+    """Return a campaign in one line, with its next due time; *runs*: at least those held."""
     state = Message(f"campaign.state.{campaign.state.value}")
     facts = {"name": campaign.name, "state": state, "account": campaign.plan.account}
-    if campaign.next_due_at is None:
-        yield Message("campaign.listed", **facts)
-    else:
-        at = moment_words(campaign.next_due_at, campaign.plan.schedule.zone, now)
-        yield Message("campaign.listed_next", **facts, at=at)
+    due = campaign.next_due_at
+    if due is None:
+        is_held = any(one.state is LaunchState.HELD for one in runs)
+        is_over = campaign.state is CampaignState.ENABLED and not is_held
+        return Message("campaign.listed_over" if is_over else "campaign.listed", **facts)
+    at = moment_words(due, campaign.plan.schedule.zone, now)
+    return Message("campaign.listed_past" if due < now else "campaign.listed_next", **facts, at=at)
 
 
 def plan_lines(

@@ -95,8 +95,8 @@ def _plan(
         yield from telling
         if not any(map(rehearsals.is_limit, telling)):
             yield from _beyond(campaign, due, door=door)
-        estimate = found.ready.estimate
-        after, synced_at = rehearsals.fresh_from(due), estimate and estimate.synced_at
+        after, estimate = rehearsals.fresh_from(due), found.ready.estimate
+        synced_at = None if estimate is None else estimate.synced_at
         if synced_at is not None and synced_at < after:
             # Another copy would be too old by then as well, before that.
             name = "rehearsal.stale" if after <= found.ready.now else "rehearsal.stale_then"

@@ -16,6 +16,7 @@ from tests.acceptance.test_campaigns import until_launch
 from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
+from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
@@ -242,7 +243,9 @@ def test_a_held_run_is_listed_with_the_command_that_sends_it(system: System) -> 
 
     listed = system.broadcast("campaigns", "list").stdout
     assert "The audience has 150 people, the last run's had 400" in listed
-    command = listed.partition("`broadcast ")[2].partition("`")[0]
+    # On a line of its own, and all of it below its campaign.
+    assert listed.startswith("weekly: enabled, account default, no time ahead\n    Run ")
+    command = listed.partition("\n        broadcast ")[2].partition("\n")[0]
     assert command.startswith("campaigns run weekly --due '")
     due = command.partition("'")[2].removesuffix("'")
     released = told(system, "run", "weekly", "--due", due)
@@ -278,6 +281,23 @@ def test_excluded_files_are_read_at_each_run_and_one_that_is_gone_holds_it(syste
     until_launch(system, campaign_rows.named(system.engine, "weekly"), 3, LaunchState.HELD)
     assert "staff.txt" in system.broadcast("campaigns", "list").stdout
     assert len(system.all_reports()) == 2
+
+
+def test_the_list_is_ordered_by_the_next_time_and_says_that_nobody_is_there(system: System) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=3)
+    added = system.broadcast(
+        "campaigns", "add", "b", "--openids", "list.txt", *TEXT, "--at", soon.isoformat()
+    )
+    assert "No worker answers" in added.stdout
+    add(system, "c", "--cron", "0 20 1 1 *")
+    add(system, "a", "--cron", "0 20 1 1 *")
+    until(lambda: datetime.now(UTC) > soon, 10, "the time")
+
+    listed = system.broadcast("campaigns", "list").stdout
+
+    assert [line.partition(":")[0] for line in listed.splitlines()[:3]] == ["b", "a", "c"]
+    assert "has passed and it has not begun" in listed.splitlines()[0]
+    assert "No worker answers" in listed
 
 
 def due_soon(system: System) -> None:

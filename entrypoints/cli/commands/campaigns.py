@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
-from broadcast.errors import InputError
-from broadcast.message import Message
+from broadcast.errors import InputError, OutOfReachError
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
@@ -31,12 +31,14 @@ from entrypoints.cli.group import Command, Group, grouped
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions
 from entrypoints.cli.terminal import is_terminal
+from models import schema
 from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
 from producer.campaigns import template as templates
 from producer.campaigns.said_plans import check_name
 from producer.submit.order import checked_key
+from producer.waking import Answers
 
 app = new_app()
 campaigns = typer.Typer(cls=Group, help="help.campaigns")
@@ -46,6 +48,8 @@ Name = Annotated[
     str, typer.Argument(metavar="NAME", help="help.campaigns.name", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="help.campaigns.yes")]
+#: Behind every due time: those that have none are the last.
+FAR_OFF: Final = datetime.max.replace(tzinfo=UTC)
 #: Runs that ``show`` shows.
 MOST_RUNS: Final = 20
 
@@ -146,8 +150,18 @@ def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
     run.terminal.say_all(
         campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings)
     )
+    _warn_of_nobody(run, [campaign])
     if as_json:
         run.terminal.show_json({**campaign_object(campaign), "error": None})
+
+
+def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
+    """Say that no worker answers, where a run is to come."""
+    if any(one.next_due_at for one in found):
+        # Nobody knows while the broker is away.
+        with contextlib.suppress(OutOfReachError):
+            if run.waker.answers(schema.installation(run.engine)) is Answers.NOBODY:
+                run.terminal.say("send.scheduled_no_worker")
 
 
 @campaigns.command("list", cls=Command, help="help.campaigns.list")
@@ -168,21 +182,27 @@ def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
         return
     if not found:
         run.terminal.say("campaign.none")
-    run.terminal.say_all(_listed(run, found, held, now=now))
+    _show_all(run, found, held, now=now)
+    _warn_of_nobody(run, found)
     for account in sorted({one.plan.account for one in found}):
         for warning in campaign_rehearsals.over_limits(run, account):
             run.terminal.warn(warning)
 
 
-def _listed(
+def _show_all(
     run: Run, found: Sequence[Campaign], held: Sequence[Launch], *, now: datetime
-) -> Iterator[Message]:
-    for one in found:
-        yield from campaign_lines.summary(one, now)
-        yield from campaign_rehearsals.found(run, one, now)
-        for launch in held:
-            if launch.campaign_id == one.id:
-                yield from campaign_lines.run_lines(one, launch, None, now=now)
+) -> None:
+    """Show campaigns, the next first, each above what was found of it and its held runs."""
+    terminal = run.terminal
+    with terminal.texts.zone_once():
+        for one in sorted(found, key=lambda each: (each.next_due_at or FAR_OFF, each.name)):
+            mine = [launch for launch in held if launch.campaign_id == one.id]
+            terminal.say(campaign_lines.summary(one, now, mine))
+            for line in campaign_rehearsals.found(run, one, now):
+                terminal.say_below(line)
+            for launch in mine:
+                for line in campaign_lines.run_lines(one, launch, None, now=now):
+                    terminal.say_below(line)
 
 
 @campaigns.command(cls=Command, help="help.campaigns.show")
@@ -207,7 +227,7 @@ def show(
         each = [launch_object(one, report, texts) for one, report in runs]
         run.terminal.show_json({**campaign_object(campaign), "runs": each, "error": None})
         return
-    run.terminal.say_all(campaign_lines.summary(campaign, now))
+    run.terminal.say(campaign_lines.summary(campaign, now, [one for one, _ in runs]))
     run.terminal.say_all(
         campaign_lines.plan_lines(campaign.plan, campaign.next_times(), now, settings=run.settings)
     )

@@ -152,7 +152,7 @@ def test_a_report_and_a_list_call_media_by_the_names_of_their_files(
     bare = submit(engine, account, pictures(unknown), uploader=UploaderStub(), key="k2")
 
     report = broadcast_reports.report(engine, sent.id)
-    assert ZH(content.line(report)) == (f"内容：图片「photo.jpg, {unknown}」，账号 {account.name}")
+    assert ZH(content.line(report)) == (f"内容：图片『photo.jpg, {unknown}』，账号 {account.name}")
     assert {one.id: content.name(one) for one in broadcast_reports.reports(engine)} == {
         sent.id: f"photo.jpg, {unknown}", bare.id: unknown,
     }  # fmt: skip
