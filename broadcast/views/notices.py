@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Final
 
 from broadcast import stored_message
 from broadcast.message import Message
@@ -12,16 +13,22 @@ from broadcast.rules.gates.gate import Gate, GateKind
 from broadcast.rules.notices import Notice
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import Reason
-from broadcast.views import blocker_lines, next_steps, report_lines
+from broadcast.views import blocker_lines, content, next_steps, report_lines
 from broadcast.views.texts import Texts
 from broadcast.views.words import MOST_NAMED, Moment
 
 
 def of_broadcast(notice: Message, report: Report, beside: Circumstances) -> Iterator[Message]:
     """Yield what happened to a broadcast, where it stands, and the commands that go on."""
-    yield notice
+    yield Message(f"{notice.id}_named", **notice.facts, name=content.name(report))
     yield from map(_exact, report_lines.in_short(report))
-    yield from next_steps.lines(report, beside)
+    for line in next_steps.lines(report, beside):
+        if line.id not in _NO_STEPS:
+            yield line
+
+
+#: Nobody has to do anything more: whoever wants to know looks at the status.
+_NO_STEPS: Final = frozenset({"next_step.completed", "next_step.results"})
 
 
 def of_account(

@@ -58,9 +58,10 @@ class _InWords(Mapping[str, object]):
 class Texts:
     """The catalogue in one language."""
 
-    def __init__(self, language: Language) -> None:
-        """*language* is the reader's."""
+    def __init__(self, language: Language, *, distances: bool = True) -> None:
+        """*language* is the reader's; without *distances* it is read some time after it is said."""
         self.language = language
+        self.has_distances = distances
         #: None: each moment is written with its zone; else whether one was already.
         self._zone_named: bool | None = None
 

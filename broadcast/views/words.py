@@ -181,7 +181,10 @@ def _(fact: Moment, texts: Texts) -> str:
         "weekday": texts(f"weekday.{local.isoweekday()}"), "date": f"{local:%Y-%m-%d}",
         "time": f"{local:%H:%M}", "distance": _distance(span, texts),
     }  # fmt: skip
-    if texts.names_zone():
+    names_zone = texts.names_zone()
+    if not texts.has_distances:
+        return texts("moment.absolute" if names_zone else "moment.day", **facts)
+    if names_zone:
         return texts("moment", **facts)
     today = local.date() == fact.now.astimezone(day.SHANGHAI).date()
     return texts("moment.time" if today else "moment.date", **facts)

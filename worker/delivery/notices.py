@@ -111,7 +111,7 @@ class NoticeDeliverer(Deliverer[Due]):
 
     def _text(self, notice: Message, receiver: Receiver) -> str:
         """Return what is posted; nothing of what is so no more."""
-        texts = Texts(choose_language(environment.read()))
+        texts = Texts(choose_language(environment.read()), distances=False)
         subject = str(notice.facts.get("subject"))
         try:
             lines = self._lines(notice, subject)

@@ -31,6 +31,7 @@ from tests.kit.wait import until
 from worker.delivery.notices import NoticeDeliverer
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+TITLE = "您好 🎉"
 LOOPBACK = parse_networks("127.0.0.0/8")
 
 
@@ -79,9 +80,12 @@ def test_an_end_reaches_each_kind_of_bot_with_its_sums(
         until_state(engine, NoticeState.SENT, sweep=sweep)
 
         [text] = bot.texts
-    assert text.startswith(f"[broadcast] Account default: broadcast {broadcast_id} has ended\n")
+    first = f"[broadcast] Account default: “{TITLE}” has ended (broadcast {broadcast_id})\n"
+    assert text.startswith(first)
     assert "20 of 20 followers accepted by WeChat" in text
-    assert f"    broadcast recipients {broadcast_id} --set accepted" in text
+    # It is read later than it is said, and nobody has to do anything.
+    assert "ago)" not in text
+    assert text.count("    broadcast ") == text.count(f"    broadcast status {broadcast_id}") == 1
 
 
 def test_an_end_of_which_nothing_is_left_to_do_comes_with_a_command_too(
@@ -109,7 +113,7 @@ def test_a_doubt_comes_with_the_commands_that_settle_it_and_a_stop_with_its_fix(
 
     doubt, stop = wecom.texts
     assert doubt.startswith(
-        f"[broadcast] Account default: broadcast {broadcast_id} waits for a person\n"
+        f"[broadcast] Account default: “{TITLE}” waits for a person (broadcast {broadcast_id})\n"
         f"{broadcast_id} · held · 0 of 20 followers accepted by WeChat · 20 in doubt\n"
     )
     for verdict in ("--sent", "--not-sent"):
@@ -141,7 +145,9 @@ def test_chinese_is_said_where_the_worker_speaks_it(
     broadcast_id = doubtful(engine)
     until_state(engine, NoticeState.SENT, sweep=sweep)
 
-    assert wecom.texts[0].startswith(f"【群发】账号 default：群发 {broadcast_id} 需要人工处理\n")
+    assert wecom.texts[0].startswith(
+        f"【群发】账号 default：“{TITLE}”需要人工处理（群发 {broadcast_id}）\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -254,7 +260,7 @@ def test_what_was_opened_again_before_it_was_posted_is_not_said(engine: Engine, 
     sweep.join(60)
     # Its verdict ended it, which is news.
     assert [text.splitlines()[0] for text in wecom.texts] == [
-        f"[broadcast] Account default: broadcast {broadcast_id} has ended"
+        f"[broadcast] Account default: “{TITLE}” has ended (broadcast {broadcast_id})"
     ]
     states = [one.state for one in stored(engine)]
     assert states.count(NoticeState.SENT) == 1
@@ -273,8 +279,11 @@ def test_many_notices_come_together_and_none_is_lost(engine: Engine, wecom: Bot)
     titles = [line for line in everything.splitlines() if line.startswith("[broadcast]")]
     assert len(wecom.texts) < len(titles)
     assert sorted(titles) == sorted(
-        [f"[broadcast] Account default: broadcast {one} waits for a person" for one in waiting]
-        + [f"[broadcast] Account default: broadcast {one} has ended" for one in ended]
+        [
+            f"[broadcast] Account default: “{TITLE}” {what} (broadcast {one})"
+            for what, each in (("waits for a person", waiting), ("has ended", ended))
+            for one in each
+        ]
     )
     assert all(len(text.encode()) <= 2048 for text in wecom.texts)
 
