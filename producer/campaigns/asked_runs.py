@@ -59,6 +59,10 @@ def to_run(
             return held
         due = held.due_at
     request = rendered_template(campaign.plan.template, due or now, zone)
+    if held is None and due is not None and due > now:
+        # The time that is shown, and the calls that are left, are those of its due time.
+        run = templates.load(request)
+        request = replace(run, request={**run.request, "at": due.isoformat()}).stored
     new = Launch(
         id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due or now,
         state=LaunchState.BEGUN, reason=None, version=campaign.version, request=request,

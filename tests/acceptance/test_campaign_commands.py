@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -312,7 +313,8 @@ def test_a_dry_run_shows_the_next_run_and_stores_nothing(system: System) -> None
     done = system.broadcast("campaigns", "run", "weekly", "--dry-run")
 
     assert "Live on Friday" in done.stderr
-    assert "4" in done.stderr
+    assert re.search(r"^Time +Fri \S+ 20:00 Beijing time", done.stderr, re.MULTILINE)
+    assert done.stderr.splitlines()[-1] == "Dry run: the plan fits. Nothing was stored."
     assert told(system, "show", "weekly")["runs"] == []
     assert system.all_reports() == []
 

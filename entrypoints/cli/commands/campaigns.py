@@ -304,6 +304,7 @@ def run_(
     launch = asked_runs.to_run(door, campaign, held, who=who(), edited=edited, dry_run=dry_run)
     campaign_runs.check_agreed(run, campaign, launch, again=again, asks=not (yes or dry_run))
     if dry_run:
+        run.terminal.note("dry_run.fits")
         return
     begun = asked_runs.begin(door, campaign, launch, key=key, edited=edited, who=who())
     raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))
