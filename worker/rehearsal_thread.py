@@ -52,7 +52,9 @@ def _findings(here: WorkerParts, run: Run) -> Sequence[Message]:
         waker=PlanInline(), looks=ClientChecks(here.wechat),
     )  # fmt: skip
     try:
-        return rehearsing.rehearse(run.campaign, run.due_at, door=door, wechat=here.wechat)
+        return rehearsing.rehearse(
+            run.campaign, run.due_at, door=door, wechat=here.wechat, by_worker=True
+        )
     except OutOfReachError:
         raise
     except Exception as error:

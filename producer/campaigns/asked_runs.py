@@ -29,17 +29,24 @@ if TYPE_CHECKING:
 
 
 def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime | None) -> Launch:
-    """Return the run of a due time, written to the minute. Raises InputError.
+    """Return the run of a due time, as the API gives it or to the minute. Raises InputError.
 
     *now*: a person wrote it; None: a program did.
     """
     at = moment(due, campaign.plan.schedule.zone, now=now, option="--due")
     each = launch_rows.history(door.engine, campaign.id, most=launch_rows.EVERY)
-    found = [one for one in each if one.due_at.replace(second=0, microsecond=0) == at]
+    found = [one for one in each if _is_written(one.due_at, at)]
     held = [one for one in found if one.state is LaunchState.HELD]
     if not found:
         raise InputError("error.launch.none", name=campaign.name, due=at)
     return (held or found)[0]
+
+
+def _is_written(due: datetime, at: datetime) -> bool:
+    """Return whether *at* is a due time, to the millisecond, the second or the minute."""
+    second = due.replace(microsecond=0)
+    exact = due.replace(microsecond=due.microsecond // 1000 * 1000)
+    return at in {due, exact, second, second.replace(second=0)}
 
 
 def to_run(

@@ -16,6 +16,7 @@ from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.campaigns.variables import rendered_template
+from models.engine import now
 from models.ledger.campaigns import counted_sends, launch_rows
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import read
@@ -32,9 +33,16 @@ _QUOTAS: Final = {AccountKind.SUBSCRIPTION: SendPath.SENDALL}
 
 
 def rehearse(
-    campaign: Campaign, due: datetime, *, door: SubmitService, wechat: WeChat
+    campaign: Campaign,
+    due: datetime,
+    *,
+    door: SubmitService,
+    wechat: WeChat,
+    by_worker: bool = False,
 ) -> list[Message]:
     """Return what would keep the run of a due time ahead from going as it is meant.
+
+    *by_worker*: one is at work, for it asks.
 
     Each finding says what to do. What one finding hides is looked at all the same, as far as that
     can be. Raises DatabaseAwayError.
@@ -43,6 +51,7 @@ def rehearse(
     with _noting(findings):
         account = door.settings.account(campaign.plan.account)
         findings += _standing(door, account)
+        findings += [] if by_worker else _nobody(door)
         request = rendered_template(campaign.plan.template, due, campaign.plan.schedule.zone)
         template = templates.load(request)
         whole = template.without_article()
@@ -66,15 +75,19 @@ def _noting(findings: list[Message]) -> Iterator[None]:
 
 
 def _standing(door: SubmitService, account: Account) -> Iterator[Message]:
-    """Yield that the account is stopped, and that nobody is at work."""
-    lanes, moment = broadcast_reports.lanes(door.engine)
+    """Yield that the account is stopped."""
+    lanes, _ = broadcast_reports.lanes(door.engine)
     lane = lanes.get(account.name)
     if lane is not None and lane.is_off:
         yield Message("rehearsal.stopped", account=account.name)
+
+
+def _nobody(door: SubmitService) -> Iterator[Message]:
+    """Yield that no worker is at work."""
     with read(door.engine) as connection:
-        seen_at = restores.seen_at(connection)
+        seen_at, moment = restores.seen_at(connection), now(connection)
     if rehearsals.nobody_at_work(seen_at, moment):
-        yield Message("rehearsal.nobody", at=seen_at)
+        yield Message("rehearsal.nobody", at=seen_at) if seen_at else Message("rehearsal.never")
 
 
 def _plan(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from models.ledger.campaigns import campaign_rows
+from models.ledger.gates import restores
 from tests.acceptance.test_campaign_commands import TEXT, add, system, told
 from tests.acceptance.test_rehearsals import until_rehearsed
 
@@ -24,6 +25,9 @@ def soon() -> str:
 
 def test_a_run_is_rehearsed_at_a_word_and_nothing_is_sent(system: System) -> None:
     add(system)
+    [alone] = told(system, "run", "weekly", "--rehearse", status=1)["findings"]
+    assert "No worker has ever been at work" in alone["text"]
+    restores.note_seen(system.engine)
     assert told(system, "run", "weekly", "--rehearse")["findings"] == []
 
     (system.folder / "list.txt").unlink()

@@ -93,7 +93,7 @@ def is_to_be_known(findings: Iterable[Message]) -> bool:
 
 def nobody_at_work(seen_at: datetime | None, now: datetime) -> bool:
     """Return whether no worker looked at the ledger of late; None: none ever did."""
-    return seen_at is not None and now - seen_at > _AT_WORK
+    return seen_at is None or now - seen_at > _AT_WORK
 
 
 def fresh_from(due: datetime) -> datetime:

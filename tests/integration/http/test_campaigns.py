@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from broadcast.rules.campaigns.launches import LaunchState, Verdict, Why
+from broadcast.views.objects import utc
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.ledger.campaigns import campaign_rows, launch_rows
 from tests.integration.http.conftest import Served
@@ -127,7 +128,7 @@ def test_the_list_has_held_runs_and_runs_are_listed_newest_first(
 
 def held_run(served: Served, name: str) -> str:
     """Let a due time of a campaign be missed and held; return it."""
-    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=2)
+    at = datetime.now(UTC) - timedelta(hours=2)
     with served.engine.begin() as connection:
         connection.execute(
             update(CampaignRow)
@@ -139,7 +140,7 @@ def held_run(served: Served, name: str) -> str:
             connection, campaign, at, moment=at,
             verdict=Verdict(state=LaunchState.HELD, why=Why.MISSED),
         )  # fmt: skip
-    return at.isoformat()
+    return utc(at)
 
 
 def run_now(program: Program, name: str, *, key: str | None, **members: object) -> Any:
