@@ -9,9 +9,15 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
+from broadcast.errors import PlanError
+from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Report
 from broadcast.views import json_objects
+from broadcast.views.json_objects import utc
+from broadcast.views.program_words import notices, refusal
 from entrypoints.http.caller import Caller
+from entrypoints.http.problems import KEY
+from producer.submit.prepare import Prepared
 
 #: Batches of one broadcast in one answer.
 MOST_BATCHES: Final = 1_000
@@ -50,3 +56,38 @@ def broadcast(report: Report, *, after: int = 0, most: int = MOST_BATCHES) -> di
         "batch_list": shown,
         "batch_next": shown[-1]["n"] if len(rest) > len(shown) else None,
     }
+
+
+def plan(caller: Caller, prepared: Prepared) -> dict[str, Any]:
+    """Return what would be stored."""
+    problem, proof = _problem(prepared), prepared.proof
+    estimate, figures, quota = prepared.estimate, prepared.figures, prepared.quota
+    return {
+        "fits": problem is None,
+        "problem": None if problem is None else refusal(problem.message, caller.texts, key=KEY),
+        "existing": prepared.existing,
+        "account": prepared.body.account.name,
+        "audience": {
+            "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
+            "planned": figures.planned,
+        },
+        "left_out": {} if estimate is None else dict(estimate.left_out),
+        "recipients": figures.planned if estimate is None else estimate.left,
+        "calls": figures.calls,
+        "days": None if proof is None else proof.days,
+        "quota": None if quota is None else {
+            "daily_limit": quota.daily_limit, "used": quota.used, "remain": quota.remain,
+        },
+        "starts_at": utc(prepared.starts),
+        "notices": notices(prepared.notices, caller.texts, key=KEY),
+    }  # fmt: skip
+
+
+def _problem(prepared: Prepared) -> PlanError | None:
+    if prepared.proof is None:
+        return None
+    try:
+        proof_module.check_fits(prepared.proof)
+    except PlanError as error:
+        return error
+    return None

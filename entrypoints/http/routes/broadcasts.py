@@ -8,13 +8,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from broadcast.errors import ConflictError, InputError, PlanError
-from broadcast.rules.plan import proof as proof_module
+from broadcast.errors import ConflictError, InputError
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState
 from broadcast.views import json_objects
 from broadcast.views.json_objects import utc
-from broadcast.views.program_words import notices, refusal
+from broadcast.views.program_words import notices
 from entrypoints.http import (
     answers,
     bodies,
@@ -32,7 +31,6 @@ from models.ledger.audit import audit_run
 from models.ledger.views import broadcast_reports
 from producer.request.shape import LONGEST_ACCOUNT
 from producer.submit.order import LONGEST_KEY, checked_key, new_key
-from producer.submit.prepare import Prepared
 
 router = APIRouter(prefix="/v1", tags=["broadcasts"])
 
@@ -228,35 +226,4 @@ def dry_run(request: Request, caller: Submitter, value: bodies.Members) -> dict[
     """
     has_key = KEY in request.headers
     key = submitting.key_of(request) if has_key else new_key()
-    prepared = submitting.plan(caller, value, key=key)
-    problem, proof = _problem(prepared), prepared.proof
-    estimate, figures, quota = prepared.estimate, prepared.figures, prepared.quota
-    return {
-        "fits": problem is None,
-        "problem": None if problem is None else refusal(problem.message, caller.texts, key=KEY),
-        "existing": prepared.existing,
-        "account": prepared.body.account.name,
-        "audience": {
-            "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
-            "planned": figures.planned,
-        },
-        "left_out": {} if estimate is None else dict(estimate.left_out),
-        "recipients": figures.planned if estimate is None else estimate.left,
-        "calls": figures.calls,
-        "days": None if proof is None else proof.days,
-        "quota": None if quota is None else {
-            "daily_limit": quota.daily_limit, "used": quota.used, "remain": quota.remain,
-        },
-        "starts_at": utc(prepared.starts),
-        "notices": notices(prepared.notices, caller.texts, key=KEY),
-    }  # fmt: skip
-
-
-def _problem(prepared: Prepared) -> PlanError | None:
-    if prepared.proof is None:
-        return None
-    try:
-        proof_module.check_fits(prepared.proof)
-    except PlanError as error:
-        return error
-    return None
+    return json_answers.plan(caller, submitting.plan(caller, value, key=key))
