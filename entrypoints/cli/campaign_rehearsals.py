@@ -7,7 +7,6 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
@@ -25,10 +24,7 @@ _NEWEST: Final = 4
 
 def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
     """Rehearse the next run of a campaign and say what was found; return the exit status."""
-    due = campaign.next_due_at
-    if due is None:
-        raise InputError("error.campaign.no_next", name=campaign.name)
-    door = campaign_runs.door(run)
+    due, door = rehearsing.next_due(campaign), campaign_runs.door(run)
     findings = rehearsing.rehearse(campaign, due, door=door, wechat=run.wechat)
     run.terminal.say_all(_findings_of(campaign, due, findings, now=present(run.engine)))
     if as_json:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy import Engine
 
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.accounts import Account
+from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.settings.program_settings import Settings
 from entrypoints.http.keyring import KeyRing
 from entrypoints.http.threads import Threads
-from producer.request.door import WeChatChecks
+from producer.request.door import SubmitService, WeChatChecks
 from producer.steer import LaneWaker
 from producer.submit.prepare import QuotaSource
 
@@ -25,6 +28,9 @@ class RemoteParts(Protocol):
 
     def apply_pending_follower_events(self, account: str) -> None:
         """Apply pending opt-outs, so that no such follower is called again."""
+
+    def rehearsed(self, campaign: Campaign, due: datetime, door: SubmitService) -> list[Message]:
+        """Return what would keep a run from going as it is meant. Raises DatabaseAwayError."""
 
     def missing(self) -> list[str]:
         """Return which parts are away of those that only delay: ``broker``, ``redis``."""

@@ -83,6 +83,14 @@ class CampaignInAList(Campaign):
     held: list[CampaignRun]
 
 
+class Rehearsal(Answer):
+    """What would keep the next run of a campaign from going as it is meant."""
+
+    due_at: str
+    in_the_way: bool = Field(description="false: the run goes, with what is to be known of it")
+    findings: list[Notice]
+
+
 class CampaignList(Answer):
     """Campaigns, by their names."""
 

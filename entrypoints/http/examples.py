@@ -76,6 +76,7 @@ _ANSWERS: Final[dict[str, dict[str, Any]]] = {
     "CampaignList": {"campaigns": [_CAMPAIGN | {"held": [_RUN]}]},
     "CampaignRun": _RUN | {"state": "begun", "reason": None},
     "CampaignRuns": {"runs": [_RUN]},
+    "Rehearsal": {"due_at": "2026-12-04T12:00:00.000Z", "in_the_way": False, "findings": []},
     "Health": {"ok": True},
     "Readiness": _KEPT["readiness"],
 }

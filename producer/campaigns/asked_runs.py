@@ -21,8 +21,10 @@ from models.ledger.views import broadcast_reports
 from producer.campaigns import launching
 from producer.campaigns import template as templates
 from producer.campaigns.said_plans import A_DRAFT, moment
+from producer.campaigns.template import Template
 from producer.request.door import SubmitService
 from producer.submit.order import checked_key, new_key
+from producer.submit.prepare import Prepared
 
 if TYPE_CHECKING:
     from producer.wiring.wechat import WeChat
@@ -142,17 +144,35 @@ def run_for_program(
             return known
     held = None if due is None else held_at(door, campaign, due, now=None)
     launch = to_run(door, campaign, held, who=who, edited=edited)
-    if not templates.load(launch.request or "").reads_lists:
+    template = templates.load(launch.request or "")
+    if not template.reads_lists:
         found = prepared_run(campaign, launch, door, wechat=None, again=again or held is not None)
         for doubt in () if held else found.doubts:
             raise InputError(doubt.id, **doubt.facts)
     elif held is None:
-        raise InputError("error.campaign.run_file", name=campaign.name)
+        refuse_files(campaign, template)
     begun = begin(door, campaign, launch, key=key, edited=edited, who=who)
     # Where the broker is away, beat has it launched.
     with contextlib.suppress(BrokerAwayError):
         wake()
     return begun
+
+
+def refuse_files(campaign: Campaign, template: Template) -> None:
+    """Raise InputError where a run reads files, which its worker alone may have."""
+    if template.reads_lists or template.article_file is not None:
+        raise InputError("error.campaign.run_file", name=campaign.name)
+
+
+def plan_for_program(door: SubmitService, campaign: Campaign, *, who: str) -> Prepared:
+    """Return the next run as it would be stored now; what a person would be asked is a notice.
+
+    Raises InputError where it reads lists of files, and what refuses it.
+    """
+    launch = to_run(door, campaign, None, who=who, dry_run=True)
+    refuse_files(campaign, templates.load(launch.request or ""))
+    found = prepared_run(campaign, launch, door, wechat=None, again=True)
+    return replace(found.ready, notices=(*found.doubts, *found.ready.notices))
 
 
 def report(engine: Engine, launch: Launch) -> Report | None:

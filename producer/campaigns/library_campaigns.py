@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypedDict
 
 from broadcast.frozen import frozen
 from broadcast.message import Message
+from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
-from producer.campaigns import asked_runs, campaign_forms
+from producer.campaigns import asked_runs, campaign_forms, rehearsing
+from producer.campaigns import template as templates
 from producer.campaigns.said_plans import check_name
 from producer.request import shape
 from producer.request.door import SubmitService
 
+log = logging.getLogger(__name__)
 _Days = TypedDict("_Days", {"from": str, "until": str, "except": list[str]}, total=False)
 
 
@@ -122,6 +127,30 @@ class Campaigns:
             who=self.who, wake=self.wake,
         )  # fmt: skip
 
+    def rehearse(self, name: str) -> Sequence[Message]:
+        """Return what would keep the next run from going as it is meant; nothing is sent.
+
+        WeChat is asked. Raises InputError where no run is to come, or where it reads files.
+        """
+        # WeChat's client, which few programs need.
+        from producer.wiring.wechat import (  # noqa: PLC0415
+            ClientChecks,
+            QuotaWithReason,
+            WeChat,
+        )
+
+        campaign = self.get(name)
+        asked_runs.refuse_files(campaign, templates.load(campaign.plan.template))
+        wechat = WeChat(self.door.settings, on_drift=_warn_of_drift)
+        door = replace(self.door, quota=QuotaWithReason(wechat), looks=ClientChecks(wechat))
+        with contextlib.closing(wechat):
+            due = rehearsing.next_due(campaign)
+            return rehearsing.rehearse(campaign, due, door=door, wechat=wechat)
+
     def runs(self, name: str, *, limit: int = 20) -> Sequence[Launch]:
         """Return the newest runs of a campaign, the last first."""
         return launch_rows.history(self.door.engine, self.get(name).id, most=limit)
+
+
+def _warn_of_drift(account: Account) -> None:
+    log.warning("%s", account.drifted())

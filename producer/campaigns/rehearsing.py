@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from broadcast.errors import BroadcastError, DatabaseAwayError
+from broadcast.errors import BroadcastError, DatabaseAwayError, InputError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account, AccountKind
 from broadcast.rules.calls.outcomes import SendPath
@@ -61,6 +61,13 @@ def rehearse(
             whole = templates.rehearsed(template, account, wechat=wechat)
         findings += _plan(campaign, due, whole, door=door)
     return findings
+
+
+def next_due(campaign: Campaign) -> datetime:
+    """Return the time of the run that is rehearsed at a word. Raises InputError: there is none."""
+    if campaign.next_due_at is None:
+        raise InputError("error.campaign.no_next", name=campaign.name)
+    return campaign.next_due_at
 
 
 @contextlib.contextmanager

@@ -72,6 +72,40 @@ def launched(program: Program, count: int) -> list[dict[str, Any]]:
     return found
 
 
+def test_the_next_run_is_rehearsed_and_tried_and_nothing_is_sent(
+    start_system: StartSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = start_system(followers=12)
+    program = system.api("--port", "0")
+    made = program.ask("POST", "/v1/campaigns", {"name": "weekly", **WEEKLY}).json()
+    for name, value in system.env.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(system.folder)
+
+    def rehearsed() -> list[list[str]]:
+        told = program.ask("POST", "/v1/campaigns/weekly/rehearse").json()
+        assert told["due_at"] == made["next"][0]
+        assert told["in_the_way"] is bool(told["findings"])
+        with Producer("shop") as shop:
+            found = shop.campaigns.rehearse("weekly")
+        return [[one["code"] for one in told["findings"]], [one.id for one in found]]
+
+    assert rehearsed() == [["error.plan.never_synced"]] * 2
+    refused = program.ask("POST", "/v1/campaigns/weekly/plan").json()
+    assert refused["type"].endswith("plan.never_synced")
+
+    system.broadcast("followers", "sync")
+    assert rehearsed() == [[], []]
+    plan = program.ask("POST", "/v1/campaigns/weekly/plan").json()
+    assert (plan["fits"], plan["recipients"], plan["quota"] is None) == (True, 12, False)
+    assert program.get("/v1/campaigns/weekly/runs").json()["runs"] == []
+    assert (system.all_reports(), system.simulator.mass_calls()) == ([], [])
+
+    program.ask("POST", "/v1/campaigns/weekly/disable")
+    off = program.ask("POST", "/v1/campaigns/weekly/rehearse")
+    assert (off.status_code, "has no run to come" in off.json()["detail"]) == (422, True)
+
+
 def test_a_campaign_of_a_file_is_run_by_the_command_where_its_file_is(system: System) -> None:
     people = system.simulator.openids(4)
     (system.folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
@@ -82,6 +116,9 @@ def test_a_campaign_of_a_file_is_run_by_the_command_where_its_file_is(system: Sy
     program = system.api("--port", "0")
 
     refused = run(program, key="order-1")
+    for what in ("rehearse", "plan"):
+        alone = program.ask("POST", f"/v1/campaigns/weekly/{what}")
+        assert alone.json()["type"].endswith("campaign.run_file")
     edited = program.ask("PATCH", "/v1/campaigns/weekly", {"cron": "0 19 * * 5"}).json()
 
     assert refused.json()["type"].endswith("campaign.run_file")

@@ -61,7 +61,6 @@ NEVER = {
     "error.campaign.content_file": "the command line",
     "error.exclude.malformed": "a file of the command line, or of a run, which is held",
     "error.campaign.no_change": "the command line",
-    "error.campaign.no_next": "the command line",
     "error.draft.maybe_added": "workers make drafts",
     "error.token.": "whoever starts the server calls WeChat, and answers without it",
     "error.wechat.": "whoever starts the server calls WeChat, and answers without it",

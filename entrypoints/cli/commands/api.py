@@ -21,8 +21,13 @@ from entrypoints.cli.listening import API_PORT, bound
 from entrypoints.cli.run import Run
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from broadcast.message import Message
+    from broadcast.rules.campaigns.campaign import Campaign
     from entrypoints.http.api_parts import APIParts
     from entrypoints.http.app import Shutdown
+    from producer.request.door import SubmitService
     from producer.waking import RestingWaker
 
 app = new_app()
@@ -116,6 +121,12 @@ class WiredRemoteParts:
         pushes.apply_pending_follower_events(
             self._run.engine, account, tuning=self._run.settings.tuning()
         )
+
+    def rehearsed(self, campaign: Campaign, due: datetime, door: SubmitService) -> list[Message]:
+        """Return what would keep a run from going as it is meant. Raises DatabaseAwayError."""
+        from producer.campaigns import rehearsing  # noqa: PLC0415 - as above
+
+        return rehearsing.rehearse(campaign, due, door=door, wechat=self._run.wechat)
 
     def missing(self) -> list[str]:
         """Return which parts are away of those that only delay."""

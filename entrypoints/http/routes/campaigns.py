@@ -13,10 +13,12 @@ from starlette.responses import Response
 
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.rules.api_keys import Scope
+from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
+from broadcast.views.objects import utc
 from broadcast.views.program_words import notices
-from entrypoints.http import bodies, campaign_answers, json_answers, openapi, submitting
+from entrypoints.http import answers, bodies, campaign_answers, json_answers, openapi, submitting
 from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader, Submitter
 from entrypoints.http.lookups import the_account
@@ -27,7 +29,7 @@ from models.ledger.campaigns import (
     counted_sends,
     launch_rows,
 )
-from producer.campaigns import asked_runs, said_plans
+from producer.campaigns import asked_runs, rehearsing, said_plans
 from producer.campaigns import template as templates
 from producer.campaigns.campaign_forms import (
     CampaignChange,
@@ -239,3 +241,39 @@ def run(
         again=said.again, who=caller.who, wake=caller.parts.waker.wake_for_launches,
     )  # fmt: skip
     return _run_object(caller, begun)
+
+
+@router.post(
+    "/campaigns/{name}/rehearse", response_model=campaign_answers.Rehearsal,
+    operation_id="rehearse_campaign", summary="Rehearse the next run of a campaign",
+    openapi_extra=openapi.takes("nothing", form=Nothing), responses=openapi.of_a_body(),
+)  # fmt: skip
+@json_answers.in_thread
+def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
+    """Look at the next run as its launch will, and store and send nothing. WeChat is asked."""
+    campaign = _theirs(caller, name)
+    asked_runs.refuse_files(campaign, templates.load(campaign.plan.template))
+    due = rehearsing.next_due(campaign)
+    found = caller.parts.remote.rehearsed(campaign, due, submitting.door(caller))
+    shown = [submitting.for_key(caller, one) for one in found]
+    return {
+        "due_at": utc(due), "in_the_way": rehearsals.in_the_way(found),
+        "findings": notices(shown, caller.texts, key=KEY),
+    }  # fmt: skip
+
+
+@router.post(
+    "/campaigns/{name}/plan", response_model=answers.Plan, operation_id="plan_campaign",
+    summary="Try the next run of a campaign, storing nothing",
+    openapi_extra=openapi.takes("nothing", form=Nothing), responses=openapi.of_a_body(),
+)  # fmt: skip
+@json_answers.in_thread
+def plan(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
+    """Check the next run as its launch does; a draft that is found by its title is not."""
+    campaign = _theirs(caller, name)
+    _check_may_send(caller, campaign.plan)
+    try:
+        prepared = asked_runs.plan_for_program(submitting.door(caller), campaign, who=caller.who)
+    except InputError as error:
+        raise submitting.without_others(caller, error) from None
+    return json_answers.plan(caller, prepared)
