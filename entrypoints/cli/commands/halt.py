@@ -36,7 +36,7 @@ class Switch(Protocol):
     """A control of an account, or of all: a halt or its end."""
 
     def __call__(
-        self, engine: Engine, account: str | None, *, who: str, why: str | None = None
+        self, engine: Engine, /, account: str | None, *, who: str, why: str | None = None
     ) -> list[str]:
         """Carry it out; return the accounts for which something changed."""
 

@@ -48,7 +48,15 @@ from models.ledger.audit.case import (
 from models.ledger.lane import next_work
 from models.ledger.lists.uploads import GIVEN_UP_AFTER
 from models.ledger.rows import locked_rows
-from models.ledger.rows.transaction import columns, every_row, first, one_row, read, snapshot
+from models.ledger.rows.transaction import (
+    at_one_moment,
+    columns,
+    every_row,
+    first,
+    one_row,
+    read,
+    snapshot,
+)
 from models.ledger.submit import awaited_lists
 from models.recipients import Skipped
 
@@ -154,10 +162,10 @@ def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) 
                 into.add(finding)
 
 
-def _lane(engine: Engine, account: str, broadcast_id: str | None, *, into: Audit) -> None:
-    with snapshot(engine) as connection:
-        for finding in _CHECKS[Check.OVERLAPS](connection, account, broadcast_id):
-            into.add(finding)
+@at_one_moment
+def _lane(connection: Connection, account: str, broadcast_id: str | None, *, into: Audit) -> None:
+    for finding in _CHECKS[Check.OVERLAPS](connection, account, broadcast_id):
+        into.add(finding)
 
 
 def _uploads(engine: Engine) -> Iterator[Finding]:

@@ -11,24 +11,21 @@ from broadcast.rules.api_keys import APIKey, Scope, StoredKey
 from models import base
 from models.engine import now
 from models.installation import APIKeyRow
-from models.ledger.rows.transaction import read, write
+from models.ledger.rows.transaction import read, writing
 
 
-def add(engine: Engine, key: APIKey, *, who: str) -> str:
+@writing
+def add(connection: Connection, key: APIKey, *, who: str) -> str:
     """Store what is kept of a key; return its id. Raises DatabaseAwayError."""
-
-    def work(connection: Connection) -> str:
-        key_id = _new_id(connection)
-        connection.execute(
-            insert(APIKeyRow).values(
-                id=key_id, name=key.name, scopes=joined(key.scopes),
-                accounts=None if key.accounts is None else joined(key.accounts),
-                digest=key.digest, created_at=now(connection), created_by=who,
-            )
-        )  # fmt: skip
-        return key_id
-
-    return write(engine, work)
+    key_id = _new_id(connection)
+    connection.execute(
+        insert(APIKeyRow).values(
+            id=key_id, name=key.name, scopes=joined(key.scopes),
+            accounts=None if key.accounts is None else joined(key.accounts),
+            digest=key.digest, created_at=now(connection), created_by=who,
+        )
+    )  # fmt: skip
+    return key_id
 
 
 def _new_id(connection: Connection) -> str:
@@ -38,20 +35,17 @@ def _new_id(connection: Connection) -> str:
             return drawn
 
 
-def revoke(engine: Engine, key_id: str, *, who: str) -> bool:
+@writing
+def revoke(connection: Connection, key_id: str, *, who: str) -> bool:
     """Revoke a key; return False if it was revoked already. Raises UnknownIdError."""
-
-    def work(connection: Connection) -> bool:
-        if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == key_id)) is None:
-            raise UnknownIdError("error.api_keys.unknown", id=key_id)
-        done = connection.execute(
-            update(APIKeyRow)
-            .where(APIKeyRow.id == key_id, APIKeyRow.revoked_at.is_(None))
-            .values(revoked_at=now(connection), revoked_by=who)
-        )
-        return done.rowcount == 1
-
-    return write(engine, work)
+    if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == key_id)) is None:
+        raise UnknownIdError("error.api_keys.unknown", id=key_id)
+    done = connection.execute(
+        update(APIKeyRow)
+        .where(APIKeyRow.id == key_id, APIKeyRow.revoked_at.is_(None))
+        .values(revoked_at=now(connection), revoked_by=who)
+    )
+    return done.rowcount == 1
 
 
 def joined(words: Iterable[str]) -> str:

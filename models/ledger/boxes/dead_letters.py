@@ -34,7 +34,7 @@ from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import change, columns, read, write, write_new
+from models.ledger.rows.transaction import change, columns, reading, write, write_new, writing
 
 log = logging.getLogger(__name__)
 
@@ -187,34 +187,30 @@ def _nobody_tries(moment: datetime) -> ColumnElement[bool]:
     return and_(DeadLetterRow.state == LetterState.DEAD, free_again)
 
 
+@writing
 def _change(
-    engine: Engine,
+    connection: Connection,
     letter_id: str,
     *,
     which: Callable[[datetime], ColumnElement[bool]],
     values: Callable[[datetime], dict[str, object]],
 ) -> bool:
-    def work(connection: Connection) -> bool:
-        moment = now(connection)
-        changed = connection.execute(
-            update(DeadLetterRow)
-            .where(DeadLetterRow.id == letter_id, which(moment))
-            .values(values(moment))
-        )
-        return changed.rowcount == 1
-
-    return write(engine, work)
+    moment = now(connection)
+    changed = connection.execute(
+        update(DeadLetterRow)
+        .where(DeadLetterRow.id == letter_id, which(moment))
+        .values(values(moment))
+    )
+    return changed.rowcount == 1
 
 
-def mark_refused_again(engine: Engine, letter_id: str, reason: Message) -> None:
+@writing
+def mark_refused_again(connection: Connection, letter_id: str, reason: Message) -> None:
     """Note why a letter that was tried again is still none that can be sent."""
-    write(
-        engine,
-        lambda connection: connection.execute(
-            update(DeadLetterRow)
-            .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
-            .values(reason=stored_message.stored(reason))
-        ),
+    connection.execute(
+        update(DeadLetterRow)
+        .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
+        .values(reason=stored_message.stored(reason))
     )
 
 
@@ -233,8 +229,9 @@ _NAMED: Final = 5
 _SHORTEST_PART: Final = 4
 
 
+@reading
 def newest(
-    engine: Engine,
+    connection: Connection,
     *,
     state: LetterState | None,
     most: int,
@@ -254,31 +251,33 @@ def newest(
         at, last = before
         same = and_(DeadLetterRow.last_at == at, DeadLetterRow.id < last)
         query = query.where(or_(DeadLetterRow.last_at < at, same))
-    with read(engine) as connection:
-        return [_as_letter(row) for row in connection.execute(query.limit(most)).mappings()]
+    return [_as_letter(row) for row in connection.execute(query.limit(most)).mappings()]
 
 
-def count(engine: Engine, state: LetterState | None = LetterState.DEAD) -> int:
+@reading
+def count(connection: Connection, state: LetterState | None = LetterState.DEAD) -> int:
     """Return how many letters are in a state, or in any; on the dead ones nobody has acted."""
     query = select(func.count()).select_from(DeadLetterRow)
     if state is not None:
         query = query.where(DeadLetterRow.state == state)
-    with read(engine) as connection:
-        return connection.scalar(query) or 0
+    return connection.scalar(query) or 0
 
 
-def waiting(engine: Engine, accounts: Collection[str] | None = None) -> tuple[int, datetime]:
+@reading
+def waiting(
+    connection: Connection, accounts: Collection[str] | None = None
+) -> tuple[int, datetime]:
     """Return on how many letters of *accounts*, or of any, nobody acted, and by which moment."""
     query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
     if accounts is not None:
         query = query.where(DeadLetterRow.account.in_(accounts))
-    with read(engine) as connection:
-        # First: one that comes while they are counted is none of those a person is asked about.
-        moment = now(connection)
-        return connection.scalar(query.where(DeadLetterRow.last_at <= moment)) or 0, moment
+    # First: one that comes while they are counted is none of those a person is asked about.
+    moment = now(connection)
+    return connection.scalar(query.where(DeadLetterRow.last_at <= moment)) or 0, moment
 
 
-def possibly_sent(engine: Engine, letter_id: str | None = None) -> Sequence[str]:
+@reading
+def possibly_sent(connection: Connection, letter_id: str | None = None) -> Sequence[str]:
     """Return the letters that wait though their key was used, so that they may have been sent.
 
     Without *letter_id* those are left out whose reason says that they were not.
@@ -297,8 +296,7 @@ def possibly_sent(engine: Engine, letter_id: str | None = None) -> Sequence[str]
         .where(Submission.body_digest.is_not(None), which)
         .distinct()
     )
-    with read(engine) as connection:
-        return connection.scalars(query).all()
+    return connection.scalars(query).all()
 
 
 def _may_be_stored() -> ColumnElement[bool]:
@@ -326,10 +324,10 @@ def is_sent(connection: Connection, letter_id: str) -> bool:
     return connection.scalar(query) is not None
 
 
-def is_full(engine: Engine) -> bool:
+@reading
+def is_full(connection: Connection) -> bool:
     """Return whether the open letters leave no room for another whole one."""
-    with read(engine) as connection:
-        return is_full_in(connection)
+    return is_full_in(connection)
 
 
 def is_full_in(connection: Connection) -> bool:
@@ -341,17 +339,17 @@ def is_full_in(connection: Connection) -> bool:
     return dead_letters.is_full(count, int(characters))
 
 
-def letter_named(engine: Engine, name: str) -> tuple[KeptLetter, str]:
+@reading
+def letter_named(connection: Connection, name: str) -> tuple[KeptLetter, str]:
     """Return the letter whose id is, or contains, *name*, and its body.
 
     Raises UnknownIdError, and InputError where *name* fits several.
     """
-    with read(engine) as connection:
-        letter_id = _id(connection, name)
-        row = connection.execute(
-            select(*_COLUMNS, DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
-        ).mappings().one()  # fmt: skip
-        return _as_letter({name: row[name] for name in row if name != "body"}), row["body"]
+    letter_id = _id(connection, name)
+    row = connection.execute(
+        select(*_COLUMNS, DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
+    ).mappings().one()  # fmt: skip
+    return _as_letter({name: row[name] for name in row if name != "body"}), row["body"]
 
 
 def _id(connection: Connection, name: str) -> str:

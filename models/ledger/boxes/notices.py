@@ -20,7 +20,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.notices import PACE, Notice
 from broadcast.rules.states import NoticeState
 from models.engine import database_now, now, skips_locked
-from models.ledger.rows.transaction import columns, read, write
+from models.ledger.rows.transaction import columns, read, reading, write, writing
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 
@@ -101,8 +101,9 @@ def _read(connection: Connection, query: Select[Any]) -> list[Notice]:
     return [Notice(**row) for row in rows]
 
 
+@writing
 def record(
-    engine: Engine,
+    connection: Connection,
     some: Collection[Notice],
     state: NoticeState,
     *,
@@ -113,36 +114,29 @@ def record(
 
     What another worker recorded meanwhile stays.
     """
-
-    def work(connection: Connection) -> None:
-        moment = now(connection)
-        for one in some:
-            end, due_at = state, None
-            if state is NoticeState.WAITING:
-                due_at = webhooks.next_try(one.tries + 1, now=moment, since=one.since, waits=waits)
-                end = state if due_at else NoticeState.GIVEN_UP
-            mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
-            kept = problem and stored_message.stored(problem)
-            values = {"state": end, "due_at": due_at, "problem": kept}
-            connection.execute(update(NoticeRow).where(*mine).values(values))
-
-    write(engine, work)
+    moment = now(connection)
+    for one in some:
+        end, due_at = state, None
+        if state is NoticeState.WAITING:
+            due_at = webhooks.next_try(one.tries + 1, now=moment, since=one.since, waits=waits)
+            end = state if due_at else NoticeState.GIVEN_UP
+        mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
+        kept = problem and stored_message.stored(problem)
+        values = {"state": end, "due_at": due_at, "problem": kept}
+        connection.execute(update(NoticeRow).where(*mine).values(values))
 
 
-def newest(engine: Engine, states: Collection[NoticeState], most: int) -> Sequence[Notice]:
+@reading
+def newest(connection: Connection, states: Collection[NoticeState], most: int) -> Sequence[Notice]:
     """Return the newest notices in one of *states*, newest first."""
     query = _NOTICES.where(NoticeRow.state.in_(states)).order_by(None)
-    with read(engine) as connection:
-        return _read(connection, query.order_by(NoticeRow.id.desc()).limit(most))
+    return _read(connection, query.order_by(NoticeRow.id.desc()).limit(most))
 
 
-def retry_given_up(engine: Engine) -> int:
+@writing
+def retry_given_up(connection: Connection) -> int:
     """Have all notices that were given up tried anew for a day; return how many."""
-
-    def work(connection: Connection) -> int:
-        moment = now(connection)
-        anew = {"state": NoticeState.WAITING, "tries": 0, "since": moment, "due_at": moment}
-        lost = update(NoticeRow).where(NoticeRow.state == NoticeState.GIVEN_UP)
-        return connection.execute(lost.values(anew)).rowcount
-
-    return write(engine, work)
+    moment = now(connection)
+    anew = {"state": NoticeState.WAITING, "tries": 0, "since": moment, "due_at": moment}
+    lost = update(NoticeRow).where(NoticeRow.state == NoticeState.GIVEN_UP)
+    return connection.execute(lost.values(anew)).rowcount

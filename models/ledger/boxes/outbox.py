@@ -36,7 +36,17 @@ from models.box_tables import OutboxRow, QueueRow
 from models.engine import database_now, now
 from models.ledger.boxes import dead_letters
 from models.ledger.rows.closed_gates import LANES_CLOSED
-from models.ledger.rows.transaction import columns, every_row, first, read, write, write_new
+from models.ledger.rows.transaction import (
+    columns,
+    every_row,
+    first,
+    read,
+    reading,
+    write,
+    write_new,
+    writing,
+    writing_new,
+)
 
 #: A worker that took a row and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
@@ -106,19 +116,19 @@ def _see(connection: Connection, row_ids: Sequence[str]) -> None:
     )
 
 
-def due(engine: Engine, *, accounts: Collection[str], most: int) -> Sequence[str]:
+@reading
+def due(connection: Connection, *, accounts: Collection[str], most: int) -> Sequence[str]:
     """Return requests for whoever has *accounts*, those first that were tried least.
 
     Also those that nobody will take, which are to be refused.
     """
-    with read(engine) as connection:
-        moment = now(connection)
-        return connection.scalars(
-            select(OutboxRow.id)
-            .where(_is_free(moment), or_(_is_of(accounts), _is_stray(moment)))
-            .order_by(OutboxRow.tries, OutboxRow.created_at)
-            .limit(most)
-        ).all()
+    moment = now(connection)
+    return connection.scalars(
+        select(OutboxRow.id)
+        .where(_is_free(moment), or_(_is_of(accounts), _is_stray(moment)))
+        .order_by(OutboxRow.tries, OutboxRow.created_at)
+        .limit(most)
+    ).all()
 
 
 def _is_free(moment: datetime) -> ColumnElement[bool]:
@@ -131,11 +141,11 @@ def _is_free(moment: datetime) -> ColumnElement[bool]:
     return and_(not_taken, ~LANES_CLOSED)
 
 
-def posted_before(engine: Engine, moment: datetime) -> Sequence[Posted]:
+@reading
+def posted_before(connection: Connection, moment: datetime) -> Sequence[Posted]:
     """Return the requests that were written before a moment."""
     query = select(*columns(Posted, OutboxRow)).where(OutboxRow.created_at <= moment)
-    with read(engine) as connection:
-        return every_row(connection, query, Posted)
+    return every_row(connection, query, Posted)
 
 
 def _is_of(accounts: Collection[str]) -> ColumnElement[bool]:
@@ -157,38 +167,33 @@ def _is_stray(moment: datetime) -> ColumnElement[bool]:
     )
 
 
-def reserve_request(engine: Engine, row_id: str) -> Posted | None:
+@writing
+def reserve_request(connection: Connection, row_id: str) -> Posted | None:
     """Reserve a request for this worker for a while; None where another was quicker."""
-
-    def work(connection: Connection) -> Posted | None:
-        moment = now(connection)
-        taken = connection.execute(
-            update(OutboxRow)
-            .where(OutboxRow.id == row_id, _is_free(moment))
-            .values(taken_at=moment, tries=OutboxRow.tries + 1)
-        )
-        if not taken.rowcount:
-            return None
-        query = select(*columns(Posted, OutboxRow)).where(OutboxRow.id == row_id)
-        return first(connection, query, Posted)
-
-    return write(engine, work)
+    moment = now(connection)
+    taken = connection.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == row_id, _is_free(moment))
+        .values(taken_at=moment, tries=OutboxRow.tries + 1)
+    )
+    if not taken.rowcount:
+        return None
+    query = select(*columns(Posted, OutboxRow)).where(OutboxRow.id == row_id)
+    return first(connection, query, Posted)
 
 
-def remove_request(engine: Engine, row_id: str) -> None:
+@writing
+def remove_request(connection: Connection, row_id: str) -> None:
     """Remove a request that is a broadcast now."""
-    write(engine, lambda connection: _remove(connection, row_id))
+    _remove(connection, row_id)
 
 
-def move_to_dead_letters(engine: Engine, row_id: str, letter: Letter) -> str | None:
+@writing_new
+def move_to_dead_letters(connection: Connection, row_id: str, letter: Letter) -> str | None:
     """Move a request to the dead letters; return its id, None where another was quicker."""
-
-    def work(connection: Connection) -> str | None:
-        if not _remove(connection, row_id):
-            return None
-        return dead_letters.store_letter_in(connection, letter)
-
-    return write_new(engine, work)
+    if not _remove(connection, row_id):
+        return None
+    return dead_letters.store_letter_in(connection, letter)
 
 
 def _remove(connection: Connection, row_id: str) -> bool:

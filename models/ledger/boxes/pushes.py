@@ -31,7 +31,7 @@ from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import columns, every_row, read, write
+from models.ledger.rows.transaction import columns, every_row, read, reading, write, writing
 
 #: A worker that took pushes and died leaves them to the others after this.
 TAKEN_FOR: Final = timedelta(minutes=1)
@@ -125,10 +125,10 @@ _DUE = (
 _ANY_DUE = select(PushRow.id).where(PushRow.due_at <= database_now()).limit(1)
 
 
-def any_due(engine: Engine) -> bool:
+@reading
+def any_due(connection: Connection) -> bool:
     """Return whether a push waits to be handled."""
-    with read(engine) as connection:
-        return connection.scalar(_ANY_DUE) is not None
+    return connection.scalar(_ANY_DUE) is not None
 
 
 def reserve_due(engine: Engine, *, most: int) -> Sequence[Due]:
@@ -153,7 +153,8 @@ def reserve_due(engine: Engine, *, most: int) -> Sequence[Due]:
 _OF_A_FOLLOWER = or_(PushRow.action.is_not(None), PushRow.kind.in_([SUBSCRIBE, UNSUBSCRIBE]))
 
 
-def of_followers(engine: Engine, account: str, *, after: int, most: int) -> Sequence[Due]:
+@reading
+def of_followers(connection: Connection, account: str, *, after: int, most: int) -> Sequence[Due]:
     """Return opt-outs and follower changes of an account's waiting pushes behind *after*.
 
     Also what a worker has taken: what is handled twice changes nothing the second time. Not what
@@ -166,51 +167,42 @@ def of_followers(engine: Engine, account: str, *, after: int, most: int) -> Sequ
         .order_by(PushRow.id)
         .limit(most)
     )
-    with read(engine) as connection:
-        return every_row(connection, query, Due)
+    return every_row(connection, query, Due)
 
 
-def mark_handled(engine: Engine, push_ids: Sequence[int]) -> None:
+@writing
+def mark_handled(connection: Connection, push_ids: Sequence[int]) -> None:
     """Mark pushes as handled."""
-    write(
-        engine,
-        lambda connection: connection.execute(
-            update(PushRow)
-            .where(PushRow.id.in_(push_ids))
-            .values(due_at=None, handled_at=now(connection), problem=None)
-        ),
+    connection.execute(
+        update(PushRow)
+        .where(PushRow.id.in_(push_ids))
+        .values(due_at=None, handled_at=now(connection), problem=None)
     )
 
 
-def mark_failed(engine: Engine, taken: Due, problem: str) -> None:
+@writing
+def mark_failed(connection: Connection, taken: Due, problem: str) -> None:
     """Store why a push could not be handled; it is tried again after a growing pause, for ever."""
     pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), LONGEST_PAUSE)
-
-    def work(connection: Connection) -> None:
-        connection.execute(
-            update(PushRow)
-            .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
-            .values(
-                tries=PushRow.tries + 1,
-                due_at=now(connection) + pause,
-                problem=problem[:_LONGEST_PROBLEM],
-            )
+    connection.execute(
+        update(PushRow)
+        .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+        .values(
+            tries=PushRow.tries + 1,
+            due_at=now(connection) + pause,
+            problem=problem[:_LONGEST_PROBLEM],
         )
+    )
 
-    write(engine, work)
 
-
-def set_aside(engine: Engine, taken: Due, problem: str) -> None:
+@writing
+def set_aside(connection: Connection, taken: Due, problem: str) -> None:
     """Note why no try can handle a push: it is kept to be looked at, and never tried again."""
-
-    def work(connection: Connection) -> None:
-        connection.execute(
-            update(PushRow)
-            .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
-            .values(tries=PushRow.tries + 1, due_at=None, problem=problem[:_LONGEST_PROBLEM])
-        )
-
-    write(engine, work)
+    connection.execute(
+        update(PushRow)
+        .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+        .values(tries=PushRow.tries + 1, due_at=None, problem=problem[:_LONGEST_PROBLEM])
+    )
 
 
 def forget(engine: Engine) -> int:

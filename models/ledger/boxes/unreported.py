@@ -27,7 +27,7 @@ from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.rows import figures
 from models.ledger.rows.figures import Figures, ReportedRow
-from models.ledger.rows.transaction import change, every_row, snapshot, write_new
+from models.ledger.rows.transaction import change, every_row, snapshot, write_new, writing_new
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 #: After its end a broadcast is looked at for so long: what WeChat says of it comes within two days.
@@ -38,25 +38,22 @@ _ENOUGH: Final = 16
 _AT_ONCE: Final = 100
 
 
-def register(engine: Engine, names: Collection[str], *, alone: bool) -> None:
+@writing_new
+def register(connection: Connection, names: Collection[str], *, alone: bool) -> None:
     """Note the receivers of a worker's settings; the first ones hear of nothing before them.
 
     *alone*: others are no receivers any more.
     """
-
-    def work(connection: Connection) -> None:
-        known, moment = notices.receivers(connection), now(connection)
-        for name in {*names}.difference(known):
-            values = {"name": name, "since": moment, "next_at": moment}
-            connection.execute(insert(NoticeReceiverRow).values(values))
-        if not known:
-            for one in _standing(connection):
-                notices.add(connection, state=NoticeState.PASSED, **one)
-        if alone:
-            others = NoticeReceiverRow.name.not_in(names)
-            connection.execute(delete(NoticeReceiverRow).where(others))
-
-    write_new(engine, work)
+    known, moment = notices.receivers(connection), now(connection)
+    for name in {*names}.difference(known):
+        values = {"name": name, "since": moment, "next_at": moment}
+        connection.execute(insert(NoticeReceiverRow).values(values))
+    if not known:
+        for one in _standing(connection):
+            notices.add(connection, state=NoticeState.PASSED, **one)
+    if alone:
+        others = NoticeReceiverRow.name.not_in(names)
+        connection.execute(delete(NoticeReceiverRow).where(others))
 
 
 def report(engine: Engine) -> None:

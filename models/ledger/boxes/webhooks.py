@@ -40,7 +40,7 @@ from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import figures, transaction
-from models.ledger.rows.transaction import columns, first, one_row, read, write
+from models.ledger.rows.transaction import columns, first, one_row, reading, write, writing
 
 log = logging.getLogger(__name__)
 
@@ -151,10 +151,10 @@ def _bare(connection: Connection, receiver: _Receiver) -> _Notice:
 _ANY_DUE = select(WebhookRow.id).where(WebhookRow.due_at <= database_now()).limit(1)
 
 
-def any_due(engine: Engine) -> bool:
+@reading
+def any_due(connection: Connection) -> bool:
     """Return whether an event waits to be delivered now."""
-    with read(engine) as connection:
-        return connection.scalar(_ANY_DUE) is not None
+    return connection.scalar(_ANY_DUE) is not None
 
 
 def reserve_next_event(
@@ -187,38 +187,37 @@ def reserve_next_event(
     return write(engine, work) if any_due(engine) else None
 
 
-def store_body(engine: Engine, taken: ReservedEvent, body: str) -> str:
+@writing
+def store_body(connection: Connection, taken: ReservedEvent, body: str) -> str:
     """Store the body of an event; return it, or the one that another worker stored first."""
-
-    def work(connection: Connection) -> str:
-        mine = WebhookRow.id == taken.id
-        none_yet = update(WebhookRow).where(mine, WebhookRow.body.is_(None))
-        connection.execute(none_yet.values(body=body))
-        return connection.execute(select(WebhookRow.body).where(mine)).scalar_one() or body
-
-    return write(engine, work)
+    mine = WebhookRow.id == taken.id
+    none_yet = update(WebhookRow).where(mine, WebhookRow.body.is_(None))
+    connection.execute(none_yet.values(body=body))
+    return connection.execute(select(WebhookRow.body).where(mine)).scalar_one() or body
 
 
-def mark_delivered(engine: Engine, taken: ReservedEvent, http_status: int) -> None:
+@writing
+def mark_delivered(connection: Connection, taken: ReservedEvent, http_status: int) -> None:
     """Mark an event as delivered, whatever another worker noted of it meanwhile.
 
     One that a person has had tried again since it was taken is delivered once more.
     """
-    write(
-        engine,
-        lambda connection: connection.execute(
-            update(WebhookRow)
-            .where(WebhookRow.id == taken.id, WebhookRow.since == taken.since)
-            .values(
-                state=WebhookState.DELIVERED, http_status=http_status, problem=None, due_at=None,
-                closed_at=now(connection),
-            )
-        ),
-    )  # fmt: skip
+    connection.execute(
+        update(WebhookRow)
+        .where(WebhookRow.id == taken.id, WebhookRow.since == taken.since)
+        .values(
+            state=WebhookState.DELIVERED,
+            http_status=http_status,
+            problem=None,
+            due_at=None,
+            closed_at=now(connection),
+        )
+    )
 
 
+@writing
 def mark_failed(
-    engine: Engine,
+    connection: Connection,
     taken: ReservedEvent,
     problem: Message,
     *,
@@ -230,30 +229,26 @@ def mark_failed(
 
     *is_final*: the receiver wants no more. What somebody else recorded since it was taken stays.
     """
-
-    def work(connection: Connection) -> WebhookState:
-        mine = (
-            WebhookRow.id == taken.id, WebhookRow.tries == taken.tries,
-            WebhookRow.since == taken.since, WebhookRow.state == WebhookState.WAITING,
-        )  # fmt: skip
-        if connection.scalar(select(WebhookRow.id).where(*mine).with_for_update()) is None:
-            return WebhookState.WAITING
-        moment = now(connection)
-        due_at = None
-        if not is_final:
-            due_at = next_try(taken.tries, now=moment, since=taken.since, waits=waits)
-        state = WebhookState.GIVEN_UP if due_at is None else WebhookState.WAITING
-        connection.execute(
-            update(WebhookRow)
-            .where(*mine)
-            .values(
-                state=state, due_at=due_at, closed_at=moment if due_at is None else None,
-                http_status=http_status, problem=stored_message.stored(problem),
-            )
-        )  # fmt: skip
-        return state
-
-    return write(engine, work)
+    mine = (
+        WebhookRow.id == taken.id, WebhookRow.tries == taken.tries,
+        WebhookRow.since == taken.since, WebhookRow.state == WebhookState.WAITING,
+    )  # fmt: skip
+    if connection.scalar(select(WebhookRow.id).where(*mine).with_for_update()) is None:
+        return WebhookState.WAITING
+    moment = now(connection)
+    due_at = None
+    if not is_final:
+        due_at = next_try(taken.tries, now=moment, since=taken.since, waits=waits)
+    state = WebhookState.GIVEN_UP if due_at is None else WebhookState.WAITING
+    connection.execute(
+        update(WebhookRow)
+        .where(*mine)
+        .values(
+            state=state, due_at=due_at, closed_at=moment if due_at is None else None,
+            http_status=http_status, problem=stored_message.stored(problem),
+        )
+    )  # fmt: skip
+    return state
 
 
 def retry_events(engine: Engine, some: Collection[tuple[str, int]]) -> int:
@@ -297,8 +292,9 @@ def newest(
     return [one for _, one in page(engine, states=states, most=most)]
 
 
+@reading
 def page(
-    engine: Engine,
+    connection: Connection,
     *,
     states: Sequence[WebhookState],
     most: int | None,
@@ -319,23 +315,22 @@ def page(
         query = query.where(WebhookRow.account.in_(accounts))
     if before is not None:
         query = query.where(WebhookRow.id < before)
-    with read(engine) as connection:
-        return [(row["id"], _webhook(row)) for row in connection.execute(query).mappings()]
+    return [(row["id"], _webhook(row)) for row in connection.execute(query).mappings()]
 
 
-def count(engine: Engine, states: Sequence[WebhookState]) -> int:
+@reading
+def count(connection: Connection, states: Sequence[WebhookState]) -> int:
     """Return how many events are in one of *states*."""
     query = select(func.count()).where(WebhookRow.state.in_(states))
-    with read(engine) as connection:
-        return connection.scalar(query) or 0
+    return connection.scalar(query) or 0
 
 
-def of_broadcast(engine: Engine, broadcast_id: str) -> Sequence[Webhook]:
+@reading
+def of_broadcast(connection: Connection, broadcast_id: str) -> Sequence[Webhook]:
     """Return the events of a broadcast, newest first."""
     query = select(*_COLUMNS).where(WebhookRow.broadcast_id == broadcast_id)
-    with read(engine) as connection:
-        rows = connection.execute(query.order_by(*_NEWEST_FIRST)).mappings()
-        return [_webhook(row) for row in rows]
+    rows = connection.execute(query.order_by(*_NEWEST_FIRST)).mappings()
+    return [_webhook(row) for row in rows]
 
 
 def count_given_up(engine: Engine) -> int:
@@ -343,20 +338,20 @@ def count_given_up(engine: Engine) -> int:
     return count(engine, [WebhookState.GIVEN_UP])
 
 
-def one_webhook(engine: Engine, name: str) -> Webhook:
+@reading
+def one_webhook(connection: Connection, name: str) -> Webhook:
     """Return the event whose id is, or contains, *name*.
 
     Raises UnknownIdError, and InputError where *name* fits several.
     """
     broadcast_id, _, version = name.rpartition("-")
-    with read(engine) as connection:
-        if version.isascii() and version.isdigit() and len(version) < _DIGITS:
-            exact = select(*_COLUMNS).where(
-                WebhookRow.broadcast_id == broadcast_id, WebhookRow.version == int(version)
-            )
-            if row := connection.execute(exact).mappings().first():
-                return _webhook(row)
-        return _fitting(connection, name)
+    if version.isascii() and version.isdigit() and len(version) < _DIGITS:
+        exact = select(*_COLUMNS).where(
+            WebhookRow.broadcast_id == broadcast_id, WebhookRow.version == int(version)
+        )
+        if row := connection.execute(exact).mappings().first():
+            return _webhook(row)
+    return _fitting(connection, name)
 
 
 def _fitting(connection: Connection, part: str) -> Webhook:

@@ -20,32 +20,28 @@ from models import base
 from models.campaign_tables import CampaignRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
-from models.ledger.rows.transaction import change, write, write_new
+from models.ledger.rows.transaction import change, writing, writing_new
 
 
-def add(engine: Engine, name: str, plan: CampaignPlan, *, who: str) -> Campaign:
+@writing_new
+def add(connection: Connection, name: str, plan: CampaignPlan, *, who: str) -> Campaign:
     """Store a new campaign, enabled, and return it.
 
     Raises ConflictError where another one has its name, and InputError where it is never due.
     """
-
-    def work(connection: Connection) -> Campaign:
-        moment = now(connection)
-        if connection.scalar(select(exists().where(CampaignRow.used_name == name))):
-            raise ConflictError("error.campaign.name_taken", name=name)
-        connection.execute(
-            insert(CampaignRow).values(
-                id=f"campaign-{base.drawn()}", name=name, used_name=name, version=1,
-                state=CampaignState.ENABLED, decided_until=moment,
-                next_due_at=due_times.check(plan.schedule, moment),
-                created_at=moment, created_by=who, edited_at=moment, edited_by=who,
-                account=plan.account, plan=plan.stored,
-            )
-        )  # fmt: skip
-        return campaign_rows.named_in(connection, name)
-
-    # Of two at once the second finds the name taken, or draws another id.
-    return write_new(engine, work)
+    moment = now(connection)
+    if connection.scalar(select(exists().where(CampaignRow.used_name == name))):
+        raise ConflictError("error.campaign.name_taken", name=name)
+    connection.execute(
+        insert(CampaignRow).values(
+            id=f"campaign-{base.drawn()}", name=name, used_name=name, version=1,
+            state=CampaignState.ENABLED, decided_until=moment,
+            next_due_at=due_times.check(plan.schedule, moment),
+            created_at=moment, created_by=who, edited_at=moment, edited_by=who,
+            account=plan.account, plan=plan.stored,
+        )
+    )  # fmt: skip
+    return campaign_rows.named_in(connection, name)
 
 
 def edit(engine: Engine, campaign: Campaign, plan: CampaignPlan, *, who: str) -> Campaign:
@@ -116,23 +112,21 @@ def _stopped(  # noqa: PLR0917 - whose state, and why
     return _changed(engine, name, work, who=who)
 
 
+@writing
 def _changed(
-    engine: Engine,
+    connection: Connection,
     name: str,
     work: Callable[[Connection, Campaign, datetime], dict[str, Any]],
     *,
     who: str,
 ) -> Campaign:
-    def whole(connection: Connection) -> Campaign:
-        old = campaign_rows.named_in(connection, name, lock=True)
-        moment = now(connection)
-        values = work(connection, old, moment)
-        if values:
-            edited = {"edited_at": moment, "edited_by": who}
-            change(connection, CampaignRow, old.id, **values, **edited)
-        return campaign_rows.some(connection, CampaignRow.id == old.id)[0]
-
-    return write(engine, whole)
+    old = campaign_rows.named_in(connection, name, lock=True)
+    moment = now(connection)
+    values = work(connection, old, moment)
+    if values:
+        edited = {"edited_at": moment, "edited_by": who}
+        change(connection, CampaignRow, old.id, **values, **edited)
+    return campaign_rows.some(connection, CampaignRow.id == old.id)[0]
 
 
 def _decide_rest(

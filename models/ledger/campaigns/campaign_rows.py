@@ -6,21 +6,21 @@ import difflib
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from broadcast.errors import UnknownIdError
 from broadcast.quoting import quoted
 from broadcast.rules.campaigns.campaign import Campaign, load
 from models.campaign_tables import CampaignRow
-from models.ledger.rows.transaction import columns, read
+from models.ledger.rows.transaction import columns, reading
 
 _SHOWN: Final = 64
 
 
-def named(engine: Engine, name: str) -> Campaign:
+@reading
+def named(connection: Connection, name: str) -> Campaign:
     """Return the campaign of this name. Raises UnknownIdError, with names that are near."""
-    with read(engine) as connection:
-        return named_in(connection, name)
+    return named_in(connection, name)
 
 
 def named_in(connection: Connection, name: str, *, lock: bool = False) -> Campaign:
@@ -31,10 +31,10 @@ def named_in(connection: Connection, name: str, *, lock: bool = False) -> Campai
     return found[0]
 
 
-def every(engine: Engine) -> Sequence[Campaign]:
+@reading
+def every(connection: Connection) -> Sequence[Campaign]:
     """Return the campaigns that were not removed, by their names."""
-    with read(engine) as connection:
-        return some(connection, CampaignRow.used_name.is_not(None))
+    return some(connection, CampaignRow.used_name.is_not(None))
 
 
 def some(

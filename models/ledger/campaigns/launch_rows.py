@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select, update
 
 from broadcast import stored_message
 from broadcast.errors import ConflictError, InputError, OutOfReachError
@@ -35,7 +35,12 @@ from broadcast.rules.campaigns.variables import rendered_template
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows
-from models.ledger.rows.transaction import columns, read, write, write_new
+from models.ledger.rows.transaction import (
+    columns,
+    reading,
+    writing,
+    writing_new,
+)
 
 #: A worker that took a launch and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
@@ -89,15 +94,15 @@ def _reason(why: Why | None) -> Message | None:
     return None if why is None else Message(f"launch.{why.value}")
 
 
-def to_launch(engine: Engine, *, accounts: Collection[str]) -> Sequence[int]:
+@reading
+def to_launch(connection: Connection, *, accounts: Collection[str]) -> Sequence[int]:
     """Return the launches that are begun and that no worker has taken, the first due first."""
-    with read(engine) as connection:
-        return connection.scalars(
-            select(LaunchRow.id)
-            .where(LaunchRow.state == LaunchState.BEGUN, _is_free(now(connection)))
-            .where(LaunchRow.account.in_(list(accounts)))
-            .order_by(LaunchRow.due_at, LaunchRow.id)
-        ).all()
+    return connection.scalars(
+        select(LaunchRow.id)
+        .where(LaunchRow.state == LaunchState.BEGUN, _is_free(now(connection)))
+        .where(LaunchRow.account.in_(list(accounts)))
+        .order_by(LaunchRow.due_at, LaunchRow.id)
+    ).all()
 
 
 def _is_free(moment: datetime) -> ColumnElement[bool]:
@@ -106,30 +111,27 @@ def _is_free(moment: datetime) -> ColumnElement[bool]:
     return or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
 
 
+@writing
 def reserve_launch(
-    engine: Engine, launch_id: int, *, guard: Guard = UNGUARDED
+    connection: Connection, launch_id: int, *, guard: Guard = UNGUARDED
 ) -> ReservedLaunch | None:
     """Take a launch for this worker for a while.
 
     None where another was quicker, or where it came too late and is held or skipped now.
     """
-
-    def work(connection: Connection) -> ReservedLaunch | None:
-        moment = now(connection)
-        mine = update(LaunchRow).where(LaunchRow.id == launch_id, _is_free(moment))
-        begun = mine.where(LaunchRow.state == LaunchState.BEGUN).values(taken_at=moment)
-        if not connection.execute(begun).rowcount:
-            return None
-        launch = _launch(connection, LaunchRow.id == launch_id)
-        [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
-        one = _due_time(connection, launch, moment=moment, guard=guard)
-        verdict = decide(one, campaign.plan.policy)
-        if verdict.state is not LaunchState.BEGUN:
-            _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
-            return None
-        return _with_campaign(connection, campaign, launch)
-
-    return write(engine, work)
+    moment = now(connection)
+    mine = update(LaunchRow).where(LaunchRow.id == launch_id, _is_free(moment))
+    begun = mine.where(LaunchRow.state == LaunchState.BEGUN).values(taken_at=moment)
+    if not connection.execute(begun).rowcount:
+        return None
+    launch = _launch(connection, LaunchRow.id == launch_id)
+    [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
+    one = _due_time(connection, launch, moment=moment, guard=guard)
+    verdict = decide(one, campaign.plan.policy)
+    if verdict.state is not LaunchState.BEGUN:
+        _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
+        return None
+    return _with_campaign(connection, campaign, launch)
 
 
 def _with_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
@@ -159,26 +161,25 @@ def _last_size(connection: Connection, launch: Launch) -> int | None:
     return size
 
 
-def give_back(engine: Engine, launch_id: int) -> None:
+@writing
+def give_back(connection: Connection, launch_id: int) -> None:
     """Leave a launch to whoever comes next: what it needs is out of reach."""
     mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.taken_at.is_not(None))
-    write(engine, lambda connection: connection.execute(mine.values(taken_at=None)))
+    connection.execute(mine.values(taken_at=None))
 
 
-def keep_request(engine: Engine, launch_id: int, request: str) -> None:
+@writing
+def keep_request(connection: Connection, launch_id: int, request: str) -> None:
     """Store the request of a launch with what was found for it, so that it is found once."""
     mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
-    write(engine, lambda connection: connection.execute(mine.values(request=request)))
+    connection.execute(mine.values(request=request))
 
 
-def hold(engine: Engine, launch: Launch, reason: Message) -> bool:
+@writing
+def hold(connection: Connection, launch: Launch, reason: Message) -> bool:
     """Hold a launch that is begun; return False where it is not, any more."""
-
-    def work(connection: Connection) -> bool:
-        moment = now(connection)
-        return _move(connection, launch, LaunchState.HELD, reason=reason, moment=moment)
-
-    return write(engine, work)
+    moment = now(connection)
+    return _move(connection, launch, LaunchState.HELD, reason=reason, moment=moment)
 
 
 def mark_launched(
@@ -216,62 +217,63 @@ def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime
     )
 
 
+@writing
 def release(
-    engine: Engine, campaign: Campaign, due_at: datetime, *, who: str, request: str | None = None
+    connection: Connection,
+    campaign: Campaign,
+    due_at: datetime,
+    *,
+    who: str,
+    request: str | None = None,
 ) -> Launch:
     """Begin a held launch; return it. *request*: another one than it has.
 
     Raises InputError where no time is due then, and ConflictError where it is not held.
     """
-
-    def work(connection: Connection) -> Launch:
-        moment, mine = now(connection), LaunchRow.campaign_id == campaign.id
-        there = _launches(connection, mine, LaunchRow.due_at == due_at)
-        if not there:
-            raise InputError("error.launch.none", name=campaign.name, due=due_at)
-        [launch] = there
-        released: dict[str, object] = {"released_at": moment, "released_by": who}
-        if request is not None:
-            released |= {"request": request, "version": campaign.version}
-        if launch.state is not LaunchState.HELD or not _move(
-            connection, launch, LaunchState.BEGUN, moment=moment, values=released
-        ):
-            raise ConflictError(
-                f"error.launch.{launch.state.value}", name=campaign.name, due=due_at,
-                id=launch.broadcast_id or "-",
-            )  # fmt: skip
-        return _launch(connection, LaunchRow.id == launch.id)
-
-    return write(engine, work)
+    moment, mine = now(connection), LaunchRow.campaign_id == campaign.id
+    there = _launches(connection, mine, LaunchRow.due_at == due_at)
+    if not there:
+        raise InputError("error.launch.none", name=campaign.name, due=due_at)
+    [launch] = there
+    released: dict[str, object] = {"released_at": moment, "released_by": who}
+    if request is not None:
+        released |= {"request": request, "version": campaign.version}
+    if launch.state is not LaunchState.HELD or not _move(
+        connection, launch, LaunchState.BEGUN, moment=moment, values=released
+    ):
+        raise ConflictError(
+            f"error.launch.{launch.state.value}", name=campaign.name, due=due_at,
+            id=launch.broadcast_id or "-",
+        )  # fmt: skip
+    return _launch(connection, LaunchRow.id == launch.id)
 
 
-def run_now(engine: Engine, campaign: Campaign, *, key: str, who: str) -> tuple[Launch, bool]:
+@writing_new
+def run_now(
+    connection: Connection, campaign: Campaign, *, key: str, who: str
+) -> tuple[Launch, bool]:
     """Begin a run that a person asked for; return it, and whether it is new.
 
     The same *key* gives the same run.
     """
     own = _key_of_run(campaign, key)
-
-    def work(connection: Connection) -> tuple[Launch, bool]:
-        there = _under_key(connection, own)
-        if there is not None:
-            return there, False
-        moment = now(connection)
-        # No due time has a part of a second.
-        due = moment.replace(microsecond=moment.microsecond or 1)
-        add(
-            connection, campaign, due, verdict=Verdict(state=LaunchState.BEGUN), moment=moment,
-            key=own, released_at=moment, released_by=who,
-        )  # fmt: skip
-        return _launch(connection, LaunchRow.key == own), True
-
-    return write_new(engine, work)
+    there = _under_key(connection, own)
+    if there is not None:
+        return there, False
+    moment = now(connection)
+    # No due time has a part of a second.
+    due = moment.replace(microsecond=moment.microsecond or 1)
+    add(
+        connection, campaign, due, verdict=Verdict(state=LaunchState.BEGUN), moment=moment,
+        key=own, released_at=moment, released_by=who,
+    )  # fmt: skip
+    return _launch(connection, LaunchRow.key == own), True
 
 
-def under_key(engine: Engine, campaign: Campaign, key: str) -> Launch | None:
+@reading
+def under_key(connection: Connection, campaign: Campaign, key: str) -> Launch | None:
     """Return the run that a person asked for with *key*, if there is one."""
-    with read(engine) as connection:
-        return _under_key(connection, _key_of_run(campaign, key))
+    return _under_key(connection, _key_of_run(campaign, key))
 
 
 def _key_of_run(campaign: Campaign, key: str) -> str:
@@ -283,29 +285,29 @@ def _under_key(connection: Connection, own: str) -> Launch | None:
     return next(iter(_launches(connection, LaunchRow.key == own)), None)
 
 
-def current(engine: Engine, launch_id: int) -> Launch:
+@reading
+def current(connection: Connection, launch_id: int) -> Launch:
     """Return a launch as it stands."""
-    with read(engine) as connection:
-        return _launch(connection, LaunchRow.id == launch_id)
+    return _launch(connection, LaunchRow.id == launch_id)
 
 
-def of_campaign(engine: Engine, campaign: Campaign, launch: Launch) -> ReservedLaunch:
+@reading
+def of_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
     """Return a launch, stored or not, with what its campaign says of it now."""
-    with read(engine) as connection:
-        return _with_campaign(connection, campaign, launch)
+    return _with_campaign(connection, campaign, launch)
 
 
-def history(engine: Engine, campaign_id: str, *, most: int) -> Sequence[Launch]:
+@reading
+def history(connection: Connection, campaign_id: str, *, most: int) -> Sequence[Launch]:
     """Return the newest launches of a campaign, the last first."""
-    with read(engine) as connection:
-        return _launches(connection, LaunchRow.campaign_id == campaign_id, most=most)
+    return _launches(connection, LaunchRow.campaign_id == campaign_id, most=most)
 
 
-def waiting_for_a_person(engine: Engine, campaign_ids: Collection[str]) -> Sequence[Launch]:
+@reading
+def waiting_for_a_person(connection: Connection, campaign_ids: Collection[str]) -> Sequence[Launch]:
     """Return the held launches of some campaigns, the first due first."""
     mine = LaunchRow.campaign_id.in_(list(campaign_ids))
-    with read(engine) as connection:
-        return _launches(connection, mine, LaunchRow.state == LaunchState.HELD)
+    return _launches(connection, mine, LaunchRow.state == LaunchState.HELD)
 
 
 def _move(

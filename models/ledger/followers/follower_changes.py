@@ -18,7 +18,14 @@ from models.engine import now
 from models.followers import FollowerChange, FollowerChunk
 from models.ledger.followers.followers import FollowerList
 from models.ledger.rows import locked_rows
-from models.ledger.rows.transaction import change, columns, every_row, read, write, write_new
+from models.ledger.rows.transaction import (
+    change,
+    columns,
+    every_row,
+    read,
+    write_new,
+    writing,
+)
 from models.suppressions import ListName
 
 
@@ -152,21 +159,18 @@ def everybody_without_details(engine: Engine, of: FollowerList) -> Iterator[Unda
         start += row.size
 
 
-def store_details(engine: Engine, chunk_id: int, since: Mapping[str, datetime]) -> None:
+@writing
+def store_details(connection: Connection, chunk_id: int, since: Mapping[str, datetime]) -> None:
     """Store since when people of a chunk follow. Raises ListReplacedError: nothing is stored."""
     seconds = {one.encode(): int(moment.timestamp()) for one, moment in since.items()}
-
-    def work(connection: Connection) -> None:
-        # Locked: two runs may store parts of one chunk.
-        row = connection.execute(
-            select(FollowerChunk.openids, FollowerChunk.facts)
-            .where(FollowerChunk.id == chunk_id)
-            .with_for_update()
-        ).first()
-        if row is None:
-            raise ListReplacedError("error.followers.replaced")
-        known = FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
-        said = np.array([seconds.get(one, 0) for one in known.ids.tolist()], np.uint32)
-        change(connection, FollowerChunk, chunk_id, facts=dated(known, said).tobytes())
-
-    write(engine, work)
+    # Locked: two runs may store parts of one chunk.
+    row = connection.execute(
+        select(FollowerChunk.openids, FollowerChunk.facts)
+        .where(FollowerChunk.id == chunk_id)
+        .with_for_update()
+    ).first()
+    if row is None:
+        raise ListReplacedError("error.followers.replaced")
+    known = FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+    said = np.array([seconds.get(one, 0) for one in known.ids.tolist()], np.uint32)
+    change(connection, FollowerChunk, chunk_id, facts=dated(known, said).tobytes())

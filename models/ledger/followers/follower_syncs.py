@@ -19,7 +19,7 @@ from models.accounts import AccountRow
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
-from models.ledger.rows.transaction import columns, every_row, first, read, write
+from models.ledger.rows.transaction import columns, every_row, first, read, reading, write, writing
 
 #: A pass that nobody went on with for so long begins anew: its first pages show another time.
 STALE_AFTER = timedelta(days=7)
@@ -93,34 +93,33 @@ class Ended:
     left: int
 
 
-def begin(engine: Engine, account: Account, *, who: str, anew: bool = False) -> tuple[Sync, bool]:
+@writing
+def begin(
+    connection: Connection, account: Account, *, who: str, anew: bool = False
+) -> tuple[Sync, bool]:
     """Return the pass that is under way, or a new one; and whether it is under way.
 
     *anew*: give up what is under way. Raises SettingsError as every first use of an account does.
     """
-
-    def work(connection: Connection) -> tuple[Sync, bool]:
-        known_accounts.register_account(connection, account)
-        mine = AccountRow.name == account.name
-        connection.execute(select(AccountRow.name).where(mine).with_for_update())
-        moment = now(connection)
-        there = first(connection, _UNFINISHED.where(FollowerSync.account == account.name), Sync)
-        if there is not None and not anew and there.started_at > moment - STALE_AFTER:
-            return there, True
-        if there is not None:
-            _give_up(connection, there.id, moment)
-        connection.execute(
-            insert(FollowerSync).values(
-                account=account.name, started_by=who, started_at=moment, next_openid="", tail="",
-                pages=0, listed=0,
-            )
-        )  # fmt: skip
-        new = first(connection, _UNFINISHED.where(FollowerSync.account == account.name), Sync)
-        if new is None:
-            raise RuntimeError("a pass that was stored is not there")
-        return new, False
-
-    return write(engine, work)
+    known_accounts.register_account(connection, account)
+    mine = AccountRow.name == account.name
+    connection.execute(select(AccountRow.name).where(mine).with_for_update())
+    moment = now(connection)
+    there = first(connection, _UNFINISHED.where(FollowerSync.account == account.name), Sync)
+    if there is not None and not anew and there.started_at > moment - STALE_AFTER:
+        return there, True
+    if there is not None:
+        _give_up(connection, there.id, moment)
+    connection.execute(
+        insert(FollowerSync).values(
+            account=account.name, started_by=who, started_at=moment, next_openid="", tail="",
+            pages=0, listed=0,
+        )
+    )  # fmt: skip
+    new = first(connection, _UNFINISHED.where(FollowerSync.account == account.name), Sync)
+    if new is None:
+        raise RuntimeError("a pass that was stored is not there")
+    return new, False
 
 
 _UNFINISHED = (
@@ -222,31 +221,28 @@ def go_back(engine: Engine, sync: Sync) -> Sync | None:
 _OPENID = 28
 
 
-def finish(engine: Engine, sync: Sync, ended: Ended) -> Sync:
+@writing
+def finish(connection: Connection, sync: Sync, ended: Ended) -> Sync:
     """Publish the list of a pass, unless another process was first; return what is stored."""
-
-    def work(connection: Connection) -> Sync:
-        stored = connection.execute(
-            select(FollowerChunk.size).where(
-                FollowerChunk.sync_id == sync.id, FollowerChunk.run == ended.run
-            )
-        ).scalars()
-        if sum(stored) == ended.size:
-            connection.execute(
-                update(FollowerSync)
-                .where(FollowerSync.id == sync.id, FollowerSync.finished_at.is_(None))
-                .where(FollowerSync.pages == sync.pages)
-                .values(**asdict(ended), finished_at=now(connection))
-            )
-        return _finished(connection, sync)
-
-    return write(engine, work)
+    stored = connection.execute(
+        select(FollowerChunk.size).where(
+            FollowerChunk.sync_id == sync.id, FollowerChunk.run == ended.run
+        )
+    ).scalars()
+    if sum(stored) == ended.size:
+        connection.execute(
+            update(FollowerSync)
+            .where(FollowerSync.id == sync.id, FollowerSync.finished_at.is_(None))
+            .where(FollowerSync.pages == sync.pages)
+            .values(**asdict(ended), finished_at=now(connection))
+        )
+    return _finished(connection, sync)
 
 
-def finished(engine: Engine, sync: Sync) -> Sync:
+@reading
+def finished(connection: Connection, sync: Sync) -> Sync:
     """Return a pass that another process finished. Raises SyncTakenOverError if nobody did."""
-    with read(engine) as connection:
-        return _finished(connection, sync)
+    return _finished(connection, sync)
 
 
 def _finished(connection: Connection, sync: Sync) -> Sync:
@@ -257,10 +253,10 @@ def _finished(connection: Connection, sync: Sync) -> Sync:
     return found
 
 
-def under_way(engine: Engine, account: str) -> Sync | None:
+@reading
+def under_way(connection: Connection, account: str) -> Sync | None:
     """Return the pass of an account that is not finished."""
-    with read(engine) as connection:
-        return first(connection, _UNFINISHED.where(FollowerSync.account == account), Sync)
+    return first(connection, _UNFINISHED.where(FollowerSync.account == account), Sync)
 
 
 def clear(engine: Engine, account: str, *, keep: int) -> None:

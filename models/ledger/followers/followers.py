@@ -29,7 +29,7 @@ from broadcast.rules.followers import (
 )
 from broadcast.sorted_openids import are_in, packed, unpacked
 from models.followers import FollowerChange, FollowerChunk, FollowerSync
-from models.ledger.rows.transaction import columns, first, read
+from models.ledger.rows.transaction import columns, first, read, reading
 
 #: Pushes that are read at once: more people came or went between two OpenIDs of the list.
 CHANGES_AT_ONCE = 10_000
@@ -71,10 +71,10 @@ class Follower:
     left_said: bool
 
 
-def newest(engine: Engine, account: str) -> FollowerList | None:
+@reading
+def newest(connection: Connection, account: str) -> FollowerList | None:
     """Return the list of the newest finished pass; None where there never was one."""
-    with read(engine) as connection:
-        return newest_list_in(connection, account)
+    return newest_list_in(connection, account)
 
 
 def newest_list_in(connection: Connection, account: str) -> FollowerList | None:
@@ -117,7 +117,8 @@ def left(engine: Engine, account: str, *, since: datetime | None = None) -> Iter
             yield packed(piece.ids[gone])
 
 
-def any_left(engine: Engine, account: str, *, since: datetime) -> bool:
+@reading
+def any_left(connection: Connection, account: str, *, since: datetime) -> bool:
     """Return whether anybody may have left at a moment or later: a quick look."""
     by_push = exists().where(
         FollowerChange.account == account, FollowerChange.left_change > 0,
@@ -127,8 +128,7 @@ def any_left(engine: Engine, account: str, *, since: datetime) -> bool:
         FollowerSync.account == account, FollowerSync.run.is_not(None),
         FollowerSync.finished_at >= since,
     )  # fmt: skip
-    with read(engine) as connection:
-        return bool(connection.scalar(select(by_push | by_pass)))
+    return bool(connection.scalar(select(by_push | by_pass)))
 
 
 def everybody(engine: Engine, account: str) -> Iterator[FollowerFacts]:

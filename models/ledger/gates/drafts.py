@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Select, exists, insert, or_, select, update
+from sqlalchemy import Connection, Executable, Select, exists, insert, or_, select, update
 
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
@@ -29,7 +29,15 @@ from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.closed_gates import OPEN_PHASES
-from models.ledger.rows.transaction import WORKER, change, columns, every_row, first, read, write
+from models.ledger.rows.transaction import (
+    WORKER,
+    change,
+    columns,
+    every_row,
+    first,
+    reading,
+    writing,
+)
 
 
 @frozen
@@ -63,59 +71,53 @@ def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: date
     )  # fmt: skip
 
 
-def draft_to_read(engine: Engine, broadcast_id: str) -> str | None:
+@reading
+def draft_to_read(connection: Connection, broadcast_id: str) -> str | None:
     """Return the media_id of a draft at which must be looked before a call; None: not now."""
     mine = DraftRow.broadcast_id == broadcast_id
-    with read(engine) as connection:
-        row = connection.execute(select(DraftRow.media_id, DraftRow.looked_at).where(mine)).first()
-        if row is None:
-            return None
-        broadcast = locked_rows.locked_broadcast(connection, broadcast_id)
-        looked = LastLook(
-            at=row.looked_at, opened_at=closed_gates.last_opened_at(connection, broadcast),
-            called=broadcast.started_at is not None,
-        )  # fmt: skip
-        return row.media_id if drafts.is_due(looked, broadcast.now) else None
+    row = connection.execute(select(DraftRow.media_id, DraftRow.looked_at).where(mine)).first()
+    if row is None:
+        return None
+    broadcast = locked_rows.locked_broadcast(connection, broadcast_id)
+    looked = LastLook(
+        at=row.looked_at, opened_at=closed_gates.last_opened_at(connection, broadcast),
+        called=broadcast.started_at is not None,
+    )  # fmt: skip
+    return row.media_id if drafts.is_due(looked, broadcast.now) else None
 
 
-def record_look(engine: Engine, broadcast_id: str, look: Look, *, waits: Waits) -> bool:
+@writing
+def record_look(connection: Connection, broadcast_id: str, look: Look, *, waits: Waits) -> bool:
     """Store the result of a look and rule on it; return whether calls may go on.
 
     Nothing is ruled on a broadcast that has ended.
     """
-
-    def work(connection: Connection) -> bool:
-        account = lane_rows.lock_unless_ended(connection, broadcast_id)
-        if account is None:
-            return False
-        ruling = drafts.ruling_of(_stored_draft(connection, broadcast_id), look)
-        _store_content(connection, broadcast_id, ruling)
-        if ruling.reason is None:
-            return True
-        gate_changes.close(
-            connection, account, _closing(connection, broadcast_id, ruling, look=look, waits=waits)
-        )
-        lane_rows.refresh_due(connection, account)
+    account = lane_rows.lock_unless_ended(connection, broadcast_id)
+    if account is None:
         return False
+    ruling = drafts.ruling_of(_stored_draft(connection, broadcast_id), look)
+    _store_content(connection, broadcast_id, ruling)
+    if ruling.reason is None:
+        return True
+    gate_changes.close(
+        connection, account, _closing(connection, broadcast_id, ruling, look=look, waits=waits)
+    )
+    lane_rows.refresh_due(connection, account)
+    return False
 
-    return write(engine, work)
 
-
-def seen_by_person(engine: Engine, broadcast_id: str, marks: Marks | None) -> None:
+@writing
+def seen_by_person(connection: Connection, broadcast_id: str, marks: Marks | None) -> None:
     """Store what the draft says while a person looks at it: what a resume then lets go out.
 
     None: WeChat has it no more.
     """
-
-    def work(connection: Connection) -> None:
-        change(
-            connection,
-            DraftRow,
-            broadcast_id,
-            seen=None if marks is None else drafts.dump_marks(marks),
-        )
-
-    write(engine, work)
+    change(
+        connection,
+        DraftRow,
+        broadcast_id,
+        seen=None if marks is None else drafts.dump_marks(marks),
+    )
 
 
 def accept_seen(connection: Connection, broadcast_id: str) -> None:
@@ -129,19 +131,19 @@ def accept(connection: Connection, broadcast_id: str, marks: Marks | None) -> No
     change(connection, DraftRow, broadcast_id, approved=approved)
 
 
-def unread_accounts(engine: Engine, *, waits: Waits) -> Sequence[str]:
+@reading
+def unread_accounts(connection: Connection, *, waits: Waits) -> Sequence[str]:
     """Return the accounts with drafts that nobody has read, and that were not tried of late."""
-    with read(engine) as connection:
-        query = select(BroadcastRow.account).distinct().order_by(BroadcastRow.account)
-        return list(connection.scalars(_unread(connection, query, waits)))
+    query = select(BroadcastRow.account).distinct().order_by(BroadcastRow.account)
+    return list(connection.scalars(_unread(connection, query, waits)))
 
 
-def unread(engine: Engine, account: str, *, most: int, waits: Waits) -> Sequence[Unread]:
+@reading
+def unread(connection: Connection, account: str, *, most: int, waits: Waits) -> Sequence[Unread]:
     """Return up to *most* of these drafts of one account."""
-    with read(engine) as connection:
-        query = select(*columns(Unread, DraftRow)).where(BroadcastRow.account == account)
-        some = _unread(connection, query.order_by(BroadcastRow.published_at).limit(most), waits)
-        return every_row(connection, some, Unread)
+    query = select(*columns(Unread, DraftRow)).where(BroadcastRow.account == account)
+    some = _unread(connection, query.order_by(BroadcastRow.published_at).limit(most), waits)
+    return every_row(connection, some, Unread)
 
 
 def _unread(connection: Connection, query: Select[Any], waits: Waits) -> Select[Any]:
@@ -153,27 +155,24 @@ def _unread(connection: Connection, query: Select[Any], waits: Waits) -> Select[
     )
 
 
-def read_first(engine: Engine, broadcast_id: str, look: Look) -> None:
+@writing
+def read_first(connection: Connection, broadcast_id: str, look: Look) -> None:
     """Store the first look at a draft, made before any call is due; without an answer only that.
 
     A lane that has looked meanwhile knows better.
     """
-
-    def work(connection: Connection) -> None:
-        account = lane_rows.lock_unless_ended(connection, broadcast_id)
-        mine = DraftRow.broadcast_id == broadcast_id
-        if account is None or connection.scalar(select(DraftRow.looked_at).where(mine)):
-            return
-        if isinstance(look, NoAnswer):
-            connection.execute(update(DraftRow).where(mine).values(tried_at=now(connection)))
-        else:
-            _store_content(
-                connection,
-                broadcast_id,
-                drafts.ruling_of(_stored_draft(connection, broadcast_id), look),
-            )
-
-    write(engine, work)
+    account = lane_rows.lock_unless_ended(connection, broadcast_id)
+    mine = DraftRow.broadcast_id == broadcast_id
+    if account is None or connection.scalar(select(DraftRow.looked_at).where(mine)):
+        return
+    if isinstance(look, NoAnswer):
+        connection.execute(update(DraftRow).where(mine).values(tried_at=now(connection)))
+    else:
+        _store_content(
+            connection,
+            broadcast_id,
+            drafts.ruling_of(_stored_draft(connection, broadcast_id), look),
+        )
 
 
 def _stored_draft(connection: Connection, broadcast_id: str) -> StoredDraft:
@@ -218,11 +217,11 @@ def draft_of_broadcast(connection: Connection, broadcast_id: str) -> DraftView |
     return _view(connection, _DRAFT.where(DraftRow.broadcast_id == broadcast_id))
 
 
-def under_key(engine: Engine, account: str, key: str) -> DraftView | None:
+@reading
+def under_key(connection: Connection, account: str, key: str) -> DraftView | None:
     """Return the draft of the broadcast that was submitted under this key, if there is one."""
     mine = _DRAFT.join(Submission, Submission.broadcast_id == DraftRow.broadcast_id)
-    with read(engine) as connection:
-        return _view(connection, mine.where(Submission.account == account, Submission.key == key))
+    return _view(connection, mine.where(Submission.account == account, Submission.key == key))
 
 
 _DRAFT = select(DraftRow.media_id, DraftRow.approved, DraftRow.seen, DraftRow.looked_at)

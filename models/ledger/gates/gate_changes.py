@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
@@ -30,7 +30,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.boxes import webhooks
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, change, note, write
+from models.ledger.rows.transaction import WORKER, change, note, writing
 
 
 @frozen
@@ -189,24 +189,20 @@ def _moved(
         )
 
 
-def stop_account(engine: Engine, account: str) -> bool:
+@writing
+def stop_account(connection: Connection, account: str) -> bool:
     """Stop an account whose appid is refused; return whether it was open until now.
 
     False as well for an account that has no lane.
     """
-
-    def work(connection: Connection) -> bool:
-        if connection.scalar(select(Lane.account).where(Lane.account == account)) is None:
-            return False
-        lane_rows.lock(connection, account)
-        changed = Closing(kind=GateKind.STOP, who=WORKER, reason=Reason.APPID_CHANGED)
-        return close(connection, account, changed)
-
-    return write(engine, work)
+    if connection.scalar(select(Lane.account).where(Lane.account == account)) is None:
+        return False
+    lane_rows.lock(connection, account)
+    changed = Closing(kind=GateKind.STOP, who=WORKER, reason=Reason.APPID_CHANGED)
+    return close(connection, account, changed)
 
 
-def note_drift(engine: Engine, account: str, *, who: str = WORKER) -> None:
+@writing
+def note_drift(connection: Connection, account: str, *, who: str = WORKER) -> None:
     """Write into the history that the access_token was replaced outside this system."""
-    write(
-        engine, lambda connection: note(connection, EventKind.TOKEN_DRIFT, who=who, account=account)
-    )
+    note(connection, EventKind.TOKEN_DRIFT, who=who, account=account)

@@ -27,7 +27,7 @@ from models.installation import Installation, RestoreRow
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
-from models.ledger.rows.transaction import WORKER, read, write
+from models.ledger.rows.transaction import WORKER, read, reading, writing
 from models.place import place_of
 
 #: How exactly ``seen_at`` is kept.
@@ -59,7 +59,8 @@ class DatabaseFacts:
 _AT_WORK: Final = (Lane.claimed_at, Lane.recorded_at)
 
 
-def facts(engine: Engine, accounts: Collection[str] | None) -> DatabaseFacts:
+@reading
+def facts(connection: Connection, accounts: Collection[str] | None) -> DatabaseFacts:
     """Return what the database says of itself and of the lanes of *accounts*; None: of all."""
     query = select(
         Installation.id, Installation.place, LANES_CLOSED, database_now(), *_seen()
@@ -67,14 +68,13 @@ def facts(engine: Engine, accounts: Collection[str] | None) -> DatabaseFacts:
     lanes = select(Lane.account, Lane.claims)
     if accounts is not None:
         lanes = lanes.where(Lane.account.in_(list(accounts)))
-    with read(engine) as connection:
-        id_, place, is_closed, moment, *seen = connection.execute(query).one()
-        return DatabaseFacts(
-            id=id_, known_place=place, is_closed=bool(is_closed), now=moment,
-            seen_at=_latest(seen),
-            place=place_of(connection),
-            claims=dict(connection.execute(lanes).all()),
-        )  # fmt: skip
+    id_, place, is_closed, moment, *seen = connection.execute(query).one()
+    return DatabaseFacts(
+        id=id_, known_place=place, is_closed=bool(is_closed), now=moment,
+        seen_at=_latest(seen),
+        place=place_of(connection),
+        claims=dict(connection.execute(lanes).all()),
+    )  # fmt: skip
 
 
 def seen_at(connection: Connection) -> datetime | None:
@@ -127,51 +127,50 @@ def waits_for_its_time() -> ColumnElement[bool]:
     )  # fmt: skip
 
 
-def called_today(engine: Engine, account: str) -> Mapping[SendPath, int]:
+@reading
+def called_today(connection: Connection, account: str) -> Mapping[SendPath, int]:
     """Return how many calls of WeChat's day may have reached it, by interface."""
-    with read(engine) as connection:
-        query = (
-            select(AttemptRow.path, func.count())
-            .where(AttemptRow.account == account)
-            .where(AttemptRow.started_at >= day.start(now(connection)))
-            .where(or_(AttemptRow.outcome.is_(None), AttemptRow.outcome != Outcome.NOT_CALLED))
-            .group_by(AttemptRow.path)
-        )
-        return dict(connection.execute(query).all())
+    query = (
+        select(AttemptRow.path, func.count())
+        .where(AttemptRow.account == account)
+        .where(AttemptRow.started_at >= day.start(now(connection)))
+        .where(or_(AttemptRow.outcome.is_(None), AttemptRow.outcome != Outcome.NOT_CALLED))
+        .group_by(AttemptRow.path)
+    )
+    return dict(connection.execute(query).all())
 
 
-def launch_guard(engine: Engine) -> Guard:
+@reading
+def launch_guard(connection: Connection) -> Guard:
     """Return whether campaigns may be launched, and what may have been launched already."""
     answered_at = select(func.max(RestoreRow.at)).where(RestoreRow.since.is_not(None))
-    with read(engine) as connection:
-        closed, at = connection.execute(select(LANES_CLOSED, answered_at.scalar_subquery())).one()
-        return Guard(closed=bool(closed), answered_at=at)
+    closed, at = connection.execute(select(LANES_CLOSED, answered_at.scalar_subquery())).one()
+    return Guard(closed=bool(closed), answered_at=at)
 
 
-def begin(engine: Engine, place: str) -> None:
+@writing
+def begin(connection: Connection, place: str) -> None:
     """Note where the database makes its first call, unless that is known."""
     none_yet = update(Installation).where(Installation.place.is_(None))
-    write(engine, lambda connection: connection.execute(none_yet.values(place=place)))
+    connection.execute(none_yet.values(place=place))
 
 
-def note_seen(engine: Engine) -> None:
+@writing
+def note_seen(connection: Connection) -> None:
     """Note that a worker is at work on the database, which it knows to be the right one."""
     seen = update(Installation).where(~LANES_CLOSED)
-    write(engine, lambda connection: connection.execute(seen.values(seen_at=now(connection))))
+    connection.execute(seen.values(seen_at=now(connection)))
 
 
-def close_lanes(engine: Engine, reason: Reason) -> list[str]:
+@writing
+def close_lanes(connection: Connection, reason: Reason) -> list[str]:
     """Close every lane until a person answers; return the accounts whose lane was open."""
-
-    def work(connection: Connection) -> list[str]:
-        closing = Closing(kind=GateKind.RESTORED, who=WORKER, reason=reason)
-        return [
-            account
-            for account in locked_lanes(connection)
-            if gate_changes.close(connection, account, closing)
-        ]
-
-    return write(engine, work)
+    closing = Closing(kind=GateKind.RESTORED, who=WORKER, reason=reason)
+    return [
+        account
+        for account in locked_lanes(connection)
+        if gate_changes.close(connection, account, closing)
+    ]
 
 
 def locked_lanes(connection: Connection) -> Mapping[str, int]:

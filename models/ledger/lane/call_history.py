@@ -27,7 +27,7 @@ from broadcast.rules.calls.waits import REPEAT_WINDOW, Waits
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
-from models.ledger.rows.transaction import read
+from models.ledger.rows.transaction import read, reading
 
 # Built once: each record runs it.
 _HISTORY = (
@@ -132,7 +132,8 @@ def forgotten_of(
         return forgotten(connection, broadcast_id, Batch.n.in_(numbers), waits=waits)
 
 
-def named_by_verdict(engine: Engine, broadcast_id: str) -> dict[int, int]:
+@reading
+def named_by_verdict(connection: Connection, broadcast_id: str) -> dict[int, int]:
     """Return the batches that a review refused, with the msg_id that an operator alone gave each.
 
     It may be another job's: then their followers may have got the message all the same.
@@ -144,8 +145,7 @@ def named_by_verdict(engine: Engine, broadcast_id: str) -> dict[int, int]:
         Batch.broadcast_id == broadcast_id, Batch.state == BatchState.REFUSED,
         Batch.reason.in_(STOPPED_JOB), Batch.msg_id.is_not(None), ~named.exists(),
     )  # fmt: skip
-    with read(engine) as connection:
-        return {n: int(msg_id or 0) for n, msg_id in connection.execute(query.order_by(Batch.n))}
+    return {n: int(msg_id or 0) for n, msg_id in connection.execute(query.order_by(Batch.n))}
 
 
 def named_msg_ids(engine: Engine, broadcast_id: str) -> dict[int, list[int]]:
@@ -165,14 +165,14 @@ def named_msg_ids(engine: Engine, broadcast_id: str) -> dict[int, list[int]]:
     return found
 
 
-def called_at(engine: Engine, broadcast_id: str) -> dict[int, Span]:
+@reading
+def called_at(connection: Connection, broadcast_id: str) -> dict[int, Span]:
     """Return, for each batch in doubt, when the calls began that may have sent it.
 
     That is where a person looks; a call that WeChat refused, or that was not made, sent nothing.
     """
-    with read(engine) as connection:
-        doubts = Batch.state == BatchState.IN_DOUBT
-        return spans(connection, broadcast_id, doubts, UNDENIED)
+    doubts = Batch.state == BatchState.IN_DOUBT
+    return spans(connection, broadcast_id, doubts, UNDENIED)
 
 
 def last_call(engine: Engine, broadcast_id: str, n: int) -> datetime | None:
@@ -182,20 +182,20 @@ def last_call(engine: Engine, broadcast_id: str, n: int) -> datetime | None:
     return None if span is None else span.last
 
 
-def called_not_sent(engine: Engine, broadcast_id: str) -> dict[int, Span]:
+@reading
+def called_not_sent(connection: Connection, broadcast_id: str) -> dict[int, Span]:
     """Return the call times of batches that only an operator marked as not sent."""
     denied = (Batch.state == BatchState.REFUSED, Batch.reason == Reason.SAID_NOT_SENT)
-    with read(engine) as connection:
-        return spans(connection, broadcast_id, *denied)
+    return spans(connection, broadcast_id, *denied)
 
 
-def called_sent(engine: Engine, broadcast_id: str) -> dict[int, Span]:
+@reading
+def called_sent(connection: Connection, broadcast_id: str) -> dict[int, Span]:
     """Return the call times of accepted batches whose job nobody knows."""
     unnamed = (
         Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]), Batch.msg_id.is_(None),
     )  # fmt: skip
-    with read(engine) as connection:
-        return spans(connection, broadcast_id, *unnamed)
+    return spans(connection, broadcast_id, *unnamed)
 
 
 def left_nothing(outcome: Outcome | None, transport: str | None) -> bool:

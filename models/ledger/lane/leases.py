@@ -24,7 +24,7 @@ from models.ledger.gates import quotas
 from models.ledger.lane import apply_decision, call_history, transitions
 from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.lane_rows import LEASE
-from models.ledger.rows.transaction import read, write
+from models.ledger.rows.transaction import reading, write, writing
 
 #: Before each look at the lanes that others have locked. A claim locks its own for milliseconds;
 #: together the pauses are much less than a heartbeat, of which a lease has four.
@@ -61,15 +61,15 @@ def is_free(moment: datetime) -> ColumnElement[bool]:
     )
 
 
-def is_driven(engine: Engine, account: str) -> bool:
+@reading
+def is_driven(connection: Connection, account: str) -> bool:
     """Return whether a driver has the lane.
 
     It looks for work once more after it gave the lease back, so whatever was committed before
     this was asked needs no wake.
     """
-    with read(engine) as connection:
-        driven = select(Lane.account).where(Lane.account == account, not_(is_free(now(connection))))
-        return connection.scalar(driven) is not None
+    driven = select(Lane.account).where(Lane.account == account, not_(is_free(now(connection))))
+    return connection.scalar(driven) is not None
 
 
 def is_of_another_clock(moment: datetime) -> ColumnElement[bool]:
@@ -80,37 +80,31 @@ def is_of_another_clock(moment: datetime) -> ColumnElement[bool]:
     return Lane.leased_until > moment + 2 * LEASE
 
 
+@writing
 def acquire(
-    engine: Engine, account: str, owner: str, *, breaker: CircuitBreaker = _BREAKER
+    connection: Connection, account: str, owner: str, *, breaker: CircuitBreaker = _BREAKER
 ) -> Lease | None:
     """Lease the lane, or return None while another driver's lease lives.
 
     Batches that the former driver left without a recorded outcome become *unknown*: they may have
     been sent, and the new driver repeats them before anything else.
     """
-
-    def work(connection: Connection) -> Lease | None:
-        moment = now(connection)
-        fence = connection.scalar(
-            select(Lane.fence)
-            .where(Lane.account == account)
-            .where(is_free(moment))
-            .with_for_update()
-        )
-        if fence is None:
-            return None
-        leased = connection.execute(
-            update(Lane)
-            .where(Lane.account == account, Lane.fence == fence)
-            .where(is_free(moment))
-            .values(fence=fence + 1, owner=owner, leased_until=moment + LEASE)
-        )
-        if leased.rowcount != 1:
-            return None
-        _adopt_orphans(connection, account, moment, breaker=breaker)
-        return Lease(account=account, owner=owner, fence=fence + 1)
-
-    return write(engine, work)
+    moment = now(connection)
+    fence = connection.scalar(
+        select(Lane.fence).where(Lane.account == account).where(is_free(moment)).with_for_update()
+    )
+    if fence is None:
+        return None
+    leased = connection.execute(
+        update(Lane)
+        .where(Lane.account == account, Lane.fence == fence)
+        .where(is_free(moment))
+        .values(fence=fence + 1, owner=owner, leased_until=moment + LEASE)
+    )
+    if leased.rowcount != 1:
+        return None
+    _adopt_orphans(connection, account, moment, breaker=breaker)
+    return Lease(account=account, owner=owner, fence=fence + 1)
 
 
 def _adopt_orphans(
@@ -199,14 +193,11 @@ def _lives(row: _Free, lane: Lease, moment: datetime) -> bool:
     return bool(row.fence == lane.fence and row.leased_until and row.leased_until > moment)
 
 
-def release(engine: Engine, lease: Lease) -> None:
+@writing
+def release(connection: Connection, lease: Lease) -> None:
     """Release the lane, unless another driver has it by now."""
-
-    def work(connection: Connection) -> None:
-        connection.execute(
-            update(Lane)
-            .where(Lane.account == lease.account, Lane.fence == lease.fence)
-            .values(leased_until=None, owner=None)
-        )
-
-    write(engine, work)
+    connection.execute(
+        update(Lane)
+        .where(Lane.account == lease.account, Lane.fence == lease.fence)
+        .values(leased_until=None, owner=None)
+    )

@@ -35,7 +35,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
 from models.ledger.lane.call_history import UNTOUCHED
 from models.ledger.rows.closed_gates import NO_GATE, NO_GATE_FOR_REPEAT
-from models.ledger.rows.transaction import columns, every_row, first, one_row, read
+from models.ledger.rows.transaction import columns, every_row, first, one_row, read, reading
 
 
 class Kind(StrEnum):
@@ -96,25 +96,25 @@ class _Next:
     reason: Reason | None
 
 
-def next_work(engine: Engine, account: str) -> Work:
+@reading
+def next_work(connection: Connection, account: str) -> Work:
     """Return what the lane does next: a doubtful batch before all, then by priority and age."""
-    with read(engine) as connection:
-        lane = connection.execute(_LANE, {"account": account}).one()
-        moment: datetime = lane.moment
-        whose = {"account": account, "moment": moment}
-        if lane.has_doubt and (doubt := first(connection, DOUBTFUL, _Next, whose)):
-            # A lane that waits asks mass/get nothing either: it may be waiting for a token.
-            verify = doubt.reason is Reason.UNPROVED_ACCEPTANCE
-            kind = Kind.VERIFY if verify else Kind.CALL
-            until = _later(doubt.not_before, lane.not_before)
-            return _work(kind, doubt, moment, until=until)
-        found = every_row(connection, _PLANNED, _Next, whose)
-        if not found:
-            return _until_due(connection, account, moment)
-        work = _work(Kind.CALL, found[0], moment, until=lane.not_before)
-        if len(found) == 1:
-            return work
-        return replace(work, following=_work(Kind.CALL, found[1], moment, until=None))
+    lane = connection.execute(_LANE, {"account": account}).one()
+    moment: datetime = lane.moment
+    whose = {"account": account, "moment": moment}
+    if lane.has_doubt and (doubt := first(connection, DOUBTFUL, _Next, whose)):
+        # A lane that waits asks mass/get nothing either: it may be waiting for a token.
+        verify = doubt.reason is Reason.UNPROVED_ACCEPTANCE
+        kind = Kind.VERIFY if verify else Kind.CALL
+        until = _later(doubt.not_before, lane.not_before)
+        return _work(kind, doubt, moment, until=until)
+    found = every_row(connection, _PLANNED, _Next, whose)
+    if not found:
+        return _until_due(connection, account, moment)
+    work = _work(Kind.CALL, found[0], moment, until=lane.not_before)
+    if len(found) == 1:
+        return work
+    return replace(work, following=_work(Kind.CALL, found[1], moment, until=None))
 
 
 def _later(one: datetime | None, other: datetime | None) -> datetime | None:
@@ -226,30 +226,30 @@ class CallContent:
         return audiences.parse(self.audience_kind, self.audience_spec)
 
 
-def call_content(engine: Engine, broadcast_id: str) -> CallContent:
+@reading
+def call_content(connection: Connection, broadcast_id: str) -> CallContent:
     """Return what the calls of a broadcast have in common."""
-    with read(engine) as connection:
-        row = connection.execute(
-            select(*columns(CallContent, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
-        ).mappings().one()  # fmt: skip
-        return CallContent(**row)
+    row = connection.execute(
+        select(*columns(CallContent, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+    ).mappings().one()  # fmt: skip
+    return CallContent(**row)
 
 
-def reported_msg_id(engine: Engine, batch_id: int) -> int | None:
+@reading
+def reported_msg_id(connection: Connection, batch_id: int) -> int | None:
     """Return the msg_id of the job that WeChat says it has for a batch, if a reply named one.
 
     The one that the decision waits for: a msg_id that came with a refusal is nobody's job, and what
     mass/get knows of it settles nothing. One that a person denied comes last: it may have been
     denied while the question was being made ready.
     """
-    with read(engine) as connection:
-        return connection.scalar(
-            select(AttemptRow.msg_id)
-            .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id.is_not(None))
-            .where(AttemptRow.outcome.in_(SAID_ACCEPTED))
-            .order_by(AttemptRow.denied.is_(true()), AttemptRow.number)
-            .limit(1)
-        )
+    return connection.scalar(
+        select(AttemptRow.msg_id)
+        .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id.is_not(None))
+        .where(AttemptRow.outcome.in_(SAID_ACCEPTED))
+        .order_by(AttemptRow.denied.is_(true()), AttemptRow.number)
+        .limit(1)
+    )
 
 
 #: Most broadcasts that are named as going first.

@@ -24,7 +24,7 @@ from models.ledger.lane import record_outcomes
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import suppressions
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER, read, write
+from models.ledger.rows.transaction import WORKER, read, write, writing
 
 #: What is raised where a row cannot be read: bad JSON, no such kind, a gap in a list.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -36,23 +36,22 @@ def problem_of(error: Exception) -> str:
     return f"its stored content or audience cannot be read: {words}"[:400]
 
 
-def apply_no_answer(engine: Engine, account: Account, result: NoAnswer, *, waits: Waits) -> bool:
+@writing
+def apply_no_answer(
+    connection: Connection, account: Account, result: NoAnswer, *, waits: Waits
+) -> bool:
     """Make the lane of *account* wait, or stop the account; return whether it waits."""
-
-    def work(connection: Connection) -> bool:
-        lane_rows.ensure_lane(connection, account)
-        lane_rows.lock(connection, account.name)
-        met = waits_module.classify_no_answer(
-            result.outcome, errcode=result.errcode, now=now(connection), waits=waits
-        )
-        if met.until is None:
-            _stop(connection, account, result)
-            return False
-        lane_rows.wait(connection, account.name, until=met.until, reason=met.reason)
-        lane_rows.refresh_due(connection, account.name)
-        return True
-
-    return write(engine, work)
+    lane_rows.ensure_lane(connection, account)
+    lane_rows.lock(connection, account.name)
+    met = waits_module.classify_no_answer(
+        result.outcome, errcode=result.errcode, now=now(connection), waits=waits
+    )
+    if met.until is None:
+        _stop(connection, account, result)
+        return False
+    lane_rows.wait(connection, account.name, until=met.until, reason=met.reason)
+    lane_rows.refresh_due(connection, account.name)
+    return True
 
 
 def stop_unless_listed(
@@ -104,32 +103,26 @@ def apply_no_answer_of_account(
     return True
 
 
-def wait_for_redis(engine: Engine, account: Account) -> None:
+@writing
+def wait_for_redis(connection: Connection, account: Account) -> None:
     """Make the lane of *account* wait because Redis gives neither token nor pace."""
-
-    def work(connection: Connection) -> None:
-        lane_rows.ensure_lane(connection, account)
-        lane_rows.lock(connection, account.name)
-        until = now(connection) + waits_module.REDIS_AWAY
-        lane_rows.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
-        lane_rows.refresh_due(connection, account.name)
-
-    write(engine, work)
+    lane_rows.ensure_lane(connection, account)
+    lane_rows.lock(connection, account.name)
+    until = now(connection) + waits_module.REDIS_AWAY
+    lane_rows.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
+    lane_rows.refresh_due(connection, account.name)
 
 
-def hold_unmade_call(engine: Engine, work: Work, problem: str) -> None:
+@writing
+def hold_unmade_call(connection: Connection, work: Work, problem: str) -> None:
     """Put a broadcast on hold, of a call for which no request can be made here.
 
     Not where the batch has changed since it was read: then its list may be another by now.
     """
-
-    def hold(connection: Connection) -> None:
-        batch = record_outcomes.lock(connection, work.batch_id)
-        key = select(Batch.clientmsgid).where(Batch.id == batch.id)
-        if connection.scalar(key) == work.clientmsgid:
-            _hold(connection, batch.account, batch.broadcast_id, problem=problem)
-
-    write(engine, hold)
+    batch = record_outcomes.lock(connection, work.batch_id)
+    key = select(Batch.clientmsgid).where(Batch.id == batch.id)
+    if connection.scalar(key) == work.clientmsgid:
+        _hold(connection, batch.account, batch.broadcast_id, problem=problem)
 
 
 def hold_unmade_plan(engine: Engine, account: str, broadcast_id: str, *, problem: str) -> None:
@@ -141,18 +134,15 @@ def hold_unmade_plan(engine: Engine, account: str, broadcast_id: str, *, problem
     _unless_planned(engine, account, broadcast_id, hold=hold)
 
 
+@writing
 def _unless_planned(
-    engine: Engine, account: str, broadcast_id: str, *, hold: Callable[[Connection], None]
+    connection: Connection, account: str, broadcast_id: str, *, hold: Callable[[Connection], None]
 ) -> None:
     """Put a broadcast on hold under its lane, unless another worker planned it."""
-
-    def work(connection: Connection) -> None:
-        lane_rows.lock(connection, account)
-        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-        if connection.scalar(phase) is Phase.PLANNING:
-            hold(connection)
-
-    write(engine, work)
+    lane_rows.lock(connection, account)
+    phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+    if connection.scalar(phase) is Phase.PLANNING:
+        hold(connection)
 
 
 def hold_if_suppressed(engine: Engine, work: Work) -> bool:

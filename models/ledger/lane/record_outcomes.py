@@ -45,6 +45,7 @@ from models.ledger.rows.transaction import (
     read,
     write,
     write_or_keep,
+    writing,
 )
 
 
@@ -83,21 +84,18 @@ def _store_despite(
     )
 
 
-def give_back(engine: Engine, claim: str, *, tuning: Tuning = DEFAULT_TUNING) -> bool:
+@writing
+def give_back(connection: Connection, claim: str, *, tuning: Tuning = DEFAULT_TUNING) -> bool:
     """Record that a claimed call was not made; return whether there was such a claim.
 
     Only for the claimer itself, before it has called: nobody else can know it.
     """
-
-    def work(connection: Connection) -> bool:
-        attempt_id = connection.scalar(
-            select(AttemptRow.id).where(AttemptRow.claim == claim, AttemptRow.outcome.is_(None))
-        )
-        if attempt_id is not None:
-            store(connection, attempt_id, CallResult(outcome=Outcome.NOT_CALLED), tuning=tuning)
-        return attempt_id is not None
-
-    return write(engine, work)
+    attempt_id = connection.scalar(
+        select(AttemptRow.id).where(AttemptRow.claim == claim, AttemptRow.outcome.is_(None))
+    )
+    if attempt_id is not None:
+        store(connection, attempt_id, CallResult(outcome=Outcome.NOT_CALLED), tuning=tuning)
+    return attempt_id is not None
 
 
 def confirm(

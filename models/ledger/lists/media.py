@@ -17,12 +17,13 @@ from broadcast.rules.states import BatchState
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission
 from models.engine import now
-from models.ledger.rows.transaction import columns, every_row, read, write
+from models.ledger.rows.transaction import columns, every_row, read, reading, writing
 from models.media import LONGEST_NAME, MediaRow, RenewalRow
 
 
+@writing
 def remember(
-    engine: Engine,
+    connection: Connection,
     account: Account,
     *,
     kind: MediaKind,
@@ -34,33 +35,26 @@ def remember(
     url: str | None = None,
 ) -> Media:
     """Store an upload that WeChat took just now, and return it."""
-
-    def work(connection: Connection) -> Media:
-        moment = now(connection)
-        made = Media(
-            appid=account.appid, account=account.name, kind=kind, permanent=permanent,
-            fingerprint=fingerprint, name=name[-LONGEST_NAME:], size=size, media_id=media_id,
-            url=url, uploaded_at=moment, expires_at=dies_at(kind, moment, permanent=permanent),
-        )  # fmt: skip
-        connection.execute(insert(MediaRow), {name: getattr(made, name) for name in _COLUMNS})
-        return made
-
-    return write(engine, work)
+    moment = now(connection)
+    made = Media(
+        appid=account.appid, account=account.name, kind=kind, permanent=permanent,
+        fingerprint=fingerprint, name=name[-LONGEST_NAME:], size=size, media_id=media_id,
+        url=url, uploaded_at=moment, expires_at=dies_at(kind, moment, permanent=permanent),
+    )  # fmt: skip
+    connection.execute(insert(MediaRow), {name: getattr(made, name) for name in _COLUMNS})
+    return made
 
 
-def mark_lost(engine: Engine, account: Account, ids: Collection[str]) -> None:
+@writing
+def mark_lost(connection: Connection, account: Account, ids: Collection[str]) -> None:
     """Write down that WeChat has none of these media_ids (40007): their files are uploaded anew."""
-
-    def work(connection: Connection) -> None:
-        moment = now(connection)
-        connection.execute(
-            update(MediaRow)
-            .where(MediaRow.appid == account.appid, MediaRow.media_id.in_(ids))
-            .where(or_(MediaRow.expires_at.is_(None), MediaRow.expires_at > moment))
-            .values(expires_at=moment)
-        )
-
-    write(engine, work)
+    moment = now(connection)
+    connection.execute(
+        update(MediaRow)
+        .where(MediaRow.appid == account.appid, MediaRow.media_id.in_(ids))
+        .where(or_(MediaRow.expires_at.is_(None), MediaRow.expires_at > moment))
+        .values(expires_at=moment)
+    )
 
 
 _COLUMNS = tuple(Media.__dataclass_fields__)
@@ -77,16 +71,16 @@ class Uploads:
     now: datetime
 
 
+@reading
 def of_file(
-    engine: Engine, account: Account, *, fingerprint: str, kind: MediaKind, permanent: bool
+    connection: Connection, account: Account, *, fingerprint: str, kind: MediaKind, permanent: bool
 ) -> Uploads:
     """Return the account's uploads of a file for one use, dead ones as well."""
     query = select(*_MEDIA).where(
         MediaRow.appid == account.appid, MediaRow.fingerprint == fingerprint,
         MediaRow.kind == kind, MediaRow.permanent == permanent,
     )  # fmt: skip
-    with read(engine) as connection:
-        return _newest(connection, query)
+    return _newest(connection, query)
 
 
 def is_denied(engine: Engine, account: Account, upload: Media) -> bool:
@@ -110,16 +104,16 @@ def is_denied(engine: Engine, account: Account, upload: Media) -> bool:
     return any(upload.media_id == media_id for said in refused for media_id, _ in used(said))
 
 
-def of_ids(engine: Engine, ids: Collection[str]) -> Uploads:
+@reading
+def of_ids(connection: Connection, ids: Collection[str]) -> Uploads:
     """Return what is known of these media_ids, of every account."""
-    with read(engine) as connection:
-        return _newest(connection, select(*_MEDIA).where(MediaRow.media_id.in_(ids)))
+    return _newest(connection, select(*_MEDIA).where(MediaRow.media_id.in_(ids)))
 
 
-def names(engine: Engine, ids: Collection[str]) -> Mapping[str, str]:
+@reading
+def names(connection: Connection, ids: Collection[str]) -> Mapping[str, str]:
     """Return what the files of these media_ids are called; those that are known."""
-    with read(engine) as connection:
-        return _names(connection, ids)
+    return _names(connection, ids)
 
 
 def files(connection: Connection, contents: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
@@ -160,16 +154,16 @@ def _names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     return {media_id: name for media_id, name in connection.execute(query) if media_id}
 
 
-def listed(engine: Engine, account: Account | None, *, most: int, dead: bool) -> Uploads:
+@reading
+def listed(connection: Connection, account: Account | None, *, most: int, dead: bool) -> Uploads:
     """Return the newest uploads of an account, or of all; those that died only where asked for."""
-    with read(engine) as connection:
-        query = select(*_MEDIA).limit(most)
-        if account is not None:
-            query = query.where(MediaRow.appid == account.appid)
-        if not dead:
-            alive = MediaRow.expires_at > now(connection)
-            query = query.where(or_(MediaRow.expires_at.is_(None), alive))
-        return _newest(connection, query)
+    query = select(*_MEDIA).limit(most)
+    if account is not None:
+        query = query.where(MediaRow.appid == account.appid)
+    if not dead:
+        alive = MediaRow.expires_at > now(connection)
+        query = query.where(or_(MediaRow.expires_at.is_(None), alive))
+    return _newest(connection, query)
 
 
 def used_under_key(engine: Engine, account: Account, key: str) -> Collection[str]:

@@ -43,7 +43,7 @@ from broadcast.rules.suppressions import (
 from models.engine import now
 from models.ledger.rows import locked_rows
 from models.ledger.rows.locked_rows import Changes
-from models.ledger.rows.transaction import columns, every_row, read, write_new
+from models.ledger.rows.transaction import columns, every_row, read, reading, write_new
 from models.suppressions import ListName, Suppression
 
 T = TypeVar("T")
@@ -289,10 +289,10 @@ def pieces(
         yield openid.pack(some.encode())
 
 
-def any_of(engine: Engine, account: str) -> bool:
+@reading
+def any_of(connection: Connection, account: str) -> bool:
     """Return whether there is anybody to whom the account sends nothing."""
-    with read(engine) as connection:
-        return bool(connection.scalar(_ANY, {"accounts": [account, ALL_ACCOUNTS]}))
+    return bool(connection.scalar(_ANY, {"accounts": [account, ALL_ACCOUNTS]}))
 
 
 # Built once, as each submit runs it.
@@ -304,10 +304,10 @@ _ANY = select(
 )
 
 
-def count(engine: Engine, account: str) -> int:
+@reading
+def count(connection: Connection, account: str) -> int:
     """Return to how many people the account sends nothing."""
-    with read(engine) as connection:
-        return count_in(connection, account)
+    return count_in(connection, account)
 
 
 def count_in(connection: Connection, account: str) -> int:
@@ -316,12 +316,12 @@ def count_in(connection: Connection, account: str) -> int:
     return int(connection.scalar(select(people).where(_stands(account))) or 0)
 
 
-def of_openid(engine: Engine, account: str, one: str) -> list[Suppressed]:
+@reading
+def of_openid(connection: Connection, account: str, one: str) -> list[Suppressed]:
     """Return why somebody gets nothing from the account: nothing where they do."""
     query = select(*_COLUMNS).where(_stands(account), Suppression.openid == one)
-    with read(engine) as connection:
-        rows = connection.execute(query.order_by(Suppression.since)).mappings()
-        return [_suppressed(row) for row in rows]
+    rows = connection.execute(query.order_by(Suppression.since)).mappings()
+    return [_suppressed(row) for row in rows]
 
 
 def every_suppressed(engine: Engine, account: str | None) -> Iterator[Suppressed]:

@@ -45,9 +45,9 @@ from models.ledger.rows.transaction import (
     first,
     note,
     one_row,
-    read,
-    write,
+    reading,
     write_or_keep,
+    writing,
 )
 
 
@@ -212,7 +212,8 @@ class _Asked:
     msg_status: str | None
 
 
-def due_accounts(engine: Engine) -> list[str]:
+@reading
+def due_accounts(connection: Connection) -> list[str]:
     """Return the accounts that have a batch whose result is to be asked for now.
 
     Not those that WeChat stopped: it would answer the question in the same way.
@@ -222,31 +223,27 @@ def due_accounts(engine: Engine) -> list[str]:
         GateRow.broadcast_id == "", GateRow.kind == GateKind.STOP,
         GateRow.scope == GateScope.ACCOUNT,
     )  # fmt: skip
-    with read(engine) as connection:
-        due = exists().where(Batch.account == Lane.account, Batch.poll_at <= now(connection))
-        query = select(Lane.account).where(due, ~stopped).order_by(Lane.account)
-        return list(connection.scalars(query))
+    due = exists().where(Batch.account == Lane.account, Batch.poll_at <= now(connection))
+    query = select(Lane.account).where(due, ~stopped).order_by(Lane.account)
+    return list(connection.scalars(query))
 
 
+@writing
 def due_batches(
-    engine: Engine, account: str, most: int, *, waits: Waits = _AS_WECHAT
+    connection: Connection, account: str, most: int, *, waits: Waits = _AS_WECHAT
 ) -> list[Polled]:
     """Return up to *most* due batches; their next poll is moved on, so pollers share the work."""
     next_poll = waits.scaled(TAKEN_FOR)
-
-    def work(connection: Connection) -> list[Polled]:
-        moment = now(connection)
-        rows = every_row(
-            connection,
-            select(*columns(Polled, Batch))
-            .where(Batch.account == account, Batch.poll_at <= moment, Batch.msg_id.is_not(None))
-            .order_by(Batch.poll_at)
-            .limit(most),
-            Polled,
-        )
-        return [row for row in rows if _reserve_poll(connection, row, moment + next_poll)]
-
-    return write(engine, work)
+    moment = now(connection)
+    rows = every_row(
+        connection,
+        select(*columns(Polled, Batch))
+        .where(Batch.account == account, Batch.poll_at <= moment, Batch.msg_id.is_not(None))
+        .order_by(Batch.poll_at)
+        .limit(most),
+        Polled,
+    )
+    return [row for row in rows if _reserve_poll(connection, row, moment + next_poll)]
 
 
 def _reserve_poll(connection: Connection, row: Polled, next_poll: datetime) -> bool:
@@ -316,24 +313,23 @@ def _store_status_despite(
     transitions.mark_in_doubt_after_bug(connection, batch, error, said=said, msg_id=batch.msg_id)
 
 
-def record_unanswered(engine: Engine, asked: Polled, fact: CallResult, *, waits: Waits) -> None:
+@writing
+def record_unanswered(
+    connection: Connection, asked: Polled, fact: CallResult, *, waits: Waits
+) -> None:
     """Count a question that WeChat refused or did not answer, and record it in the history.
 
     The next one follows after the usual, growing pause, and after 48 h there is none: what became
     of the batch is then not known, which is no reason to take it for not accepted. One that waited
     for the administrator is in doubt once their time is over.
     """
-
-    def work(connection: Connection) -> None:
-        batch = record_outcomes.lock(connection, asked.id)
-        if batch.state is BatchState.ACCEPTED:
-            _schedule_poll(connection, batch, None, waits=waits)
-        note(
-            connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,
-            batch_id=asked.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
-        )  # fmt: skip
-
-    write(engine, work)
+    batch = record_outcomes.lock(connection, asked.id)
+    if batch.state is BatchState.ACCEPTED:
+        _schedule_poll(connection, batch, None, waits=waits)
+    note(
+        connection, EventKind.POLL_UNANSWERED, who=WORKER, broadcast_id=asked.broadcast_id,
+        batch_id=asked.id, outcome=fact.outcome, errcode=fact.errcode, errmsg=fact.errmsg,
+    )  # fmt: skip
 
 
 def _schedule_poll(

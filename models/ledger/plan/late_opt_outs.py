@@ -31,7 +31,7 @@ from models.ledger.lists import recipients, suppressions
 from models.ledger.plan import take_out
 from models.ledger.plan.removals import Rereadable
 from models.ledger.rows.locked_rows import Changes, list_changes
-from models.ledger.rows.transaction import columns, every_row, read, write
+from models.ledger.rows.transaction import columns, every_row, read, reading, write, writing
 
 #: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or
 #: many small ones. A transaction for each few people would let a backlog grow faster than it goes.
@@ -199,14 +199,14 @@ class _MemberSearch:
         return self._stream.hits(ids)
 
 
-def _untouched(engine: Engine, broadcast_id: str) -> Sequence[_Range]:
+@reading
+def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Range]:
     query = (
         select(*columns(_Range, Batch))
         .where(Batch.broadcast_id == broadcast_id, SHRINKS)
         .order_by(Batch.n)
     )
-    with read(engine) as connection:
-        return every_row(connection, query, _Range)
+    return every_row(connection, query, _Range)
 
 
 _UNHALTED = select(Lane.breaker_since).where(Lane.account == BroadcastRow.account)
@@ -243,10 +243,11 @@ def begin_opt_outs(engine: Engine, broadcast_id: str) -> None:
         write(engine, lambda connection: connection.execute(statement))
 
 
-def mark_opt_outs_applied(engine: Engine, broadcast_id: str, wanted: str) -> None:
+@writing
+def mark_opt_outs_applied(connection: Connection, broadcast_id: str, wanted: str) -> None:
     """Record the version *wanted* of the opt-out lists as applied."""
     statement = update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(fresh_for=wanted)
-    write(engine, lambda connection: connection.execute(statement))
+    connection.execute(statement)
 
 
 def known_opt_outs(engine: Engine, broadcast_id: str, wanted: str) -> Changes | None:

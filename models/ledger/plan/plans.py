@@ -35,7 +35,16 @@ from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lane.next_work import IS_UNDERSTOOD
 from models.ledger.lists import recipients
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, change, columns, first, note, read, write
+from models.ledger.rows.transaction import (
+    WORKER,
+    change,
+    columns,
+    first,
+    note,
+    read,
+    reading,
+    writing,
+)
 
 BATCHES_AT_ONCE = 50
 _AS_WECHAT = Waits()
@@ -74,7 +83,8 @@ class Cut:
     size: int | None
 
 
-def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
+@reading
+def to_plan(connection: Connection, broadcast_id: str) -> ToPlan | None:
     """Return a broadcast that may be planned now, or None.
 
     Planning makes no calls: it runs under every gate but a cancel and a time that is to come.
@@ -82,23 +92,22 @@ def to_plan(engine: Engine, broadcast_id: str) -> ToPlan | None:
     query = select(*columns(ToPlan, BroadcastRow)).where(
         BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.PLANNING, IS_UNDERSTOOD
     )
-    with read(engine) as connection:
-        found = first(connection, query, ToPlan)
-        if found is None or not _is_due(connection, found):
-            return None
-        return found
+    found = first(connection, query, ToPlan)
+    if found is None or not _is_due(connection, found):
+        return None
+    return found
 
 
-def due_at(engine: Engine, broadcast_id: str) -> datetime | None:
+@reading
+def due_at(connection: Connection, broadcast_id: str) -> datetime | None:
     """Return from when a broadcast may be planned.
 
     None: not before a person lets it, or its list comes, or never.
     """
-    with read(engine) as connection:
-        phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-        if connection.scalar(phase) is Phase.UPLOADING:
-            return None
-        return plan_due_at(closed_gates.of_broadcasts(connection, [broadcast_id]), None)
+    phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
+    if connection.scalar(phase) is Phase.UPLOADING:
+        return None
+    return plan_due_at(closed_gates.of_broadcasts(connection, [broadcast_id]), None)
 
 
 def _is_due(connection: Connection, broadcast: ToPlan) -> bool:
@@ -151,25 +160,23 @@ def _key(engine: Engine, broadcast: ToPlan, account: Account, *, cut: Cut) -> st
     )
 
 
-def _add(engine: Engine, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> bool:
-    def work(connection: Connection) -> bool:
-        lane_rows.lock(connection, broadcast.account)
-        if not _is_of_now(connection, broadcast.id, [cut for cut, _ in some]):
-            return False
-        there = set(
-            connection.scalars(
-                select(Batch.n).where(
-                    Batch.broadcast_id == broadcast.id, Batch.n.in_([cut.n for cut, _ in some])
-                )
+@writing
+def _add(connection: Connection, broadcast: ToPlan, some: Sequence[tuple[Cut, str]]) -> bool:
+    lane_rows.lock(connection, broadcast.account)
+    if not _is_of_now(connection, broadcast.id, [cut for cut, _ in some]):
+        return False
+    there = set(
+        connection.scalars(
+            select(Batch.n).where(
+                Batch.broadcast_id == broadcast.id, Batch.n.in_([cut.n for cut, _ in some])
             )
         )
-        rows = [_row(broadcast, cut, key) for cut, key in some if cut.n not in there]
-        if rows:
-            connection.execute(insert(Batch), rows)
-        failpoint(Point.PLAN_WRITTEN)
-        return True
-
-    return write(engine, work)
+    )
+    rows = [_row(broadcast, cut, key) for cut, key in some if cut.n not in there]
+    if rows:
+        connection.execute(insert(Batch), rows)
+    failpoint(Point.PLAN_WRITTEN)
+    return True
 
 
 def _is_of_now(connection: Connection, broadcast_id: str, cuts: Sequence[Cut]) -> bool:
@@ -195,8 +202,9 @@ def _phase(connection: Connection, broadcast_id: str) -> Phase:
     ).scalar_one()
 
 
+@writing
 def open_for_calls(
-    engine: Engine,
+    connection: Connection,
     broadcast: ToPlan,
     account: Account,
     *,
@@ -216,32 +224,28 @@ def open_for_calls(
     """
     sizes = [cut.size for cut in cuts]
     planned = None if None in sizes else sum(size for size in sizes if size is not None)
-
-    def work(connection: Connection) -> proof_module.Proof | None:
-        lane_rows.lock(connection, broadcast.account)
-        if _phase(connection, broadcast.id) is not Phase.PLANNING:
-            return None
-        if not _is_whole(connection, broadcast.id, calls=len(cuts), planned=planned):
-            return None
-        wanted = ReservationRequest(
-            account=broadcast.account, path=broadcast.path, calls=len(cuts), at=None,
-            broadcast_id=broadcast.id, spread=broadcast.spread_days,
-            shared=account.shared_quota,
-        )  # fmt: skip
-        proof = quotas.prove(connection, wanted, quota=quota)
-        if only_if_fits and proof.fit is not proof_module.Fit.FITS:
-            return proof
-        if _of_yesterday(connection, proof, quota):
-            until = waits.next_day(now(connection))
-            lane_rows.wait(connection, broadcast.account, until=until, reason=Reason.QUOTA_TODAY)
-            lane_rows.refresh_due(connection, broadcast.account)
-        else:
-            _open(connection, broadcast, wanted, proof, planned=planned, quota=quota)
-            lane_rows.refresh_due_of(connection, broadcast.account, [broadcast.id])
-        failpoint(Point.PLAN_OPENING)
+    lane_rows.lock(connection, broadcast.account)
+    if _phase(connection, broadcast.id) is not Phase.PLANNING:
+        return None
+    if not _is_whole(connection, broadcast.id, calls=len(cuts), planned=planned):
+        return None
+    wanted = ReservationRequest(
+        account=broadcast.account, path=broadcast.path, calls=len(cuts), at=None,
+        broadcast_id=broadcast.id, spread=broadcast.spread_days,
+        shared=account.shared_quota,
+    )  # fmt: skip
+    proof = quotas.prove(connection, wanted, quota=quota)
+    if only_if_fits and proof.fit is not proof_module.Fit.FITS:
         return proof
-
-    return write(engine, work)
+    if _of_yesterday(connection, proof, quota):
+        until = waits.next_day(now(connection))
+        lane_rows.wait(connection, broadcast.account, until=until, reason=Reason.QUOTA_TODAY)
+        lane_rows.refresh_due(connection, broadcast.account)
+    else:
+        _open(connection, broadcast, wanted, proof, planned=planned, quota=quota)
+        lane_rows.refresh_due_of(connection, broadcast.account, [broadcast.id])
+    failpoint(Point.PLAN_OPENING)
+    return proof
 
 
 def _open(  # noqa: PLR0917 - what was proved, and what it leads to

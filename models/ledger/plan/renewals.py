@@ -28,7 +28,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane.call_history import UNTOUCHED
 from models.ledger.lane.next_work import Work
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER, columns, read, write
+from models.ledger.rows.transaction import WORKER, columns, read, reading, writing
 from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
 
 
@@ -41,7 +41,8 @@ def begin(connection: Connection, broadcast_id: str, content: str, *, appid: str
     _set_content(connection, broadcast_id, content, n=0, dies_at=dies_at)
 
 
-def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: str) -> bool:
+@writing
+def renew(connection: Connection, broadcast_id: str, ids: Mapping[str, str], *, appid: str) -> bool:
     """Put the media_ids of new uploads into the untouched batches.
 
     *ids*: which takes the place of which media_id of the broadcast's content. A batch of which
@@ -49,28 +50,24 @@ def renew(engine: Engine, broadcast_id: str, ids: Mapping[str, str], *, appid: s
     that has ended.
     Returns False, and changes nothing, where these die too soon as well.
     """
-
-    def work(connection: Connection) -> bool:
-        if lane_rows.lock_unless_ended(connection, broadcast_id) is None:
-            return True
-        dies_at = _dies_at(connection, list(ids.values()), appid=appid)
-        if waits_module.dies_too_soon(dies_at, now(connection)):
-            return False
-        submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
-        said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
-        content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
-        newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
-        n = connection.execute(newest).scalar_one() + 1
-        _set_content(connection, broadcast_id, content, n=n, dies_at=dies_at)
-        connection.execute(
-            update(Batch)
-            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
-            .where(UNTOUCHED)
-            .values(renewal=n)
-        )
+    if lane_rows.lock_unless_ended(connection, broadcast_id) is None:
         return True
-
-    return write(engine, work)
+    dies_at = _dies_at(connection, list(ids.values()), appid=appid)
+    if waits_module.dies_too_soon(dies_at, now(connection)):
+        return False
+    submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
+    said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
+    content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
+    newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
+    n = connection.execute(newest).scalar_one() + 1
+    _set_content(connection, broadcast_id, content, n=n, dies_at=dies_at)
+    connection.execute(
+        update(Batch)
+        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
+        .where(UNTOUCHED)
+        .values(renewal=n)
+    )
+    return True
 
 
 def _dies_at(connection: Connection, ids: Sequence[str], *, appid: str) -> datetime:
@@ -97,28 +94,25 @@ def _set_content(
     )
 
 
-def delay_renewal(engine: Engine, work: Work, why: NoAnswer, *, waits: Waits) -> None:
+@writing
+def delay_renewal(connection: Connection, work: Work, why: NoAnswer, *, waits: Waits) -> None:
     """Delay a broadcast to its next upload, or put it on hold."""
-
-    def close(connection: Connection) -> None:
-        account = lane_rows.lock_unless_ended(connection, work.broadcast_id)
-        if account is None:
-            return
-        mine = (RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal)
-        tries = connection.execute(select(RenewalRow.tries).where(*mine)).scalar_one() + 1
-        until = waits_module.again_at(why, tries=tries, now=now(connection), waits=waits)
-        counted = 0 if until is None else tries
-        connection.execute(update(RenewalRow).where(*mine).values(tries=counted))
-        fact = storable(why)
-        gate = Closing(
-            kind=GateKind.HOLD if until is None else GateKind.LOOK, who=WORKER,
-            broadcast_id=work.broadcast_id, reason=Reason.MEDIA_NOT_RENEWED, until=until,
-            errcode=fact.errcode, errmsg=fact.errmsg,
-        )  # fmt: skip
-        gate_changes.close(connection, account, gate)
-        lane_rows.refresh_due(connection, account)
-
-    write(engine, close)
+    account = lane_rows.lock_unless_ended(connection, work.broadcast_id)
+    if account is None:
+        return
+    mine = (RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal)
+    tries = connection.execute(select(RenewalRow.tries).where(*mine)).scalar_one() + 1
+    until = waits_module.again_at(why, tries=tries, now=now(connection), waits=waits)
+    counted = 0 if until is None else tries
+    connection.execute(update(RenewalRow).where(*mine).values(tries=counted))
+    fact = storable(why)
+    gate = Closing(
+        kind=GateKind.HOLD if until is None else GateKind.LOOK, who=WORKER,
+        broadcast_id=work.broadcast_id, reason=Reason.MEDIA_NOT_RENEWED, until=until,
+        errcode=fact.errcode, errmsg=fact.errmsg,
+    )  # fmt: skip
+    gate_changes.close(connection, account, gate)
+    lane_rows.refresh_due(connection, account)
 
 
 _FILE = columns(KeptFile, KeptFileRow, "data")
@@ -132,14 +126,14 @@ class Life:
     now: datetime
 
 
-def life_of_files(engine: Engine, work: Work) -> Life | None:
+@reading
+def life_of_files(connection: Connection, work: Work) -> Life | None:
     """Return it; None for a broadcast that keeps no files."""
     query = select(RenewalRow.dies_at, database_now().label("now")).where(
         RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal
     )
-    with read(engine) as connection:
-        row = connection.execute(query).first()
-        return None if row is None else Life(dies_at=row.dies_at, now=row.now)
+    row = connection.execute(query).first()
+    return None if row is None else Life(dies_at=row.dies_at, now=row.now)
 
 
 def content_of_files(engine: Engine, broadcast_id: str, renewal: int) -> str:

@@ -32,7 +32,7 @@ from models.ledger.lists import recipients
 from models.ledger.lists.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.ledger.plan.plans import ToPlan
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import change, read, write
+from models.ledger.rows.transaction import change, read, reading, write
 from models.recipients import ChunkRow
 
 
@@ -74,10 +74,10 @@ def subtract(
     return done
 
 
-def _is_done(engine: Engine, broadcast_id: str) -> bool:
+@reading
+def _is_done(connection: Connection, broadcast_id: str) -> bool:
     query = select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id)
-    with read(engine) as connection:
-        return connection.scalar(query) is not None
+    return connection.scalar(query) is not None
 
 
 def _parts(

@@ -24,17 +24,17 @@ from models.accounts import AccountRow
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import read
+from models.ledger.rows.transaction import read, reading
 
 
-def check_account(engine: Engine, account: Account) -> bool:
+@reading
+def check_account(connection: Connection, account: Account) -> bool:
     """Return whether the ledger knows *account*.
 
     Raises SettingsError if the ledger has its name with another appid, or its appid under an older
     name, and DatabaseAwayError.
     """
-    with read(engine) as connection:
-        return check_unchanged(connection, account)
+    return check_unchanged(connection, account)
 
 
 def is_known(engine: Engine, name: str) -> bool:
@@ -44,13 +44,14 @@ def is_known(engine: Engine, name: str) -> bool:
     return found is not None
 
 
-def account_names(engine: Engine) -> list[str]:
+@reading
+def account_names(connection: Connection) -> list[str]:
     """Return the names of all accounts that were ever used."""
-    with read(engine) as connection:
-        return list(connection.scalars(select(AccountRow.name).order_by(AccountRow.name)))
+    return list(connection.scalars(select(AccountRow.name).order_by(AccountRow.name)))
 
 
-def with_work(engine: Engine) -> list[str]:
+@reading
+def with_work(connection: Connection) -> list[str]:
     """Return the names of the accounts for which something is left to send or to ask WeChat for."""
     polled = exists().where(Batch.account == AccountRow.name, Batch.poll_at.is_not(None))
     mine = BroadcastRow.account == AccountRow.name
@@ -58,9 +59,8 @@ def with_work(engine: Engine) -> list[str]:
     held = exists().where(
         mine, BroadcastRow.phase == Phase.ENDED, BroadcastRow.result == BroadcastState.HELD
     )
-    with read(engine) as connection:
-        found = select(AccountRow.name).where(sends | held | polled).order_by(AccountRow.name)
-        return list(connection.scalars(found))
+    found = select(AccountRow.name).where(sends | held | polled).order_by(AccountRow.name)
+    return list(connection.scalars(found))
 
 
 def check_unchanged(connection: Connection, account: Account) -> bool:

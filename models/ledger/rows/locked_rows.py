@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from sqlalchemy import (
     Connection,
-    Engine,
     bindparam,
     exists,
     func,
@@ -38,8 +37,8 @@ from models.ledger.rows.transaction import (
     columns,
     note,
     one_row,
-    read,
-    write,
+    reading,
+    writing,
 )
 from models.suppressions import ListChanges, ListName
 
@@ -151,8 +150,9 @@ def list_changes(connection: Connection, account: str) -> Changes:
 T = TypeVar("T")
 
 
+@writing
 def run(
-    engine: Engine,
+    connection: Connection,
     broadcast_id: str,
     work: Callable[[Connection, LockedBroadcast], T],
     *,
@@ -164,19 +164,15 @@ def run(
     command forbids. *uploading*: its list may still be to come; else ConflictError is raised where
     it is. Raises UnknownIdError, naming near ids.
     """
-
-    def locked(connection: Connection) -> T:
-        account = connection.scalar(
-            select(BroadcastRow.account)
-            .where(BroadcastRow.id == broadcast_id)
-            .where(true() if uploading else BroadcastRow.phase != Phase.UPLOADING)
-        )
-        if account is None:
-            raise not_stored(connection, broadcast_id)
-        lane_rows.lock(connection, account)
-        return work(connection, locked_broadcast(connection, broadcast_id))
-
-    return write(engine, locked)
+    account = connection.scalar(
+        select(BroadcastRow.account)
+        .where(BroadcastRow.id == broadcast_id)
+        .where(true() if uploading else BroadcastRow.phase != Phase.UPLOADING)
+    )
+    if account is None:
+        raise not_stored(connection, broadcast_id)
+    lane_rows.lock(connection, account)
+    return work(connection, locked_broadcast(connection, broadcast_id))
 
 
 def log_action(
@@ -202,44 +198,45 @@ _IS_OPEN = or_(
 )
 
 
-def newest(engine: Engine) -> str | None:
+@reading
+def newest(connection: Connection) -> str | None:
     """Return the newest broadcast's id, one whose list is still being stored included."""
-    with read(engine) as connection:
-        return connection.scalar(select(BroadcastRow.id).order_by(*_NEWEST_FIRST).limit(1))
+    return connection.scalar(select(BroadcastRow.id).order_by(*_NEWEST_FIRST).limit(1))
 
 
-def under_key(engine: Engine, account: str, key: str) -> str | None:
+@reading
+def under_key(connection: Connection, account: str, key: str) -> str | None:
     """Return the broadcast that was published under a key of an account, if there is one."""
     query = select(Submission.broadcast_id).where(
         Submission.account == account, Submission.key == key, Submission.body_digest.is_not(None)
     )
-    with read(engine) as connection:
-        return connection.scalar(query)
+    return connection.scalar(query)
 
 
-def account_of(engine: Engine, broadcast_id: str) -> str | None:
+@reading
+def account_of(connection: Connection, broadcast_id: str) -> str | None:
     """Return the account of the broadcast that has exactly this id; None: there is none."""
     query = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
-    with read(engine) as connection:
-        return connection.scalar(query)
+    return connection.scalar(query)
 
 
-def fitting(engine: Engine, part: str, *, most: int) -> Sequence[str]:
+@reading
+def fitting(connection: Connection, part: str, *, most: int) -> Sequence[str]:
     """Return the newest ids that hold *part*, in upper or lower case."""
     holds = func.lower(BroadcastRow.id).contains(part.lower(), autoescape=True)
     query = select(BroadcastRow.id).where(holds).order_by(*_NEWEST_FIRST).limit(most)
-    with read(engine) as connection:
-        return connection.scalars(query).all()
+    return connection.scalars(query).all()
 
 
-def of_open(engine: Engine, *, most: int) -> Sequence[str]:
+@reading
+def of_open(connection: Connection, *, most: int) -> Sequence[str]:
     """Return the newest broadcasts that have not ended, or ended with a batch in doubt."""
     query = select(BroadcastRow.id).where(_IS_OPEN).order_by(*_NEWEST_FIRST).limit(most)
-    with read(engine) as connection:
-        return connection.scalars(query).all()
+    return connection.scalars(query).all()
 
 
-def newer(engine: Engine, broadcast_id: str) -> Sequence[str]:
+@reading
+def newer(connection: Connection, broadcast_id: str) -> Sequence[str]:
     """Return the newest broadcasts of the same account that go to lists of OpenIDs.
 
     Newer is what was submitted after the first call, or after the submit of one that was not
@@ -258,8 +255,7 @@ def newer(engine: Engine, broadcast_id: str) -> Sequence[str]:
         )
         .order_by(BroadcastRow.published_at.desc(), BroadcastRow.id)
     )
-    with read(engine) as connection:
-        return connection.scalars(query).all()
+    return connection.scalars(query).all()
 
 
 def not_stored(connection: Connection, broadcast_id: str) -> InputError:

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import fields
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
@@ -40,6 +40,7 @@ from models.box_tables import DeadLetterRow, PushRow, WebhookRow
 from models.engine import now
 from models.event import Event
 
+P = ParamSpec("P")
 T = TypeVar("T")
 #: Who writes history where no person spoke; everybody else in it is a person.
 WORKER = "worker"
@@ -75,12 +76,6 @@ def write(engine: Engine, work: Callable[[Connection], T]) -> T:
     with engines.reachable():
         done: T = tries(_once, engine, work)
     return done
-
-
-def present(engine: Engine) -> datetime:
-    """Return the database's present moment, aware UTC. Raises DatabaseAwayError."""
-    with read(engine) as connection:
-        return engines.now(connection)
 
 
 def write_or_keep(
@@ -208,6 +203,44 @@ def snapshots(engine: Engine) -> Engine:
 _REPEATABLE = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
 
 
+class _Within:
+    """Makes functions of a connection ones of an engine: each call is one transaction."""
+
+    def __init__(self, run: Callable[..., Any]) -> None:
+        """*run*: what runs work on a connection of an engine."""
+        self._run = run
+
+    def __call__(
+        self, work: Callable[Concatenate[Connection, P], T]
+    ) -> Callable[Concatenate[Engine, P], T]:
+        """Return *work* as a function of an engine."""
+
+        @functools.wraps(work)
+        def within(engine: Engine, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            done: T = self._run(engine, lambda connection: work(connection, *args, **kwargs))
+            return done
+
+        return within
+
+
+def _in_read(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with read(engine) as connection:
+        return work(connection)
+
+
+#: As :func:`write` and :func:`write_new` run work, in a :func:`read`, and in a :func:`snapshot`.
+writing: Final = _Within(write)
+writing_new: Final = _Within(write_new)
+reading: Final = _Within(_in_read)
+at_one_moment: Final = _Within(lambda engine, work: _in_read(snapshots(engine), work))
+
+
+@reading
+def present(connection: Connection) -> datetime:
+    """Return the database's present moment, aware UTC. Raises DatabaseAwayError."""
+    return engines.now(connection)
+
+
 # Built once, like every statement of a call: building one costs as much as running it. The columns
 # are those of the parameters that it is run with.
 _NOTE = insert(Event).values(at=engines.database_now())
@@ -236,23 +269,20 @@ KEPT_FOR: Final = timedelta(days=30)
 _AT_ONCE: Final = 200
 
 
+@writing
 def forget(
-    engine: Engine,
+    connection: Connection,
     table: type[DeadLetterRow | PushRow | WebhookRow],
     settled_before: Callable[[datetime], ColumnElement[bool]],
     *,
     most: int = _AT_ONCE,
 ) -> int:
     """Remove up to *most* rows that were settled :data:`KEPT_FOR` ago; return how many."""
-
-    def work(connection: Connection) -> int:
-        old = select(table.id).where(settled_before(now(connection) - KEPT_FOR)).limit(most)
-        ids = connection.scalars(old).all()
-        if ids:
-            connection.execute(delete(table).where(table.id.in_(ids)))
-        return len(ids)
-
-    return write(engine, work)
+    old = select(table.id).where(settled_before(now(connection) - KEPT_FOR)).limit(most)
+    ids = connection.scalars(old).all()
+    if ids:
+        connection.execute(delete(table).where(table.id.in_(ids)))
+    return len(ids)
 
 
 def columns(kind: type[Any], table: Any, *but: str) -> list[ColumnElement[Any]]:  # noqa: ANN401

@@ -32,7 +32,7 @@ from models.ledger.lane import transitions
 from models.ledger.lists import suppressions
 from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.locked_rows import log_action, run
-from models.ledger.rows.transaction import LockedBroadcast, change, note, write
+from models.ledger.rows.transaction import LockedBroadcast, change, note, writing
 from models.ledger.submit import awaited_lists
 
 
@@ -224,8 +224,9 @@ def _cancel(
     return True
 
 
+@writing
 def halt(
-    engine: Engine,
+    connection: Connection,
     account: str | None,
     *,
     who: str,
@@ -237,48 +238,43 @@ def halt(
     *known* are accounts that may never have been used: they are halted as well.
     """
     configured = [one for one in known if account in {None, one.name}]
-
-    def work(connection: Connection) -> list[str]:
-        for one in configured:
-            lane_rows.ensure_lane(connection, one)
-        closing = Closing(kind=GateKind.HALT, who=who, why=why, reason=Reason.BY_HAND)
-        halted = [name for name in _lanes(connection, account)
-                  if gate_changes.close(connection, name, closing)]  # fmt: skip
-        _log(connection, halted, Did.HALT, who=who, why=why)
-        return halted
-
-    return write(engine, work)
+    for one in configured:
+        lane_rows.ensure_lane(connection, one)
+    closing = Closing(kind=GateKind.HALT, who=who, why=why, reason=Reason.BY_HAND)
+    halted = [name for name in _lanes(connection, account)
+              if gate_changes.close(connection, name, closing)]  # fmt: skip
+    _log(connection, halted, Did.HALT, who=who, why=why)
+    return halted
 
 
-def unhalt(engine: Engine, account: str | None, *, who: str, why: str | None = None) -> list[str]:
+@writing
+def unhalt(
+    connection: Connection, account: str | None, *, who: str, why: str | None = None
+) -> list[str]:
     """Open an account's halt, circuit breaker and stops, and end its wait for tomorrow's calls.
 
     Return the accounts that were off or waited so. If WeChat has not raised or cleared the quota,
     it refuses the next call, and the account waits again.
     """
-
-    def work(connection: Connection) -> list[str]:
-        lifted = []
-        for name in _lanes(connection, account):
-            moment = now(connection)
-            mine = [
-                gate
-                for gate in closed_gates.gates_of(connection, name)
-                if gate.kind in UNHALT_OPENS
-                and gate.scope is not GateScope.BROADCAST
-                and gate.is_closed(moment)
-            ]
-            if mine or lane_rows.waits_for_quota(connection, name):
-                lane_rows.lift(connection, name)
-                _call_today(connection, name, moment)
-                gate_changes.open_(connection, name, mine, who=who, why=why)
-                lane_rows.refresh_due(connection, name)
-                _reset_doubt_count(connection, name)
-                lifted.append(name)
-        _log(connection, lifted, Did.UNHALT, who=who, why=why)
-        return lifted
-
-    return write(engine, work)
+    lifted = []
+    for name in _lanes(connection, account):
+        moment = now(connection)
+        mine = [
+            gate
+            for gate in closed_gates.gates_of(connection, name)
+            if gate.kind in UNHALT_OPENS
+            and gate.scope is not GateScope.BROADCAST
+            and gate.is_closed(moment)
+        ]
+        if mine or lane_rows.waits_for_quota(connection, name):
+            lane_rows.lift(connection, name)
+            _call_today(connection, name, moment)
+            gate_changes.open_(connection, name, mine, who=who, why=why)
+            lane_rows.refresh_due(connection, name)
+            _reset_doubt_count(connection, name)
+            lifted.append(name)
+    _log(connection, lifted, Did.UNHALT, who=who, why=why)
+    return lifted
 
 
 def _call_today(connection: Connection, account: str, moment: datetime) -> None:

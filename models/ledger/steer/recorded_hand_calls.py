@@ -19,52 +19,59 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates.quotas import day_of
 from models.ledger.rows.known_accounts import register_account
-from models.ledger.rows.transaction import change, columns, every_row, note, read, write
+from models.ledger.rows.transaction import (
+    change,
+    columns,
+    every_row,
+    note,
+    reading,
+    writing,
+)
 
 
-def begin(engine: Engine, account: Account, call: HandCall) -> int:
+@writing
+def begin(connection: Connection, account: Account, call: HandCall) -> int:
     """Write down a call that is made next; return its number.
 
     Raises SettingsError for an account whose appid is another's.
     """
-
-    def work(connection: Connection) -> int:
-        register_account(connection, account)
-        moment = now(connection)
-        made = connection.execute(
-            insert(HandCallRow).values(
-                account=account.name, at=moment, day=day_of(moment), **asdict(call)
-            )
+    register_account(connection, account)
+    moment = now(connection)
+    made = connection.execute(
+        insert(HandCallRow).values(
+            account=account.name, at=moment, day=day_of(moment), **asdict(call)
         )
-        return int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
+    )
+    return int(made.inserted_primary_key[0]) if made.inserted_primary_key else 0
 
-    return write(engine, work)
 
-
-def end(engine: Engine, number: int, result: HandResult) -> None:
+@writing
+def end(connection: Connection, number: int, result: HandResult) -> None:
     """Write down what WeChat said of a call."""
-    write(engine, lambda connection: _end(connection, number, result))
+    _end(connection, number, result)
 
 
+@writing
 def end_recall(
-    engine: Engine, number: int, result: HandResult, *, call: HandCall, broadcasts: Iterable[str]
+    connection: Connection,
+    number: int,
+    result: HandResult,
+    *,
+    call: HandCall,
+    broadcasts: Iterable[str],
 ) -> None:
     """Write down what WeChat said of a recall, and, where it was done, in the history.
 
     *broadcasts*: every one whose followers now find no page.
     """
-
-    def work(connection: Connection) -> None:
-        _end(connection, number, result)
-        for broadcast_id in broadcasts if result.done else ():
-            through = None if broadcast_id == call.broadcast_id else call.broadcast_id
-            note(
-                connection, EventKind.OPERATOR_ACTION, who=call.who, why=call.why,
-                broadcast_id=broadcast_id, did=Did.RECALL, article=call.article,
-                msg_id=call.msg_id, through=through,
-            )  # fmt: skip
-
-    write(engine, work)
+    _end(connection, number, result)
+    for broadcast_id in broadcasts if result.done else ():
+        through = None if broadcast_id == call.broadcast_id else call.broadcast_id
+        note(
+            connection, EventKind.OPERATOR_ACTION, who=call.who, why=call.why,
+            broadcast_id=broadcast_id, did=Did.RECALL, article=call.article,
+            msg_id=call.msg_id, through=through,
+        )  # fmt: skip
 
 
 def _end(connection: Connection, number: int, result: HandResult) -> None:
@@ -92,21 +99,21 @@ def this_month(engine: Engine, account: str, kind: ByHand) -> int:
     return _count(engine, account, kind, written="%Y-%m-", refused=False)
 
 
+@reading
 def _count(
-    engine: Engine, account: str, kind: ByHand, *, written: str, refused: bool = True
+    connection: Connection, account: str, kind: ByHand, *, written: str, refused: bool = True
 ) -> int:
     done = (Outcome.ACCEPTED, Outcome.UNKNOWN, Outcome.UNLISTED)
     outcome = HandCallRow.outcome
     counted = outcome != Outcome.NOT_CALLED if refused else outcome.in_(done)
-    with read(engine) as connection:
-        days = now(connection).astimezone(day.SHANGHAI).strftime(written)
-        query = (
-            select(func.count())
-            .select_from(HandCallRow)
-            .where(HandCallRow.account == account, HandCallRow.kind == kind)
-            .where(HandCallRow.day.startswith(days), or_(outcome.is_(None), counted))
-        )
-        return connection.scalar(query) or 0
+    days = now(connection).astimezone(day.SHANGHAI).strftime(written)
+    query = (
+        select(func.count())
+        .select_from(HandCallRow)
+        .where(HandCallRow.account == account, HandCallRow.kind == kind)
+        .where(HandCallRow.day.startswith(days), or_(outcome.is_(None), counted))
+    )
+    return connection.scalar(query) or 0
 
 
 #: Its reply was lost, or its command was ended, or is still at it.
@@ -115,21 +122,22 @@ _MAYBE: ColumnElement[bool] = or_(
 )
 
 
-def unanswered(engine: Engine, account: str, kind: ByHand) -> Sequence[Unanswered]:
+@reading
+def unanswered(connection: Connection, account: str, kind: ByHand) -> Sequence[Unanswered]:
     """Return the calls of today that WeChat may have carried out, the last one last."""
-    with read(engine) as connection:
-        today = f"{now(connection).astimezone(day.SHANGHAI):%Y-%m-%d}"
-        query = (
-            select(*columns(Unanswered, HandCallRow))
-            .where(HandCallRow.account == account, HandCallRow.kind == kind, _MAYBE)
-            .where(HandCallRow.day == today)
-            .order_by(HandCallRow.id)
-        )
-        return every_row(connection, query, Unanswered)
+    today = f"{now(connection).astimezone(day.SHANGHAI):%Y-%m-%d}"
+    query = (
+        select(*columns(Unanswered, HandCallRow))
+        .where(HandCallRow.account == account, HandCallRow.kind == kind, _MAYBE)
+        .where(HandCallRow.day == today)
+        .order_by(HandCallRow.id)
+    )
+    return every_row(connection, query, Unanswered)
 
 
+@reading
 def recalls(
-    engine: Engine, account: str, *, msg_ids: Collection[int], msg_data_id: int | None
+    connection: Connection, account: str, *, msg_ids: Collection[int], msg_data_id: int | None
 ) -> Sequence[Recalled]:
     """Return the recalls that WeChat carried out of a page, by any of its sends, oldest first."""
     pages = [] if msg_data_id is None else [msg_data_id]
@@ -140,11 +148,9 @@ def recalls(
         .where(HandCallRow.outcome == Outcome.ACCEPTED)
         .order_by(HandCallRow.id)
     )
-    with read(engine) as connection:
-        return [
-            Recalled(at=row.at, who=row.who, article=row.article)
-            for row in connection.execute(query)
-        ]
+    return [
+        Recalled(at=row.at, who=row.who, article=row.article) for row in connection.execute(query)
+    ]
 
 
 def possibly_recalled(connection: Connection, broadcast_id: str) -> Sequence[OperatorAction]:

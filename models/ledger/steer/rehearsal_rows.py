@@ -21,7 +21,7 @@ from models.campaign_tables import CampaignRow, RehearsalRow
 from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.campaigns import campaign_rows
-from models.ledger.rows.transaction import columns, read, write_new
+from models.ledger.rows.transaction import columns, read, reading, writing_new
 
 #: What a rehearsal is of: no two rows have the same.
 _OF: Final = ("campaign_id", "due_at", "stage", "version")
@@ -46,28 +46,25 @@ def _key(run: Run) -> tuple[object, ...]:
     return run.campaign.id, run.due_at, run.stage, run.campaign.version
 
 
-def record(engine: Engine, run: Run, findings: Sequence[Message]) -> None:
+@writing_new
+def record(connection: Connection, run: Run, findings: Sequence[Message]) -> None:
     """Store what a rehearsal found, with a notice of it, unless another worker did."""
     campaign, mine = run.campaign, dict(zip(_OF, _key(run), strict=True))
     to_know, name = rehearsals.is_to_be_known(findings), shlex.quote(campaign.name)
     look = Message("rehearsal.look" if to_know else "rehearsal.show", name=name)
     kept = stored_message.stored(Message(look.id, lines=findings, **look.facts))
-
-    def work(connection: Connection) -> None:
-        if connection.scalar(select(RehearsalRow.id).filter_by(**mine)) is not None:
-            return
-        row = {**mine, "rehearsed_at": now(connection), "findings": kept}
-        connection.execute(insert(RehearsalRow).values(row))
-        # Who is only to be at hand hears of it once.
-        if to_know or (findings and run.stage is Stage.HOUR):
-            notices.add(
-                connection, kind=_kind(findings),
-                account=campaign.plan.account, subject=campaign.name,
-                key=" ".join(map(str, ("rehearsal", *mine.values()))), due=run.due_at,
-                lines=[*findings, look],
-            )  # fmt: skip
-
-    write_new(engine, work)
+    if connection.scalar(select(RehearsalRow.id).filter_by(**mine)) is not None:
+        return
+    row = {**mine, "rehearsed_at": now(connection), "findings": kept}
+    connection.execute(insert(RehearsalRow).values(row))
+    # Who is only to be at hand hears of it once.
+    if to_know or (findings and run.stage is Stage.HOUR):
+        notices.add(
+            connection, kind=_kind(findings),
+            account=campaign.plan.account, subject=campaign.name,
+            key=" ".join(map(str, ("rehearsal", *mine.values()))), due=run.due_at,
+            lines=[*findings, look],
+        )  # fmt: skip
 
 
 def _kind(findings: Sequence[Message]) -> str:
@@ -76,12 +73,12 @@ def _kind(findings: Sequence[Message]) -> str:
     return "rehearsal_noted" if rehearsals.is_to_be_known(findings) else "rehearsal_asked"
 
 
-def history(engine: Engine, campaign: Campaign, *, most: int) -> Sequence[Rehearsal]:
+@reading
+def history(connection: Connection, campaign: Campaign, *, most: int) -> Sequence[Rehearsal]:
     """Return the newest rehearsals of a campaign, the last first."""
     mine = select(*columns(Rehearsal, RehearsalRow)).where(RehearsalRow.campaign_id == campaign.id)
-    with read(engine) as connection:
-        rows = connection.execute(mine.order_by(RehearsalRow.id.desc()).limit(most)).mappings()
-        return [_read(row) for row in rows]
+    rows = connection.execute(mine.order_by(RehearsalRow.id.desc()).limit(most)).mappings()
+    return [_read(row) for row in rows]
 
 
 def _read(row: Mapping[Any, Any]) -> Rehearsal:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, exists, func, insert, select, update
+from sqlalchemy import Connection, exists, func, insert, select, update
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
@@ -20,7 +20,7 @@ from models.installation import Installation, RestoreRow
 from models.ledger.gates import gate_changes, restores
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import change, read, write
+from models.ledger.rows.transaction import change, reading, writing
 from models.place import place_of
 
 
@@ -39,10 +39,10 @@ class Answered:
     claims: Mapping[str, int]
 
 
-def closed_at(engine: Engine) -> datetime | None:
+@reading
+def closed_at(connection: Connection) -> datetime | None:
     """Return since when the lanes are closed; None: they are not."""
-    with read(engine) as connection:
-        return _closed_at(connection)
+    return _closed_at(connection)
 
 
 def _closed_at(connection: Connection) -> datetime | None:
@@ -54,8 +54,9 @@ def _closed_at(connection: Connection) -> datetime | None:
     )  # fmt: skip
 
 
+@writing
 def answer(
-    engine: Engine,
+    connection: Connection,
     *,
     since: datetime | None,
     counts: Mapping[str, int],
@@ -68,24 +69,20 @@ def answer(
     clientmsgid. *counts*: the claims of each lane as Redis counts them. Raises InputError where
     *since* is to come, or a lane of a moved database is behind them.
     """
-
-    def work(connection: Connection) -> Answered:
-        lanes = restores.locked_lanes(connection)
-        moment = now(connection)
-        point = _point(connection, since, lanes=lanes, counts=counts, moment=moment)
-        before = _closed_at(connection) or moment
-        held = [] if point is None else _hold(connection, lanes, who=who, before=before)
-        opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
-        claims = {name: max(own, counts.get(name, 0)) for name, own in lanes.items()}
-        for name, number in claims.items():
-            change(connection, Lane, name, claims=number)
-        here = {"place": place_of(connection), "seen_at": moment}
-        connection.execute(update(Installation).values(here))
-        connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
-        repeats = 0 if point is None else _unknown(connection)
-        return Answered(opened=opened, point=point, held=held, repeats=repeats, claims=claims)
-
-    return write(engine, work)
+    lanes = restores.locked_lanes(connection)
+    moment = now(connection)
+    point = _point(connection, since, lanes=lanes, counts=counts, moment=moment)
+    before = _closed_at(connection) or moment
+    held = [] if point is None else _hold(connection, lanes, who=who, before=before)
+    opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
+    claims = {name: max(own, counts.get(name, 0)) for name, own in lanes.items()}
+    for name, number in claims.items():
+        change(connection, Lane, name, claims=number)
+    here = {"place": place_of(connection), "seen_at": moment}
+    connection.execute(update(Installation).values(here))
+    connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
+    repeats = 0 if point is None else _unknown(connection)
+    return Answered(opened=opened, point=point, held=held, repeats=repeats, claims=claims)
 
 
 def _point(

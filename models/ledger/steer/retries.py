@@ -34,7 +34,14 @@ from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.locked_rows import log_action, run
-from models.ledger.rows.transaction import LockedBroadcast, change, columns, every_row, read, write
+from models.ledger.rows.transaction import (
+    LockedBroadcast,
+    change,
+    columns,
+    every_row,
+    read,
+    writing,
+)
 from models.ledger.steer import operator
 
 _AS_WECHAT = Waits()
@@ -117,28 +124,25 @@ def retry(
     return run(engine, broadcast_id, work)
 
 
-def mark_refused_again(engine: Engine, work: Work) -> bool:
+@writing
+def mark_refused_again(connection: Connection, work: Work) -> bool:
     """Refuse a batch again that waits for its call since a retry; return whether it still did.
 
     Somebody in it was suppressed meanwhile. Where only a person said that it was not sent, that
     stays the reason.
     """
-
-    def mark(connection: Connection) -> bool:
-        batch = record_outcomes.lock(connection, work.batch_id)
-        if batch.state is not BatchState.PLANNED or batch.attempts != work.attempts:
-            return False
-        reason = Reason.SAID_NOT_SENT if batch.any_denied else Reason.SUPPRESSED_SINCE
-        transitions.move_batch(
-            connection, batch, BatchState.REFUSED, reason=reason, not_before=None,
-            begins_anew=False,
-        )  # fmt: skip
-        quotas.release(connection, batch.broadcast_id, calls=1)
-        transitions.end_if_at_rest(connection, batch.broadcast_id)
-        lane_rows.refresh_due(connection, batch.account)
-        return True
-
-    return write(engine, mark)
+    batch = record_outcomes.lock(connection, work.batch_id)
+    if batch.state is not BatchState.PLANNED or batch.attempts != work.attempts:
+        return False
+    reason = Reason.SAID_NOT_SENT if batch.any_denied else Reason.SUPPRESSED_SINCE
+    transitions.move_batch(
+        connection, batch, BatchState.REFUSED, reason=reason, not_before=None,
+        begins_anew=False,
+    )  # fmt: skip
+    quotas.release(connection, batch.broadcast_id, calls=1)
+    transitions.end_if_at_rest(connection, batch.broadcast_id)
+    lane_rows.refresh_due(connection, batch.account)
+    return True
 
 
 def _go_on(

@@ -25,7 +25,15 @@ from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now, skips_locked
 from models.ledger.lists import uploads
 from models.ledger.rows import known_accounts, lane_rows, locked_rows
-from models.ledger.rows.transaction import change, columns, first, read, write, write_new
+from models.ledger.rows.transaction import (
+    change,
+    columns,
+    first,
+    reading,
+    write,
+    writing,
+    writing_new,
+)
 from models.ledger.submit import publication, submits
 
 #: A try is dead that showed nothing of itself for so long: each portion of a list takes less than a
@@ -53,14 +61,15 @@ class _StoringTry:
     list_digest: str | None
 
 
-def find(engine: Engine, body: Body) -> str | None:
+@reading
+def find(connection: Connection, body: Body) -> str | None:
     """Return the id that was reserved for *body*, if one was. Raises ConflictError."""
-    with read(engine) as connection:
-        return _reserved(connection, body)
+    return _reserved(connection, body)
 
 
+@writing_new
 def reserve(
-    engine: Engine,
+    connection: Connection,
     body: Body,
     *,
     request: str,
@@ -72,30 +81,25 @@ def reserve(
 
     The same key and request have the same id. Raises ConflictError where the key has another.
     """
-
-    def work(connection: Connection) -> tuple[str, bool]:
-        known_accounts.register_account(connection, body.account)
-        # Every door takes a key under its lane.
-        lane_rows.lock(connection, body.account.name)
-        there = _reserved(connection, body)
-        if there is not None:
-            return there, False
-        broadcast_id = submits.open_upload(
-            connection, body, who=who, title=title, notify_url=notify_url
+    known_accounts.register_account(connection, body.account)
+    # Every door takes a key under its lane.
+    lane_rows.lock(connection, body.account.name)
+    there = _reserved(connection, body)
+    if there is not None:
+        return there, False
+    broadcast_id = submits.open_upload(
+        connection, body, who=who, title=title, notify_url=notify_url
+    )
+    moment = now(connection)
+    connection.execute(
+        insert(UploadRow).values(
+            broadcast_id=broadcast_id, request=request, digest=body.request_digest,
+            created_at=moment,
         )
-        moment = now(connection)
-        connection.execute(
-            insert(UploadRow).values(
-                broadcast_id=broadcast_id, request=request, digest=body.request_digest,
-                created_at=moment,
-            )
-        )  # fmt: skip
-        publication.bind_key(connection, broadcast_id, body, moment=moment, digest=None)
-        uploads.await_list(connection, broadcast_id)
-        return broadcast_id, True
-
-    # Another id is drawn where one is taken.
-    return write_new(engine, work)
+    )  # fmt: skip
+    publication.bind_key(connection, broadcast_id, body, moment=moment, digest=None)
+    uploads.await_list(connection, broadcast_id)
+    return broadcast_id, True
 
 
 def _reserved(connection: Connection, body: Body) -> str | None:
@@ -111,7 +115,8 @@ def _reserved(connection: Connection, body: Body) -> str | None:
     return there.broadcast_id
 
 
-def awaited_submission(engine: Engine, broadcast_id: str) -> Awaited | None:
+@reading
+def awaited_submission(connection: Connection, broadcast_id: str) -> Awaited | None:
     """Return the submission without its list; None: its list does not come so."""
     query = (
         select(
@@ -126,19 +131,19 @@ def awaited_submission(engine: Engine, broadcast_id: str) -> Awaited | None:
         .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
         .where(UploadRow.broadcast_id == broadcast_id)
     )
-    with read(engine) as connection:
-        return first(connection, query, Awaited)
+    return first(connection, query, Awaited)
 
 
-def expect(engine: Engine, broadcast_id: str) -> None:
+@writing
+def expect(connection: Connection, broadcast_id: str) -> None:
     """Await a list for as long as at the first: it is on its way."""
-    write(engine, lambda connection: uploads.await_list(connection, broadcast_id))
+    uploads.await_list(connection, broadcast_id)
 
 
-def is_being_stored(engine: Engine, broadcast_id: str) -> bool:
+@reading
+def is_being_stored(connection: Connection, broadcast_id: str) -> bool:
     """Return whether a try that lives stores the list."""
-    with read(engine) as connection:
-        return _living(connection, broadcast_id) is not None
+    return _living(connection, broadcast_id) is not None
 
 
 def _living(connection: Connection, broadcast_id: str) -> _StoringTry | None:
@@ -194,19 +199,16 @@ def _drop_some(connection: Connection, broadcast_id: str, fence: int) -> bool:
     return uploads.drop_chunks(connection, broadcast_id)
 
 
-def stop(engine: Engine, broadcast_id: str, fence: int) -> None:
+@writing
+def stop(connection: Connection, broadcast_id: str, fence: int) -> None:
     """Allow another try at once after one that failed."""
-
-    def work(connection: Connection) -> None:
-        mine = connection.scalar(
-            select(BroadcastRow.id)
-            .where(BroadcastRow.id == broadcast_id, BroadcastRow.version == fence)
-            .with_for_update()
-        )
-        if mine is not None:
-            change(connection, UploadRow, broadcast_id, beat_at=None, list_digest=None)
-
-    write(engine, work)
+    mine = connection.scalar(
+        select(BroadcastRow.id)
+        .where(BroadcastRow.id == broadcast_id, BroadcastRow.version == fence)
+        .with_for_update()
+    )
+    if mine is not None:
+        change(connection, UploadRow, broadcast_id, beat_at=None, list_digest=None)
 
 
 #: What is true of a broadcast of whose list something may be left.

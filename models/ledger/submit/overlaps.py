@@ -43,7 +43,7 @@ from models.ledger.lists import media
 from models.ledger.plan import removals
 from models.ledger.plan.removals import REACHED, Part, Range
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import columns, every_row, read
+from models.ledger.rows.transaction import columns, every_row, read, reading
 
 WITHIN = timedelta(hours=24)
 #: Most broadcasts that are named of a kind, the newest first.
@@ -119,16 +119,16 @@ class _Candidate:
         yield from by_when.items()
 
 
-def earlier(engine: Engine, body: Body, *, moment: datetime) -> Sequence[_Candidate]:
+@reading
+def earlier(connection: Connection, body: Body, *, moment: datetime) -> Sequence[_Candidate]:
     """Return the broadcasts of the day before *moment* that went out in part, or may have.
 
     One with the same content as *body* is a repeat, which `send` refuses.
     """
-    with read(engine) as connection:
-        said = media.identity(connection, body.content)
-        facts = {"account": body.account.name, "said": said, "since": moment - WITHIN}
-        rows = every_row(connection, _IN_PART, _Row, facts)
-        return [_candidate(connection, body, row, said=said) for row in rows]
+    said = media.identity(connection, body.content)
+    facts = {"account": body.account.name, "said": said, "since": moment - WITHIN}
+    rows = every_row(connection, _IN_PART, _Row, facts)
+    return [_candidate(connection, body, row, said=said) for row in rows]
 
 
 def counted(

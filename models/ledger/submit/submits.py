@@ -38,7 +38,15 @@ from models.ledger.gates import quotas
 from models.ledger.lists import media, uploads
 from models.ledger.plan import renewals
 from models.ledger.rows import known_accounts, lane_rows
-from models.ledger.rows.transaction import LockedLane, change, read, snapshot, write, write_new
+from models.ledger.rows.transaction import (
+    LockedLane,
+    at_one_moment,
+    change,
+    reading,
+    write,
+    write_new,
+    writing_new,
+)
 from models.ledger.submit import publication
 from models.recipients import ChunkRow
 
@@ -52,12 +60,12 @@ def find(engine: Engine, body: Body) -> str | None:
     return look_up_key(engine, body).existing
 
 
-def look_up_key(engine: Engine, body: Body) -> KeyLookup:
+@reading
+def look_up_key(connection: Connection, body: Body) -> KeyLookup:
     """Do as :func:`find`, and return the time of the submit too."""
-    with read(engine) as connection:
-        moment, machine = now(connection), datetime.now(UTC)
-        known_accounts.check_unchanged(connection, body.account)
-        return KeyLookup(existing=same(connection, body), now=moment, machine_now=machine)
+    moment, machine = now(connection), datetime.now(UTC)
+    known_accounts.check_unchanged(connection, body.account)
+    return KeyLookup(existing=same(connection, body), now=moment, machine_now=machine)
 
 
 def same(connection: Connection, body: Body) -> str | None:
@@ -73,22 +81,18 @@ def same(connection: Connection, body: Body) -> str | None:
     raise publication.key_conflict(connection, body, there)
 
 
-def begin(engine: Engine, body: Body, *, who: str, title: str | None = None) -> str:
+@writing_new
+def begin(connection: Connection, body: Body, *, who: str, title: str | None = None) -> str:
     """Open an upload and return its id; others under the same key go on beside it.
 
     Raises ConflictError when another body was published under the key, PublishedMeanwhileError
     with the id of the same body, and SettingsError.
     """
-
-    def work(connection: Connection) -> str:
-        known_accounts.register_account(connection, body.account)
-        there = same(connection, body)
-        if there is not None:
-            raise PublishedMeanwhileError(there)
-        return open_upload(connection, body, who=who, title=title)
-
-    # Another id is drawn where one is taken.
-    return write_new(engine, work)
+    known_accounts.register_account(connection, body.account)
+    there = same(connection, body)
+    if there is not None:
+        raise PublishedMeanwhileError(there)
+    return open_upload(connection, body, who=who, title=title)
 
 
 def open_upload(
@@ -193,23 +197,23 @@ def publish(
     return published
 
 
+@at_one_moment
 def dry_run(
-    engine: Engine, body: Body, *, figures: Figures, terms: Terms, quota: proof.Quota | None
+    connection: Connection, body: Body, *, figures: Figures, terms: Terms, quota: proof.Quota | None
 ) -> proof.Proof:
     """Prove the plan without storing anything. Raises what :func:`publish` would, but PlanError.
 
     Raises PublishedMeanwhileError, and what :func:`find` raises, for what was stored under the key
     since the caller looked: it holds calls of its own, which are no reason to refuse its repeat.
     """
-    with snapshot(engine) as connection:
-        there = same(connection, body)
-        if there is not None:
-            raise PublishedMeanwhileError(there)
-        moment = now(connection)
-        if not terms.again:
-            publication.check_not_repeated(connection, body, moment=moment)
-        wanted = publication.calls_to_reserve(body, None, figures=figures, terms=terms)
-        return quotas.prove(connection, wanted, quota=quota, moment=moment)
+    there = same(connection, body)
+    if there is not None:
+        raise PublishedMeanwhileError(there)
+    moment = now(connection)
+    if not terms.again:
+        publication.check_not_repeated(connection, body, moment=moment)
+    wanted = publication.calls_to_reserve(body, None, figures=figures, terms=terms)
+    return quotas.prove(connection, wanted, quota=quota, moment=moment)
 
 
 class Reporter(Protocol):

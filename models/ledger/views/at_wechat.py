@@ -41,7 +41,13 @@ from models.engine import now
 from models.ledger.boxes import pushes
 from models.ledger.outcomes import job_lookup, resolves
 from models.ledger.outcomes.job_lookup import StoredFinish
-from models.ledger.rows.transaction import columns, every_row, read, snapshot
+from models.ledger.rows.transaction import (
+    at_one_moment,
+    columns,
+    every_row,
+    read,
+    reading,
+)
 
 #: What has a page (WeChat page "message/mass/delete").
 WITH_PAGE = frozenset({"mpnews", "mpvideo"})
@@ -183,33 +189,33 @@ def sendalls_in_doubt(
     return _count(engine, account, allowance, states=_DOUBTFUL, at=at)
 
 
+@reading
 def _count(
-    engine: Engine,
+    connection: Connection,
     account: str,
     allowance: Allowance,
     *,
     states: Sequence[BatchState],
     at: datetime | None,
 ) -> int:
-    with read(engine) as connection:
-        since = allowance.begins(at or now(connection))
-        query = (
-            select(func.count())
-            .select_from(Batch)
-            .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
-            .where(Batch.account == account, Batch.path == SendPath.SENDALL)
-            .where(Batch.state.in_(states))
-            .where(Batch.first_called_at >= since)
-        )
-        if not allowance.tags_count:
-            query = query.where(BroadcastRow.audience_kind == Everyone.kind)
-        return connection.scalar(query) or 0
+    since = allowance.begins(at or now(connection))
+    query = (
+        select(func.count())
+        .select_from(Batch)
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(Batch.account == account, Batch.path == SendPath.SENDALL)
+        .where(Batch.state.in_(states))
+        .where(Batch.first_called_at >= since)
+    )
+    if not allowance.tags_count:
+        query = query.where(BroadcastRow.audience_kind == Everyone.kind)
+    return connection.scalar(query) or 0
 
 
-def sendalls_of_broadcasts(engine: Engine, account: str, *, since: datetime) -> int:
+@reading
+def sendalls_of_broadcasts(connection: Connection, account: str, *, since: datetime) -> int:
     """Return how many broadcasts of an account, to whomever, were accepted since then."""
-    with read(engine) as connection:
-        return connection.scalar(_BROADCASTS, {"account": account, "since": since}) or 0
+    return connection.scalar(_BROADCASTS, {"account": account, "since": since}) or 0
 
 
 # Built once, as each submit runs it.
@@ -219,7 +225,10 @@ _BROADCASTS = select(func.count(Batch.broadcast_id.distinct())).where(
 )  # fmt: skip
 
 
-def sendalls_to_come(engine: Engine, account: str, allowance: Allowance, *, at: datetime) -> int:
+@reading
+def sendalls_to_come(
+    connection: Connection, account: str, allowance: Allowance, *, at: datetime
+) -> int:
     """Return how many sends that count are to be made in the day or month of *at*.
 
     What waits for its turn alone comes now. Those that :func:`in_doubt` counts are none of them.
@@ -230,17 +239,16 @@ def sendalls_to_come(engine: Engine, account: str, allowance: Allowance, *, at: 
         Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(_ACCEPTED) | doubtful
     )
     kinds = [Everyone.kind, Tag.kind] if allowance.tags_count else [Everyone.kind]
-    with read(engine) as connection:
-        moment = now(connection)
-        due = case((BroadcastRow.scheduled_at > moment, BroadcastRow.scheduled_at), else_=moment)
-        query = (
-            select(func.count())
-            .select_from(BroadcastRow)
-            .where(BroadcastRow.account == account)
-            .where(BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]), ~done)
-            .where(BroadcastRow.audience_kind.in_(kinds), due >= begins, due < ends)
-        )
-        return connection.scalar(query) or 0
+    moment = now(connection)
+    due = case((BroadcastRow.scheduled_at > moment, BroadcastRow.scheduled_at), else_=moment)
+    query = (
+        select(func.count())
+        .select_from(BroadcastRow)
+        .where(BroadcastRow.account == account)
+        .where(BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]), ~done)
+        .where(BroadcastRow.audience_kind.in_(kinds), due >= begins, due < ends)
+    )
+    return connection.scalar(query) or 0
 
 
 def tag_sends_to_come(engine: Engine, account: str, tag_id: int) -> Sequence[str]:
@@ -278,20 +286,20 @@ class _Event(StoredFinish):
     batch_id: int
 
 
+@at_one_moment
 def read_reconciling(
-    engine: Engine, account: str, within: Period
+    connection: Connection, account: str, within: Period
 ) -> tuple[Sequence[Reconciled], Sequence[Job], Sequence[SetAside]]:
     """Return the batches of *account* that were first called then, and the jobs that ended then.
 
     A job ends after its call: those of batches that were called before are there with them. Third
     is what WeChat pushed then and nobody could read.
     """
-    with snapshot(engine) as connection:
-        return (
-            _batches(connection, account, within),
-            job_lookup.jobs_ended(connection, account, within),
-            pushes.pushes_set_aside(connection, account, within),
-        )  # fmt: skip
+    return (
+        _batches(connection, account, within),
+        job_lookup.jobs_ended(connection, account, within),
+        pushes.pushes_set_aside(connection, account, within),
+    )  # fmt: skip
 
 
 def _batches(connection: Connection, account: str, within: Period) -> Sequence[Reconciled]:

@@ -40,7 +40,15 @@ from models.ledger.lane.next_work import QueuePosition
 from models.ledger.outcomes import job_lookup
 from models.ledger.rows import closed_gates, figures
 from models.ledger.rows.figures import Figures, ReportedRow
-from models.ledger.rows.transaction import LockedLane, columns, every_row, read, snapshot
+from models.ledger.rows.transaction import (
+    LockedLane,
+    at_one_moment,
+    columns,
+    every_row,
+    read,
+    reading,
+    snapshot,
+)
 from models.ledger.steer import recorded_hand_calls
 
 if TYPE_CHECKING:
@@ -56,10 +64,10 @@ class _Wait:
     wait_reason: Reason | None
 
 
-def report(engine: Engine, broadcast_id: str, *, whole: bool = True) -> Report:
+@at_one_moment
+def report(connection: Connection, broadcast_id: str, *, whole: bool = True) -> Report:
     """Return the report of a broadcast. Raises UnknownIdError, naming near ids."""
-    with snapshot(engine) as connection:
-        return report_in(connection, broadcast_id, whole=whole)
+    return report_in(connection, broadcast_id, whole=whole)
 
 
 def _files(connection: Connection, contents: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
@@ -127,8 +135,9 @@ def _queue_position(row: ReportedRow) -> QueuePosition:
     )  # fmt: skip
 
 
+@at_one_moment
 def reports(
-    engine: Engine,
+    connection: Connection,
     *,
     account: str | None = None,
     accounts: Collection[str] | None = None,
@@ -158,10 +167,9 @@ def reports(
         at, last = before
         same = and_(BroadcastRow.created_at == at, BroadcastRow.id < last)
         query = query.where(or_(BroadcastRow.created_at < at, same))
-    with snapshot(engine) as connection:
-        found = figures.of_rows(connection, every_row(connection, query, ReportedRow))
-        files = _files(connection, {one.row.id: one.row.content for one in found})
-        return [of_figures(one, files.get(one.row.id, ())) for one in found]
+    found = figures.of_rows(connection, every_row(connection, query, ReportedRow))
+    files = _files(connection, {one.row.id: one.row.content for one in found})
+    return [of_figures(one, files.get(one.row.id, ())) for one in found]
 
 
 #: Whose the key of a broadcast is.
@@ -233,7 +241,8 @@ def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:
     return views, moment
 
 
-def repeats(engine: Engine, broadcast_id: str) -> Sequence[Repeat]:
+@reading
+def repeats(connection: Connection, broadcast_id: str) -> Sequence[Repeat]:
     """Return the calls that had to be made again, and what each of them ended as."""
     query = (
         select(
@@ -244,8 +253,7 @@ def repeats(engine: Engine, broadcast_id: str) -> Sequence[Repeat]:
         .where(Batch.broadcast_id == broadcast_id, AttemptRow.number < Batch.attempts)
         .order_by(Batch.n, AttemptRow.number)
     )  # fmt: skip
-    with read(engine) as connection:
-        return every_row(connection, query, Repeat)
+    return every_row(connection, query, Repeat)
 
 
 #: Most actions that are returned one by one; earlier ones are counted.

@@ -19,7 +19,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import read, snapshot
+from models.ledger.rows.transaction import at_one_moment, read, reading
 from models.ledger.views import broadcast_reports
 
 
@@ -36,20 +36,20 @@ class Waiting:
     scheduled: list[tuple[str, datetime]] = field(default_factory=list)
 
 
-def beside_report(engine: Engine, broadcast_id: str) -> tuple[Report, list[InFlight]]:
+@at_one_moment
+def beside_report(connection: Connection, broadcast_id: str) -> tuple[Report, list[InFlight]]:
     """Return the report of a broadcast and its calls under way, of one and the same moment.
 
     A call that ends between two looks would be in neither. Raises UnknownIdError.
     """
-    with snapshot(engine) as connection:
-        report = broadcast_reports.report_in(connection, broadcast_id)
-        return report, _flights(connection, Batch.broadcast_id == broadcast_id, report.now)
+    report = broadcast_reports.report_in(connection, broadcast_id)
+    return report, _flights(connection, Batch.broadcast_id == broadcast_id, report.now)
 
 
-def of_accounts(engine: Engine, accounts: Collection[str]) -> list[InFlight]:
+@reading
+def of_accounts(connection: Connection, accounts: Collection[str]) -> list[InFlight]:
     """Return the calls of some accounts that are under way."""
-    with read(engine) as connection:
-        return _flights(connection, Batch.account.in_(accounts), now(connection))
+    return _flights(connection, Batch.account.in_(accounts), now(connection))
 
 
 def _flights(

@@ -23,7 +23,7 @@ from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.plan import removals
 from models.ledger.plan.removals import REACHED, Part, Range
-from models.ledger.rows.transaction import read, snapshot
+from models.ledger.rows.transaction import at_one_moment, read
 from models.recipients import ChunkRow
 
 #: Chunks that one statement looks at: with enough found, no older ones are.
@@ -49,31 +49,31 @@ class Received:
     never_planned: bool = False
 
 
-def of_openid(engine: Engine, account: str, one: str, *, most: int) -> list[Received]:
+@at_one_moment
+def of_openid(connection: Connection, account: str, one: str, *, most: int) -> list[Received]:
     """Return the account's *most* newest broadcasts in whose lists somebody is, newest first.
 
     Those to WeChat's own lists are not among them: WeChat does not say who was in them.
     """
-    with snapshot(engine) as connection:
-        places = defaultdict[str, list[tuple[str, int]]](list)
-        for broadcast_id, name, place in _places(connection, account, one):
-            if broadcast_id not in places and len(places) == most:
-                break
-            places[broadcast_id].append((name, place))
-        rows = connection.execute(
-            select(BroadcastRow.id, BroadcastRow.title, BroadcastRow.created_at,
-                   BroadcastRow.subtraction, BroadcastRow.planned, BroadcastRow.phase)
-            .where(BroadcastRow.id.in_(places))
-            .order_by(BroadcastRow.created_at.desc())
-        )  # fmt: skip
-        return [
-            Received(
-                broadcast_id=row.id, title=row.title, created_at=row.created_at,
-                **_fate(connection, row.id, places[row.id], run=row.subtraction)
-                or {"undecided": row.planned is None, "never_planned": row.phase is Phase.ENDED},
-            )
-            for row in rows.all()
-        ]  # fmt: skip
+    places = defaultdict[str, list[tuple[str, int]]](list)
+    for broadcast_id, name, place in _places(connection, account, one):
+        if broadcast_id not in places and len(places) == most:
+            break
+        places[broadcast_id].append((name, place))
+    rows = connection.execute(
+        select(BroadcastRow.id, BroadcastRow.title, BroadcastRow.created_at,
+               BroadcastRow.subtraction, BroadcastRow.planned, BroadcastRow.phase)
+        .where(BroadcastRow.id.in_(places))
+        .order_by(BroadcastRow.created_at.desc())
+    )  # fmt: skip
+    return [
+        Received(
+            broadcast_id=row.id, title=row.title, created_at=row.created_at,
+            **_fate(connection, row.id, places[row.id], run=row.subtraction)
+            or {"undecided": row.planned is None, "never_planned": row.phase is Phase.ENDED},
+        )
+        for row in rows.all()
+    ]  # fmt: skip
 
 
 def _places(connection: Connection, account: str, one: str) -> Iterator[tuple[str, str, int]]:
