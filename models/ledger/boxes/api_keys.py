@@ -11,7 +11,7 @@ from broadcast.rules.api_keys import APIKey, Scope, StoredKey
 from models import base
 from models.engine import now
 from models.installation import APIKeyRow
-from models.ledger.rows.transaction import read, writing
+from models.ledger.rows.transaction import reading, writing
 
 
 @writing
@@ -58,11 +58,11 @@ def good(engine: Engine) -> Sequence[APIKey]:
     return [one.key for one in stored(engine) if one.revoked_at is None]
 
 
-def stored(engine: Engine) -> Sequence[StoredKey]:
+@reading
+def stored(connection: Connection) -> Sequence[StoredKey]:
     """Return every key, the newest first. Raises DatabaseAwayError."""
     query = select(APIKeyRow.__table__).order_by(APIKeyRow.created_at.desc(), APIKeyRow.id)
-    with read(engine) as connection:
-        rows = connection.execute(query).mappings().all()
+    rows = connection.execute(query).mappings().all()
     return [
         StoredKey(
             id=row["id"], created_at=row["created_at"], created_by=row["created_by"],

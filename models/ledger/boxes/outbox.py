@@ -214,14 +214,14 @@ class Waiting:
     now: datetime
 
 
-def waiting_long(engine: Engine) -> Waiting | None:
+@reading
+def waiting_long(connection: Connection) -> Waiting | None:
     """Return what waits for long; None: nothing does."""
-    with read(engine) as connection:
-        moment = now(connection)
-        count, since = connection.execute(
-            select(func.count(), func.min(OutboxRow.created_at))
-            .where(OutboxRow.created_at < moment - LONG)
-        ).one()  # fmt: skip
+    moment = now(connection)
+    count, since = connection.execute(
+        select(func.count(), func.min(OutboxRow.created_at))
+        .where(OutboxRow.created_at < moment - LONG)
+    ).one()  # fmt: skip
     return Waiting(count=count, since=since, now=moment) if count else None
 
 

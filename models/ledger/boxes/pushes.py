@@ -31,7 +31,7 @@ from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import columns, every_row, read, reading, write, writing
+from models.ledger.rows.transaction import columns, every_row, reading, write, writing
 
 #: A worker that took pushes and died leaves them to the others after this.
 TAKEN_FOR: Final = timedelta(minutes=1)
@@ -236,23 +236,23 @@ class PushCounts:
     now: datetime
 
 
-def push_counts(engine: Engine, accounts: Iterable[str]) -> dict[str, PushCounts]:
+@reading
+def push_counts(connection: Connection, accounts: Iterable[str]) -> dict[str, PushCounts]:
     """Return the counts of these accounts, of those that got any push."""
     found = {}
-    with read(engine) as connection:
-        moment = now(connection)
-        for account in accounts:
-            last = select(func.max(PushRow.received_at)).where(PushRow.account == account)
-            if (last_at := connection.scalar(last)) is None:
-                continue
-            due = (PushRow.due_at.is_not(None), PushRow.account == account)
-            waiting, since, _ = _counted(connection, *due, PushRow.tries == 0)
-            aside, _, aside_at = _counted(connection, IS_SET_ASIDE, PushRow.account == account)
-            found[account] = PushCounts(
-                last_at=last_at, unhandled=_counted(connection, *due, PushRow.tries > 0)[0],
-                waiting=waiting, waiting_since=since, set_aside=aside, set_aside_at=aside_at,
-                now=moment,
-            )  # fmt: skip
+    moment = now(connection)
+    for account in accounts:
+        last = select(func.max(PushRow.received_at)).where(PushRow.account == account)
+        if (last_at := connection.scalar(last)) is None:
+            continue
+        due = (PushRow.due_at.is_not(None), PushRow.account == account)
+        waiting, since, _ = _counted(connection, *due, PushRow.tries == 0)
+        aside, _, aside_at = _counted(connection, IS_SET_ASIDE, PushRow.account == account)
+        found[account] = PushCounts(
+            last_at=last_at, unhandled=_counted(connection, *due, PushRow.tries > 0)[0],
+            waiting=waiting, waiting_since=since, set_aside=aside, set_aside_at=aside_at,
+            now=moment,
+        )  # fmt: skip
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, and_, exists, func, or_, select
+from sqlalchemy import Connection, Row, and_, exists, func, or_, select
 
 from broadcast import day, stored_message
 from broadcast.message import Message
@@ -23,7 +23,7 @@ from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows
-from models.ledger.rows.transaction import read
+from models.ledger.rows.transaction import reading
 
 _AT: Final = func.coalesce(
     BroadcastRow.started_at, BroadcastRow.scheduled_at, BroadcastRow.created_at
@@ -55,8 +55,9 @@ _UNSURE: Final = (
 )  # fmt: skip
 
 
+@reading
 def excesses(
-    engine: Engine,
+    connection: Connection,
     account: Account,
     *,
     changed: Mapping[str, CampaignPlan] = MappingProxyType({}),
@@ -66,20 +67,19 @@ def excesses(
     Up to the end of the next month, with what was sent from here this month and what is scheduled.
     *changed*: campaigns by name that are to be stored so.
     """
-    with read(engine) as connection:
-        moment = now(connection)
-        mine = CampaignRow.next_due_at.is_not(None) & (CampaignRow.account == account.name)
-        plans = {one.name: one.plan for one in campaign_rows.some(connection, mine)}
-        made = _SENDS.where(BroadcastRow.account == account.name, day.month_start(moment) <= _AT)
-        sends = [_send(row) for row in connection.execute(made)]
-        unsure = _UNSURE.where(
-            LaunchRow.account == account.name, day.month_start(moment) <= LaunchRow.due_at
-        )
-        sends += [
-            launch_counts.send(name, json.loads(request), at=due)
-            for due, request, name in connection.execute(unsure)
-            if request is not None
-        ]
+    moment = now(connection)
+    mine = CampaignRow.next_due_at.is_not(None) & (CampaignRow.account == account.name)
+    plans = {one.name: one.plan for one in campaign_rows.some(connection, mine)}
+    made = _SENDS.where(BroadcastRow.account == account.name, day.month_start(moment) <= _AT)
+    sends = [_send(row) for row in connection.execute(made)]
+    unsure = _UNSURE.where(
+        LaunchRow.account == account.name, day.month_start(moment) <= LaunchRow.due_at
+    )
+    sends += [
+        launch_counts.send(name, json.loads(request), at=due)
+        for due, request, name in connection.execute(unsure)
+        if request is not None
+    ]
     for name, plan in {**plans, **changed}.items():
         sends += launch_counts.planned(name, plan, moment)
     return list(launch_counts.excesses(account.account_kind, sends))

@@ -180,14 +180,14 @@ def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Fol
         start += row.size
 
 
-def _start_of(engine: Engine, of: FollowerList, *, after: str) -> int:
+@reading
+def _start_of(connection: Connection, of: FollowerList, *, after: str) -> int:
     """Return where the chunk starts that holds the first person behind an OpenID."""
     query = select(func.min(FollowerChunk.start)).where(
         FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run,
         FollowerChunk.last_openid > after,
     )  # fmt: skip
-    with read(engine) as connection:
-        start = connection.scalar(query)
+    start = connection.scalar(query)
     return of.size if start is None else int(start)
 
 
@@ -207,8 +207,9 @@ def _with_changes(
         piece, after = FollowerFacts(ids=piece.ids[until:], facts=piece.facts[until:]), last
 
 
+@reading
 def changes_between(
-    engine: Engine, account: str, *, after: str, upto: str | None
+    connection: Connection, account: str, *, after: str, upto: str | None
 ) -> tuple[Changes, str | None]:
     """Return what pushes said of people behind *after* and up to *upto*, and where it was cut.
 
@@ -220,9 +221,8 @@ def changes_between(
         .order_by(FollowerChange.openid)
         .limit(CHANGES_AT_ONCE)
     )
-    with read(engine) as connection:
-        bounded = query if upto is None else query.where(FollowerChange.openid <= upto)
-        rows = connection.execute(bounded).all()
+    bounded = query if upto is None else query.where(FollowerChange.openid <= upto)
+    rows = connection.execute(bounded).all()
     changes = Changes(
         ids=np.array([row.openid for row in rows], "S28"),
         followed=_seconds([row.followed_at for row in rows]),
@@ -285,20 +285,20 @@ def left_since_change(
     return [there for one in found if (there := of_openid(engine, account, one))]
 
 
-def _chunk_of(engine: Engine, of: FollowerList, openid: str) -> FollowerFacts:
+@reading
+def _chunk_of(connection: Connection, of: FollowerList, openid: str) -> FollowerFacts:
     query = (
         select(FollowerChunk.id)
         .where(FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run)
         .where(FollowerChunk.first_openid <= openid, FollowerChunk.last_openid >= openid)
     )
-    with read(engine) as connection:
-        # Its id first: MariaDB reads the OpenIDs of each row that a statement passes.
-        found = connection.scalar(query)
-        if found is None:
-            return nothing_known()
-        row = connection.execute(
-            select(FollowerChunk.openids, FollowerChunk.facts).where(FollowerChunk.id == found)
-        ).one()
+    # Its id first: MariaDB reads the OpenIDs of each row that a statement passes.
+    found = connection.scalar(query)
+    if found is None:
+        return nothing_known()
+    row = connection.execute(
+        select(FollowerChunk.openids, FollowerChunk.facts).where(FollowerChunk.id == found)
+    ).one()
     return FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
 
 from broadcast import day
 from broadcast.frozen import frozen
@@ -27,7 +27,7 @@ from models.installation import Installation, RestoreRow
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
-from models.ledger.rows.transaction import WORKER, read, reading, writing
+from models.ledger.rows.transaction import WORKER, reading, writing
 from models.place import place_of
 
 #: How exactly ``seen_at`` is kept.
@@ -92,7 +92,8 @@ def _latest(moments: Iterable[datetime | None]) -> datetime | None:
     return max((at for at in moments if at is not None), default=None)
 
 
-def owed_since(engine: Engine, account: str) -> datetime | None:
+@reading
+def owed_since(connection: Connection, account: str) -> datetime | None:
     """Return since when the account owes the oldest of what it still has to send.
 
     A broadcast since it was stored, unless its time is still to come; a request of the outbox; a
@@ -113,8 +114,7 @@ def owed_since(engine: Engine, account: str) -> datetime | None:
         LaunchRow.state.in_([LaunchState.BEGUN, LaunchState.QUEUED]),
     )
     owed = (one.scalar_subquery() for one in (stored, posted, undecided, begun))
-    with read(engine) as connection:
-        found = connection.execute(select(*owed)).one()
+    found = connection.execute(select(*owed)).one()
     return min((at for at in found if at is not None), default=None)
 
 

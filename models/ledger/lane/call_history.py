@@ -148,20 +148,20 @@ def named_by_verdict(connection: Connection, broadcast_id: str) -> dict[int, int
     return {n: int(msg_id or 0) for n, msg_id in connection.execute(query.order_by(Batch.n))}
 
 
-def named_msg_ids(engine: Engine, broadcast_id: str) -> dict[int, list[int]]:
+@reading
+def named_msg_ids(connection: Connection, broadcast_id: str) -> dict[int, list[int]]:
     """Return, for each batch in doubt, the msg_ids that replies of WeChat's named."""
     found: dict[int, list[int]] = {}
-    with read(engine) as connection:
-        rows = connection.execute(
-            select(Batch.n, AttemptRow.msg_id)
-            .join(AttemptRow, AttemptRow.batch_id == Batch.id)
-            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.IN_DOUBT)
-            .where(AttemptRow.msg_id.is_not(None))
-            .distinct()
-            .order_by(Batch.n, AttemptRow.msg_id)
-        )
-        for n, msg_id in rows:
-            found.setdefault(n, []).append(int(msg_id or 0))
+    rows = connection.execute(
+        select(Batch.n, AttemptRow.msg_id)
+        .join(AttemptRow, AttemptRow.batch_id == Batch.id)
+        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.IN_DOUBT)
+        .where(AttemptRow.msg_id.is_not(None))
+        .distinct()
+        .order_by(Batch.n, AttemptRow.msg_id)
+    )
+    for n, msg_id in rows:
+        found.setdefault(n, []).append(int(msg_id or 0))
     return found
 
 
@@ -175,10 +175,10 @@ def called_at(connection: Connection, broadcast_id: str) -> dict[int, Span]:
     return spans(connection, broadcast_id, doubts, UNDENIED)
 
 
-def last_call(engine: Engine, broadcast_id: str, n: int) -> datetime | None:
+@reading
+def last_call(connection: Connection, broadcast_id: str, n: int) -> datetime | None:
     """Return when the last call of a batch began that WeChat may have taken, whoever denies it."""
-    with read(engine) as connection:
-        span = spans(connection, broadcast_id, Batch.n == n).get(n)
+    span = spans(connection, broadcast_id, Batch.n == n).get(n)
     return None if span is None else span.last
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from broadcast.frozen import frozen
 from broadcast.rules import media
@@ -17,7 +17,7 @@ from broadcast.rules.states import BatchState
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission
 from models.engine import now
-from models.ledger.rows.transaction import columns, every_row, read, reading, writing
+from models.ledger.rows.transaction import columns, every_row, reading, writing
 from models.media import LONGEST_NAME, MediaRow, RenewalRow
 
 
@@ -83,7 +83,8 @@ def of_file(
     return _newest(connection, query)
 
 
-def is_denied(engine: Engine, account: Account, upload: Media) -> bool:
+@reading
+def is_denied(connection: Connection, account: Account, upload: Media) -> bool:
     """Return whether WeChat did not have an upload when a batch was called with it."""
     renewed = and_(RenewalRow.broadcast_id == Batch.broadcast_id, RenewalRow.n == Batch.renewal)
     query = (
@@ -99,8 +100,7 @@ def is_denied(engine: Engine, account: Account, upload: Media) -> bool:
         )
         .distinct()
     )  # fmt: skip
-    with read(engine) as connection:
-        refused = [json.loads(text) for text in connection.scalars(query)]
+    refused = [json.loads(text) for text in connection.scalars(query)]
     return any(upload.media_id == media_id for said in refused for media_id, _ in used(said))
 
 
@@ -166,7 +166,8 @@ def listed(connection: Connection, account: Account | None, *, most: int, dead: 
     return _newest(connection, query)
 
 
-def used_under_key(engine: Engine, account: Account, key: str) -> Collection[str]:
+@reading
+def used_under_key(connection: Connection, account: Account, key: str) -> Collection[str]:
     """Return the media_ids of the broadcast that has this key, if there is one.
 
     The same file under the same key is the same content, though its id has died since.
@@ -176,8 +177,7 @@ def used_under_key(engine: Engine, account: Account, key: str) -> Collection[str
         .join(Submission, Submission.broadcast_id == BroadcastRow.id)
         .where(Submission.account == account.name, Submission.key == key)
     )
-    with read(engine) as connection:
-        content = connection.scalar(query)
+    content = connection.scalar(query)
     return () if content is None else {media_id for media_id, _ in used(json.loads(content))}
 
 

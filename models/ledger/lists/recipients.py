@@ -23,7 +23,7 @@ from broadcast.rules.states import BatchState, Phase, Reason
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import closed_gates, locked_rows
-from models.ledger.rows.transaction import change, read
+from models.ledger.rows.transaction import change, read, reading
 from models.recipients import ChunkRow, Skipped
 
 SKIPPED = "skipped"
@@ -196,15 +196,15 @@ def _unplanned(connection: Connection, broadcast_id: str, names: frozenset[str])
     ]  # fmt: skip
 
 
-def skipped(engine: Engine, broadcast_id: str) -> list[SkippedLines]:
+@reading
+def skipped(connection: Connection, broadcast_id: str) -> list[SkippedLines]:
     """Return the lines that were left out, by reason. Raises UnknownIdError."""
-    with read(engine) as connection:
-        _published(connection, broadcast_id)
-        rows = connection.execute(
-            select(Skipped.reason, Skipped.count.label("lines"), Skipped.sample)
-            .where(Skipped.broadcast_id == broadcast_id)
-            .order_by(Skipped.reason)
-        ).all()
+    _published(connection, broadcast_id)
+    rows = connection.execute(
+        select(Skipped.reason, Skipped.count.label("lines"), Skipped.sample)
+        .where(Skipped.broadcast_id == broadcast_id)
+        .order_by(Skipped.reason)
+    ).all()
     return [
         SkippedLines(
             reason=row.reason, count=row.lines,

@@ -264,15 +264,15 @@ _KEY = (Suppression.account, Suppression.openid, Suppression.kind)
 _COLUMNS = (*_KEY, Suppression.since, Suppression.who, Suppression.why)
 
 
-def since(engine: Engine, account: str, known: Changes, *, most: int) -> list[str] | None:
+@reading
+def since(connection: Connection, account: str, known: Changes, *, most: int) -> list[str] | None:
     """Return who was put on the lists after *known*; None: they are more than *most*."""
     later = or_(
         (Suppression.account == account) & (Suppression.change > known.own),
         (Suppression.account == ALL_ACCOUNTS) & (Suppression.change > known.of_all),
     )
     query = select(Suppression.openid).distinct().where(later, Suppression.lifted_at.is_(None))
-    with read(engine) as connection:
-        found = list(connection.scalars(query.limit(most + 1)))
+    found = list(connection.scalars(query.limit(most + 1)))
     return sorted(found) if len(found) <= most else None
 
 

@@ -26,7 +26,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
 from models.engine import now
 from models.ledger.lane import call_history
-from models.ledger.rows.transaction import LockedBatch, columns, every_row, first, read
+from models.ledger.rows.transaction import LockedBatch, columns, every_row, first, read, reading
 
 
 @frozen
@@ -70,10 +70,10 @@ class _OfBatch(StoredFinish):
     n: int
 
 
-def of_job(engine: Engine, account: str, msg_id: int) -> FinishEvent | None:
+@reading
+def of_job(connection: Connection, account: str, msg_id: int) -> FinishEvent | None:
     """Return the finish event of a job of an account, whoever began it."""
-    with read(engine) as connection:
-        row = row_of_job(connection, account, msg_id)
+    row = row_of_job(connection, account, msg_id)
     return None if row is None else row.event()
 
 

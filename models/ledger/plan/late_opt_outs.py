@@ -222,11 +222,11 @@ _STANDS = select(
 )
 
 
-def due_opt_outs(engine: Engine, broadcast_id: str) -> str | None:
+@reading
+def due_opt_outs(connection: Connection, broadcast_id: str) -> str | None:
     """Return the version of the opt-out lists to apply to a broadcast; None: it is applied."""
-    with read(engine) as connection:
-        row = connection.execute(_STANDS.where(BroadcastRow.id == broadcast_id)).one()
-        wanted = _opt_outs_version(connection, row)
+    row = connection.execute(_STANDS.where(BroadcastRow.id == broadcast_id)).one()
+    wanted = _opt_outs_version(connection, row)
     # One that was planned before anybody looked is as fresh as its plan.
     return None if row.fresh_for in {None, wanted} else wanted
 
@@ -250,11 +250,11 @@ def mark_opt_outs_applied(connection: Connection, broadcast_id: str, wanted: str
     connection.execute(statement)
 
 
-def known_opt_outs(engine: Engine, broadcast_id: str, wanted: str) -> Changes | None:
+@reading
+def known_opt_outs(connection: Connection, broadcast_id: str, wanted: str) -> Changes | None:
     """Return the applied version of the opt-out lists; None: all of them are to be read."""
     query = select(BroadcastRow.fresh_for).where(BroadcastRow.id == broadcast_id)
-    with read(engine) as connection:
-        before, _, looked_at = str(connection.scalar(query)).rpartition("/")
+    before, _, looked_at = str(connection.scalar(query)).rpartition("/")
     return Changes.parse(looked_at) if before == wanted.rpartition("/")[0] else None
 
 

@@ -136,13 +136,13 @@ def life_of_files(connection: Connection, work: Work) -> Life | None:
     return None if row is None else Life(dies_at=row.dies_at, now=row.now)
 
 
-def content_of_files(engine: Engine, broadcast_id: str, renewal: int) -> str:
+@reading
+def content_of_files(connection: Connection, broadcast_id: str, renewal: int) -> str:
     """Return the canonical content of a renewal. Raises LookupError where there is none."""
     query = select(RenewalRow.content).where(
         RenewalRow.broadcast_id == broadcast_id, RenewalRow.n == renewal
     )
-    with read(engine) as connection:
-        said = connection.scalar(query)
+    said = connection.scalar(query)
     if said is None:
         raise LookupError(f"broadcast {broadcast_id} has no renewal {renewal}")
     return said

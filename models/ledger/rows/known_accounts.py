@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, exists, or_, select
+from sqlalchemy import Connection, bindparam, exists, or_, select
 
 from broadcast.errors import SettingsError
 from broadcast.rules.accounts import Account
@@ -24,7 +24,7 @@ from models.accounts import AccountRow
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import read, reading
+from models.ledger.rows.transaction import reading
 
 
 @reading
@@ -37,10 +37,10 @@ def check_account(connection: Connection, account: Account) -> bool:
     return check_unchanged(connection, account)
 
 
-def is_known(engine: Engine, name: str) -> bool:
+@reading
+def is_known(connection: Connection, name: str) -> bool:
     """Return whether an account of this name was ever used."""
-    with read(engine) as connection:
-        found = connection.scalar(select(AccountRow.name).where(AccountRow.name == name))
+    found = connection.scalar(select(AccountRow.name).where(AccountRow.name == name))
     return found is not None
 
 

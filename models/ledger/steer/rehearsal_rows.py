@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, insert, select
 
 from broadcast import stored_message
 from broadcast.message import Message
@@ -21,24 +21,24 @@ from models.campaign_tables import CampaignRow, RehearsalRow
 from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.campaigns import campaign_rows
-from models.ledger.rows.transaction import columns, read, reading, writing_new
+from models.ledger.rows.transaction import columns, reading, writing_new
 
 #: What a rehearsal is of: no two rows have the same.
 _OF: Final = ("campaign_id", "due_at", "stage", "version")
 
 
-def missing(engine: Engine, *, accounts: Collection[str]) -> Sequence[Run]:
+@reading
+def missing(connection: Connection, *, accounts: Collection[str]) -> Sequence[Run]:
     """Return the runs of some accounts whose rehearsal has come and was not made yet."""
-    with read(engine) as connection:
-        moment = now(connection)
-        soon = campaign_rows.some(
-            connection,
-            (CampaignRow.next_due_at <= moment + FIRST) & CampaignRow.account.in_(accounts),
-        )
-        runs = [run for one in soon for run in runs_ahead(one, moment)]
-        made = select(*(getattr(RehearsalRow, name) for name in _OF))
-        ahead = connection.execute(made.where(RehearsalRow.due_at > moment)) if runs else ()
-        known = {tuple(row) for row in ahead}
+    moment = now(connection)
+    soon = campaign_rows.some(
+        connection,
+        (CampaignRow.next_due_at <= moment + FIRST) & CampaignRow.account.in_(accounts),
+    )
+    runs = [run for one in soon for run in runs_ahead(one, moment)]
+    made = select(*(getattr(RehearsalRow, name) for name in _OF))
+    ahead = connection.execute(made.where(RehearsalRow.due_at > moment)) if runs else ()
+    known = {tuple(row) for row in ahead}
     return [run for run in runs if _key(run) not in known]
 
 

@@ -167,19 +167,19 @@ def list_overlaps(engine: Engine, body: Body, chunks: Iterable[Chunk]) -> ListOv
     return counted.overlaps(more=len(rows) > MOST_LOOKED_AT)
 
 
-def uncounted(engine: Engine, body: Body, *, by_list: bool) -> Sequence[Uncounted]:
+@reading
+def uncounted(connection: Connection, body: Body, *, by_list: bool) -> Sequence[Uncounted]:
     """Return the broadcasts of today or to come that may go to people of a new audience too.
 
     *by_list*: who is meant is counted one by one, so only those are returned whose people are not.
     """
-    with read(engine) as connection:
-        which, said = _of_today(now(connection)), media.identity(connection, body.content)
-        if by_list:
-            not_planned = and_(
-                BroadcastRow.phase == Phase.PLANNING, BroadcastRow.audience_kind == Followers.kind
-            )
-            which = (*which, or_(BroadcastRow.path == SendPath.SENDALL, not_planned))
-        rows = _rows(connection, body, *which, paths=SendPath, most=MOST_LOOKED_AT)
+    which, said = _of_today(now(connection)), media.identity(connection, body.content)
+    if by_list:
+        not_planned = and_(
+            BroadcastRow.phase == Phase.PLANNING, BroadcastRow.audience_kind == Followers.kind
+        )
+        which = (*which, or_(BroadcastRow.path == SendPath.SENDALL, not_planned))
+    rows = _rows(connection, body, *which, paths=SendPath, most=MOST_LOOKED_AT)
     return [
         Uncounted(
             id=row.id, started_at=row.started_at,

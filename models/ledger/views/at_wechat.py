@@ -45,7 +45,6 @@ from models.ledger.rows.transaction import (
     at_one_moment,
     columns,
     every_row,
-    read,
     reading,
 )
 
@@ -91,31 +90,31 @@ class Pages:
     to_come: Sequence[str]
 
 
-def pages_of_broadcast(engine: Engine, broadcast_id: str, *, n: int | None = None) -> Pages:
+@reading
+def pages_of_broadcast(connection: Connection, broadcast_id: str, *, n: int | None = None) -> Pages:
     """Return the pages of a broadcast, or that of its batch *n*, which the others share."""
-    with read(engine) as connection:
-        row = connection.execute(
-            select(BroadcastRow.account, BroadcastRow.msgtype, BroadcastRow.content).where(
-                BroadcastRow.id == broadcast_id
-            )
-        ).one()
-        material = _material(row.msgtype, row.content)
-        same = _of_material(connection, row.account, row.msgtype, material=material)
-        own = _sent(connection, row.account, Batch.broadcast_id == broadcast_id)
-        mine = [one for one in own if n in {None, one.n}]
-        ids = {one.msg_data_id for one in mine} - {None}
-        alike = or_(Batch.broadcast_id.in_(same), Batch.msg_data_id.in_(ids))
-        own_ids = {one.msg_id for one in mine}
-        shared = [
-            one for one in _sent(connection, row.account, alike)
-            if one.broadcast_id != broadcast_id or one.msg_id not in own_ids
-        ]  # fmt: skip
-        unnamed = connection.scalars(
-            select(Batch.n)
-            .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(SENT))
-            .where(Batch.msg_id.is_(None))
-            .order_by(Batch.n)
-        ).all()
+    row = connection.execute(
+        select(BroadcastRow.account, BroadcastRow.msgtype, BroadcastRow.content).where(
+            BroadcastRow.id == broadcast_id
+        )
+    ).one()
+    material = _material(row.msgtype, row.content)
+    same = _of_material(connection, row.account, row.msgtype, material=material)
+    own = _sent(connection, row.account, Batch.broadcast_id == broadcast_id)
+    mine = [one for one in own if n in {None, one.n}]
+    ids = {one.msg_data_id for one in mine} - {None}
+    alike = or_(Batch.broadcast_id.in_(same), Batch.msg_data_id.in_(ids))
+    own_ids = {one.msg_id for one in mine}
+    shared = [
+        one for one in _sent(connection, row.account, alike)
+        if one.broadcast_id != broadcast_id or one.msg_id not in own_ids
+    ]  # fmt: skip
+    unnamed = connection.scalars(
+        select(Batch.n)
+        .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(SENT))
+        .where(Batch.msg_id.is_(None))
+        .order_by(Batch.n)
+    ).all()
     return Pages(
         account=row.account, msgtype=row.msgtype, pages=_grouped(mine), shared=shared,
         unnamed=[number for number in unnamed if n in {None, number}],
@@ -251,7 +250,8 @@ def sendalls_to_come(
     return connection.scalar(query) or 0
 
 
-def tag_sends_to_come(engine: Engine, account: str, tag_id: int) -> Sequence[str]:
+@reading
+def tag_sends_to_come(connection: Connection, account: str, tag_id: int) -> Sequence[str]:
     """Return the account's broadcasts that still ask WeChat for the tag, oldest first.
 
     A call to the tag asks when it is made. A plan asks who has it, to send to them or to leave
@@ -264,8 +264,7 @@ def tag_sends_to_come(engine: Engine, account: str, tag_id: int) -> Sequence[str
         .where(BroadcastRow.audience_kind.in_(KINDS))
         .order_by(BroadcastRow.created_at)
     )  # fmt: skip
-    with read(engine) as connection:
-        rows = connection.execute(query).all()
+    rows = connection.execute(query).all()
     return [row.id for row in rows if _asks(row, tag_id)]
 
 

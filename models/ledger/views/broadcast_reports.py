@@ -225,12 +225,12 @@ def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
 _LANES = select(*columns(_Wait, Lane)).order_by(Lane.account)
 
 
-def lanes(engine: Engine) -> tuple[dict[str, LaneView], datetime]:
+@at_one_moment
+def lanes(connection: Connection) -> tuple[dict[str, LaneView], datetime]:
     """Return every lane by its account, in order, and the moment. Raises DatabaseAwayError."""
-    with snapshot(engine) as connection:
-        waits = every_row(connection, _LANES, _Wait)
-        gates = closed_gates.gates_of_some(connection, [wait.account for wait in waits])
-        moment = now(connection)
+    waits = every_row(connection, _LANES, _Wait)
+    gates = closed_gates.gates_of_some(connection, [wait.account for wait in waits])
+    moment = now(connection)
     views = {
         wait.account: LaneView(
             not_before=wait.not_before, wait_reason=wait.wait_reason,
@@ -317,15 +317,15 @@ def _action(at: datetime, who: str, *, account: str | None, detail: str) -> Oper
     )  # fmt: skip
 
 
-def conflicts(engine: Engine, broadcast_id: str) -> list[Conflict]:
+@reading
+def conflicts(connection: Connection, broadcast_id: str) -> list[Conflict]:
     """Return where WeChat said otherwise than a person, oldest first."""
-    with read(engine) as connection:
-        rows = connection.execute(
-            select(Event.at, Event.detail, Batch.n)
-            .join(Batch, Batch.id == Event.batch_id)
-            .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.CONFLICT)
-            .order_by(Event.id)
-        ).all()
+    rows = connection.execute(
+        select(Event.at, Event.detail, Batch.n)
+        .join(Batch, Batch.id == Event.batch_id)
+        .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.CONFLICT)
+        .order_by(Event.id)
+    ).all()
     return [_conflict(row.n, row.at, row.detail) for row in rows]
 
 
