@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import Parameter, Signature, signature
-from typing import Any, Final, cast, get_type_hints
+from typing import Any, Final, TypeVar, cast, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -317,6 +317,45 @@ def _no_command(name: str, known: list[str], context: Any) -> InputError:  # noq
     return InputError("error.usage.no_command", name=name, help=help_at(context))
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class App(typer.Typer):
+    """The commands of one subject: each is a :class:`Command` and gets the run of its context."""
+
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - Typer's own
+        """Register a command."""
+        register = super().command(name, **{"cls": Command, **settings})
+
+        def add(command: F) -> F:
+            register(_of_context(command))
+            return command
+
+        return add
+
+
+def _of_context(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *command* as Typer calls it: with the context that has the run."""
+    first, *rest = signature(command).parameters.values()
+    if first.name != "run":
+        return command
+    hints = get_type_hints(command, include_extras=True)
+
+    @functools.wraps(command)
+    def of_context(context: typer.Context, **values: object) -> None:
+        command(run=context.obj, **values)
+
+    context = Parameter("context", first.kind, annotation=typer.Context)
+    parameters = [context, *(one.replace(annotation=hints[one.name]) for one in rest)]
+    _describe(of_context, parameters)
+    return of_context
+
+
+def _describe(command: Callable[..., Any], parameters: Sequence[Parameter]) -> None:
+    command.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+
+
 class OptionGroup:
     """Options of one subject; a subclass is a frozen dataclass."""
 
@@ -338,9 +377,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
         }
         command(**values, **given)
 
-    parameters = list(_flat(command, hints, groups))
-    run.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    _describe(run, list(_flat(command, hints, groups)))
     return run
 
 

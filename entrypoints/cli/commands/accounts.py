@@ -18,7 +18,7 @@ from broadcast.views.json_objects import forbidden
 from broadcast.views.words import Moment
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.group import App, Group
 from entrypoints.cli.pushed import push_lines, pushes_json
 from entrypoints.cli.run import Run
 from entrypoints.cli.showing import absent
@@ -28,10 +28,9 @@ from models.ledger.rows.known_accounts import with_work
 app = new_app()
 
 
-@app.command(cls=Command, help="help.accounts")
-def accounts(context: typer.Context, *, as_json: AsJSON = False) -> None:
+@app.command(help="help.accounts")
+def accounts(run: Run, *, as_json: AsJSON = False) -> None:
     """List the accounts of the settings, and those that are missing there."""
-    run: Run = context.obj
     terminal, configured = run.terminal, list(run.settings.accounts().values())
     (lanes, worked), problem = _looked_up(run)
     pushed = _pushed(run, configured, problem)
@@ -110,7 +109,7 @@ def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
     }  # fmt: skip
 
 
-token = typer.Typer(cls=Group, invoke_without_command=True, help="help.token")
+token = App(cls=Group, invoke_without_command=True, help="help.token")
 app.add_typer(token, name="token")
 
 
@@ -123,16 +122,15 @@ def _token(context: typer.Context, *, account: AccountName = None) -> None:
         refuse_before_command(context, account=account)
 
 
-@token.command(cls=Command, help="help.token.show")
-def show(context: typer.Context, *, account: AccountName = None) -> None:
+@token.command(help="help.token.show")
+def show(run: Run, *, account: AccountName = None) -> None:
     """Show the fingerprint of the token, its age, and when it expires."""
-    _show_token(context.obj, account)
+    _show_token(run, account)
 
 
-@token.command(cls=Command, help="help.token.refresh")
-def refresh(context: typer.Context, *, account: AccountName = None) -> None:
+@token.command(help="help.token.refresh")
+def refresh(run: Run, *, account: AccountName = None) -> None:
     """Fetch the token now."""
-    run: Run = context.obj
     run.wechat.refresh_token(run.settings.account(account))
     _show_token(run, account)
 

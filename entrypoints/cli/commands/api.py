@@ -16,7 +16,6 @@ from broadcast.rules import api_keys
 from broadcast.rules.accounts import Account, no_account
 from entrypoints.cli.commands.callback import log_in_english
 from entrypoints.cli.commands.options import new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.listening import API_PORT, bound
 from entrypoints.cli.run import Run
 
@@ -34,9 +33,9 @@ app = new_app()
 _OTHERS: Final = stat.S_IRWXO
 
 
-@app.command(cls=Command, help="help.api")
+@app.command(help="help.api")
 def api(
-    context: typer.Context,
+    run: Run,
     *,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="help.callback.host")
@@ -49,7 +48,6 @@ def api(
     from entrypoints.http.threads import CONNECTIONS  # noqa: PLC0415
     from models import durability  # noqa: PLC0415
 
-    run: Run = context.obj
     if not run.settings.accounts():
         raise no_account()
     run.connections = CONNECTIONS

@@ -14,23 +14,20 @@ from broadcast.rules.api_keys import APIKey, Scope, StoredKey
 from broadcast.views.json_objects import utc
 from broadcast.views.words import Moment
 from entrypoints.cli import candidates
-from entrypoints.cli.commands.options import AsJSON, new_app
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AsJSON, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import Plain
 from models.ledger.boxes import api_keys as boxes_api_keys
 
-app = new_app()
-keys = typer.Typer(cls=Group, help="help.api-keys")
-app.add_typer(keys, name="api-keys")
+app, keys = new_group("api-keys")
 
 #: What a program needs that sends and looks, and nothing more.
 USUAL = (Scope.READ.value, Scope.SUBMIT.value)
 
 
-@keys.command("new", cls=Command, help="help.api_keys.new")
+@keys.command("new", help="help.api_keys.new")
 def new(
-    context: typer.Context,
+    run: Run,
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="help.api_keys.name", show_default=False)
     ],
@@ -50,7 +47,6 @@ def new(
     as_json: AsJSON = False,
 ) -> None:
     """Make a key, and show it for the only time."""
-    run: Run = context.obj
     limits = None if not accounts else frozenset(run.settings.account(a).name for a in accounts)
     rights = api_keys.scopes_of(scopes or USUAL)
     name = api_keys.checked_name(name)
@@ -65,15 +61,14 @@ def new(
     run.terminal.note("api_keys.once", id=key_id)
 
 
-@keys.command("list", cls=Command, help="help.api_keys.list")
+@keys.command("list", help="help.api_keys.list")
 def list_(
-    context: typer.Context,
+    run: Run,
     *,
     revoked: Annotated[bool, typer.Option("--all", help="help.api_keys.list.all")] = False,
     as_json: AsJSON = False,
 ) -> None:
     """List the keys that were made here, newest first; never a key itself."""
-    run: Run = context.obj
     found = [one for one in boxes_api_keys.stored(run.engine) if revoked or one.revoked_at is None]
     if as_json:
         run.terminal.show_json({"api_keys": [as_object(one) for one in found], "error": None})
@@ -88,9 +83,9 @@ def list_(
         run.terminal.say("api_keys.nobody")
 
 
-@keys.command("revoke", cls=Command, help="help.api_keys.revoke")
+@keys.command("revoke", help="help.api_keys.revoke")
 def revoke(
-    context: typer.Context,
+    run: Run,
     key_id: Annotated[
         str, typer.Argument(metavar="ID", help="help.api_keys.id", show_default=False)
     ],
@@ -98,7 +93,6 @@ def revoke(
     as_json: AsJSON = False,
 ) -> None:
     """Revoke a key; running servers know within a second."""
-    run: Run = context.obj
     if not key_id.isascii() or not key_id.isprintable():
         raise InputError("error.api_keys.unknown", id=key_id)
     done = boxes_api_keys.revoke(run.engine, key_id, who=who())

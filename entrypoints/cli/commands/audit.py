@@ -18,7 +18,6 @@ from broadcast.views.json_objects import utc
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, exits, which
 from entrypoints.cli.commands.options import AsJSON, new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run
 from models.ledger.audit import audit_run
 from models.ledger.audit.audit_run import Audit
@@ -30,9 +29,9 @@ app = new_app()
 MOST_SHOWN = 20
 
 
-@app.command(cls=Command, name="audit", help="help.audit")
+@app.command(name="audit", help="help.audit")
 def ask(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: Annotated[
         str | None,
@@ -49,7 +48,6 @@ def ask(
     """Audit one broadcast or all; exit 1 when something is wrong."""
     if everything and broadcast_id is not None:
         raise InputError("error.usage.id_and_all")
-    run: Run = context.obj
     waits = run.settings.waits()
     if broadcast_id is None:
         done = audit_run.audit_all(run.engine, waits=waits)

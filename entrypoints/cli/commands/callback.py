@@ -15,7 +15,6 @@ from broadcast.rules.accounts import Account, no_account
 from broadcast.rules.pushes import Keywords
 from broadcast.views.texts import Language, Texts
 from entrypoints.cli.commands.options import new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.listening import CALLBACK_PORT, bound
 from entrypoints.cli.run import Run
 
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 app = new_app()
 
 
-@app.command(cls=Command, help="help.callback")
+@app.command(help="help.callback")
 def callback(
-    context: typer.Context,
+    run: Run,
     *,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="help.callback.host")
@@ -38,7 +37,6 @@ def callback(
     from entrypoints.callback.callback_app import serve  # noqa: PLC0415 - not for the help
     from models import durability  # noqa: PLC0415
 
-    run: Run = context.obj
     accounts = with_token(run.settings.accounts().values())
     # An answer says that the push is safe.
     durability.check(run.engine)

@@ -25,9 +25,9 @@ from entrypoints.cli.campaign_options import (
     RunOptions,
     TimeOptions,
 )
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.content_options import ContentOptions
-from entrypoints.cli.group import Command, Group, grouped
+from entrypoints.cli.group import grouped
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions
 from entrypoints.cli.terminal import is_terminal
@@ -40,9 +40,7 @@ from producer.campaigns.said_plans import check_name
 from producer.submit.order import checked_key
 from producer.waking import Answers
 
-app = new_app()
-campaigns = typer.Typer(cls=Group, help="help.campaigns")
-app.add_typer(campaigns, name="campaigns")
+app, campaigns = new_group("campaigns")
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="help.campaigns.name", show_default=False)
@@ -54,10 +52,10 @@ FAR_OFF: Final = datetime.max.replace(tzinfo=UTC)
 MOST_RUNS: Final = 20
 
 
-@campaigns.command(cls=Command, help="help.campaigns.add")
+@campaigns.command(help="help.campaigns.add")
 @grouped
 def add(
-    context: typer.Context,
+    run: Run,
     name: Name,
     *,
     audience: AudienceOptions,
@@ -71,7 +69,6 @@ def add(
     as_json: AsJSON = False,
 ) -> None:
     """Store a campaign."""
-    run: Run = context.obj
     check_name(name)
     said = PlanOptions(
         audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
@@ -83,10 +80,10 @@ def add(
     _tell(run, made, "campaign.added", as_json=as_json)
 
 
-@campaigns.command(cls=Command, help="help.campaigns.edit")
+@campaigns.command(help="help.campaigns.edit")
 @grouped
 def edit(
-    context: typer.Context,
+    run: Run,
     name: Name,
     *,
     audience: AudienceOptions,
@@ -99,7 +96,6 @@ def edit(
     as_json: AsJSON = False,
 ) -> None:
     """Change what is given of a campaign."""
-    run: Run = context.obj
     old = campaign_rows.named(run.engine, name)
     said = PlanOptions(
         audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
@@ -164,10 +160,9 @@ def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
                 run.terminal.say("send.scheduled_no_worker")
 
 
-@campaigns.command("list", cls=Command, help="help.campaigns.list")
-def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
+@campaigns.command("list", help="help.campaigns.list")
+def list_(run: Run, *, as_json: AsJSON = False) -> None:
     """List campaigns, and their runs that are held."""
-    run: Run = context.obj
     found, now = campaign_rows.every(run.engine), present(run.engine)
     held = launch_rows.waiting_for_a_person(run.engine, [one.id for one in found])
     if as_json:
@@ -205,9 +200,9 @@ def _show_all(
                     terminal.say_below(line)
 
 
-@campaigns.command(cls=Command, help="help.campaigns.show")
+@campaigns.command(help="help.campaigns.show")
 def show(
-    context: typer.Context,
+    run: Run,
     name: Name,
     *,
     most: Annotated[
@@ -216,7 +211,6 @@ def show(
     as_json: AsJSON = False,
 ) -> None:
     """Show a campaign, its next due times and its runs."""
-    run: Run = context.obj
     campaign, now = campaign_rows.named(run.engine, name), present(run.engine)
     runs = [
         (one, asked_runs.report(run.engine, one))
@@ -236,37 +230,32 @@ def show(
         run.terminal.say_all(campaign_lines.run_lines(campaign, one, report, now=now))
 
 
-@campaigns.command(cls=Command, help="help.campaigns.enable")
-def enable(context: typer.Context, name: Name, *, as_json: AsJSON = False) -> None:
+@campaigns.command(help="help.campaigns.enable")
+def enable(run: Run, name: Name, *, as_json: AsJSON = False) -> None:
     """Enable a campaign from now on."""
-    run: Run = context.obj
     enabled = campaign_edits.enable(run.engine, name, who=who())
     _tell(run, enabled, "campaign.enabled", as_json=as_json)
 
 
-@campaigns.command(cls=Command, help="help.campaigns.disable")
-def disable(context: typer.Context, name: Name, *, as_json: AsJSON = False) -> None:
+@campaigns.command(help="help.campaigns.disable")
+def disable(run: Run, name: Name, *, as_json: AsJSON = False) -> None:
     """Start no new run of a campaign until it is enabled."""
-    run: Run = context.obj
     disabled = campaign_edits.disable(run.engine, name, who=who())
     _tell(run, disabled, "campaign.disabled", as_json=as_json)
 
 
-@campaigns.command(cls=Command, help="help.campaigns.remove")
-def remove(
-    context: typer.Context, name: Name, *, yes: Yes = False, as_json: AsJSON = False
-) -> None:
+@campaigns.command(help="help.campaigns.remove")
+def remove(run: Run, name: Name, *, yes: Yes = False, as_json: AsJSON = False) -> None:
     """Remove a campaign; its runs stay in the ledger."""
-    run: Run = context.obj
     campaign_rows.named(run.engine, name)
     run.terminal.confirm("campaign.question_remove", "campaign.declined", yes=yes, name=name)
     removed = campaign_edits.remove(run.engine, name, who=who())
     _tell(run, removed, "campaign.removed", as_json=as_json)
 
 
-@campaigns.command("run", cls=Command, help="help.campaigns.run")
+@campaigns.command("run", help="help.campaigns.run")
 def run_(
-    context: typer.Context,
+    run: Run,
     name: Name,
     *,
     due: Annotated[
@@ -283,7 +272,6 @@ def run_(
     as_json: AsJSON = False,
 ) -> None:
     """Run a campaign now, release a run that is held, or try the next one."""
-    run: Run = context.obj
     if due is not None and key is not None:
         raise InputError("error.usage.belongs_to", option="--key", needed="NAME")
     if edited and due is None:

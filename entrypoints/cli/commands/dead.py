@@ -15,8 +15,7 @@ from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import in_members, refusal
 from broadcast.views.words import Moment
 from entrypoints.cli import ledger_facts
-from entrypoints.cli.commands.options import AsJSON, new_app
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AsJSON, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import Plain, clean
 from models.ledger.boxes import dead_letters
@@ -24,18 +23,16 @@ from models.ledger.boxes import dead_letters
 if TYPE_CHECKING:
     from producer.submit.store import Submitted
 
-app = new_app()
-dead = typer.Typer(cls=Group, help="help.dead")
-app.add_typer(dead, name="dead")
+app, dead = new_group("dead")
 
 LetterID = Annotated[str, typer.Argument(metavar="ID", help="help.dead.id", show_default=False)]
 #: Characters of a body that a terminal shows; ``--json`` gives all that is kept.
 _SHOWN = 2_000
 
 
-@dead.command("list", cls=Command, help="help.dead.list")
+@dead.command("list", help="help.dead.list")
 def list_(
-    context: typer.Context,
+    run: Run,
     *,
     closed: Annotated[bool, typer.Option("--all", help="help.dead.list.all")] = False,
     most: Annotated[
@@ -44,7 +41,6 @@ def list_(
     as_json: AsJSON = False,
 ) -> None:
     """List dead letters, newest first."""
-    run: Run = context.obj
     ledger_facts.settle_letters(run)
     state = None if closed else LetterState.DEAD
     found = dead_letters.newest(run.engine, state=state, most=most)
@@ -61,10 +57,9 @@ def list_(
         run.terminal.say("dead.more", n=most, all=most + more)
 
 
-@dead.command(cls=Command, help="help.dead.show")
-def show(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+@dead.command(help="help.dead.show")
+def show(run: Run, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
     """Show a dead letter and what it asked for."""
-    run: Run = context.obj
     one, body = _one(run, letter_id)
     if as_json:
         run.terminal.show_json({**letter_object(one, run.terminal.texts), "body": body_of(body)})
@@ -84,10 +79,9 @@ def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
     return dead_letters.letter_named(run.engine, one.id)
 
 
-@dead.command(cls=Command, help="help.dead.retry")
-def retry(context: typer.Context, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+@dead.command(help="help.dead.retry")
+def retry(run: Run, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
     """Submit a dead letter again, as it is, under its own key."""
-    run: Run = context.obj
     one, body = dead_letters.letter_named(run.engine, letter_id)
     _refuse_closed(one)
     if one.is_cut:
@@ -118,9 +112,9 @@ def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
     raise problem
 
 
-@dead.command(cls=Command, help="help.dead.drop")
+@dead.command(help="help.dead.drop")
 def drop(
-    context: typer.Context,
+    run: Run,
     letter_id: Annotated[
         str | None, typer.Argument(metavar="ID", help="help.dead.id", show_default=False)
     ] = None,
@@ -130,7 +124,6 @@ def drop(
     as_json: AsJSON = False,
 ) -> None:
     """Drop a dead letter, or all of them: nobody wants them sent."""
-    run: Run = context.obj
     if every == (letter_id is not None):
         raise InputError("error.dead.which")
     if letter_id is None:

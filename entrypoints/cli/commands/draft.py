@@ -17,8 +17,7 @@ from broadcast.rules.accounts import Account
 from broadcast.views.json_objects import utc
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, Article, Draft, DraftGet
 from entrypoints.cli import draft_looks
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import AsWritten, command_line
 from models.ledger.rows.transaction import present
@@ -29,17 +28,15 @@ if TYPE_CHECKING:
     from producer.articles.article_files import Illustrated
     from producer.media.upload import UploadCache
 
-app = new_app()
-draft = typer.Typer(cls=Group, help="help.draft")
-app.add_typer(draft, name="draft")
+app, draft = new_group("draft")
 
 #: How many drafts are listed where nobody says: one page, one call.
 USUAL_MOST = 20
 
 
-@draft.command("list", cls=Command, help="help.draft.list")
+@draft.command("list", help="help.draft.list")
 def list_(
-    context: typer.Context,
+    run: Run,
     *,
     account: AccountName = None,
     most: Annotated[
@@ -48,7 +45,6 @@ def list_(
     as_json: AsJSON = False,
 ) -> None:
     """List the drafts of an account, newest first."""
-    run: Run = context.obj
     whose = run.settings.account(account)
     found = list(itertools.islice(draft_box.listed_drafts(run.wechat, whose), most))
     run.terminal.say_all(_listed(found, whose))
@@ -83,9 +79,9 @@ def _in_a_list(one: Draft) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@draft.command(cls=Command, help="help.draft.show")
+@draft.command(help="help.draft.show")
 def show(
-    context: typer.Context,
+    run: Run,
     which: Annotated[
         str, typer.Argument(metavar="MEDIA_ID|TITLE", help="help.draft.which", show_default=False)
     ],
@@ -94,7 +90,6 @@ def show(
     as_json: AsJSON = False,
 ) -> None:
     """Show the articles of a draft."""
-    run: Run = context.obj
     whose = run.settings.account(account)
     media_id, articles = _one(run, whose, which)
     run.terminal.say_all(_shown(whose, media_id, articles))
@@ -154,9 +149,9 @@ def _as_json(one: Article) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@draft.command(cls=Command, help="help.draft.add")
+@draft.command(help="help.draft.add")
 def add(
-    context: typer.Context,
+    run: Run,
     path: Annotated[
         Path, typer.Argument(metavar="FILE|FOLDER", help="help.draft.path", show_default=False)
     ],
@@ -187,7 +182,6 @@ def add(
     """Make a draft of files."""
     from entrypoints.cli import draft_adding  # noqa: PLC0415 - Markdown, nh3 and Pillow, for this alone
 
-    run: Run = context.obj
     whose = run.settings.account(account)
     overrides = draft_adding.Overrides(
         title=title, author=author, digest=digest, cover=cover, source_url=source_url,

@@ -20,7 +20,7 @@ from broadcast.views.words import Meaning, Moment
 from broadcast.wechat.errcodes import errcodes, recognised
 from entrypoints.cli import candidates
 from entrypoints.cli.commands.options import AsJSON, new_app
-from entrypoints.cli.group import Command, help_at
+from entrypoints.cli.group import help_at
 from entrypoints.cli.run import Run
 
 app = new_app()
@@ -37,7 +37,6 @@ _LONGEST_SHOWN: Final = 40
 
 
 @app.command(
-    cls=Command,
     help="help.explain",
     # -1 is a code and no option.
     context_settings={"ignore_unknown_options": True},

@@ -19,8 +19,12 @@ from broadcast.views.json_objects import utc
 from broadcast.views.words import Moment, Speaker, member
 from broadcast.wechat.deadline import Timeouts
 from entrypoints.cli import exits
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import (
+    AccountName,
+    AsJSON,
+    new_group,
+    refuse_before_command,
+)
 from entrypoints.cli.run import Run, who
 from models.ledger.followers import follower_syncs
 from models.ledger.followers import followers as ledger_followers
@@ -37,9 +41,7 @@ if TYPE_CHECKING:
 
 #: Nobody waits for each single answer, and a page has 300 kB.
 PATIENT = Timeouts()
-app = new_app()
-followers = typer.Typer(cls=Group, invoke_without_command=True, help="help.followers")
-app.add_typer(followers, name="followers")
+app, followers = new_group("followers", invoke_without_command=True)
 
 
 @followers.callback()
@@ -53,15 +55,15 @@ def _followers(
         refuse_before_command(context, account=account, as_json=as_json)
 
 
-@followers.command(cls=Command, help="help.followers.status")
-def status(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+@followers.command(help="help.followers.status")
+def status(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Show the number of followers, its date, and a pass under way."""
-    _show(context.obj, account, as_json=as_json)
+    _show(run, account, as_json=as_json)
 
 
-@followers.command(cls=Command, help="help.followers.sync")
+@followers.command(help="help.followers.sync")
 def sync(
-    context: typer.Context,
+    run: Run,
     *,
     account: AccountName = None,
     details: Annotated[bool, typer.Option("--details", help="help.followers.sync.details")] = False,
@@ -72,7 +74,6 @@ def sync(
     # numpy, rich and the client of WeChat are for who syncs alone.
     from producer import followers as producer_followers  # noqa: PLC0415
 
-    run: Run = context.obj
     whose, engine, moment = run.settings.account(account), run.engine, present(run.engine)
     with _asking(run, whose, "sync.interrupted", now=moment) as progress:
         done = producer_followers.sync(
@@ -95,12 +96,9 @@ def sync(
         raise typer.Exit(exits.FAILED)
 
 
-@followers.command("details", cls=Command, help="help.followers.details")
-def ask_details(
-    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
-) -> None:
+@followers.command("details", help="help.followers.details")
+def ask_details(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Ask WeChat since when the followers of our list follow."""
-    run: Run = context.obj
     whose = run.settings.account(account)
     coverage = _asked(run, whose)
     if as_json:
@@ -203,9 +201,9 @@ def _as_json(run: Run, account: Account) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@app.command(cls=Command, help="help.follower")
+@app.command(help="help.follower")
 def follower(
-    context: typer.Context,
+    run: Run,
     one: Annotated[
         str, typer.Argument(metavar="OPENID", help="help.follower.openid", show_default=False)
     ],
@@ -215,7 +213,6 @@ def follower(
     as_json: AsJSON = False,
 ) -> None:
     """Show whether a person follows, since when, why they get nothing, and what they got."""
-    run: Run = context.obj
     whose, engine = run.settings.account(account).name, run.engine
     if not openid.is_openid(one.encode("utf-8", "replace")):
         raise InputError("error.openid.malformed", text=one)

@@ -20,7 +20,6 @@ from broadcast.views.json_objects import forbidden
 from broadcast.views.words import MOST_NAMED, Moment, Shortened
 from entrypoints.cli import ledger_facts, questions
 from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run, who
 from models.ledger.rows import known_accounts
 from models.ledger.steer import operator
@@ -41,9 +40,9 @@ class Switch(Protocol):
         """Carry it out; return the accounts for which something changed."""
 
 
-@app.command(cls=Command, help="help.halt")
+@app.command(help="help.halt")
 def halt(
-    context: typer.Context,
+    run: Run,
     *,
     account: AccountName = None,
     every: EveryAccount = False,
@@ -51,13 +50,13 @@ def halt(
     as_json: AsJSON = False,
 ) -> None:
     """Start no new call of an account, or of all."""
-    halt_known = functools.partial(operator.halt, known=_configured(context.obj, every=every))
-    _switch(context.obj, halt_known, account, every=every, why=why, name="halt", as_json=as_json)
+    halt_known = functools.partial(operator.halt, known=_configured(run, every=every))
+    _switch(run, halt_known, account, every=every, why=why, name="halt", as_json=as_json)
 
 
-@app.command(cls=Command, help="help.unhalt")
+@app.command(help="help.unhalt")
 def unhalt(
-    context: typer.Context,
+    run: Run,
     *,
     account: AccountName = None,
     every: EveryAccount = False,
@@ -65,10 +64,8 @@ def unhalt(
     as_json: AsJSON = False,
 ) -> None:
     """Unhalt an account, or all."""
-    questions.get_ready(context.obj)
-    _switch(
-        context.obj, operator.unhalt, account, every=every, why=why, name="unhalt", as_json=as_json
-    )
+    questions.get_ready(run)
+    _switch(run, operator.unhalt, account, every=every, why=why, name="unhalt", as_json=as_json)
 
 
 def _configured(run: Run, *, every: bool) -> Collection[Account]:

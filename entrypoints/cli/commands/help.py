@@ -15,14 +15,14 @@ from broadcast.quoting import one_line
 from entrypoints.cli import candidates
 from entrypoints.cli.command_help import print_help
 from entrypoints.cli.commands.options import new_app
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.group import Group
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
 
 app = new_app()
 
 
-@app.command(cls=Command, name="help", help="help.of_help")
+@app.command(name="help", help="help.of_help")
 def help_of(
     context: typer.Context,
     *,
@@ -47,9 +47,9 @@ def help_of(
     print_help(command, command.context_class(command, info_name=name, parent=root, obj=root.obj))
 
 
-@app.command(cls=Command, help="help.completion")
+@app.command(help="help.completion")
 def completion(
-    context: typer.Context,
+    run: Run,
     *,
     shell: Annotated[
         str,
@@ -62,7 +62,6 @@ def completion(
     """Print the script of a shell, or write it to where the shell reads it."""
     from entrypoints.cli import completing  # noqa: PLC0415 - not for the help
 
-    run: Run = context.obj
     if shell not in completing.SHELLS:
         raise InputError("error.completion.shell", text=one_line(shell)[:40])
     script = completing.script(shell)

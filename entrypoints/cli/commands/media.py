@@ -14,22 +14,19 @@ from broadcast.quoting import one_line
 from broadcast.rules.media import LIMITS, Media, MediaKind
 from broadcast.views.json_objects import utc
 from broadcast.views.words import Moment, member
-from entrypoints.cli.commands.options import AccountName, AsJSON
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.run import Run
 
-app = typer.Typer(add_completion=False)
-media = typer.Typer(cls=Group, help="help.media")
-app.add_typer(media, name="media")
+app, media = new_group("media")
 
 #: What a person may call a file; pictures of articles are uploaded with their article.
 KINDS = tuple(kind for kind in (*LIMITS, MediaKind.MPVIDEO) if kind is not MediaKind.ARTICLE_IMAGE)
 _SHOWN = 40
 
 
-@media.command(cls=Command, help="help.media.upload")
+@media.command(help="help.media.upload")
 def upload(
-    context: typer.Context,
+    run: Run,
     *,
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="help.media.upload.files")],
     kind: Annotated[
@@ -54,7 +51,6 @@ def upload(
     from producer.media.file import read  # noqa: PLC0415
     from producer.media.upload import UploadCache  # noqa: PLC0415
 
-    run: Run = context.obj
     wanted = None if kind is None else _kind(kind)
     owner = run.settings.account(account)
     checked = [read(file, wanted, permanent=permanent) for file in files]
@@ -73,9 +69,9 @@ def upload(
         run.terminal.show_json({"media": [_as_json(one) for one in done]})
 
 
-@media.command(cls=Command, name="list", help="help.media.list")
+@media.command(name="list", help="help.media.list")
 def listing(
-    context: typer.Context,
+    run: Run,
     *,
     account: AccountName = None,
     dead: Annotated[bool, typer.Option("--all", help="help.media.list.all")] = False,
@@ -85,7 +81,6 @@ def listing(
     """List what was uploaded through this ledger, newest first."""
     from models.ledger.lists.media import listed  # noqa: PLC0415 - not for the help
 
-    run: Run = context.obj
     owner = None if account is None else run.settings.account(account)
     # One more than is shown, so that it is known whether there are more.
     found = listed(run.engine, owner, most=most + 1, dead=dead)

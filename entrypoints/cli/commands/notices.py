@@ -11,23 +11,19 @@ from broadcast.rules.states import NoticeState
 from broadcast.views import json_objects
 from broadcast.views import notices as views_notices
 from entrypoints.cli import exits
-from entrypoints.cli.commands.options import AsJSON, new_app
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AsJSON, new_group
 from entrypoints.cli.run import Run
 from models.ledger.boxes import notices as boxes_notices
 
-app = new_app()
-notices = typer.Typer(cls=Group, help="help.notices")
-app.add_typer(notices, name="notices")
+app, notices = new_group("notices")
 
 #: Notices that are listed.
 _MOST = 50
 
 
-@notices.command("list", cls=Command, help="help.notices.list")
-def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
+@notices.command("list", help="help.notices.list")
+def list_(run: Run, *, as_json: AsJSON = False) -> None:
     """List the newest notices."""
-    run: Run = context.obj
     found = boxes_notices.newest(run.engine, list(NoticeState), _MOST)
     texts, now = run.terminal.texts, datetime.now(UTC)
     if as_json:
@@ -39,21 +35,19 @@ def list_(context: typer.Context, *, as_json: AsJSON = False) -> None:
         run.terminal.say("notices.none")
 
 
-@notices.command(cls=Command, help="help.notices.retry")
-def retry(context: typer.Context) -> None:
+@notices.command(help="help.notices.retry")
+def retry(run: Run) -> None:
     """Have every notice that was given up sent again."""
-    run: Run = context.obj
     n = boxes_notices.retry_given_up(run.engine)
     run.terminal.say("notices.again", n=n)
 
 
-@notices.command(cls=Command, help="help.notices.test")
-def test(context: typer.Context) -> None:
+@notices.command(help="help.notices.test")
+def test(run: Run) -> None:
     """Post one line to every receiver now. Raises InputError, SettingsError."""
     from broadcast.outbound import bots  # noqa: PLC0415 - a list posts nothing
     from broadcast.outbound.posting import Poster  # noqa: PLC0415
 
-    run: Run = context.obj
     settings, terminal, status = run.settings, run.terminal, exits.DONE
     receivers = settings.receivers()
     if not receivers:

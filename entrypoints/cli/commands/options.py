@@ -8,6 +8,7 @@ import typer
 
 from broadcast.errors import InputError
 from entrypoints.cli import candidates
+from entrypoints.cli.group import App, Group, help_id
 
 AsJSON = Annotated[bool, typer.Option("--json", help="help.json")]
 AccountName = Annotated[
@@ -34,9 +35,17 @@ UntilWord = Annotated[str, _UNTIL]
 UntilWordIfAny = Annotated[str | None, _UNTIL]
 
 
-def new_app() -> typer.Typer:
+def new_app() -> App:
     """Return an empty app for the commands of one subject."""
-    return typer.Typer(add_completion=False)
+    return App(add_completion=False)
+
+
+def new_group(name: str, *, invoke_without_command: bool = False) -> tuple[App, App]:
+    """Return an app with one group of commands in it, and the group."""
+    group = App(cls=Group, help=help_id(name), invoke_without_command=invoke_without_command)
+    app = new_app()
+    app.add_typer(group, name=name)
+    return app, group
 
 
 def refuse_before_command(

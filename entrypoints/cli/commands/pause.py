@@ -20,7 +20,6 @@ from broadcast.views import report_lines
 from broadcast.views.words import FollowerCount, Moment, rest_of
 from entrypoints.cli import draft_looks, exits, questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
 from entrypoints.cli.terminal import is_terminal
@@ -54,22 +53,22 @@ class Control(Protocol):
         """Carry it out; return whether anything changed."""
 
 
-@app.command(cls=Command, help="help.pause")
+@app.command(help="help.pause")
 def pause(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
     """Start no new call of a broadcast."""
-    broadcast_id = which.stored(context.obj, broadcast_id, fits=_can_pause)
-    _steer(context.obj, operator.pause, broadcast_id, why=why, name="pause", as_json=as_json)
+    broadcast_id = which.stored(run, broadcast_id, fits=_can_pause)
+    _steer(run, operator.pause, broadcast_id, why=why, name="pause", as_json=as_json)
 
 
-@app.command(cls=Command, help="help.resume")
+@app.command(help="help.resume")
 def resume(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
     yes: Yes = False,
@@ -77,7 +76,6 @@ def resume(
     as_json: AsJSON = False,
 ) -> None:
     """Resume a broadcast; its remaining calls are proved against the day once more."""
-    run: Run = context.obj
     broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
     before = broadcast_reports.report(run.engine, broadcast_id)
     fixed = sum(line.is_fixed for line in before.batch_list)
@@ -169,9 +167,9 @@ def _quota(run: Run, account: Account | None, path: SendPath) -> proof.Quota | N
     return run.wechat.quota_if_any(account, path) if account else None
 
 
-@app.command(cls=Command, help="help.cancel")
+@app.command(help="help.cancel")
 def cancel(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
     yes: Annotated[bool, typer.Option("--yes", help="help.cancel.yes")] = False,
@@ -179,7 +177,6 @@ def cancel(
     as_json: AsJSON = False,
 ) -> None:
     """Cancel the rest of a broadcast; on a terminal pause it at once, then ask."""
-    run: Run = context.obj
     broadcast_id = which.stored(run, broadcast_id, fits=_can_cancel, or_awaited=True)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
         raise typer.Exit(exits.FAILED)

@@ -20,7 +20,7 @@ from broadcast.wechat.api.mass import MassPreview, of_preview
 from entrypoints.cli import confirmation, draft_looks, exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
 from entrypoints.cli.content_options import ContentOptions
-from entrypoints.cli.group import Command, grouped
+from entrypoints.cli.group import grouped
 from entrypoints.cli.previewing import PreviewResult, calls_of, sent
 from entrypoints.cli.quotas import CallsLeft, left_of
 from entrypoints.cli.run import Run
@@ -35,10 +35,10 @@ app = new_app()
 MOST_A_DAY: Final = 100
 
 
-@app.command(cls=Command, help="help.preview")
+@app.command(help="help.preview")
 @grouped
 def preview(
-    context: typer.Context,
+    run: Run,
     *,
     content: ContentOptions,
     to: Annotated[
@@ -52,7 +52,6 @@ def preview(
     as_json: AsJSON = False,
 ) -> None:
     """Send a content to named people."""
-    run: Run = context.obj
     content.check()
     chosen = run.settings.account(account)
     receivers = receivers_of(chosen, to or [], group)

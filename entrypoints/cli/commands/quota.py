@@ -26,17 +26,20 @@ from broadcast.wechat.api.quotas import (
     QuotaClear,
 )
 from entrypoints.cli import exits, ledger_facts
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import (
+    AccountName,
+    AsJSON,
+    Why,
+    new_group,
+    refuse_before_command,
+)
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import at_wechat
 
-app = typer.Typer(add_completion=False)
-quota = typer.Typer(cls=Group, invoke_without_command=True, help="help.quota")
-app.add_typer(quota, name="quota")
+app, quota = new_group("quota", invoke_without_command=True)
 
 _BASE: Final = "/cgi-bin/"
 _PATH: Final = re.compile(rf"{_BASE}[A-Za-z0-9_/-]+")
@@ -165,9 +168,9 @@ def _object(
     }  # fmt: skip
 
 
-@quota.command(cls=Command, help="help.quota.clear")
+@quota.command(help="help.quota.clear")
 def clear(
-    context: typer.Context,
+    run: Run,
     *,
     interface: Annotated[
         str | None, typer.Option("--interface", metavar="PATH", help="help.quota.interface")
@@ -178,7 +181,6 @@ def clear(
     as_json: AsJSON = False,
 ) -> None:
     """Ask WeChat to reset the count of today's calls to zero."""
-    run: Run = context.obj
     path = None if interface is None else path_of(interface)
     chosen = run.settings.account(account)
     used = recorded_hand_calls.this_month(run.engine, chosen.name, ByHand.CLEAR_QUOTA)

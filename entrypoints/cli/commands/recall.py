@@ -21,7 +21,6 @@ from broadcast.views.words import Joined, Moment, Shortened, suffix
 from broadcast.wechat.api.mass_control import MassDelete
 from entrypoints.cli import exits, which
 from entrypoints.cli.commands.options import AsJSON, Why, counted, new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
@@ -49,9 +48,9 @@ class RecalledPage:
     called: Called | None
 
 
-@app.command(cls=Command, help="help.recall")
+@app.command(help="help.recall")
 def recall(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: Annotated[
         str, typer.Argument(metavar="ID", help="help.recall.id", show_default=False)
@@ -67,7 +66,6 @@ def recall(
     as_json: AsJSON = False,
 ) -> None:
     """Recall the page of a broadcast from everybody who got it."""
-    run: Run = context.obj
     n, number = _number(batch, "error.recall.batch"), _number(article, "error.recall.article")
     broadcast_id = which.stored(run, broadcast_id)
     found = at_wechat.pages_of_broadcast(run.engine, broadcast_id, n=n)

@@ -19,7 +19,6 @@ from broadcast.views.texts import Texts
 from broadcast.views.words import Joined
 from entrypoints.cli import candidates, which
 from entrypoints.cli.commands.options import BroadcastID, new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Terminal, clean
 from models.ledger.lists import recipients as sets
@@ -29,9 +28,9 @@ from models.ledger.views import broadcast_reports
 app = new_app()
 
 
-@app.command(cls=Command, help="help.recipients")
+@app.command(help="help.recipients")
 def recipients(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
     names: Annotated[
@@ -43,7 +42,6 @@ def recipients(
     as_csv: Annotated[bool, typer.Option("--csv", help="help.recipients.csv")] = False,
 ) -> None:
     """Write the OpenIDs of one set or several, one a line, or as CSV."""
-    run: Run = context.obj
     ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     if sets.SKIPPED in names:
         if set(names) != {sets.SKIPPED}:

@@ -21,7 +21,6 @@ from broadcast.views import job_words
 from broadcast.views.json_objects import utc
 from entrypoints.cli import candidates, exits
 from entrypoints.cli.commands.options import AsJSON, new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run
 from models.ledger.outcomes import recorded_ends
 from models.ledger.rows.transaction import present
@@ -44,9 +43,9 @@ class _Answers:
     problem: BroadcastError | None
 
 
-@app.command(cls=Command, help="help.reconcile")
+@app.command(help="help.reconcile")
 def reconcile(
-    context: typer.Context,
+    run: Run,
     *,
     day: Annotated[
         str | None, typer.Option("--day", metavar="DAY", help="help.reconcile.day")
@@ -61,7 +60,6 @@ def reconcile(
     as_json: AsJSON = False,
 ) -> None:  # fmt: skip
     """Compare and name each difference; exit 1 when there is one."""
-    run: Run = context.obj
     settings = run.settings
     accounts = [settings.account(account)] if account else list(settings.accounts().values())
     now = present(run.engine)

@@ -26,7 +26,7 @@ from broadcast.views.next_steps import group_facts, several
 from broadcast.views.words import Code, FollowerCount, Moment, Shortened, Speaker, reason, suffix
 from entrypoints.cli import questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
-from entrypoints.cli.group import ALONE, Command
+from entrypoints.cli.group import ALONE
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
 from models.ledger.lane import call_history
@@ -41,9 +41,9 @@ from producer.steer import by_retry
 app = new_app()
 
 
-@app.command(cls=Command, help="help.resolve")
+@app.command(help="help.resolve")
 def resolve(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
     batch: Annotated[str, typer.Option("--batch", metavar="N", help="help.resolve.batch")],
@@ -56,7 +56,6 @@ def resolve(
     as_json: AsJSON = False,
 ) -> None:
     """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
-    run: Run = context.obj
     n = _number(batch, "error.resolve.batch")
     if not_sent == (sent is not None):
         # `broadcast status` of what is open may show several.
@@ -210,9 +209,9 @@ def _closed(done: Resolved, facts: dict[str, object]) -> Message:
     return Message("resolve.not_sent_cancelled" if done.cancelled else "resolve.not_sent", **facts)
 
 
-@app.command(cls=Command, help="help.retry")
+@app.command(help="help.retry")
 def retry(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
     yes: Yes = False,
@@ -220,7 +219,6 @@ def retry(
     as_json: AsJSON = False,
 ) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
-    run: Run = context.obj
     ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
     before = broadcast_reports.report(ledger, broadcast_id)
     _apply_follower_events(run, before.account)

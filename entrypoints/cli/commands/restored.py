@@ -15,7 +15,6 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.views.words import Moment, Shortened, reason
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import Why, new_app
-from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run, who
 from models.ledger.gates import restores
 from models.ledger.gates.restores import DatabaseFacts
@@ -28,9 +27,9 @@ from producer.submit import order
 app = new_app()
 
 
-@app.command(cls=Command, help="help.restored")
+@app.command(help="help.restored")
 def restored(
-    context: typer.Context,
+    run: Run,
     *,
     since: Annotated[
         str | None, typer.Option("--since", metavar="TIME", help="help.restored.since")
@@ -40,7 +39,6 @@ def restored(
     why: Why = None,
 ) -> None:
     """Show what was found; with an answer open the lanes."""
-    run: Run = context.obj
     if since is not None and moved:
         raise InputError("error.restored.both")
     facts = restores.facts(run.engine, None)

@@ -16,7 +16,7 @@ from entrypoints.cli.asking import Ask, SendRequest
 from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
-from entrypoints.cli.group import Command, grouped
+from entrypoints.cli.group import grouped
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions, OrderOptions, absolute
 from entrypoints.cli.sending import Sending
@@ -25,10 +25,10 @@ from entrypoints.cli.terminal import clean, command_line, is_terminal
 app = new_app()
 
 
-@app.command(cls=Command, help="help.send")
+@app.command(help="help.send")
 @grouped
 def send(
-    context: typer.Context,
+    run: Run,
     *,
     audience: AudienceOptions,
     narrowing: NarrowingOptions,
@@ -47,7 +47,6 @@ def send(
     """Submit a broadcast."""
     from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
 
-    run: Run = context.obj
     audience.check(asks=dry_run or is_terminal())
     narrowing.check()
     content.check()

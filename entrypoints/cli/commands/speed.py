@@ -15,15 +15,18 @@ from broadcast.rules.hand_calls import ByHand, HandCall
 from broadcast.views.words import Joined
 from broadcast.wechat.api.mass_control import LEVELS, SpeedGet, SpeedSet
 from entrypoints.cli import exits
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, refuse_before_command
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import (
+    AccountName,
+    AsJSON,
+    Why,
+    new_group,
+    refuse_before_command,
+)
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.wechat_calls import call
 from models.ledger.steer import recorded_hand_calls
 
-app = typer.Typer(add_completion=False)
-speed = typer.Typer(cls=Group, invoke_without_command=True, help="help.speed")
-app.add_typer(speed, name="speed")
+app, speed = new_group("speed", invoke_without_command=True)
 
 
 @speed.callback()
@@ -35,10 +38,10 @@ def _speed(context: typer.Context, *, account: AccountName = None, as_json: AsJS
         refuse_before_command(context, account=account, as_json=as_json)
 
 
-@speed.command(cls=Command, help="help.speed.get")
-def get(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+@speed.command(help="help.speed.get")
+def get(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Ask WeChat for the speed."""
-    _show(context.obj, account, as_json=as_json)
+    _show(run, account, as_json=as_json)
 
 
 def _show(run: Run, account: str | None, *, as_json: bool) -> None:
@@ -49,9 +52,9 @@ def _show(run: Run, account: str | None, *, as_json: bool) -> None:
         run.terminal.show_json(_object(chosen.name, seen.level, seen.followers_a_minute))
 
 
-@speed.command(name="set", cls=Command, help="help.speed.set")
+@speed.command(name="set", help="help.speed.set")
 def set_(
-    context: typer.Context,
+    run: Run,
     *,
     level: Annotated[str, typer.Argument(metavar="LEVEL", help="help.speed.level")],
     account: AccountName = None,
@@ -59,7 +62,6 @@ def set_(
     as_json: AsJSON = False,
 ) -> None:
     """Set the speed."""
-    run: Run = context.obj
     number = level_of(level)
     chosen = run.settings.account(account)
     order = HandCall(kind=ByHand.SPEED, who=who(), why=kept_words(why), target=str(number))

@@ -20,7 +20,6 @@ from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
 from entrypoints.cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
 from entrypoints.cli.following import Until
-from entrypoints.cli.group import Command
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
 from models.ledger.boxes import dead_letters, notices, outbox, webhooks
@@ -47,9 +46,9 @@ FOLDED = {"account", "state"}
 LEAST_ROOM = 8
 
 
-@app.command(cls=Command, help="help.status")
+@app.command(help="help.status")
 def status(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: Annotated[
         str | None,
@@ -63,7 +62,6 @@ def status(
     as_json: AsJSON = False,
 ) -> None:
     """Show the state of a broadcast; without an id all open ones, else the newest."""
-    run: Run = context.obj
     if broadcast_id is not None:
         _show(run, which.one(run, broadcast_id), as_json=as_json)
         return
@@ -134,9 +132,9 @@ def _say_in_short(run: Run, found: Iterable[str]) -> None:
     run.terminal.say("status.in_short")
 
 
-@app.command(cls=Command, help="help.watch")
+@app.command(help="help.watch")
 def watch(
-    context: typer.Context,
+    run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
     until: UntilWord = Until.ACCEPTED.value,
@@ -144,20 +142,19 @@ def watch(
 ) -> None:
     """Follow a broadcast until it rests."""
     goal = showing.until_of(until)
-    broadcast_id = which.stored(context.obj, broadcast_id)
-    raise typer.Exit(showing.wait(context.obj, broadcast_id, until=goal, as_json=as_json))
+    broadcast_id = which.stored(run, broadcast_id)
+    raise typer.Exit(showing.wait(run, broadcast_id, until=goal, as_json=as_json))
 
 
-@app.command(cls=Command, name="list", help="help.list")
+@app.command(name="list", help="help.list")
 def listing(
-    context: typer.Context,
+    run: Run,
     *,
     account: AccountName = None,
     most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.most")] = 20,
     as_json: AsJSON = False,
 ) -> None:
     """List the newest broadcasts. Raises SettingsError for an account that nobody knows."""
-    run: Run = context.obj
     ledger = run.engine
     if account is not None:
         _check_known(run, ledger, account)

@@ -24,15 +24,12 @@ from broadcast.rules.suppressions import (
 )
 from broadcast.views.json_objects import utc
 from broadcast.views.tables import harmless
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import clean, is_terminal
 from models.ledger.lists import suppressions
 
-app = new_app()
-suppress = typer.Typer(cls=Group, help="help.suppress")
-app.add_typer(suppress, name="suppress")
+app, suppress = new_group("suppress")
 
 EveryAccount = Annotated[bool, typer.Option("--all", help="help.suppress.all")]
 OpenIDs = Annotated[
@@ -47,9 +44,9 @@ COLUMNS = ("openid", "account", "kind", "since", "who", "why")
 NAMED = 5
 
 
-@suppress.command(cls=Command, help="help.suppress.add")
+@suppress.command(help="help.suppress.add")
 def add(
-    context: typer.Context,
+    run: Run,
     openids: OpenIDs,
     *,
     account: AccountName = None,
@@ -58,16 +55,15 @@ def add(
     as_json: AsJSON = False,
 ) -> None:
     """Add people to the list."""
-    run: Run = context.obj
     whose, people = _whose(run, account, every=every), _checked(openids)
     word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=kept_words(why))
     added = suppressions.suppress(run.engine, people, word, account=whose)
     _tell_added(run, whose, added, as_json=as_json)
 
 
-@suppress.command(cls=Command, help="help.suppress.remove")
+@suppress.command(help="help.suppress.remove")
 def remove(
-    context: typer.Context,
+    run: Run,
     openids: OpenIDsIfAny = None,
     *,
     file: Annotated[
@@ -79,7 +75,6 @@ def remove(
     as_json: AsJSON = False,
 ) -> None:
     """Remove people from the list."""
-    run: Run = context.obj
     if bool(openids) == (file is not None):
         raise InputError("error.suppress.whom")
     whose = _whose(run, account, every=every)
@@ -111,9 +106,9 @@ def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
     run.terminal.confirm("suppress.question_own", "suppress.declined", yes=not n, n=n)
 
 
-@suppress.command("list", cls=Command, help="help.suppress.list")
+@suppress.command("list", help="help.suppress.list")
 def list_(
-    context: typer.Context,
+    run: Run,
     *,
     account: AccountName = None,
     every: EveryAccount = False,
@@ -121,7 +116,6 @@ def list_(
     as_json: AsJSON = False,
 ) -> None:
     """Print the list, one OpenID a line."""
-    run: Run = context.obj
     whose = _whose(run, account, every=every)
     found = suppressions.every_suppressed(run.engine, None if every else whose)
     if as_json:
@@ -135,9 +129,9 @@ def list_(
         run.terminal.stream(openid.with_end(some, b"\n") for some in pieces)
 
 
-@suppress.command("import", cls=Command, help="help.suppress.import")
+@suppress.command("import", help="help.suppress.import")
 def import_(
-    context: typer.Context,
+    run: Run,
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="help.suppress.file", show_default=False)
     ],
@@ -148,7 +142,6 @@ def import_(
     as_json: AsJSON = False,
 ) -> None:
     """Add everybody whom a file names to the list."""
-    run: Run = context.obj
     whose = _whose(run, account, every=every)
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=kept_words(why))
     with _in_file(file) as people:

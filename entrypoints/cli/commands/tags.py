@@ -29,8 +29,7 @@ from broadcast.wechat.api.tags import (
 )
 from broadcast.wechat.endpoint import Request
 from entrypoints.cli import exits, tag_lookup
-from entrypoints.cli.commands.options import AccountName, AsJSON
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.run import Run
 from entrypoints.cli.tag_lookup import Tagged
 from entrypoints.cli.terminal import is_terminal
@@ -39,9 +38,7 @@ from models.ledger.views import at_wechat
 from producer.audience import openid_list
 from producer.audience.openid_list import OpenIDs
 
-app = typer.Typer(add_completion=False)
-tags = typer.Typer(cls=Group, help="help.tags")
-app.add_typer(tags, name="tags")
+app, tags = new_group("tags")
 
 _Tag = Annotated[str, typer.Argument(metavar="TAG", help="help.tags.tag", show_default=False)]
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="help.tags.name", show_default=False)]
@@ -55,12 +52,9 @@ def _tags() -> None:
     """Make a group."""
 
 
-@tags.command(name="list", cls=Command, help="help.tags.list")
-def listing(
-    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
-) -> None:
+@tags.command(name="list", help="help.tags.list")
+def listing(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """List the tags of an account."""
-    run: Run = context.obj
     chosen = run.settings.account(account)
     all_tags = run.wechat.ask(chosen, TagsGet())
     for one in all_tags:
@@ -73,12 +67,9 @@ def listing(
         run.terminal.show_json({"account": chosen.name, "tags": each, "error": None})
 
 
-@tags.command(cls=Command, help="help.tags.create")
-def create(
-    context: typer.Context, *, name: _Name, account: AccountName = None, as_json: AsJSON = False
-) -> None:
+@tags.command(help="help.tags.create")
+def create(run: Run, *, name: _Name, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Make a tag; one that is there already is named."""
-    run: Run = context.obj
     written, chosen = checked_name(name), run.settings.account(account)
     all_tags = run.wechat.ask(chosen, TagsGet())
     known = next((one for one in all_tags if one.name == written), None)
@@ -87,9 +78,9 @@ def create(
     _show(run, chosen, made, as_json=as_json)
 
 
-@tags.command(cls=Command, help="help.tags.rename")
+@tags.command(help="help.tags.rename")
 def rename(
-    context: typer.Context,
+    run: Run,
     *,
     tag: _Tag,
     name: _Name,
@@ -97,7 +88,6 @@ def rename(
     as_json: AsJSON = False,
 ) -> None:
     """Rename a tag."""
-    run: Run = context.obj
     written, chosen = checked_name(name), run.settings.account(account)
     found = _own(run, chosen, tag)
     run.wechat.ask(chosen, TagRename(tag_id=found.id, name=written))
@@ -105,9 +95,9 @@ def rename(
     _show(run, chosen, TagInfo(id=found.id, name=written, count=found.count), as_json=as_json)
 
 
-@tags.command(cls=Command, help="help.tags.delete")
+@tags.command(help="help.tags.delete")
 def delete(
-    context: typer.Context,
+    run: Run,
     *,
     tag: _Tag,
     account: AccountName = None,
@@ -115,7 +105,6 @@ def delete(
     as_json: AsJSON = False,
 ) -> None:
     """Delete a tag; its followers stay."""
-    run: Run = context.obj
     chosen = run.settings.account(account)
     found = _own(run, chosen, tag)
     if waiting := at_wechat.tag_sends_to_come(run.engine, chosen.name, found.id):
@@ -129,9 +118,9 @@ def delete(
     _show(run, chosen, found, as_json=as_json)
 
 
-@tags.command(cls=Command, help="help.tags.add")
+@tags.command(help="help.tags.add")
 def add(
-    context: typer.Context,
+    run: Run,
     *,
     tag: _Tag,
     source: _Openids,
@@ -139,14 +128,12 @@ def add(
     as_json: AsJSON = False,
 ) -> None:
     """Add a tag to the followers of a list."""
-    raise typer.Exit(
-        _change(context.obj, _Change(tag, source, account), as_json=as_json, adds=True)
-    )
+    raise typer.Exit(_change(run, _Change(tag, source, account), as_json=as_json, adds=True))
 
 
-@tags.command(cls=Command, help="help.tags.remove")
+@tags.command(help="help.tags.remove")
 def remove(
-    context: typer.Context,
+    run: Run,
     *,
     tag: _Tag,
     source: _Openids,
@@ -154,9 +141,7 @@ def remove(
     as_json: AsJSON = False,
 ) -> None:
     """Remove a tag from the followers of a list."""
-    raise typer.Exit(
-        _change(context.obj, _Change(tag, source, account), as_json=as_json, adds=False)
-    )
+    raise typer.Exit(_change(run, _Change(tag, source, account), as_json=as_json, adds=False))
 
 
 def checked_name(name: str) -> str:

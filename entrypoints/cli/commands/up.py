@@ -13,14 +13,12 @@ import typer
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from entrypoints.cli.commands.callback import with_token
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import new_group
 from entrypoints.cli.listening import CALLBACK_PORT, bound
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import AsWritten
 
-app = typer.Typer(add_completion=False)
-db = typer.Typer(cls=Group, help="help.db")
-app.add_typer(db, name="db")
+app, db = new_group("db")
 
 
 @db.callback()
@@ -28,12 +26,11 @@ def _db() -> None:
     """Make a group of one command a group all the same."""
 
 
-@db.command(cls=Command, help="help.db.upgrade")
-def upgrade(context: typer.Context) -> None:
+@db.command(help="help.db.upgrade")
+def upgrade(run: Run) -> None:
     """Migrate to the newest schema."""
     from models import schema  # noqa: PLC0415 - not for the help
 
-    run: Run = context.obj
     before, after = schema.upgrade(run.engine_to_upgrade)
     if before == after:
         run.terminal.say("db.newest", revision=after)
@@ -41,17 +38,17 @@ def upgrade(context: typer.Context) -> None:
         run.terminal.say("db.upgraded", before=before or Message("db.empty"), after=after)
 
 
-@app.command(cls=Command, help="help.demo")
-def demo(context: typer.Context) -> None:
+@app.command(help="help.demo")
+def demo(run: Run) -> None:
     """Run the demo."""
     from entrypoints.cli.embedded import embedded_demo  # noqa: PLC0415 - not for the help
 
-    raise typer.Exit(embedded_demo.run(context.obj.terminal))
+    raise typer.Exit(embedded_demo.run(run.terminal))
 
 
-@app.command(cls=Command, help="help.up")
+@app.command(help="help.up")
 def up(
-    context: typer.Context,
+    run: Run,
     *,
     skip_checks: Annotated[bool, typer.Option("--skip-checks", help="help.up.skip_checks")] = False,
     simulated: Annotated[bool, typer.Option("--simulator", help="help.up.simulator")] = False,
@@ -64,7 +61,7 @@ def up(
 
     raise typer.Exit(
         embedded_stack.run(
-            context.obj.terminal,
+            run.terminal,
             checked=not skip_checks,
             simulated=simulated,
             callback_port=callback_port,
@@ -72,9 +69,9 @@ def up(
     )
 
 
-@app.command(cls=Command, help="help.simulator")
+@app.command(help="help.simulator")
 def simulator(
-    context: typer.Context,
+    run: Run,
     *,
     host: Annotated[
         str, typer.Option("--host", metavar="ADDRESS", help="help.simulator.host")
@@ -92,7 +89,6 @@ def simulator(
     """Become the simulator, with the accounts of this environment."""
     from entrypoints.cli.embedded import embedded_parts  # noqa: PLC0415 - not for the help
 
-    run: Run = context.obj
     given = list(run.settings.accounts().values())
     accounts = given or [embedded_parts.LONE_ACCOUNT]
     pushes = embedded_parts.simulator_callbacks(with_token(accounts), callback) if callback else {}

@@ -14,21 +14,18 @@ from broadcast.rules.states import WebhookState
 from broadcast.views import json_objects
 from broadcast.views.objects import Webhook
 from broadcast.views.webhooks import lines
-from entrypoints.cli.commands.options import AsJSON, new_app
-from entrypoints.cli.group import Command, Group
+from entrypoints.cli.commands.options import AsJSON, new_group
 from entrypoints.cli.run import Run
 from models.ledger.boxes import webhooks as boxes_webhooks
 
-app = new_app()
-webhooks = typer.Typer(cls=Group, help="help.webhooks")
-app.add_typer(webhooks, name="webhooks")
+app, webhooks = new_group("webhooks")
 
 _NOT_DELIVERED = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 
 
-@webhooks.command("list", cls=Command, help="help.webhooks.list")
+@webhooks.command("list", help="help.webhooks.list")
 def list_(
-    context: typer.Context,
+    run: Run,
     *,
     delivered: Annotated[bool, typer.Option("--all", help="help.webhooks.list.all")] = False,
     most: Annotated[
@@ -37,7 +34,6 @@ def list_(
     as_json: AsJSON = False,
 ) -> None:
     """List webhooks, newest first."""
-    run: Run = context.obj
     states = tuple(WebhookState) if delivered else _NOT_DELIVERED
     found = boxes_webhooks.newest(run.engine, states=states, most=most)
     more = max(boxes_webhooks.count(run.engine, states) - most, 0) if len(found) == most else 0
@@ -54,9 +50,9 @@ def list_(
         run.terminal.note("webhooks.next")
 
 
-@webhooks.command(cls=Command, help="help.webhooks.retry")
+@webhooks.command(help="help.webhooks.retry")
 def retry(
-    context: typer.Context,
+    run: Run,
     *,
     webhook_id: Annotated[
         str | None, typer.Argument(metavar="ID", help="help.webhooks.id", show_default=False)
@@ -65,7 +61,6 @@ def retry(
     as_json: AsJSON = False,
 ) -> None:
     """Deliver one webhook again, or every one that was given up."""
-    run: Run = context.obj
     if everything and webhook_id is not None:
         raise InputError("error.webhook.both")
     if webhook_id is not None:
