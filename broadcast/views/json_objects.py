@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime
 from typing import Any, Final
 
 from broadcast import stored_message
@@ -129,16 +128,12 @@ def letter_object(one: KeptLetter, texts: Texts) -> dict[str, Any]:
         "account": one.account, "reason": _reason(one.reason, texts), "times": one.times,
         "first_at": utc(one.first_at), "last_at": utc(one.last_at),
         "broadcast_id": one.broadcast_id,
-        "closed_at": _utc_if_any(one.closed_at), "closed_by": one.closed_by, "error": None,
+        "closed_at": utc_if_any(one.closed_at), "closed_by": one.closed_by, "error": None,
     }  # fmt: skip
 
 
 def _reason(reason: Message, texts: Texts) -> dict[str, object]:
     return {"code": reason.id, "field": field_of(reason), "text": refusal(reason, texts)}
-
-
-def _utc_if_any(moment: datetime | None) -> str | None:
-    return None if moment is None else utc(moment)
 
 
 def body_of(text: str) -> object:
