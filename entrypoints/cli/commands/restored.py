@@ -109,6 +109,10 @@ def _say(run: Run, done: Answered, *, letters: int) -> None:
             say("restored.held", n=len(done.held), ids=Shortened(done.held), id=done.held[0])
         if done.repeats:
             say("restored.repeats", n=done.repeats)
+        if done.disabled:
+            say("restored.disabled", n=len(done.disabled))
+            for name in done.disabled:
+                say("restored.enable", name=name)
         if letters:
             say("restored.letters", n=letters)
     say("restored.done" if done.opened else "restored.nothing_closed", names=done.opened)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, exists, insert, select
+from sqlalchemy import Connection, Engine, and_, exists, insert, select
 
 from broadcast.errors import ConflictError
 from broadcast.rules.campaigns import due_times
@@ -104,12 +104,37 @@ def _stopped(  # noqa: PLR0917 - whose state, and why
     engine: Engine, name: str, state: CampaignState, why: Why, *, who: str, **values: None
 ) -> Campaign:
     def work(connection: Connection, old: Campaign, moment: datetime) -> dict[str, Any]:
-        launch_rows.skip_open(connection, old, why, moment=moment)
         skipped = Verdict(state=LaunchState.SKIPPED, why=why)
-        _decide_rest(connection, old, moment=moment, verdict=skipped)
-        return {"state": state, "next_due_at": None, **_decided(old, moment), **values}
+        stopped = _stop(connection, old, moment=moment, verdict=skipped)
+        return {"state": state, **stopped, **values}
 
     return _changed(engine, name, work, who=who)
+
+
+def _stop(
+    connection: Connection, campaign: Campaign, *, moment: datetime, verdict: Verdict
+) -> dict[str, Any]:
+    """Decide every run that has no broadcast; return what a campaign without a next run is."""
+    launch_rows.close_open(connection, campaign, verdict, moment=moment)
+    _decide_rest(connection, campaign, moment=moment, verdict=verdict)
+    return {"next_due_at": None, **_decided(campaign, moment)}
+
+
+def disable_restored(connection: Connection, *, before: datetime, who: str) -> list[str]:
+    """Disable each campaign that was edited last before a moment; return their names.
+
+    It may have been removed or edited after the backup. A run that has come is held, as it may
+    have been sent since.
+    """
+    moment = now(connection)
+    held = Verdict(state=LaunchState.HELD, why=Why.RESTORED)
+    as_before = and_(CampaignRow.state == CampaignState.ENABLED, CampaignRow.edited_at <= before)
+    found = campaign_rows.some(connection, as_before, lock=True)
+    for one in found:
+        stopped = _stop(connection, one, moment=moment, verdict=held)
+        disabled = {"state": CampaignState.DISABLED, "edited_at": moment, "edited_by": who}
+        change(connection, CampaignRow, one.id, **disabled, **stopped)
+    return [one.name for one in found]
 
 
 @writing

@@ -198,13 +198,15 @@ def mark_launched(
         raise NotBegunError("error.launch.not_begun")
 
 
-def skip_open(connection: Connection, campaign: Campaign, why: Why, *, moment: datetime) -> None:
-    """Skip the launches of a campaign that have no broadcast yet and wait for no person."""
+def close_open(
+    connection: Connection, campaign: Campaign, verdict: Verdict, *, moment: datetime
+) -> None:
+    """Hold or skip the launches of a campaign that have no broadcast yet and wait for no person."""
     waiting = [LaunchState.BEGUN, LaunchState.QUEUED]
     for launch in _launches(
         connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state.in_(waiting)
     ):
-        _move(connection, launch, LaunchState.SKIPPED, reason=_reason(why), moment=moment)
+        _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
 
 
 def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime) -> bool:

@@ -17,6 +17,7 @@ from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.installation import Installation, RestoreRow
+from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import gate_changes, restores
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates
@@ -35,6 +36,8 @@ class Answered:
     #: Broadcasts that were held, and batches that are repeated with their clientmsgid.
     held: list[str]
     repeats: int
+    #: Campaigns that were disabled.
+    disabled: list[str]
     #: Claims of each lane, from which on Redis counts.
     claims: Mapping[str, int]
 
@@ -65,15 +68,19 @@ def answer(
 ) -> Answered:
     """Open the lanes. *since*: up to when the database knows what was sent; None: it was moved.
 
-    What may have been sent since is held; a batch whose call had begun before is repeated with its
-    clientmsgid. *counts*: the claims of each lane as Redis counts them. Raises InputError where
-    *since* is to come, or a lane of a moved database is behind them.
+    What may have been sent or called off since is held, and campaigns are disabled; a batch whose
+    call had begun before is repeated with its clientmsgid. *counts*: the claims of each lane as
+    Redis counts them. Raises InputError where *since* is to come, or a lane of a moved database is
+    behind them.
     """
     lanes = restores.locked_lanes(connection)
     moment = now(connection)
     point = _point(connection, since, lanes=lanes, counts=counts, moment=moment)
     before = _closed_at(connection) or moment
-    held = [] if point is None else _hold(connection, lanes, who=who, before=before)
+    held, disabled = list[str](), list[str]()
+    if point is not None:
+        held = _hold(connection, lanes, who=who, before=before)
+        disabled = campaign_edits.disable_restored(connection, before=before, who=who)
     opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
     claims = {name: max(own, counts.get(name, 0)) for name, own in lanes.items()}
     for name, number in claims.items():
@@ -82,7 +89,9 @@ def answer(
     connection.execute(update(Installation).values(here))
     connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
     repeats = 0 if point is None else _unknown(connection)
-    return Answered(opened=opened, point=point, held=held, repeats=repeats, claims=claims)
+    return Answered(
+        opened=opened, point=point, held=held, repeats=repeats, disabled=disabled, claims=claims
+    )
 
 
 def _point(
@@ -107,14 +116,17 @@ def _point(
 def _hold(
     connection: Connection, lanes: Mapping[str, int], *, who: str, before: datetime
 ) -> list[str]:
-    """Hold whatever was stored before a moment and may have been sent; return what was held."""
+    """Hold whatever was stored before a moment and has calls to make; return what was held.
+
+    It may have been sent since the backup, or cancelled where its time is still to come.
+    """
     planned = exists().where(
         Batch.broadcast_id == BroadcastRow.id, Batch.state == BatchState.PLANNED
     )
     query = (
         select(BroadcastRow.account, BroadcastRow.id)
         .where(BroadcastRow.account.in_(list(lanes)), BroadcastRow.phase != Phase.ENDED)
-        .where(BroadcastRow.created_at <= before, ~restores.waits_for_its_time())
+        .where(BroadcastRow.created_at <= before)
         .where((BroadcastRow.phase != Phase.SENDING) | planned)
         .order_by(BroadcastRow.created_at, BroadcastRow.id)
     )

@@ -89,3 +89,7 @@ class Player:
         if command == ["restored"]:
             for answer in commands_of(done.stdout)[:1]:
                 self._run(answer)
+        elif command[0] == "restored":
+            for follows in commands_of(done.stdout):
+                if follows[:2] == ["campaigns", "enable"]:
+                    self._run(follows)

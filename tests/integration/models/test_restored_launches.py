@@ -16,6 +16,7 @@ from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
 from broadcast.rules.states import Reason
 from models.every_table import Base
+from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import restores
 from models.ledger.steer import restore_answers
 from tests.integration.models.campaign_world import MINUTE, SECOND, World, plan
@@ -92,6 +93,13 @@ def restore(world: World, backup: Backup) -> None:
     restores.close_lanes(world.engine, Reason.COUNTER_BEHIND)
 
 
+def answer(world: World, backup: Backup) -> None:
+    """Say of when the backup is, and enable the campaigns again."""
+    told = restore_answers.answer(world.engine, since=backup.at, counts={}, who="li")
+    for name in told.disabled:
+        campaign_edits.enable(world.engine, name, who="li")
+
+
 @pytest.mark.parametrize(("engine", "seed"), RUNS, indirect=["engine"])
 def test_of_420_due_times_those_from_a_restore_point_to_its_answer_are_held_and_all_others_go_once(
     world: World, seed: int
@@ -110,7 +118,7 @@ def test_of_420_due_times_those_from_a_restore_point_to_its_answer_are_held_and_
             restore(world, chosen)
             model = copy.deepcopy(chosen.model)
         elif chosen is not None and chance.random() < 0.4:
-            restore_answers.answer(world.engine, since=chosen.at, counts={}, who="li")
+            answer(world, chosen)
             model.answered_at, chosen = world.clock.now, None
         world.beat(guard=restores.launch_guard(world.engine))
         if chosen is None:
@@ -120,7 +128,7 @@ def test_of_420_due_times_those_from_a_restore_point_to_its_answer_are_held_and_
             backups.append(backed_up(world, model))
 
     if chosen is not None:
-        restore_answers.answer(world.engine, since=chosen.at, counts={}, who="li")
+        answer(world, chosen)
         model.answered_at = world.clock.now
     world.beat(guard=restores.launch_guard(world.engine))
     model.look(world.clock.now)

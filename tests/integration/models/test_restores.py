@@ -6,18 +6,22 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from broadcast.errors import InputError
+from broadcast.message import Message
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import DEFAULT_TUNING
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
-from models.engine import open_engine
+from models.campaign_tables import CampaignRow
+from models.engine import now, open_engine
 from models.installation import Installation
 from models.ledger.audit import audit_run
 from models.ledger.boxes import outbox
+from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
 from models.ledger.gates import restores
 from models.ledger.lane.next_work import Kind
 from models.ledger.rows.transaction import present, read
@@ -26,6 +30,8 @@ from models.ledger.steer.restore_answers import Answered
 from models.ledger.views import broadcast_reports
 from models.place import place_of
 from producer import outbox as producer_outbox
+from tests.integration.models import campaign_world
+from tests.integration.models.campaign_world import MINUTE
 from tests.kit import copies, ledger
 from tests.kit.ledger import Driver
 
@@ -151,7 +157,7 @@ def test_a_resume_sends_what_a_restore_held(
     assert driver.next().kind is Kind.CALL
 
 
-def test_what_is_to_go_out_later_goes_out_and_what_was_due_meanwhile_is_held(
+def test_what_is_to_go_out_later_is_held_as_it_may_have_been_cancelled_since(
     engine: Engine,
 ) -> None:
     moment = present(engine)
@@ -162,8 +168,31 @@ def test_what_is_to_go_out_later_goes_out_and_what_was_due_meanwhile_is_held(
 
     done = answered(engine, since=moment)
 
-    assert done.held == [due]
-    assert GateKind.RESTORED not in gates(engine, later)
+    assert set(done.held) == {later, due}
+    assert operator.resume(engine, later, who="tests")
+    assert gates(engine, later) == {GateKind.SCHEDULE}
+
+
+def test_campaigns_are_disabled_with_their_runs_held_unless_edited_since_the_lanes_were_closed(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine)
+    old = campaign_edits.add(engine, "old", campaign_world.plan("* * * * *"), who="tests")
+    campaign_edits.add(engine, "seen", campaign_world.plan("* * * * *"), who="tests")
+    with engine.begin() as connection:
+        connection.execute(update(CampaignRow).values(decided_until=now(connection) - MINUTE))
+    closed(engine)
+    campaign_edits.disable(engine, "seen", who="tests")
+    campaign_edits.enable(engine, "seen", who="tests")
+
+    assert answered(engine, since=present(engine)).disabled == ["old"]
+
+    assert campaign_rows.named(engine, "old").state is CampaignState.DISABLED
+    assert campaign_rows.named(engine, "seen").state is CampaignState.ENABLED
+    runs = launch_rows.history(engine, old.id, most=9)
+    assert [(run.state, run.reason) for run in runs] == [
+        (LaunchState.HELD, Message("launch.restored"))
+    ]
 
 
 def test_what_was_submitted_after_the_lanes_were_closed_goes_on(engine: Engine) -> None:
