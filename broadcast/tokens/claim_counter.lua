@@ -9,7 +9,11 @@
 
 local there = redis.call('HGET', KEYS[1], ARGV[1])
 local mine = ARGV[2] .. ' ' .. ARGV[3]
-local newest = there and tonumber(string.match(there, '^%d+'))
+local newest = there and tonumber(string.match(there, '^(%d+) '))
+-- What is no number of ours is no count; beyond 2^53 numbers are not exact.
+if newest and newest > 9007199254740992 then
+  newest = nil
+end
 
 if there == mine then
   return 1

@@ -6,13 +6,18 @@ that the database is the right one (``broadcast.rules.gates.restore_guard``).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from broadcast.tokens.redis_access import Script
 
 if TYPE_CHECKING:
     from broadcast.tokens.redis_access import Connection, Keys
+
+#: The script says the same: beyond it Redis's numbers are not exact.
+_MOST: Final = 2**53
+_COUNT: Final = re.compile(rb"(\d{1,16}) ")
 
 
 class ClaimCounter:
@@ -28,11 +33,11 @@ class ClaimCounter:
         self._raise = Script(redis, "claim_counter")
 
     def read(self) -> Mapping[str, int]:
-        """Return the newest number of each account."""
+        """Return the newest number of each account; what somebody else wrote is no count."""
         counts: Mapping[bytes, bytes] = self._redis.execute_command("HGETALL", self._key)
-        return {
-            account.decode(): int(count.split()[0]) for account, count in counts.items() if count
-        }
+        found = {account.decode(): _COUNT.match(count) for account, count in counts.items()}
+        numbers = {account: int(count[1]) for account, count in found.items() if count}
+        return {account: number for account, number in numbers.items() if number <= _MOST}
 
     def count(self, account: str, number: int, claim: str) -> bool:
         """Count a claim; return False where it is not newer than the last, or there is no count."""

@@ -44,6 +44,18 @@ def test_a_count_is_never_begun_lower_than_it_is(counter: ClaimCounter) -> None:
     assert counter.read() == {"shop": 9}
 
 
+@pytest.mark.parametrize("value", ["", "garbage", "-5 x", "9", f"{2**63 - 1} x", f"1{30 * '0'} x"])
+def test_what_is_no_number_of_calls_is_no_count_and_is_written_over(
+    counter: ClaimCounter, connection: Connection, value: str
+) -> None:
+    connection.execute_command("HSET", Keys().claims("one"), "shop", value)
+
+    assert counter.read() == {}
+    assert not counter.count("shop", 10, "a")
+    counter.begin("shop", 9)
+    assert counter.read() == {"shop": 9}
+
+
 def test_two_databases_do_not_share_their_counts(
     counter: ClaimCounter, connection: Connection
 ) -> None:
