@@ -131,10 +131,13 @@ def run_for_program(
     again: bool,
     who: str,
     wake: Callable[[], None],
+    check: Callable[[Launch], None] = lambda _: None,
 ) -> Launch:
     """Run a campaign now, or release its run of *due*, and return the run; *wake* a worker.
 
-    Raises InputError where the command would ask as well, RepeatedSendError, ConflictError.
+    *check* raises where the program may not have this run launched: the request of a held one is
+    not that of its campaign. Raises InputError where the command would ask as well,
+    RepeatedSendError, ConflictError.
     """
     if due is None:
         if edited:
@@ -144,6 +147,7 @@ def run_for_program(
             return known
     held = None if due is None else held_at(door, campaign, due, now=None)
     launch = to_run(door, campaign, held, who=who, edited=edited)
+    check(launch)
     template = templates.load(launch.request or "")
     if not template.reads_lists:
         found = prepared_run(campaign, launch, door, wechat=None, again=again or held is not None)

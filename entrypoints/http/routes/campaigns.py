@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
@@ -81,12 +82,12 @@ def _plan(
         plan = plan_of(said, door.settings.account(account), old, door=door, who=caller.who)
     except InputError as error:
         raise submitting.without_others(caller, error) from None
-    _check_may_send(caller, plan)
+    _check_may_send(caller, plan.template)
     return plan
 
 
-def _check_may_send(caller: Caller, plan: CampaignPlan) -> None:
-    if templates.load(plan.template).to_all:
+def _check_may_send(caller: Caller, request: str) -> None:
+    if templates.load(request).to_all:
         caller.needs(Scope.TO_ALL)
 
 
@@ -235,12 +236,18 @@ def run(
     """
     key = submitting.key_of(request) if said.due is None else None
     campaign = _theirs(caller, name)
-    _check_may_send(caller, campaign.plan)
     begun = asked_runs.run_for_program(
         submitting.door(caller), campaign, key=key, due=said.due, edited=said.edited,
         again=said.again, who=caller.who, wake=caller.parts.waker.wake_for_launches,
+        check=partial(_check_may_launch, caller),
     )  # fmt: skip
     return _run_object(caller, begun)
+
+
+def _check_may_launch(caller: Caller, launch: Launch) -> None:
+    if not caller.key.may_use(launch.account):
+        raise ProblemError("error.api.no_campaign")
+    _check_may_send(caller, launch.request or "")
 
 
 @router.post(
@@ -271,7 +278,7 @@ def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
 def plan(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Check the next run as its launch does; a draft that is found by its title is not."""
     campaign = _theirs(caller, name)
-    _check_may_send(caller, campaign.plan)
+    _check_may_send(caller, campaign.plan.template)
     try:
         prepared = asked_runs.plan_for_program(submitting.door(caller), campaign, who=caller.who)
     except InputError as error:

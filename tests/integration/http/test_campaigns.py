@@ -290,6 +290,19 @@ def test_each_act_needs_its_scope_and_everybody_needs_one_more(
     assert submitter.ask("PATCH", path, {"title": "x"}).json()["edited_by"] == "submitter"
 
 
+def test_a_held_run_to_everybody_needs_its_right_after_its_campaign_goes_to_others(
+    served: Served, program: Program
+) -> None:
+    name = added(program, {**WEEKLY, **EVERYBODY})
+    held = {"due": held_run(served, name)}
+    path, submitter = f"/v1/campaigns/{name}", served.program("submitter-key-0123")
+    assert program.ask("PATCH", path, TO_TAG).status_code == 200
+
+    assert code_of(submitter.ask("POST", f"{path}/run", held)) == (403, "api.scope")
+    edited = submitter.ask("POST", f"{path}/run", {**held, "edited": True})
+    assert edited.json()["state"] == "begun"
+
+
 @pytest.mark.parametrize("name", ["%00", "..", "a%0Ab", "%ED%A0%80", "x" * 200, "' OR 1=1--"])
 def test_what_is_no_name_of_a_campaign_is_not_found(program: Program, name: str) -> None:
     assert program.ask("GET", f"/v1/campaigns/{name}/runs").status_code == 404
