@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final, Protocol
@@ -109,7 +109,8 @@ def schedule_of(
         known = replace(known, at=moment(said.at, zone, now=now if by_person else None), cron=None)
     elif said.cron is not None:
         known = replace(known, cron=" ".join(said.cron.split()), at=None)
-    today = now.astimezone(ZoneInfo(zone)).date() if by_person else None
+    here = now.astimezone(ZoneInfo(zone)).date()
+    today = here if by_person else None
     if said.exceptions is not None:
         days = (one for one in said.exceptions if one != NONE)
         known = replace(known, exceptions=due_times.parse_exceptions(days, today))
@@ -122,8 +123,21 @@ def schedule_of(
         raise InputError(
             "error.usage.belongs_to", option="--from, --until, --except", needed=needed
         )
+    due_times.check_days(_said_days(said, found, now), here)
     due_times.check(found, now)
     return found
+
+
+def _said_days(said: TimesSaid, found: Schedule, now: datetime) -> Iterator[date]:
+    """Yield the days that are said; those that are stored may be older."""
+    if said.at is not None and found.at is not None:
+        yield max(found.at, now).date()
+    if said.first is not None and found.first is not None:
+        yield found.first
+    if said.last is not None and found.last is not None:
+        yield found.last
+    for one in found.exceptions if said.exceptions is not None else ():
+        yield from (one.first, one.last)
 
 
 def _day(text: str | None, old: date | None, today: date | None) -> date | None:
@@ -144,7 +158,11 @@ def moment(text: str, zone: str, *, now: datetime | None, option: str = "--at") 
         is_zoned = False
     if is_zoned:
         return found
-    return due_times.moment_in(found.astimezone(SHANGHAI).replace(tzinfo=None), zone)
+    local = found.astimezone(SHANGHAI).replace(tzinfo=None)
+    try:
+        return due_times.moment_in(local, zone)
+    except OverflowError:
+        raise InputError("error.campaign.day_range", day=str(local.date())) from None
 
 
 def policy_of(said: PolicySaid, old: Policy, *, late_by: timedelta | None) -> Policy:

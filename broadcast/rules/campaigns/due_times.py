@@ -24,6 +24,9 @@ from broadcast.quoting import quoted
 FIELDS: Final = 5
 #: A first due time that is further away is likelier a slip than a plan.
 FAR: Final = timedelta(days=396)
+#: Days that are further from today are slips: nobody plans for them.
+_DAYS_BEFORE: Final = 366
+_DAYS_AFTER: Final = 3_653
 _SHOWN: Final = 60
 _DAY_FIELD: Final = 3
 _DAY: Final = timedelta(days=1)
@@ -70,6 +73,8 @@ class Schedule:
                 if self.last is not None and fire.date() > self.last:
                     return
                 left_out = self._exception(fire.date())
+                if left_out is not None and left_out.last == date.max:
+                    return
                 if left_out is not None:
                     known = max(known, self._midnight(left_out.last + _DAY) - _LEAST)
                     break
@@ -122,6 +127,13 @@ def parse_day(text: str, today: date | None) -> date:
         return date.fromisoformat(text.strip())
     except ValueError:
         raise InputError("error.campaign.day", text=quoted(text, _SHOWN)) from None
+
+
+def check_days(days: Iterable[date], today: date) -> None:
+    """Raise InputError for a day that is further than a year back, or than ten years ahead."""
+    for one in days:
+        if not -_DAYS_BEFORE <= (one - today).days <= _DAYS_AFTER:
+            raise InputError("error.campaign.day_range", day=str(one))
 
 
 def check_zone(zone: str) -> None:

@@ -21,6 +21,7 @@ FRIDAYS = {"cron": "0 20 * * 5"}
 TEXT = {"content": {"msgtype": "text", "text": {"content": "Live on {weekday_en}"}}}
 TO_TAG = {"audience": {"tag_id": 2}}
 EVERYBODY = {"audience": {"to_all": True, "confirm_to_all": "shop"}}
+YEARS_AHEAD = str(datetime.now(UTC).date() + timedelta(days=1_000))
 WEEKLY = {"account": "shop", **FRIDAYS, **TEXT, **TO_TAG}
 
 
@@ -172,12 +173,19 @@ WRONG: list[tuple[dict[str, object], int, str]] = [
     ({"cron": "0 20 * *"}, 422, "campaign.cron_fields"),
     ({"cron": "0 25 * * *"}, 422, "campaign.cron"),
     ({"cron": "0 0 */31 * 2#2"}, 422, "campaign.cron_never"),
-    ({"until": "2020-01-01"}, 422, "campaign.never_due"),
+    ({"until": "2020-01-01"}, 422, "campaign.day_range"),
+    ({"until": str(datetime.now(UTC).date() - timedelta(days=2))}, 422, "campaign.never_due"),
+    ({"from": "0001-01-01"}, 422, "campaign.day_range"),
+    ({"from": "9999-12-31"}, 422, "campaign.day_range"),
+    ({"except": ["2026-12-02..9999-12-31"]}, 422, "campaign.day_range"),
+    ({"cron": None, "at": "9999-12-31T23:59", "timezone": "America/New_York"}, 422,
+     "campaign.day_range"),
+    ({"cron": None, "at": "9999-12-31T23:59"}, 422, "campaign.day_range"),
     ({"timezone": "Asia/Peking"}, 422, "campaign.zone"),
     ({"cron": None, "at": "2020-01-01T20:00"}, 422, "campaign.at_past"),
     ({"cron": None, "at": "tomorrow 20:00"}, 422, "at.unreadable"),
-    ({"cron": None, "at": "2096-01-01T20:00"}, 422, "campaign.far"),
-    ({"from": "2096-01-01"}, 422, "campaign.far"),
+    ({"cron": None, "at": f"{YEARS_AHEAD}T20:00"}, 422, "campaign.far"),
+    ({"from": YEARS_AHEAD}, 422, "campaign.far"),
     ({"cron": None, "at": "2027-03-28T02:30", "timezone": "Europe/Berlin"}, 422,
      "campaign.time_skipped"),
     ({"cron": None, "at": "2027-10-31T02:30", "timezone": "Europe/Berlin"}, 422,

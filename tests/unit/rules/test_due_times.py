@@ -138,6 +138,21 @@ def test_days_that_end_before_they_begin_are_refused() -> None:
     assert error.value.message_id == "error.campaign.days_backwards"
 
 
+def test_days_of_a_year_back_to_ten_years_ahead_are_taken() -> None:
+    today = date(2026, 12, 1)
+    due_times.check_days([date(2025, 12, 1), today, date(2036, 12, 1)], today)
+    for day in (date.min, date(2025, 11, 1), date(2037, 1, 1), date.max):
+        with pytest.raises(InputError) as error:
+            due_times.check_days([day], today)
+        assert error.value.message_id == "error.campaign.day_range"
+
+
+def test_days_that_are_left_out_for_ever_end_the_due_times() -> None:
+    for_ever = due_times.parse_exceptions(["2026-12-03..9999-12-31"], None)
+
+    assert firsts(shanghai("0 9 * * *", exceptions=for_ever), 5) == ["12-01 09:00", "12-02 09:00"]
+
+
 @pytest.mark.parametrize("zone", ["Asia/Peking", "", "../etc/passwd", "Asia"])
 def test_an_unknown_zone_is_refused(zone: str) -> None:
     with pytest.raises(InputError):
