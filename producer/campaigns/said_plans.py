@@ -80,7 +80,8 @@ class PolicySaid(Protocol):
 
 def check_name(name: str) -> None:
     """Raise InputError for a name that no campaign can have."""
-    if not is_name(name):
+    # As an argument it would be read as an option.
+    if not is_name(name) or name.startswith("-"):
         raise InputError("error.campaign.name", most=LONGEST_TITLE)
 
 
@@ -103,7 +104,7 @@ def schedule_of(
     if old is None and said.cron is None and said.at is None:
         raise InputError("error.campaign.no_time")
     known = old or Schedule(zone=SHANGHAI.key)
-    zone = said.timezone or known.zone
+    zone = known.zone if said.timezone is None else said.timezone
     due_times.check_zone(zone)
     if said.at is not None:
         known = replace(known, at=moment(said.at, zone, now=now if by_person else None), cron=None)

@@ -20,7 +20,7 @@ from broadcast.errors import BroadcastError
 from broadcast.rules.accounts import KEYWORDS, Account, AccountKind
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.retry import RetryVerdict
-from broadcast.rules.campaigns.launches import Why
+from broadcast.rules.campaigns.launches import LaunchState, Why
 from broadcast.rules.reports import SETS, SKIPS, Did
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.settings.program_settings import Settings
@@ -296,6 +296,7 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
         *errcode_words.PLACES.values(),
         *(f"operator_action.{did}" for did in Did),
         *(f"launch.{why}" for why in Why),
+        *(f"error.launch.{state}" for state in LaunchState if state is not LaunchState.HELD),
         *(f"weekday.{number}" for number in range(1, 8)),
     }
 

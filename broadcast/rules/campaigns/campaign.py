@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
+from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.due_times import Schedule
@@ -68,10 +69,24 @@ class Campaign:
     edited_by: str
 
     def next_times(self) -> Sequence[datetime]:
-        """Return its next due times; of one that is not enabled, none."""
+        """Return its next due times; of one that is not enabled, none.
+
+        Where they cannot be worked out here, the one that is stored.
+        """
         if self.next_due_at is None:
             return ()
-        return self.plan.next_times(self.decided_until)
+        try:
+            return self.plan.next_times(self.decided_until)
+        except InputError:
+            return (self.next_due_at,)
+
+    def problem(self) -> Message | None:
+        """Return why its due times cannot be worked out here, if they cannot."""
+        try:
+            next(self.plan.schedule.after(self.decided_until), self.plan.schedule.tzinfo)
+        except InputError as error:
+            return error.message
+        return None
 
 
 @frozen

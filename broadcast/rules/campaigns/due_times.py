@@ -60,8 +60,15 @@ class Schedule:
     def after(self, moment: datetime) -> Iterator[datetime]:
         """Yield the due times after *moment* (aware), the next first, in UTC.
 
-        They are the same from whichever moment on they are asked for.
+        They are the same from whichever moment on they are asked for. Raises InputError where they
+        cannot be worked out.
         """
+        try:
+            yield from self._after(moment)
+        except OverflowError:
+            raise InputError("error.campaign.no_times", zone=self.zone) from None
+
+    def _after(self, moment: datetime) -> Iterator[datetime]:
         if self.at is not None:
             yield from [self.at] if self.at > moment else []
             return
@@ -87,13 +94,22 @@ class Schedule:
                 return
 
     def written(self, due: datetime) -> str:
-        """Return a due time as ``--due`` takes it."""
-        return f"{due.astimezone(self.tzinfo):%Y-%m-%d %H:%M}"
+        """Return a due time as ``--due`` takes it, with its offset where it comes twice.
+
+        In UTC where this machine lacks the zone.
+        """
+        try:
+            local = due.astimezone(self.tzinfo)
+        except InputError:
+            return due.astimezone(UTC).isoformat(sep=" ", timespec="minutes")
+        if local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset():
+            return local.isoformat(sep=" ", timespec="minutes")
+        return f"{local:%Y-%m-%d %H:%M}"
 
     @property
     def tzinfo(self) -> ZoneInfo:
-        """The zone."""
-        return ZoneInfo(self.zone)
+        """The zone. Raises InputError where this machine lacks it."""
+        return zone_here(self.zone)
 
     def _midnight(self, day: date) -> datetime:
         return datetime.combine(day, time(), tzinfo=self.tzinfo).astimezone(UTC)
@@ -134,6 +150,14 @@ def check_days(days: Iterable[date], today: date) -> None:
     for one in days:
         if not -_DAYS_BEFORE <= (one - today).days <= _DAYS_AFTER:
             raise InputError("error.campaign.day_range", day=str(one))
+
+
+def zone_here(zone: str) -> ZoneInfo:
+    """Return a time zone of a stored campaign. Raises InputError where this machine lacks it."""
+    try:
+        return ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        raise InputError("error.campaign.no_times", zone=quoted(zone, _SHOWN)) from None
 
 
 def check_zone(zone: str) -> None:

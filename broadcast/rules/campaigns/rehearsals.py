@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign
@@ -64,11 +66,13 @@ class Run:
 
 def runs_ahead(campaign: Campaign, now: datetime) -> Iterator[Run]:
     """Yield the runs of a campaign whose rehearsal has come, the next first."""
-    for due in itertools.islice(campaign.plan.schedule.after(now + _TOO_LATE), _AHEAD):
-        if due - now > FIRST:
-            return
-        stage = Stage.HOUR if due - now <= _LAST else Stage.DAY
-        yield Run(campaign=campaign, due_at=due, stage=stage)
+    # What is wrong with its times is said where they are decided.
+    with contextlib.suppress(InputError):
+        for due in itertools.islice(campaign.plan.schedule.after(now + _TOO_LATE), _AHEAD):
+            if due - now > FIRST:
+                return
+            stage = Stage.HOUR if due - now <= _LAST else Stage.DAY
+            yield Run(campaign=campaign, due_at=due, stage=stage)
 
 
 def is_telling(notice: Message) -> bool:

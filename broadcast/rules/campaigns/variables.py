@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from broadcast.errors import InputError
 from broadcast.quoting import quoted
+from broadcast.rules.campaigns import due_times
 
 _WEEKDAYS: Final = "一二三四五六日"
 _SHOWN: Final = 40
@@ -23,7 +23,7 @@ _WIDE: Final = re.compile(r"\uff5b\s*(\w{1,32})\s*[\uff5d}]|\{\s*(\w{1,32})\s*\u
 
 def values(due: datetime, zone: str) -> Mapping[str, str]:
     """Return the value of each variable at a due time (aware)."""
-    local = due.astimezone(ZoneInfo(zone))
+    local = due.astimezone(due_times.zone_here(zone))
     return {
         "date": f"{local:%Y-%m-%d}", "date_zh": f"{local.month}月{local.day}日",
         "year": f"{local.year}", "month": f"{local.month}", "day": f"{local.day}",
@@ -67,7 +67,7 @@ def _unknown(name: str, known: Mapping[str, str]) -> InputError:
 def rendered_template(template: str, due: datetime, zone: str) -> str:
     """Return the JSON of a request for one due time: its text, its titles.
 
-    Raises InputError for a variable that there is not.
+    Raises InputError for a variable that there is not, and for a zone that this machine lacks.
     """
     found: dict[str, Any] = json.loads(template)
     known = values(due, zone)

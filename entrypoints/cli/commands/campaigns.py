@@ -193,7 +193,9 @@ def _show_all(
         for one in sorted(found, key=lambda each: (each.next_due_at or FAR_OFF, each.name)):
             mine = [launch for launch in held if launch.campaign_id == one.id]
             terminal.say(campaign_lines.summary(one, now, mine))
-            for line in campaign_rehearsals.found(run, one, now):
+            problem = one.problem()
+            broken = () if problem is None else (problem,)
+            for line in (*broken, *campaign_rehearsals.found(run, one, now)):
                 terminal.say_below(line)
             for launch in mine:
                 for line in campaign_lines.run_lines(one, launch, None, now=now):

@@ -6,13 +6,14 @@ where the edit takes them away are they decided with it: held, or skipped where 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, and_, exists, insert, select
 
-from broadcast.errors import ConflictError
+from broadcast.errors import ConflictError, InputError
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
@@ -157,7 +158,10 @@ def _changed(
 def _decide_rest(
     connection: Connection, campaign: Campaign, *, moment: datetime, verdict: Verdict
 ) -> None:
-    if campaign.state is CampaignState.ENABLED:
+    if campaign.state is not CampaignState.ENABLED:
+        return
+    # A campaign whose times cannot be worked out is edited and stopped all the same.
+    with contextlib.suppress(InputError):
         due_launches.decide_times(
             connection, campaign, moment=moment, verdict=lambda *_: verdict, most=None
         )

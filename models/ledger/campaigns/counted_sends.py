@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select
 
 from broadcast import day, stored_message
+from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns import launch_counts
@@ -81,7 +83,9 @@ def excesses(
         if request is not None
     ]
     for name, plan in {**plans, **changed}.items():
-        sends += launch_counts.planned(name, plan, moment)
+        # What is wrong with its times is said where they are decided.
+        with contextlib.suppress(InputError):
+            sends += launch_counts.planned(name, plan, moment)
     return list(launch_counts.excesses(account.account_kind, sends))
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, Engine, exists, or_, select
 
+from broadcast.errors import OutOfReachError
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import (
     UNGUARDED,
@@ -32,27 +34,38 @@ from models.engine import now
 from models.ledger.campaigns import campaign_rows, launch_rows
 from models.ledger.rows.transaction import change, read, write
 
+log = logging.getLogger(__name__)
+
 #: Due times of one transaction: after an outage there may be thousands.
 AT_ONCE: Final = 200
 
 
 def decide_due(engine: Engine, *, guard: Guard = UNGUARDED) -> None:
-    """Decide every due time that has come; what is to be launched now is *begun* then."""
+    """Decide every due time that has come; what is to be launched now is *begun* then.
+
+    A campaign whose times cannot be decided keeps none of the others from theirs. Raises
+    OutOfReachError.
+    """
     if guard.closed:
         return
     with read(engine) as connection:
         queued = exists().where(
             LaunchRow.campaign_id == CampaignRow.id, LaunchRow.state == LaunchState.QUEUED
         )
-        due = select(CampaignRow.id).where(
+        due = select(CampaignRow.id, CampaignRow.name).where(
             CampaignRow.state == CampaignState.ENABLED,
             or_(CampaignRow.next_due_at <= now(connection), queued),
         )
-        ids = connection.scalars(due.order_by(CampaignRow.next_due_at)).all()
-    for campaign_id in ids:
+        found = connection.execute(due.order_by(CampaignRow.next_due_at)).all()
+    for campaign_id, name in found:
         some = functools.partial(_decide_some, campaign_id=campaign_id, guard=guard)
-        while write(engine, some):
-            pass
+        try:
+            while write(engine, some):
+                pass
+        except OutOfReachError:
+            raise
+        except Exception:
+            log.exception("campaign %s: its due times cannot be decided", name)
 
 
 def _decide_some(connection: Connection, *, campaign_id: str, guard: Guard) -> bool:

@@ -243,8 +243,10 @@ def release(
     if launch.state is not LaunchState.HELD or not _move(
         connection, launch, LaunchState.BEGUN, moment=moment, values=released
     ):
+        # Where it was held as it was read, somebody else was quicker.
+        state = LaunchState.BEGUN if launch.state is LaunchState.HELD else launch.state
         raise ConflictError(
-            f"error.launch.{launch.state.value}", name=campaign.name, due=due_at,
+            f"error.launch.{state.value}", name=campaign.name, due=due_at,
             id=launch.broadcast_id or "-",
         )  # fmt: skip
     return _launch(connection, LaunchRow.id == launch.id)

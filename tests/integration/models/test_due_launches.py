@@ -6,13 +6,16 @@ import itertools
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from sqlalchemy import Engine
 
 from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Guard, Missed, Overlap, Policy
-from models.ledger.campaigns import campaign_rows
+from models.ledger.campaigns import campaign_edits, campaign_rows
+from models.ledger.steer import rehearsal_rows
 from tests.integration.models.campaign_world import (
     DAY,
     HOUR,
@@ -259,3 +262,30 @@ def test_a_launch_that_was_begun_before_the_restore_point_is_held_too(world: Wor
 
     assert world.states(campaign) == {("held", "launch.restored"): 1}
     assert not world.broadcasts()
+
+
+def test_a_campaign_whose_times_cannot_be_worked_out_keeps_no_other_from_its_run(
+    world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = world.add("broken", plan("* * * * *", zone="Europe/Berlin"))
+    good = world.add("good", plan("* * * * *"))
+
+    def zone(key: str) -> ZoneInfo:
+        if key == "Europe/Berlin":
+            raise ZoneInfoNotFoundError(key)
+        return ZoneInfo(key)
+
+    monkeypatch.setattr("broadcast.rules.campaigns.due_times.ZoneInfo", zone)
+    world.clock.pass_(MINUTE)
+    world.beat()
+
+    assert world.states(good) == {LAUNCHED: 1}
+    assert list(world.rows(broken)) == []
+    assert "campaign broken: " in caplog.text
+    known = campaign_rows.named(world.engine, "broken")
+    assert known.problem() is not None
+    assert known.next_times() == (known.next_due_at,)
+    assert Schedule(zone="Europe/Berlin").written(NOON) == "2026-03-12 04:00+00:00"
+    assert rehearsal_rows.missing(world.engine, accounts=["default"])
+    campaign_edits.disable(world.engine, "broken", who="operator")
+    assert campaign_edits.remove(world.engine, "broken", who="operator").next_due_at is None

@@ -147,6 +147,18 @@ def test_days_of_a_year_back_to_ten_years_ahead_are_taken() -> None:
         assert error.value.message_id == "error.campaign.day_range"
 
 
+def test_a_due_time_is_written_with_its_offset_where_it_comes_twice() -> None:
+    schedule = Schedule(zone="Europe/Berlin", cron="*/30 * * * *")
+    since = datetime(2027, 10, 31, 0, 29, tzinfo=UTC)
+
+    written = [schedule.written(due) for due in itertools.islice(schedule.after(since), 4)]
+
+    assert written == [
+        "2027-10-31 02:30+02:00", "2027-10-31 02:00+01:00", "2027-10-31 02:30+01:00",
+        "2027-10-31 03:00",
+    ]  # fmt: skip
+
+
 def test_days_that_are_left_out_for_ever_end_the_due_times() -> None:
     for_ever = due_times.parse_exceptions(["2026-12-03..9999-12-31"], None)
 
