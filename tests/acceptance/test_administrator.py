@@ -13,6 +13,7 @@ import pytest
 from broadcast.day import SHANGHAI
 from broadcast.rules.campaigns.launches import LaunchState
 from models.ledger.campaigns import launch_rows
+from models.ledger.gates import restores
 from producer.campaigns.template import Template
 from tests.acceptance.test_campaigns import add, launches, text, until_launch, until_sent
 from tests.acceptance.test_notices import INSIDE, about, commands_of, run, start, until_about
@@ -165,6 +166,7 @@ def test_whom_a_launch_will_wait_for_is_told_with_the_campaign_by_its_rehearsal_
     assert waits.search(said("add", "weekly", *audience, "--at", at.isoformat()))
     assert waits.search(said("show", "weekly"))
     assert waits.search(said("edit", "weekly", "--title", "{date}"))
+    restores.note_seen(system.engine)
     rehearsed = said("run", "weekly", "--rehearse")
     assert "Nothing is in the way of the run of weekly" in rehearsed
     assert f"until {until_then:%Y-%m-%d %H:%M} (Beijing time)" in rehearsed

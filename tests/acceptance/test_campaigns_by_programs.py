@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.rules.campaigns.launches import LaunchState
+from models.ledger.gates import restores
 from producer import Producer, RepeatedSendError
 from tests.kit.wait import until
 
@@ -76,6 +77,7 @@ def test_the_next_run_is_rehearsed_and_tried_and_nothing_is_sent(
     start_system: StartSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = start_system(followers=12)
+    restores.note_seen(system.engine)
     program = system.api("--port", "0")
     made = program.ask("POST", "/v1/campaigns", {"name": "weekly", **WEEKLY}).json()
     for name, value in system.env.items():
