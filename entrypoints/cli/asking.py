@@ -22,6 +22,7 @@ from entrypoints.cli.confirmation import question, summary
 from entrypoints.cli.question_screen import NOTICE, fitting, weighed
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import ListFile, NarrowingOptions, Target
+from entrypoints.cli.terminal import is_terminal
 from models import schema
 from producer.submit.order import Order
 from producer.submit.prepare import Prepared
@@ -40,6 +41,13 @@ class Ask(Enum):
     ASK = auto()
 
 
+def ask_of(*, yes: bool) -> Ask:
+    """Return who sees it; *yes*: it was said before."""
+    if not is_terminal():
+        return Ask.NOBODY
+    return Ask.SHOW if yes else Ask.ASK
+
+
 @frozen
 class SendRequest:
     """Request of the command line."""
@@ -55,11 +63,15 @@ class SendRequest:
     to_all_is_said: bool = False
     #: The ids of what is confirmed already.
     confirmed: Collection[str] = ()
-    as_json: bool
-    #: What sends the same to the rest of an earlier broadcast.
-    to_the_rest: str | Message
+    as_json: bool = False
+    #: What sends the same to the rest of an earlier broadcast; None: no command does.
+    to_the_rest: str | Message | None = None
+    #: Whose run it is, where it is a campaign's.
+    campaign: Message | None = None
     #: What repeats this one safely.
     repeat: str | Message
+    #: A preview can be sent of what it has now.
+    has_preview: bool = True
 
     @property
     def path(self) -> SendPath:
@@ -129,8 +141,9 @@ class Asking:
         sample = drawn and estimate is not None and not estimate.at_most
         yield from overlap_words.overlap_lines(known, Moment(now, now), sample=sample)
         # Where nobody is asked, it is stored before anybody can do something else instead.
-        if self._wish.ask is not Ask.SHOW:
-            yield from overlap_words.instead(known, self._wish.to_the_rest)
+        send = self._wish.to_the_rest
+        if self._wish.ask is not Ask.SHOW and send is not None:
+            yield from overlap_words.instead(known, send)
 
     def is_shown(self, prepared: Prepared) -> bool:
         """Return whether a person sees it before it is stored: on a terminal, where it is new."""
@@ -187,7 +200,7 @@ class Asking:
         message = question(
             self._wish.order, prepared, source="", blocked=blocked,
             followers=followers.count(self._run.engine, self._wish.order.account.name),
-            preview_to=self._preview_to,
+            preview_to=self._preview_to, campaign=self._wish.campaign,
         )  # fmt: skip
         answer, account = self._answer(prepared, message), self._wish.order.account.name
         if answer and answer != account:
@@ -201,7 +214,7 @@ class Asking:
         names = {one.id: one.name for one in self.tags}
         message = question(
             self._wish.order, prepared, source=source, blocked=blocked, tags=names,
-            preview_to=self._preview_to,
+            preview_to=self._preview_to, campaign=self._wish.campaign,
         )  # fmt: skip
         return terminal.agrees(self._answer(prepared, message))
 
@@ -209,7 +222,7 @@ class Asking:
     def _preview_to(self) -> str | None:
         """Who can get a preview first; nobody where the letter for it is the account's name."""
         is_name = self._wish.order.account.name in self._terminal.texts("send.preview").split()
-        return None if is_name else self._run.settings.preview_to
+        return self._run.settings.preview_to if self._wish.has_preview and not is_name else None
 
     def _answer(self, prepared: Prepared, message: Message) -> str:
         """Ask; after each preview that is asked for, ask again."""

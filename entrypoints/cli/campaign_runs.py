@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from broadcast.errors import BrokerAwayError, InputError, RepeatedSendError
+from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
-from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.launches import LaunchState, Why
+from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.audience import Everyone, OpenIDs
 from broadcast.views.campaigns import launch_object
-from entrypoints.cli import campaign_lines, confirmation, exits
+from entrypoints.cli import campaign_lines, exits
+from entrypoints.cli.asking import Ask, Asking, SendRequest
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.send_options import NOT_KEPT_BACK, ListFile, NarrowingOptions
+from entrypoints.cli.tag_lookup import Tags
+from entrypoints.cli.terminal import command_line
 from models.ledger.campaigns import launch_rows
 from models.ledger.rows.transaction import present
-from producer.campaigns import asked_runs, launching
+from producer.campaigns import asked_runs
 from producer.campaigns import template as templates
+from producer.campaigns.launching import PreparedLaunch
 from producer.request.door import SubmitService
+from producer.submit.prepare import Reader
 from producer.wiring.wechat import ClientChecks, QuotaWithReason
 
 #: Seconds: so long a command waits for a worker to launch a run.
@@ -25,36 +36,90 @@ WAIT_S: Final = 12
 _PAUSE_S: Final = 0.2
 
 
-def check_agreed(run: Run, campaign: Campaign, launch: Launch, *, again: bool, asks: bool) -> None:
-    """Show a run as it would be stored, and ask on a terminal; raises typer.Exit for a no.
+@frozen
+class RunAsked:
+    """A run that is asked for, and how."""
 
-    Raises InputError too, also for the same send within a day, and in a run of now for doubts,
-    where nobody is asked.
+    campaign: Campaign
+    launch: Launch
+    ask: Ask
+    #: Everybody is meant, and that was said in as many words.
+    to_all_is_said: bool = False
+    #: The same send within a day is meant.
+    again: bool = False
+    dry_run: bool = False
+
+
+def agreed(run: Run, one: RunAsked) -> timedelta:
+    """Show a run as it would be stored, and ask on a terminal as ``send`` does.
+
+    Return for how long its first call is kept back. Raises typer.Exit for a no, and InputError,
+    also for the same send within a day, and in a run of now for doubts, where nobody is asked.
     """
-    asks, terminal, problem = asks and is_terminal(), run.terminal, None
+    terminal, launch, problem = run.terminal, one.launch, None
+    asks, is_new = one.ask is Ask.ASK, launch.id == 0
+    quota = QuotaWithReason(run.wechat)
     try:
-        found = _prepared(run, campaign, launch, again=again or launch.id != 0)
+        found = _prepared(run, one, quota, again=one.again or not is_new)
     except RepeatedSendError as error:
         if not asks:
             raise
-        problem, found = error, _prepared(run, campaign, launch, again=True)
-    if not asks and launch.id == 0:
+        problem, found = error.message, _prepared(run, one, quota, again=True)
+    if is_new and not asks:
         for doubt in found.doubts:
             raise InputError(doubt.id, **doubt.facts)
-    content = confirmation.content_lines(run.engine, found.ready.content)
-    for line in confirmation.summary(
-        found.order, found.ready, stops=(), content=content, now=found.ready.now, blocked=False
-    ):
-        terminal.note(line)
-    if launch.version != campaign.version:
-        terminal.note("campaign.edited_since", version=launch.version, now=campaign.version)
-        for line in campaign_lines.request_lines(templates.load(campaign.plan.template)):
-            terminal.note(line)
-    if problem is not None:
-        terminal.warn(problem)
-    for warning in (*found.doubts, *found.ready.notices):
-        terminal.warn(warning)
-    terminal.confirm("campaign.question_run", "campaign.declined", yes=not asks, name=campaign.name)
+    asking = Asking(run, _as_send(run, one, found))
+    prepared = asking.cooled_off(found.ready)
+    asking.tags = Tags(lambda: run.wechat, found.order.account).look_up(prepared.body)
+    warnings = [*found.doubts, *prepared.notices, *asking.why_unproved(quota.why)]
+    warnings = warnings if problem is None else [problem, *warnings]
+    if not is_new and launch.version != one.campaign.version:
+        version, now = launch.version, one.campaign.version
+        warnings.insert(0, Message("campaign.edited_since", version=version, now=now))
+    if one.dry_run:
+        asking.show(prepared, warnings)
+    elif one.ask is Ask.NOBODY:
+        for warning in warnings:
+            terminal.warn(warning)
+    if not (one.dry_run or asking.may_go(prepared, warnings)):
+        terminal.decline("campaign.declined")
+    return prepared.terms.cooling_off
+
+
+def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:
+    """Return the run as a send, so that it is asked for as one."""
+    prepared, order = found.ready, found.order
+    template, audience = templates.load(one.launch.request or ""), prepared.body.audience
+    asks, owner = one.ask is Ask.ASK and not one.to_all_is_said, prepared.list_owner
+    unasked = one.ask is Ask.NOBODY and not (one.to_all_is_said or one.dry_run)
+    if unasked and isinstance(audience, Everyone):
+        raise InputError("error.usage.to_all")
+    file = ListFile(source=template.audience_file or "")
+    return SendRequest(
+        target=file if isinstance(audience, OpenIDs) else audience, narrowing=NarrowingOptions(),
+        order=replace(order, draft=prepared.body.draft), ask=one.ask,
+        tags=Tags(lambda: run.wechat, order.account),
+        cooling_off=run.settings.cooling_off if asks else NOT_KEPT_BACK,
+        to_all_is_said=one.to_all_is_said,
+        # A run that was held for its list is released by a yes.
+        confirmed=() if owner is None or asks else (owner.id,),
+        repeat=command_line(["broadcast", *run.arguments]), campaign=_campaign(one, prepared.now),
+        has_preview=template.article_file is None,
+    )  # fmt: skip
+
+
+def _campaign(one: RunAsked, now: datetime) -> Message:
+    """Return whose run it is, and what else its followers get of it."""
+    campaign, launch = one.campaign, one.launch
+    zone = campaign.plan.schedule.zone
+    if launch.id:
+        why = "" if launch.reason is None else launch.reason.id
+        name = "held_run_restored" if why == f"launch.{Why.RESTORED}" else "held_run"
+        at = campaign_lines.moment_words(launch.due_at, zone, now)
+    else:
+        name = "extra_run" if campaign.next_due_at is None else "extra_run_next"
+        at = campaign_lines.moment_words(campaign.next_due_at or now, zone, now)
+    return Message(f"send.{name}", name=campaign.name, at=at)
 
 
 def door(run: Run) -> SubmitService:
@@ -65,10 +130,9 @@ def door(run: Run) -> SubmitService:
     )  # fmt: skip
 
 
-def _prepared(
-    run: Run, campaign: Campaign, launch: Launch, *, again: bool
-) -> launching.PreparedLaunch:
-    return asked_runs.prepared_run(campaign, launch, door(run), wechat=run.wechat, again=again)
+def _prepared(run: Run, one: RunAsked, quota: QuotaWithReason, *, again: bool) -> PreparedLaunch:
+    here = replace(door(run), quota=quota, reader=Reader.PERSON)
+    return asked_runs.prepared_run(one.campaign, one.launch, here, wechat=run.wechat, again=again)
 
 
 def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int:
@@ -84,6 +148,9 @@ def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int
         run.terminal.say("campaign.begun", name=campaign.name)
     else:
         run.terminal.say_all(campaign_lines.run_lines(campaign, launch, ended, now=now))
+    window = ended and ended.gate(GateKind.COOLING_OFF)
+    if ended is not None and window and window.until and window.is_closed(now):
+        run.terminal.say("blocker.cooling_off", id=ended.id, left=window.until - now)
     if as_json:
         texts = run.terminal.texts
         run.terminal.show_json({**launch_object(launch, ended, texts), "error": None})

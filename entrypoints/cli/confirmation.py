@@ -92,19 +92,26 @@ def question(
     tags: Mapping[int, str] = MappingProxyType({}),
     followers: int = 0,
     preview_to: str | None = None,
+    campaign: Message | None = None,
 ) -> Message:
     """Return the question, with the facts that cannot be fixed afterwards: number, list, time.
 
     *blocked*: the account is halted or stopped; *tags*: the names of those that are known;
     *followers*: how many follow by our own list, 0: there is none; *preview_to*: who can get a
-    preview first.
+    preview first; *campaign*: whose run it is.
     """
     at, estimate = order.scheduled_at, prepared.estimate
     at_most = estimate is not None and estimate.at_most
     known = overlap_words.strongest(prepared.known, at_most=at_most)
     when = _when(order, prepared, blocked=blocked)
-    recall = _recall(prepared, at)
     audience = prepared.wanted.audience
+    recall = Message("send.recall_unhalted", account=order.account.name)
+    if not blocked:
+        recall = _recall(prepared, at)
+        if isinstance(audience, Everyone):
+            recall = _with_its_number(_with_administrator(recall, order, prepared), prepared)
+    if campaign is not None:
+        recall = Message(campaign.id, **campaign.facts, recall=recall)
     choices = "send.by_name" if isinstance(audience, Everyone) else "send.choices"
     facts = {
         "account": order.account.name, "when": when,
@@ -114,7 +121,7 @@ def question(
         return Message(
             WECHATS_LISTS[audience.kind][blocked], **facts,
             who=Message("send.everyone_known" if followers else "send.everyone", n=followers),
-            recall=_with_its_number(_with_administrator(recall, order, prepared), prepared),
+            recall=recall,
         )  # fmt: skip
     if isinstance(audience, Tag):
         name = WECHATS_LISTS[audience.kind][blocked]

@@ -65,7 +65,7 @@ class Sending:
     def send(self, until: Until | None) -> int:
         """Submit the broadcast, follow it *until* then, and return the exit status."""
         with self._asked_for() as (order, whom):
-            with _nothing_stored():
+            with nothing_stored():
                 reader = Reader.PROGRAM if self._wish.ask is Ask.NOBODY else Reader.PERSON
                 prepared, why = self._prepared(order, whom, "send.not_stored", reader=reader)
                 check_fits(prepared)
@@ -126,7 +126,7 @@ class Sending:
         """Yield the order, narrowed, and its audience."""
         order = self._wish.order
         with ExitStack() as stack:
-            with _nothing_stored():
+            with nothing_stored():
                 narrowed = stack.enter_context(
                     self._wish.narrowing.read(
                         self._run, order.account, key=order.key, tag_id=self._wish.tags.id_of
@@ -145,7 +145,7 @@ class Sending:
         source = target.source
         if source == "-" and sys.stdin is not None and sys.stdin.isatty():
             self._terminal.note("send.reading_terminal")
-        with _nothing_stored():
+        with nothing_stored():
             read = openid_list.read("-" if source == "-" else Path(source))
         with read as audience:
             yield audience
@@ -251,7 +251,7 @@ class Sending:
 
 
 @contextmanager
-def _nothing_stored() -> Iterator[None]:
+def nothing_stored() -> Iterator[None]:
     """Turn Ctrl-C into the error that nothing was stored."""
     try:
         yield

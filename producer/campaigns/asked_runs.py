@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -111,14 +111,20 @@ def begin(
     launch: Launch,
     *,
     key: str | None,
-    edited: bool,
+    kept_back: timedelta = timedelta(),
     who: str,
 ) -> Launch:
-    """Begin a run that was shown or proved; return it. Raises ConflictError, InputError."""
+    """Begin a run as it was shown or proved; return it. Raises ConflictError, InputError.
+
+    *kept_back*: for how long a person may call it off before its first call.
+    """
+    template = templates.load(launch.request or "")
+    request = replace(template, kept_back_s=kept_back.total_seconds()).stored
+    shown, engine = replace(launch, request=request), door.engine
     if launch.id == 0:
-        return launch_rows.run_now(door.engine, campaign, key=key or new_key(), who=who)[0]
-    request = launch.request if edited else None
-    return launch_rows.release(door.engine, campaign, launch.due_at, who=who, request=request)
+        key = key or new_key()
+        return launch_rows.run_now(engine, campaign, key=key, who=who, shown=shown)[0]
+    return launch_rows.release(engine, campaign, launch.due_at, who=who, shown=shown)
 
 
 def run_for_program(
@@ -155,7 +161,7 @@ def run_for_program(
             raise InputError(doubt.id, **doubt.facts)
     elif held is None:
         refuse_files(campaign, template)
-    begun = begin(door, campaign, launch, key=key, edited=edited, who=who)
+    begun = begin(door, campaign, launch, key=key, who=who)
     # Where the broker is away, beat has it launched.
     with contextlib.suppress(BrokerAwayError):
         wake()

@@ -93,14 +93,15 @@ def _parsed(
     # A broadcast that nobody got keeps its key.
     key = f"{launch.key}:{launch.broadcast_id}" if launch.broadcast_id else launch.key
     parsed = parsed_request(
-        shape.parse(template.request), key=key, who=f"campaign {taken.name}",
-        settings=door.settings, waiting_since=launch.released_at or launch.due_at,
+        shape.parse(template.request), key=key, who=_who(taken), settings=door.settings,
+        waiting_since=launch.released_at or launch.due_at,
     )  # fmt: skip
     terms = parsed.order.terms
     # Another due time is no double send.
     terms = replace(
-        terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by
-    )
+        terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by,
+        cooling_off=template.kept_back,
+    )  # fmt: skip
     return replace(parsed, order=replace(parsed.order, terms=terms))
 
 
@@ -112,6 +113,11 @@ def _without(parsed: ParsedRequest, left_out: Mapping[Exclusion, OpenIDs]) -> Pa
     return replace(
         parsed, order=replace(order, selection=selection, excluded=list(left_out.values()))
     )
+
+
+def _who(taken: ReservedLaunch) -> str:
+    person = taken.launch.released_by
+    return f"campaign {taken.name}" if person is None else f"{person} (campaign {taken.name})"[:128]
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,8 @@ class Template:
     article_file: str | None = None
     #: Of people who are left out.
     exclude_files: Sequence[str] = ()
+    #: Seconds: so long a person who said yes may call a run off before its first call.
+    kept_back_s: float = 0
 
     @property
     def reads_lists(self) -> bool:
@@ -43,9 +46,18 @@ class Template:
         return self.audience_file is not None or bool(self.exclude_files)
 
     @property
+    def kept_back(self) -> timedelta:
+        """For how long the first call of a run is kept back."""
+        return timedelta(seconds=self.kept_back_s)
+
+    @property
     def stored(self) -> str:
         """The template as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        members = asdict(self)
+        if not self.kept_back_s:
+            # Of a run alone: a campaign is shown with its members.
+            del members["kept_back_s"]
+        return json.dumps(members, ensure_ascii=False)
 
     @property
     def to_all(self) -> bool:

@@ -29,7 +29,7 @@ from producer.request.meaning import ParsedRequest, parsed_request, refuse_what_
 from producer.request.shape import Request
 from producer.submit import checks
 from producer.submit.order import Order, Whom, refuse_what_is_not_ahead
-from producer.submit.prepare import Prepared, QuotaSource, prepare, stored_as
+from producer.submit.prepare import Prepared, QuotaSource, Reader, prepare, stored_as
 from producer.submit.store import Submitted, Waker, check_fits, store
 
 
@@ -47,6 +47,7 @@ class SubmitService:
     reported: bool = False
     #: Since when the request may have waited, by the database's clock; None: since now.
     waiting_since: datetime | None = None
+    reader: Reader = Reader.PROGRAM
 
     def submit(self, request: Request, *, key: str, who: str) -> Submitted:
         """Store and publish what *request* asks for; the same key and body give the same broadcast.
@@ -119,9 +120,12 @@ class SubmitService:
         return self._looked_at(prepared)
 
     def _held_against(self, found: ParsedRequest, whom: Whom) -> Prepared:
+        is_person = self.reader is Reader.PERSON
+        others = self.settings.accounts() if is_person else ()
         return prepare(
-            found.order, whom, engine=self.engine, quota=self.quota, today=self._today(found)
-        )
+            found.order, whom, engine=self.engine, quota=self.quota, today=self._today(found),
+            reader=self.reader, others=[one for one in others if one != found.order.account.name],
+        )  # fmt: skip
 
     def _today(self, found: ParsedRequest) -> Callable[[], None]:
         return partial(refuse_what_is_not_so, found, settings=self.settings, engine=self.engine)

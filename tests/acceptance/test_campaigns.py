@@ -44,7 +44,7 @@ def of_file(system: System, people: Sequence[str], name: str = "list.txt") -> Pa
     return file
 
 
-def template(file: Path, content: dict[str, Any] | None = None, **found: str) -> Template:
+def template(file: Path, content: dict[str, Any] | None = None, **found: Any) -> Template:
     """Return a template to the list of a file."""
     request = {
         "account": "default", "audience": dict(OF_FILE),

@@ -49,7 +49,7 @@ def add(
     account: str = GOOD,
     audience: Mapping[str, Any] = OF_FILE,
     ahead: timedelta = HOUR,
-    **found: str,
+    **found: Any,
 ) -> Campaign:
     """Store a campaign that is due so far ahead, to the list of a file if nothing else is said."""
     request = {"account": account, "audience": dict(audience), "content": TEXT}

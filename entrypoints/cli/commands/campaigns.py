@@ -14,6 +14,7 @@ from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
 from entrypoints.cli import (
+    asking,
     campaign_lines,
     campaign_rehearsals,
     campaign_runs,
@@ -30,6 +31,7 @@ from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import grouped
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions
+from entrypoints.cli.sending import nothing_stored
 from entrypoints.cli.terminal import is_terminal
 from models import schema
 from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
@@ -75,7 +77,7 @@ def add(
         rest=rest,
     )  # fmt: skip
     plan = said.plan(run, run.settings.account(account), None)
-    _check_agreed(run, name, plan, asks=not (yes or audience.yes_to_all))
+    _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
     made = campaign_edits.add(run.engine, name, plan, who=who())
     _tell(run, made, "campaign.added", as_json=as_json)
 
@@ -104,9 +106,14 @@ def edit(
     plan = said.plan(run, run.settings.account(old.plan.account), old.plan)
     if plan == old.plan:
         raise InputError("error.campaign.no_change", name=name)
-    _check_agreed(run, name, plan, asks=not (yes or audience.yes_to_all))
+    _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
     edited = campaign_edits.edit(run.engine, old, plan, who=who())
     _tell(run, edited, "campaign.edited", as_json=as_json)
+
+
+def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
+    """Return whether a person is asked: a bare yes is no word for everybody."""
+    return not audience.yes_to_all and (audience.to_all or not yes)
 
 
 def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> None:
@@ -271,6 +278,7 @@ def run_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.campaigns.dry_run")] = False,
     rehearse: Annotated[bool, typer.Option("--rehearse", help="help.campaigns.rehearse")] = False,
     yes: Yes = False,
+    yes_to_all: Annotated[bool, typer.Option("--yes-to-all", help="help.send.yes_to_all")] = False,
     as_json: AsJSON = False,
 ) -> None:
     """Run a campaign now, release a run that is held, or try the next one."""
@@ -292,9 +300,14 @@ def run_(
     if due is not None:
         held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))
     launch = asked_runs.to_run(door, campaign, held, who=who(), edited=edited, dry_run=dry_run)
-    campaign_runs.check_agreed(run, campaign, launch, again=again, asks=not (yes or dry_run))
+    asked = campaign_runs.RunAsked(
+        campaign=campaign, launch=launch, ask=asking.ask_of(yes=yes or dry_run), dry_run=dry_run,
+        to_all_is_said=yes_to_all, again=again,
+    )  # fmt: skip
+    with nothing_stored():
+        kept_back = campaign_runs.agreed(run, asked)
     if dry_run:
         run.terminal.note("dry_run.fits")
         return
-    begun = asked_runs.begin(door, campaign, launch, key=key, edited=edited, who=who())
+    begun = asked_runs.begin(door, campaign, launch, key=key, kept_back=kept_back, who=who())
     raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))

@@ -12,7 +12,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules import reports
 from entrypoints.cli import draft_looks, showing
-from entrypoints.cli.asking import Ask, SendRequest
+from entrypoints.cli.asking import SendRequest, ask_of
 from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
@@ -66,19 +66,13 @@ def send(
     asks = dry_run or (is_terminal() and not (yes or confirm or audience.yes_to_all))
     arguments = _with_absolute_time(run.arguments, ordered.scheduled_at)
     wish = SendRequest(
-        target=target, narrowing=narrowing, tags=tags, order=ordered, ask=_ask(yes=yes),
+        target=target, narrowing=narrowing, tags=tags, order=ordered, ask=ask_of(yes=yes),
         cooling_off=order.kept_back(run.settings, asks=asks),
         to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
         to_the_rest=_to_the_rest(arguments), repeat=_repeat(arguments, ordered.key),
     )  # fmt: skip
     sending = Sending(run, wish)
     raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
-
-
-def _ask(*, yes: bool) -> Ask:
-    if not is_terminal():
-        return Ask.NOBODY
-    return Ask.SHOW if yes else Ask.ASK
 
 
 def _with_absolute_time(arguments: Sequence[str], at: datetime | None) -> list[str]:

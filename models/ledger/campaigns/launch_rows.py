@@ -226,9 +226,9 @@ def release(
     due_at: datetime,
     *,
     who: str,
-    request: str | None = None,
+    shown: Launch | None = None,
 ) -> Launch:
-    """Begin a held launch; return it. *request*: another one than it has.
+    """Begin a held launch; return it. *shown*: it as it is to be sent.
 
     Raises InputError where no time is due then, and ConflictError where it is not held.
     """
@@ -238,8 +238,8 @@ def release(
         raise InputError("error.launch.none", name=campaign.name, due=due_at)
     [launch] = there
     released: dict[str, object] = {"released_at": moment, "released_by": who}
-    if request is not None:
-        released |= {"request": request, "version": campaign.version}
+    if shown is not None:
+        released |= {"request": shown.request, "version": shown.version}
     if launch.state is not LaunchState.HELD or not _move(
         connection, launch, LaunchState.BEGUN, moment=moment, values=released
     ):
@@ -254,11 +254,11 @@ def release(
 
 @writing_new
 def run_now(
-    connection: Connection, campaign: Campaign, *, key: str, who: str
+    connection: Connection, campaign: Campaign, *, key: str, who: str, shown: Launch | None = None
 ) -> tuple[Launch, bool]:
     """Begin a run that a person asked for; return it, and whether it is new.
 
-    The same *key* gives the same run.
+    The same *key* gives the same run. *shown*: it as it is to be sent.
     """
     own = _key_of_run(campaign, key)
     there = _under_key(connection, own)
@@ -270,6 +270,7 @@ def run_now(
     add(
         connection, campaign, due, verdict=Verdict(state=LaunchState.BEGUN), moment=moment,
         key=own, released_at=moment, released_by=who,
+        **({} if shown is None else {"request": shown.request}),
     )  # fmt: skip
     return _launch(connection, LaunchRow.key == own), True
 

@@ -1,0 +1,113 @@
+"""``campaigns run`` on a terminal is asked for as ``send`` is: the same facts, the same window."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from broadcast.message import Message
+from broadcast.rules.gates.gate import Cause
+from entrypoints.cli.campaign_lines import due_words
+from models.ledger.campaigns import campaign_rows, launch_rows
+from tests.kit.terminal import Shown, typed
+
+if TYPE_CHECKING:
+    from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
+
+PEOPLE = 20
+LIST = ("--openids", "list.txt")
+WORDS = ("--text", "Live on {weekday_en}", "--cron", "0 20 * * 5")
+
+
+@pytest.fixture
+def system(start_system: StartSystem) -> System:
+    """A system with a list of twenty; a yes to more than nineteen is kept back for a minute."""
+    made = start_system(followers=PEOPLE, BROADCAST_COOLING_OFF="60s above 19")
+    people = made.simulator.openids(PEOPLE)
+    (made.folder / "list.txt").write_text("\n".join(people) + "\n", "ascii")
+    return made
+
+
+def answered(system: System, command: str, *answers: str, lang: str = "en") -> Shown:
+    """Type a command, and answer what it asks."""
+    environment = {**os.environ, **system.env, "BROADCAST_LANG": lang}
+    return typed(command, folder=system.folder, environment=environment, answers=answers)
+
+
+def in_one_line(shown: Shown) -> str:
+    return " ".join(shown.text.split())
+
+
+def newest(system: System) -> dict[str, Any]:
+    done = system.broadcast("status", "@last", "--json")
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_run_says_what_send_says_and_can_be_called_off_for_a_while(system: System) -> None:
+    system.broadcast("campaigns", "add", "weekly", *LIST, *WORDS)
+    system.worker(), system.beat()
+    system.broadcast("campaigns", "run", "weekly", timeout_s=90)
+    first = newest(system)
+    system.until_state(first["id"], "completed")
+    assert first["blockers"] == []
+
+    declined = answered(system, "broadcast campaigns run weekly", "n")
+    shown = in_one_line(declined)
+    assert "Send to 20 followers (list.txt) of account default, now" in shown
+    assert "20 of them already got a broadcast today" in shown
+    assert "It is one more run of campaign “weekly”: the run of Fri" in shown
+    assert "still takes place. Within 60 s `broadcast cancel` stops it" in shown
+    assert "Nothing was changed." in shown
+    chinese = in_one_line(answered(system, "broadcast campaigns run weekly", "n", lang="zh"))
+    assert "将立即" in chinese
+    assert "仍会再发一次" in chinese.replace(" ", "")
+    assert newest(system)["id"] == first["id"]
+
+    agreed = answered(system, "broadcast campaigns run weekly", "y")
+    told = newest(system)
+    assert told["id"] != first["id"]
+    assert told["blockers"][0]["cause"] == Cause.COOLING_OFF
+    assert f"broadcast cancel {told['id']}" in agreed.text
+    assert told["created_by"].endswith(" (campaign weekly)")
+    assert told["created_by"].startswith("cli:")
+    system.broadcast("cancel", told["id"], "--yes")
+    assert len(system.simulator.mass_calls()) == 1
+
+
+def test_a_run_that_a_restore_held_says_that_it_may_have_been_sent(system: System) -> None:
+    system.broadcast("campaigns", "add", "weekly", *LIST, *WORDS)
+    campaign = campaign_rows.named(system.engine, "weekly")
+    launch, _ = launch_rows.run_now(system.engine, campaign, key="k", who="li")
+    launch_rows.hold(system.engine, launch, Message("launch.restored"))
+    due = due_words(launch.due_at, campaign.plan.schedule.zone)
+
+    shown = in_one_line(answered(system, f"broadcast campaigns run weekly --due '{due}'", "n"))
+
+    assert "may have been sent before the database was restored" in shown
+    assert "(sent messages) in mp.weixin.qq.com first." in shown
+    assert launch_rows.current(system.engine, launch.id).state == "held"
+
+
+def test_everybody_is_named_for_a_campaign_as_for_a_send(system: System) -> None:
+    words = "--to-all --text hello --cron '0 20 * * 5'"
+    not_added = answered(system, f"broadcast campaigns add all {words} --yes", "y")
+    assert "Nothing was changed." in not_added.text
+    added = answered(system, f"broadcast campaigns add all {words} --yes", "default")
+    assert "Campaign “all” is stored." in added.text
+    kept = answered(system, "broadcast campaigns edit all --text bye --yes")
+    assert "Campaign “all” is changed." in kept.text
+
+    refused = system.broadcast("campaigns", "run", "all", "--yes", status=2)
+    wrong = answered(system, "broadcast campaigns run all --yes", "y")
+    agreed = answered(system, "broadcast campaigns run all --yes", "default")
+
+    assert "--yes-to-all" in refused.stderr
+    assert "EVERY follower of account default" in in_one_line(wrong)
+    assert "Nothing was changed." in wrong.text
+    assert "is stored, and no worker has launched it yet" in in_one_line(agreed)
+    system.broadcast("campaigns", "run", "all", "--yes-to-all", timeout_s=90)
