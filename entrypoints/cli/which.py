@@ -52,13 +52,21 @@ def one(run: Run, text: str) -> str:
     return fitting[0] if fitting else text
 
 
-def stored(run: Run, text: str, *, fits: Fits | None = None, or_awaited: bool = False) -> str:
+def stored(
+    run: Run,
+    text: str,
+    *,
+    fits: Fits | None = None,
+    prefers: Fits | None = None,
+    or_awaited: bool = False,
+) -> str:
     """Return the id of a broadcast whose list is stored whole. Raises UnknownIdError.
 
-    *fits*: of several open ones the one that the command can do anything to is meant.
+    *fits*: of several open ones the one that the command can do anything to is meant; *prefers*:
+    before it the one that this is true of.
     *or_awaited*: or whose list a program is to upload.
     """
-    broadcast_id = _only_open(run, fits) if text == OPEN else one(run, text)
+    broadcast_id = _only_open(run, fits, prefers) if text == OPEN else one(run, text)
     if or_awaited:
         from models.ledger.submit import awaited_lists  # noqa: PLC0415 - few commands ask for it
 
@@ -75,7 +83,7 @@ def _last(run: Run) -> str:
     return newest
 
 
-def _only_open(run: Run, fits: Fits | None = None) -> str:
+def _only_open(run: Run, fits: Fits | None = None, prefers: Fits | None = None) -> str:
     found = locked_rows.of_open(run.engine, most=_MOST_LOOKED_AT + 1)
     if not found:
         raise UnknownIdError("error.broadcast.none_open")
@@ -83,6 +91,7 @@ def _only_open(run: Run, fits: Fits | None = None) -> str:
         return found[0]
     each = [broadcast_reports.report(run.engine, one, whole=False) for one in found]
     fitting = [report for report in each if fits is None or fits(report)] or each
+    fitting = [report for report in each if prefers and prefers(report)] or fitting
     if len(fitting) == 1 and len(found) <= _MOST_LOOKED_AT:
         return fitting[0].id
     shown = [

@@ -110,6 +110,25 @@ def test_a_cancel_in_it_makes_no_call_even_at_the_last_moment(
         assert sets_of(system.report(told["id"])) == {"cancelled": PEOPLE}
 
 
+def test_a_cancel_without_an_id_means_the_one_that_is_kept_back_and_none_of_later(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=PEOPLE, BROADCAST_COOLING_OFF="60s above 0")
+    answered(system, "--at", "'tomorrow 12:00'")
+    later = newest(system)["id"]
+
+    refused = system.broadcast("cancel", "--yes", status=2)
+    assert f"broadcast cancel {later} --yes" in refused.stderr
+    answered(system, text="wrong")
+    kept_back = newest(system)["id"]
+    system.broadcast("cancel", "--yes")
+
+    assert system.report(kept_back).state == "cancelled"
+    assert system.report(later).state == "scheduled"
+    system.broadcast("cancel", later, "--yes")
+    assert system.report(later).state == "cancelled"
+
+
 def test_a_worker_that_is_killed_in_it_changes_nothing_for_the_person(
     start_system: StartSystem,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from models.engine import open_engine
 from models.ledger.gates import restores
 from tests.acceptance import test_campaigns as campaigns
 from tests.kit import copies
+from tests.kit.terminal import typed
 from tests.kit.wait import until
 from tests.servers.fixtures import DATABASES
 from tests.servers.valkey import Valkey
@@ -135,6 +137,15 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     until(lambda: not unknown(system, broadcast_id), 30, "what had begun to be settled")
     assert causes(system, broadcast_id) == {"maybe_sent_since"}
     assert system.simulator.ledger() == ONCE
+    refused = system.broadcast("resume", broadcast_id, status=2)
+    assert "may have been sent before that" in refused.stderr
+    assert f"broadcast resume {broadcast_id} --yes" in refused.stderr
+    declined = typed(
+        f"broadcast resume {broadcast_id}", folder=system.folder,
+        environment={**os.environ, **system.env}, answers=["n"],
+    )  # fmt: skip
+    assert "get it twice. Resume?" in " ".join(declined.text.split())
+    assert causes(system, broadcast_id) == {"maybe_sent_since"}
 
 
 def unknown(system: System, broadcast_id: str) -> list[Any]:

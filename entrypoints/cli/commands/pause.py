@@ -7,11 +7,11 @@ from typing import Annotated, Protocol
 import typer
 from sqlalchemy import Engine
 
-from broadcast.errors import PlanError, SettingsError
+from broadcast.errors import InputError, PlanError, SettingsError
 from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
-from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, Opener
+from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, GateScope, Opener
 from broadcast.rules.plan import proof
 from broadcast.rules.plan.proof import of_resume
 from broadcast.rules.reports import Report
@@ -83,7 +83,10 @@ def resume(
         run.terminal.note("resume.called_before", batches=fixed)
     draft = draft_looks.ask_of_edits(run, before, yes=yes)
     # One question is enough: the first reason not to resume.
-    if not questions.ask_of_newer(run, before, by_resume(before), command="resume", yes=yes):
+    if not (
+        _ask_if_maybe_sent(run, before, yes=yes)
+        or questions.ask_of_newer(run, before, by_resume(before), command="resume", yes=yes)
+    ):
         any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
     shown = operator.ShownFacts(gates={gate.id for gate in before.gates}, draft=draft)
     _resume(run, broadcast_id, why=why, as_json=as_json, shown=shown)
@@ -99,6 +102,21 @@ def _can_resume(report: Report) -> bool:
 
 def _can_cancel(report: Report) -> bool:
     return report.phase is not Phase.ENDED
+
+
+def _ask_if_maybe_sent(run: Run, report: Report, *, yes: bool) -> bool:
+    """Ask before a resume sends what may have been sent before the database was restored.
+
+    Return whether it was asked. Raises InputError where nobody can be, and typer.Exit for a no.
+    """
+    if yes or report.gate(GateKind.RESTORED) is None:
+        return False
+    if not is_terminal():
+        raise InputError("error.resume.maybe_sent", id=report.id)
+    return run.terminal.confirm(
+        "resume.question_maybe_sent", "resume.declined_late", yes=yes, id=report.id,
+        followers=rest_of(report.recipients["waiting"]),
+    )  # fmt: skip
 
 
 def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
@@ -177,10 +195,33 @@ def cancel(
     as_json: AsJSON = False,
 ) -> None:
     """Cancel the rest of a broadcast; on a terminal pause it at once, then ask."""
-    broadcast_id = which.stored(run, broadcast_id, fits=_can_cancel, or_awaited=True)
+    is_named = broadcast_id != which.OPEN
+    broadcast_id = which.stored(
+        run, broadcast_id, fits=_can_cancel, prefers=_is_kept_back, or_awaited=True
+    )
+    if yes and not is_named:
+        _refuse_unbegun(run, broadcast_id)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
         raise typer.Exit(exits.FAILED)
     _steer(run, operator.cancel, broadcast_id, why=why, name="cancel", as_json=as_json)
+
+
+def _is_kept_back(report: Report) -> bool:
+    gate = report.gate(GateKind.COOLING_OFF)
+    return gate is not None and gate.is_closed(report.now)
+
+
+def _refuse_unbegun(run: Run, broadcast_id: str) -> None:
+    """Raise InputError for a broadcast that was not named, and waits for its time or a person."""
+    report = broadcast_reports.report(run.engine, broadcast_id, whole=False)
+    # Whoever paused one has begun to stop it.
+    waits = any(
+        gate.scope is GateScope.BROADCAST and gate.is_closed(report.now)
+        for gate in report.gates
+        if gate.kind is not GateKind.PAUSE
+    )
+    if report.awaits_first_call and waits and not _is_kept_back(report):
+        raise InputError("error.cancel.unbegun", id=report.id)
 
 
 def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
