@@ -251,12 +251,12 @@ class Sending:
 
 
 @contextmanager
-def nothing_stored() -> Iterator[None]:
+def nothing_stored(said: str = "send.interrupted") -> Iterator[None]:
     """Turn Ctrl-C into the error that nothing was stored."""
     try:
         yield
     except KeyboardInterrupt:
-        raise StoppedError("send.interrupted") from None
+        raise StoppedError(said) from None
 
 
 def _existing(report: Report) -> Message:

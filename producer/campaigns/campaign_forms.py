@@ -87,7 +87,7 @@ def plan_of(
     )  # fmt: skip
     found = said_plans.check(plan, account, settings=settings, who=who, now=now)
     refuse_what_is_not_so(found, settings=settings, engine=door.engine)
-    if due_times.check(plan.schedule, now) - now > due_times.FAR:
+    if next(plan.schedule.after(now), now) - now > due_times.FAR:
         raise InputError("error.campaign.far")
     return plan
 

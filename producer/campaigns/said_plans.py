@@ -125,7 +125,9 @@ def schedule_of(
             "error.usage.belongs_to", option="--from, --until, --except", needed=needed
         )
     due_times.check_days(_said_days(said, found, now), here)
-    due_times.check(found, now)
+    if found != old:
+        # The time of a run that is held is past, and what it sends can still be changed.
+        due_times.check(found, now)
     return found
 
 
@@ -197,7 +199,7 @@ def check(
 
     As far as is known without WeChat and files.
     """
-    first = due_times.check(plan.schedule, now)
+    first = plan.schedule.at or due_times.check(plan.schedule, now)
     template = templates.load(rendered_template(plan.template, first, plan.schedule.zone))
     if template.article_file is not None or template.draft_title is not None:
         template = template.with_draft(A_DRAFT)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import update
 
 from broadcast.day import SHANGHAI
+from broadcast.message import Message
 from broadcast.rules.campaigns.launches import LaunchState
+from entrypoints.cli.campaign_lines import due_words
+from models.campaign_tables import CampaignRow
 from models.ledger.campaigns import campaign_rows, launch_rows
 from tests.acceptance.test_campaigns import until_launch
 from tests.acceptance.test_draft_add import picture
@@ -187,6 +192,39 @@ def test_on_a_terminal_a_campaign_is_shown_and_asked_for(line: CommandLine) -> N
     assert "Campaign “weekly” is stored." in stored
     assert "2027-03-01 周一 20:00" in chinese.out.partition("[y/N]")[0]
     assert "活动“weekly”已修改" in chinese.out
+
+
+def test_the_name_is_looked_for_first_and_an_interrupt_says_that_nothing_was_stored(
+    line: CommandLine,
+) -> None:
+    words = ("campaigns", "add", "weekly", "--openids", "list.txt", *TEXT, *FRIDAYS)
+
+    stopped = on_terminal(line, *words, types=b"y\n", interrupted=True)
+    assert on_terminal(line, *words, types=b"y\n").status == 0
+    taken = on_terminal(line, *words)
+
+    assert "Interrupted. Nothing was stored or changed." in stopped.out
+    assert (taken.status, "Times:" in taken.out) == (2, False)
+    assert "There is a campaign “weekly” already" in taken.out
+
+
+def test_what_a_held_run_sends_can_be_changed_when_its_time_is_past(system: System) -> None:
+    add(system, "opening", "--at", "2027-03-01 20:00")
+    campaign = campaign_rows.named(system.engine, "opening")
+    launch, _ = launch_rows.run_now(system.engine, campaign, key="k", who="li")
+    launch_rows.hold(system.engine, launch, Message("launch.missed"))
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    schedule = replace(campaign.plan.schedule, at=past)
+    plan = replace(campaign.plan, schedule=schedule).stored
+    with system.engine.begin() as connection:
+        connection.execute(update(CampaignRow).values(plan=plan, next_due_at=None))
+
+    told(system, "edit", "opening", "--text", "Late, sorry")
+    system.worker(), system.beat()
+    due = due_words(launch.due_at, schedule.zone)
+    released = told(system, "run", "opening", "--due", due, "--edited")
+
+    assert (released["state"], released["version"]) == ("launched", 2)
 
 
 def test_a_name_that_is_taken_unknown_or_no_name_is_refused(system: System) -> None:

@@ -72,12 +72,14 @@ def add(
 ) -> None:
     """Store a campaign."""
     check_name(name)
+    campaign_edits.refuse_taken(run.engine, name)
     said = PlanOptions(
         audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
         rest=rest,
     )  # fmt: skip
-    plan = said.plan(run, run.settings.account(account), None)
-    _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
+    with nothing_stored("campaign.interrupted"):
+        plan = said.plan(run, run.settings.account(account), None)
+        _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
     made = campaign_edits.add(run.engine, name, plan, who=who())
     _tell(run, made, "campaign.added", as_json=as_json)
 
@@ -103,10 +105,11 @@ def edit(
         audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
         rest=rest,
     )  # fmt: skip
-    plan = said.plan(run, run.settings.account(old.plan.account), old.plan)
-    if plan == old.plan:
-        raise InputError("error.campaign.no_change", name=name)
-    _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
+    with nothing_stored("campaign.interrupted"):
+        plan = said.plan(run, run.settings.account(old.plan.account), old.plan)
+        if plan == old.plan:
+            raise InputError("error.campaign.no_change", name=name)
+        _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
     edited = campaign_edits.edit(run.engine, old, plan, who=who())
     _tell(run, edited, "campaign.edited", as_json=as_json)
 
@@ -131,17 +134,18 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
     lines = campaign_lines.plan_lines(plan, times, now, settings=run.settings)
     for line in (*confirmation.account_lines(run.settings.account(plan.account)), *lines):
         terminal.note(line)
-    if times[0] - now > due_times.FAR:
+    if times and times[0] - now > due_times.FAR:
         terminal.warn("campaign.far")
     for warning in over:
         terminal.warn(warning)
     request = templates.load(plan.template)
     facts = {
         "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
-        "at": campaign_lines.moment_words(times[0], zone, now),
+        "at": campaign_lines.moment_words(times[0] if times else now, zone, now),
     }  # fmt: skip
-    if not request.to_all:
-        terminal.confirm("campaign.question", "campaign.declined", yes=not asks, **facts)
+    if not (times and request.to_all):
+        question = "campaign.question" if times else "campaign.question_past"
+        terminal.confirm(question, "campaign.declined", yes=not asks, **facts)
     elif asks and terminal.ask("campaign.question_to_all", **facts) != plan.account:
         terminal.decline("campaign.declined")
 
@@ -304,7 +308,7 @@ def run_(
         campaign=campaign, launch=launch, ask=asking.ask_of(yes=yes or dry_run), dry_run=dry_run,
         to_all_is_said=yes_to_all, again=again,
     )  # fmt: skip
-    with nothing_stored():
+    with nothing_stored("campaign.interrupted"):
         kept_back = campaign_runs.agreed(run, asked)
     if dry_run:
         run.terminal.note("dry_run.fits")

@@ -21,7 +21,7 @@ from models import base
 from models.campaign_tables import CampaignRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
-from models.ledger.rows.transaction import change, writing, writing_new
+from models.ledger.rows.transaction import change, reading, writing, writing_new
 
 
 @writing_new
@@ -31,8 +31,7 @@ def add(connection: Connection, name: str, plan: CampaignPlan, *, who: str) -> C
     Raises ConflictError where another one has its name, and InputError where it is never due.
     """
     moment = now(connection)
-    if connection.scalar(select(exists().where(CampaignRow.used_name == name))):
-        raise ConflictError("error.campaign.name_taken", name=name)
+    refuse_taken_in(connection, name)
     connection.execute(
         insert(CampaignRow).values(
             id=f"campaign-{base.drawn()}", name=name, used_name=name, version=1,
@@ -43,6 +42,15 @@ def add(connection: Connection, name: str, plan: CampaignPlan, *, who: str) -> C
         )
     )  # fmt: skip
     return campaign_rows.named_in(connection, name)
+
+
+def refuse_taken_in(connection: Connection, name: str) -> None:
+    """Raise ConflictError where a campaign has this name."""
+    if connection.scalar(select(exists().where(CampaignRow.used_name == name))):
+        raise ConflictError("error.campaign.name_taken", name=name)
+
+
+refuse_taken = reading(refuse_taken_in)
 
 
 def edit(engine: Engine, campaign: Campaign, plan: CampaignPlan, *, who: str) -> Campaign:
