@@ -30,6 +30,7 @@ from entrypoints.cli.send_options import (
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.rows.transaction import present
 from producer.audience import openid_list
+from producer.audience.source import regular
 from producer.campaigns import said_plans
 from producer.campaigns import template as templates
 from producer.campaigns.said_plans import NONE
@@ -221,4 +222,4 @@ def _check_files(template: Template) -> None:
         file = Path(template.article_file)
         added_drafts.checked(article_files.read_article(file), where=file.name)
     if template.audience_file is not None:
-        openid_list.read(Path(template.audience_file)).close()
+        openid_list.read(Path(regular(template.audience_file))).close()

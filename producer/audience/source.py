@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import stat
 import sys
 import zlib
 from collections.abc import Iterator
@@ -110,6 +111,20 @@ def opened(source: object) -> Iterator[Peeked]:
     else:
         stream: Readable = source  # type: ignore[assignment]
         yield _unpacked(Peeked(stream, name=STREAM))
+
+
+def regular(path: str) -> str:
+    """Return *path*, which is that of a file that can be read again and again.
+
+    Raises AudienceError for a pipe or a device, which may never end: its reader would wait.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return path  # its reading says why
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise AudienceError("error.audience.not_regular", source=path)
+    return path
 
 
 def _file(path: Path) -> BinaryIO:

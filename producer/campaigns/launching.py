@@ -19,6 +19,7 @@ from models.ledger.campaigns import launch_rows
 from models.ledger.campaigns.launch_rows import ReservedLaunch
 from producer.audience import exclusion_files, openid_list
 from producer.audience.openid_list import OpenIDs
+from producer.audience.source import regular
 from producer.campaigns import template as templates
 from producer.campaigns.template import Template
 from producer.request import shape
@@ -73,7 +74,7 @@ def prepared(
     """
     parsed = _parsed(taken, template, door, again=again)
     with (
-        exclusion_files.read(template.exclude_files) as left_out,
+        exclusion_files.read(map(regular, template.exclude_files)) as left_out,
         _whom(parsed, template) as whom,
     ):
         parsed = _without(parsed, left_out)
@@ -126,7 +127,7 @@ def _whom(parsed: ParsedRequest, template: Template) -> Iterator[Whom]:
         with parsed.whom() as whom:
             yield whom
     else:
-        with openid_list.read(Path(template.audience_file)) as listed:
+        with openid_list.read(Path(regular(template.audience_file))) as listed:
             yield listed
 
 

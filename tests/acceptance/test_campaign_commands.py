@@ -118,7 +118,7 @@ NO_CAMPAIGNS = [
     (("--cron", "0 25 * * *"), "see its field number 2"),
     (("--cron", "0 20 30 2 *"), "never comes due: month 2 has no day 30"),
     (("--cron", "0 0 */31 * 2#2"), "never comes"),
-    ((*FRIDAYS, "--until", "2020-01-01"), "never be due"),
+    ((*FRIDAYS, "--until", "2020-01-01"), "too far from today"),
     ((*FRIDAYS, "--timezone", "Asia/Peking"), "no time zone “Asia/Peking”"),
     (("--at", "2027-03-28 02:30", "--timezone", "Europe/Berlin"), "does not exist"),
     (("--at", "2027-10-31 02:30", "--timezone", "Europe/Berlin"), "comes twice"),
@@ -138,6 +138,7 @@ NO_CAMPAIGNS = [
 NO_REQUESTS = [
     (("--openids", "gone.txt", *TEXT), "gone.txt"),
     (("--openids", "-", *TEXT), "not “-”"),
+    (("--openids", "/dev/zero", *TEXT), "no regular file"),
     (TEXT, "AUDIENCE"),
     (("--openids", "list.txt"), "CONTENT"),
     (("--openids", "list.txt", "--text", "{dat}"), "Did you mean {date}?"),

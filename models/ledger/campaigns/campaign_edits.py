@@ -68,11 +68,12 @@ def edit(engine: Engine, campaign: Campaign, plan: CampaignPlan, *, who: str) ->
         }  # fmt: skip
         if plan.schedule == old.plan.schedule:
             return values
-        first = due_times.check(plan.schedule, moment)
+        decided = _decided(old, moment)
+        first = due_times.check(plan.schedule, decided["decided_until"])
         held = Verdict(state=LaunchState.HELD, why=Why.EDITED)
         _decide_rest(connection, old, moment=moment, verdict=held)
         is_enabled = old.state is CampaignState.ENABLED
-        return values | _decided(old, moment) | {"next_due_at": first if is_enabled else None}
+        return values | decided | {"next_due_at": first if is_enabled else None}
 
     return _changed(engine, campaign.name, work, who=who)
 

@@ -64,6 +64,22 @@ def test_a_due_time_that_nobody_decided_is_launched_as_the_campaign_is_by_then(
     assert "at 13:00" in launch.request
 
 
+def test_behind_a_clock_that_was_set_back_no_time_is_given_that_was_decided(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(2 * HOUR + SECOND)
+    world.beat()
+    world.clock.now -= 30 * MINUTE
+    soon = plan(None, at=world.clock.now + 10 * MINUTE)
+    current = campaign_rows.named(world.engine, campaign.name)
+
+    with pytest.raises(InputError) as refused:
+        campaign_edits.edit(world.engine, current, soon, who="li")
+
+    assert refused.value.message_id == "error.campaign.at_past"
+    assert campaign_rows.named(world.engine, campaign.name) == current
+
+
 def test_a_due_time_that_an_edit_takes_away_is_held_and_the_new_ones_begin_after_it(
     world: World, campaign: Campaign
 ) -> None:
