@@ -15,7 +15,7 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.drafts import Mark
 from broadcast.rules.hand_calls import ByHand, HandCall, HandResult
 from broadcast.settings import program_settings
-from entrypoints.cli import asking, draft_looks
+from entrypoints.cli import asking, draft_looks, terminal
 from entrypoints.cli.commands import preview, recall, send
 from models.ledger.steer import recorded_hand_calls
 from producer.submit.checks import Read
@@ -29,7 +29,7 @@ ONE = "o" + "1" * 27
 @pytest.fixture
 def typed_no(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sit at a terminal and type n."""
-    for module in (asking, preview, recall, send):
+    for module in (asking, preview, recall, send, terminal):
         monkeypatch.setattr(module, "is_terminal", lambda: True)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n" * 5))
 
