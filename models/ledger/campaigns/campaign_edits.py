@@ -134,12 +134,13 @@ def disable_restored(connection: Connection, *, before: datetime, who: str) -> l
     """Disable each campaign that was edited last before a moment; return their names.
 
     It may have been removed or edited after the backup. A run that has come is held, as it may
-    have been sent since.
+    have been sent since; so may one that was held, which is said of it.
     """
     moment = now(connection)
     held = Verdict(state=LaunchState.HELD, why=Why.RESTORED)
     as_before = and_(CampaignRow.state == CampaignState.ENABLED, CampaignRow.edited_at <= before)
     found = campaign_rows.some(connection, as_before, lock=True)
+    launch_rows.doubt_held(connection, before=before, why=Why.RESTORED)
     for one in found:
         stopped = _stop(connection, one, moment=moment, verdict=held)
         disabled = {"state": CampaignState.DISABLED, "edited_at": moment, "edited_by": who}

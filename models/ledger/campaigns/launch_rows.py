@@ -315,6 +315,13 @@ def waiting_for_a_person(connection: Connection, campaign_ids: Collection[str]) 
     return _launches(connection, mine, LaunchRow.state == LaunchState.HELD)
 
 
+def doubt_held(connection: Connection, *, before: datetime, why: Why) -> None:
+    """Give the runs that were held before a moment another reason: a person may have sent them."""
+    held = (LaunchRow.state == LaunchState.HELD, LaunchRow.decided_at <= before)
+    reason = stored_message.stored(Message(f"launch.{why}"))
+    connection.execute(update(LaunchRow).where(*held).values(reason=reason))
+
+
 def _move(
     connection: Connection,
     launch: Launch,

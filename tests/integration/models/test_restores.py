@@ -13,7 +13,7 @@ from broadcast.message import Message
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import DEFAULT_TUNING
-from broadcast.rules.campaigns.launches import CampaignState, LaunchState
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.campaign_tables import CampaignRow
@@ -193,6 +193,21 @@ def test_campaigns_are_disabled_with_their_runs_held_unless_edited_since_the_lan
     assert [(run.state, run.reason) for run in runs] == [
         (LaunchState.HELD, Message("launch.restored"))
     ]
+
+
+def test_a_run_that_was_held_in_the_backup_may_have_been_sent_since(engine: Engine) -> None:
+    ledger.broadcast(engine)
+    campaign = campaign_edits.add(engine, "old", campaign_world.plan("* * * * *"), who="tests")
+    with engine.begin() as connection:
+        due = now(connection)
+        missed = Verdict(state=LaunchState.HELD, why=Why.MISSED)
+        launch_rows.add(connection, campaign, due, moment=due, verdict=missed)
+    closed(engine)
+
+    answered(engine, since=present(engine))
+
+    [run] = launch_rows.history(engine, campaign.id, most=9)
+    assert (run.state, run.reason) == (LaunchState.HELD, Message("launch.restored"))
 
 
 def test_what_was_submitted_after_the_lanes_were_closed_goes_on(engine: Engine) -> None:
