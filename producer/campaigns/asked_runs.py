@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 
 def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime | None) -> Launch:
-    """Return the run of a due time, as the API gives it or to the minute. Raises InputError.
+    """Return the held run of a due time, as the API gives it or to the minute.
 
-    *now*: a person wrote it; None: a program did.
+    *now*: a person wrote it; None: a program did. Raises InputError, and ConflictError for a run
+    that is not held.
     """
     at = moment(due, campaign.plan.schedule.zone, now=now, option="--due")
     each = launch_rows.history(door.engine, campaign.id, most=launch_rows.EVERY)
@@ -41,7 +42,9 @@ def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime 
     held = [one for one in found if one.state is LaunchState.HELD]
     if not found:
         raise InputError("error.launch.none", name=campaign.name, due=at)
-    return (held or found)[0]
+    if not held:
+        raise launch_rows.not_held(campaign, found[0], found[0].state)
+    return held[0]
 
 
 def _is_written(due: datetime, at: datetime) -> bool:

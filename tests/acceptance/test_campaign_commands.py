@@ -119,6 +119,7 @@ NO_CAMPAIGNS = [
     (("--cron", "0 20 30 2 *"), "never comes due: month 2 has no day 30"),
     (("--cron", "0 0 */31 * 2#2"), "never comes"),
     ((*FRIDAYS, "--until", "2020-01-01"), "too far from today"),
+    (("--at", f"{datetime.now(UTC).year + 3}-01-01 20:00"), "in more than 13 months"),
     ((*FRIDAYS, "--timezone", "Asia/Peking"), "no time zone “Asia/Peking”"),
     (("--at", "2027-03-28 02:30", "--timezone", "Europe/Berlin"), "does not exist"),
     (("--at", "2027-10-31 02:30", "--timezone", "Europe/Berlin"), "comes twice"),
@@ -291,6 +292,9 @@ def test_a_held_run_is_listed_with_the_command_that_sends_it(system: System) -> 
     released = told(system, "run", "weekly", "--due", due)
     system.until_state(released["broadcast"], "completed")
     assert released["released_by"].startswith("cli:")
+    twice = system.broadcast("campaigns", "run", "weekly", "--due", due, "--yes", status=None)
+    assert (twice.returncode, len(twice.stderr.splitlines())) == (2, 1)
+    assert f"was launched: it is broadcast {released['broadcast']}" in twice.stderr
     assert told(system, "list")["campaigns"][0]["held"] == []
 
 

@@ -126,15 +126,18 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
     """
     terminal, now, zone = run.terminal, present(run.engine), plan.schedule.zone
     over = campaign_rehearsals.over_limits(run, plan.account, {name: plan})
+    times = plan.next_times(now)
+    is_far = bool(times) and times[0] - now > due_times.FAR
     if not is_terminal():
+        if asks and is_far:
+            raise InputError("error.campaign.far")
         for warning in over:
             terminal.warn(warning)
         return
-    times = plan.next_times(now)
     lines = campaign_lines.plan_lines(plan, times, now, settings=run.settings)
     for line in (*confirmation.account_lines(run.settings.account(plan.account)), *lines):
         terminal.note(line)
-    if times and times[0] - now > due_times.FAR:
+    if is_far:
         terminal.warn("campaign.far")
     for warning in over:
         terminal.warn(warning)

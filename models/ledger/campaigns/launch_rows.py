@@ -245,11 +245,14 @@ def release(
     ):
         # Where it was held as it was read, somebody else was quicker.
         state = LaunchState.BEGUN if launch.state is LaunchState.HELD else launch.state
-        raise ConflictError(
-            f"error.launch.{state.value}", name=campaign.name, due=due_at,
-            id=launch.broadcast_id or "-",
-        )  # fmt: skip
+        raise not_held(campaign, launch, state)
     return _launch(connection, LaunchRow.id == launch.id)
+
+
+def not_held(campaign: Campaign, launch: Launch, state: LaunchState) -> ConflictError:
+    """Return the error of who would release a run that stands so."""
+    facts = {"name": campaign.name, "due": launch.due_at, "id": launch.broadcast_id or "-"}
+    return ConflictError(f"error.launch.{state.value}", **facts)
 
 
 @writing_new
