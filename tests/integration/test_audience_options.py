@@ -12,11 +12,11 @@ from sqlalchemy import Engine, Row, select
 
 from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
-from entrypoints.cli.commands import send
 from models.broadcast_tables import BroadcastRow
 from models.ledger.lists import suppressions
 from tests.integration.test_which import said
 from tests.kit import ledger
+from tests.kit.seat import sit
 
 TEXT = ("--text", "Doors open at nine")
 
@@ -37,7 +37,7 @@ def in_hours(n: int) -> str:
 
 def typed(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Sit at a terminal and type *answer*."""
-    monkeypatch.setattr(send, "is_terminal", lambda: True)
+    sit(monkeypatch)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
 

@@ -12,9 +12,6 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.rules.calls.attempts import CallResult
-from entrypoints.cli import questions
-from entrypoints.cli.commands import pause, suppress
-from entrypoints.cli.commands import send as send_command
 from entrypoints.cli.main import run
 from models.ledger.lane import leases
 from models.ledger.lists import recipients, suppressions
@@ -27,6 +24,7 @@ from tests.integration.models.test_known import PEOPLE, STRANGERS, planned, sent
 from tests.integration.models.test_late_calls import published
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
+from tests.kit.seat import sit
 
 
 @pytest.fixture
@@ -42,8 +40,7 @@ def words(capsys: pytest.CaptureFixture[str], *command: str, status: int = 0) ->
 
 def typed(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
     """Sit at a terminal and type *answer*."""
-    for module in (questions, send_command, pause):
-        monkeypatch.setattr(module, "is_terminal", lambda: True)
+    sit(monkeypatch)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
 
@@ -380,7 +377,7 @@ def test_who_asked_out_by_a_keyword_is_taken_off_the_list_only_after_a_yes(
     wish = suppressions.OptOutMessage(openid=PEOPLE[0], at=moment, received_at=moment, out=True)
     suppressions.apply_opt_outs(here, "default", [wish])
     assert "they asked out by a keyword." in words(capsys, "follower", PEOPLE[0])
-    monkeypatch.setattr(suppress, "is_terminal", lambda: True)
+    sit(monkeypatch)
     typed(monkeypatch, answer)
 
     said_no = answer == "n"

@@ -18,6 +18,7 @@ from models.ledger.steer import operator
 from producer.wiring import wechat
 from tests.kit import ledger
 from tests.kit.ledger import Driver
+from tests.kit.seat import sit
 
 ONE_LEFT = Quota(daily_limit=100, used=99, remain=1)
 
@@ -88,7 +89,7 @@ def test_a_cancel_of_what_is_held_for_a_doubt_does_not_say_that_it_is_paused(
     broadcast_id = ledger.broadcast(here, batches=1)
     driver = ledger.Driver(here)
     driver.record(driver.claim(), ledger.said(45065))
-    monkeypatch.setattr(pause_module, "is_terminal", lambda: True)
+    sit(monkeypatch)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
 
     told = said(capsys, "cancel", broadcast_id, status=1)
@@ -217,7 +218,7 @@ def test_ctrl_c_before_the_question_of_a_cancel_says_what_it_left(
             pause(*words, **facts)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pause_module, "is_terminal", lambda: True)
+    sit(monkeypatch)
     monkeypatch.setattr(operator, "pause", interrupted)
 
     told = said(capsys, "cancel", broadcast_id, status=130)

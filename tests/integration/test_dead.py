@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Engine, update
 
 from broadcast.message import Message
 from broadcast.rules.dead_letters import MOST_OPEN_CHARACTERS, Letter, LetterSource, LetterState
-from entrypoints.cli.commands import dead
 from entrypoints.cli.main import run
+from entrypoints.cli.terminal import Terminal
 from models.box_tables import DeadLetterRow
 from models.engine import now
 from models.ledger.boxes import dead_letters
@@ -23,6 +23,7 @@ from models.ledger.boxes.outbox import LONG
 from producer import Producer
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
+from tests.kit.seat import sit
 
 NOON = datetime(2026, 11, 27, 4, 0, tzinfo=UTC)
 ASKED = {
@@ -207,10 +208,10 @@ def test_a_letter_that_somebody_else_closes_meanwhile_is_not_left(
 ) -> None:
     first, _ = [dead_letters.store_letter(here, replace(LETTER, body=str(n))) for n in range(2)]
 
-    def agreed(*_: object) -> bool:
-        return dead_letters.drop(here, first, who="somebody else")
+    def agreed(*_: object, **__: object) -> None:
+        dead_letters.drop(here, first, who="somebody else")
 
-    monkeypatch.setattr(dead, "_agreed", agreed)
+    monkeypatch.setattr(Terminal, "confirm", agreed)
 
     assert run(["dead", "drop", "--all", "--json"]) == 0
     said = capsys.readouterr()
@@ -242,7 +243,7 @@ def test_a_person_is_asked_before_all_letters_are_dropped(
     answer: str,
 ) -> None:
     dead_letters.store_letter(here, LETTER)
-    monkeypatch.setattr(dead, "is_terminal", lambda: True)
+    sit(monkeypatch)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
     status = run(["dead", "drop", "--all"])

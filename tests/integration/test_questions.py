@@ -15,13 +15,14 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.drafts import Mark
 from broadcast.rules.hand_calls import ByHand, HandCall, HandResult
 from broadcast.settings import program_settings
-from entrypoints.cli import asking, draft_looks, terminal
-from entrypoints.cli.commands import preview, recall, send
+from entrypoints.cli import draft_looks
+from entrypoints.cli.commands import recall
 from models.ledger.steer import recorded_hand_calls
 from producer.submit.checks import Read
 from tests.integration.test_which import said
 from tests.kit import ledger
 from tests.kit.ledger import Driver
+from tests.kit.seat import sit
 
 ONE = "o" + "1" * 27
 
@@ -29,8 +30,7 @@ ONE = "o" + "1" * 27
 @pytest.fixture
 def typed_no(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sit at a terminal and type n."""
-    for module in (asking, preview, recall, send, terminal):
-        monkeypatch.setattr(module, "is_terminal", lambda: True)
+    sit(monkeypatch)
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n" * 5))
 
 

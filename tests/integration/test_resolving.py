@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 
 from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.states import BatchState
-from entrypoints.cli.commands import resolve
 from entrypoints.cli.main import run
 from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import lane_rows
@@ -19,6 +18,7 @@ from models.ledger.rows.transaction import present
 from models.ledger.steer import operator
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
+from tests.kit.seat import sit
 
 
 def told(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
@@ -227,7 +227,7 @@ def test_not_sent_against_a_job_of_that_hour_is_asked_about_on_a_terminal(
     answer: str,
 ) -> None:
     push(here, 3000000012)
-    monkeypatch.setattr(resolve, "is_terminal", lambda: True)
+    sit(monkeypatch)
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
 
     status = run(("resolve", doubtful, "--batch", "1", "--not-sent"))

@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.rules.plan.audience import OpenIDs
-from entrypoints.cli.commands import pause
 from entrypoints.cli.main import run
 from models.ledger.lists import uploads
 from models.ledger.rows.transaction import write
 from models.ledger.submit import awaited_lists
 from tests.kit import ledger
+from tests.kit.seat import sit
 
 COMMANDS = (
     ("watch", "ID"), ("pause", "ID"), ("resume", "ID"), ("cancel", "ID"), ("retry", "ID"),
@@ -50,7 +50,7 @@ def test_a_list_that_a_program_uploads_is_awaited_and_its_broadcast_can_be_cance
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Nobody is asked first: the list could come meanwhile.
-    monkeypatch.setattr(pause, "is_terminal", lambda: True)
+    sit(monkeypatch)
     body = replace(ledger.body(), audience=OpenIDs(digest=""))
     broadcast_id, _ = awaited_lists.reserve(here, body, request="{}", who="crm", title=None)
     for near in (timedelta(), timedelta(hours=23, minutes=30)):
