@@ -190,7 +190,7 @@ def test_one_day_is_the_day_of_the_account(
     assert "batches called 2" in told(capsys, status=1)
 
 
-@pytest.mark.parametrize("text", ["tomorrow", "明天", "2026-13-01", "", "2999-01-01", "12-01"])
+@pytest.mark.parametrize("text", ["tomorrow", "明天", "2026-13-01", "", "2999-01-01", "02-30"])
 def test_day_that_is_none_or_yet_to_come_is_refused(
     here: Engine, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -79,9 +79,12 @@ class Player:
 
     def _run(self, command: Sequence[str]) -> None:
         """Copy a command, agree to what it asks, and follow the one that it shows in its turn."""
-        agrees = ["--yes"] if command[0] == "restored" and len(command) > 1 else []
-        if "--due" in command:
+        agrees: list[str] = []
+        if command[0] == "resume" or (command[0] == "restored" and len(command) > 1):
             agrees = ["--yes"]
+        if "--due" in command:
+            # The account's name is typed where a run goes to everybody.
+            agrees = ["--yes", "--yes-to-all"]
         done = self.world.system.broadcast(*command, *agrees, status=None, timeout_s=120)
         said = done.stdout + done.stderr
         print(f">>> {shlex.join(command)}: {done.returncode}\n{said if len(said) < 2000 else ''}")
