@@ -131,7 +131,7 @@ def _stop(
 
 
 def disable_restored(connection: Connection, *, before: datetime, who: str) -> list[str]:
-    """Disable each campaign that was edited last before a moment; return their names.
+    """Disable each campaign that was edited last before a moment; return those with times ahead.
 
     It may have been removed or edited after the backup. A run that has come is held, as it may
     have been sent since; so may one that was held, which is said of it.
@@ -145,7 +145,13 @@ def disable_restored(connection: Connection, *, before: datetime, who: str) -> l
         stopped = _stop(connection, one, moment=moment, verdict=held)
         disabled = {"state": CampaignState.DISABLED, "edited_at": moment, "edited_by": who}
         change(connection, CampaignRow, one.id, **disabled, **stopped)
-    return [one.name for one in found]
+    return [one.name for one in found if _is_ahead(one, moment)]
+
+
+def _is_ahead(campaign: Campaign, moment: datetime) -> bool:
+    with contextlib.suppress(InputError):
+        return next(campaign.plan.schedule.after(moment), None) is not None
+    return False
 
 
 @writing
