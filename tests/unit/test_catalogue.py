@@ -44,17 +44,8 @@ CJK = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 TELLING = {"print", "echo", "secho", "say", "note", "warn", "fail", "tell", "prompt", "confirm"}
 #: What is called with the id of a text and its facts.
 ASKING = {
-    "Message",
-    "texts",
-    "in_words",
-    "_texts",
-    "say",
-    "note",
-    "warn",
-    "fail",
-    "confirm",
-    "decline",
-}
+    "Message", "texts", "in_words", "_texts", "say", "note", "warn", "fail", "confirm", "decline",
+}  # fmt: skip
 #: What a person writes, not reads; and what followers read.
 READ = {
     "用户标识", "订阅", "，", "今天", "明天", "后天", "昨天", "前天", "年月日", ":：", "－",
