@@ -166,14 +166,15 @@ class WorkerParts(StoreParts):
         """
         if forward_count < MOST_FORWARDS:
             raise SettingsError("error.token.unlisted", account=account.name)
-        words = self.wechat.tokens.forget_refusal(account.appid)
 
         def ask() -> NoAnswer | None:
+            # A refusal from before an unhalt says nothing of the whitelist after it.
+            self.wechat.tokens.forget_refusal(account.appid)
             answer = self.gateway(account).refresh(only_expiring=True)
             if answer is None or answer.errcode not in NOT_WHITELISTED:
                 return None
-            # Only the process that asked has WeChat's words, which name the address.
-            return replace(answer, errmsg=answer.errmsg or words)
+            # Only the process that asked has WeChat's words: the refusal of another one may be old.
+            return answer if answer.errmsg else None
 
         obstacles.stop_unless_listed(self.engine, account, ask)
 

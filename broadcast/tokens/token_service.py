@@ -229,12 +229,13 @@ class TokenService:
         living = self._store.read(account).living
         return living is not None and living.value != unlisted.failed
 
-    def forget_refusal(self, account: str) -> str | None:
-        """Allow the next caller to ask WeChat again, though it refused this machine a moment ago.
+    def forget_refusal(self, account: str) -> None:
+        """Let the next caller ask WeChat, though a fetch failed a moment ago.
 
-        Returns WeChat's words of then.
+        Raises RedisAwayError.
         """
-        return self._failures.forget(account)
+        self._failures.forget(account)
+        self._store.forget_failure(account)
 
     def peek(self, account: str) -> TokenView | None:
         """Return what may be shown of the shared token, or None. Fetches nothing."""

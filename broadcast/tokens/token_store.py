@@ -32,8 +32,6 @@ class NotWhitelisted:
     """WeChat gives this machine no token of an account."""
 
     failure: str
-    #: WeChat's own words, which name the address.
-    words: str | None
     #: On the monotonic clock.
     until: float
     #: The shared token, where WeChat had refused it before.
@@ -67,7 +65,6 @@ class Failures:
         failure = json.dumps({**facts, "host": self._host})
         self._not_whitelisted[account] = NotWhitelisted(
             failure=failure,
-            words=getattr(error, "errmsg", None),
             until=time.monotonic() + UNLISTED_FOR_S,
             failed=failed,
         )
@@ -82,10 +79,9 @@ class Failures:
         unlisted = self._not_whitelisted.get(account)
         return unlisted if unlisted and time.monotonic() < unlisted.until else None
 
-    def forget(self, account: str) -> str | None:
-        """Forget the refusal of this machine's address; return WeChat's words of then."""
-        unlisted = self._not_whitelisted.pop(account, None)
-        return unlisted.words if unlisted else None
+    def forget(self, account: str) -> None:
+        """Forget the refusal of this machine's address."""
+        self._not_whitelisted.pop(account, None)
 
 
 def as_error(failure: str, *, account: str) -> BroadcastError:
@@ -176,6 +172,7 @@ class TokenStore:
         self, redis: Connection, *, keys: Keys, timing: Timing, now: Clock | None = None
     ) -> None:
         """Take a clock only to test: by default Redis's own clock counts, one for the fleet."""
+        self._redis = redis
         self._keys = keys
         self._timing = timing
         self._now = now
@@ -277,6 +274,10 @@ class TokenStore:
                 _ms(timing.early_pause_s),
             ],
         )
+
+    def forget_failure(self, account: str) -> None:
+        """Let whoever needs a token fetch it, though a fetch failed a moment ago."""
+        self._redis.delete(self._keys.failure(account))
 
     def _seen(self, account: str, *, nonce: str) -> Seen:
         key = self._keys

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from celery import Celery
 from sqlalchemy import select
 
 from broadcast import names
 from broadcast.rules.gates.gate import GateKind
 from models.batch_tables import GateRow
+from models.ledger.steer import operator
+from tests.kit import foreign
 from tests.kit.wait import until
 from tests.servers.proxy import TCPProxy
+from worker.wake import MOST_FORWARDS
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
@@ -48,9 +50,17 @@ def stops(system: System) -> list[tuple[int | None, str | None]]:
 
 def refresh(system: System) -> None:
     """What beat does every hundred minutes."""
-    app = Celery("tests", broker=system.valkey.url, set_as_current=False)
-    app.send_task(names.REFRESH_TOKEN, queue=names.QUEUE)
-    app.close()
+    with foreign.app_of(system.valkey.url) as app:
+        app.send_task(names.REFRESH_TOKEN, queue=names.QUEUE)
+
+
+def wake_last(system: System, sent: dict[str, Any]) -> None:
+    """What a worker gets after all others have passed the wake on."""
+    with foreign.app_of(system.valkey.url) as app:
+        app.send_task(
+            names.SEND_BATCH, args=[sent["account"], sent["id"]],
+            kwargs={"forward_count": MOST_FORWARDS}, queue=names.QUEUE,
+        )  # fmt: skip
 
 
 def test_a_machine_that_is_not_listed_sends_while_the_shared_token_lives_and_stops_nothing(
@@ -90,7 +100,9 @@ def test_an_account_stops_when_no_machine_gets_a_token_and_goes_on_when_one_is_l
         assert ELSEWHERE in (words or "")
 
         system.simulator.change_account(whitelist=[ELSEWHERE])
-        system.broadcast("unhalt", "--account", sent["account"])
+        # At once, while the refusal is still remembered for every process.
+        operator.unhalt(system.engine, sent["account"], who="ops")
+        wake_last(system, sent)
         system.until_state(sent["id"], "completed")
         system.kill_all()
     assert set(system.simulator.delivered(openids).values()) == {1}

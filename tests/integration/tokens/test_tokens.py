@@ -291,6 +291,15 @@ def test_a_machine_that_is_not_on_the_whitelist_asks_once_a_minute(
             service.get(ACCOUNT)
         assert caught.value.errcode == 40164
     assert len(fetcher.calls) == 1
+
+
+def test_a_forgotten_refusal_is_asked_for_anew_at_once(
+    connection: Connection, fetcher: CountingFetcher
+) -> None:
+    service = TokenService(connection, fetcher, timing=Timing(failure_memory_s=60))
+    fetcher.before_reply = refusing(40164)
+    with pytest.raises(WeChatRefusesError):
+        service.get(ACCOUNT)
     fetcher.before_reply = lambda: None
 
     service.forget_refusal(ACCOUNT)
