@@ -10,7 +10,9 @@ import functools
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, update
+
+from models.installation import Installation
 
 _POSTGRESQL: Final = (
     "SELECT system_identifier, oid FROM pg_control_system(), pg_database"
@@ -34,6 +36,12 @@ def place_of(connection: Connection) -> str:
         return _of_file(connection)
     server, database = connection.exec_driver_sql(_query(connection)).one()
     return f"{connection.dialect.name} {server} {database}"
+
+
+def note_place(connection: Connection) -> None:
+    """Note where the database lives, unless that is known."""
+    none_yet = update(Installation).where(Installation.place.is_(None))
+    connection.execute(none_yet.values(place=place_of(connection)))
 
 
 def _query(connection: Connection) -> str:

@@ -66,10 +66,15 @@ def launch(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
 
 def _launch_one(here: WorkerParts, launch_id: int, *, guard: Guard) -> bool:
     taken = launch_rows.reserve_launch(here.engine, launch_id, guard=guard)
-    if taken is not None:
-        failpoint(Point.LAUNCH_RESERVED)
-        _launch(here, taken)
-    return taken is not None
+    if taken is None:
+        return False
+    if taken.launch.account not in here.accounts:
+        # Another worker may still have it.
+        launch_rows.give_back(here.engine, launch_id)
+        return False
+    failpoint(Point.LAUNCH_RESERVED)
+    _launch(here, taken)
+    return True
 
 
 def _launch(here: WorkerParts, taken: ReservedLaunch) -> None:

@@ -12,7 +12,7 @@ import functools
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
@@ -229,12 +229,11 @@ def sweep() -> dict[str, int]:
     _housekeeping("hold", lambda: sweeps.doubt_expired(here.engine, tuning=here.tuning))
     _housekeeping("forget", lambda: sweeps.forget_uploads(here.engine))
     _housekeeping("drop files", lambda: uploads.drop_files_of_ended(here.engine))
-    _housekeeping("outbox", lambda: _wake_for_outbox(here))
-    _housekeeping("push", lambda: _wake_for_pushes(here))
+    for task in _DUE:
+        _housekeeping(task, functools.partial(_wake_if_due, here, task))
     _housekeeping("forget pushes", lambda: pushes.forget(here.engine))
     worker_dead_letters.store_soon()
     _housekeeping("forget dead letters", lambda: boxes_dead_letters.forget(here.engine))
-    _housekeeping("webhook", lambda: _publish_webhook_wake(here))
     _housekeeping("notice", here.notices.report)
     _housekeeping("forget webhooks", lambda: webhooks.forget(here.engine))
     return counts
@@ -260,19 +259,16 @@ def _wake_again(here: WorkerParts) -> dict[str, int]:
     return {"plans": len(wakes.plans), "lanes": len(wakes.lanes)}
 
 
-def _wake_for_pushes(here: WorkerParts) -> int:
-    """Wake for pushes whose own wake was lost, or that are to be tried again."""
-    return int(pushes.any_due(here.engine) and wake(names.HANDLE_PUSHES))
+#: Tasks whose own wake may have been lost, or that are due again, by what says so.
+_DUE: Final = {
+    names.SUBMIT_OUTBOX: outbox.any_due,
+    names.HANDLE_PUSHES: pushes.any_due,
+    names.DELIVER_WEBHOOKS: webhooks.any_due,
+}
 
 
-def _wake_for_outbox(here: WorkerParts) -> int:
-    """Wake for what apps committed since, of any account; the app need not have woken a worker."""
-    return int(outbox.any_due(here.engine) and wake(names.SUBMIT_OUTBOX))
-
-
-def _publish_webhook_wake(here: WorkerParts) -> int:
-    """Wake for webhooks that are due."""
-    return int(webhooks.any_due(here.engine) and wake(names.DELIVER_WEBHOOKS))
+def _wake_if_due(here: WorkerParts, task: str) -> int:
+    return int(_DUE[task](here.engine) and wake(task))
 
 
 @shared_task(name=names.DELIVER_WEBHOOKS)

@@ -344,6 +344,19 @@ def test_the_list_is_ordered_by_the_next_time_and_says_that_nobody_is_there(syst
     assert "No worker answers" in listed
 
 
+def test_campaigns_are_listed_although_the_settings_lost_an_account(system: System) -> None:
+    add(system)
+    accounts = system.folder / "accounts.toml"
+    accounts.write_text(
+        accounts.read_text("utf-8").replace("[accounts.", "[accounts.old-"), "utf-8"
+    )
+
+    listed = system.broadcast("campaigns", "list")
+
+    assert listed.stdout.startswith("weekly: enabled")
+    assert "does not exist" in listed.stderr
+
+
 def due_soon(system: System) -> None:
     """Let the campaign be due in some seconds."""
     at = datetime.now(UTC) + timedelta(seconds=6)

@@ -67,7 +67,7 @@ class DatabaseCheck:
         if verdict is Trust.NEW:
             # In this order: who finds the place finds the count.
             self.counter.begin(account.name, facts.claims.get(account.name, 0))
-            restores.begin(self._engine, facts.place)
+            restores.begin(self._engine)
         if not facts.is_seen_now:
             restores.note_seen(self._engine)
 

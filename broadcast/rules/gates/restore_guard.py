@@ -36,7 +36,7 @@ Verdict: TypeAlias = Trust | Reason
 class Sight:
     """Facts by which the database of an account is judged."""
 
-    #: Where the database lived when it made its first call; None: it made none.
+    #: Where the database lived when its first request was stored; None: it has none.
     known_place: str | None
     #: Where it lives now; empty: its server does not say.
     place: str
@@ -58,7 +58,7 @@ def judge(sight: Sight) -> Verdict:
         return Reason.OTHER_PLACE
     if sight.counted is not None and sight.counted > sight.claims:
         return Reason.COUNTER_BEHIND
-    if sight.known_place is None:
+    if sight.seen_at is None and not sight.claims:
         return Trust.NEW
     if sight.counted is not None:
         return Trust.KNOWN

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
-from broadcast.errors import InputError, OutOfReachError
+from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
@@ -194,7 +194,12 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
     _show_all(run, found, held, now=now)
     _warn_of_nobody(run, found)
     for account in sorted({one.plan.account for one in found}):
-        for warning in campaign_rehearsals.over_limits(run, account):
+        try:
+            over = campaign_rehearsals.over_limits(run, account)
+        except SettingsError as error:
+            # Other accounts' campaigns run all the same.
+            over = [error.message]
+        for warning in over:
             run.terminal.warn(warning)
 
 

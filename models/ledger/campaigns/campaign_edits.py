@@ -22,6 +22,7 @@ from models.campaign_tables import CampaignRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
 from models.ledger.rows.transaction import change, reading, writing, writing_new
+from models.place import note_place
 
 
 @writing_new
@@ -32,6 +33,7 @@ def add(connection: Connection, name: str, plan: CampaignPlan, *, who: str) -> C
     """
     moment = now(connection)
     refuse_taken_in(connection, name)
+    note_place(connection)
     connection.execute(
         insert(CampaignRow).values(
             id=f"campaign-{base.drawn()}", name=name, used_name=name, version=1,

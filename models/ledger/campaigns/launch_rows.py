@@ -21,6 +21,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import (
+    MISSED_AFTER,
     UNGUARDED,
     DueTime,
     Guard,
@@ -96,11 +97,16 @@ def _reason(why: Why | None) -> Message | None:
 
 @reading
 def to_launch(connection: Connection, *, accounts: Collection[str]) -> Sequence[int]:
-    """Return the launches that are begun and that no worker has taken, the first due first."""
+    """Return the launches that are begun and that no worker has taken, the first due first.
+
+    Of other accounts those that no worker launched in time: what they are now is to be decided.
+    """
+    moment = now(connection)
+    mine = LaunchRow.account.in_(list(accounts))
     return connection.scalars(
         select(LaunchRow.id)
-        .where(LaunchRow.state == LaunchState.BEGUN, _is_free(now(connection)))
-        .where(LaunchRow.account.in_(list(accounts)))
+        .where(LaunchRow.state == LaunchState.BEGUN, _is_free(moment))
+        .where(or_(mine, LaunchRow.due_at < moment - 2 * MISSED_AFTER))
         .order_by(LaunchRow.due_at, LaunchRow.id)
     ).all()
 

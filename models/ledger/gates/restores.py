@@ -28,7 +28,7 @@ from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
 from models.ledger.rows.transaction import WORKER, reading, writing
-from models.place import place_of
+from models.place import note_place, place_of
 
 #: How exactly ``seen_at`` is kept.
 SEEN_EVERY: Final = timedelta(minutes=1)
@@ -148,11 +148,8 @@ def launch_guard(connection: Connection) -> Guard:
     return Guard(closed=bool(closed), answered_at=at)
 
 
-@writing
-def begin(connection: Connection, place: str) -> None:
-    """Note where the database makes its first call, unless that is known."""
-    none_yet = update(Installation).where(Installation.place.is_(None))
-    connection.execute(none_yet.values(place=place))
+#: Notes where the database lives, unless that is known.
+begin = writing(note_place)
 
 
 @writing

@@ -28,16 +28,6 @@ from models.ledger.rows.transaction import reading
 
 
 @reading
-def check_account(connection: Connection, account: Account) -> bool:
-    """Return whether the ledger knows *account*.
-
-    Raises SettingsError if the ledger has its name with another appid, or its appid under an older
-    name, and DatabaseAwayError.
-    """
-    return check_unchanged(connection, account)
-
-
-@reading
 def is_known(connection: Connection, name: str) -> bool:
     """Return whether an account of this name was ever used."""
     found = connection.scalar(select(AccountRow.name).where(AccountRow.name == name))
@@ -64,7 +54,11 @@ def with_work(connection: Connection) -> list[str]:
 
 
 def check_unchanged(connection: Connection, account: Account) -> bool:
-    """Do the work of :func:`check_account` inside a transaction."""
+    """Return whether the ledger knows *account*.
+
+    Raises SettingsError if the ledger has its name with another appid, or its appid under an older
+    name, and DatabaseAwayError.
+    """
     whose = {"name": account.name, "appid": account.appid}
     rows = connection.execute(_NAMED_ALIKE, whose).all()
     row = next((one for one in rows if one.name == account.name), None)
@@ -76,6 +70,8 @@ def check_unchanged(connection: Connection, account: Account) -> bool:
     _check_no_older(rows, account, since=row.created_at if row is not None else None)
     return row is not None
 
+
+check_account = reading(check_unchanged)
 
 # Built once: building a statement costs more than running it, and each submit runs this one.
 _NAMED_ALIKE = (
@@ -111,7 +107,7 @@ def _check_no_older(rows: Iterable[Any], account: Account, *, since: datetime | 
 def register_account(connection: Connection, account: Account) -> None:
     """Insert the rows of the account, unless it has them.
 
-    Raises what :func:`models.ledger.rows.known_accounts.check_account` does.
+    Raises what :func:`check_account` does.
 
     Of two processes that meet one appid under two new names at once, one waits for the other.
     """

@@ -21,6 +21,7 @@ from models.engine import now
 from models.ledger.rows import closed_gates
 from models.ledger.rows.closed_gates import OPEN_PHASES
 from models.ledger.rows.transaction import LockedLane, change, columns, one_row
+from models.place import note_place
 
 #: How long a driver has a lane without renewing.
 LEASE = timedelta(seconds=6)
@@ -51,6 +52,8 @@ def ensure_lane(connection: Connection, account: Account) -> bool:
                 account=account.name, fence=0, gate_counter=0, breaker_since=0, claims=0
             )
         )
+        # A copy that is made from now on is noticed.
+        note_place(connection)
         return True
     return False
 

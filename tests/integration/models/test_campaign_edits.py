@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from sqlalchemy import Engine
 
 from broadcast.errors import ConflictError, InputError, UnknownIdError
 from broadcast.rules.campaigns.campaign import Campaign
-from broadcast.rules.campaigns.launches import CampaignState, LaunchState
+from broadcast.rules.campaigns.launches import (
+    UNGUARDED,
+    CampaignState,
+    LaunchState,
+    Missed,
+    Policy,
+)
 from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, launch_rows
 from models.ledger.campaigns.launch_rows import NotBegunError, ReservedLaunch
 from tests.integration.models.campaign_world import (
@@ -24,6 +32,10 @@ from tests.integration.models.campaign_world import (
     submitted,
 )
 from tests.integration.models.still_clock import NOON, StillClock
+from worker import campaigns
+
+if TYPE_CHECKING:
+    from worker.wiring import WorkerParts
 
 HOURLY = plan("0 * * * *")
 LAUNCHED, MISSED = ("launched", None), ("held", "launch.missed")
@@ -92,6 +104,40 @@ def test_a_due_time_that_an_edit_takes_away_is_held_and_the_new_ones_begin_after
     world.clock.pass_(46 * MINUTE)
     world.beat()
     assert [one.due_at for one in world.rows(campaign)] == [NOON + HOUR, NOON + HOUR * 2.25]
+
+
+def worker_of(engine: Engine, *accounts: str) -> WorkerParts:
+    """Return the parts of a worker whose settings have these accounts."""
+    return cast("WorkerParts", SimpleNamespace(engine=engine, accounts=dict.fromkeys(accounts)))
+
+
+def test_a_run_whose_account_no_worker_has_is_held_when_it_is_missed(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR)
+    due_launches.decide_due(world.engine)
+    assert not launch_rows.to_launch(world.engine, accounts=["other"])
+
+    world.clock.pass_(3 * MINUTE)
+    [launch_id] = launch_rows.to_launch(world.engine, accounts=["other"])
+
+    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id, guard=UNGUARDED)
+    assert world.states(campaign) == {MISSED: 1}
+
+
+def test_a_run_that_may_still_be_launched_is_left_to_the_worker_that_has_its_account(
+    world: World,
+) -> None:
+    late = world.add("late", plan("0 * * * *", policy=Policy(missed=Missed.LATE)))
+    world.clock.pass_(HOUR)
+    due_launches.decide_due(world.engine)
+    world.clock.pass_(3 * MINUTE)
+    [launch_id] = launch_rows.to_launch(world.engine, accounts=["other"])
+
+    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id, guard=UNGUARDED)
+    world.beat()
+
+    assert world.states(late) == {LAUNCHED: 1}
 
 
 def test_an_edit_of_what_somebody_else_edited_meanwhile_is_refused(

@@ -108,6 +108,30 @@ def test_the_first_check_notes_the_place_and_begins_to_count(
     assert counter.read() == {"default": 0}
 
 
+def test_a_copy_is_closed_that_was_made_before_a_worker_was_at_work(
+    engine: Engine, counter: ClaimCounter
+) -> None:
+    ledger.broadcast(engine)
+    with engine.begin() as connection:
+        connection.execute(update(Installation).values(place="elsewhere"))
+
+    with pytest.raises(OutOfReachError, match=r"database\.restored"):
+        checked(engine, counter).watch({"default": SHOP})
+
+    assert is_closed(engine)
+
+
+def test_the_first_worker_may_come_days_after_the_first_request(
+    engine: Engine, counter: ClaimCounter
+) -> None:
+    ledger.broadcast(engine)
+    ledger.pass_time(engine, 2 * DAY)
+
+    checked(engine, counter).check(SHOP)
+
+    assert counter.read() == {"default": 0}
+
+
 def test_an_older_database_is_closed_and_stays_so(engine: Engine, counter: ClaimCounter) -> None:
     sent(engine, counter)
     counter.begin("default", 5)
@@ -237,6 +261,8 @@ def test_of_two_threads_that_check_a_new_database_none_takes_it_for_an_old_one(
 ) -> None:
     ledger.broadcast(engine)
     make_old(engine)
+    with engine.begin() as connection:
+        connection.execute(update(Installation).values(seen_at=None))
     read = counter.read
 
     def read_and_be_slow() -> Mapping[str, int]:

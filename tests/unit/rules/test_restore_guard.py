@@ -48,8 +48,13 @@ def test_a_database_that_knows_fewer_calls_than_redis_is_closed() -> None:
     assert judge(sight(known_place=None, claims=0, counted=1)) is Reason.COUNTER_BEHIND
 
 
-def test_a_database_without_a_call_is_new_wherever_it_is() -> None:
-    assert judge(sight(known_place=None, claims=0, counted=None)) is Trust.NEW
+def test_a_database_without_a_call_is_new_where_its_first_request_was_stored() -> None:
+    for place in (None, "here"):
+        new = sight(
+            known_place=place, claims=0, counted=None, counts_others=False, seen_at=None,
+            owed_since=YESTERDAY,
+        )  # fmt: skip
+        assert judge(new) is Trust.NEW
 
 
 def test_a_new_account_of_a_known_database_is_new() -> None:
