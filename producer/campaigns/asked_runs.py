@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
+from broadcast.errors import BrokerAwayError, ConflictError, InputError, UnknownIdError
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.campaigns.variables import rendered_template
 from broadcast.rules.reports import Report
 from models.ledger.campaigns import launch_rows
+from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from models.ledger.views import broadcast_reports
 from producer.campaigns import launching
@@ -63,7 +64,12 @@ def to_run(
     edited: bool = False,
     dry_run: bool = False,
 ) -> Launch:
-    """Return the launch to be begun, or in a dry run the next one."""
+    """Return the launch to be begun, or in a dry run the next one.
+
+    Raises ConflictError where a run would wait for an answer about a restored database.
+    """
+    if not dry_run and restores.launch_guard(door.engine).closed:
+        raise ConflictError("error.database.restored")
     now, zone = present(door.engine), campaign.plan.schedule.zone
     due = campaign.next_due_at if dry_run else None
     if held is not None:

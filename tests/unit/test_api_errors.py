@@ -70,7 +70,6 @@ NEVER = {
     "error.launch.not_begun": "a worker's log",
     "error.dead.which": "the command line",
     "error.dead.restored": "a reason of dead letters",
-    "error.database.restored": "a worker's log",
     "error.database.uncounted": "a worker's log",
     "error.dead.full": "the queue of the broker",
     "error.dead.failed": "the queue of the broker",

@@ -35,6 +35,7 @@ from entrypoints.cli.sending import nothing_stored
 from entrypoints.cli.terminal import is_terminal
 from models import schema
 from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
 from producer.campaigns import template as templates
@@ -193,6 +194,8 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
         run.terminal.say("campaign.none")
     _show_all(run, found, held, now=now)
     _warn_of_nobody(run, found)
+    if restores.launch_guard(run.engine).closed:
+        run.terminal.warn("error.database.restored")
     for account in sorted({one.plan.account for one in found}):
         try:
             over = campaign_rehearsals.over_limits(run, account)
