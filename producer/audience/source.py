@@ -6,6 +6,7 @@ import codecs
 import gzip
 import stat
 import sys
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,18 +114,40 @@ def opened(source: object) -> Iterator[Peeked]:
         yield _unpacked(Peeked(stream, name=STREAM))
 
 
+#: Seconds after which a file whose file server does not answer is given up.
+ANSWERS_WITHIN_S = 20.0
+
+
 def regular(path: str) -> str:
     """Return *path*, which is that of a file that can be read again and again.
 
-    Raises AudienceError for a pipe or a device, which may never end: its reader would wait.
+    Raises AudienceError for a pipe or a device, which may never end, and for a file whose file
+    server does not answer: their reader would wait.
     """
-    try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return path  # its reading says why
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    found: list[bool] = []
+    # A daemon: nothing ends a system call that waits for a file server.
+    look = threading.Thread(
+        target=lambda: found.append(_is_endless(path)), name="list file", daemon=True
+    )
+    look.start()
+    look.join(ANSWERS_WITHIN_S)
+    if not found:
+        raise AudienceError("error.audience.silent", source=path, seconds=ANSWERS_WITHIN_S)
+    if found[0]:
         raise AudienceError("error.audience.not_regular", source=path)
     return path
+
+
+def _is_endless(path: str) -> bool:
+    """Return whether it is a pipe or a device, after the first byte of a file was read."""
+    try:
+        mode = Path(path).stat().st_mode
+        if stat.S_ISREG(mode):
+            with _file(Path(path)) as file:
+                file.read(1)
+        return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+    except (OSError, ValueError, AudienceError):
+        return False  # its reading says why
 
 
 def _file(path: Path) -> BinaryIO:

@@ -52,6 +52,7 @@ NEVER = {
     "error.audience.sheets": "a packed list is refused by its first bytes",
     "error.audience.hidden_": "a packed list is refused by its first bytes",
     "error.audience.missing_file": "the list is in a file of the server's own",
+    "error.audience.silent": "the list is in a file of the server's own",
     "error.audience.not_regular": "the list is in a file of the server's own",
     "error.audience.directory": "the list is in a file of the server's own",
     "error.audience.closed": "standard input of the command line",

@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import random
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from broadcast.errors import AudienceError
 from broadcast.views.texts import Texts
 from producer.audience import openid_list
+from producer.audience import source as sources
 
 A, B, C = (f"oTEST-{'x' * 21}{c}" for c in "ABC")
 TWO = f"{A}\n{B}\n".encode()
@@ -217,3 +219,32 @@ def test_random_bytes_are_never_an_audience(seed: int) -> None:
     data = random.Random(seed).randbytes(5000)
     kind = refused(io.BytesIO(data)).message_id.removeprefix("error.audience.")
     assert kind in {"binary", "encoding"}
+
+
+def test_a_list_on_a_file_server_that_does_not_answer_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setattr(sources, "ANSWERS_WITHIN_S", 0.05)
+    # Nobody writes into the pipe: whoever opens it waits, as for a server.
+    monkeypatch.setattr(stat, "S_ISREG", lambda _: True)
+
+    with pytest.raises(AudienceError) as caught:
+        sources.regular(str(tmp_path / "pipe"))
+
+    assert caught.value.message_id == "error.audience.silent"
+    os.close(os.open(tmp_path / "pipe", os.O_WRONLY))
+
+
+def test_a_list_that_is_no_file_is_refused_and_its_reading_says_what_else_is_wrong(
+    tmp_path: Path,
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    for path in (str(tmp_path / "pipe"), "/dev/zero"):
+        with pytest.raises(AudienceError) as caught:
+            sources.regular(path)
+        assert caught.value.message_id == "error.audience.not_regular"
+
+    for path in (str(tmp_path), str(tmp_path / "missing"), "a\0b"):
+        assert sources.regular(path) == path
