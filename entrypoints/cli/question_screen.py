@@ -39,8 +39,13 @@ def weighed(lines: Iterable[Sayable]) -> Iterator[tuple[int, Sayable]]:
         is_first = name == "confirmation.content"
 
 
-def fitting(terminal: Terminal, lines: Sequence[tuple[int, Sayable]]) -> Iterator[Sayable]:
-    """Yield those of the weighed *lines* that fit, as they are printed, and how many do not."""
+def fitting(
+    terminal: Terminal, lines: Sequence[tuple[int, Sayable]], *, more: str = "send.more"
+) -> Iterator[Sayable]:
+    """Yield those of the weighed *lines* that fit, as they are printed, and how many do not.
+
+    *more*: the text that says so.
+    """
     left, notices, kept = ROWS - 1, MOST_NOTICES, dict[int, str]()
     for n, (weight, line) in sorted(enumerate(lines), key=lambda each: each[1][0]):
         text = terminal.as_note(line)
@@ -51,7 +56,7 @@ def fitting(terminal: Terminal, lines: Sequence[tuple[int, Sayable]]) -> Iterato
             left, notices, kept[n] = left - rows, notices - (weight == NOTICE), text
     yield from (kept[n] for n in sorted(kept))
     if len(kept) < len(lines):
-        yield Message("send.more", n=len(lines) - len(kept))
+        yield Message(more, n=len(lines) - len(kept))
 
 
 def _rows(text: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from rich.cells import cell_len
 from sqlalchemy import update
 
 from broadcast.day import SHANGHAI
@@ -22,6 +24,7 @@ from tests.acceptance.test_campaigns import until_launch
 from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_terminal import on_terminal
 from tests.kit.command_line import CommandLine
+from tests.kit.terminal import COLUMNS, typed
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
@@ -189,7 +192,7 @@ def test_on_a_terminal_a_campaign_is_shown_and_asked_for(line: CommandLine) -> N
     assert agreed.status == 0
     shown, _, stored = agreed.out.partition("[y/N]")
     assert "To: the OpenIDs of" in shown
-    assert shown.count("Next: Fri") == 5
+    assert (shown.count("Next: Fri"), stored.count("Next: Fri")) == (4, 5)
     assert "Store campaign “weekly”? Without another question it sends to" in shown
     assert "Campaign “weekly” is stored." in stored
     assert "2027-03-01 周一 20:00" in chinese.out.partition("[y/N]")[0]
@@ -383,3 +386,30 @@ def test_a_run_that_nobody_launches_is_stored_and_said_so(system: System) -> Non
     [run] = told(system, "show", "weekly")["runs"]
     assert (run["state"], made["name"]) == ("begun", "weekly")
     assert launch_rows.to_launch(system.engine, accounts=["default"])
+
+
+@pytest.mark.parametrize(("lang", "question"), [("en", "Store campaign “"), ("zh", "保存活动“")])
+def test_at_most_twelve_lines_stand_before_the_question_of_a_campaign(
+    system: System, lang: str, question: str
+) -> None:
+    for hour in (19, 21):
+        told(
+            system, "add", f"daily-{hour}", "--to-all", *TEXT, "--cron", f"0 {hour} * * *",
+            "--yes-to-all",
+        )  # fmt: skip
+    (system.folder / "long.txt").write_text("周五晚八点直播，现场抽奖，先到先得。\n" * 20, "utf-8")
+
+    shown = typed(
+        "broadcast campaigns add new-year --to-all --text-file long.txt --cron '0 20 * * *'"
+        " --timezone America/New_York --except 12-24..12-26 --except 12-31 --overlap queue",
+        folder=system.folder, environment={**os.environ, **system.env, "BROADCAST_LANG": lang},
+        answers=["n"],
+    )  # fmt: skip
+
+    lines = shown.text.splitlines()
+    before = lines[: next(n for n, one in enumerate(lines) if question in one)]
+    print(shown.text)
+    assert sum(max(1, -(-cell_len(one) // COLUMNS)) for one in before) <= 12
+    assert any(one.startswith(("Next: ", "接下来：")) for one in before)
+    assert any(one.startswith(("Warning: ", "注意：")) for one in before)
+    assert "campaigns show" in before[-1]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
 from broadcast.errors import InputError, OutOfReachError, SettingsError
+from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
@@ -29,6 +30,7 @@ from entrypoints.cli.campaign_options import (
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import grouped
+from entrypoints.cli.question_screen import FACT, NOTICE, REST, fitting
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions
 from entrypoints.cli.sending import nothing_stored
@@ -135,13 +137,16 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
         for warning in over:
             terminal.warn(warning)
         return
-    lines = campaign_lines.plan_lines(plan, times, now, settings=run.settings)
-    for line in (*confirmation.account_lines(run.settings.account(plan.account)), *lines):
+    lines = [*confirmation.account_lines(run.settings.account(plan.account))]
+    lines += campaign_lines.plan_lines(plan, times, now, settings=run.settings)
+    warnings = [Message("campaign.far"), *over] if is_far else over
+    weighed = [*_weighed(lines)]
+    weighed += [(NOTICE, Message("output.warning", text=one)) for one in warnings]
+    shown = (
+        fitting(terminal, weighed, more="campaign.more") if asks else (one for _, one in weighed)
+    )
+    for line in shown:
         terminal.note(line)
-    if is_far:
-        terminal.warn("campaign.far")
-    for warning in over:
-        terminal.warn(warning)
     request = templates.load(plan.template)
     facts = {
         "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
@@ -152,6 +157,16 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
         terminal.confirm(question, "campaign.declined", yes=not asks, **facts)
     elif asks and terminal.ask("campaign.question_to_all", **facts) != plan.account:
         terminal.decline("campaign.declined")
+
+
+def _weighed(lines: Iterable[Message]) -> Iterator[tuple[int, Message]]:
+    """Yield the weight of each line of a campaign before its question, and the line."""
+    weight = FACT
+    for line in lines:
+        yield REST if line.id == "confirmation.server" else weight, line
+        if line.id.startswith("campaign.next"):
+            # The first time stays, whatever else there is to be seen.
+            weight = REST
 
 
 def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
