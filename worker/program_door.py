@@ -5,24 +5,20 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import field, replace
 from datetime import datetime
 
 from broadcast import names
-from broadcast.errors import BroadcastError, OutOfReachError, PlanError, WeChatAwayError
+from broadcast.errors import OutOfReachError, PlanError
 from broadcast.frozen import frozen
-from broadcast.redaction import redact
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.drafts import Gone, Marks
 from broadcast.rules.plan import proof
-from broadcast.wechat.api.drafts import DraftGet
-from broadcast.wechat.api.tags import TagInfo
 from producer.request.door import SubmitService
 from producer.request.shape import Request
 from producer.submit.store import Submitted, Waker
+from producer.wiring.wechat import ClientChecks
 from worker.wake import wake
 from worker.wiring import WorkerParts
 
@@ -63,7 +59,7 @@ def through_door(
     quota = _Quota(here)
     opened = SubmitService(
         settings=here.settings, engine=here.engine, quota=quota, waker=waker or _Waker(),
-        looks=WorkerChecks(here), waiting_since=waiting_since,
+        looks=ClientChecks(here.wechat), waiting_since=waiting_since,
     )  # fmt: skip
     try:
         return submit_by(opened)
@@ -117,44 +113,3 @@ class _Waker:
     def wake_planner(self, broadcast_id: str) -> None:
         """Ask a worker to plan a broadcast."""
         wake(names.PLAN, broadcast_id)
-
-
-class WorkerChecks:
-    """:class:`producer.request.door.WeChatChecks` of a worker."""
-
-    def __init__(self, here: WorkerParts) -> None:
-        """*here*: this process's parts."""
-        self._here = here
-
-    def tags(self, account: Account) -> Sequence[TagInfo] | None:
-        """Return every tag, or None where WeChat gives no answer."""
-        try:
-            return self._here.gateway(account).tags()
-        except OutOfReachError as error:
-            # The token's Redis: a plan asks for the people of a tag itself.
-            log.warning("account %s: not asked for its tags: %s", account.name, error)
-            return None
-
-    def draft(self, account: Account, media_id: str) -> Marks | None:
-        """Return a draft's facts; None: there is none.
-
-        Raises OutOfReachError where WeChat is away, and another BroadcastError where it would not.
-        """
-        seen = self._here.gateway(account).draft(media_id)
-        match seen:
-            case Gone():
-                return None
-            case NoAnswer():
-                raise _as_error(seen, account)
-        return seen
-
-
-def _as_error(no_answer: NoAnswer, account: Account) -> BroadcastError:
-    if no_answer.errcode is None:
-        return WeChatAwayError(
-            "error.wechat.away", address=redact(account.api_base), reason=no_answer.errmsg or "-"
-        )
-    return BroadcastError(
-        "error.wechat.refused", account=account.name, endpoint=DraftGet.path,
-        errcode=no_answer.errcode, errmsg=no_answer.errmsg or "", rid=no_answer.rid or "-",
-    )  # fmt: skip

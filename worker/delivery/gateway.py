@@ -15,7 +15,6 @@ from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
 from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend, MassSendAll
 from broadcast.wechat.api.media import UploadVideo
 from broadcast.wechat.api.quotas import QuotaGet
-from broadcast.wechat.api.tags import TagInfo, TagsGet
 from broadcast.wechat.call_errors import APIError, InvalidRequestError, TransportError
 from broadcast.wechat.endpoint import Body
 from broadcast.wechat_account import media, translate
@@ -128,13 +127,6 @@ class WeChatGateway:
             return list(tags.members(self._client, tag_id))
         except translate.NO_ANSWER as error:
             return translate.no_answer(error)
-
-    def tags(self) -> Sequence[TagInfo] | None:
-        """Return every tag, or None where WeChat gave no answer."""
-        try:
-            return self._client.ask(TagsGet())
-        except translate.NO_ANSWER:
-            return None
 
     def quota(self, path: SendPath) -> Quota | NoAnswer:
         """Return today's calls of one interface, or why WeChat gave no answer."""

@@ -39,7 +39,7 @@ def test_a_message_is_late_by_the_longest_time_that_it_may_have_waited(
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
     parts = SimpleNamespace(
         settings=settings, engine=engine, accounts=settings.accounts(),
-        quotas=RecentQuotas(lambda *_: None),
+        quotas=RecentQuotas(lambda *_: None), wechat=None,
     )  # fmt: skip
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(planner, "plan", lambda *_, **__: None)

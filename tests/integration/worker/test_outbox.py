@@ -64,7 +64,7 @@ def worker(engine: Engine, *names: str) -> WorkerParts:
     )  # fmt: skip
     parts = SimpleNamespace(
         settings=fake, engine=engine, accounts=mine,
-        quotas=RecentQuotas(lambda *_: None),
+        quotas=RecentQuotas(lambda *_: None), wechat=None,
     )  # fmt: skip
     return cast("WorkerParts", parts)
 

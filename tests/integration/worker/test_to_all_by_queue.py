@@ -27,7 +27,7 @@ def allowed(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
     parts = SimpleNamespace(
         settings=settings, engine=engine, accounts=settings.accounts(),
-        quotas=RecentQuotas(lambda *_: None),
+        quotas=RecentQuotas(lambda *_: None), wechat=None,
     )  # fmt: skip
     monkeypatch.setattr(enqueue, "parts", lambda: parts)
     monkeypatch.setattr(worker_dead_letters, "parts", lambda: parts)
