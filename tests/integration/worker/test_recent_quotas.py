@@ -123,7 +123,9 @@ class Worker:
 @pytest.fixture
 def worker(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Worker:
     settings = Settings(WECHAT_APPID="wx0123456789abcdef", WECHAT_APPSECRET="0" * 32)
-    here = SimpleNamespace(settings=settings, engine=engine, accounts=settings.accounts())
+    here = SimpleNamespace(
+        settings=settings, engine=engine, accounts=settings.accounts(), wechat=None
+    )
     made = Worker(here)
     monkeypatch.setattr(enqueue, "parts", lambda: here)
     monkeypatch.setattr(dead_letters, "parts", lambda: here)
