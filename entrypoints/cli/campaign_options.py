@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +13,11 @@ from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns.campaign import CampaignPlan
-from broadcast.rules.campaigns.launches import Policy
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import Excluded
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import OptionGroup
-from entrypoints.cli.run import Run, who
+from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import (
     AudienceOptions,
     ListFile,
@@ -28,14 +26,15 @@ from entrypoints.cli.send_options import (
     late_by_of,
 )
 from entrypoints.cli.terminal import is_terminal
-from models.ledger.rows.transaction import present
 from producer.audience import openid_list
 from producer.audience.source import regular
 from producer.campaigns import said_plans
 from producer.campaigns import template as templates
+from producer.campaigns.campaign_forms import ByPerson, CampaignMembers
 from producer.campaigns.said_plans import NONE
 from producer.campaigns.template import OF_FILE, Template
-from producer.submit.order import HIGHEST_PRIORITY, checked_title
+from producer.request import shape
+from producer.submit.order import HIGHEST_PRIORITY
 
 if TYPE_CHECKING:
     from entrypoints.cli.tag_lookup import Tags
@@ -109,7 +108,7 @@ def is_given(group: OptionGroup) -> bool:
 
 
 @frozen
-class PlanOptions:
+class PlanOptions(OptionGroup):
     """What a command says of a campaign."""
 
     audience: AudienceOptions
@@ -123,94 +122,74 @@ class PlanOptions:
         """Return the plan, checked; what is not said is as in *old*. Raises InputError."""
         from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
 
-        now, tags = present(run.engine), Tags(lambda: run.wechat, account)
-        schedule, policy, template = None, Policy(late_by=run.settings.late_by), None
-        if old is not None:
-            schedule, policy, template = old.schedule, old.policy, templates.load(old.template)
-        late_by = None if self.policy.late_by is None else late_by_of(self.policy.late_by)
-        plan = CampaignPlan(
-            account=account.name, schedule=said_plans.schedule_of(self.times, schedule, now=now),
-            policy=said_plans.policy_of(self.policy, policy, late_by=late_by),
-            template=self._template(run, account, tags, old=template).stored,
-        )  # fmt: skip
-        _check_files(templates.load(plan.template))
-        said_plans.check(plan, account, settings=run.settings, who=who(), now=now)
-        return plan
-
-    def _template(
-        self, run: Run, account: Account, tags: Tags, *, old: Template | None
-    ) -> Template:
-        found = old or Template(request={"account": account.name})
+        tags, said = Tags(lambda: run.wechat, account), self._plain()
         if old is None or is_given(self.audience):
             self.audience.check(asks=is_terminal())
-            found = _with_audience(found, self.audience.target(tags.id_of), account)
-        if is_given(self.narrowing) or is_given(self.audience):
-            files = [str(Path(one).absolute()) for one in self.narrowing.files]
-            narrowing = self._narrowing(run, account, tags)
-            found = replace(_with(found, **narrowing), exclude_files=files)
+            said |= _audience(self.audience.target(tags.id_of), account)
+        said |= self._narrowing(run, account, tags)
         if old is None or self.rest.article or is_given(self.content):
-            found = self._with_content(found, run)
-        given = {
-            "title": self.rest.title, "priority": self.rest.priority,
-            "spread_days": self.rest.spread_days,
-        }  # fmt: skip
-        if self.rest.title is not None:
-            checked_title(self.rest.title)
-        return _with(found, **{name: one for name, one in given.items() if one is not None})
+            said |= self._content(limit=run.settings.text_limit)
+        files = {one.name: said.pop(one.name, None) for one in fields(ByPerson)}
+        plan = said_plans.plan_of(
+            shape.parse_as(CampaignMembers, said), account, old,
+            settings=run.settings, engine=run.engine, person=ByPerson(**files),
+        )  # fmt: skip
+        _check_files(templates.load(plan.template))
+        return plan
+
+    def _plain(self) -> dict[str, Any]:
+        """Return the members that are said in the words of a program."""
+        if self.policy.late_by is not None:
+            late_by_of(self.policy.late_by)
+        forms = CampaignMembers.model_fields
+        return {
+            forms[one.name].alias or one.name: value
+            for group in (self.times, self.policy, self.rest)
+            for one in fields(group)
+            if one.name in forms and (value := getattr(group, one.name)) is not None
+        }
 
     def _narrowing(self, run: Run, account: Account, tags: Tags) -> dict[str, Any]:
-        self.narrowing.check()
-        with self.narrowing.read(run, account, key=NONE, tag_id=tags.id_of) as narrowed:
-            selection = narrowed.selection
-        return {
-            "exclude": [
-                f"{one.kind.value}:{one.value}"
-                for one in selection.exclude
-                if one.kind is not Excluded.FILE
-            ],
-            "only_current": selection.only_current, "sample": self.narrowing.sample,
-            "ignore_suppression": selection.ignore_suppression,
-        }  # fmt: skip
+        given = self.narrowing
+        given.check()
+        names = ("sample", "only_current", "ignore_suppression")
+        said: dict[str, Any] = {name: one for name in names if (one := getattr(given, name))}
+        if given.exclude:
+            with given.read(run, account, key=NONE, tag_id=tags.id_of) as narrowed:
+                exclude = narrowed.selection.exclude
+            others = [f"{one.kind}:{one.value}" for one in exclude if one.kind is not Excluded.FILE]
+            files = [str(Path(one).absolute()) for one in given.files]
+            said |= {"exclude": others, "exclude_files": files}
+        return said
 
-    def _with_content(self, old: Template, run: Run) -> Template:
-        bare = replace(old, draft_title=None, article_file=None)
+    def _content(self, *, limit: int) -> dict[str, Any]:
         if self.rest.article is not None:
             if is_given(self.content):
                 raise InputError("error.usage.two_contents")
-            return replace(
-                _with(bare, content={}), article_file=str(Path(self.rest.article).absolute())
-            )
+            return {"article_file": str(Path(self.rest.article).absolute())}
         self.content.check()
         if self.content.draft:
             reprint = {"send_ignore_reprint": 1} if self.content.send_ignore_reprint else {}
-            return replace(_with(bare, content=reprint), draft_title=self.content.draft[0])
-        content = self.content.read(limit=run.settings.text_limit)
+            return {"draft": self.content.draft[0], "content": reprint}
+        content = self.content.read(limit=limit)
         if content.names:
             raise InputError("error.campaign.content_file")
-        return _with(bare, content=json.loads(content.canonical))
+        return {"content": json.loads(content.canonical)}
 
 
-def _with(template: Template, **members: object) -> Template:
-    return replace(template, request={**template.request, **members})
-
-
-def _with_audience(template: Template, target: Target, account: Account) -> Template:
-    audience: Mapping[str, Any]
-    file: str | None = None
-    with_tag: int | None = None
+def _audience(target: Target, account: Account) -> dict[str, Any]:
     match target:
         case ListFile(source="-"):
             raise InputError("error.campaign.stdin")
         case ListFile(source=source):
-            audience, file = OF_FILE, str(Path(source).absolute())
-        case Followers():
-            audience, with_tag = {"followers": True}, target.tag_id
+            return {"audience": OF_FILE, "audience_file": str(Path(source).absolute())}
+        case Followers(tag_id=tag_id):
+            with_tag = {} if tag_id is None else {"with_tag": tag_id}
+            return {"audience": {"followers": True}, **with_tag}
         case Tag(tag_id=tag_id):
-            audience = {"tag_id": tag_id}
+            return {"audience": {"tag_id": tag_id}}
         case Everyone():
-            audience = {"to_all": True, "confirm_to_all": account.name}
-    changed = _with(template, audience=dict(audience), with_tag=with_tag)
-    return replace(changed, audience_file=file)
+            return {"audience": {"to_all": True, "confirm_to_all": account.name}}
 
 
 def _check_files(template: Template) -> None:

@@ -357,43 +357,44 @@ def _describe(command: Callable[..., Any], parameters: Sequence[Parameter]) -> N
 
 
 class OptionGroup:
-    """Options of one subject; a subclass is a frozen dataclass."""
+    """Options of one subject, or groups of them; a subclass is a frozen dataclass."""
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Return *command* with the options of its groups in the place of the groups."""
     hints = get_type_hints(command, include_extras=True)
-    groups = {
-        name: hint
-        for name, hint in hints.items()
-        if isinstance(hint, type) and issubclass(hint, OptionGroup)
-    }
+    groups = {name: hint for name, hint in hints.items() if _is_group(hint)}
 
     @functools.wraps(command)
     def run(**values: object) -> None:
-        given = {
-            name: group(**{field.name: values.pop(field.name) for field in fields(group)})  # type: ignore[arg-type]
-            for name, group in groups.items()
-        }
+        given = {name: _made(group, values) for name, group in groups.items()}
         command(**values, **given)
 
-    _describe(run, list(_flat(command, hints, groups)))
+    parameters = signature(command).parameters.values()
+    _describe(run, [one for each in parameters for one in _flat(each, hints[each.name])])
     return run
 
 
-def _flat(
-    command: Callable[..., None], hints: dict[str, Any], groups: dict[str, type[OptionGroup]]
-) -> Iterator[Parameter]:
-    """Yield the parameters of *command*, where a group stands those of its fields."""
-    for parameter in signature(command).parameters.values():
-        group = groups.get(parameter.name)
-        if group is None:
-            # Whatever stands behind a field with a default is given by name.
-            yield parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
-            continue
-        own = get_type_hints(group, include_extras=True)
-        for field in fields(group):  # type: ignore[arg-type]
-            default = Parameter.empty if field.default is MISSING else field.default
-            yield Parameter(
-                field.name, Parameter.KEYWORD_ONLY, annotation=own[field.name], default=default
-            )
+def _is_group(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, OptionGroup)
+
+
+def _made(hint: Any, values: dict[str, object]) -> object:  # noqa: ANN401 - a group's class
+    """Return a group of the options in *values*, which are taken out of them."""
+    own = get_type_hints(hint)
+    return hint(**{
+        name: _made(own[name], values) if _is_group(own[name]) else values.pop(name)
+        for name in (one.name for one in fields(hint))
+    })  # fmt: skip
+
+
+def _flat(parameter: Parameter, hint: Any) -> Iterator[Parameter]:  # noqa: ANN401 - any annotation
+    """Yield a parameter; where a group stands, those of its fields."""
+    if not _is_group(hint):
+        # Whatever stands behind a field with a default is given by name.
+        yield parameter.replace(kind=Parameter.KEYWORD_ONLY, annotation=hint)
+        return
+    own = get_type_hints(hint, include_extras=True)
+    for one in fields(hint):
+        default = Parameter.empty if one.default is MISSING else one.default
+        yield from _flat(Parameter(one.name, parameter.kind, default=default), own[one.name])

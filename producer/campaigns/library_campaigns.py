@@ -11,11 +11,12 @@ from typing import Any, TypedDict
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
-from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
-from producer.campaigns import asked_runs, campaign_forms, rehearsing
+from producer.campaigns import asked_runs, rehearsing
 from producer.campaigns import template as templates
-from producer.campaigns.said_plans import check_name
+from producer.campaigns.campaign_forms import CampaignChange, CampaignMembers, NewCampaign
+from producer.campaigns.said_plans import check_name, plan_of
 from producer.request import shape
 from producer.request.door import SubmitService
 
@@ -63,10 +64,16 @@ class Campaigns:
     def add(self, name: str, said: CampaignArguments) -> Campaign:
         """Store a campaign, enabled. Raises ConflictError where its name is taken."""
         check_name(name)
-        form = shape.parse_as(campaign_forms.NewCampaign, {**said, "name": name})
-        account = self.door.settings.account(form.account)
-        plan = campaign_forms.plan_of(form, account, None, door=self.door, who=self.who)
+        form = shape.parse_as(NewCampaign, {**said, "name": name})
+        plan = self._plan(form, form.account)
         return campaign_edits.add(self.door.engine, name, plan, who=self.who)
+
+    def _plan(
+        self, form: CampaignMembers, account: str | None, old: CampaignPlan | None = None
+    ) -> CampaignPlan:
+        settings = self.door.settings
+        found = settings.account(account)
+        return plan_of(form, found, old, settings=settings, engine=self.door.engine)
 
     def edit(self, name: str, said: CampaignArguments, *, version: int | None = None) -> Campaign:
         """Change what is said; a run that was begun goes on as it was.
@@ -74,9 +81,7 @@ class Campaigns:
         Raises ConflictError where somebody else edited it meanwhile, or it has not this *version*.
         """
         old = self.get(name)
-        form = shape.parse_as(campaign_forms.CampaignChange, said)
-        account = self.door.settings.account(old.plan.account)
-        plan = campaign_forms.plan_of(form, account, old.plan, door=self.door, who=self.who)
+        plan = self._plan(shape.parse_as(CampaignChange, said), old.plan.account, old.plan)
         known = old if version is None else replace(old, version=version)
         return campaign_edits.edit(self.door.engine, known, plan, who=self.who)
 

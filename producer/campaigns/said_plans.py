@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
-from typing import Any, Final, Protocol
+from datetime import date, datetime
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Engine
+
 from broadcast.day import SHANGHAI
-from broadcast.errors import InputError
+from broadcast.errors import InputError, RequestError
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account, check_kind_allows
 from broadcast.rules.calls.outcomes import SendPath
@@ -20,10 +22,18 @@ from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
 from broadcast.rules.campaigns.variables import rendered_template
 from broadcast.settings.program_settings import Settings
+from models.ledger.rows.transaction import present
 from producer.campaigns import template as templates
+from producer.campaigns.campaign_forms import ByPerson, CampaignMembers
+from producer.campaigns.template import Template
 from producer.request import shape
-from producer.request.meaning import ParsedRequest, parsed_request
-from producer.request.shape import ListToCome, OpenIDList
+from producer.request.meaning import (
+    ParsedRequest,
+    checked_late_by,
+    parsed_request,
+    refuse_what_is_not_so,
+)
+from producer.request.shape import ListToCome, OpenIDList, SendRequest
 from producer.submit.order import LONGEST_TITLE, new_key, parse_at
 
 #: Stands for a draft that is found at each run.
@@ -32,50 +42,12 @@ A_DRAFT: Final = "A" * 43
 NONE: Final = "none"
 _SHOWN: Final = 40
 _PER_CENT: Final = re.compile(r"(\d{1,4})\s*%?")
-
-
-class TimesSaid(Protocol):
-    """When a campaign is due, as it is written; None: it is not said."""
-
-    @property
-    def cron(self) -> str | None:
-        """Minute, hour, day of the month, month, day of the week."""
-
-    @property
-    def at(self) -> str | None:
-        """The one time."""
-
-    @property
-    def timezone(self) -> str | None:
-        """The zone of both."""
-
-    @property
-    def first(self) -> str | None:
-        """The first day."""
-
-    @property
-    def last(self) -> str | None:
-        """The last day."""
-
-    @property
-    def exceptions(self) -> Sequence[str] | None:
-        """Days that are left out."""
-
-
-class PolicySaid(Protocol):
-    """What becomes of a run that cannot be as planned; None: it is not said."""
-
-    @property
-    def missed(self) -> str | None:
-        """A word of ``Missed``."""
-
-    @property
-    def overlap(self) -> str | None:
-        """A word of ``Overlap``."""
-
-    @property
-    def size_brake(self) -> str | None:
-        """A share, as ``30%``."""
+#: Of the request of each run.
+_OF_A_RUN: Final = frozenset(SendRequest.model_fields) - {"account", "at", "late_by"}
+#: Another audience has its own.
+_NARROWING: Final = frozenset({
+    "exclude", "only_current", "sample", "with_tag", "ignore_suppression",
+})  # fmt: skip
 
 
 def check_name(name: str) -> None:
@@ -92,8 +64,61 @@ def is_name(name: str) -> bool:
     return is_plain and "/" not in name and name not in {".", ".."}
 
 
-def schedule_of(
-    said: TimesSaid, old: Schedule | None, *, now: datetime, by_person: bool = True
+def plan_of(
+    said: CampaignMembers,
+    account: Account,
+    old: CampaignPlan | None,
+    *,
+    settings: Settings,
+    engine: Engine,
+    person: ByPerson | None = None,
+) -> CampaignPlan:
+    """Return the plan, checked; what is not said is as in *old*.
+
+    *person*: what a person says beside the members; None: a program says them. Raises InputError,
+    for a program also where a person is asked.
+    """
+    now = present(engine)
+    if said.account not in {None, account.name}:
+        raise RequestError("error.campaign.account", field="account", account=account.name)
+    schedule, policy, template = None, Policy(late_by=settings.late_by), None
+    if old is not None:
+        schedule, policy, template = old.schedule, old.policy, templates.load(old.template)
+    plan = CampaignPlan(
+        account=account.name,
+        schedule=_schedule(said, schedule, now=now, by_person=person is not None),
+        policy=_policy(said, policy),
+        template=_template(said, account, template, person=person or ByPerson()).stored,
+    )  # fmt: skip
+    refuse_what_is_not_so(_first_run(plan, settings, now=now), settings=settings, engine=engine)
+    if person is None and next(plan.schedule.after(now), now) - now > due_times.FAR:
+        raise InputError("error.campaign.far")
+    return plan
+
+
+def _template(
+    said: CampaignMembers, account: Account, old: Template | None, *, person: ByPerson
+) -> Template:
+    found = old or Template(request={"account": account.name})
+    given = said.model_dump(mode="json", include=set(_OF_A_RUN & said.model_fields_set))
+    if "audience" in given:
+        if person.audience_file is None and isinstance(said.audience, OpenIDList | ListToCome):
+            raise RequestError("error.campaign.list", field="audience")
+        kept = {name: one for name, one in found.request.items() if name not in _NARROWING}
+        found = replace(found, request=kept, audience_file=person.audience_file, exclude_files=())
+    if person.exclude_files is not None:
+        found = replace(found, exclude_files=person.exclude_files)
+    has_content = person.article_file or {"content", "draft"} & said.model_fields_set
+    if old is None and not has_content:
+        raise RequestError("error.request.missing", field="content")
+    if has_content:
+        given["content"] = said.content
+        found = replace(found, draft_title=said.draft, article_file=person.article_file)
+    return replace(found, request={**found.request, **given})
+
+
+def _schedule(
+    said: CampaignMembers, old: Schedule | None, *, now: datetime, by_person: bool
 ) -> Schedule:
     """Return the schedule; what is not said is as in *old*. Raises InputError.
 
@@ -131,7 +156,7 @@ def schedule_of(
     return found
 
 
-def _said_days(said: TimesSaid, found: Schedule, now: datetime) -> Iterator[date]:
+def _said_days(said: CampaignMembers, found: Schedule, now: datetime) -> Iterator[date]:
     """Yield the days that are said; those that are stored may be older."""
     if said.at is not None and found.at is not None:
         yield max(found.at, now).date()
@@ -168,9 +193,9 @@ def moment(text: str, zone: str, *, now: datetime | None, option: str = "--at") 
         raise InputError("error.campaign.day_range", day=str(local.date())) from None
 
 
-def policy_of(said: PolicySaid, old: Policy, *, late_by: timedelta | None) -> Policy:
-    """Return the policy; what is not said is as in *old*. Raises InputError."""
-    given: dict[str, Any] = {} if late_by is None else {"late_by": late_by}
+def _policy(said: CampaignMembers, old: Policy) -> Policy:
+    late_by = said.late_by
+    given: dict[str, Any] = {} if late_by is None else {"late_by": checked_late_by(late_by)}
     for name, kind in (("missed", Missed), ("overlap", Overlap)):
         word = getattr(said, name)
         if word is not None and word not in set(kind):
@@ -192,9 +217,7 @@ def _per_cent(text: str) -> int:
     return int(found[1])
 
 
-def check(
-    plan: CampaignPlan, account: Account, *, settings: Settings, who: str, now: datetime
-) -> ParsedRequest:
+def _first_run(plan: CampaignPlan, settings: Settings, *, now: datetime) -> ParsedRequest:
     """Return the request of the first run. Raises InputError where it would be refused.
 
     As far as is known without WeChat and files.
@@ -206,10 +229,8 @@ def check(
     elif plan.schedule.cron is not None and "mpnews" in template.request["content"]:
         raise InputError("error.campaign.fixed_draft")
     request = shape.parse(template.request)
-    found = parsed_request(request, key=new_key(), who=who, settings=settings)
-    match found.target:
-        case OpenIDList() | ListToCome():
-            check_kind_allows(account, SendPath.MASS_SEND)
-        case _:
-            check_kind_allows(account, found.target.path)
+    found = parsed_request(request, key=new_key(), who="", settings=settings)
+    target = found.target
+    path = SendPath.MASS_SEND if isinstance(target, OpenIDList | ListToCome) else target.path
+    check_kind_allows(found.order.account, path)
     return found

@@ -21,18 +21,12 @@ from entrypoints.cli import (
     campaign_runs,
     confirmation,
 )
-from entrypoints.cli.campaign_options import (
-    PlanOptions,
-    PolicyOptions,
-    RunOptions,
-    TimeOptions,
-)
+from entrypoints.cli.campaign_options import PlanOptions
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
-from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import grouped
 from entrypoints.cli.question_screen import FACT, NOTICE, REST, fitting
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions
+from entrypoints.cli.send_options import AudienceOptions
 from entrypoints.cli.sending import nothing_stored
 from entrypoints.cli.terminal import is_terminal
 from models import schema
@@ -63,12 +57,7 @@ def add(
     run: Run,
     name: Name,
     *,
-    audience: AudienceOptions,
-    narrowing: NarrowingOptions,
-    content: ContentOptions,
-    times: TimeOptions,
-    policy: PolicyOptions,
-    rest: RunOptions,
+    said: PlanOptions,
     account: AccountName = None,
     yes: Yes = False,
     as_json: AsJSON = False,
@@ -76,13 +65,9 @@ def add(
     """Store a campaign."""
     check_name(name)
     campaign_edits.refuse_taken(run.engine, name)
-    said = PlanOptions(
-        audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
-        rest=rest,
-    )  # fmt: skip
     with nothing_stored("campaign.interrupted"):
         plan = said.plan(run, run.settings.account(account), None)
-        _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
+        _check_agreed(run, name, plan, asks=_asks(said.audience, yes=yes))
     made = campaign_edits.add(run.engine, name, plan, who=who())
     _tell(run, made, "campaign.added", as_json=as_json)
 
@@ -93,26 +78,17 @@ def edit(
     run: Run,
     name: Name,
     *,
-    audience: AudienceOptions,
-    narrowing: NarrowingOptions,
-    content: ContentOptions,
-    times: TimeOptions,
-    policy: PolicyOptions,
-    rest: RunOptions,
+    said: PlanOptions,
     yes: Yes = False,
     as_json: AsJSON = False,
 ) -> None:
     """Change what is given of a campaign."""
     old = campaign_rows.named(run.engine, name)
-    said = PlanOptions(
-        audience=audience, narrowing=narrowing, content=content, times=times, policy=policy,
-        rest=rest,
-    )  # fmt: skip
     with nothing_stored("campaign.interrupted"):
         plan = said.plan(run, run.settings.account(old.plan.account), old.plan)
         if plan == old.plan:
             raise InputError("error.campaign.no_change", name=name)
-        _check_agreed(run, name, plan, asks=_asks(audience, yes=yes))
+        _check_agreed(run, name, plan, asks=_asks(said.audience, yes=yes))
     edited = campaign_edits.edit(run.engine, old, plan, who=who())
     _tell(run, edited, "campaign.edited", as_json=as_json)
 

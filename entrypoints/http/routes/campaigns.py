@@ -36,7 +36,6 @@ from producer.campaigns.campaign_forms import (
     CampaignChange,
     CampaignMembers,
     NewCampaign,
-    plan_of,
 )
 from producer.request import shape
 from producer.request.shape import LONGEST_ACCOUNT
@@ -77,9 +76,11 @@ def add(caller: Submitter, members: bodies.Members) -> Response:
 def _plan(
     caller: Caller, said: CampaignMembers, account: str, *, old: CampaignPlan | None = None
 ) -> CampaignPlan:
-    door = submitting.door(caller)
+    here = caller.parts
     try:
-        plan = plan_of(said, door.settings.account(account), old, door=door, who=caller.who)
+        plan = said_plans.plan_of(
+            said, here.settings.account(account), old, settings=here.settings, engine=here.engine
+        )
     except InputError as error:
         raise submitting.without_others(caller, error) from None
     _check_may_send(caller, plan.template)
