@@ -5,9 +5,9 @@ Days and months are Shanghai's; the limits are those of WeChat's page Batch_Send
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -81,34 +81,59 @@ def excesses(kind: AccountKind, sends: Iterable[Send]) -> Iterator[Message]:
 
     Of each limit, day or month and people it is the first; the text's id names the limit.
     """
-    before: list[Send] = []
-    for one in sorted(sends, key=lambda each: each.at):
-        for limit, most, others in _limits(kind, one, before):
-            first = not any(each.planned for each in others[most:])
-            if one.planned and len(others) >= most and first:
-                dates = [f"{each.at.astimezone(day.SHANGHAI):%m-%d} {each.name}" for each in others]
-                yield Message(
-                    limit, name=one.name, at=one.at, most=most, n=len(others) + 1,
-                    others=dates[-most:],
-                )  # fmt: skip
-        before.append(one)
+    ordered = sorted(sends, key=lambda each: each.at)
+    days = itertools.groupby(ordered, key=lambda each: day.start(each.at))
+    for _, of_month in itertools.groupby(days, key=lambda each: day.month_start(each[0])):
+        yield from _of_month(kind, (list(of_day) for _, of_day in of_month))
+
+
+def _of_month(kind: AccountKind, days: Iterable[Sequence[Send]]) -> Iterator[Message]:
+    before: dict[str, list[Send]] = {}
+    for of_day in days:
+        for n, one in enumerate(of_day):
+            today = itertools.islice(of_day, n)
+            for limit, most, others in _limits(kind, one, today, before=before):
+                told = _first_beyond(most, others)
+                if one.planned and told:
+                    dates = [
+                        f"{each.at.astimezone(day.SHANGHAI):%m-%d} {each.name}"
+                        for each in told[-most:]
+                    ]
+                    yield Message(
+                        limit, name=one.name, at=one.at, most=most, n=len(told) + 1, others=dates
+                    )
+            before.setdefault(one.whom, []).append(one)
+
+
+def _first_beyond(most: int, others: Iterable[Send]) -> Sequence[Send]:
+    """Return the *others* where one more is the first planned beyond a limit, else nothing."""
+    found: list[Send] = []
+    for each in others:
+        if each.planned and len(found) >= most:
+            return ()
+        found.append(each)
+    return found if len(found) >= most else ()
 
 
 def _limits(
-    kind: AccountKind, one: Send, before: Sequence[Send]
-) -> Iterator[tuple[str, int, Sequence[Send]]]:
-    """Yield each limit, its number, and the sends that count with *one*."""
-    of_day = [each for each in before if each.at >= day.start(one.at)]
+    kind: AccountKind, one: Send, today: Iterable[Send], *, before: Mapping[str, Sequence[Send]]
+) -> Iterator[tuple[str, int, Iterable[Send]]]:
+    """Yield each limit, its number, and the sends that count with *one*.
+
+    *today*: those of its day before it; *before*: those of its month, by their people.
+    """
     if kind is AccountKind.SUBSCRIPTION:
-        yield "launches.over_day", ALLOWANCES[kind].most, of_day
+        yield "launches.over_day", ALLOWANCES[kind].most, today
     if kind is AccountKind.SERVICE:
-        to_all = [each for each in of_day if each.to_all and one.to_all]
+        to_all = (each for each in today if each.to_all and one.to_all)
         yield "launches.over_to_all", 1, to_all
-        month = [each for each in before if each.at >= day.month_start(one.at)]
-        left_out = {EVERYBODY, *one.without}
-        others = Counter(each.whom for each in month if each.whom not in left_out)
-        # Of a send to everybody those have most who had most before.
-        group = max(others, key=others.__getitem__, default="")
-        same = {EVERYBODY, group if one.whom == EVERYBODY else one.whom}
-        counted = [each for each in month if each.whom in same and one.whom not in each.without]
+        group = one.whom
+        if one.whom == EVERYBODY:
+            # Those have most who had most before.
+            others = [each for each in before if each not in {EVERYBODY, *one.without}]
+            group = max(others, key=lambda each: len(before[each]), default="")
+        same = heapq.merge(
+            before.get(EVERYBODY, ()), before.get(group, ()), key=lambda each: each.at
+        )
+        counted = (each for each in same if one.whom not in each.without)
         yield "launches.over_month", ALLOWANCES[kind].most, counted

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
+import pytest
+
+from broadcast import day
 from broadcast.rules.accounts import AccountKind
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.due_times import Schedule
@@ -138,3 +142,16 @@ def test_sends_of_a_campaign_are_counted_up_to_the_end_of_the_next_month() -> No
     assert over(SERVICE, *found) == [
         ("over_month", "weekly", ["01-01 weekly", "01-08 weekly", "01-15 weekly", "01-22 weekly"])
     ]
+
+
+def test_a_day_is_asked_for_once_of_each_send(monkeypatch: pytest.MonkeyPatch) -> None:
+    hourly = [
+        send(FIRST + n * HOUR + k * timedelta(minutes=1), EVERYBODY, name=f"c{k}", to_all=True)
+        for n in range(100)
+        for k in range(10)
+    ]
+    asked = Mock(wraps=day.start)
+    monkeypatch.setattr(day, "start", asked)
+
+    assert ("over_month", "c4") in {(limit, name) for limit, name, _ in over(SERVICE, *hourly)}
+    assert asked.call_count == len(hourly)
