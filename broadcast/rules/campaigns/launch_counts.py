@@ -93,19 +93,19 @@ def _of_month(kind: AccountKind, days: Iterable[Sequence[Send]]) -> Iterator[Mes
         for n, one in enumerate(of_day):
             today = itertools.islice(of_day, n)
             for limit, most, others in _limits(kind, one, today, before=before):
-                told = _first_beyond(most, others)
-                if one.planned and told:
+                beyond = _beyond(most, others)
+                if one.planned and beyond:
                     dates = [
                         f"{each.at.astimezone(day.SHANGHAI):%m-%d} {each.name}"
-                        for each in told[-most:]
+                        for each in beyond[-most:]
                     ]
                     yield Message(
-                        limit, name=one.name, at=one.at, most=most, n=len(told) + 1, others=dates
+                        limit, name=one.name, at=one.at, most=most, n=len(beyond) + 1, others=dates
                     )
             before.setdefault(one.whom, []).append(one)
 
 
-def _first_beyond(most: int, others: Iterable[Send]) -> Sequence[Send]:
+def _beyond(most: int, others: Iterable[Send]) -> Sequence[Send]:
     """Return the *others* where one more is the first planned beyond a limit, else nothing."""
     found: list[Send] = []
     for each in others:
