@@ -17,11 +17,9 @@ from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
-from broadcast.rules.campaigns.launches import Guard
 from broadcast.views.program_words import refusal
 from models.ledger.campaigns import due_launches, launch_rows
 from models.ledger.campaigns.launch_rows import NotBegunError, ReservedLaunch
-from models.ledger.gates import restores
 from producer.campaigns import launching
 from worker import planner, program_door, rehearsal_thread
 from worker.wiring import WorkerParts
@@ -40,10 +38,7 @@ def launch(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
     """
     # What is due here may have been launched by the database of which this is a copy.
     here.database_check.watch(here.accounts)
-    guard = restores.launch_guard(here.engine)
-    if guard.closed:
-        return 0
-    due_launches.decide_due(here.engine, guard=guard)
+    due_launches.decide_due(here.engine)
     rehearsal_thread.start(here)
     begun = launch_rows.to_launch(here.engine, accounts=here.accounts)
     if not begun:
@@ -55,7 +50,7 @@ def launch(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
         if not goes_on() or away.is_set():
             return False
         try:
-            return _launch_one(here, launch_id, guard=guard)
+            return _launch_one(here, launch_id)
         except OutOfReachError:
             away.set()
             raise
@@ -64,8 +59,8 @@ def launch(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
         return sum(threads.map(one, begun))
 
 
-def _launch_one(here: WorkerParts, launch_id: int, *, guard: Guard) -> bool:
-    taken = launch_rows.reserve_launch(here.engine, launch_id, guard=guard)
+def _launch_one(here: WorkerParts, launch_id: int) -> bool:
+    taken = launch_rows.reserve_launch(here.engine, launch_id)
     if taken is None:
         return False
     if taken.launch.account not in here.accounts:

@@ -68,7 +68,7 @@ def to_run(
 
     Raises ConflictError where a run would wait for an answer about a restored database.
     """
-    if not dry_run and restores.launch_guard(door.engine).closed:
+    if not dry_run and restores.are_lanes_closed(door.engine):
         raise ConflictError("error.database.restored")
     now, zone = present(door.engine), campaign.plan.schedule.zone
     due = campaign.next_due_at if dry_run else None

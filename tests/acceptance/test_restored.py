@@ -66,7 +66,7 @@ def until_closed(system: System) -> None:
     """Wait until the lanes of the system's database are closed, and said to be."""
     engine = open_engine(system.env["DATABASE_URL"])
     try:
-        until(lambda: restores.launch_guard(engine).closed, 30, "the lanes to be closed")
+        until(lambda: restores.are_lanes_closed(engine), 30, "the lanes to be closed")
     finally:
         engine.dispose()
     told = system.broadcast("accounts", status=None)

@@ -104,19 +104,6 @@ class Policy:
 
 
 @frozen
-class Guard:
-    """What is known of a database that may be a restored one, or a copy."""
-
-    #: A person must answer first: nothing is decided.
-    closed: bool = False
-    #: When it was answered last: what was due before may have been launched by the other one.
-    answered_at: datetime | None = None
-
-
-UNGUARDED: Final = Guard()
-
-
-@frozen
 class DueTime:
     """One due time, and what stands beside it now."""
 
@@ -130,7 +117,9 @@ class DueTime:
     released_at: datetime | None = None
     #: A person did: what is missed then is held, whatever the policy is.
     by_person: bool = False
-    guard: Guard = UNGUARDED
+    #: When a person last answered that the database was restored, or is a copy: what was due before
+    #: may have been launched by the other one.
+    answered_at: datetime | None = None
 
 
 @frozen
@@ -147,10 +136,9 @@ def decide(one: DueTime, policy: Policy) -> Verdict:
     The same for one that is *begun* and still has none.
     """
     since = one.released_at or one.due
-    answered_at = one.guard.answered_at
     # That the last run ended does not say that this one was not launched before the restore.
     wanted_at = since if one.by_person else one.due
-    if answered_at is not None and wanted_at <= answered_at:
+    if one.answered_at is not None and wanted_at <= one.answered_at:
         return Verdict(state=L.HELD, why=Why.RESTORED)
     if one.now - since > MISSED_AFTER:
         missed = _of_missed(one, policy, late=one.now - since)

@@ -185,7 +185,7 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
         run.terminal.say("campaign.none")
     _show_all(run, found, held, now=now)
     _warn_of_nobody(run, found)
-    if restores.launch_guard(run.engine).closed:
+    if restores.are_lanes_closed(run.engine):
         run.terminal.warn("error.database.restored")
     for account in sorted({one.plan.account for one in found}):
         try:

@@ -19,10 +19,8 @@ from sqlalchemy import Connection, Engine, exists, or_, select
 from broadcast.errors import OutOfReachError
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import (
-    UNGUARDED,
     CampaignState,
     DueTime,
-    Guard,
     LaunchState,
     Verdict,
     decide,
@@ -32,6 +30,7 @@ from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import change, read, write
 
 log = logging.getLogger(__name__)
@@ -40,25 +39,24 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 200
 
 
-def decide_due(engine: Engine, *, guard: Guard = UNGUARDED) -> None:
+def decide_due(engine: Engine) -> None:
     """Decide every due time that has come; what is to be launched now is *begun* then.
 
-    A campaign whose times cannot be decided keeps none of the others from theirs. Raises
-    OutOfReachError.
+    None while the lanes are closed: a person must answer first. A campaign whose times cannot be
+    decided keeps none of the others from theirs. Raises OutOfReachError.
     """
-    if guard.closed:
-        return
     with read(engine) as connection:
         queued = exists().where(
             LaunchRow.campaign_id == CampaignRow.id, LaunchRow.state == LaunchState.QUEUED
         )
         due = select(CampaignRow.id, CampaignRow.name).where(
             CampaignRow.state == CampaignState.ENABLED,
+            ~closed_gates.LANES_CLOSED,
             or_(CampaignRow.next_due_at <= now(connection), queued),
         )
         found = connection.execute(due.order_by(CampaignRow.next_due_at)).all()
     for campaign_id, name in found:
-        some = functools.partial(_decide_some, campaign_id=campaign_id, guard=guard)
+        some = functools.partial(_decide_some, campaign_id=campaign_id)
         try:
             while write(engine, some):
                 pass
@@ -68,12 +66,13 @@ def decide_due(engine: Engine, *, guard: Guard = UNGUARDED) -> None:
             log.exception("campaign %s: its due times cannot be decided", name)
 
 
-def _decide_some(connection: Connection, *, campaign_id: str, guard: Guard) -> bool:
+def _decide_some(connection: Connection, *, campaign_id: str) -> bool:
     """Decide some due times of a campaign; return whether more have come."""
     [campaign] = campaign_rows.some(connection, CampaignRow.id == campaign_id, lock=True)
     moment = now(connection)
-    if campaign.state is not CampaignState.ENABLED:
+    if campaign.state is not CampaignState.ENABLED or closed_gates.are_lanes_closed(connection):
         return False
+    answered_at = closed_gates.answered_at(connection)
     is_open = _is_open(connection, campaign_id)
     if not is_open:
         is_open = launch_rows.begin_queued(connection, campaign, moment=moment)
@@ -81,7 +80,9 @@ def _decide_some(connection: Connection, *, campaign_id: str, guard: Guard) -> b
 
     def verdict(due: datetime, newest: bool) -> Verdict:  # noqa: FBT001 - as decide_times calls it
         nonlocal is_open
-        one = DueTime(due=due, now=moment, newest=newest, last_is_open=is_open, guard=guard)
+        one = DueTime(
+            due=due, now=moment, newest=newest, last_is_open=is_open, answered_at=answered_at
+        )
         found = decide(one, campaign.plan.policy)
         is_open = is_open or found.state in {LaunchState.BEGUN, LaunchState.QUEUED}
         return found

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
 
 from broadcast import stored_message
 from broadcast.errors import ConflictError, InputError, OutOfReachError
@@ -22,9 +22,7 @@ from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import (
     MISSED_AFTER,
-    UNGUARDED,
     DueTime,
-    Guard,
     LaunchState,
     Policy,
     Verdict,
@@ -36,6 +34,7 @@ from broadcast.rules.campaigns.variables import rendered_template
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows
+from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import (
     columns,
     reading,
@@ -112,15 +111,17 @@ def to_launch(connection: Connection, *, accounts: Collection[str]) -> Sequence[
 
 
 def _is_free(moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody took it of late; the database's clock may be set back."""
+    """Return the condition that nobody took it of late; the database's clock may be set back.
+
+    None is of a database that was restored: it may have been launched since.
+    """
     taken = LaunchRow.taken_at
-    return or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
+    not_taken = or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
+    return and_(not_taken, ~closed_gates.LANES_CLOSED)
 
 
 @writing
-def reserve_launch(
-    connection: Connection, launch_id: int, *, guard: Guard = UNGUARDED
-) -> ReservedLaunch | None:
+def reserve_launch(connection: Connection, launch_id: int) -> ReservedLaunch | None:
     """Take a launch for this worker for a while.
 
     None where another was quicker, or where it came too late and is held or skipped now.
@@ -132,7 +133,7 @@ def reserve_launch(
         return None
     launch = _launch(connection, LaunchRow.id == launch_id)
     [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
-    one = _due_time(connection, launch, moment=moment, guard=guard)
+    one = _due_time(connection, launch, moment=moment)
     verdict = decide(one, campaign.plan.policy)
     if verdict.state is not LaunchState.BEGUN:
         _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
@@ -147,13 +148,14 @@ def _with_campaign(connection: Connection, campaign: Campaign, launch: Launch) -
     )  # fmt: skip
 
 
-def _due_time(connection: Connection, launch: Launch, *, moment: datetime, guard: Guard) -> DueTime:
+def _due_time(connection: Connection, launch: Launch, *, moment: datetime) -> DueTime:
     newer = exists().where(
         LaunchRow.campaign_id == launch.campaign_id, LaunchRow.due_at > launch.due_at,
         LaunchRow.released_by.is_(None), LaunchRow.state != LaunchState.SKIPPED,
     )  # fmt: skip
     return DueTime(
-        due=launch.due_at, now=moment, released_at=launch.released_at, guard=guard,
+        due=launch.due_at, now=moment, released_at=launch.released_at,
+        answered_at=closed_gates.answered_at(connection),
         by_person=launch.released_by is not None,
         newest=not connection.scalar(select(newer)),
     )  # fmt: skip
@@ -193,14 +195,17 @@ def mark_launched(
 ) -> None:
     """Store that a launch is a broadcast, in the transaction that publishes it.
 
-    Raises NotBegunError where the launch is none any more: nothing is to be stored then.
+    Raises NotBegunError where the launch is none any more, or the lanes were closed meanwhile:
+    nothing is to be stored then.
     """
     mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
     launched = mine.values(
         state=LaunchState.LAUNCHED, broadcast_id=broadcast_id, size=size, taken_at=None,
         decided_at=now(connection),
     )  # fmt: skip
-    if not connection.execute(launched).rowcount:
+    # The lane of the broadcast is locked, as it is where all are closed.
+    is_closed = closed_gates.are_lanes_closed(connection)
+    if is_closed or not connection.execute(launched).rowcount:
         raise NotBegunError("error.launch.not_begun")
 
 

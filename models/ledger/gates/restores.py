@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, upd
 from broadcast import day
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.campaigns.launches import Guard, LaunchState
+from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import Reason
 from models.accounts import Lane
@@ -23,9 +23,10 @@ from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import database_now, now
-from models.installation import Installation, RestoreRow
+from models.installation import Installation
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
+from models.ledger.rows import closed_gates
 from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
 from models.ledger.rows.transaction import WORKER, reading, writing
 from models.place import note_place, place_of
@@ -140,12 +141,8 @@ def called_today(connection: Connection, account: str) -> Mapping[SendPath, int]
     return dict(connection.execute(query).all())
 
 
-@reading
-def launch_guard(connection: Connection) -> Guard:
-    """Return whether campaigns may be launched, and what may have been launched already."""
-    answered_at = select(func.max(RestoreRow.at)).where(RestoreRow.since.is_not(None))
-    closed, at = connection.execute(select(LANES_CLOSED, answered_at.scalar_subquery())).one()
-    return Guard(closed=bool(closed), answered_at=at)
+#: Whether a person must answer first what became of the database.
+are_lanes_closed = reading(closed_gates.are_lanes_closed)
 
 
 #: Notes where the database lives, unless that is known.

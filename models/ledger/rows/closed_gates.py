@@ -18,6 +18,7 @@ from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
+from models.installation import RestoreRow
 from models.ledger.rows.transaction import LockedBroadcast, LockedLane, columns, one_row
 
 #: Phases in which something may be left to do.
@@ -107,6 +108,17 @@ NO_GATE_FOR_REPEAT = and_(_NONE_OF_ACCOUNT, ~_OWN.where(GateRow.kind != GateKind
 LANES_CLOSED = exists().where(
     GateRow.kind == GateKind.RESTORED, GateRow.broadcast_id == "", GateRow.opened_at.is_(None)
 )
+
+
+def are_lanes_closed(connection: Connection) -> bool:
+    """Return whether a person must answer first what became of the database."""
+    return bool(connection.scalar(select(LANES_CLOSED)))
+
+
+def answered_at(connection: Connection) -> datetime | None:
+    """Return when a person said last that something may be missing in the database."""
+    missing = RestoreRow.since.is_not(None)
+    return connection.scalar(select(func.max(RestoreRow.at)).where(missing))
 
 
 def _gate(row: Any) -> Gate:  # noqa: ANN401 - the mapping of a row

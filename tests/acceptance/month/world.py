@@ -92,7 +92,7 @@ class World:
     @property
     def is_closed(self) -> bool:
         """A person is to say what became of the database."""
-        return restores.launch_guard(self.system.engine).closed
+        return restores.are_lanes_closed(self.system.engine)
 
     def be_at_rest(self) -> None:
         """Wait until nothing is to be done without a person or another time."""

@@ -8,17 +8,20 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, insert, select, update
 
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
-from broadcast.rules.campaigns.launches import UNGUARDED, Guard, Policy
+from broadcast.rules.campaigns.launches import Policy
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.submission import LaunchOf
-from broadcast.rules.states import Phase
+from broadcast.rules.states import Phase, Reason
 from models.every_table import BroadcastRow
+from models.installation import RestoreRow
 from models.ledger.campaigns import campaign_edits, due_launches, launch_rows
 from models.ledger.campaigns.launch_rows import ReservedLaunch
+from models.ledger.gates import restores
+from models.ledger.rows import lane_rows
 from models.ledger.submit import submits
 from tests.integration.models.still_clock import StillClock
 from tests.kit import ledger
@@ -71,21 +74,33 @@ class World:
         """Add a campaign."""
         return campaign_edits.add(self.engine, name, said, who="operator")
 
-    def beat(self, *, dies: float = 0.0, guard: Guard = UNGUARDED) -> None:
+    def beat(self, *, dies: float = 0.0) -> None:
         """Look once, as a worker does that beat woke; *dies* with this probability at each step."""
-        if guard.closed or self.chance.random() < dies:
+        if self.chance.random() < dies:
             return
-        due_launches.decide_due(self.engine, guard=guard)
+        due_launches.decide_due(self.engine)
         for launch_id in launch_rows.to_launch(self.engine, accounts=["default"]):
             if self.chance.random() < dies:
                 return
-            reserved = launch_rows.reserve_launch(self.engine, launch_id, guard=guard)
+            reserved = launch_rows.reserve_launch(self.engine, launch_id)
             if reserved is None:
                 continue
             if self.chance.random() < dies:
                 return
             submitted(self.engine, reserved)
             self.published[reserved.launch.key] += 1
+
+    def close_lanes(self) -> None:
+        """Find that the database is a restored one."""
+        with self.engine.begin() as connection:
+            lane_rows.ensure_lane(connection, ledger.account())
+        restores.close_lanes(self.engine, Reason.COUNTER_BEHIND)
+
+    def answered(self) -> None:
+        """Store that a person answered at this moment: it is a backup."""
+        row = {"at": self.clock.now, "who": "li", "since": self.clock.now}
+        with self.engine.begin() as connection:
+            connection.execute(insert(RestoreRow).values(row))
 
     def rest(self) -> None:
         """End every broadcast."""

@@ -13,7 +13,6 @@ from sqlalchemy import Engine
 from broadcast.errors import ConflictError, InputError, UnknownIdError
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import (
-    UNGUARDED,
     CampaignState,
     LaunchState,
     Missed,
@@ -121,7 +120,7 @@ def test_a_run_whose_account_no_worker_has_is_held_when_it_is_missed(
     world.clock.pass_(3 * MINUTE)
     [launch_id] = launch_rows.to_launch(world.engine, accounts=["other"])
 
-    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id, guard=UNGUARDED)
+    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id)
     assert world.states(campaign) == {MISSED: 1}
 
 
@@ -134,7 +133,7 @@ def test_a_run_that_may_still_be_launched_is_left_to_the_worker_that_has_its_acc
     world.clock.pass_(3 * MINUTE)
     [launch_id] = launch_rows.to_launch(world.engine, accounts=["other"])
 
-    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id, guard=UNGUARDED)
+    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id)
     world.beat()
 
     assert world.states(late) == {LAUNCHED: 1}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine, update
 
-from broadcast.rules.campaigns.launches import Guard
 from broadcast.rules.states import BatchState
 from models.every_table import Batch, BroadcastRow
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends
@@ -75,7 +74,8 @@ def test_a_run_that_may_have_been_sent_before_a_restore_counts(world: World) -> 
     world.add("hourly", HOURLY)
     world.clock.now = NOON + 2 * HOUR
 
-    world.beat(guard=Guard(answered_at=world.clock.now))
+    world.answered()
+    world.beat()
 
     assert first_beyond(world) == NOON + 5 * HOUR
 

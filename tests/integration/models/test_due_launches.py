@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -13,9 +14,10 @@ from sqlalchemy import Engine
 
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.due_times import Schedule
-from broadcast.rules.campaigns.launches import Guard, Missed, Overlap, Policy
-from models.ledger.campaigns import campaign_edits, campaign_rows
-from models.ledger.steer import rehearsal_rows
+from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
+from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, launch_rows
+from models.ledger.campaigns.launch_rows import NotBegunError
+from models.ledger.steer import rehearsal_rows, restore_answers
 from tests.integration.models.campaign_world import (
     DAY,
     HOUR,
@@ -24,6 +26,7 @@ from tests.integration.models.campaign_world import (
     World,
     check_once,
     plan,
+    submitted,
 )
 from tests.integration.models.still_clock import NOON, StillClock
 
@@ -231,21 +234,27 @@ def test_one_time_is_due_once_and_the_campaign_is_done(world: World) -> None:
     assert campaign_rows.named(world.engine, "c").next_due_at is None
 
 
-def test_nothing_is_decided_behind_a_closed_guard_and_what_was_due_until_its_answer_is_held(
+def test_nothing_is_decided_while_the_lanes_are_closed_and_what_was_due_until_the_answer_is_held(
     world: World,
 ) -> None:
     policies = {"ask": Policy(), "late": LATE, "skip": SKIP}
     campaigns = [world.add(name, plan("0 * * * *", policy=one)) for name, one in policies.items()]
 
     world.clock.now = NOON + HOUR + SECOND
-    world.beat(guard=Guard(closed=True))
+    world.close_lanes()
+    world.beat()
     assert [world.rows(one) for one in campaigns] == [[], [], []]
-    world.beat(guard=Guard(answered_at=world.clock.now))
+    world.clock.pass_(SECOND)
+    for name, one in policies.items():
+        # Edited since they were closed, it goes on.
+        edited = plan("0 * * * *", policy=replace(one, size_brake=0))
+        campaign_edits.edit(world.engine, campaign_rows.named(world.engine, name), edited, who="li")
+    restore_answers.answer(world.engine, since=world.clock.now, counts={}, who="li")
+    world.beat()
     assert [world.states(one) for one in campaigns] == [{("held", "launch.restored"): 1}] * 3
 
-    answered = Guard(answered_at=world.clock.now)
     world.clock.now = NOON + 2 * HOUR + SECOND
-    world.beat(guard=answered)
+    world.beat()
     assert all(world.states(one)[LAUNCHED] == 1 for one in campaigns)
 
 
@@ -258,10 +267,31 @@ def test_a_launch_that_was_begun_before_the_restore_point_is_held_too(world: Wor
         assert LAUNCHED not in world.states(campaign), "another seed"
 
     world.clock.pass_(31 * SECOND)
-    world.beat(guard=Guard(answered_at=world.clock.now))
+    world.answered()
+    world.beat()
 
     assert world.states(campaign) == {("held", "launch.restored"): 1}
     assert not world.broadcasts()
+
+
+def test_a_launch_under_way_while_the_lanes_are_closed_is_not_published(world: World) -> None:
+    campaign = world.add("c", plan("0 * * * *"))
+    world.clock.now = NOON + HOUR + SECOND
+    due_launches.decide_due(world.engine)
+    [launch_id] = launch_rows.to_launch(world.engine, accounts=["default"])
+    reserved = launch_rows.reserve_launch(world.engine, launch_id)
+    assert reserved is not None
+    world.close_lanes()
+
+    with pytest.raises(NotBegunError):
+        submitted(world.engine, reserved)
+
+    assert not world.broadcasts()
+    world.clock.pass_(MINUTE)
+    assert not launch_rows.to_launch(world.engine, accounts=["default"])
+    assert launch_rows.reserve_launch(world.engine, launch_id) is None
+    restore_answers.answer(world.engine, since=world.clock.now, counts={}, who="li")
+    assert world.states(campaign) == {("held", "launch.restored"): 1}
 
 
 def test_a_campaign_whose_times_cannot_be_worked_out_keeps_no_other_from_its_run(

@@ -120,7 +120,7 @@ def test_of_420_due_times_those_from_a_restore_point_to_its_answer_are_held_and_
         elif chosen is not None and chance.random() < 0.4:
             answer(world, chosen)
             model.answered_at, chosen = world.clock.now, None
-        world.beat(guard=restores.launch_guard(world.engine))
+        world.beat()
         if chosen is None:
             model.look(world.clock.now)
         world.rest()
@@ -130,7 +130,7 @@ def test_of_420_due_times_those_from_a_restore_point_to_its_answer_are_held_and_
     if chosen is not None:
         answer(world, chosen)
         model.answered_at = world.clock.now
-    world.beat(guard=restores.launch_guard(world.engine))
+    world.beat()
     model.look(world.clock.now)
     for campaign in campaigns:
         assert states(world, campaign) == model.says

@@ -11,7 +11,6 @@ from broadcast.rules.campaigns.launches import (
     LAUNCH_MOVES,
     MISSED_AFTER,
     DueTime,
-    Guard,
     LaunchState,
     Missed,
     Overlap,
@@ -68,15 +67,14 @@ def test_beside_a_run_that_is_not_at_rest_it_is_skipped_or_queued() -> None:
 def test_up_to_the_answer_of_a_restored_database_all_are_held(policy: Policy) -> None:
     restored = Verdict(state=HELD, why=Why.RESTORED)
     for late in (SECOND, 2 * MINUTE):
-        guard = Guard(answered_at=DUE)
-        assert decide(after(late, guard=guard, last_is_open=True), policy) == restored
+        assert decide(after(late, answered_at=DUE, last_is_open=True), policy) == restored
         # A person who lets it go after the answer has decided.
-        released = after(late, guard=guard, released_at=DUE + late, by_person=True)
+        released = after(late, answered_at=DUE, released_at=DUE + late, by_person=True)
         assert decide(released, policy) == BEGUN
         # The end of the last run is nobody's word.
-        queued = after(late, guard=guard, released_at=DUE + late)
+        queued = after(late, answered_at=DUE, released_at=DUE + late)
         assert decide(queued, policy) == restored
-    assert decide(after(SECOND, guard=Guard(answered_at=DUE - SECOND)), policy) == BEGUN
+    assert decide(after(SECOND, answered_at=DUE - SECOND), policy) == BEGUN
 
 
 @pytest.mark.parametrize("policy", [ASK, LATE, SKIP])
