@@ -13,11 +13,11 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, or_, select
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -31,6 +31,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.functions import FunctionElement
 
 from broadcast.errors import DatabaseAwayError, EncodingError, SettingsError
@@ -84,6 +85,16 @@ def now(connection: Connection) -> datetime:
 
 def _impossible() -> datetime:
     raise RuntimeError("the database has no clock")
+
+
+def is_long_past(
+    at: InstrumentedAttribute[datetime | None], moment: datetime, *, after: timedelta
+) -> ColumnElement[bool]:
+    """Return the condition that nobody took a row, or woke somebody for it, for so long.
+
+    A time to come was before the database's clock was set back.
+    """
+    return or_(at.is_(None), at < moment - after, at > moment + after)
 
 
 def skips_locked(connection: Connection) -> bool:

@@ -33,7 +33,7 @@ from broadcast.rules.dead_letters import Letter
 from models.accounts import AccountRow
 from models.base import Base
 from models.box_tables import OutboxRow, QueueRow
-from models.engine import database_now, now
+from models.engine import database_now, is_long_past, now
 from models.ledger.boxes import dead_letters
 from models.ledger.rows.closed_gates import LANES_CLOSED
 from models.ledger.rows.transaction import (
@@ -132,13 +132,11 @@ def due(connection: Connection, *, accounts: Collection[str], most: int) -> Sequ
 
 
 def _is_free(moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody took it of late; the database's clock may be set back.
+    """Return the condition that nobody took it of late.
 
     Not of a database that was restored: what is here may have been submitted since.
     """
-    taken = OutboxRow.taken_at
-    not_taken = or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
-    return and_(not_taken, ~LANES_CLOSED)
+    return and_(is_long_past(OutboxRow.taken_at, moment, after=TAKEN_FOR), ~LANES_CLOSED)
 
 
 @reading

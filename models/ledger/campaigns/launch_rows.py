@@ -32,7 +32,7 @@ from broadcast.rules.campaigns.launches import (
 )
 from broadcast.rules.campaigns.variables import rendered_template
 from models.campaign_tables import CampaignRow, LaunchRow
-from models.engine import now
+from models.engine import is_long_past, now
 from models.ledger.campaigns import campaign_rows
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import (
@@ -111,13 +111,12 @@ def to_launch(connection: Connection, *, accounts: Collection[str]) -> Sequence[
 
 
 def _is_free(moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody took it of late; the database's clock may be set back.
+    """Return the condition that nobody took it of late.
 
-    None is of a database that was restored: it may have been launched since.
+    Not of a database that was restored: it may have been launched since.
     """
-    taken = LaunchRow.taken_at
-    not_taken = or_(taken.is_(None), taken < moment - TAKEN_FOR, taken > moment + TAKEN_FOR)
-    return and_(not_taken, ~closed_gates.LANES_CLOSED)
+    free = is_long_past(LaunchRow.taken_at, moment, after=TAKEN_FOR)
+    return and_(free, ~closed_gates.LANES_CLOSED)
 
 
 @writing

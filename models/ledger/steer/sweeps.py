@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, or_, select, update
+from sqlalchemy import Connection, Engine, func, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import OutOfReachError
@@ -22,7 +22,7 @@ from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
-from models.engine import now, skips_locked
+from models.engine import is_long_past, now, skips_locked
 from models.ledger.gates import gate_changes
 from models.ledger.lane import leases, record_outcomes
 from models.ledger.lists import uploads
@@ -68,7 +68,7 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
     query = (
         select(BroadcastRow.id)
         .where(BroadcastRow.due_at <= moment, BroadcastRow.phase == Phase.PLANNING)
-        .where(_is_silent(BroadcastRow.woken_at, moment))
+        .where(is_long_past(BroadcastRow.woken_at, moment, after=WAKE_AGAIN))
         .order_by(BroadcastRow.published_at)
         .limit(PLANS_AT_ONCE)
     )
@@ -85,16 +85,6 @@ def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
         lanes=[lane for lane in found if lane[0] in ours],
         elsewhere=[lane for lane in found if not _is_in(accounts, lane[0])],
     )
-
-
-def _is_silent(
-    woken_at: InstrumentedAttribute[datetime | None], moment: datetime
-) -> ColumnElement[bool]:
-    """Return the condition that nobody was woken of late.
-
-    A wake-up of the future was before the database's clock was set back.
-    """
-    return or_(woken_at.is_(None), woken_at < moment - WAKE_AGAIN, woken_at > moment + WAKE_AGAIN)
 
 
 def _is_in(accounts: Collection[str] | None, account: str) -> bool:
@@ -121,7 +111,7 @@ def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]
         select(BroadcastRow.account, func.min(BroadcastRow.id))
         .join(Lane, Lane.account == BroadcastRow.account)
         .where(BroadcastRow.due_at.is_not(None), due_now, BroadcastRow.phase == Phase.SENDING)
-        .where(leases.is_free(moment), _is_silent(Lane.woken_at, moment))
+        .where(leases.is_free(moment), is_long_past(Lane.woken_at, moment, after=WAKE_AGAIN))
         .group_by(BroadcastRow.account)
         .order_by(BroadcastRow.account)
     )
