@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
 
 from sqlalchemy import Engine
 
 from broadcast.errors import OutOfReachError
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
-from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
+from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates import restore_guard
 from broadcast.rules.gates.restore_guard import Sight, Trust, Verdict
@@ -28,9 +27,6 @@ from models.ledger.lane import obstacles
 from worker.delivery.ports import Gateway
 
 log = logging.getLogger(__name__)
-
-#: WeChat says its quota later.
-_PASSING: Final = frozenset({Outcome.WAIT, Outcome.THROTTLED})
 
 
 class DatabaseCheck:
@@ -118,7 +114,7 @@ class DatabaseCheck:
             answer = self._gateway(account).quota(path)
             if not isinstance(answer, NoAnswer):
                 used[path] = answer.used
-            elif answer.scope is Scope.ACCOUNT or answer.outcome in _PASSING:
+            elif answer.keeps_the_lane:
                 obstacles.apply_no_answer(self._engine, account, answer, waits=self._waits)
                 raise OutOfReachError("error.database.uncounted", account=account.name)
             else:

@@ -12,7 +12,7 @@ from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import RedisAwayError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.attempts import NoAnswer
-from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
+from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.audience import Followers
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from broadcast.sorted_openids import IDs
 
 log = logging.getLogger(__name__)
-
-#: These pass: quota/get is repeated before the first call.
-_PASSING = {Outcome.WAIT, Outcome.THROTTLED}
 
 
 @frozen
@@ -82,8 +79,7 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
         obstacles.wait_for_redis(lane.engine, lane.account)
         return Planned(batches=len(cuts), waits=True)
     if isinstance(answer, NoAnswer):
-        stops = answer.scope is Scope.ACCOUNT or answer.outcome in _PASSING
-        if stops and obstacles.apply_no_answer(
+        if answer.keeps_the_lane and obstacles.apply_no_answer(
             lane.engine, lane.account, answer, waits=lane.tuning.waits
         ):
             return Planned(batches=len(cuts), waits=True)
@@ -121,12 +117,11 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
         return False
     if not isinstance(answer, NoAnswer):
         return answer
-    stops = answer.scope is Scope.ACCOUNT or answer.outcome in _PASSING
-    if stops and obstacles.apply_no_answer(
+    if answer.keeps_the_lane and obstacles.apply_no_answer(
         lane.engine, lane.account, answer, waits=lane.tuning.waits
     ):
         return Planned(batches=0, waits=True)
-    if not stops:
+    if not answer.keeps_the_lane:
         # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
         log.warning("broadcast %s: held: %s", broadcast.id, answer.errmsg)
         obstacles.hold_for_unanswered_tag(lane.engine, broadcast.account, broadcast.id, said=answer)

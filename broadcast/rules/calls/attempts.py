@@ -102,6 +102,11 @@ class NoAnswer(CallResult):
 
     scope: Scope
 
+    @property
+    def keeps_the_lane(self) -> bool:
+        """True if the account's calls wait for it as well; else the question alone is refused."""
+        return self.scope is Scope.ACCOUNT or self.outcome in {Outcome.WAIT, Outcome.THROTTLED}
+
 
 def storable_status(msg_status: str) -> str:
     """Return mass/get's word as every database takes it; no other word becomes one of WeChat's."""
