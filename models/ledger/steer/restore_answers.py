@@ -42,12 +42,6 @@ class Answered:
     claims: Mapping[str, int]
 
 
-@reading
-def closed_at(connection: Connection) -> datetime | None:
-    """Return since when the lanes are closed; None: they are not."""
-    return _closed_at(connection)
-
-
 def _closed_at(connection: Connection) -> datetime | None:
     return connection.scalar(
         select(func.min(GateRow.closed_at)).where(
@@ -55,6 +49,10 @@ def _closed_at(connection: Connection) -> datetime | None:
             GateRow.opened_at.is_(None),
         )
     )  # fmt: skip
+
+
+#: Since when the lanes are closed; None: they are not.
+closed_at = reading(_closed_at)
 
 
 @writing
