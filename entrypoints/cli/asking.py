@@ -37,15 +37,20 @@ class Ask(Enum):
     """The person who sees a broadcast before it is stored."""
 
     NOBODY = auto()  #: no terminal
-    SHOW = auto()  #: a terminal, and ``--yes``
+    SHOW = auto()  #: a terminal, and it was said before that it may go
     ASK = auto()
 
 
-def ask_of(*, yes: bool) -> Ask:
-    """Return who sees it; *yes*: it was said before."""
+def is_said(*, to_all: bool, yes: bool, yes_to_all: bool) -> bool:
+    """Return whether it was said that it may go: a bare yes is no word for everybody."""
+    return yes_to_all or (yes and not to_all)
+
+
+def ask_of(*, said: bool) -> Ask:
+    """Return who sees it; *said*: as :func:`is_said`."""
     if not is_terminal():
         return Ask.NOBODY
-    return Ask.SHOW if yes else Ask.ASK
+    return Ask.SHOW if said else Ask.ASK
 
 
 @frozen
@@ -59,8 +64,6 @@ class SendRequest:
     ask: Ask
     #: For how long the first call is kept back once a person has said yes.
     cooling_off: CoolingOff
-    #: Everybody is meant, and that was said in as many words.
-    to_all_is_said: bool = False
     #: The ids of what is confirmed already.
     confirmed: Collection[str] = ()
     as_json: bool = False
@@ -178,20 +181,19 @@ class Asking:
         return replace(prepared, terms=replace(prepared.terms, cooling_off=kept_back))
 
     def may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:
-        """Show the broadcast on a terminal, and ask unless ``--yes`` was said."""
+        """Show the broadcast on a terminal, and ask unless it was said that it may go."""
         is_shown = self.is_shown(prepared)
-        asks = self._wish.ask is Ask.ASK and not self._wish.to_all_is_said
+        asks = self._wish.ask is Ask.ASK
         blocked = is_shown and self.show(prepared, warnings, asks=asks)
         if not questions.may_go(
             prepared.list_owner, self._wish.confirmed, repeat=self._wish.repeat,
             terminal=self._terminal if is_shown else None,
         ):  # fmt: skip
             return False
-        if not is_shown:
+        if not (is_shown and asks):
             return True
-        if isinstance(self._wish.target, Everyone):
-            return self._wish.to_all_is_said or self._named(prepared, blocked=blocked)
-        return self._wish.ask is Ask.SHOW or self._agreed(prepared, blocked=blocked)
+        answered = self._named if isinstance(self._wish.target, Everyone) else self._agreed
+        return answered(prepared, blocked=blocked)
 
     def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
         """Ask for the account's name: a yes is typed too easily for everybody."""

@@ -14,7 +14,7 @@ from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import LaunchState, Why
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.plan.audience import Everyone, OpenIDs
+from broadcast.rules.plan.audience import OpenIDs
 from broadcast.views.campaigns import launch_object
 from entrypoints.cli import campaign_lines, exits
 from entrypoints.cli.asking import Ask, Asking, SendRequest
@@ -43,8 +43,6 @@ class RunAsked:
     campaign: Campaign
     launch: Launch
     ask: Ask
-    #: Everybody is meant, and that was said in as many words.
-    to_all_is_said: bool = False
     #: The same send within a day is meant.
     again: bool = False
     dry_run: bool = False
@@ -90,17 +88,13 @@ def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:
     """Return the run as a send, so that it is asked for as one."""
     prepared, order = found.ready, found.order
     template, audience = templates.load(one.launch.request or ""), prepared.body.audience
-    asks, owner = one.ask is Ask.ASK and not one.to_all_is_said, prepared.list_owner
-    unasked = one.ask is Ask.NOBODY and not (one.to_all_is_said or one.dry_run)
-    if unasked and isinstance(audience, Everyone):
-        raise InputError("error.usage.to_all")
+    asks, owner = one.ask is Ask.ASK, prepared.list_owner
     file = ListFile(source=template.audience_file or "")
     return SendRequest(
         target=file if isinstance(audience, OpenIDs) else audience, narrowing=NarrowingOptions(),
         order=replace(order, draft=prepared.body.draft), ask=one.ask,
         tags=Tags(lambda: run.wechat, order.account),
         cooling_off=run.settings.cooling_off if asks else NOT_KEPT_BACK,
-        to_all_is_said=one.to_all_is_said,
         # A run that was held for its list is released by a yes.
         confirmed=() if owner is None or asks else (owner.id,),
         repeat=command_line(["broadcast", *run.arguments]), campaign=_campaign(one, prepared.now),

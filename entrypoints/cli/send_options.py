@@ -63,6 +63,17 @@ class ListFile:
 Target: TypeAlias = ListFile | Followers | Tag | Everyone
 
 
+def refuse_unsaid(*, to_all: bool, yes_to_all: bool, asks: bool) -> None:
+    """Raise InputError for everybody where that is not said, and for the word of it elsewhere.
+
+    *asks*: a person is there who can be asked.
+    """
+    if yes_to_all and not to_all:
+        raise InputError("error.usage.yes_without_to_all")
+    if to_all and not (yes_to_all or asks):
+        raise InputError("error.usage.to_all")
+
+
 @frozen
 class AudienceOptions(OptionGroup):
     """Options for the audience: exactly one; several of one kind are counted as well."""
@@ -89,10 +100,7 @@ class AudienceOptions(OptionGroup):
         self._refuse_all_but_one()
         if self.with_tag is not None and not self.followers:
             raise InputError("error.usage.with_tag_alone")
-        if self.yes_to_all and not self.to_all:
-            raise InputError("error.usage.yes_without_to_all")
-        if self.to_all and not (self.yes_to_all or asks):
-            raise InputError("error.usage.to_all")
+        refuse_unsaid(to_all=self.to_all, yes_to_all=self.yes_to_all, asks=asks)
         if self.openids == [""]:
             raise InputError("error.usage.empty_audience")
         for text in (*(self.tag or ()), *((self.with_tag,) if self.with_tag is not None else ())):

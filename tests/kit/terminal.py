@@ -32,7 +32,7 @@ WIDTH, HEIGHT = 400, 400
 SIMPLE = re.compile(r"(?P<words>broadcast [^|&;<>$`()*~\n\\]*)((?P<to>>>?) ?(?P<file>[\w.-]+))?")
 PROMPT, QUESTION = "$ ", "[y/N] "
 #: How a line ends that waits for an answer.
-ASKS = re.compile(r"(\[y/N(/p)?\]|to go on:|first:|以继续：|(预览)?给 \S+：)$")
+ASKS = re.compile(r"(\[y/N(/p)?\]|to\s+go\s+on:|first:|以继续：|(预览)?给 \S+：)$")
 BIN = Path(sys.executable).parent
 
 

@@ -26,7 +26,7 @@ from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.group import grouped
 from entrypoints.cli.question_screen import FACT, NOTICE, REST, fitting
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.send_options import AudienceOptions
+from entrypoints.cli.send_options import AudienceOptions, refuse_unsaid
 from entrypoints.cli.sending import nothing_stored
 from entrypoints.cli.terminal import is_terminal
 from models import schema
@@ -94,8 +94,7 @@ def edit(
 
 
 def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
-    """Return whether a person is asked: a bare yes is no word for everybody."""
-    return not audience.yes_to_all and (audience.to_all or not yes)
+    return not asking.is_said(to_all=audience.to_all, yes=yes, yes_to_all=audience.yes_to_all)
 
 
 def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> None:
@@ -306,10 +305,12 @@ def run_(
     if due is not None:
         held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))
     launch = asked_runs.to_run(door, campaign, held, who=who(), edited=edited, dry_run=dry_run)
+    to_all = templates.load(launch.request or "").to_all
+    refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=dry_run or is_terminal())
+    said = dry_run or asking.is_said(to_all=to_all, yes=yes, yes_to_all=yes_to_all)
     asked = campaign_runs.RunAsked(
-        campaign=campaign, launch=launch, ask=asking.ask_of(yes=yes or dry_run), dry_run=dry_run,
-        to_all_is_said=yes_to_all, again=again,
-    )  # fmt: skip
+        campaign=campaign, launch=launch, ask=asking.ask_of(said=said), dry_run=dry_run, again=again
+    )
     with nothing_stored("campaign.interrupted"):
         kept_back = campaign_runs.agreed(run, asked)
     if dry_run:

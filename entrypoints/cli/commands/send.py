@@ -12,7 +12,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules import reports
 from entrypoints.cli import draft_looks, showing
-from entrypoints.cli.asking import SendRequest, ask_of
+from entrypoints.cli.asking import Ask, SendRequest, ask_of, is_said
 from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
@@ -63,12 +63,13 @@ def send(
         draft=lambda name: draft_looks.media_id_of(run, whose, name, key=order.key),
     )
     ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, read_content))
-    asks = dry_run or (is_terminal() and not (yes or confirm or audience.yes_to_all))
+    ask = ask_of(said=is_said(to_all=audience.to_all, yes=yes, yes_to_all=audience.yes_to_all))
+    asks = dry_run or (ask is Ask.ASK and not confirm)
     arguments = _with_absolute_time(run.arguments, ordered.scheduled_at)
     wish = SendRequest(
-        target=target, narrowing=narrowing, tags=tags, order=ordered, ask=ask_of(yes=yes),
+        target=target, narrowing=narrowing, tags=tags, order=ordered, ask=ask,
         cooling_off=order.kept_back(run.settings, asks=asks),
-        to_all_is_said=audience.yes_to_all, confirmed=confirm or (), as_json=as_json,
+        confirmed=confirm or (), as_json=as_json,
         to_the_rest=_to_the_rest(arguments), repeat=_repeat(arguments, ordered.key),
     )  # fmt: skip
     sending = Sending(run, wish)
