@@ -1,19 +1,17 @@
-"""Rehearsals of campaigns: made by a command, shown beside a campaign; and WeChat's limits."""
+"""Rehearsals of campaigns: made by a command, shown beside a campaign."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final
 
 from broadcast.message import Message
 from broadcast.rules.campaigns import rehearsals
-from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
+from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.views.objects import utc
-from entrypoints.cli import campaign_lines, campaign_runs, exits
+from entrypoints.cli import campaign_lines, exits
 from entrypoints.cli.run import Run
-from models.ledger.campaigns import counted_sends
 from models.ledger.rows.transaction import present
 from models.ledger.steer import rehearsal_rows
 from producer.campaigns import rehearsing
@@ -24,7 +22,7 @@ _NEWEST: Final = 4
 
 def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
     """Rehearse the next run of a campaign and say what was found; return the exit status."""
-    due, door = rehearsing.next_due(campaign), campaign_runs.door(run)
+    due, door = rehearsing.next_due(campaign), run.door()
     findings = rehearsing.rehearse(campaign, due, door=door, wechat=run.wechat)
     run.terminal.say_all(_findings_of(campaign, due, findings, now=present(run.engine)))
     if as_json:
@@ -51,10 +49,3 @@ def _findings_of(
     name = "found" if rehearsals.in_the_way(findings) else noted
     yield Message(f"rehearsal.{name}", name=campaign.name, at=at)
     yield from findings
-
-
-def over_limits(
-    run: Run, account: str, changed: Mapping[str, CampaignPlan] = MappingProxyType({})
-) -> Sequence[Message]:
-    """Return what the campaigns of an account plan beyond WeChat's limits of a day and a month."""
-    return counted_sends.excesses(run.engine, run.settings.account(account), changed=changed)

@@ -27,9 +27,8 @@ from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
 from producer.campaigns import template as templates
 from producer.campaigns.launching import PreparedLaunch
-from producer.request.door import SubmitService
 from producer.submit.prepare import Reader
-from producer.wiring.wechat import ClientChecks, QuotaWithReason
+from producer.wiring.wechat import QuotaWithReason
 
 #: Seconds: so long a command waits for a worker to launch a run.
 WAIT_S: Final = 12
@@ -116,16 +115,8 @@ def _campaign(one: RunAsked, now: datetime) -> Message:
     return Message(f"send.{name}", name=campaign.name, at=at)
 
 
-def door(run: Run) -> SubmitService:
-    """Return the door by which runs are submitted."""
-    return SubmitService(
-        settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
-        waker=run.waker, looks=ClientChecks(run.wechat),
-    )  # fmt: skip
-
-
 def _prepared(run: Run, one: RunAsked, quota: QuotaWithReason, *, again: bool) -> PreparedLaunch:
-    here = replace(door(run), quota=quota, reader=Reader.PERSON)
+    here = replace(run.door(), quota=quota, reader=Reader.PERSON)
     return asked_runs.prepared_run(one.campaign, one.launch, here, wechat=run.wechat, again=again)
 
 

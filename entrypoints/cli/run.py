@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from broadcast.errors import BroadcastError
     from broadcast.rules.accounts import Account
     from broadcast.settings.program_settings import Settings
+    from producer.request.door import SubmitService
     from producer.wiring.wechat import WeChat
 
 
@@ -65,6 +66,16 @@ class Run(StoreParts):
         # The next program that meets it writes the history; the operator has read it.
         with contextlib.suppress(OutOfReachError, SchemaError):
             gate_changes.note_drift(self.engine, account.name, who=who())
+
+    def door(self) -> SubmitService:
+        """Return the door by which programs submit; WeChat is asked as ``send`` asks it."""
+        from producer.request.door import SubmitService  # noqa: PLC0415
+        from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
+
+        return SubmitService(
+            settings=self.settings, engine=self.engine, quota=QuotaWithReason(self.wechat),
+            waker=self.waker, looks=ClientChecks(self.wechat),
+        )  # fmt: skip
 
     def redis_problem(self) -> BroadcastError | None:
         """Return the problem with Redis or the broker, without which no lane moves."""

@@ -81,13 +81,10 @@ def to_run(
         # The time that is shown, and the calls that are left, are those of its due time.
         run = templates.load(request)
         request = replace(run, request={**run.request, "at": due.isoformat()}).stored
-    new = Launch(
-        id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due or now,
-        state=LaunchState.BEGUN, reason=None, version=campaign.version, request=request,
-        key=new_key(), broadcast_id=None, size=None, released_at=now, released_by=who,
-        decided_at=now,
-    )  # fmt: skip
-    return new if held is None else replace(held, request=request, version=campaign.version)
+    if held is not None:
+        return replace(held, request=request, version=campaign.version)
+    new = Launch.to_come(campaign, due or now, key=new_key(), request=request)
+    return replace(new, released_at=now, released_by=who)
 
 
 def prepared_run(

@@ -14,7 +14,6 @@ from broadcast.rules.accounts import Account, AccountKind
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, Launch
-from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.campaigns.variables import rendered_template
 from models.engine import now
 from models.ledger.campaigns import counted_sends, launch_rows
@@ -101,11 +100,7 @@ def _plan(
     campaign: Campaign, due: datetime, template: Template, *, door: SubmitService
 ) -> Iterator[Message]:
     """Yield what is doubtful in the plan of a run. Raises what refuses it."""
-    launch = Launch(
-        id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due,
-        state=LaunchState.BEGUN, version=campaign.version, request=None, key=new_key(),
-        decided_at=due,
-    )  # fmt: skip
+    launch = Launch.to_come(campaign, due, key=new_key())
     run = launch_rows.of_campaign(door.engine, campaign, launch)
     # The calls that are left, and how long its media live, are those of its time.
     timed = replace(template, request={**template.request, "at": due.isoformat()})

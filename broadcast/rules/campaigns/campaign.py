@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Final, Self
 
 from pydantic import TypeAdapter
 
@@ -112,3 +112,14 @@ class Launch:
     released_at: datetime | None = None
     released_by: str | None = None
     decided_at: datetime
+
+    @classmethod
+    def to_come(
+        cls, campaign: Campaign, due: datetime, *, key: str, request: str | None = None
+    ) -> Self:
+        """Return a launch that is not stored yet."""
+        return cls(
+            id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due,
+            state=LaunchState.BEGUN, version=campaign.version, request=request, key=key,
+            decided_at=due,
+        )  # fmt: skip

@@ -30,7 +30,7 @@ from entrypoints.cli.send_options import AudienceOptions, refuse_unsaid
 from entrypoints.cli.sending import nothing_stored
 from entrypoints.cli.terminal import is_terminal
 from models import schema
-from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
@@ -103,7 +103,8 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
     Raises typer.Exit for a no.
     """
     terminal, now, zone = run.terminal, present(run.engine), plan.schedule.zone
-    over = campaign_rehearsals.over_limits(run, plan.account, {name: plan})
+    account = run.settings.account(plan.account)
+    over = counted_sends.excesses(run.engine, account, changed={name: plan})
     times = plan.next_times(now)
     is_far = bool(times) and times[0] - now > due_times.FAR
     if not is_terminal():
@@ -112,7 +113,7 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
         for warning in over:
             terminal.warn(warning)
         return
-    lines = [*confirmation.account_lines(run.settings.account(plan.account))]
+    lines = [*confirmation.account_lines(account)]
     lines += campaign_lines.plan_lines(plan, times, now, settings=run.settings)
     warnings = [Message("campaign.far"), *over] if is_far else over
     weighed = [*_weighed(lines)]
@@ -188,7 +189,7 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
         run.terminal.warn("error.database.restored")
     for account in sorted({one.plan.account for one in found}):
         try:
-            over = campaign_rehearsals.over_limits(run, account)
+            over = counted_sends.excesses(run.engine, run.settings.account(account))
         except SettingsError as error:
             # Other accounts' campaigns run all the same.
             over = [error.message]
@@ -300,7 +301,7 @@ def run_(
     known = None if key is None else launch_rows.under_key(run.engine, campaign, checked_key(key))
     if known is not None:
         raise typer.Exit(campaign_runs.follow(run, campaign, known, as_json=as_json))
-    door = campaign_runs.door(run)
+    door = run.door()
     held = None
     if due is not None:
         held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))

@@ -155,17 +155,11 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
     from producer.request import incoming  # noqa: PLC0415 - not for who only looks
-    from producer.request.door import SubmitService  # noqa: PLC0415
-    from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
 
     found = incoming.parse_text(body)
     if one.source is LetterSource.CELERY:
         incoming.refuse_to_all(found, run.settings)
-    door = SubmitService(
-        settings=run.settings, engine=run.engine, quota=QuotaWithReason(run.wechat),
-        waker=run.waker, looks=ClientChecks(run.wechat),
-    )  # fmt: skip
-    return door.submit(found.request, key=found.key, who=who())
+    return run.door().submit(found.request, key=found.key, who=who())
 
 
 def _refuse_closed(one: KeptLetter) -> None:
