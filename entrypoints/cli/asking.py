@@ -175,9 +175,7 @@ class Asking:
 
         Of WeChat's own lists it is not known: they count as large.
         """
-        estimate = prepared.estimate
-        people = prepared.figures.planned if estimate is None else estimate.left
-        kept_back = self._wish.cooling_off.for_people(people)
+        kept_back = self._wish.cooling_off.for_people(prepared.people)
         return replace(prepared, terms=replace(prepared.terms, cooling_off=kept_back))
 
     def may_go(self, prepared: Prepared, warnings: Iterable[Message]) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from broadcast.errors import BrokerAwayError, InputError, RepeatedSendError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
-from broadcast.rules.campaigns.launches import LaunchState, Why
+from broadcast.rules.campaigns.launches import Agreed, LaunchState, Why
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.views.campaigns import launch_object
@@ -47,10 +47,10 @@ class RunAsked:
     dry_run: bool = False
 
 
-def agreed(run: Run, one: RunAsked) -> timedelta:
+def agreed(run: Run, one: RunAsked) -> Agreed:
     """Show a run as it would be stored, and ask on a terminal as ``send`` does.
 
-    Return for how long its first call is kept back. Raises typer.Exit for a no, and InputError,
+    Return what was agreed to. Raises typer.Exit for a no, and InputError,
     also for the same send within a day, and in a run of now for doubts, where nobody is asked.
     """
     terminal, launch, problem = run.terminal, one.launch, None
@@ -65,7 +65,8 @@ def agreed(run: Run, one: RunAsked) -> timedelta:
     if is_new and not asks:
         for doubt in found.doubts:
             raise InputError(doubt.id, **doubt.facts)
-    asking = Asking(run, _as_send(run, one, found))
+    wish = _as_send(run, one, found)
+    asking = Asking(run, wish)
     prepared = asking.cooled_off(found.ready)
     asking.tags = Tags(lambda: run.wechat, found.order.account).look_up(prepared.body)
     warnings = [*found.doubts, *prepared.notices, *asking.why_unproved(quota.why)]
@@ -80,7 +81,9 @@ def agreed(run: Run, one: RunAsked) -> timedelta:
             terminal.warn(warning)
     if not (one.dry_run or asking.may_go(prepared, warnings)):
         terminal.decline("campaign.declined")
-    return prepared.terms.cooling_off
+    owner = prepared.list_owner
+    is_meant = owner is not None and owner.must_be_confirmed
+    return Agreed(size=found.size, list_is_meant=is_meant, cooling_off=wish.cooling_off)
 
 
 def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:

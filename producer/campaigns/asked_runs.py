@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
 from broadcast.errors import BrokerAwayError, ConflictError, InputError, UnknownIdError
 from broadcast.rules.campaigns.campaign import Campaign, Launch
-from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.launches import Agreed, LaunchState
 from broadcast.rules.campaigns.variables import rendered_template
 from broadcast.rules.reports import Report
 from models.ledger.campaigns import launch_rows
@@ -99,7 +99,8 @@ def prepared_run(
 
     Raises as :func:`producer.campaigns.launching.prepared`.
     """
-    template = templates.load(launch.request or "")
+    # What was agreed to before it was held says nothing now.
+    template = replace(templates.load(launch.request or ""), agreed=None)
     if template.article_file or (template.draft_title and wechat is None):
         # Nobody makes a draft of a file before its run.
         template, door = template.with_draft(A_DRAFT), replace(door, looks=None)
@@ -117,15 +118,15 @@ def begin(
     launch: Launch,
     *,
     key: str | None,
-    kept_back: timedelta = timedelta(),
+    agreed: Agreed | None = None,
     who: str,
 ) -> Launch:
     """Begin a run as it was shown or proved; return it. Raises ConflictError, InputError.
 
-    *kept_back*: for how long a person may call it off before its first call.
+    *agreed*: what a person saw of it and agreed to; None: a program asks.
     """
     template = templates.load(launch.request or "")
-    request = replace(template, kept_back_s=kept_back.total_seconds()).stored
+    request = replace(template, agreed=agreed).stored
     shown, engine = replace(launch, request=request), door.engine
     if launch.id == 0:
         key = key or new_key()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.campaigns.launches import brakes
+from broadcast.rules.campaigns.launches import Agreed, brakes
 from broadcast.rules.plan.audience import Tag
 from broadcast.rules.plan.selection import Exclusion
 from broadcast.rules.plan.submission import LaunchOf
@@ -49,7 +49,9 @@ def launch(taken: ReservedLaunch, door: SubmitService, wechat: WeChat) -> Submit
         # Nobody makes a second draft of its article.
         launch_rows.keep_request(door.engine, taken.launch.id, whole.stored)
     with prepared(taken, whole, door) as found:
-        for doubt in () if taken.launch.released_by else found.doubts:
+        # A program that let it go was shown nothing, and means it.
+        is_meant = taken.launch.released_by is not None and template.agreed is None
+        for doubt in () if is_meant else found.doubts:
             raise InputError(doubt.id, **doubt.facts)
         return store(found.ready, engine=door.engine, waker=door.waker)
 
@@ -60,6 +62,8 @@ class PreparedLaunch:
 
     order: Order
     ready: Prepared
+    #: People in its audience, as far as is known before its plan.
+    size: int | None
     #: For what it is held unless a person let it go.
     doubts: Sequence[Message]
 
@@ -81,9 +85,11 @@ def prepared(
         ready = door.prepared(parsed, whom)
         size = _size(ready, door)
         terms = replace(ready.terms, launch=LaunchOf(id=taken.launch.id, size=size))
+        if template.agreed is not None:
+            terms = replace(terms, cooling_off=template.agreed.kept_back(ready.people))
         yield PreparedLaunch(
-            order=parsed.order, ready=replace(ready, terms=terms),
-            doubts=list(_doubts(ready, taken, size=size)),
+            order=parsed.order, ready=replace(ready, terms=terms), size=size,
+            doubts=list(_doubts(ready, taken, template.agreed, size=size)),
         )  # fmt: skip
 
 
@@ -100,9 +106,8 @@ def _parsed(
     terms = parsed.order.terms
     # Another due time is no double send.
     terms = replace(
-        terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by,
-        cooling_off=template.kept_back,
-    )  # fmt: skip
+        terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by
+    )
     return replace(parsed, order=replace(parsed.order, terms=terms))
 
 
@@ -133,23 +138,25 @@ def _whom(parsed: ParsedRequest, template: Template) -> Iterator[Whom]:
 
 def _size(ready: Prepared, door: SubmitService) -> int | None:
     """Return how many people a launch goes to, as far as is known before its plan."""
-    if ready.estimate is not None:
-        return ready.estimate.left
     body = ready.body
     if isinstance(body.audience, Tag) and door.looks is not None:
         tags = door.looks.tags(body.account) or ()
         return next((one.count for one in tags if one.id == body.audience.tag_id), None)
-    return ready.figures.planned
+    return ready.people
 
 
-def _doubts(ready: Prepared, taken: ReservedLaunch, *, size: int | None) -> Iterator[Message]:
-    """Yield what a person is to be asked about."""
+def _doubts(
+    ready: Prepared, taken: ReservedLaunch, agreed: Agreed | None, *, size: int | None
+) -> Iterator[Message]:
+    """Yield what a person is to be asked about, or in what it is not as the person agreed to."""
     owner, figures = ready.list_owner, ready.figures
-    if figures.malformed * _ONE_OF > figures.read:
+    if agreed is None and figures.malformed * _ONE_OF > figures.read:
         yield Message("error.launch.malformed", count=figures.malformed, read=figures.read)
-    if owner is not None and owner.must_be_confirmed:
+    is_meant = agreed is not None and agreed.list_is_meant
+    if owner is not None and owner.must_be_confirmed and not is_meant:
         yield Message("error.launch.list_owner", problem=owner.message)
-    if brakes(taken.policy, last=taken.last_size, size=size):
-        yield Message(
-            "error.launch.size", size=size, last=taken.last_size, brake=taken.policy.size_brake
-        )
+    last, name = taken.last_size, "error.launch.size"
+    if agreed is not None:
+        last, name = agreed.size, "error.launch.not_as_shown"
+    if brakes(taken.policy, last=last, size=size):
+        yield Message(name, size=size, last=last, brake=taken.policy.size_brake)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import timedelta
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
+from broadcast.rules.campaigns.launches import Agreed
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -37,8 +39,8 @@ class Template:
     article_file: str | None = None
     #: Of people who are left out.
     exclude_files: Sequence[str] = ()
-    #: Seconds: so long a person who said yes may call a run off before its first call.
-    kept_back_s: float = 0
+    #: Of a run that a person let go.
+    agreed: Agreed | None = None
 
     @property
     def reads_lists(self) -> bool:
@@ -46,18 +48,11 @@ class Template:
         return self.audience_file is not None or bool(self.exclude_files)
 
     @property
-    def kept_back(self) -> timedelta:
-        """For how long the first call of a run is kept back."""
-        return timedelta(seconds=self.kept_back_s)
-
-    @property
     def stored(self) -> str:
         """The template as JSON."""
-        members = asdict(self)
-        if not self.kept_back_s:
-            # Of a run alone: a campaign is shown with its members.
-            del members["kept_back_s"]
-        return json.dumps(members, ensure_ascii=False)
+        # Of a run alone: a campaign is shown with its members.
+        left_out = {"agreed"} if self.agreed is None else None
+        return _form().dump_json(self, exclude=left_out).decode()
 
     @property
     def to_all(self) -> bool:
@@ -80,7 +75,12 @@ class Template:
 
 def load(stored: str) -> Template:
     """Return the template of its JSON."""
-    return Template(**json.loads(stored))
+    return _form().validate_json(stored)
+
+
+@cache
+def _form() -> TypeAdapter[Template]:
+    return TypeAdapter(Template)
 
 
 def with_its_draft(

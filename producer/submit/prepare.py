@@ -109,6 +109,11 @@ class Prepared:
         return max(self.now, self.body.scheduled_at or self.now)
 
     @property
+    def people(self) -> int | None:
+        """People who get it, as far as is known now; None: those of WeChat's own lists."""
+        return self.figures.planned if self.estimate is None else self.estimate.left
+
+    @property
     def sizes(self) -> Sequence[int]:
         """The sizes of the calls; empty where they are not known."""
         return self.wanted.sizes

@@ -68,6 +68,7 @@ NEVER = {
     "error.wechat.": "whoever starts the server calls WeChat, and answers without it",
     "error.redis.": "whoever starts the server calls WeChat, and answers without it",
     "error.launch.drafts_": "why a worker holds a launch",
+    "error.launch.not_as_shown": "why a worker holds a launch",
     "error.launch.not_begun": "a worker's log",
     "error.dead.which": "the command line",
     "error.dead.restored": "a reason of dead letters",

@@ -20,6 +20,7 @@ from typing import Final
 
 from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
+from broadcast.rules.gates.cooling_off import CoolingOff
 from broadcast.rules.gates.lateness import LATE_BY
 
 #: Beat and a worker need seconds: a due time is missed when nothing was launched after this.
@@ -161,8 +162,23 @@ def _of_missed(one: DueTime, policy: Policy, *, late: timedelta) -> Verdict | No
     return None if one.newest else Verdict(state=L.SKIPPED, why=Why.SUPERSEDED)
 
 
+@frozen
+class Agreed:
+    """What a person agreed to who let a run go: its worker reads the list later, and elsewhere."""
+
+    #: People in the audience that was shown; None: WeChat alone knows.
+    size: int | None
+    #: The list seemed to be another account's, and is meant.
+    list_is_meant: bool
+    cooling_off: CoolingOff
+
+    def kept_back(self, people: int | None) -> timedelta:
+        """Return for how long a run to *people* can be called off; None: WeChat alone knows."""
+        return max(map(self.cooling_off.for_people, (self.size, people)))
+
+
 def brakes(policy: Policy, *, last: int | None, size: int | None) -> bool:
-    """Return whether an audience differs too much from that of the *last* run.
+    """Return whether an audience differs too much from that of the *last* run, or from one shown.
 
     None: it is not known, or there was none.
     """

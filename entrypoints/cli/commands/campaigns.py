@@ -313,9 +313,9 @@ def run_(
         campaign=campaign, launch=launch, ask=asking.ask_of(said=said), dry_run=dry_run, again=again
     )
     with nothing_stored("campaign.interrupted"):
-        kept_back = campaign_runs.agreed(run, asked)
+        agreed = campaign_runs.agreed(run, asked)
     if dry_run:
         run.terminal.note("dry_run.fits")
         return
-    begun = asked_runs.begin(door, campaign, launch, key=key, kept_back=kept_back, who=who())
+    begun = asked_runs.begin(door, campaign, launch, key=key, agreed=agreed, who=who())
     raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))
