@@ -27,7 +27,7 @@ from broadcast.views.words import MOST_NAMED
 from models.ledger.boxes import notices as boxes_notices
 from models.ledger.boxes import unreported
 from models.ledger.views import beside_reports, broadcast_reports, in_flight
-from worker.delivery.deliverer import Deliverer
+from worker.delivery.crew import Crew, put_off
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ class Due:
     notices: Sequence[Notice]
 
 
-class NoticeDeliverer(Deliverer[Due]):
+class NoticeDeliverer(Crew[Due]):
     """Posts notices until none is due."""
 
-    what = "notices"
+    what = "notices are posted"
 
     def __init__(
         self,
@@ -61,7 +61,8 @@ class NoticeDeliverer(Deliverer[Due]):
         stopping: threading.Event,
     ) -> None:
         """*receivers* by name; *longest_s*: the most that a try may last."""
-        super().__init__(longest_s=longest_s, stopping=stopping)
+        super().__init__(stopping=stopping)
+        self._put_off = put_off(longest_s)
         self._engine = engine
         self._poster = poster
         self._receivers = receivers
@@ -85,7 +86,7 @@ class NoticeDeliverer(Deliverer[Due]):
         found = boxes_notices.reserve(self._engine, names, put_off=self._put_off, waits=self._waits)
         return Due(origin=found[0].receiver, notices=found) if found else None
 
-    def _deliver(self, taken: Due) -> None:
+    def _do(self, taken: Due) -> None:
         receiver = self._receivers[taken.origin]
         # Several doubts of one broadcast make one text.
         said: dict[str, list[Notice]] = {}

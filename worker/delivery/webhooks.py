@@ -24,7 +24,7 @@ from models.ledger.boxes.webhooks import ReservedEvent
 from models.ledger.rows import figures
 from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
-from worker.delivery.deliverer import Deliverer
+from worker.delivery.crew import Crew, put_off
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +36,10 @@ class Secrets(Protocol):
         """Return the secrets, newest first. Raises SettingsError."""
 
 
-class WebhookDeliverer(Deliverer[ReservedEvent]):
+class WebhookDeliverer(Crew[ReservedEvent]):
     """Delivers due webhooks until none is left."""
 
-    what = "webhooks"
+    what = "webhooks are delivered"
 
     def __init__(
         self,
@@ -52,7 +52,8 @@ class WebhookDeliverer(Deliverer[ReservedEvent]):
         stopping: threading.Event,
     ) -> None:
         """*longest_s*: the most that a try may last."""
-        super().__init__(longest_s=longest_s, stopping=stopping)
+        super().__init__(stopping=stopping)
+        self._put_off = put_off(longest_s)
         self._engine = engine
         self._poster = poster
         self._secrets = secrets
@@ -61,7 +62,7 @@ class WebhookDeliverer(Deliverer[ReservedEvent]):
     def _reserve(self, busy: Collection[str]) -> ReservedEvent | None:
         return boxes_webhooks.reserve_next_event(self._engine, busy=busy, put_off=self._put_off)
 
-    def _deliver(self, taken: ReservedEvent) -> None:
+    def _do(self, taken: ReservedEvent) -> None:
         self._record(taken, self._try(taken))
 
     def _try(self, taken: ReservedEvent) -> PostResult:

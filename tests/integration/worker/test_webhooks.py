@@ -24,7 +24,7 @@ from models.ledger.submit import submits
 from tests.kit import ledger
 from tests.kit.receiver import OLDER_SECRET, SECRET, Receiver
 from tests.kit.wait import until
-from worker.delivery.deliverer import AT_ONCE
+from worker.delivery.crew import AT_ONCE
 from worker.delivery.webhooks import WebhookDeliverer
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
