@@ -74,8 +74,10 @@ class LaunchRow(Base):
     released_at: Mapped[datetime | None]
     #: The person who did; NULL: none did.
     released_by: Mapped[Text128 | None]
-    #: When a worker began to launch it last; NULL: none does.
+    #: When a worker had it last; NULL: none had since it was decided.
     taken_at: Mapped[datetime | None]
+    #: Another one for each worker that takes it; NULL: it was given back, or nobody has it.
+    taken_by: Mapped[Ascii32 | None]
     decided_at: Mapped[datetime]
 
     __table_args__ = (

@@ -306,14 +306,14 @@ def poll_results() -> int:
 
 @shared_task(name=names.LAUNCH_DUE)
 def launch_due() -> int:
-    """Send the broadcasts whose time has come on to planning, and launch campaigns."""
+    """Send the broadcasts whose time has come on to planning, and start to launch campaigns."""
     here = parts()
     try:
         due = sweeps.launch_due(here.engine)
         launched = sum(wake(names.PLAN, broadcast_id) for broadcast_id in due)
         with alone(names.LAUNCH_DUE, "campaigns") as first:
             if first:
-                launched += campaigns.launch(here, goes_on=lambda: not stopping.is_set())
+                launched += campaigns.launch(here)
     except OutOfReachError as error:
         log.warning("what is due is launched later: %s", error)
         return 0

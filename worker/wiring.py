@@ -9,6 +9,7 @@ import secrets
 import socket
 import threading
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -36,6 +37,10 @@ from worker.delivery.lane import LaneContext
 from worker.delivery.notices import NoticeDeliverer
 from worker.delivery.webhooks import WebhookDeliverer
 from worker.wake import MOST_FORWARDS
+
+if TYPE_CHECKING:
+    from worker.campaigns import Launches
+    from worker.rehearsal_thread import Rehearsals
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +120,20 @@ class WorkerParts(StoreParts):
             self.engine, self.poster, settings.receivers(), waits=self.tuning.waits,
             longest_s=settings.webhook_timeout_s, stopping=stopping,
         )  # fmt: skip
+
+    @built_once
+    def launches(self) -> Launches:
+        """The threads that launch campaigns."""
+        from worker import campaigns  # noqa: PLC0415 - it needs this module
+
+        return campaigns.Launches(self)
+
+    @built_once
+    def rehearsals(self) -> Rehearsals:
+        """The thread that rehearses campaigns."""
+        from worker import rehearsal_thread  # noqa: PLC0415 - as above
+
+        return rehearsal_thread.Rehearsals(self)
 
     @built_once
     def database_check(self) -> DatabaseCheck:
@@ -226,11 +245,11 @@ def _build(_pid: int) -> WorkerParts:
 
 
 def end_deliveries(timeout_s: float) -> None:
-    """Wait so long for webhooks, and then notices, that are under way, if there are any."""
+    """Wait so long for launches, then webhooks, then notices that are under way."""
     # A worker that was refused at its start has no parts, and builds none to end.
     if _build.cache_info().currsize:
-        for deliverer in (parts().webhooks, parts().notices):
-            deliverer.join(timeout_s)
+        for crew in (parts().launches, parts().webhooks, parts().notices):
+            crew.join(timeout_s)
 
 
 def lane_owner(pid: int) -> str:

@@ -19,7 +19,7 @@ from broadcast.message import Message
 from broadcast.rules.campaigns.launches import LaunchState
 from entrypoints.cli.campaign_lines import due_words
 from models.campaign_tables import CampaignRow
-from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
 from tests.acceptance.test_campaigns import until_launch
 from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_terminal import on_terminal
@@ -385,7 +385,7 @@ def test_a_run_that_nobody_launches_is_stored_and_said_so(system: System) -> Non
     assert "no worker has launched it yet" in done.stdout
     [run] = told(system, "show", "weekly")["runs"]
     assert (run["state"], made["name"]) == ("begun", "weekly")
-    assert launch_rows.to_launch(system.engine, accounts=["default"])
+    assert due_launches.to_launch(system.engine, accounts=["default"])
 
 
 @pytest.mark.parametrize(("lang", "question"), [("en", "Store campaign “"), ("zh", "保存活动“")])

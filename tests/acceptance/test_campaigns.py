@@ -18,7 +18,7 @@ from broadcast.rules.campaigns.launches import LaunchState, Policy
 from broadcast.rules.states import BroadcastState
 from models.engine import now
 from models.every_table import LaunchRow
-from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
+from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, launch_rows
 from producer.campaigns.template import OF_FILE, Template
 from tests.acceptance import crash_table
 from tests.acceptance.test_draft_add import picture
@@ -134,7 +134,7 @@ def test_a_worker_that_is_killed_while_it_launches_loses_and_doubles_nothing(
 def age_what_a_killed_worker_reserved(system: System) -> None:
     """Let the time pass after which what a killed worker had reserved is anybody's."""
     with system.engine.begin() as connection:
-        long_ago = now(connection) - launch_rows.TAKEN_FOR - timedelta(seconds=1)
+        long_ago = now(connection) - due_launches.TAKEN_FOR - timedelta(seconds=1)
         connection.execute(
             update(LaunchRow).where(LaunchRow.taken_at.is_not(None)).values(taken_at=long_ago)
         )

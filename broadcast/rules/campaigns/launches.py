@@ -23,8 +23,10 @@ from broadcast.frozen import frozen
 from broadcast.rules.gates.cooling_off import CoolingOff
 from broadcast.rules.gates.lateness import LATE_BY
 
-#: Beat and a worker need seconds: a due time is missed when nothing was launched after this.
+#: Beat and a worker need seconds: a due time is missed when no worker had it for this long.
 MISSED_AFTER: Final = timedelta(seconds=60)
+#: So long what is begun may wait in line, for the threads of the workers that are there.
+IN_LINE_FOR: Final = LATE_BY
 #: Fewer people vary by chance.
 BRAKED_FROM: Final = 100
 
@@ -121,6 +123,8 @@ class DueTime:
     #: When a person last answered that the database was restored, or is a copy: what was due before
     #: may have been launched by the other one.
     answered_at: datetime | None = None
+    #: When a worker decided it, or had it last; None: none did, or it was tried in vain.
+    had_at: datetime | None = None
 
 
 @frozen
@@ -141,7 +145,7 @@ def decide(one: DueTime, policy: Policy) -> Verdict:
     wanted_at = since if one.by_person else one.due
     if one.answered_at is not None and wanted_at <= one.answered_at:
         return Verdict(state=L.HELD, why=Why.RESTORED)
-    if one.now - since > MISSED_AFTER:
+    if one.now - max(since, one.had_at or since) > MISSED_AFTER:
         missed = _of_missed(one, policy, late=one.now - since)
         if missed is not None:
             return missed

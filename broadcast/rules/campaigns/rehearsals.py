@@ -63,6 +63,11 @@ class Run:
     due_at: datetime
     stage: Stage
 
+    @property
+    def origin(self) -> str:
+        """The campaign, of which one rehearsal is under way at a time."""
+        return self.campaign.id
+
 
 def runs_ahead(campaign: Campaign, now: datetime) -> Iterator[Run]:
     """Yield the runs of a campaign whose rehearsal has come, the next first."""

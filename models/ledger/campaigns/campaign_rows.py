@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, select
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
 from broadcast.errors import UnknownIdError
 from broadcast.quoting import quoted
@@ -41,9 +43,24 @@ def some(
     connection: Connection, where: ColumnElement[bool], *, lock: bool = False
 ) -> Sequence[Campaign]:
     """Return campaigns by their names; *lock* their rows until the commit."""
-    query = select(*columns(Campaign, CampaignRow)).where(where).order_by(CampaignRow.name)
+    query = _EVERY.where(where)
     rows = connection.execute(query.with_for_update() if lock else query).mappings()
-    return [Campaign(**{**row, "plan": load(row["plan"])}) for row in rows]
+    return [_read(row) for row in rows]
+
+
+def readable(connection: Connection, where: ColumnElement[bool]) -> Iterator[Campaign]:
+    """Yield campaigns by their names, but for those whose plan a newer release wrote."""
+    for row in connection.execute(_EVERY.where(where)).mappings():
+        # That it cannot be read is said where its times are decided.
+        with contextlib.suppress(ValidationError):
+            yield _read(row)
+
+
+_EVERY: Final = select(*columns(Campaign, CampaignRow)).order_by(CampaignRow.name)
+
+
+def _read(row: RowMapping) -> Campaign:
+    return Campaign(**{**row, "plan": load(row["plan"])})
 
 
 def _unknown(connection: Connection, name: str) -> UnknownIdError:

@@ -1,4 +1,4 @@
-"""Due times of campaigns: each gets its one launch, by any number of workers at once.
+"""Due times of campaigns: each gets its one launch, taken by one of any number of workers at once.
 
 One short transaction locks a campaign and decides the due times since the last look, up to now by
 the database's clock. How far it came, the row says, and that only grows: a clock that is set back
@@ -10,15 +10,18 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Callable
-from datetime import datetime
+import secrets
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, exists, or_, select, update
 
 from broadcast.errors import OutOfReachError
-from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import (
+    IN_LINE_FOR,
     CampaignState,
     DueTime,
     LaunchState,
@@ -28,15 +31,22 @@ from broadcast.rules.campaigns.launches import (
 from broadcast.rules.states import Phase
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
-from models.engine import now
+from models.engine import is_long_past, now
 from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.campaigns.launch_rows import ReservedLaunch
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import change, read, write
+from models.ledger.rows.transaction import change, read, reading, write, writing
 
 log = logging.getLogger(__name__)
 
 #: Due times of one transaction: after an outage there may be thousands.
 AT_ONCE: Final = 200
+#: A worker that took a launch and died leaves it to the others after this.
+TAKEN_FOR: Final = timedelta(seconds=30)
+#: What was given back is tried again with the next look of beat.
+_AGAIN_AFTER: Final = timedelta(seconds=3)
+#: What waits in line is decided again so often: each time a write.
+_DECIDED_EVERY: Final = timedelta(seconds=20)
 
 
 def decide_due(engine: Engine) -> None:
@@ -133,3 +143,119 @@ def _is_queued(connection: Connection, campaign_id: str) -> bool:
         LaunchRow.campaign_id == campaign_id, LaunchRow.state == LaunchState.QUEUED
     )
     return bool(connection.scalar(select(queued)))
+
+
+@reading
+def to_launch(
+    connection: Connection, *, accounts: Collection[str], busy: Collection[str] = ()
+) -> Sequence[int]:
+    """Return the launches of some accounts that are begun and free, the first due first.
+
+    None of the campaigns in *busy*.
+    """
+    mine = (LaunchRow.account.in_(accounts), LaunchRow.campaign_id.not_in(busy))
+    return connection.scalars(_BEGUN.where(_is_free(now(connection)), *mine)).all()
+
+
+@reading
+def to_decide(connection: Connection) -> Sequence[int]:
+    """Return the launches that are begun and free, and were not decided of late."""
+    moment = now(connection)
+    late = LaunchRow.decided_at < moment - _DECIDED_EVERY
+    return connection.scalars(_BEGUN.where(_is_free(moment), late)).all()
+
+
+_BEGUN: Final = (
+    select(LaunchRow.id)
+    .where(LaunchRow.state == LaunchState.BEGUN, ~closed_gates.LANES_CLOSED)
+    .order_by(LaunchRow.due_at, LaunchRow.id)
+)
+
+
+def _is_free(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition that nobody took it of late."""
+    left = is_long_past(LaunchRow.taken_at, moment, after=TAKEN_FOR)
+    tried = LaunchRow.taken_by.is_(None) & (LaunchRow.taken_at < moment - _AGAIN_AFTER)
+    return or_(left, tried)
+
+
+@writing
+def reserve_launch(connection: Connection, launch_id: int) -> ReservedLaunch | None:
+    """Take a launch for this worker for a while.
+
+    None where another was quicker, or where it came too late and is held or skipped now.
+    """
+    moment, token = now(connection), secrets.token_hex(16)
+    found = _decided(connection, launch_id, moment=moment)
+    if found is None:
+        return None
+    change(connection, LaunchRow, launch_id, taken_at=moment, taken_by=token)
+    return replace(found, taken_by=token)
+
+
+@writing
+def decide_again(
+    connection: Connection,
+    launch_id: int,
+    *,
+    accounts: Collection[str],
+) -> None:
+    """Hold or skip a launch that is begun and came too late.
+
+    What is in line for the threads of workers with these *accounts* has not, for a while.
+    """
+    moment = now(connection)
+    found = _decided(connection, launch_id, moment=moment)
+    if found is not None and found.launch.account in accounts:
+        since = found.launch.released_at or found.launch.due_at
+        if moment - since <= IN_LINE_FOR:
+            change(connection, LaunchRow, launch_id, decided_at=moment)
+
+
+def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> ReservedLaunch | None:
+    """Return a launch that is still to be launched, with its row locked; None: it is not."""
+    begun = (LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN, _is_free(moment))
+    row = connection.execute(_TAKEN.where(*begun).with_for_update()).first()
+    # What a database has that was restored may have been launched since.
+    if row is None or closed_gates.are_lanes_closed(connection):
+        return None
+    launch = launch_rows.launch_of(connection, LaunchRow.id == launch_id)
+    [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
+    had_at = launch.decided_at if row.taken_at is None else row.taken_at if row.taken_by else None
+    one = _due_time(connection, launch, had_at=had_at, moment=moment)
+    verdict = decide(one, campaign.plan.policy)
+    if verdict.state is LaunchState.BEGUN:
+        return launch_rows.with_campaign(connection, campaign, launch)
+    reason = launch_rows.reason_of(verdict.why)
+    launch_rows.move(connection, launch, verdict.state, reason=reason, moment=moment)
+    return None
+
+
+_TAKEN: Final = select(LaunchRow.taken_at, LaunchRow.taken_by)
+
+
+def _due_time(
+    connection: Connection,
+    launch: Launch,
+    *,
+    had_at: datetime | None,
+    moment: datetime,
+) -> DueTime:
+    newer = exists().where(
+        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.due_at > launch.due_at,
+        LaunchRow.released_by.is_(None), LaunchRow.state != LaunchState.SKIPPED,
+    )  # fmt: skip
+    return DueTime(
+        due=launch.due_at, now=moment, released_at=launch.released_at,
+        answered_at=closed_gates.answered_at(connection),
+        by_person=launch.released_by is not None, had_at=had_at,
+        newest=not connection.scalar(select(newer)),
+    )  # fmt: skip
+
+
+@writing
+def give_back(connection: Connection, taken: ReservedLaunch) -> None:
+    """Leave a launch to whoever comes next: what it needs is out of reach."""
+    mine = (LaunchRow.id == taken.launch.id, LaunchRow.taken_by == taken.taken_by)
+    tried = {"taken_at": now(connection), "taken_by": None}
+    connection.execute(update(LaunchRow).where(*mine).values(tried))

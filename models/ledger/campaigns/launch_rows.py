@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, insert, select, update
 
 from broadcast import stored_message
 from broadcast.errors import ConflictError, InputError, OutOfReachError
@@ -21,19 +21,15 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import (
-    MISSED_AFTER,
-    DueTime,
     LaunchState,
     Policy,
     Verdict,
     Why,
     check_move,
-    decide,
 )
 from broadcast.rules.campaigns.variables import rendered_template
-from models.campaign_tables import CampaignRow, LaunchRow
-from models.engine import is_long_past, now
-from models.ledger.campaigns import campaign_rows
+from models.campaign_tables import LaunchRow
+from models.engine import now
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import (
     columns,
@@ -42,8 +38,8 @@ from models.ledger.rows.transaction import (
     writing_new,
 )
 
-#: A worker that took a launch and died leaves it to the others after this.
-TAKEN_FOR: Final = timedelta(seconds=30)
+#: The columns of what no worker has.
+NOT_TAKEN: Final[Mapping[str, None]] = MappingProxyType({"taken_at": None, "taken_by": None})
 _DIGITS: Final = 32
 #: More than a campaign has.
 EVERY: Final = 10_000_000
@@ -63,6 +59,13 @@ class ReservedLaunch:
     policy: Policy
     #: People in the audience of the run before; None: there was none, or nobody knows.
     last_size: int | None
+    #: Its taker, unlike any other; empty: nobody took it.
+    taken_by: str = ""
+
+    @property
+    def origin(self) -> str:
+        """The campaign, of which one launch is under way at a time."""
+        return self.launch.campaign_id
 
 
 def add(
@@ -75,7 +78,7 @@ def add(
     **values: object,
 ) -> None:
     """Insert the launch of a due time, with its request unless it is skipped."""
-    request, state, reason = None, verdict.state, _reason(verdict.why)
+    request, state, reason = None, verdict.state, reason_of(verdict.why)
     if state is not LaunchState.SKIPPED:
         try:
             request = rendered_template(campaign.plan.template, due, campaign.plan.schedule.zone)
@@ -90,73 +93,16 @@ def add(
     connection.execute(insert(LaunchRow).values({**row, **values}))
 
 
-def _reason(why: Why | None) -> Message | None:
+def reason_of(why: Why | None) -> Message | None:
+    """Return why a launch is held or skipped, in words."""
     return None if why is None else Message(f"launch.{why.value}")
 
 
-@reading
-def to_launch(connection: Connection, *, accounts: Collection[str]) -> Sequence[int]:
-    """Return the launches that are begun and that no worker has taken, the first due first.
-
-    Of other accounts those that no worker launched in time: what they are now is to be decided.
-    """
-    moment = now(connection)
-    mine = LaunchRow.account.in_(list(accounts))
-    return connection.scalars(
-        select(LaunchRow.id)
-        .where(LaunchRow.state == LaunchState.BEGUN, _is_free(moment))
-        .where(or_(mine, LaunchRow.due_at < moment - 2 * MISSED_AFTER))
-        .order_by(LaunchRow.due_at, LaunchRow.id)
-    ).all()
-
-
-def _is_free(moment: datetime) -> ColumnElement[bool]:
-    """Return the condition that nobody took it of late.
-
-    Not of a database that was restored: it may have been launched since.
-    """
-    free = is_long_past(LaunchRow.taken_at, moment, after=TAKEN_FOR)
-    return and_(free, ~closed_gates.LANES_CLOSED)
-
-
-@writing
-def reserve_launch(connection: Connection, launch_id: int) -> ReservedLaunch | None:
-    """Take a launch for this worker for a while.
-
-    None where another was quicker, or where it came too late and is held or skipped now.
-    """
-    moment = now(connection)
-    mine = update(LaunchRow).where(LaunchRow.id == launch_id, _is_free(moment))
-    begun = mine.where(LaunchRow.state == LaunchState.BEGUN).values(taken_at=moment)
-    if not connection.execute(begun).rowcount:
-        return None
-    launch = _launch(connection, LaunchRow.id == launch_id)
-    [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
-    one = _due_time(connection, launch, moment=moment)
-    verdict = decide(one, campaign.plan.policy)
-    if verdict.state is not LaunchState.BEGUN:
-        _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
-        return None
-    return _with_campaign(connection, campaign, launch)
-
-
-def _with_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
+def with_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
+    """Return a launch with what its campaign says of it now."""
     return ReservedLaunch(
         launch=launch, name=campaign.name, policy=campaign.plan.policy,
         last_size=_last_size(connection, launch),
-    )  # fmt: skip
-
-
-def _due_time(connection: Connection, launch: Launch, *, moment: datetime) -> DueTime:
-    newer = exists().where(
-        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.due_at > launch.due_at,
-        LaunchRow.released_by.is_(None), LaunchRow.state != LaunchState.SKIPPED,
-    )  # fmt: skip
-    return DueTime(
-        due=launch.due_at, now=moment, released_at=launch.released_at,
-        answered_at=closed_gates.answered_at(connection),
-        by_person=launch.released_by is not None,
-        newest=not connection.scalar(select(newer)),
     )  # fmt: skip
 
 
@@ -166,13 +112,6 @@ def _last_size(connection: Connection, launch: Launch) -> int | None:
     )
     size: int | None = connection.scalar(last.order_by(LaunchRow.due_at.desc()).limit(1))
     return size
-
-
-@writing
-def give_back(connection: Connection, launch_id: int) -> None:
-    """Leave a launch to whoever comes next: what it needs is out of reach."""
-    mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.taken_at.is_not(None))
-    connection.execute(mine.values(taken_at=None))
 
 
 @writing
@@ -186,7 +125,7 @@ def keep_request(connection: Connection, launch_id: int, request: str) -> None:
 def hold(connection: Connection, launch: Launch, reason: Message) -> bool:
     """Hold a launch that is begun; return False where it is not, any more."""
     moment = now(connection)
-    return _move(connection, launch, LaunchState.HELD, reason=reason, moment=moment)
+    return move(connection, launch, LaunchState.HELD, reason=reason, moment=moment)
 
 
 def mark_launched(
@@ -199,8 +138,8 @@ def mark_launched(
     """
     mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
     launched = mine.values(
-        state=LaunchState.LAUNCHED, broadcast_id=broadcast_id, size=size, taken_at=None,
-        decided_at=now(connection),
+        state=LaunchState.LAUNCHED, broadcast_id=broadcast_id, size=size,
+        decided_at=now(connection), **NOT_TAKEN,
     )  # fmt: skip
     # The lane of the broadcast is locked, as it is where all are closed.
     is_closed = closed_gates.are_lanes_closed(connection)
@@ -216,7 +155,7 @@ def close_open(
     for launch in _launches(
         connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state.in_(waiting)
     ):
-        _move(connection, launch, verdict.state, reason=_reason(verdict.why), moment=moment)
+        move(connection, launch, verdict.state, reason=reason_of(verdict.why), moment=moment)
 
 
 def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime) -> bool:
@@ -224,7 +163,7 @@ def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime
     waiting = _launches(
         connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state == LaunchState.QUEUED
     )
-    return bool(waiting) and _move(
+    return bool(waiting) and move(
         connection, waiting[0], LaunchState.BEGUN, moment=moment, values={"released_at": moment}
     )
 
@@ -250,13 +189,13 @@ def release(
     released: dict[str, object] = {"released_at": moment, "released_by": who}
     if shown is not None:
         released |= {"request": shown.request, "version": shown.version}
-    if launch.state is not LaunchState.HELD or not _move(
+    if launch.state is not LaunchState.HELD or not move(
         connection, launch, LaunchState.BEGUN, moment=moment, values=released
     ):
         # Where it was held as it was read, somebody else was quicker.
         state = LaunchState.BEGUN if launch.state is LaunchState.HELD else launch.state
         raise not_held(campaign, launch, state)
-    return _launch(connection, LaunchRow.id == launch.id)
+    return launch_of(connection, LaunchRow.id == launch.id)
 
 
 def not_held(campaign: Campaign, launch: Launch, state: LaunchState) -> ConflictError:
@@ -285,7 +224,7 @@ def run_now(
         key=own, released_at=moment, released_by=who,
         **({} if shown is None else {"request": shown.request}),
     )  # fmt: skip
-    return _launch(connection, LaunchRow.key == own), True
+    return launch_of(connection, LaunchRow.key == own), True
 
 
 @reading
@@ -306,13 +245,13 @@ def _under_key(connection: Connection, own: str) -> Launch | None:
 @reading
 def current(connection: Connection, launch_id: int) -> Launch:
     """Return a launch as it stands."""
-    return _launch(connection, LaunchRow.id == launch_id)
+    return launch_of(connection, LaunchRow.id == launch_id)
 
 
 @reading
 def of_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
     """Return a launch, stored or not, with what its campaign says of it now."""
-    return _with_campaign(connection, campaign, launch)
+    return with_campaign(connection, campaign, launch)
 
 
 @reading
@@ -335,7 +274,7 @@ def doubt_held(connection: Connection, *, before: datetime, why: Why) -> None:
     connection.execute(update(LaunchRow).where(*held).values(reason=reason))
 
 
-def _move(
+def move(
     connection: Connection,
     launch: Launch,
     state: LaunchState,
@@ -348,11 +287,12 @@ def _move(
     check_move(launch.state, state)
     mine = update(LaunchRow).where(LaunchRow.id == launch.id, LaunchRow.state == launch.state)
     kept = reason and stored_message.stored(reason)
-    moved = mine.values(state=state, reason=kept, decided_at=moment, taken_at=None, **values)
+    moved = mine.values(state=state, reason=kept, decided_at=moment, **NOT_TAKEN, **values)
     return connection.execute(moved).rowcount == 1
 
 
-def _launch(connection: Connection, *where: ColumnElement[bool]) -> Launch:
+def launch_of(connection: Connection, *where: ColumnElement[bool]) -> Launch:
+    """Return the launch that is meant."""
     return _launches(connection, *where)[0]
 
 

@@ -18,6 +18,7 @@ from models.batch_tables import Batch, GateRow
 from models.box_tables import IS_OF_BATCH, Finish
 from models.campaign_tables import LaunchRow
 from models.engine import now
+from models.ledger.campaigns.launch_rows import NOT_TAKEN
 
 
 def follow(connection: Connection, batch_id: int, *, path: SendPath) -> None:
@@ -54,7 +55,7 @@ def _move(connection: Connection, which: ColumnElement[bool], state: LaunchState
         check_move(old, state)
     why = Message(f"launch.{Why.UNCONFIRMED}") if state is LaunchState.HELD else None
     values = {
-        "state": state, "reason": why and stored_message.stored(why), "taken_at": None,
-        "decided_at": now(connection),
+        "state": state, "reason": why and stored_message.stored(why),
+        "decided_at": now(connection), **NOT_TAKEN,
     }  # fmt: skip
     connection.execute(update(LaunchRow).where(which).values(values))

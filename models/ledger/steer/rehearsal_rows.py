@@ -31,7 +31,7 @@ _OF: Final = ("campaign_id", "due_at", "stage", "version")
 def missing(connection: Connection, *, accounts: Collection[str]) -> Sequence[Run]:
     """Return the runs of some accounts whose rehearsal has come and was not made yet."""
     moment = now(connection)
-    soon = campaign_rows.some(
+    soon = campaign_rows.readable(
         connection,
         (CampaignRow.next_due_at <= moment + FIRST) & CampaignRow.account.in_(accounts),
     )

@@ -79,10 +79,11 @@ class World:
         if self.chance.random() < dies:
             return
         due_launches.decide_due(self.engine)
-        for launch_id in launch_rows.to_launch(self.engine, accounts=["default"]):
+        self.decide_again()
+        for launch_id in due_launches.to_launch(self.engine, accounts=["default"]):
             if self.chance.random() < dies:
                 return
-            reserved = launch_rows.reserve_launch(self.engine, launch_id)
+            reserved = due_launches.reserve_launch(self.engine, launch_id)
             if reserved is None:
                 continue
             if self.chance.random() < dies:
@@ -101,6 +102,11 @@ class World:
         row = {"at": self.clock.now, "who": "li", "since": self.clock.now}
         with self.engine.begin() as connection:
             connection.execute(insert(RestoreRow).values(row))
+
+    def decide_again(self, account: str = "default") -> None:
+        """Decide again what nobody has, as a worker with this account does at each look."""
+        for launch_id in due_launches.to_decide(self.engine):
+            due_launches.decide_again(self.engine, launch_id, accounts=[account])
 
     def rest(self) -> None:
         """End every broadcast."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
 
 import pytest
 from sqlalchemy import Engine
@@ -31,10 +29,6 @@ from tests.integration.models.campaign_world import (
     submitted,
 )
 from tests.integration.models.still_clock import NOON, StillClock
-from worker import campaigns
-
-if TYPE_CHECKING:
-    from worker.wiring import WorkerParts
 
 HOURLY = plan("0 * * * *")
 LAUNCHED, MISSED = ("launched", None), ("held", "launch.missed")
@@ -55,8 +49,8 @@ def campaign(world: World) -> Campaign:
 def reserved(world: World) -> ReservedLaunch:
     """Return the launch that is begun, reserved by a worker."""
     due_launches.decide_due(world.engine)
-    [launch_id] = launch_rows.to_launch(world.engine, accounts=["default"])
-    found = launch_rows.reserve_launch(world.engine, launch_id)
+    [launch_id] = due_launches.to_launch(world.engine, accounts=["default"])
+    found = due_launches.reserve_launch(world.engine, launch_id)
     assert found is not None
     return found
 
@@ -105,22 +99,15 @@ def test_a_due_time_that_an_edit_takes_away_is_held_and_the_new_ones_begin_after
     assert [one.due_at for one in world.rows(campaign)] == [NOON + HOUR, NOON + HOUR * 2.25]
 
 
-def worker_of(engine: Engine, *accounts: str) -> WorkerParts:
-    """Return the parts of a worker whose settings have these accounts."""
-    return cast("WorkerParts", SimpleNamespace(engine=engine, accounts=dict.fromkeys(accounts)))
-
-
 def test_a_run_whose_account_no_worker_has_is_held_when_it_is_missed(
     world: World, campaign: Campaign
 ) -> None:
     world.clock.pass_(HOUR)
     due_launches.decide_due(world.engine)
-    assert not launch_rows.to_launch(world.engine, accounts=["other"])
+    for _ in range(3):
+        world.clock.pass_(30 * SECOND)
+        world.decide_again("other")
 
-    world.clock.pass_(3 * MINUTE)
-    [launch_id] = launch_rows.to_launch(world.engine, accounts=["other"])
-
-    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id)
     assert world.states(campaign) == {MISSED: 1}
 
 
@@ -131,12 +118,78 @@ def test_a_run_that_may_still_be_launched_is_left_to_the_worker_that_has_its_acc
     world.clock.pass_(HOUR)
     due_launches.decide_due(world.engine)
     world.clock.pass_(3 * MINUTE)
-    [launch_id] = launch_rows.to_launch(world.engine, accounts=["other"])
-
-    assert not campaigns._launch_one(worker_of(world.engine, "other"), launch_id)
+    world.decide_again("other")
+    assert not due_launches.to_launch(world.engine, accounts=["other"])
     world.beat()
 
     assert world.states(late) == {LAUNCHED: 1}
+
+
+def test_a_run_that_waits_in_line_for_the_threads_of_a_worker_is_not_missed_for_a_while(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR + SECOND)
+    due_launches.decide_due(world.engine)
+    for _ in range(6):
+        world.clock.pass_(30 * SECOND)
+        world.decide_again()
+    [launch_id] = due_launches.to_launch(world.engine, accounts=["default"])
+    reserved = due_launches.reserve_launch(world.engine, launch_id)
+
+    assert reserved is not None
+
+
+def test_a_run_that_waits_in_line_for_too_long_is_missed(world: World, campaign: Campaign) -> None:
+    world.clock.pass_(HOUR + SECOND)
+    due_launches.decide_due(world.engine)
+    for _ in range(34):
+        world.clock.pass_(30 * SECOND)
+        world.decide_again()
+
+    assert world.states(campaign) == {MISSED: 1}
+
+
+def test_a_run_is_not_missed_because_its_worker_was_killed_a_minute_after_its_time(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR)
+    due_launches.decide_due(world.engine)
+    world.clock.pass_(50 * SECOND)
+    killed = reserved(world)
+    world.clock.pass_(31 * SECOND)
+    world.beat()
+
+    assert world.states(campaign) == {LAUNCHED: 1}
+    # Had it only slept, it would find its launch with the next worker.
+    due_launches.give_back(world.engine, killed)
+    assert world.states(campaign) == {LAUNCHED: 1}
+
+
+def test_a_run_that_was_tried_in_vain_is_tried_again_and_missed_as_of_its_time(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR)
+    for _ in range(8):
+        due_launches.give_back(world.engine, reserved(world))
+        assert not due_launches.to_launch(world.engine, accounts=["default"])
+        world.clock.pass_(7 * SECOND)
+    world.clock.pass_(7 * SECOND)
+    world.beat()
+
+    assert world.states(campaign) == {MISSED: 1}
+
+
+def test_who_lost_a_launch_to_another_worker_does_not_give_it_back(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR)
+    lost = reserved(world)
+    world.clock.pass_(31 * SECOND)
+    reserved(world)
+    due_launches.give_back(world.engine, lost)
+    world.clock.pass_(10 * SECOND)
+
+    assert not due_launches.to_launch(world.engine, accounts=["default"])
 
 
 def test_an_edit_of_what_somebody_else_edited_meanwhile_is_refused(

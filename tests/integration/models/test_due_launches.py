@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
-from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, launch_rows
+from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches
 from models.ledger.campaigns.launch_rows import NotBegunError
 from models.ledger.steer import rehearsal_rows, restore_answers
 from tests.integration.models.campaign_world import (
@@ -278,8 +278,8 @@ def test_a_launch_under_way_while_the_lanes_are_closed_is_not_published(world: W
     campaign = world.add("c", plan("0 * * * *"))
     world.clock.now = NOON + HOUR + SECOND
     due_launches.decide_due(world.engine)
-    [launch_id] = launch_rows.to_launch(world.engine, accounts=["default"])
-    reserved = launch_rows.reserve_launch(world.engine, launch_id)
+    [launch_id] = due_launches.to_launch(world.engine, accounts=["default"])
+    reserved = due_launches.reserve_launch(world.engine, launch_id)
     assert reserved is not None
     world.close_lanes()
 
@@ -288,8 +288,8 @@ def test_a_launch_under_way_while_the_lanes_are_closed_is_not_published(world: W
 
     assert not world.broadcasts()
     world.clock.pass_(MINUTE)
-    assert not launch_rows.to_launch(world.engine, accounts=["default"])
-    assert launch_rows.reserve_launch(world.engine, launch_id) is None
+    assert not due_launches.to_launch(world.engine, accounts=["default"])
+    assert due_launches.reserve_launch(world.engine, launch_id) is None
     restore_answers.answer(world.engine, since=world.clock.now, counts={}, who="li")
     assert world.states(campaign) == {("held", "launch.restored"): 1}
 

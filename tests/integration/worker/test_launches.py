@@ -1,0 +1,185 @@
+"""What one worker process launches and rehearses beside its tasks: none keeps another waiting."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from sqlalchemy import Engine, update
+
+from broadcast.errors import WeChatAwayError
+from broadcast.rules.campaigns.campaign import Campaign
+from models.every_table import CampaignRow
+from models.ledger.campaigns import due_launches, launch_rows
+from models.ledger.steer import rehearsal_rows
+from producer.campaigns import launching
+from tests.integration.models.campaign_world import HOUR, MINUTE, SECOND, World, plan, submitted
+from tests.integration.models.still_clock import StillClock
+from tests.integration.worker.test_threads import no_thread_starts
+from tests.kit.wait import until
+from worker import campaigns, program_door
+from worker.rehearsal_thread import Rehearsals
+
+if TYPE_CHECKING:
+    from models.ledger.campaigns.launch_rows import ReservedLaunch
+    from worker.wiring import WorkerParts
+
+LAUNCHED = {("launched", None): 1}
+
+
+class Worker:
+    """A worker whose launches pass the door at once, but for those that hang or are refused."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.world = world
+        self.goes_on = threading.Event()
+        #: By the campaign's name.
+        self.hangs: set[str] = set()
+        self.away: set[str] = set()
+        self.tried: list[str] = []
+        here = SimpleNamespace(
+            engine=world.engine, accounts={"default": None}, wechat=None,
+            database_check=SimpleNamespace(watch=lambda _: None),
+        )  # fmt: skip
+        self.here = cast("WorkerParts", here)
+        self.launches, self.rehearsals = campaigns.Launches(self.here), Rehearsals(self.here)
+        here.launches, here.rehearsals = self.launches, self.rehearsals
+        monkeypatch.setattr(program_door, "through_door", lambda _, by, **__: by(None))
+        monkeypatch.setattr(launching, "launch", self._launch)
+        monkeypatch.setattr(Rehearsals, "_findings", lambda *_: [])
+
+    def _launch(self, taken: ReservedLaunch, *_: Any, **__: Any) -> str:
+        self.tried.append(taken.name)
+        if taken.name in self.hangs:
+            self.goes_on.wait(60)
+        if taken.name in self.away:
+            raise WeChatAwayError("error.wechat.away", address="-", reason="-")
+        return submitted(self.world.engine, taken)
+
+    def beat(self) -> None:
+        """Look once, and wait for all that does not hang."""
+        campaigns.launch(self.here)
+        self.rehearsals.join(60)
+
+
+@pytest.fixture
+def world(still: tuple[Engine, StillClock]) -> World:
+    """A ledger whose clock stands still at noon in Shanghai."""
+    return World(*still)
+
+
+@pytest.fixture
+def worker(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
+    worker = Worker(world, monkeypatch)
+    yield worker
+    worker.goes_on.set()
+    worker.launches.join(60)
+    worker.rehearsals.join(60)
+
+
+def add(world: World, name: str, *, ahead: timedelta = HOUR) -> Campaign:
+    return world.add(name, plan(None, at=world.clock.now + ahead))
+
+
+def until_launched(world: World, campaign: Campaign) -> None:
+    until(lambda: world.states(campaign) == LAUNCHED, 60, f"the launch of {campaign.name}")
+
+
+def test_a_launch_that_hangs_keeps_no_other_from_its_time_and_is_taken_once(
+    world: World, worker: Worker
+) -> None:
+    slow, soon = add(world, "slow"), add(world, "soon", ahead=HOUR + 20 * SECOND)
+    worker.hangs.add("slow")
+    world.clock.pass_(HOUR)
+    worker.beat()
+    until(lambda: worker.tried, 60, "the slow launch")
+    world.clock.pass_(21 * SECOND)
+    worker.beat()
+    until_launched(world, soon)
+    worker.goes_on.set()
+
+    until_launched(world, slow)
+    assert sorted(worker.tried) == ["slow", "soon"]
+
+
+def test_what_is_out_of_reach_is_tried_once_a_look_and_keeps_no_other_from_its_launch(
+    world: World, worker: Worker
+) -> None:
+    away, well = add(world, "away"), [add(world, f"c{n}") for n in range(12)]
+    worker.away.add("away")
+    world.clock.pass_(HOUR)
+    worker.beat()
+    for one in well:
+        until_launched(world, one)
+    worker.launches.join(60)
+    assert worker.tried.count("away") == 1
+
+    worker.away.clear()
+    world.clock.pass_(5 * SECOND)
+    worker.beat()
+    until_launched(world, away)
+
+
+def test_a_fault_in_the_look_for_rehearsals_keeps_no_campaign_from_its_launch(
+    world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    campaign = add(world, "c")
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(rehearsal_rows, "missing", broken)
+    world.clock.pass_(HOUR)
+    worker.beat()
+
+    until_launched(world, campaign)
+    assert "campaigns are rehearsed later" in caplog.text
+
+
+def test_a_plan_that_cannot_be_read_keeps_no_other_from_rehearsal_and_launch(
+    world: World, worker: Worker
+) -> None:
+    newer, good = add(world, "a newer one"), add(world, "good")
+    with world.engine.begin() as connection:
+        other = update(CampaignRow).where(CampaignRow.id == newer.id)
+        connection.execute(other.values(plan="{}"))
+    worker.beat()
+    [rehearsal] = rehearsal_rows.history(world.engine, good, most=9)
+    assert list(rehearsal.findings) == []
+
+    world.clock.pass_(HOUR)
+    worker.beat()
+    until_launched(world, good)
+
+
+def test_a_launch_whose_campaign_cannot_be_read_any_more_keeps_no_other_from_its_own(
+    world: World, worker: Worker
+) -> None:
+    newer, good = add(world, "a newer one"), add(world, "good")
+    world.clock.pass_(HOUR)
+    due_launches.decide_due(world.engine)
+    with world.engine.begin() as connection:
+        other = update(CampaignRow).where(CampaignRow.id == newer.id)
+        connection.execute(other.values(plan="{}"))
+    for _ in range(4):
+        worker.beat()
+        world.clock.pass_(21 * SECOND)
+
+    until_launched(world, good)
+    assert launch_rows.history(world.engine, newer.id, most=9)[0].state == "begun"
+
+
+def test_rehearsals_are_made_once_a_thread_can_be_started(
+    world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = add(world, "c", ahead=30 * MINUTE)
+    with no_thread_starts(monkeypatch):
+        worker.beat()
+    assert rehearsal_rows.history(world.engine, campaign, most=9) == []
+
+    worker.beat()
+    assert len(rehearsal_rows.history(world.engine, campaign, most=9)) == 1
