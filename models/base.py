@@ -31,7 +31,7 @@ from broadcast.enums import recognised
 from broadcast.names import EventKind
 from broadcast.rules.accounts import AccountKind
 from broadcast.rules.calls.outcomes import Outcome, SendPath
-from broadcast.rules.campaigns.launches import CampaignState, LaunchState
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Why
 from broadcast.rules.dead_letters import LetterSource, LetterState
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.hand_calls import ByHand
@@ -225,7 +225,7 @@ _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
     for enum in (
         AccountKind, Action, BatchState, BroadcastState, ByHand, CampaignState, EventKind, GateKind,
         GateScope, LaunchState, LetterSource, LetterState, MediaFormat, MediaKind, NoticeState,
-        Outcome, Phase, Reason, SendPath, WebhookState,
+        Outcome, Phase, Reason, SendPath, WebhookState, Why,
     )
 }  # fmt: skip
 

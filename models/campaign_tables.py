@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from broadcast.rules.campaigns.launches import CampaignState, LaunchState
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Why
 from models.base import (
     Ascii32,
     Ascii64,
@@ -60,7 +60,9 @@ class LaunchRow(Base):
     account: Mapped[Ascii64]
     due_at: Mapped[datetime]
     state: Mapped[LaunchState]
-    #: Why it is held or was skipped (``broadcast.stored_message``).
+    #: Why it is held or was skipped; NULL: it is neither, or for the next.
+    why: Mapped[Why | None]
+    #: The words of what refused its request (``broadcast.stored_message``).
     reason: Mapped[LongWords | None]
     #: Of the campaign when its request was frozen, and that request; NULL: it was skipped.
     version: Mapped[BigInt]

@@ -109,8 +109,7 @@ def _campaign(one: RunAsked, now: datetime) -> Message:
     campaign, launch = one.campaign, one.launch
     zone = campaign.plan.schedule.zone
     if launch.id:
-        why = "" if launch.reason is None else launch.reason.id
-        name = "held_run_restored" if why == f"launch.{Why.RESTORED}" else "held_run"
+        name = "held_run_restored" if launch.why is Why.RESTORED else "held_run"
         at = campaign_lines.moment_words(launch.due_at, zone, now)
     else:
         name = "extra_run" if campaign.next_due_at is None else "extra_run_next"

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.message import Message
+from broadcast.rules.campaigns.launches import Why
 from broadcast.rules.gates.gate import Cause
 from entrypoints.cli.campaign_lines import due_words
+from models.engine import now
 from models.ledger.campaigns import campaign_rows, launch_rows
 from tests.kit.terminal import Shown, typed
 
@@ -83,7 +85,9 @@ def test_a_run_that_a_restore_held_says_that_it_may_have_been_sent(system: Syste
     system.broadcast("campaigns", "add", "weekly", *LIST, *WORDS)
     campaign = campaign_rows.named(system.engine, "weekly")
     launch, _ = launch_rows.run_now(system.engine, campaign, key="k", who="li")
-    launch_rows.hold(system.engine, launch, Message("launch.restored"))
+    launch_rows.hold(system.engine, launch, Message("launch.missed"))
+    with system.engine.begin() as connection:
+        launch_rows.doubt_held(connection, before=now(connection), why=Why.RESTORED)
     due = due_words(launch.due_at, campaign.plan.schedule.zone)
 
     shown = in_one_line(answered(system, f"broadcast campaigns run weekly --due '{due}'", "n"))

@@ -14,7 +14,7 @@ from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.due_times import Schedule
-from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Policy
+from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Policy, Why
 
 _SHOWN: Final = 5
 
@@ -98,7 +98,8 @@ class Launch:
     account: str
     due_at: datetime
     state: LaunchState
-    #: Why it is held or was skipped.
+    #: Why it is held or was skipped; a refusal of its request has a reason alone.
+    why: Why | None = None
     reason: Message | None = None
     #: The campaign's when the request was frozen; a skipped one has none.
     version: int

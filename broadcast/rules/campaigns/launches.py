@@ -20,6 +20,7 @@ from typing import Final
 
 from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.gates.cooling_off import CoolingOff
 from broadcast.rules.gates.lateness import LATE_BY
 
@@ -133,6 +134,13 @@ class Verdict:
 
     state: LaunchState
     why: Why | None = None
+    #: The words of a refusal.
+    reason: Message | None = None
+
+    @property
+    def is_news(self) -> bool:
+        """Whether people are to hear of it: it is held, or skipped though nobody asked for that."""
+        return self.state is LaunchState.HELD or self.why in {Why.MISSED, Why.OVERLAP}
 
 
 def decide(one: DueTime, policy: Policy) -> Verdict:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, and_, exists, func, or_, select
 
-from broadcast import day, stored_message
+from broadcast import day
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
@@ -50,10 +50,7 @@ _SENDS: Final = (
 _UNSURE: Final = (
     select(LaunchRow.due_at, LaunchRow.request, CampaignRow.name)
     .join(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
-    .where(LaunchRow.state == LaunchState.HELD)
-    .where(LaunchRow.reason.startswith(
-        stored_message.beginning(f"launch.{Why.RESTORED}"), autoescape=True
-    ))
+    .where(LaunchRow.state == LaunchState.HELD, LaunchRow.why == Why.RESTORED)
 )  # fmt: skip
 
 

@@ -226,8 +226,7 @@ def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> Res
     verdict = decide(one, campaign.plan.policy)
     if verdict.state is LaunchState.BEGUN:
         return launch_rows.with_campaign(connection, campaign, launch)
-    reason = launch_rows.reason_of(verdict.why)
-    launch_rows.move(connection, launch, verdict.state, reason=reason, moment=moment)
+    launch_rows.move(connection, launch, verdict, moment=moment)
     return None
 
 

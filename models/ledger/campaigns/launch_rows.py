@@ -40,6 +40,7 @@ from models.ledger.rows.transaction import (
 
 #: The columns of what no worker has.
 NOT_TAKEN: Final[Mapping[str, None]] = MappingProxyType({"taken_at": None, "taken_by": None})
+_BEGUN: Final = Verdict(state=LaunchState.BEGUN)
 _DIGITS: Final = 32
 #: More than a campaign has.
 EVERY: Final = 10_000_000
@@ -76,26 +77,31 @@ def add(
     verdict: Verdict,
     moment: datetime,
     **values: object,
-) -> None:
-    """Insert the launch of a due time, with its request unless it is skipped."""
-    request, state, reason = None, verdict.state, reason_of(verdict.why)
-    if state is not LaunchState.SKIPPED:
+) -> Verdict:
+    """Insert the launch of a due time, with its request unless it is skipped; return its verdict.
+
+    One that cannot be rendered is held.
+    """
+    request = None
+    if verdict.state is not LaunchState.SKIPPED:
         try:
             request = rendered_template(campaign.plan.template, due, campaign.plan.schedule.zone)
         except InputError as error:
-            state, reason = LaunchState.HELD, error.message
+            verdict = Verdict(state=LaunchState.HELD, reason=error.message)
     row = {
-        "campaign_id": campaign.id, "account": campaign.plan.account, "due_at": due, "state": state,
-        "reason": reason and stored_message.stored(reason), "version": campaign.version,
-        "request": request, "key": f"campaign:{campaign.id}:{due:%Y-%m-%dT%H:%M:%SZ}",
-        "decided_at": moment,
+        "campaign_id": campaign.id, "account": campaign.plan.account, "due_at": due,
+        "version": campaign.version, "request": request,
+        "key": f"campaign:{campaign.id}:{due:%Y-%m-%dT%H:%M:%SZ}", **_decided(verdict, moment),
     }  # fmt: skip
     connection.execute(insert(LaunchRow).values({**row, **values}))
+    return verdict
 
 
-def reason_of(why: Why | None) -> Message | None:
-    """Return why a launch is held or skipped, in words."""
-    return None if why is None else Message(f"launch.{why.value}")
+def _decided(verdict: Verdict, moment: datetime) -> dict[str, object]:
+    reason = verdict.reason and stored_message.stored(verdict.reason)
+    return {
+        "state": verdict.state, "why": verdict.why, "reason": reason, "decided_at": moment
+    }  # fmt: skip
 
 
 def with_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
@@ -124,8 +130,8 @@ def keep_request(connection: Connection, launch_id: int, request: str) -> None:
 @writing
 def hold(connection: Connection, launch: Launch, reason: Message) -> bool:
     """Hold a launch that is begun; return False where it is not, any more."""
-    moment = now(connection)
-    return move(connection, launch, LaunchState.HELD, reason=reason, moment=moment)
+    verdict = Verdict(state=LaunchState.HELD, reason=reason)
+    return move(connection, launch, verdict, moment=now(connection))
 
 
 def mark_launched(
@@ -152,20 +158,18 @@ def close_open(
 ) -> None:
     """Hold or skip the launches of a campaign that have no broadcast yet and wait for no person."""
     waiting = [LaunchState.BEGUN, LaunchState.QUEUED]
-    for launch in _launches(
+    for launch in some(
         connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state.in_(waiting)
     ):
-        move(connection, launch, verdict.state, reason=reason_of(verdict.why), moment=moment)
+        move(connection, launch, verdict, moment=moment)
 
 
 def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime) -> bool:
     """Begin the first launch of a campaign that waits for the end of the last run, if any does."""
-    waiting = _launches(
+    waiting = some(
         connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state == LaunchState.QUEUED
     )
-    return bool(waiting) and move(
-        connection, waiting[0], LaunchState.BEGUN, moment=moment, values={"released_at": moment}
-    )
+    return bool(waiting) and move(connection, waiting[0], _BEGUN, moment=moment, released_at=moment)
 
 
 @writing
@@ -182,7 +186,7 @@ def release(
     Raises InputError where no time is due then, and ConflictError where it is not held.
     """
     moment, mine = now(connection), LaunchRow.campaign_id == campaign.id
-    there = _launches(connection, mine, LaunchRow.due_at == due_at)
+    there = some(connection, mine, LaunchRow.due_at == due_at)
     if not there:
         raise InputError("error.launch.none", name=campaign.name, due=due_at)
     [launch] = there
@@ -190,7 +194,7 @@ def release(
     if shown is not None:
         released |= {"request": shown.request, "version": shown.version}
     if launch.state is not LaunchState.HELD or not move(
-        connection, launch, LaunchState.BEGUN, moment=moment, values=released
+        connection, launch, _BEGUN, moment=moment, **released
     ):
         # Where it was held as it was read, somebody else was quicker.
         state = LaunchState.BEGUN if launch.state is LaunchState.HELD else launch.state
@@ -220,7 +224,7 @@ def run_now(
     # No due time has a part of a second.
     due = moment.replace(microsecond=moment.microsecond or 1)
     add(
-        connection, campaign, due, verdict=Verdict(state=LaunchState.BEGUN), moment=moment,
+        connection, campaign, due, verdict=_BEGUN, moment=moment,
         key=own, released_at=moment, released_by=who,
         **({} if shown is None else {"request": shown.request}),
     )  # fmt: skip
@@ -239,7 +243,7 @@ def _key_of_run(campaign: Campaign, key: str) -> str:
 
 
 def _under_key(connection: Connection, own: str) -> Launch | None:
-    return next(iter(_launches(connection, LaunchRow.key == own)), None)
+    return next(iter(some(connection, LaunchRow.key == own)), None)
 
 
 @reading
@@ -257,46 +261,43 @@ def of_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> R
 @reading
 def history(connection: Connection, campaign_id: str, *, most: int) -> Sequence[Launch]:
     """Return the newest launches of a campaign, the last first."""
-    return _launches(connection, LaunchRow.campaign_id == campaign_id, most=most)
+    return some(connection, LaunchRow.campaign_id == campaign_id, most=most)
 
 
 @reading
 def waiting_for_a_person(connection: Connection, campaign_ids: Collection[str]) -> Sequence[Launch]:
     """Return the held launches of some campaigns, the first due first."""
     mine = LaunchRow.campaign_id.in_(list(campaign_ids))
-    return _launches(connection, mine, LaunchRow.state == LaunchState.HELD)
+    return some(connection, mine, LaunchRow.state == LaunchState.HELD)
 
 
 def doubt_held(connection: Connection, *, before: datetime, why: Why) -> None:
     """Give the runs that were held before a moment another reason: a person may have sent them."""
     held = (LaunchRow.state == LaunchState.HELD, LaunchRow.decided_at <= before)
-    reason = stored_message.stored(Message(f"launch.{why}"))
-    connection.execute(update(LaunchRow).where(*held).values(reason=reason))
+    connection.execute(update(LaunchRow).where(*held).values(why=why, reason=None))
 
 
 def move(
     connection: Connection,
     launch: Launch,
-    state: LaunchState,
+    verdict: Verdict,
     *,
     moment: datetime,
-    reason: Message | None = None,
-    values: Mapping[str, object] = MappingProxyType({}),
+    **values: object,
 ) -> bool:
     """Move a launch that is still as it was read; return whether it was."""
-    check_move(launch.state, state)
+    check_move(launch.state, verdict.state)
     mine = update(LaunchRow).where(LaunchRow.id == launch.id, LaunchRow.state == launch.state)
-    kept = reason and stored_message.stored(reason)
-    moved = mine.values(state=state, reason=kept, decided_at=moment, **NOT_TAKEN, **values)
+    moved = mine.values({**_decided(verdict, moment), **NOT_TAKEN, **values})
     return connection.execute(moved).rowcount == 1
 
 
 def launch_of(connection: Connection, *where: ColumnElement[bool]) -> Launch:
     """Return the launch that is meant."""
-    return _launches(connection, *where)[0]
+    return some(connection, *where)[0]
 
 
-def _launches(
+def some(
     connection: Connection, *where: ColumnElement[bool], most: int | None = None
 ) -> Sequence[Launch]:
     """Return launches, the first due first; *most*: so many of the last, in the other order."""
@@ -306,5 +307,6 @@ def _launches(
 
 
 def _read(row: Any) -> Launch:  # noqa: ANN401 - the mapping of a row
-    reason = row["reason"]
-    return Launch(**{**row, "reason": reason and stored_message.parse(reason)})
+    why, refusal = row["why"], row["reason"]
+    reason = why and Message(f"launch.{why}")
+    return Launch(**{**row, "reason": stored_message.parse(refusal) if refusal else reason})
