@@ -6,23 +6,18 @@ for it. The key of a notice keeps a second sweep from adding it again.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, and_, delete, exists, func, insert, or_, select
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, select
 
-from broadcast import stored_message
 from broadcast.rules import notices as rules_notices
-from broadcast.rules.campaigns import campaign
-from broadcast.rules.campaigns.launches import LaunchState, Why
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
 from broadcast.views import objects
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
-from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.rows import figures
@@ -75,8 +70,7 @@ def report(engine: Engine) -> None:
 
 
 def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
-    """Yield the gates, the doubts and the launches that wait for a person, as notices."""
-    yield from _launches(connection)
+    """Yield the gates and the doubts that wait for a person, as notices."""
     kinds, stands = GateRow.kind.in_(rules_notices.REPORTED), GateRow.opened_at.is_(None)
     # Of broadcasts that ended some gates are never opened, and nobody waits for them.
     ended = exists().where(
@@ -95,48 +89,6 @@ def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
         yield {
             "kind": rules_notices.WAITS, "account": batch.account, "key": key,
             "subject": batch.broadcast_id,
-        }  # fmt: skip
-
-
-#: Skips that nobody asked for.
-_SKIPPED_UNASKED: Final = tuple(
-    stored_message.beginning(f"launch.{why.value}") for why in (Why.MISSED, Why.OVERLAP)
-)
-
-
-def _launches(connection: Connection) -> Iterator[dict[str, Any]]:
-    """Yield the launches that were not made, as notices."""
-    unasked = or_(*(LaunchRow.reason.startswith(one, autoescape=True) for one in _SKIPPED_UNASKED))
-    lately = LaunchRow.decided_at >= now(connection) - _NEWS_FOR
-    query = (
-        select(
-            LaunchRow.id,
-            LaunchRow.account,
-            LaunchRow.due_at,
-            LaunchRow.state,
-            LaunchRow.reason,
-            LaunchRow.decided_at,
-            CampaignRow.name,
-            CampaignRow.plan,
-        )
-        .join(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
-        .where(
-            or_(
-                LaunchRow.state == LaunchState.HELD,
-                and_(LaunchRow.state == LaunchState.SKIPPED, unasked, lately),
-            )
-        )
-        .order_by(LaunchRow.id.desc())
-        .limit(_AT_ONCE)
-    )
-    for one in connection.execute(query):
-        due = campaign.load(one.plan).schedule.written(one.due_at)
-        yield {
-            "kind": f"launch_{one.state.value}", "account": one.account, "subject": one.name,
-            "key": f"launch {one.id} {one.decided_at}", "due": due,
-            "reason": stored_message.parse(one.reason or ""),
-            "command": shlex.join(["broadcast", "campaigns", "run", one.name, "--due", due]),
-            "look": shlex.join(["broadcast", "campaigns", "show", one.name]),
         }  # fmt: skip
 
 

@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 #: Due times of one transaction: after an outage there may be thousands.
 AT_ONCE: Final = 200
+#: Of so many of them there are notices, the newest: who reads these looks at the campaign.
+_TOLD_AT_ONCE: Final = 20
 #: A worker that took a launch and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
 #: What was given back is tried again with the next look of beat.
@@ -118,9 +120,15 @@ def decide_times(
     )
     known = list(itertools.islice(after, None if most is None else most + 1))
     times = known[:most]
-    for due in times:
-        found = verdict(due, due == known[-1])
-        launch_rows.add(connection, campaign, due, verdict=found, moment=moment)
+    decided = {
+        due: launch_rows.add(
+            connection, campaign, due, verdict=verdict(due, due == known[-1]), moment=moment
+        )
+        for due in times
+    }
+    for due in times[-_TOLD_AT_ONCE:]:
+        its_own = (LaunchRow.campaign_id == campaign.id, LaunchRow.due_at == due)
+        launch_rows.tell(connection, decided[due], *its_own)
     if times:
         following = next(campaign.plan.schedule.after(times[-1]), None)
         change(connection, CampaignRow, campaign.id, decided_until=times[-1], next_due_at=following)

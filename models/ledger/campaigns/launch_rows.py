@@ -8,6 +8,7 @@ skipped that has one, but for those that reached nobody (``unconfirmed_runs``).
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
@@ -28,8 +29,10 @@ from broadcast.rules.campaigns.launches import (
     check_move,
 )
 from broadcast.rules.campaigns.variables import rendered_template
-from models.campaign_tables import LaunchRow
+from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
+from models.ledger.boxes import notices
+from models.ledger.campaigns import campaign_rows
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import (
     columns,
@@ -289,7 +292,26 @@ def move(
     check_move(launch.state, verdict.state)
     mine = update(LaunchRow).where(LaunchRow.id == launch.id, LaunchRow.state == launch.state)
     moved = mine.values({**_decided(verdict, moment), **NOT_TAKEN, **values})
-    return connection.execute(moved).rowcount == 1
+    is_moved = connection.execute(moved).rowcount == 1
+    if is_moved:
+        tell(connection, verdict, LaunchRow.id == launch.id)
+    return is_moved
+
+
+def tell(connection: Connection, verdict: Verdict, *where: ColumnElement[bool]) -> None:
+    """Add the notice of a launch of this verdict, in the transaction that decided it so."""
+    if not verdict.is_news:
+        return
+    one = launch_of(connection, *where)
+    for campaign in campaign_rows.readable(connection, CampaignRow.id == one.campaign_id):
+        due = campaign.plan.schedule.written(one.due_at)
+        notices.add(
+            connection, kind=f"launch_{one.state.value}", account=one.account,
+            subject=campaign.name, key=f"launch {one.id} {one.decided_at}", due=due,
+            reason=one.reason,
+            command=shlex.join(["broadcast", "campaigns", "run", campaign.name, "--due", due]),
+            look=shlex.join(["broadcast", "campaigns", "show", campaign.name]),
+        )  # fmt: skip
 
 
 def launch_of(connection: Connection, *where: ColumnElement[bool]) -> Launch:
