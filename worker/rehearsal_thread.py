@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from broadcast.errors import OutOfReachError
 from broadcast.message import Message
 from broadcast.rules.campaigns.rehearsals import Run
-from models.ledger.steer import rehearsal_rows
+from models.ledger.campaigns import rehearsal_rows
 from producer.campaigns import rehearsing
 from producer.request.door import SubmitService
 from producer.wiring.wechat import ClientChecks, QuotaWithReason

@@ -12,8 +12,8 @@ from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.views.objects import utc
 from entrypoints.cli import campaign_lines, exits
 from entrypoints.cli.run import Run
+from models.ledger.campaigns import rehearsal_rows
 from models.ledger.rows.transaction import present
-from models.ledger.steer import rehearsal_rows
 from producer.campaigns import rehearsing
 
 #: Of the next run there are two at most, and others after edits.

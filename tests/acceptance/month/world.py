@@ -15,10 +15,9 @@ from broadcast.rules.states import SHOWN_AT_REST, NoticeState
 from models.engine import now
 from models.every_table import CampaignRow, LaunchRow, NoticeRow
 from models.ledger.boxes import notices, unreported
-from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.campaigns import campaign_rows, launch_rows, rehearsal_rows
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import snapshot
-from models.ledger.steer import rehearsal_rows
 from tests.kit import copies
 from tests.kit.wait import until
 

@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
-from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches
+from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, rehearsal_rows
 from models.ledger.campaigns.launch_rows import NotBegunError
-from models.ledger.steer import rehearsal_rows, restore_answers
+from models.ledger.steer import restore_answers
 from tests.integration.models.campaign_world import (
     DAY,
     HOUR,

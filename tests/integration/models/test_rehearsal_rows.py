@@ -13,8 +13,7 @@ from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.rehearsals import Stage
 from models.every_table import NoticeRow
 from models.ledger.boxes import unreported
-from models.ledger.campaigns import campaign_edits
-from models.ledger.steer import rehearsal_rows
+from models.ledger.campaigns import campaign_edits, rehearsal_rows
 from tests.integration.models.campaign_world import DAY, HOUR, World, plan
 from tests.integration.models.still_clock import NOON, StillClock
 

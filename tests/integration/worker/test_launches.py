@@ -14,8 +14,7 @@ from sqlalchemy import Engine, update
 from broadcast.errors import WeChatAwayError
 from broadcast.rules.campaigns.campaign import Campaign
 from models.every_table import CampaignRow
-from models.ledger.campaigns import due_launches, launch_rows
-from models.ledger.steer import rehearsal_rows
+from models.ledger.campaigns import due_launches, launch_rows, rehearsal_rows
 from producer.campaigns import launching
 from tests.integration.models.campaign_world import HOUR, MINUTE, SECOND, World, plan, submitted
 from tests.integration.models.still_clock import StillClock
