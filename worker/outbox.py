@@ -7,10 +7,7 @@ it again, and the key finds what there is already.
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from broadcast.errors import InputError, OutOfReachError
@@ -22,70 +19,68 @@ from models.ledger.boxes import outbox
 from models.ledger.boxes.outbox import Posted
 from producer.request import incoming
 from worker import planner, program_door
-from worker.wiring import WorkerParts
+from worker.delivery.crew import Crew
+from worker.wiring import WorkerParts, stopping
 
 log = logging.getLogger(__name__)
 
-#: Of one look, and how long a task goes on: other work of this worker waits for its threads.
-MOST: Final = 200
-SLICE_S: Final = 10.0
-#: Side by side: each waits for the database's disk most of its time.
-AT_ONCE: Final = 4
+#: Of one look, which sorts whatever waits.
+_MOST: Final = 200
 
 
-def submit(here: WorkerParts, *, goes_on: Callable[[], bool]) -> int:
-    """Submit due requests, least tried first, for some seconds; return how many were taken.
+class Requests(Crew[Posted]):
+    """Submits the requests of the outbox, least tried first."""
 
-    Raises OutOfReachError: what is left is submitted later.
-    """
-    ends, away = time.monotonic() + SLICE_S, threading.Event()
+    what = "what waits in the outbox is submitted"
+    #: Each waits for the database's disk most of its time.
+    at_once = 4
 
-    def one(row_id: str) -> bool:
-        if not goes_on() or time.monotonic() > ends or away.is_set():
-            return False
+    def __init__(self, here: WorkerParts) -> None:
+        """*here*: this process's parts."""
+        super().__init__(stopping=stopping)
+        self._here = here
+        self._posted = self._look()
+
+    def _look(self) -> Iterator[Posted]:
+        engine = self._here.engine
+        while due := outbox.due(engine, accounts=self._here.accounts, most=_MOST):
+            for row_id in due:
+                posted = outbox.reserve_request(engine, row_id)
+                if posted is not None:
+                    yield posted
+
+    def _reserve(self, busy: Collection[str]) -> Posted | None:
+        del busy
+        posted = next(self._posted, None)
+        if posted is None:
+            self._posted = self._look()
+        return posted
+
+    def _do(self, taken: Posted) -> None:
+        here, submitted = self._here, program_door.PlanInline()
         try:
-            return _submitted(here, row_id)
+            found = incoming.parse_text(taken.body)
+            program_door.submit(
+                here, found.request, key=found.key, who=taken.who, waker=submitted,
+                waiting_since=taken.created_at,
+            )  # fmt: skip
+        except InputError as error:
+            _store_dead_letter(here, taken, error.message)
         except OutOfReachError:
-            away.set()
             raise
-
-    due = outbox.due(here.engine, accounts=here.accounts, most=MOST)
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        return sum(threads.map(one, due))
+        except Exception as error:
+            # It would be tried for ever, and nobody would know.
+            log.exception("a broadcast of the outbox cannot be stored")
+            _store_dead_letter(here, taken, Message("error.dead.failed", kind=type(error).__name__))
+        else:
+            outbox.remove_request(here.engine, taken.id)
+            for broadcast_id in submitted.ids:
+                planner.plan(broadcast_id, just_submitted=True)
 
 
 def waits_elsewhere(here: WorkerParts) -> bool:
     """Return whether something waits for a worker with other accounts. Raises OutOfReachError."""
-    return outbox.note_requests_elsewhere(here.engine, accounts=here.accounts, most=MOST)
-
-
-def _submitted(here: WorkerParts, row_id: str) -> bool:
-    posted = outbox.reserve_request(here.engine, row_id)
-    if posted is not None:
-        _close_request(here, posted)
-    return posted is not None
-
-
-def _close_request(here: WorkerParts, posted: Posted) -> None:
-    submitted = program_door.PlanInline()
-    try:
-        found = incoming.parse_text(posted.body)
-        program_door.submit(
-            here, found.request, key=found.key, who=posted.who, waker=submitted,
-            waiting_since=posted.created_at,
-        )  # fmt: skip
-    except InputError as error:
-        _store_dead_letter(here, posted, error.message)
-    except OutOfReachError:
-        raise
-    except Exception as error:
-        # It would be tried for ever, and nobody would know.
-        log.exception("a broadcast of the outbox cannot be stored")
-        _store_dead_letter(here, posted, Message("error.dead.failed", kind=type(error).__name__))
-    else:
-        outbox.remove_request(here.engine, posted.id)
-        for broadcast_id in submitted.ids:
-            planner.plan(broadcast_id, just_submitted=True)
+    return outbox.note_requests_elsewhere(here.engine, accounts=here.accounts, most=_MOST)
 
 
 def _store_dead_letter(here: WorkerParts, posted: Posted, reason: Message) -> None:

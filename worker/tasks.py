@@ -164,26 +164,18 @@ def handle_pushes() -> int:
 
 @shared_task(name=names.SUBMIT_OUTBOX)
 def submit_outbox(*, forward_count: int = 0) -> int:
-    """Submit requests of the outbox; return how many were taken.
+    """Start to submit the requests of the outbox; return how many threads do.
 
     *forward_count*: through how many workers the message went that lack an account.
     """
     here = parts()
-    with alone(names.SUBMIT_OUTBOX, "all") as first:
-        if not first:
-            return 0
-        try:
-            taken = worker_outbox.submit(here, goes_on=lambda: not stopping.is_set())
-            more = bool(taken) and outbox.any_due(here.engine, accounts=here.accounts)
-            elsewhere = worker_outbox.waits_elsewhere(here)
-        except OutOfReachError as error:
-            log.warning("what waits in the outbox is submitted later: %s", error)
-            return 0
-    if more:
-        wake(names.SUBMIT_OUTBOX)
-    if elsewhere:
-        forward(names.SUBMIT_OUTBOX, forward_count=forward_count)
-    return taken
+    threads = here.requests.start()
+    try:
+        if worker_outbox.waits_elsewhere(here):
+            forward(names.SUBMIT_OUTBOX, forward_count=forward_count)
+    except OutOfReachError as error:
+        log.warning("what waits in the outbox for others is forwarded later: %s", error)
+    return threads
 
 
 @shared_task(name=names.REFRESH_TOKEN)

@@ -40,6 +40,7 @@ from worker.wake import MOST_FORWARDS
 
 if TYPE_CHECKING:
     from worker.campaigns import Launches
+    from worker.outbox import Requests
     from worker.rehearsal_thread import Rehearsals
 
 log = logging.getLogger(__name__)
@@ -122,9 +123,16 @@ class WorkerParts(StoreParts):
         )  # fmt: skip
 
     @built_once
+    def requests(self) -> Requests:
+        """The threads that submit the requests of the outbox."""
+        from worker import outbox  # noqa: PLC0415 - it needs this module
+
+        return outbox.Requests(self)
+
+    @built_once
     def launches(self) -> Launches:
         """The threads that launch campaigns."""
-        from worker import campaigns  # noqa: PLC0415 - it needs this module
+        from worker import campaigns  # noqa: PLC0415 - as above
 
         return campaigns.Launches(self)
 
@@ -245,10 +253,11 @@ def _build(_pid: int) -> WorkerParts:
 
 
 def end_deliveries(timeout_s: float) -> None:
-    """Wait so long for launches, then webhooks, then notices that are under way."""
+    """Wait so long for each kind of what is under way beside the tasks."""
     # A worker that was refused at its start has no parts, and builds none to end.
     if _build.cache_info().currsize:
-        for crew in (parts().launches, parts().webhooks, parts().notices):
+        here = parts()
+        for crew in (here.requests, here.launches, here.webhooks, here.notices):
             crew.join(timeout_s)
 
 

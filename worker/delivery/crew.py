@@ -50,6 +50,8 @@ class Crew(ABC, Generic[T]):
         self._taking = threading.Lock()
         self._threads: set[threading.Thread] = set()
         self._busy: set[str] = set()
+        #: What all need is out of reach: nothing more is begun before the next start.
+        self._is_away = False
 
     @abstractmethod
     def _reserve(self, busy: Collection[str]) -> T | None:
@@ -61,8 +63,12 @@ class Crew(ABC, Generic[T]):
 
     def start(self) -> int:
         """Start a thread for what is due, unless enough run; return how many do."""
+        self._is_away = False
+        return self._start()
+
+    def _start(self) -> int:
         with self._guard:
-            if len(self._threads) < self.at_once and not self._stopping.is_set():
+            if len(self._threads) < self.at_once and self._goes_on():
                 # A daemon: who asks this process to end does not wait for a receiver.
                 thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
                 try:
@@ -74,6 +80,9 @@ class Crew(ABC, Generic[T]):
                     self._threads.add(thread)
             return len(self._threads)
 
+    def _goes_on(self) -> bool:
+        return not self._is_away and not self._stopping.is_set()
+
     def join(self, timeout_s: float) -> None:
         """Wait for what is under way, for so long in all."""
         end = time.monotonic() + timeout_s
@@ -84,9 +93,10 @@ class Crew(ABC, Generic[T]):
 
     def _run(self) -> None:
         try:
-            while not self._stopping.is_set() and self._one():
+            while self._goes_on() and self._one():
                 pass
         except OutOfReachError as error:
+            self._is_away = True
             log.warning("%s later: %s", self.what, error)
         except Exception:
             log.exception("%s later", self.what)
@@ -107,7 +117,7 @@ class Crew(ABC, Generic[T]):
                 self._busy.add(taken.origin)
         try:
             # There may be more, of others.
-            self.start()
+            self._start()
             self._do(taken)
         finally:
             with self._guard:

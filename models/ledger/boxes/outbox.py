@@ -73,6 +73,11 @@ class Posted:
     created_at: datetime
     body: str = field(repr=False)
 
+    @property
+    def origin(self) -> str:
+        """Itself: one keeps no other waiting."""
+        return self.id
+
 
 def post(transaction: AppTransaction, *, body: str, account: str | None, who: str) -> None:
     """Write a request; it counts if and when *transaction* is committed."""
@@ -84,13 +89,11 @@ def post(transaction: AppTransaction, *, body: str, account: str | None, who: st
     )  # fmt: skip
 
 
-def any_due(engine: Engine, *, accounts: Collection[str] | None = None) -> bool:
-    """Return whether a request waits for whoever has *accounts*; None: for anybody."""
-    if accounts is not None:
-        return bool(due(engine, accounts=accounts, most=1))
-    with read(engine) as connection:
-        query = select(OutboxRow.id).where(_is_free(now(connection))).limit(1)
-        return connection.scalar(query) is not None
+@reading
+def any_due(connection: Connection) -> bool:
+    """Return whether a request waits for any worker."""
+    query = select(OutboxRow.id).where(_is_free(now(connection))).limit(1)
+    return connection.scalar(query) is not None
 
 
 def note_requests_elsewhere(engine: Engine, *, accounts: Collection[str], most: int) -> bool:

@@ -45,6 +45,8 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 CHECKED = SimpleNamespace(watch=len)
 #: Nobody hears of anything.
 NOTICES = SimpleNamespace(report=lambda: 0)
+#: Nothing waits in the outbox for this worker.
+REQUESTS = SimpleNamespace(start=lambda: 0)
 
 
 def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: Any) -> None:
@@ -56,6 +58,7 @@ def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: 
         tuning=Tuning(),
         database_check=CHECKED,
         notices=NOTICES,
+        requests=REQUESTS,
         **more,
     )
     monkeypatch.setattr(tasks, "parts", lambda: here)
