@@ -44,7 +44,7 @@ def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime 
     if not found:
         raise InputError("error.launch.none", name=campaign.name, due=at)
     if not held:
-        raise launch_rows.not_held(campaign, found[0], found[0].state)
+        raise launch_rows.not_held(campaign, found[0])
     return held[0]
 
 
@@ -131,7 +131,7 @@ def begin(
     if launch.id == 0:
         key = key or new_key()
         return launch_rows.run_now(engine, campaign, key=key, who=who, shown=shown)[0]
-    return launch_rows.release(engine, campaign, launch.due_at, who=who, shown=shown)
+    return launch_rows.release(engine, campaign, shown, who=who)
 
 
 def run_for_program(

@@ -204,7 +204,7 @@ def test_a_run_that_the_administrator_refused_is_held_and_sent_once_when_it_is_l
     assert held.reason is not None
     assert held.reason.id == "launch.unconfirmed"
 
-    launch_rows.release(system.engine, campaign, held.due_at, who="a person")
+    launch_rows.release(system.engine, campaign, held, who="a person")
 
     again = until_launch(system, campaign, 1, LaunchState.LAUNCHED)
     assert again.broadcast_id != first.broadcast_id

@@ -220,7 +220,7 @@ def test_a_source_that_is_gone_or_doubtful_holds_the_run_until_a_person_releases
     assert len(system.all_reports()) == 1
 
     last = launches(system, campaign)[0]
-    launch_rows.release(system.engine, campaign, last.due_at, who="li")
+    launch_rows.release(system.engine, campaign, last, who="li")
     until_sent(system, until_launch(system, campaign, 4, LaunchState.LAUNCHED))
     assert system.simulator.ledger_dump() == {
         **dict.fromkeys(people[:20], 2), **dict.fromkeys(people[20:200], 1),
@@ -243,7 +243,7 @@ def test_an_article_is_found_by_its_title_or_made_of_its_file_at_each_run(
     article = system.folder / "article.md"
     article.write_text(f"---\ntitle: {today}\ncover: cover.jpg\n---\nHello.\n", "utf-8")
     added = system.broadcast("draft", "add", article, "--json").stdout.splitlines()[-1]
-    launch_rows.release(system.engine, campaign, held.due_at, who="li")
+    launch_rows.release(system.engine, campaign, held, who="li")
     by_title = until_launch(system, campaign, 1, LaunchState.LAUNCHED)
     until_sent(system, by_title)
     again(system, campaign, template(file, {}, article_file=str(article)))

@@ -85,10 +85,9 @@ def _decide_some(connection: Connection, *, campaign_id: str) -> bool:
     if campaign.state is not CampaignState.ENABLED or closed_gates.are_lanes_closed(connection):
         return False
     answered_at = closed_gates.answered_at(connection)
-    is_open = _is_open(connection, campaign_id)
-    if not is_open:
-        is_open = launch_rows.begin_queued(connection, campaign, moment=moment)
-    is_open = is_open or _is_queued(connection, campaign_id)
+    is_open = _is_open(connection, campaign_id) or launch_rows.begin_queued(
+        connection, campaign, moment=moment
+    )
 
     def verdict(due: datetime, newest: bool) -> Verdict:  # noqa: FBT001 - as decide_times calls it
         nonlocal is_open
@@ -144,13 +143,6 @@ def _is_open(connection: Connection, campaign_id: str) -> bool:
         BroadcastRow.id == LaunchRow.broadcast_id, BroadcastRow.phase != Phase.ENDED,
     )  # fmt: skip
     return bool(connection.scalar(select(or_(begun, sending))))
-
-
-def _is_queued(connection: Connection, campaign_id: str) -> bool:
-    queued = exists().where(
-        LaunchRow.campaign_id == campaign_id, LaunchRow.state == LaunchState.QUEUED
-    )
-    return bool(connection.scalar(select(queued)))
 
 
 @reading

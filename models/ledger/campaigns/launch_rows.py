@@ -115,6 +115,9 @@ def with_campaign(connection: Connection, campaign: Campaign, launch: Launch) ->
     )  # fmt: skip
 
 
+of_campaign = reading(with_campaign)
+
+
 def _last_size(connection: Connection, launch: Launch) -> int | None:
     last = select(LaunchRow.size).where(
         LaunchRow.campaign_id == launch.campaign_id, LaunchRow.state == LaunchState.LAUNCHED
@@ -176,39 +179,19 @@ def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime
 
 
 @writing
-def release(
-    connection: Connection,
-    campaign: Campaign,
-    due_at: datetime,
-    *,
-    who: str,
-    shown: Launch | None = None,
-) -> Launch:
-    """Begin a held launch; return it. *shown*: it as it is to be sent.
-
-    Raises InputError where no time is due then, and ConflictError where it is not held.
-    """
-    moment, mine = now(connection), LaunchRow.campaign_id == campaign.id
-    there = some(connection, mine, LaunchRow.due_at == due_at)
-    if not there:
-        raise InputError("error.launch.none", name=campaign.name, due=due_at)
-    [launch] = there
-    released: dict[str, object] = {"released_at": moment, "released_by": who}
-    if shown is not None:
-        released |= {"request": shown.request, "version": shown.version}
-    if launch.state is not LaunchState.HELD or not move(
-        connection, launch, _BEGUN, moment=moment, **released
-    ):
-        # Where it was held as it was read, somebody else was quicker.
-        state = LaunchState.BEGUN if launch.state is LaunchState.HELD else launch.state
-        raise not_held(campaign, launch, state)
-    return launch_of(connection, LaunchRow.id == launch.id)
+def release(connection: Connection, campaign: Campaign, shown: Launch, *, who: str) -> Launch:
+    """Begin a held launch as it was shown; return it. Raises ConflictError where it is not held."""
+    released = {"request": shown.request, "version": shown.version, "released_by": who}
+    moment = now(connection)
+    if not move(connection, shown, _BEGUN, moment=moment, released_at=moment, **released):
+        raise not_held(campaign, launch_of(connection, LaunchRow.id == shown.id))
+    return launch_of(connection, LaunchRow.id == shown.id)
 
 
-def not_held(campaign: Campaign, launch: Launch, state: LaunchState) -> ConflictError:
+def not_held(campaign: Campaign, launch: Launch) -> ConflictError:
     """Return the error of who would release a run that stands so."""
     facts = {"name": campaign.name, "due": launch.due_at, "id": launch.broadcast_id or "-"}
-    return ConflictError(f"error.launch.{state.value}", **facts)
+    return ConflictError(f"error.launch.{launch.state.value}", **facts)
 
 
 @writing_new
@@ -253,12 +236,6 @@ def _under_key(connection: Connection, own: str) -> Launch | None:
 def current(connection: Connection, launch_id: int) -> Launch:
     """Return a launch as it stands."""
     return launch_of(connection, LaunchRow.id == launch_id)
-
-
-@reading
-def of_campaign(connection: Connection, campaign: Campaign, launch: Launch) -> ReservedLaunch:
-    """Return a launch, stored or not, with what its campaign says of it now."""
-    return with_campaign(connection, campaign, launch)
 
 
 @reading

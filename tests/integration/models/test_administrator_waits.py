@@ -263,7 +263,7 @@ def let_go(engine: Engine, launch: Launch) -> None:
     """Release a run, as a person does."""
     campaign = campaign_rows.named(engine, "weekly")
     [row] = launch_rows.history(engine, launch.campaign_id, most=9)
-    launch_rows.release(engine, campaign, row.due_at, who="a person")
+    launch_rows.release(engine, campaign, row, who="a person")
 
 
 def stands_launch(engine: Engine, launch: Launch) -> tuple[LaunchState, str | None, str | None]:
