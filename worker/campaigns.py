@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def launch(here: WorkerParts) -> int:
-    """Decide due times, and start to launch what is begun; return how many threads launch.
+    """Decide due times, and start to launch what is begun; return how many waited.
 
     Rehearsals that have come begin beside it. Raises OutOfReachError: what is left is launched
     later.
@@ -35,16 +35,16 @@ def launch(here: WorkerParts) -> int:
     # What is due here may have been launched by the database of which this is a copy.
     here.database_check.watch(here.accounts)
     due_launches.decide_due(here.engine)
-    launching_now = 0
-    if due_launches.to_launch(here.engine, accounts=here.accounts):
+    begun = due_launches.to_launch(here.engine, accounts=here.accounts)
+    if begun:
         failpoint(Point.LAUNCH_DECIDED)
-        launching_now = here.launches.start()
+        here.launches.start()
     for launch_id in due_launches.to_decide(here.engine):
         with _keeping_no_other("launch %d cannot be decided", launch_id):
             due_launches.decide_again(here.engine, launch_id, accounts=here.accounts)  # fmt: skip
     with _keeping_no_other("campaigns are rehearsed later"):
         here.rehearsals.look()
-    return launching_now
+    return len(begun)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from worker.delivery import lane
 #: leases, and the keys of the HTTP API, which are read again after a second.
 BY_TIME = ("heartbeat", "api-keys")
 #: Threads that deliver webhooks.
-WEBHOOKS = "webhooks"
+WEBHOOKS = "WebhookDeliverer"
 
 #: Longer than any machine takes from a claim to its call, and a time that every claim exceeds.
 _IN_TIME_S, _TOO_LATE_S = 600.0, -1.0
@@ -49,7 +49,7 @@ def new_worker() -> None:
 
 
 def end_deliveries() -> None:
-    """Wait for the webhooks that are being delivered."""
+    """Wait for what is under way beside the tasks."""
     wiring.end_deliveries(60)
 
 

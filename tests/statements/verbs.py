@@ -150,8 +150,10 @@ def of_programs(here: Installation) -> None:
             with here.counted("Producer.post in the app's transaction"), app.begin() as transaction:
                 shop.post(transaction, key="outbox", **foreign.request(people, text="outbox"))
             app.dispose()
-        here.task("broadcast.submit_outbox", verb="broadcast.submit_outbox, 1 waits")
-        here.task("broadcast.submit_outbox", verb="broadcast.submit_outbox, at rest")
+        for verb in ("broadcast.submit_outbox, 1 waits", "broadcast.submit_outbox, at rest"):
+            with here.counted(verb):
+                doors.task("broadcast.submit_outbox")
+                doors.end_deliveries()
         asked: dict[str, Any] = foreign.request(people, text="queue")
         here.task("broadcast.enqueue", verb="broadcast.enqueue, 20 OpenIDs", key="queue", **asked)
 

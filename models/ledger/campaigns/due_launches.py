@@ -19,7 +19,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, Engine, exists, or_, select, update
 
 from broadcast.errors import OutOfReachError
-from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import (
     IN_LINE_FOR,
     CampaignState,
@@ -119,15 +119,12 @@ def decide_times(
     )
     known = list(itertools.islice(after, None if most is None else most + 1))
     times = known[:most]
-    decided = {
-        due: launch_rows.add(
-            connection, campaign, due, verdict=verdict(due, due == known[-1]), moment=moment
-        )
-        for due in times
-    }
-    for due in times[-_TOLD_AT_ONCE:]:
-        its_own = (LaunchRow.campaign_id == campaign.id, LaunchRow.due_at == due)
-        launch_rows.tell(connection, decided[due], *its_own)
+    for due in times:
+        found = verdict(due, due == known[-1])
+        found = launch_rows.add(connection, campaign, due, verdict=found, moment=moment)
+        if due in times[-_TOLD_AT_ONCE:]:
+            its_own = (LaunchRow.campaign_id == campaign.id, LaunchRow.due_at == due)
+            launch_rows.tell(connection, found, *its_own)
     if times:
         following = next(campaign.plan.schedule.after(times[-1]), None)
         change(connection, CampaignRow, campaign.id, decided_until=times[-1], next_due_at=following)
@@ -222,7 +219,16 @@ def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> Res
     launch = launch_rows.launch_of(connection, LaunchRow.id == launch_id)
     [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
     had_at = launch.decided_at if row.taken_at is None else row.taken_at if row.taken_by else None
-    one = _due_time(connection, launch, had_at=had_at, moment=moment)
+    newer = exists().where(
+        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.due_at > launch.due_at,
+        LaunchRow.released_by.is_(None), LaunchRow.state != LaunchState.SKIPPED,
+    )  # fmt: skip
+    one = DueTime(
+        due=launch.due_at, now=moment, released_at=launch.released_at,
+        answered_at=closed_gates.answered_at(connection),
+        by_person=launch.released_by is not None, had_at=had_at,
+        newest=not connection.scalar(select(newer)),
+    )  # fmt: skip
     verdict = decide(one, campaign.plan.policy)
     if verdict.state is LaunchState.BEGUN:
         return launch_rows.with_campaign(connection, campaign, launch)
@@ -231,25 +237,6 @@ def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> Res
 
 
 _TAKEN: Final = select(LaunchRow.taken_at, LaunchRow.taken_by)
-
-
-def _due_time(
-    connection: Connection,
-    launch: Launch,
-    *,
-    had_at: datetime | None,
-    moment: datetime,
-) -> DueTime:
-    newer = exists().where(
-        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.due_at > launch.due_at,
-        LaunchRow.released_by.is_(None), LaunchRow.state != LaunchState.SKIPPED,
-    )  # fmt: skip
-    return DueTime(
-        due=launch.due_at, now=moment, released_at=launch.released_at,
-        answered_at=closed_gates.answered_at(connection),
-        by_person=launch.released_by is not None, had_at=had_at,
-        newest=not connection.scalar(select(newer)),
-    )  # fmt: skip
 
 
 @writing
