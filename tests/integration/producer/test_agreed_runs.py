@@ -14,7 +14,7 @@ from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Agreed, LaunchState, Policy
 from broadcast.rules.gates.cooling_off import COOLING_OFF, CoolingOff
 from broadcast.rules.gates.gate import GateKind
-from models.ledger.campaigns import campaign_edits, launch_rows
+from models.ledger.campaigns import campaign_edits, due_launches, launch_rows
 from models.ledger.rows import known_accounts
 from models.ledger.views import broadcast_reports
 from producer.campaigns import asked_runs, launching
@@ -58,7 +58,7 @@ def shown(
 
 def launched(door: SubmitService, launch: Launch) -> str:
     """Launch a run as a worker does; return its broadcast."""
-    taken = launch_rows.reserve_launch(door.engine, launch.id)
+    taken = due_launches.reserve_launch(door.engine, launch.id)
     assert taken is not None
     return launching.launch(taken, door, NO_WECHAT).id
 
