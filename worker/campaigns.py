@@ -43,7 +43,7 @@ def launch(here: WorkerParts) -> int:
         with _keeping_no_other("launch %d cannot be decided", launch_id):
             due_launches.decide_again(here.engine, launch_id, accounts=here.accounts)  # fmt: skip
     with _keeping_no_other("campaigns are rehearsed later"):
-        here.rehearsals.look()
+        here.rehearsals.start_due()
     return len(begun)
 
 

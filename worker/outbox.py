@@ -39,9 +39,9 @@ class Requests(Crew[Posted]):
         """*here*: this process's parts."""
         super().__init__(stopping=stopping)
         self._here = here
-        self._posted = self._look()
+        self._posted = self._reserve_each()
 
-    def _look(self) -> Iterator[Posted]:
+    def _reserve_each(self) -> Iterator[Posted]:
         engine = self._here.engine
         while due := outbox.due(engine, accounts=self._here.accounts, most=_MOST):
             for row_id in due:
@@ -53,7 +53,7 @@ class Requests(Crew[Posted]):
         del busy
         posted = next(self._posted, None)
         if posted is None:
-            self._posted = self._look()
+            self._posted = self._reserve_each()
         return posted
 
     def _do(self, taken: Posted) -> None:

@@ -34,7 +34,7 @@ class Rehearsals(Crew[Run]):
         self._here = here
         self._runs: Iterator[Run] = iter(())
 
-    def look(self) -> None:
+    def start_due(self) -> None:
         """Make the rehearsals that have come, unless this process is at it.
 
         Raises OutOfReachError.

@@ -83,9 +83,9 @@ FORBIDDEN = {
     "models/ledger/boxes": (
         "models.ledger.lists",
         "models.ledger.followers",
-        "models.ledger.gates",
+        "models.ledger.campaigns",
     ),
-    "models/ledger/campaigns": ("models.ledger.boxes", "models.ledger.gates"),
+    "models/ledger/campaigns": ("models.ledger.gates", "models.ledger.lane"),
     "models/ledger/gates": ("models.ledger.lane",),
     "models/ledger/lane": ("models.ledger.plan", "models.event"),
     "models/ledger/plan": ("models.ledger.submit", "models.ledger.outcomes"),

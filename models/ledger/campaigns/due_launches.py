@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 #: Due times of one transaction: after an outage there may be thousands.
 AT_ONCE: Final = 200
 #: Of so many of them there are notices, the newest: who reads these looks at the campaign.
-_TOLD_AT_ONCE: Final = 20
+_NEWS_AT_ONCE: Final = 20
 #: A worker that took a launch and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
 #: What was given back is tried again with the next look of beat.
@@ -122,7 +122,7 @@ def decide_times(
     for due in times:
         found = verdict(due, due == known[-1])
         found = launch_rows.add(connection, campaign, due, verdict=found, moment=moment)
-        if due in times[-_TOLD_AT_ONCE:]:
+        if due in times[-_NEWS_AT_ONCE:]:
             its_own = (LaunchRow.campaign_id == campaign.id, LaunchRow.due_at == due)
             launch_rows.tell(connection, found, *its_own)
     if times:
