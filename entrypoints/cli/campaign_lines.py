@@ -12,16 +12,16 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules import content as contents
 from broadcast.rules.accounts import ANSWERS_WITHIN
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.reports import Report
 from broadcast.settings.program_settings import Settings
 from broadcast.views.content import kind
 from broadcast.views.words import Joined, Moment
 from entrypoints.cli.terminal import command_line
-from producer.campaigns import template as templates
-from producer.campaigns.template import Template
 
 
 def due_words(due: datetime, zone: str) -> str:

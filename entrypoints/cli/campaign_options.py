@@ -12,7 +12,9 @@ import typer
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import CampaignPlan
+from broadcast.rules.campaigns.template import OF_FILE, Template
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import Excluded
 from entrypoints.cli.content_options import ContentOptions
@@ -29,10 +31,8 @@ from entrypoints.cli.terminal import is_terminal
 from producer.audience import openid_list
 from producer.audience.source import regular
 from producer.campaigns import said_plans
-from producer.campaigns import template as templates
 from producer.campaigns.campaign_forms import ByPerson, CampaignMembers
 from producer.campaigns.said_plans import NONE
-from producer.campaigns.template import OF_FILE, Template
 from producer.request import shape
 from producer.submit.order import HIGHEST_PRIORITY
 

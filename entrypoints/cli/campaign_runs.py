@@ -11,6 +11,7 @@ from typing import Final
 from broadcast.errors import BrokerAwayError, InputError, RepeatedSendError
 from broadcast.frozen import frozen
 from broadcast.message import Message
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import Agreed, LaunchState, Why
 from broadcast.rules.gates.gate import GateKind
@@ -25,7 +26,6 @@ from entrypoints.cli.terminal import command_line
 from models.ledger.campaigns import launch_rows
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
-from producer.campaigns import template as templates
 from producer.campaigns.launching import PreparedLaunch
 from producer.submit.prepare import Reader
 from producer.wiring.wechat import QuotaWithReason

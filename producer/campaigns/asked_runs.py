@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from broadcast.errors import BrokerAwayError, ConflictError, InputError, UnknownIdError
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import Agreed, LaunchState
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.campaigns.variables import rendered_template
 from broadcast.rules.reports import Report
 from models.ledger.campaigns import launch_rows
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from models.ledger.views import broadcast_reports
-from producer.campaigns import launching
-from producer.campaigns import template as templates
+from producer.campaigns import campaign_drafts, launching
 from producer.campaigns.said_plans import A_DRAFT, moment
-from producer.campaigns.template import Template
 from producer.request.door import SubmitService
 from producer.submit.order import checked_key, new_key
 from producer.submit.prepare import Prepared
@@ -106,7 +106,9 @@ def prepared_run(
         template, door = template.with_draft(A_DRAFT), replace(door, looks=None)
     elif wechat is not None:
         account = door.settings.account(launch.account)
-        template = templates.with_its_draft(template, account, engine=door.engine, wechat=wechat)
+        template = campaign_drafts.with_its_draft(
+            template, account, engine=door.engine, wechat=wechat
+        )
     reserved = launch_rows.of_campaign(door.engine, campaign, launch)
     with launching.prepared(reserved, template, door, again=again) as found:
         return found

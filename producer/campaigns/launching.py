@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.launches import Agreed, brakes
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.plan.audience import Tag
 from broadcast.rules.plan.selection import Exclusion
 from broadcast.rules.plan.submission import LaunchOf
@@ -20,8 +22,7 @@ from models.ledger.campaigns.launch_rows import ReservedLaunch
 from producer.audience import exclusion_files, openid_list
 from producer.audience.openid_list import OpenIDs
 from producer.audience.source import regular
-from producer.campaigns import template as templates
-from producer.campaigns.template import Template
+from producer.campaigns import campaign_drafts
 from producer.request import shape
 from producer.request.door import SubmitService
 from producer.request.meaning import ParsedRequest, parsed_request
@@ -44,7 +45,7 @@ def launch(taken: ReservedLaunch, door: SubmitService, wechat: WeChat) -> Submit
     """
     template = templates.load(taken.launch.request or "")
     account = door.settings.account(taken.launch.account)
-    whole = templates.with_its_draft(template, account, engine=door.engine, wechat=wechat)
+    whole = campaign_drafts.with_its_draft(template, account, engine=door.engine, wechat=wechat)
     if whole != template:
         # Nobody makes a second draft of its article.
         launch_rows.keep_request(door.engine, taken.launch.id, whole.stored)

@@ -11,10 +11,10 @@ from typing import Any, TypedDict
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
 from producer.campaigns import asked_runs, rehearsing
-from producer.campaigns import template as templates
 from producer.campaigns.campaign_forms import CampaignChange, CampaignMembers, NewCampaign
 from producer.campaigns.said_plans import check_name, plan_of
 from producer.request import shape

@@ -13,16 +13,16 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account, AccountKind
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns import rehearsals
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.campaigns.variables import rendered_template
 from models.engine import now
 from models.ledger.campaigns import counted_sends, launch_rows
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
-from producer.campaigns import launching
-from producer.campaigns import template as templates
-from producer.campaigns.template import Template
+from producer.campaigns import campaign_drafts, launching
 from producer.request.door import SubmitService
 from producer.submit.order import new_key
 from producer.wiring.wechat import WeChat
@@ -57,7 +57,7 @@ def rehearse(
         with _noting(findings):
             # Without a token nothing else can be asked.
             wechat.quota(account, _QUOTAS.get(account.account_kind, SendPath.MASS_SEND))
-            whole = templates.rehearsed(template, account, wechat=wechat)
+            whole = campaign_drafts.rehearsed(template, account, wechat=wechat)
         findings += _plan(campaign, due, whole, door=door)
     return findings
 

@@ -17,15 +17,15 @@ from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account, check_kind_allows
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns import due_times
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.campaigns.variables import rendered_template
 from broadcast.settings.program_settings import Settings
 from models.ledger.rows.transaction import present
-from producer.campaigns import template as templates
 from producer.campaigns.campaign_forms import ByPerson, CampaignMembers
-from producer.campaigns.template import Template
 from producer.request import shape
 from producer.request.meaning import (
     ParsedRequest,

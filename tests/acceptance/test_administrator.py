@@ -12,9 +12,9 @@ import pytest
 
 from broadcast.day import SHANGHAI
 from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.template import Template
 from models.ledger.campaigns import launch_rows
 from models.ledger.gates import restores
-from producer.campaigns.template import Template
 from tests.acceptance.test_campaigns import add, launches, text, until_launch, until_sent
 from tests.acceptance.test_notices import INSIDE, about, commands_of, run, start, until_about
 from tests.kit import bots

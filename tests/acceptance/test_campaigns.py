@@ -15,11 +15,11 @@ from broadcast.crashpoints import VARIABLE
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import LaunchState, Policy
+from broadcast.rules.campaigns.template import OF_FILE, Template
 from broadcast.rules.states import BroadcastState
 from models.engine import now
 from models.every_table import LaunchRow
 from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, launch_rows
-from producer.campaigns.template import OF_FILE, Template
 from tests.acceptance import crash_table
 from tests.acceptance.test_draft_add import picture
 from tests.kit.wait import until

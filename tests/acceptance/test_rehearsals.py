@@ -14,10 +14,10 @@ from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import LaunchState, Policy
 from broadcast.rules.campaigns.rehearsals import Rehearsal, Stage
+from broadcast.rules.campaigns.template import OF_FILE, Template
 from models.engine import now
 from models.every_table import LaunchRow
 from models.ledger.campaigns import campaign_edits, campaign_rows, rehearsal_rows
-from producer.campaigns.template import OF_FILE, Template
 from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_notices import INSIDE, commands_of
 from tests.kit import bots

@@ -26,7 +26,7 @@ class CampaignPlan:
     account: str
     schedule: Schedule
     policy: Policy
-    #: JSON of the request of a run, with its variables (``producer.campaigns.template``).
+    #: JSON of the request of a run, with its variables (``broadcast.rules.campaigns.template``).
     template: str
 
     @property

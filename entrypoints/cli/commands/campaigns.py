@@ -12,6 +12,7 @@ import typer
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
 from entrypoints.cli import (
@@ -34,7 +35,6 @@ from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
-from producer.campaigns import template as templates
 from producer.campaigns.said_plans import check_name
 from producer.submit.order import checked_key
 from producer.waking import Answers

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.rules.api_keys import Scope
 from broadcast.rules.campaigns import rehearsals
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
 from broadcast.views.objects import utc
@@ -31,7 +32,6 @@ from models.ledger.campaigns import (
     launch_rows,
 )
 from producer.campaigns import asked_runs, rehearsing, said_plans
-from producer.campaigns import template as templates
 from producer.campaigns.campaign_forms import (
     CampaignChange,
     CampaignMembers,

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
+from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from entrypoints.cli.main import run
 from models.ledger.campaigns import campaign_edits, campaign_rows
 from producer import Producer
-from producer.campaigns import template as templates
 from tests.integration.http.conftest import Served
 from tests.kit import api
 

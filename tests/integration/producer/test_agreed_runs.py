@@ -12,13 +12,13 @@ from broadcast.errors import InputError
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Agreed, LaunchState, Policy
+from broadcast.rules.campaigns.template import OF_FILE, Template
 from broadcast.rules.gates.cooling_off import COOLING_OFF, CoolingOff
 from broadcast.rules.gates.gate import GateKind
 from models.ledger.campaigns import campaign_edits, due_launches, launch_rows
 from models.ledger.rows import known_accounts
 from models.ledger.views import broadcast_reports
 from producer.campaigns import asked_runs, launching
-from producer.campaigns.template import OF_FILE, Template
 from producer.request.door import SubmitService
 from producer.wiring.wechat import WeChat
 from tests.integration.producer.conftest import openids

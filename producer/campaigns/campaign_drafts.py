@@ -1,0 +1,76 @@
+"""The draft of a run's article: found by its title, or made of its file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broadcast.errors import InputError
+from broadcast.quoting import one_line
+from broadcast.rules.accounts import Account
+from broadcast.rules.campaigns.template import Template
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from producer.articles.article_files import Illustrated
+    from producer.wiring.wechat import WeChat
+
+
+def with_its_draft(
+    template: Template, account: Account, *, engine: Engine, wechat: WeChat
+) -> Template:
+    """Return a rendered template with its article's draft, found by its title or made of its file.
+
+    Raises InputError where none or several have the title, ArticleError, MediaError, and what keeps
+    WeChat from it.
+    """
+    if template.article_file is not None:
+        made = _made(Path(template.article_file), account, engine=engine, wechat=wechat)
+        return template.with_draft(made)
+    return rehearsed(template, account, wechat=wechat)
+
+
+def rehearsed(template: Template, account: Account, *, wechat: WeChat) -> Template:
+    """Return a rendered template with its article's draft; one of a file is checked, not made.
+
+    Raises as :func:`with_its_draft`.
+    """
+    if template.article_file is not None:
+        _articles(Path(template.article_file))
+        return template.without_article()
+    if template.draft_title is not None:
+        return template.with_draft(_found(template.draft_title, account, wechat=wechat))
+    return template
+
+
+def _articles(file: Path) -> Sequence[Illustrated]:
+    # Markdown, nh3 and Pillow, for this alone.
+    from producer.articles import added_drafts, article_files  # noqa: PLC0415
+
+    return added_drafts.checked(article_files.read_article(file), where=file.name)
+
+
+def _made(file: Path, account: Account, *, engine: Engine, wechat: WeChat) -> str:
+    from producer.articles import added_drafts  # noqa: PLC0415 - as above
+    from producer.wiring.wechat_uploads import Uploads  # noqa: PLC0415
+
+    added = added_drafts.add(
+        account, _articles(file), engine=engine, wechat=wechat, uploader=Uploads(wechat)
+    )
+    return added.media_id or ""
+
+
+def _found(title: str, account: Account, *, wechat: WeChat) -> str:
+    from producer import draft_box  # noqa: PLC0415 - as above
+
+    wanted = title.strip()
+    _, found = draft_box.titled(wechat, account, wanted)
+    if len(found) != 1:
+        name = "several" if found else "none"
+        raise InputError(
+            f"error.launch.drafts_{name}", title=one_line(wanted), account=account.name,
+            ids=", ".join(one.media_id for one in found),
+        )  # fmt: skip
+    return found[0].media_id
