@@ -64,9 +64,9 @@ class LaunchRow(Base):
     why: Mapped[Why | None]
     #: The words of what refused its request (``broadcast.stored_message``).
     reason: Mapped[LongWords | None]
-    #: Of the campaign when its request was frozen, and that request; NULL: it was skipped.
+    #: Of the campaign when its template was frozen, and that; NULL: it was skipped.
     version: Mapped[BigInt]
-    request: Mapped[LongWords | None]
+    template: Mapped[LongWords | None]
     #: Its broadcast's.
     key: Mapped[Text128]
     broadcast_id: Mapped[Ascii32 | None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +14,7 @@ from broadcast.views.texts import Texts
 def campaign_object(campaign: Campaign) -> dict[str, Any]:
     """Return a campaign with its next due times."""
     plan = campaign.plan
-    schedule, policy = plan.schedule, plan.policy
+    schedule, policy, template = plan.schedule, plan.policy, plan.template
     return {
         "name": campaign.name, "account": plan.account, "state": campaign.state.value,
         "version": campaign.version, "cron": schedule.cron, "at": utc_if_any(schedule.at),
@@ -23,7 +22,9 @@ def campaign_object(campaign: Campaign) -> dict[str, Any]:
         "until": schedule.last and str(schedule.last),
         "except": [str(one) for one in schedule.exceptions], "missed": policy.missed.value,
         "late_by_s": int(policy.late_by.total_seconds()), "overlap": policy.overlap.value,
-        "size_brake": policy.size_brake, "exclude_files": [], **json.loads(plan.template),
+        "size_brake": policy.size_brake, "exclude_files": list(template.exclude_files),
+        "request": template.request, "audience_file": template.audience_file,
+        "draft_title": template.draft_title, "article_file": template.article_file,
         "next": list(map(utc, campaign.next_times())),
         "created_at": utc(campaign.created_at), "created_by": campaign.created_by,
         "edited_at": utc(campaign.edited_at), "edited_by": campaign.edited_by,

@@ -12,7 +12,6 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules import content as contents
 from broadcast.rules.accounts import ANSWERS_WITHIN
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState
@@ -55,7 +54,7 @@ def plan_lines(
 ) -> Iterator[Message]:
     """Yield what is sent to whom, and when."""
     schedule, policy = plan.schedule, plan.policy
-    yield from request_lines(templates.load(plan.template))
+    yield from request_lines(plan.template)
     if schedule.cron is not None:
         yield Message("campaign.cron", cron=schedule.cron, zone=schedule.zone)
     days = [
@@ -84,7 +83,7 @@ def next_lines(
     plan: CampaignPlan, times: Iterable[datetime], now: datetime, *, settings: Settings
 ) -> Iterator[Message]:
     """Yield the next due times, and until when WeChat waits for the administrator then."""
-    is_asked = templates.load(plan.template).to_all and _is_protected(settings, plan.account)
+    is_asked = plan.template.to_all and _is_protected(settings, plan.account)
     for due in times:
         at, until = moment_words(due, plan.schedule.zone, now), Moment(due + ANSWERS_WITHIN, now)
         yield Message("campaign.next_asked" if is_asked else "campaign.next", at=at, until=until)

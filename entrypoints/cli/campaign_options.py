@@ -12,7 +12,6 @@ import typer
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.template import OF_FILE, Template
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
@@ -134,7 +133,7 @@ class PlanOptions(OptionGroup):
             shape.parse_as(CampaignMembers, said), account, old,
             settings=run.settings, engine=run.engine, person=ByPerson(**files),
         )  # fmt: skip
-        _check_files(templates.load(plan.template))
+        _check_files(plan.template)
         return plan
 
     def _plain(self) -> dict[str, Any]:

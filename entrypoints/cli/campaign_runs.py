@@ -11,7 +11,6 @@ from typing import Final
 from broadcast.errors import BrokerAwayError, InputError, RepeatedSendError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import Agreed, LaunchState, Why
 from broadcast.rules.gates.gate import GateKind
@@ -89,7 +88,7 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
 def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:
     """Return the run as a send, so that it is asked for as one."""
     prepared, order = found.ready, found.order
-    template, audience = templates.load(one.launch.request or ""), prepared.body.audience
+    template, audience = one.launch.template, prepared.body.audience
     asks, owner = one.ask is Ask.ASK, prepared.list_owner
     file = ListFile(source=template.audience_file or "")
     return SendRequest(

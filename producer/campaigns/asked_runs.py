@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from broadcast.errors import BrokerAwayError, ConflictError, InputError, UnknownIdError
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import Agreed, LaunchState
-from broadcast.rules.campaigns.template import Template
-from broadcast.rules.campaigns.variables import rendered_template
+from broadcast.rules.campaigns.template import NOTHING, Template
 from broadcast.rules.reports import Report
 from models.ledger.campaigns import launch_rows
 from models.ledger.gates import restores
@@ -70,20 +68,19 @@ def to_run(
     """
     if not dry_run and restores.are_lanes_closed(door.engine):
         raise ConflictError("error.database.restored")
-    now, zone = present(door.engine), campaign.plan.schedule.zone
+    now = present(door.engine)
     due = campaign.next_due_at if dry_run else None
     if held is not None:
-        if held.request is not None and not edited:
+        if held.template != NOTHING and not edited:
             return held
         due = held.due_at
-    request = rendered_template(campaign.plan.template, due or now, zone)
-    if held is None and due is not None and due > now:
-        # The time that is shown, and the calls that are left, are those of its due time.
-        run = templates.load(request)
-        request = replace(run, request={**run.request, "at": due.isoformat()}).stored
+    template = campaign.plan.rendered(due or now)
     if held is not None:
-        return replace(held, request=request, version=campaign.version)
-    new = Launch.to_come(campaign, due or now, key=new_key(), request=request)
+        return replace(held, template=template, version=campaign.version)
+    if due is not None and due > now:
+        # The time that is shown, and the calls that are left, are those of its due time.
+        template = template.at(due)
+    new = Launch.to_come(campaign, due or now, key=new_key(), template=template)
     return replace(new, released_at=now, released_by=who)
 
 
@@ -100,7 +97,7 @@ def prepared_run(
     Raises as :func:`producer.campaigns.launching.prepared`.
     """
     # What was agreed to before it was held says nothing now.
-    template = replace(templates.load(launch.request or ""), agreed=None)
+    template = replace(launch.template, agreed=None)
     if template.article_file or (template.draft_title and wechat is None):
         # Nobody makes a draft of a file before its run.
         template, door = template.with_draft(A_DRAFT), replace(door, looks=None)
@@ -127,9 +124,8 @@ def begin(
 
     *agreed*: what a person saw of it and agreed to; None: a program asks.
     """
-    template = templates.load(launch.request or "")
-    request = replace(template, agreed=agreed).stored
-    shown, engine = replace(launch, request=request), door.engine
+    shown = replace(launch, template=replace(launch.template, agreed=agreed))
+    engine = door.engine
     if launch.id == 0:
         key = key or new_key()
         return launch_rows.run_now(engine, campaign, key=key, who=who, shown=shown)[0]
@@ -150,7 +146,7 @@ def run_for_program(
 ) -> Launch:
     """Run a campaign now, or release its run of *due*, and return the run; *wake* a worker.
 
-    *check* raises where the program may not have this run launched: the request of a held one is
+    *check* raises where the program may not have this run launched: the template of a held one is
     not that of its campaign. Raises InputError where the command would ask as well,
     RepeatedSendError, ConflictError.
     """
@@ -163,13 +159,12 @@ def run_for_program(
     held = None if due is None else held_at(door, campaign, due, now=None)
     launch = to_run(door, campaign, held, who=who, edited=edited)
     check(launch)
-    template = templates.load(launch.request or "")
-    if not template.reads_lists:
+    if not launch.template.reads_lists:
         found = prepared_run(campaign, launch, door, wechat=None, again=again or held is not None)
         for doubt in () if held else found.doubts:
             raise InputError(doubt.id, **doubt.facts)
     elif held is None:
-        refuse_files(campaign, template)
+        refuse_files(campaign, launch.template)
     begun = begin(door, campaign, launch, key=key, who=who)
     # Where the broker is away, beat has it launched.
     with contextlib.suppress(BrokerAwayError):
@@ -189,7 +184,7 @@ def plan_for_program(door: SubmitService, campaign: Campaign, *, who: str) -> Pr
     Raises InputError where it reads lists of files, and what refuses it.
     """
     launch = to_run(door, campaign, None, who=who, dry_run=True)
-    refuse_files(campaign, templates.load(launch.request or ""))
+    refuse_files(campaign, launch.template)
     found = prepared_run(campaign, launch, door, wechat=None, again=True)
     return replace(found.ready, notices=(*found.doubts, *found.ready.notices))
 

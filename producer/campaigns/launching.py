@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.launches import Agreed, brakes
 from broadcast.rules.campaigns.template import Template
 from broadcast.rules.plan.audience import Tag
@@ -38,17 +37,17 @@ _ONE_OF: Final = 20
 
 
 def launch(taken: ReservedLaunch, door: SubmitService, wechat: WeChat) -> Submitted:
-    """Submit the request of a launch that was taken; its row is *launched* with the broadcast.
+    """Submit the template of a launch that was taken; its row is *launched* with the broadcast.
 
     Raises InputError (it is refused, or doubtful unless a person let it go), OutOfReachError
     (NotBegunError: it is none any more) and what keeps WeChat from a draft.
     """
-    template = templates.load(taken.launch.request or "")
+    template = taken.launch.template
     account = door.settings.account(taken.launch.account)
     whole = campaign_drafts.with_its_draft(template, account, engine=door.engine, wechat=wechat)
     if whole != template:
         # Nobody makes a second draft of its article.
-        launch_rows.keep_request(door.engine, taken.launch.id, whole.stored)
+        launch_rows.keep_template(door.engine, taken.launch.id, whole)
     with prepared(taken, whole, door) as found:
         # A program that let it go was shown nothing, and means it.
         is_meant = taken.launch.released_by is not None and template.agreed is None

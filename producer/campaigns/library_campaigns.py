@@ -11,7 +11,6 @@ from typing import Any, TypedDict
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
 from producer.campaigns import asked_runs, rehearsing
@@ -145,7 +144,7 @@ class Campaigns:
         )
 
         campaign = self.get(name)
-        asked_runs.refuse_files(campaign, templates.load(campaign.plan.template))
+        asked_runs.refuse_files(campaign, campaign.plan.template)
         wechat = WeChat(self.door.settings, on_drift=_warn_of_drift)
         door = replace(self.door, quota=QuotaWithReason(wechat), looks=ClientChecks(wechat))
         with contextlib.closing(wechat):

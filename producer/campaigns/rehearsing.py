@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -13,10 +12,8 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account, AccountKind
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns import rehearsals
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.template import Template
-from broadcast.rules.campaigns.variables import rendered_template
 from models.engine import now
 from models.ledger.campaigns import counted_sends, launch_rows
 from models.ledger.gates import restores
@@ -51,8 +48,7 @@ def rehearse(
         account = door.settings.account(campaign.plan.account)
         findings += _standing(door, account)
         findings += [] if by_worker else _nobody(door)
-        request = rendered_template(campaign.plan.template, due, campaign.plan.schedule.zone)
-        template = templates.load(request)
+        template = campaign.plan.rendered(due)
         whole = template.without_article()
         with _noting(findings):
             # Without a token nothing else can be asked.
@@ -103,8 +99,7 @@ def _plan(
     launch = Launch.to_come(campaign, due, key=new_key())
     run = launch_rows.of_campaign(door.engine, campaign, launch)
     # The calls that are left, and how long its media live, are those of its time.
-    timed = replace(template, request={**template.request, "at": due.isoformat()})
-    with launching.prepared(run, timed, door) as found:
+    with launching.prepared(run, template.at(due), door) as found:
         yield from found.doubts
         telling = [one for one in found.ready.notices if rehearsals.is_telling(one)]
         yield from telling

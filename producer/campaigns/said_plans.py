@@ -17,12 +17,10 @@ from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account, check_kind_allows
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns import due_times
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
 from broadcast.rules.campaigns.template import Template
-from broadcast.rules.campaigns.variables import rendered_template
 from broadcast.settings.program_settings import Settings
 from models.ledger.rows.transaction import present
 from producer.campaigns.campaign_forms import ByPerson, CampaignMembers
@@ -83,12 +81,12 @@ def plan_of(
         raise RequestError("error.campaign.account", field="account", account=account.name)
     schedule, policy, template = None, Policy(late_by=settings.late_by), None
     if old is not None:
-        schedule, policy, template = old.schedule, old.policy, templates.load(old.template)
+        schedule, policy, template = old.schedule, old.policy, old.template
     plan = CampaignPlan(
         account=account.name,
         schedule=_schedule(said, schedule, now=now, by_person=person is not None),
         policy=_policy(said, policy),
-        template=_template(said, account, template, person=person or ByPerson()).stored,
+        template=_template(said, account, template, person=person or ByPerson()),
     )  # fmt: skip
     refuse_what_is_not_so(_first_run(plan, settings, now=now), settings=settings, engine=engine)
     if person is None and next(plan.schedule.after(now), now) - now > due_times.FAR:
@@ -107,7 +105,7 @@ def _template(
         kept = {name: one for name, one in found.request.items() if name not in _NARROWING}
         found = replace(found, request=kept, audience_file=person.audience_file, exclude_files=())
     if person.exclude_files is not None:
-        found = replace(found, exclude_files=person.exclude_files)
+        found = replace(found, exclude_files=tuple(person.exclude_files))
     has_content = person.article_file or {"content", "draft"} & said.model_fields_set
     if old is None and not has_content:
         raise RequestError("error.request.missing", field="content")
@@ -223,7 +221,7 @@ def _first_run(plan: CampaignPlan, settings: Settings, *, now: datetime) -> Pars
     As far as is known without WeChat and files.
     """
     first = plan.schedule.at or due_times.check(plan.schedule, now)
-    template = templates.load(rendered_template(plan.template, first, plan.schedule.zone))
+    template = plan.rendered(first)
     if template.article_file is not None or template.draft_title is not None:
         template = template.with_draft(A_DRAFT)
     elif plan.schedule.cron is not None and "mpnews" in template.request["content"]:

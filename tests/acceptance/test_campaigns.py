@@ -70,7 +70,7 @@ def add(
     """Store a campaign."""
     plan = CampaignPlan(
         account="default", schedule=schedule or soon(), policy=policy or Policy(),
-        template=said.stored,
+        template=said,
     )  # fmt: skip
     return campaign_edits.add(system.engine, name, plan, who="operator")
 
@@ -80,7 +80,7 @@ def again(system: System, campaign: Campaign, said: Template | None = None) -> C
     current = campaign_rows.named(system.engine, campaign.name)
     plan = CampaignPlan(
         account="default", schedule=soon(), policy=current.plan.policy,
-        template=current.plan.template if said is None else said.stored,
+        template=current.plan.template if said is None else said,
     )  # fmt: skip
     return campaign_edits.edit(system.engine, current, plan, who="operator")
 

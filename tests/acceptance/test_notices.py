@@ -213,7 +213,7 @@ def test_a_run_of_a_campaign_that_was_missed_is_reported_with_the_command_that_s
         at = now(connection).replace(microsecond=0) - timedelta(minutes=2)
         plan = CampaignPlan(
             account="default", schedule=Schedule(zone="Asia/Shanghai", at=at), policy=Policy(),
-            template=said.stored,
+            template=said,
         ).stored  # fmt: skip
         connection.execute(update(CampaignRow).values(plan=plan, next_due_at=at, **early))
     start(system)

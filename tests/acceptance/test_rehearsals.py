@@ -57,7 +57,7 @@ def add(
     at = datetime.now(UTC).replace(microsecond=0) + ahead
     plan = CampaignPlan(
         account=account, schedule=Schedule(zone="Asia/Shanghai", at=at), policy=Policy(),
-        template=Template(request=request, **found).stored,
+        template=Template(request=request, **found),
     )  # fmt: skip
     return campaign_edits.add(system.engine, name, plan, who="operator")
 

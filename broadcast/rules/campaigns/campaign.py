@@ -15,6 +15,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Policy, Why
+from broadcast.rules.campaigns.template import NOTHING, Template
 
 _SHOWN: Final = 5
 
@@ -26,13 +27,17 @@ class CampaignPlan:
     account: str
     schedule: Schedule
     policy: Policy
-    #: JSON of the request of a run, with its variables (``broadcast.rules.campaigns.template``).
-    template: str
+    #: With its variables.
+    template: Template
 
     @property
     def stored(self) -> str:
         """The plan as JSON."""
         return _plan().dump_json(self).decode()
+
+    def rendered(self, due: datetime) -> Template:
+        """Return the template of the run of a due time. Raises InputError."""
+        return self.template.rendered(due, self.schedule.zone)
 
     def next_times(self, after: datetime) -> Sequence[datetime]:
         """Return the next due times after a moment, as many as are shown."""
@@ -101,9 +106,9 @@ class Launch:
     #: Why it is held or was skipped; a refusal of its request has a reason alone.
     why: Why | None = None
     reason: Message | None = None
-    #: The campaign's when the request was frozen; a skipped one has none.
+    #: The campaign's when the template was rendered and frozen.
     version: int
-    request: str | None
+    template: Template = NOTHING
     #: Its broadcast's.
     key: str
     broadcast_id: str | None = None
@@ -116,11 +121,11 @@ class Launch:
 
     @classmethod
     def to_come(
-        cls, campaign: Campaign, due: datetime, *, key: str, request: str | None = None
+        cls, campaign: Campaign, due: datetime, *, key: str, template: Template = NOTHING
     ) -> Self:
         """Return a launch that is not stored yet."""
         return cls(
             id=0, campaign_id=campaign.id, account=campaign.plan.account, due_at=due,
-            state=LaunchState.BEGUN, version=campaign.version, request=request, key=key,
+            state=LaunchState.BEGUN, version=campaign.version, template=template, key=key,
             decided_at=due,
         )  # fmt: skip

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +16,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import ALLOWANCES, AccountKind
 from broadcast.rules.campaigns.campaign import CampaignPlan
+from broadcast.rules.campaigns.template import Template
 
 #: All followers, by WeChat's list or by ours.
 EVERYBODY: Final = "everybody"
@@ -41,14 +41,14 @@ class Send:
     without: frozenset[str] = frozenset()
 
 
-def whom(template: Mapping[str, Any]) -> str:
+def whom(template: Template) -> str:
     """Return whom the runs of a template go to."""
-    request: Mapping[str, Any] = template["request"]
+    request = template.request
     audience: Mapping[str, Any] = request["audience"]
     tag = audience.get("tag_id", request.get("with_tag"))
     if tag is not None:
         return with_tag(tag)
-    return template["audience_file"] or str(audience.get("openids", EVERYBODY))
+    return template.audience_file or str(audience.get("openids", EVERYBODY))
 
 
 def with_tag(tag_id: int | str) -> str:
@@ -56,24 +56,23 @@ def with_tag(tag_id: int | str) -> str:
     return f"tag {tag_id}"
 
 
-def send(name: str, template: Mapping[str, Any], *, at: datetime, planned: bool = False) -> Send:
+def send(name: str, template: Template, *, at: datetime, planned: bool = False) -> Send:
     """Return a run of a campaign's template."""
-    request: Mapping[str, Any] = template["request"]
-    tags = [text.partition(":")[2] for text in request.get("exclude", ()) if text[:4] == "tag:"]
+    exclude = template.request.get("exclude", ())
+    tags = [text.partition(":")[2] for text in exclude if text[:4] == "tag:"]
     return Send(
-        at=at, name=name, whom=whom(template), to_all="to_all" in request["audience"],
-        planned=planned, without=frozenset(map(with_tag, tags)),
+        at=at, name=name, whom=whom(template), to_all=template.to_all, planned=planned,
+        without=frozenset(map(with_tag, tags)),
     )  # fmt: skip
 
 
 def planned(name: str, plan: CampaignPlan, now: datetime) -> Iterator[Send]:
     """Yield the sends of a campaign up to the end of the next month."""
-    template = json.loads(plan.template)
     end = day.month_turn(day.month_turn(now))
     for at in itertools.islice(plan.schedule.after(now), _MOST):
         if at >= end:
             return
-        yield send(name, template, at=at, planned=True)
+        yield send(name, plan.template, at=at, planned=True)
 
 
 def excesses(kind: AccountKind, sends: Iterable[Send]) -> Iterator[Message]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from broadcast.frozen import frozen
+from broadcast.rules.campaigns import variables
 from broadcast.rules.campaigns.launches import Agreed
 
 #: The audience of a request whose list is a file's.
@@ -22,13 +25,16 @@ _NO_ARTICLE: Final = {"msgtype": "text", "text": {"content": "-"}}
 class Template:
     """A request with its variables, or one whose variables were rendered for a due time."""
 
+    #: A member of a newer release may say whom to leave out.
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     #: As :mod:`producer.request.shape` has it; an article that is found anew has no media_id yet.
     request: dict[str, Any]
     audience_file: str | None = None
     draft_title: str | None = None
     article_file: str | None = None
     #: Of people who are left out.
-    exclude_files: Sequence[str] = ()
+    exclude_files: tuple[str, ...] = ()
     #: Of a run that a person let go.
     agreed: Agreed | None = None
 
@@ -40,14 +46,28 @@ class Template:
     @property
     def stored(self) -> str:
         """The template as JSON."""
-        # Of a run alone: a campaign is shown with its members.
-        left_out = {"agreed"} if self.agreed is None else None
-        return _form().dump_json(self, exclude=left_out).decode()
+        return _form().dump_json(self).decode()
 
     @property
     def to_all(self) -> bool:
         """Whether it goes to everybody, by WeChat's own list."""
         return "to_all" in self.request["audience"]
+
+    def rendered(self, due: datetime, zone: str) -> Template:
+        """Return it for one due time: its text, its titles.
+
+        Raises InputError for a variable that there is not, and for a zone that this machine lacks.
+        """
+        known, request = variables.values(due, zone), deepcopy(self.request)
+        for holder, name in ((request, "title"), (request["content"].get("text", {}), "content")):
+            if isinstance(holder.get(name), str):
+                holder[name] = variables.rendered(holder[name], known)
+        title = self.draft_title and variables.rendered(self.draft_title, known)
+        return replace(self, request=request, draft_title=title)
+
+    def at(self, due: datetime) -> Template:
+        """Return it with the time of a run ahead, as of which it is proved."""
+        return replace(self, request={**self.request, "at": due.isoformat()})
 
     def with_draft(self, media_id: str) -> Template:
         """Return it with the draft that was found or made for it."""
@@ -61,6 +81,10 @@ class Template:
             return self
         request = {**self.request, "content": _NO_ARTICLE}
         return replace(self, request=request, draft_title=None, article_file=None)
+
+
+#: Of a run that was skipped, or whose variables could not be rendered.
+NOTHING: Final = Template(request={})
 
 
 def load(stored: str) -> Template:

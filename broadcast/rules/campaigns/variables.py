@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from broadcast.errors import InputError
 from broadcast.quoting import quoted
@@ -62,19 +61,3 @@ def _unknown(name: str, known: Mapping[str, str]) -> InputError:
         "error.campaign.variable_near" if near else "error.campaign.variable",
         name=quoted(name, _SHOWN), known=", ".join(shown),
     )  # fmt: skip
-
-
-def rendered_template(template: str, due: datetime, zone: str) -> str:
-    """Return the JSON of a request for one due time: its text, its titles.
-
-    Raises InputError for a variable that there is not, and for a zone that this machine lacks.
-    """
-    found: dict[str, Any] = json.loads(template)
-    known = values(due, zone)
-    request = found["request"]
-    for holder, name in (
-        (found, "draft_title"), (request, "title"), (request["content"].get("text", {}), "content"),
-    ):  # fmt: skip
-        if isinstance(holder.get(name), str):
-            holder[name] = rendered(holder[name], known)
-    return json.dumps(found, ensure_ascii=False)

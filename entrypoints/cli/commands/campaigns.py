@@ -12,7 +12,6 @@ import typer
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.views.campaigns import campaign_object, launch_object
 from entrypoints.cli import (
@@ -123,7 +122,7 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
     )
     for line in shown:
         terminal.note(line)
-    request = templates.load(plan.template)
+    request = plan.template
     facts = {
         "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
         "at": campaign_lines.moment_words(times[0] if times else now, zone, now),
@@ -306,7 +305,7 @@ def run_(
     if due is not None:
         held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))
     launch = asked_runs.to_run(door, campaign, held, who=who(), edited=edited, dry_run=dry_run)
-    to_all = templates.load(launch.request or "").to_all
+    to_all = launch.template.to_all
     refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=dry_run or is_terminal())
     said = dry_run or asking.is_said(to_all=to_all, yes=yes, yes_to_all=yes_to_all)
     asked = campaign_runs.RunAsked(

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.rules.api_keys import Scope
 from broadcast.rules.campaigns import rehearsals
-from broadcast.rules.campaigns import template as templates
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
+from broadcast.rules.campaigns.template import Template
 from broadcast.views.campaigns import campaign_object, launch_object
 from broadcast.views.objects import utc
 from broadcast.views.program_words import notices
@@ -87,15 +87,15 @@ def _plan(
     return plan
 
 
-def _check_may_send(caller: Caller, request: str) -> None:
-    if templates.load(request).to_all:
+def _check_may_send(caller: Caller, template: Template) -> None:
+    if template.to_all:
         caller.needs(Scope.TO_ALL)
 
 
 def _stored(caller: Caller, campaign: Campaign) -> dict[str, Any]:
     account = caller.account(campaign.plan.account)
     found = [*counted_sends.excesses(caller.parts.engine, account)]
-    if campaign.next_due_at is not None and templates.load(campaign.plan.template).to_all:
+    if campaign.next_due_at is not None and campaign.plan.template.to_all:
         found += account.asked(campaign.next_due_at)
     return campaign_object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
 
@@ -248,7 +248,7 @@ def run(
 def _check_may_launch(caller: Caller, launch: Launch) -> None:
     if not caller.key.may_use(launch.account):
         raise ProblemError("error.api.no_campaign")
-    _check_may_send(caller, launch.request or "")
+    _check_may_send(caller, launch.template)
 
 
 @router.post(
@@ -260,7 +260,7 @@ def _check_may_launch(caller: Caller, launch: Launch) -> None:
 def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Look at the next run as its launch will, and store and send nothing. WeChat is asked."""
     campaign = _theirs(caller, name)
-    asked_runs.refuse_files(campaign, templates.load(campaign.plan.template))
+    asked_runs.refuse_files(campaign, campaign.plan.template)
     due = rehearsing.next_due(campaign)
     found = caller.parts.remote.rehearsed(campaign, due, submitting.door(caller))
     shown = [submitting.for_key(caller, one) for one in found]

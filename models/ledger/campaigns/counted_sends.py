@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,6 +17,7 @@ from broadcast.rules.campaigns import launch_counts
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.launch_counts import EVERYBODY, Send
 from broadcast.rules.campaigns.launches import LaunchState, Why
+from broadcast.rules.campaigns.template import load
 from broadcast.rules.plan.audience import Everyone, parse
 from broadcast.rules.states import BatchState, Phase
 from models.batch_tables import Batch
@@ -35,10 +35,10 @@ _BATCH: Final = Batch.broadcast_id == BroadcastRow.id
 _NOBODY: Final = and_(
     exists().where(_BATCH), ~exists().where(_BATCH, Batch.state != BatchState.REFUSED)
 )
-#: What was begun, or will be; with the request where a campaign launched it.
+#: What was begun, or will be; with the template where a campaign launched it.
 _SENDS: Final = (
     select(
-        BroadcastRow.id, BroadcastRow.audience_kind, BroadcastRow.audience_spec, LaunchRow.request,
+        BroadcastRow.id, BroadcastRow.audience_kind, BroadcastRow.audience_spec, LaunchRow.template,
         CampaignRow.name, _AT.label("at"),
     )
     .outerjoin(LaunchRow, LaunchRow.broadcast_id == BroadcastRow.id)
@@ -48,7 +48,7 @@ _SENDS: Final = (
 
 #: Runs that a restored database does not know to be sent: each may have been.
 _UNSURE: Final = (
-    select(LaunchRow.due_at, LaunchRow.request, CampaignRow.name)
+    select(LaunchRow.due_at, LaunchRow.template, CampaignRow.name)
     .join(CampaignRow, CampaignRow.id == LaunchRow.campaign_id)
     .where(LaunchRow.state == LaunchState.HELD, LaunchRow.why == Why.RESTORED)
 )  # fmt: skip
@@ -75,9 +75,9 @@ def excesses(
         LaunchRow.account == account.name, day.month_start(moment) <= LaunchRow.due_at
     )
     sends += [
-        launch_counts.send(name, json.loads(request), at=due)
-        for due, request, name in connection.execute(unsure)
-        if request is not None
+        launch_counts.send(name, load(template), at=due)
+        for due, template, name in connection.execute(unsure)
+        if template is not None
     ]
     for name, plan in {**plans, **changed}.items():
         # What is wrong with its times is said where they are decided.
@@ -87,8 +87,8 @@ def excesses(
 
 
 def _send(row: Row[*tuple[Any, ...]]) -> Send:
-    if row.request is not None:
-        return launch_counts.send(row.name, json.loads(row.request), at=row.at)
+    if row.template is not None:
+        return launch_counts.send(row.name, load(row.template), at=row.at)
     audience = parse(row.audience_kind, row.audience_spec)
     tag = getattr(audience, "tag_id", None)
     # Of a list the digest; the file of a campaign is another list each time.

@@ -28,7 +28,7 @@ from broadcast.rules.campaigns.launches import (
     Why,
     check_move,
 )
-from broadcast.rules.campaigns.variables import rendered_template
+from broadcast.rules.campaigns.template import NOTHING, Template, load
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.boxes import notices
@@ -81,19 +81,19 @@ def add(
     moment: datetime,
     **values: object,
 ) -> Verdict:
-    """Insert the launch of a due time, with its request unless it is skipped; return its verdict.
+    """Insert the launch of a due time, with its template unless it is skipped; return its verdict.
 
     One that cannot be rendered is held.
     """
-    request = None
+    template = None
     if verdict.state is not LaunchState.SKIPPED:
         try:
-            request = rendered_template(campaign.plan.template, due, campaign.plan.schedule.zone)
+            template = campaign.plan.rendered(due).stored
         except InputError as error:
             verdict = Verdict(state=LaunchState.HELD, reason=error.message)
     row = {
         "campaign_id": campaign.id, "account": campaign.plan.account, "due_at": due,
-        "version": campaign.version, "request": request,
+        "version": campaign.version, "template": template,
         "key": f"campaign:{campaign.id}:{due:%Y-%m-%dT%H:%M:%SZ}", **_decided(verdict, moment),
     }  # fmt: skip
     connection.execute(insert(LaunchRow).values({**row, **values}))
@@ -127,10 +127,10 @@ def _last_size(connection: Connection, launch: Launch) -> int | None:
 
 
 @writing
-def keep_request(connection: Connection, launch_id: int, request: str) -> None:
-    """Store the request of a launch with what was found for it, so that it is found once."""
+def keep_template(connection: Connection, launch_id: int, template: Template) -> None:
+    """Store the template of a launch with what was found for it, so that it is found once."""
     mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
-    connection.execute(mine.values(request=request))
+    connection.execute(mine.values(template=template.stored))
 
 
 @writing
@@ -181,7 +181,7 @@ def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime
 @writing
 def release(connection: Connection, campaign: Campaign, shown: Launch, *, who: str) -> Launch:
     """Begin a held launch as it was shown; return it. Raises ConflictError where it is not held."""
-    released = {"request": shown.request, "version": shown.version, "released_by": who}
+    released = {"template": shown.template.stored, "version": shown.version, "released_by": who}
     moment = now(connection)
     if not move(connection, shown, _BEGUN, moment=moment, released_at=moment, **released):
         raise not_held(campaign, launch_of(connection, LaunchRow.id == shown.id))
@@ -212,7 +212,7 @@ def run_now(
     add(
         connection, campaign, due, verdict=_BEGUN, moment=moment,
         key=own, released_at=moment, released_by=who,
-        **({} if shown is None else {"request": shown.request}),
+        **({} if shown is None else {"template": shown.template.stored}),
     )  # fmt: skip
     return launch_of(connection, LaunchRow.key == own), True
 
@@ -308,4 +308,8 @@ def some(
 def _read(row: Any) -> Launch:  # noqa: ANN401 - the mapping of a row
     why, refusal = row["why"], row["reason"]
     reason = why and Message(f"launch.{why}")
-    return Launch(**{**row, "reason": stored_message.parse(refusal) if refusal else reason})
+    read = {
+        "reason": stored_message.parse(refusal) if refusal else reason,
+        "template": load(row["template"]) if row["template"] else NOTHING,
+    }
+    return Launch(**{**row, **read})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from sqlalchemy import Engine, insert, select, update
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Policy
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.submission import LaunchOf
 from broadcast.rules.states import Phase, Reason
@@ -29,12 +29,9 @@ from tests.kit import ledger
 SECOND, MINUTE, HOUR, DAY = (
     timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1),
 )  # fmt: skip
-TEMPLATE = json.dumps({
-    "request": {
-        "account": "default", "audience": {"followers": True},
-        "content": {"msgtype": "text", "text": {"content": "{date}"}},
-    },
-    "audience_file": None, "draft_title": None, "article_file": None,
+TEMPLATE = Template(request={
+    "account": "default", "audience": {"followers": True},
+    "content": {"msgtype": "text", "text": {"content": "{date}"}},
 })  # fmt: skip
 
 
@@ -51,7 +48,7 @@ def plan(
 
 def submitted(engine: Engine, reserved: ReservedLaunch) -> str:
     """Publish the broadcast of a launch, as the door of programs does; return its id."""
-    body = ledger.body(size=4, key=reserved.launch.key, text=reserved.launch.request or "")
+    body = ledger.body(size=4, key=reserved.launch.key, text=reserved.launch.template.stored)
     terms = submission.Terms(
         who="campaign", again=True, launch=LaunchOf(id=reserved.launch.id, size=4)
     )

@@ -59,14 +59,15 @@ def test_a_due_time_that_nobody_decided_is_launched_as_the_campaign_is_by_then(
     world: World, campaign: Campaign
 ) -> None:
     world.clock.pass_(HOUR + SECOND)
-    said = replace(HOURLY, template=TEMPLATE.replace("{date}", "at {time}"))
+    content = {"msgtype": "text", "text": {"content": "at {time}"}}
+    template = replace(TEMPLATE, request={**TEMPLATE.request, "content": content})
+    said = replace(HOURLY, template=template)
     campaign_edits.edit(world.engine, campaign, said, who="li")
     world.beat()
 
     [launch] = world.rows(campaign)
     assert (launch.state, launch.version) == (LaunchState.LAUNCHED, 2)
-    assert launch.request is not None
-    assert "at 13:00" in launch.request
+    assert launch.template.request["content"]["text"]["content"] == "at 13:00"
 
 
 def test_behind_a_clock_that_was_set_back_no_time_is_given_that_was_decided(

@@ -43,7 +43,7 @@ def begun(
     plan = CampaignPlan(
         account="shop", schedule=Schedule(zone="Asia/Shanghai", cron="0 20 * * 5"),
         policy=Policy(size_brake=size_brake),
-        template=Template(request=request, audience_file=str(file)).stored,
+        template=Template(request=request, audience_file=str(file)),
     )  # fmt: skip
     campaign = campaign_edits.add(door.engine, "weekly", plan, who="li")
     run = asked_runs.to_run(door, campaign, None, who="li")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
@@ -23,6 +22,7 @@ from broadcast.rules.campaigns.launch_counts import (
 )
 from broadcast.rules.campaigns.launch_counts import send as one_run
 from broadcast.rules.campaigns.launches import Policy
+from broadcast.rules.campaigns.template import Template
 
 #: Noon of the first of December in Shanghai.
 FIRST = datetime(2026, 12, 1, 4, tzinfo=UTC)
@@ -46,8 +46,8 @@ def over(kind: AccountKind, *sends: Send) -> list[tuple[object, ...]]:
     ]
 
 
-def template(audience: dict[str, object], file: str | None = None, **request: object) -> str:
-    return json.dumps({"request": {"audience": audience, **request}, "audience_file": file})
+def template(audience: dict[str, object], file: str | None = None, **request: object) -> Template:
+    return Template(request={"audience": audience, **request}, audience_file=file)
 
 
 def test_the_fifth_message_of_a_month_to_the_same_people_is_named_once() -> None:
@@ -94,7 +94,7 @@ def test_a_send_to_everybody_counts_for_no_group_that_it_leaves_out() -> None:
     assert over(SERVICE, *groups, others) == []
     assert over(SERVICE, *groups[:3], others, send(FIRST + 2 * DAY, with_tag(7))) == []
     said = template({"followers": True}, exclude=["tag:7", "file:a.txt"])
-    assert one_run("x", json.loads(said), at=FIRST).without == {with_tag(7)}
+    assert one_run("x", said, at=FIRST).without == {with_tag(7)}
 
 
 def test_a_second_send_to_all_of_a_day_is_named_by_shanghai_s_day() -> None:
@@ -117,16 +117,16 @@ def test_a_subscription_account_s_second_send_of_a_day_is_named_whoever_gets_it(
 
 
 def test_whom_a_campaign_goes_to_is_known_by_its_request() -> None:
-    said = {
-        template({"to_all": True}): EVERYBODY,
-        template({"followers": True}): EVERYBODY,
-        template({"followers": True}, with_tag=2): with_tag(2),
-        template({"tag_id": 2}): with_tag(2),
-        template({"upload": True}, "list.txt"): "list.txt",
-    }
+    said = [
+        (template({"to_all": True}), EVERYBODY),
+        (template({"followers": True}), EVERYBODY),
+        (template({"followers": True}, with_tag=2), with_tag(2)),
+        (template({"tag_id": 2}), with_tag(2)),
+        (template({"upload": True}, "list.txt"), "list.txt"),
+    ]
 
-    assert [whom(json.loads(one)) for one in said] == list(said.values())
-    assert whom(json.loads(template({"openids": ["oA", "oB"]}))) not in said.values()
+    assert [whom(one) for one, _ in said] == [known for _, known in said]
+    assert whom(template({"openids": ["oA", "oB"]})) not in {known for _, known in said}
 
 
 def test_sends_of_a_campaign_are_counted_up_to_the_end_of_the_next_month() -> None:

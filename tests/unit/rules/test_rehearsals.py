@@ -17,6 +17,7 @@ from broadcast.rules.campaigns.rehearsals import (
     nobody_at_work,
     runs_ahead,
 )
+from broadcast.rules.campaigns.template import NOTHING
 
 NOON = datetime(2026, 12, 4, 4, tzinfo=UTC)
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
@@ -24,7 +25,7 @@ SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 
 def campaign(**schedule: object) -> Campaign:
     zoned = Schedule(zone="Asia/Shanghai", **schedule)  # type: ignore[arg-type]
-    plan = CampaignPlan(account="default", schedule=zoned, policy=Policy(), template="{}")
+    plan = CampaignPlan(account="default", schedule=zoned, policy=Policy(), template=NOTHING)
     return Campaign(
         id="campaign-1", name="c", state=CampaignState.ENABLED, version=1, plan=plan,
         decided_until=NOON, next_due_at=None, created_at=NOON, created_by="a", edited_at=NOON,

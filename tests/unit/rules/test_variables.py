@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 
 import pytest
 
 from broadcast.errors import InputError
-from broadcast.rules.campaigns.variables import rendered, rendered_template, values
+from broadcast.rules.campaigns.template import Template, load
+from broadcast.rules.campaigns.variables import rendered, values
 
 #: Monday in Shanghai, and Sunday in New York.
 DUE = datetime(2026, 11, 30, 1, 5, tzinfo=UTC)
@@ -64,17 +64,26 @@ def test_braces_that_would_go_out_as_they_stand_are_refused(text: str, message_i
 
 
 def test_of_a_request_the_text_and_the_titles_are_rendered_and_nothing_else() -> None:
-    template = {
-        "request": {
+    template = Template(
+        request={
             "content": {"msgtype": "text", "text": {"content": "{day}"}}, "title": "{month}",
             "exclude": ["{date}"],
         },
-        "draft_title": "New {date}", "audience_file": "/lists/{date}.txt",
-    }  # fmt: skip
+        draft_title="New {date}", audience_file="/lists/{date}.txt",
+    )  # fmt: skip
 
-    found = json.loads(rendered_template(json.dumps(template), DUE, "Asia/Shanghai"))
+    found = template.rendered(DUE, "Asia/Shanghai")
 
-    assert found["request"]["content"]["text"]["content"] == "30"
-    assert (found["request"]["title"], found["draft_title"]) == ("11", "New 2026-11-30")
-    assert found["request"]["exclude"] == ["{date}"]
-    assert found["audience_file"] == "/lists/{date}.txt"
+    assert found.request["content"]["text"]["content"] == "30"
+    assert (found.request["title"], found.draft_title) == ("11", "New 2026-11-30")
+    assert found.request["exclude"] == ["{date}"]
+    assert found.audience_file == "/lists/{date}.txt"
+    assert template.request["title"] == "{month}"
+
+
+def test_a_template_of_a_newer_release_is_not_read_without_what_is_unknown() -> None:
+    stored = Template(request={"title": "t"}, exclude_files=("a.txt",)).stored
+
+    assert load(stored).exclude_files == ("a.txt",)
+    with pytest.raises(ValueError, match="exclude_some"):
+        load(stored.replace('"exclude_files"', '"exclude_some"'))
