@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 from functools import partial
+from typing import Final
+
+from sqlalchemy import Engine
 
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import BroadcastError, OutOfReachError
@@ -24,6 +29,11 @@ from worker.delivery.crew import Crew
 from worker.wiring import WorkerParts, stopping
 
 log = logging.getLogger(__name__)
+
+#: A third of the time after which others take it.
+_RENEWED_EVERY: Final = due_launches.TAKEN_FOR / 3
+#: A list of millions, and the pictures of an article; what hangs is missed then, and told.
+_LONGEST: Final = timedelta(hours=1)
 
 
 def launch(here: WorkerParts) -> int:
@@ -58,6 +68,15 @@ def _keeping_no_other(words: str, *facts: object) -> Iterator[None]:
         log.exception(words, *facts)
 
 
+def _keep(engine: Engine, taken: ReservedLaunch, *, until: threading.Event) -> None:
+    """Keep a launch from other workers, for as long as one may take."""
+    # Whoever takes it meanwhile launches it under the same key, and finds its draft.
+    with contextlib.suppress(OutOfReachError):
+        for _ in range(_LONGEST // _RENEWED_EVERY):
+            if until.wait(_RENEWED_EVERY.total_seconds()) or not due_launches.renew(engine, taken):
+                return
+
+
 class Launches(Crew[ReservedLaunch]):
     """Launches what is begun: each waits for WeChat and for its file."""
 
@@ -79,11 +98,20 @@ class Launches(Crew[ReservedLaunch]):
         return None
 
     def _do(self, taken: ReservedLaunch) -> None:
+        done = threading.Event()
+        renewal = partial(_keep, self._here.engine, taken, until=done)
+        threading.Thread(target=renewal, name="launch", daemon=True).start()
+        try:
+            self._launch(taken)
+        finally:
+            done.set()
+
+    def _launch(self, taken: ReservedLaunch) -> None:
         here, submitted = self._here, program_door.PlanInline()
         try:
-            program_door.through_door(
-                here, partial(launching.launch, taken, wechat=here.wechat), waker=submitted
-            )
+            account = here.accounts[taken.launch.account]
+            whole = launching.with_draft(taken, account, engine=here.engine, wechat=here.wechat)
+            program_door.through_door(here, partial(launching.launch, whole), waker=submitted)
         except NotBegunError:
             log.info("campaign %s: a launch was stopped before it was stored", taken.name)
         except OutOfReachError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,21 +15,30 @@ from broadcast.rules.campaigns.template import Template
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from broadcast.wechat.api.drafts import Draft
     from producer.articles.article_files import Illustrated
     from producer.wiring.wechat import WeChat
 
 
 def with_its_draft(
-    template: Template, account: Account, *, engine: Engine, wechat: WeChat
+    template: Template,
+    account: Account,
+    *,
+    engine: Engine,
+    wechat: WeChat,
+    since: datetime | None = None,
 ) -> Template:
     """Return a rendered template with its article's draft, found by its title or made of its file.
 
-    Raises InputError where none or several have the title, ArticleError, MediaError, and what keeps
-    WeChat from it.
+    *since*: from when on somebody may have made that draft; None: nobody did. Raises InputError
+    where none or several have the title, ArticleError, MediaError, and what keeps WeChat from it.
     """
     if template.article_file is not None:
-        made = _made(Path(template.article_file), account, engine=engine, wechat=wechat)
-        return template.with_draft(made)
+        articles = _articles(Path(template.article_file))
+        media_id = since and _made_since(since, articles, account, wechat=wechat)
+        return template.with_draft(
+            media_id or _made(articles, account, engine=engine, wechat=wechat)
+        )
     return rehearsed(template, account, wechat=wechat)
 
 
@@ -52,25 +62,38 @@ def _articles(file: Path) -> Sequence[Illustrated]:
     return added_drafts.checked(article_files.read_article(file), where=file.name)
 
 
-def _made(file: Path, account: Account, *, engine: Engine, wechat: WeChat) -> str:
+def _made(
+    articles: Sequence[Illustrated], account: Account, *, engine: Engine, wechat: WeChat
+) -> str:
     from producer.articles import added_drafts  # noqa: PLC0415 - as above
     from producer.wiring.wechat_uploads import Uploads  # noqa: PLC0415
 
     added = added_drafts.add(
-        account, _articles(file), engine=engine, wechat=wechat, uploader=Uploads(wechat)
+        account, articles, engine=engine, wechat=wechat, uploader=Uploads(wechat)
     )
     return added.media_id or ""
 
 
 def _found(title: str, account: Account, *, wechat: WeChat) -> str:
-    from producer import draft_box  # noqa: PLC0415 - as above
-
-    wanted = title.strip()
-    _, found = draft_box.titled(wechat, account, wanted)
+    found = _titled(title, account, wechat=wechat)
     if len(found) != 1:
         name = "several" if found else "none"
         raise InputError(
-            f"error.launch.drafts_{name}", title=one_line(wanted), account=account.name,
+            f"error.launch.drafts_{name}", title=one_line(title.strip()), account=account.name,
             ids=", ".join(one.media_id for one in found),
         )  # fmt: skip
     return found[0].media_id
+
+
+def _made_since(
+    since: datetime, articles: Sequence[Illustrated], account: Account, *, wechat: WeChat
+) -> str | None:
+    there = _titled(articles[0].written.title, account, wechat=wechat)
+    made = (one.media_id for one in there if one.updated_at and one.updated_at >= since)
+    return next(made, None)
+
+
+def _titled(title: str, account: Account, *, wechat: WeChat) -> Sequence[Draft]:
+    from producer import draft_box  # noqa: PLC0415 - as above
+
+    return draft_box.titled(wechat, account, title.strip())[1]

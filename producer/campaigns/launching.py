@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -30,25 +31,44 @@ from producer.submit.prepare import Prepared
 from producer.submit.store import Submitted, store
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from broadcast.rules.accounts import Account
     from producer.wiring.wechat import WeChat
 
 #: One of so many lines of a file that are no OpenIDs make it doubtful.
 _ONE_OF: Final = 20
+#: WeChat's and the database's, at most.
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
 
 
-def launch(taken: ReservedLaunch, door: SubmitService, wechat: WeChat) -> Submitted:
+def with_draft(
+    taken: ReservedLaunch, account: Account, *, engine: Engine, wechat: WeChat
+) -> ReservedLaunch:
+    """Return a launch with its article's draft, which is kept with it: nobody makes a second one.
+
+    Raises as :func:`producer.campaigns.campaign_drafts.with_its_draft`.
+    """
+    template, since = taken.launch.template, None
+    if taken.was_tried:
+        since = (taken.launch.released_at or taken.launch.due_at) - _CLOCKS_DIFFER
+    whole = campaign_drafts.with_its_draft(
+        template, account, engine=engine, wechat=wechat, since=since
+    )
+    if whole == template:
+        return taken
+    launch_rows.keep_template(engine, taken.launch.id, whole)
+    return replace(taken, launch=replace(taken.launch, template=whole))
+
+
+def launch(taken: ReservedLaunch, door: SubmitService) -> Submitted:
     """Submit the template of a launch that was taken; its row is *launched* with the broadcast.
 
-    Raises InputError (it is refused, or doubtful unless a person let it go), OutOfReachError
-    (NotBegunError: it is none any more) and what keeps WeChat from a draft.
+    Raises InputError (it is refused, or doubtful unless a person let it go) and OutOfReachError
+    (NotBegunError: it is none any more).
     """
     template = taken.launch.template
-    account = door.settings.account(taken.launch.account)
-    whole = campaign_drafts.with_its_draft(template, account, engine=door.engine, wechat=wechat)
-    if whole != template:
-        # Nobody makes a second draft of its article.
-        launch_rows.keep_template(door.engine, taken.launch.id, whole)
-    with prepared(taken, whole, door) as found:
+    with prepared(taken, template, door) as found:
         # A program that let it go was shown nothing, and means it.
         is_meant = taken.launch.released_by is not None and template.agreed is None
         for doubt in () if is_meant else found.doubts:

@@ -231,7 +231,8 @@ def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> Res
     )  # fmt: skip
     verdict = decide(one, campaign.plan.policy)
     if verdict.state is LaunchState.BEGUN:
-        return launch_rows.with_campaign(connection, campaign, launch)
+        found = launch_rows.with_campaign(connection, campaign, launch)
+        return replace(found, was_tried=row.taken_at is not None)
     launch_rows.move(connection, launch, verdict, moment=moment)
     return None
 
@@ -240,8 +241,18 @@ _TAKEN: Final = select(LaunchRow.taken_at, LaunchRow.taken_by)
 
 
 @writing
+def renew(connection: Connection, taken: ReservedLaunch) -> bool:
+    """Keep a launch for longer; return False where it is not this worker's any more."""
+    return _change_taken(connection, taken)
+
+
+@writing
 def give_back(connection: Connection, taken: ReservedLaunch) -> None:
     """Leave a launch to whoever comes next: what it needs is out of reach."""
+    _change_taken(connection, taken, taken_by=None)
+
+
+def _change_taken(connection: Connection, taken: ReservedLaunch, **values: None) -> bool:
     mine = (LaunchRow.id == taken.launch.id, LaunchRow.taken_by == taken.taken_by)
-    tried = {"taken_at": now(connection), "taken_by": None}
-    connection.execute(update(LaunchRow).where(*mine).values(tried))
+    changed = update(LaunchRow).where(*mine).values(taken_at=now(connection), **values)
+    return connection.execute(changed).rowcount == 1

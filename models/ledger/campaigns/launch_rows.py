@@ -65,6 +65,8 @@ class ReservedLaunch:
     last_size: int | None
     #: Its taker, unlike any other; empty: nobody took it.
     taken_by: str = ""
+    #: Whether somebody took it before, and may have made its draft.
+    was_tried: bool = False
 
     @property
     def origin(self) -> str:

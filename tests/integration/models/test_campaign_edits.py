@@ -358,3 +358,19 @@ def test_a_launch_that_was_held_meanwhile_is_not_stored(world: World, campaign: 
     with pytest.raises(NotBegunError):
         submitted(world.engine, launch)
     assert not world.broadcasts()
+
+
+def test_a_launch_that_takes_long_is_kept_by_its_worker_and_by_no_other(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR)
+    taken = reserved(world)
+    for _ in range(5):
+        world.clock.pass_(25 * SECOND)
+        assert due_launches.renew(world.engine, taken)
+        assert not due_launches.to_launch(world.engine, accounts=["default"])
+
+    world.clock.pass_(31 * SECOND)
+    world.beat()
+    assert world.states(campaign) == {LAUNCHED: 1}
+    assert not due_launches.renew(world.engine, taken)

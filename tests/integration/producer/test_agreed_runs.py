@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
 
@@ -20,12 +19,8 @@ from models.ledger.rows import known_accounts
 from models.ledger.views import broadcast_reports
 from producer.campaigns import asked_runs, launching
 from producer.request.door import SubmitService
-from producer.wiring.wechat import WeChat
 from tests.integration.producer.conftest import openids
 from tests.kit import follows
-
-#: Nobody is asked anything.
-NO_WECHAT = cast("WeChat", None)
 
 
 @pytest.fixture
@@ -60,7 +55,7 @@ def launched(door: SubmitService, launch: Launch) -> str:
     """Launch a run as a worker does; return its broadcast."""
     taken = due_launches.reserve_launch(door.engine, launch.id)
     assert taken is not None
-    return launching.launch(taken, door, NO_WECHAT).id
+    return launching.launch(taken, door).id
 
 
 @pytest.mark.parametrize(

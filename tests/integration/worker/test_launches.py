@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Engine, select, update
 
 from broadcast.errors import WeChatAwayError
 from broadcast.rules.campaigns.campaign import Campaign
-from models.every_table import CampaignRow
+from models.every_table import CampaignRow, LaunchRow
 from models.ledger.campaigns import due_launches, launch_rows, rehearsal_rows
 from producer.campaigns import launching
 from tests.integration.models.campaign_world import HOUR, MINUTE, SECOND, World, plan, submitted
@@ -182,3 +182,26 @@ def test_rehearsals_are_made_once_a_thread_can_be_started(
 
     worker.beat()
     assert len(rehearsal_rows.history(world.engine, campaign, most=9)) == 1
+
+
+def test_a_launch_under_way_is_kept_from_other_workers(
+    world: World, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(campaigns, "_RENEWED_EVERY", timedelta(milliseconds=10))
+    slow = add(world, "slow")
+    worker.hangs.add("slow")
+    world.clock.pass_(HOUR)
+    worker.beat()
+    until(lambda: worker.tried, 60, "the slow launch")
+    for _ in range(3):
+        world.clock.pass_(25 * SECOND)
+        until(lambda: taken_at(world) == world.clock.now, 60, "a renewal")
+    worker.goes_on.set()
+
+    until_launched(world, slow)
+    assert worker.tried == ["slow"]
+
+
+def taken_at(world: World) -> datetime | None:
+    with world.engine.connect() as connection:
+        return connection.scalar(select(LaunchRow.taken_at))
