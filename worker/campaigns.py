@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 #: A third of the time after which others take it.
 _RENEWED_EVERY: Final = due_launches.TAKEN_FOR / 3
-#: A list of millions, and the pictures of an article; what hangs is missed then, and told.
+#: A list of millions, and the pictures of an article; what hangs is missed then.
 _LONGEST: Final = timedelta(hours=1)
 
 

@@ -6,9 +6,11 @@ Each has an end: that of its calls, one after the other. A killed worker leaves 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Iterator, Sequence
+from typing import Final
 
-from broadcast.errors import OutOfReachError
+from broadcast.errors import DatabaseAwayError, OutOfReachError
 from broadcast.message import Message
 from broadcast.rules.campaigns.rehearsals import Run
 from models.ledger.campaigns import rehearsal_rows
@@ -20,6 +22,9 @@ from worker.program_door import PlanInline
 from worker.wiring import WorkerParts, stopping
 
 log = logging.getLogger(__name__)
+
+#: After one that was not answered nothing is rehearsed for a while.
+_REST_S: Final = 60.0
 
 
 class Rehearsals(Crew[Run]):
@@ -33,13 +38,15 @@ class Rehearsals(Crew[Run]):
         super().__init__(stopping=stopping)
         self._here = here
         self._runs: Iterator[Run] = iter(())
+        #: By the clock of this process.
+        self._rests_until = 0.0
 
     def start_due(self) -> None:
         """Make the rehearsals that have come, unless this process is at it.
 
         Raises OutOfReachError.
         """
-        if not self._threads:
+        if not self._threads and time.monotonic() >= self._rests_until:
             runs = rehearsal_rows.missing(self._here.engine, accounts=self._here.accounts)
             self._runs = iter(runs)
             if runs:
@@ -50,7 +57,11 @@ class Rehearsals(Crew[Run]):
         return next(self._runs, None)
 
     def _do(self, taken: Run) -> None:
-        rehearsal_rows.record(self._here.engine, taken, self._findings(taken))
+        try:
+            rehearsal_rows.record(self._here.engine, taken, self._findings(taken))
+        except OutOfReachError as error:
+            log.warning("campaign %s is rehearsed later: %s", taken.campaign.name, error)
+            self._rests_until = time.monotonic() + _REST_S
 
     def _findings(self, run: Run) -> Sequence[Message]:
         here = self._here
@@ -60,8 +71,9 @@ class Rehearsals(Crew[Run]):
         )  # fmt: skip
         try:
             return rehearsing.rehearse(
-                run.campaign, run.due_at, door=door, wechat=here.wechat, by_worker=True
-            )
+                run.campaign, run.due_at, door=door, wechat=here.wechat, by_worker=True,
+                unheard=OutOfReachError if run.may_wait else DatabaseAwayError,
+            )  # fmt: skip
         except OutOfReachError:
             raise
         except Exception as error:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from broadcast.errors import BroadcastError, DatabaseAwayError, InputError
+from broadcast.errors import BroadcastError, DatabaseAwayError, InputError, OutOfReachError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account, AccountKind
 from broadcast.rules.calls.outcomes import SendPath
@@ -35,22 +35,23 @@ def rehearse(
     door: SubmitService,
     wechat: WeChat,
     by_worker: bool = False,
+    unheard: type[OutOfReachError] = DatabaseAwayError,
 ) -> list[Message]:
     """Return what would keep the run of a due time ahead from going as it is meant.
 
-    *by_worker*: one is at work, for it asks.
+    *by_worker*: one is at work, for it asks. *unheard*: what is no finding, and raised.
 
     Each finding says what to do. What one finding hides is looked at all the same, as far as that
-    can be. Raises DatabaseAwayError.
+    can be.
     """
     findings: list[Message] = []
-    with _noting(findings):
+    with _noting(findings, unheard):
         account = door.settings.account(campaign.plan.account)
         findings += _standing(door, account)
         findings += [] if by_worker else _nobody(door)
         template = campaign.plan.rendered(due)
         whole = template.without_article()
-        with _noting(findings):
+        with _noting(findings, unheard):
             # Without a token nothing else can be asked.
             wechat.quota(account, _QUOTAS.get(account.account_kind, SendPath.MASS_SEND))
             whole = campaign_drafts.rehearsed(template, account, wechat=wechat)
@@ -66,13 +67,14 @@ def next_due(campaign: Campaign) -> datetime:
 
 
 @contextlib.contextmanager
-def _noting(findings: list[Message]) -> Iterator[None]:
-    """Add what is raised inside to the findings."""
+def _noting(findings: list[Message], unheard: type[OutOfReachError]) -> Iterator[None]:
+    """Add what is raised inside to the findings, but for what is *unheard*."""
     try:
         yield
-    except DatabaseAwayError:
-        raise
     except BroadcastError as error:
+        # What WeChat refused another process has its errcode.
+        if isinstance(error, unheard) and error.facts.get("errcode") is None:
+            raise
         findings.append(error.message)
 
 

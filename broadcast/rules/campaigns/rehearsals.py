@@ -25,6 +25,8 @@ class Stage(StrEnum):
 #: The earliest that a run is rehearsed.
 FIRST: Final = timedelta(hours=24)
 _LAST: Final = timedelta(hours=1)
+#: A hiccup passes in less.
+_AGAIN_FOR: Final = timedelta(minutes=30)
 #: Nobody could put anything right any more.
 _TOO_LATE: Final = timedelta(minutes=1)
 #: Runs of a campaign that are looked at, the next ones: some have one a minute.
@@ -62,6 +64,8 @@ class Run:
     campaign: Campaign
     due_at: datetime
     stage: Stage
+    #: Who is not answered rehearses it once more, instead of saying so.
+    may_wait: bool
 
     @property
     def origin(self) -> str:
@@ -76,8 +80,10 @@ def runs_ahead(campaign: Campaign, now: datetime) -> Iterator[Run]:
         for due in itertools.islice(campaign.plan.schedule.after(now + _TOO_LATE), _AHEAD):
             if due - now > FIRST:
                 return
-            stage = Stage.HOUR if due - now <= _LAST else Stage.DAY
-            yield Run(campaign=campaign, due_at=due, stage=stage)
+            stage, ahead = (Stage.HOUR, _LAST) if due - now <= _LAST else (Stage.DAY, FIRST)
+            came = max(due - ahead, campaign.edited_at)
+            may_wait = now - came < min(_AGAIN_FOR, (due - came) / 2)
+            yield Run(campaign=campaign, due_at=due, stage=stage, may_wait=may_wait)
 
 
 def is_telling(notice: Message) -> bool:

@@ -12,15 +12,24 @@ import pytest
 from sqlalchemy import Engine, select, update
 
 from broadcast.errors import WeChatAwayError
+from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign
 from models.every_table import CampaignRow, LaunchRow
 from models.ledger.campaigns import due_launches, launch_rows, rehearsal_rows
-from producer.campaigns import launching
-from tests.integration.models.campaign_world import HOUR, MINUTE, SECOND, World, plan, submitted
+from producer.campaigns import launching, rehearsing
+from tests.integration.models.campaign_world import (
+    DAY,
+    HOUR,
+    MINUTE,
+    SECOND,
+    World,
+    plan,
+    submitted,
+)
 from tests.integration.models.still_clock import StillClock
 from tests.integration.worker.test_threads import no_thread_starts
 from tests.kit.wait import until
-from worker import campaigns, program_door
+from worker import campaigns, program_door, rehearsal_thread
 from worker.rehearsal_thread import Rehearsals
 
 if TYPE_CHECKING:
@@ -41,7 +50,7 @@ class Worker:
         self.away: set[str] = set()
         self.tried: list[str] = []
         here = SimpleNamespace(
-            engine=world.engine, accounts={"default": None}, wechat=None,
+            engine=world.engine, accounts={"default": None}, wechat=None, settings=None,
             database_check=SimpleNamespace(watch=lambda _: None),
         )  # fmt: skip
         self.here = cast("WorkerParts", here)
@@ -49,7 +58,8 @@ class Worker:
         here.launches, here.rehearsals = self.launches, self.rehearsals
         monkeypatch.setattr(program_door, "through_door", lambda _, by, **__: by(None))
         monkeypatch.setattr(launching, "launch", self._launch)
-        monkeypatch.setattr(Rehearsals, "_findings", lambda *_: [])
+        monkeypatch.setattr(rehearsal_thread, "_REST_S", 0.0)
+        monkeypatch.setattr(rehearsing, "rehearse", self._rehearse)
 
     def _launch(self, taken: ReservedLaunch, *_: Any, **__: Any) -> str:
         self.tried.append(taken.name)
@@ -58,6 +68,16 @@ class Worker:
         if taken.name in self.away:
             raise WeChatAwayError("error.wechat.away", address="-", reason="-")
         return submitted(self.world.engine, taken)
+
+    def _rehearse(
+        self, campaign: Campaign, *_: Any, unheard: type[Exception], **__: Any
+    ) -> list[Message]:
+        if campaign.name not in self.away:
+            return []
+        error = WeChatAwayError("error.wechat.away", address="-", reason="-")
+        if isinstance(error, unheard):
+            raise error
+        return [error.message]
 
     def beat(self) -> None:
         """Look once, and wait for all that does not hang."""
@@ -205,3 +225,35 @@ def test_a_launch_under_way_is_kept_from_other_workers(
 def taken_at(world: World) -> datetime | None:
     with world.engine.connect() as connection:
         return connection.scalar(select(LaunchRow.taken_at))
+
+
+@pytest.mark.parametrize("ahead", [DAY, HOUR, 20 * MINUTE], ids=str)
+def test_a_rehearsal_that_wechat_does_not_answer_is_made_again_for_half_an_hour_at_most(
+    world: World, worker: Worker, ahead: timedelta
+) -> None:
+    away, well = add(world, "away", ahead=ahead), add(world, "well", ahead=ahead)
+    worker.away.add("away")
+    again_for = min(30 * MINUTE, ahead / 2)
+    worker.beat()
+    world.clock.pass_(again_for - SECOND)
+    worker.beat()
+    assert rehearsal_rows.history(world.engine, away, most=9) == []
+    assert len(rehearsal_rows.history(world.engine, well, most=9)) == 1
+
+    world.clock.pass_(2 * SECOND)
+    worker.beat()
+    [stored] = rehearsal_rows.history(world.engine, away, most=9)
+    assert [one.id for one in stored.findings] == ["error.wechat.away"]
+
+
+def test_a_rehearsal_that_was_not_answered_once_has_no_finding(
+    world: World, worker: Worker
+) -> None:
+    campaign = add(world, "c")
+    worker.away.add("c")
+    worker.beat()
+    worker.away.clear()
+    worker.beat()
+
+    [stored] = rehearsal_rows.history(world.engine, campaign, most=9)
+    assert list(stored.findings) == []
