@@ -36,14 +36,14 @@ def held_at(door: SubmitService, campaign: Campaign, due: str, *, now: datetime 
     that is not held.
     """
     at = moment(due, campaign.plan.schedule.zone, now=now, option="--due")
-    each = launch_rows.history(door.engine, campaign.id, most=launch_rows.EVERY)
+    each = launch_rows.in_minute(door.engine, campaign.id, at)
     found = [one for one in each if _is_written(one.due_at, at)]
     held = [one for one in found if one.state is LaunchState.HELD]
     if not found:
         raise InputError("error.launch.none", name=campaign.name, due=at)
     if not held:
-        raise launch_rows.not_held(campaign, found[0])
-    return held[0]
+        raise launch_rows.not_held(campaign, found[-1])
+    return held[-1]
 
 
 def _is_written(due: datetime, at: datetime) -> bool:

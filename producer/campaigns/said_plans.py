@@ -143,9 +143,8 @@ def _schedule(
         last=_day(said.last, known.last, today),
     )  # fmt: skip
     if found.at is not None and (said.first or said.last or said.exceptions):
-        needed = "--cron"
         raise InputError(
-            "error.usage.belongs_to", option="--from, --until, --except", needed=needed
+            "error.usage.belongs_to", option="--from, --until, --except", needed="--cron"
         )
     due_times.check_days(_said_days(said, found, now), here)
     if found != old:

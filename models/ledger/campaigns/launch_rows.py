@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -45,8 +45,6 @@ from models.ledger.rows.transaction import (
 NOT_TAKEN: Final[Mapping[str, None]] = MappingProxyType({"taken_at": None, "taken_by": None})
 _BEGUN: Final = Verdict(state=LaunchState.BEGUN)
 _DIGITS: Final = 32
-#: More than a campaign has.
-EVERY: Final = 10_000_000
 
 
 class NotBegunError(OutOfReachError):
@@ -244,6 +242,13 @@ def current(connection: Connection, launch_id: int) -> Launch:
 def history(connection: Connection, campaign_id: str, *, most: int) -> Sequence[Launch]:
     """Return the newest launches of a campaign, the last first."""
     return some(connection, LaunchRow.campaign_id == campaign_id, most=most)
+
+
+@reading
+def in_minute(connection: Connection, campaign_id: str, at: datetime) -> Sequence[Launch]:
+    """Return the launches of a campaign that were due in the minute from a moment on."""
+    mine, due = LaunchRow.campaign_id == campaign_id, LaunchRow.due_at
+    return some(connection, mine, due >= at, due < at + timedelta(minutes=1))
 
 
 @reading

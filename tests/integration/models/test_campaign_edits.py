@@ -374,3 +374,16 @@ def test_a_launch_that_takes_long_is_kept_by_its_worker_and_by_no_other(
     world.beat()
     assert world.states(campaign) == {LAUNCHED: 1}
     assert not due_launches.renew(world.engine, taken)
+
+
+def test_a_run_is_found_in_the_minute_of_its_time_and_others_are_not_read(world: World) -> None:
+    minutely = world.add("minutely", plan("* * * * *"))
+    for _ in range(5):
+        world.clock.pass_(MINUTE)
+        world.beat()
+
+    rows = world.rows(minutely)
+    assert len(rows) == 5
+    for one in rows:
+        assert launch_rows.in_minute(world.engine, minutely.id, one.due_at) == [one]
+        assert launch_rows.in_minute(world.engine, minutely.id, one.due_at + SECOND) != [one]
