@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from broadcast.errors import BroadcastError, BrokerAwayError, OutOfReachError
 from broadcast.message import Message
@@ -28,10 +28,6 @@ from producer.audience import openid_list
 from producer.submit.order import Order, Whom
 from producer.submit.prepare import Prepared, Reader, prepare, upload
 from producer.submit.store import Submitted, check_fits, store
-
-if TYPE_CHECKING:
-    pass
-
 
 #: The clocks of the database and of a worker's machine may be this far apart: seconds.
 LATER_S: Final = 0.5

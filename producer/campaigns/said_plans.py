@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -128,12 +127,12 @@ def _schedule(
         raise InputError("error.campaign.no_time")
     known = old or Schedule(zone=SHANGHAI.key)
     zone = known.zone if said.timezone is None else said.timezone
-    due_times.check_zone(zone)
+    tzinfo = due_times.zone_here(zone, problem="error.campaign.zone")
     if said.at is not None:
         known = replace(known, at=moment(said.at, zone, now=now if by_person else None), cron=None)
     elif said.cron is not None:
         known = replace(known, cron=" ".join(said.cron.split()), at=None)
-    here = now.astimezone(ZoneInfo(zone)).date()
+    here = now.astimezone(tzinfo).date()
     today = here if by_person else None
     if said.exceptions is not None:
         days = (one for one in said.exceptions if one != NONE)

@@ -152,20 +152,15 @@ def check_days(days: Iterable[date], today: date) -> None:
             raise InputError("error.campaign.day_range", day=str(one))
 
 
-def zone_here(zone: str) -> ZoneInfo:
-    """Return a time zone of a stored campaign. Raises InputError where this machine lacks it."""
+def zone_here(zone: str, *, problem: str = "error.campaign.no_times") -> ZoneInfo:
+    """Return a time zone. Raises InputError where this machine lacks it, by the id *problem*.
+
+    That of a stored campaign was there once.
+    """
     try:
         return ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        raise InputError("error.campaign.no_times", zone=quoted(zone, _SHOWN)) from None
-
-
-def check_zone(zone: str) -> None:
-    """Raise InputError for a time zone that there is not."""
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
-        raise InputError("error.campaign.zone", zone=quoted(zone, _SHOWN)) from None
+        raise InputError(problem, zone=quoted(zone, _SHOWN)) from None
 
 
 def check(schedule: Schedule, now: datetime) -> datetime:

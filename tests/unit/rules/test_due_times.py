@@ -168,7 +168,7 @@ def test_days_that_are_left_out_for_ever_end_the_due_times() -> None:
 @pytest.mark.parametrize("zone", ["Asia/Peking", "", "../etc/passwd", "Asia"])
 def test_an_unknown_zone_is_refused(zone: str) -> None:
     with pytest.raises(InputError):
-        due_times.check_zone(zone)
+        due_times.zone_here(zone)
 
 
 def test_a_local_time_that_does_not_exist_or_comes_twice_is_refused() -> None:
