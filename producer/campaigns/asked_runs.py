@@ -53,35 +53,31 @@ def _is_written(due: datetime, at: datetime) -> bool:
     return at in {due, exact, second, second.replace(second=0)}
 
 
-def to_run(
-    door: SubmitService,
-    campaign: Campaign,
-    held: Launch | None,
-    *,
-    who: str,
-    edited: bool = False,
-    dry_run: bool = False,
-) -> Launch:
-    """Return the launch to be begun, or in a dry run the next one.
-
-    Raises ConflictError where a run would wait for an answer about a restored database.
-    """
-    if not dry_run and restores.are_lanes_closed(door.engine):
+def refuse_unanswered(door: SubmitService) -> None:
+    """Raise ConflictError where a run would wait for an answer about a restored database."""
+    if restores.are_lanes_closed(door.engine):
         raise ConflictError("error.database.restored")
-    now = present(door.engine)
-    due = campaign.next_due_at if dry_run else None
-    if held is not None:
-        if held.template != NOTHING and not edited:
-            return held
-        due = held.due_at
-    template = campaign.plan.rendered(due or now)
-    if held is not None:
-        return replace(held, template=template, version=campaign.version)
-    if due is not None and due > now:
-        # The time that is shown, and the calls that are left, are those of its due time.
-        template = template.at(due)
-    new = Launch.to_come(campaign, due or now, key=new_key(), template=template)
-    return replace(new, released_at=now, released_by=who)
+
+
+def held_run(campaign: Campaign, held: Launch, *, edited: bool) -> Launch:
+    """Return a held run as it is released; *edited*: with the campaign's template of now."""
+    if held.template != NOTHING and not edited:
+        return held
+    return replace(held, template=campaign.plan.rendered(held.due_at), version=campaign.version)
+
+
+def run_of_now(door: SubmitService, campaign: Campaign) -> Launch:
+    """Return a run that nobody has begun yet."""
+    return Launch.to_come(campaign, present(door.engine), key=new_key())
+
+
+def next_run(door: SubmitService, campaign: Campaign) -> Launch:
+    """Return the run of the next due time, to be tried; without one a run of now."""
+    moment = present(door.engine)
+    due = campaign.next_due_at or moment
+    found = Launch.to_come(campaign, due, key=new_key())
+    # The time that is shown, and the calls that are left, are those of its due time.
+    return replace(found, template=found.template.at(due)) if due > moment else found
 
 
 def prepared_run(
@@ -125,11 +121,9 @@ def begin(
     *agreed*: what a person saw of it and agreed to; None: a program asks.
     """
     shown = replace(launch, template=replace(launch.template, agreed=agreed))
-    engine = door.engine
-    if launch.id == 0:
-        key = key or new_key()
-        return launch_rows.run_now(engine, campaign, key=key, who=who, shown=shown)[0]
-    return launch_rows.release(engine, campaign, shown, who=who)
+    if launch.id:
+        return launch_rows.release(door.engine, campaign, shown, who=who)
+    return launch_rows.run_now(door.engine, campaign, shown, key=key or new_key(), who=who)[0]
 
 
 def run_for_program(
@@ -157,7 +151,8 @@ def run_for_program(
         if known:
             return known
     held = None if due is None else held_at(door, campaign, due, now=None)
-    launch = to_run(door, campaign, held, who=who, edited=edited)
+    refuse_unanswered(door)
+    launch = held_run(campaign, held, edited=edited) if held else run_of_now(door, campaign)
     check(launch)
     if not launch.template.reads_lists:
         found = prepared_run(campaign, launch, door, wechat=None, again=again or held is not None)
@@ -178,12 +173,12 @@ def refuse_files(campaign: Campaign, template: Template) -> None:
         raise InputError("error.campaign.run_file", name=campaign.name)
 
 
-def plan_for_program(door: SubmitService, campaign: Campaign, *, who: str) -> Prepared:
+def plan_for_program(door: SubmitService, campaign: Campaign) -> Prepared:
     """Return the next run as it would be stored now; what a person would be asked is a notice.
 
     Raises InputError where it reads lists of files, and what refuses it.
     """
-    launch = to_run(door, campaign, None, who=who, dry_run=True)
+    launch = next_run(door, campaign)
     refuse_files(campaign, launch.template)
     found = prepared_run(campaign, launch, door, wechat=None, again=True)
     return replace(found.ready, notices=(*found.doubts, *found.ready.notices))

@@ -14,6 +14,7 @@ from broadcast.rules.gates.gate import Cause
 from entrypoints.cli.campaign_lines import due_words
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, launch_rows
+from tests.integration.models.campaign_world import run_of
 from tests.kit.terminal import Shown, typed
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def test_a_run_says_what_send_says_and_can_be_called_off_for_a_while(system: Sys
 def test_a_run_that_a_restore_held_says_that_it_may_have_been_sent(system: System) -> None:
     system.broadcast("campaigns", "add", "weekly", *LIST, *WORDS)
     campaign = campaign_rows.named(system.engine, "weekly")
-    launch, _ = launch_rows.run_now(system.engine, campaign, key="k", who="li")
+    launch, _ = launch_rows.run_now(system.engine, campaign, run_of(campaign), key="k", who="li")
     launch_rows.hold(system.engine, launch, Message("launch.missed"))
     with system.engine.begin() as connection:
         launch_rows.doubt_held(connection, before=now(connection), why=Why.RESTORED)

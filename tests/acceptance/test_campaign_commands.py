@@ -23,6 +23,7 @@ from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
 from tests.acceptance.test_campaigns import until_launch
 from tests.acceptance.test_draft_add import picture
 from tests.acceptance.test_terminal import on_terminal
+from tests.integration.models.campaign_world import run_of
 from tests.kit.command_line import CommandLine
 from tests.kit.terminal import COLUMNS, typed
 from tests.kit.wait import until
@@ -216,7 +217,7 @@ def test_the_name_is_looked_for_first_and_an_interrupt_says_that_nothing_was_sto
 def test_what_a_held_run_sends_can_be_changed_when_its_time_is_past(system: System) -> None:
     add(system, "opening", "--at", "2027-03-01 20:00")
     campaign = campaign_rows.named(system.engine, "opening")
-    launch, _ = launch_rows.run_now(system.engine, campaign, key="k", who="li")
+    launch, _ = launch_rows.run_now(system.engine, campaign, run_of(campaign), key="k", who="li")
     launch_rows.hold(system.engine, launch, Message("launch.missed"))
     past = datetime.now(UTC) - timedelta(minutes=1)
     schedule = replace(campaign.plan.schedule, at=past)

@@ -35,6 +35,7 @@ from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
 from producer.campaigns.said_plans import check_name
+from producer.request.door import SubmitService
 from producer.submit.order import checked_key
 from producer.waking import Answers
 
@@ -301,10 +302,10 @@ def run_(
     if known is not None:
         raise typer.Exit(campaign_runs.follow(run, campaign, known, as_json=as_json))
     door = run.door()
-    held = None
-    if due is not None:
-        held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))
-    launch = asked_runs.to_run(door, campaign, held, who=who(), edited=edited, dry_run=dry_run)
+    if not dry_run:
+        asked_runs.refuse_unanswered(door)
+    new = asked_runs.next_run if dry_run else asked_runs.run_of_now
+    launch = new(door, campaign) if due is None else _held(door, campaign, due, edited=edited)
     to_all = launch.template.to_all
     refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=dry_run or is_terminal())
     said = dry_run or asking.is_said(to_all=to_all, yes=yes, yes_to_all=yes_to_all)
@@ -318,3 +319,8 @@ def run_(
         return
     begun = asked_runs.begin(door, campaign, launch, key=key, agreed=agreed, who=who())
     raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))
+
+
+def _held(door: SubmitService, campaign: Campaign, due: str, *, edited: bool) -> Launch:
+    held = asked_runs.held_at(door, campaign, due, now=datetime.now(UTC))
+    return asked_runs.held_run(campaign, held, edited=edited)

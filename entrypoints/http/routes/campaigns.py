@@ -281,7 +281,7 @@ def plan(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     campaign = _theirs(caller, name)
     _check_may_send(caller, campaign.plan.template)
     try:
-        prepared = asked_runs.plan_for_program(submitting.door(caller), campaign, who=caller.who)
+        prepared = asked_runs.plan_for_program(submitting.door(caller), campaign)
     except InputError as error:
         raise submitting.without_others(caller, error) from None
     return json_answers.plan(caller, prepared)

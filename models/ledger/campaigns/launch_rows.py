@@ -196,11 +196,11 @@ def not_held(campaign: Campaign, launch: Launch) -> ConflictError:
 
 @writing_new
 def run_now(
-    connection: Connection, campaign: Campaign, *, key: str, who: str, shown: Launch | None = None
+    connection: Connection, campaign: Campaign, shown: Launch, *, key: str, who: str
 ) -> tuple[Launch, bool]:
-    """Begin a run that a person asked for; return it, and whether it is new.
+    """Begin a run as it was shown; return it, and whether it is new.
 
-    The same *key* gives the same run. *shown*: it as it is to be sent.
+    The same *key* gives the same run.
     """
     own = _key_of_run(campaign, key)
     there = _under_key(connection, own)
@@ -211,8 +211,7 @@ def run_now(
     due = moment.replace(microsecond=moment.microsecond or 1)
     add(
         connection, campaign, due, verdict=_BEGUN, moment=moment,
-        key=own, released_at=moment, released_by=who,
-        **({} if shown is None else {"template": shown.template.stored}),
+        key=own, released_at=moment, released_by=who, template=shown.template.stored,
     )  # fmt: skip
     return launch_of(connection, LaunchRow.key == own), True
 
@@ -246,9 +245,9 @@ def history(connection: Connection, campaign_id: str, *, most: int) -> Sequence[
 
 @reading
 def in_minute(connection: Connection, campaign_id: str, at: datetime) -> Sequence[Launch]:
-    """Return the launches of a campaign that were due in the minute from a moment on."""
-    mine, due = LaunchRow.campaign_id == campaign_id, LaunchRow.due_at
-    return some(connection, mine, due >= at, due < at + timedelta(minutes=1))
+    """Return the launches of a campaign due from a moment on to a minute after it."""
+    in_it = LaunchRow.due_at.between(at, at + timedelta(minutes=1))
+    return some(connection, LaunchRow.campaign_id == campaign_id, in_it)
 
 
 @reading

@@ -46,6 +46,11 @@ def plan(
     )  # fmt: skip
 
 
+def run_of(campaign: Campaign) -> Launch:
+    """Return a run that nobody has begun yet."""
+    return Launch.to_come(campaign, campaign.created_at, key="-")
+
+
 def submitted(engine: Engine, reserved: ReservedLaunch) -> str:
     """Publish the broadcast of a launch, as the door of programs does; return its id."""
     body = ledger.body(size=4, key=reserved.launch.key, text=reserved.launch.template.stored)

@@ -25,7 +25,7 @@ from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.rows.transaction import write
 from models.ledger.steer import retries
 from models.ledger.views import broadcast_reports
-from tests.integration.models.campaign_world import plan
+from tests.integration.models.campaign_world import plan, run_of
 from tests.integration.models.tampering import found
 from tests.integration.models.test_finishes import event, stands
 from tests.integration.models.test_sendall import answered, planned
@@ -253,7 +253,7 @@ def test_silent_administrators_do_not_stop_an_account(engine: Engine) -> None:
 def run(engine: Engine) -> tuple[Launch, str]:
     """Return the launch of a campaign, and its broadcast to everybody, whose call WeChat took."""
     campaign = campaign_edits.add(engine, "weekly", plan("0 20 * * *"), who="a person")
-    launch, _ = launch_rows.run_now(engine, campaign, key="now", who="a person")
+    launch, _ = launch_rows.run_now(engine, campaign, run_of(campaign), key="now", who="a person")
     broadcast_id = taken(engine)
     write(engine, lambda c: launch_rows.mark_launched(c, launch.id, broadcast_id, size=None))
     return launch, broadcast_id

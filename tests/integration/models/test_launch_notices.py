@@ -13,7 +13,7 @@ from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
 from models.every_table import CampaignRow, NoticeRow
 from models.ledger.boxes import unreported
 from models.ledger.campaigns import campaign_edits, launch_rows
-from tests.integration.models.campaign_world import HOUR, MINUTE, SECOND, World, plan
+from tests.integration.models.campaign_world import HOUR, MINUTE, SECOND, World, plan, run_of
 from tests.integration.models.still_clock import StillClock
 
 
@@ -73,7 +73,7 @@ def test_a_run_that_is_missed_after_it_was_begun_is_told_with_what_lets_it_go(
 ) -> None:
     campaign = world.add("c", plan("0 * * * *", policy=Policy(missed=Missed.SKIP)))
     world.clock.pass_(HOUR)
-    launch_rows.run_now(world.engine, campaign, key="k", who="li")
+    launch_rows.run_now(world.engine, campaign, run_of(campaign), key="k", who="li")
     world.clock.pass_(2 * MINUTE)
     world.decide_again()
 
@@ -84,7 +84,7 @@ def test_a_run_that_is_missed_after_it_was_begun_is_told_with_what_lets_it_go(
 
 def test_a_plan_that_cannot_be_read_keeps_no_run_from_being_held(world: World) -> None:
     campaign = world.add("c", plan("0 * * * *"))
-    launch, _ = launch_rows.run_now(world.engine, campaign, key="k", who="li")
+    launch, _ = launch_rows.run_now(world.engine, campaign, run_of(campaign), key="k", who="li")
     with world.engine.begin() as connection:
         connection.execute(update(CampaignRow).values(plan="{}"))
     world.clock.pass_(SECOND)

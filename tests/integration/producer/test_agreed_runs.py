@@ -41,7 +41,7 @@ def begun(
         template=Template(request=request, audience_file=str(file)),
     )  # fmt: skip
     campaign = campaign_edits.add(door.engine, "weekly", plan, who="li")
-    run = asked_runs.to_run(door, campaign, None, who="li")
+    run = asked_runs.run_of_now(door, campaign)
     return campaign, asked_runs.begin(door, campaign, run, key="k", agreed=agreed, who="li")
 
 
