@@ -5,6 +5,7 @@
     (due) ──► begun ──► launched
           ├─► queued ─► begun        the last run came to rest
           ├─► held ───► begun        a person released it
+          │         └─► skipped      its campaign was removed
           └─► skipped
     launched ◄─► held                WeChat's administrator did not confirm it, or did after all
 
@@ -84,7 +85,7 @@ L = LaunchState
 LAUNCH_MOVES: Final[Mapping[LaunchState, frozenset[LaunchState]]] = {
     L.BEGUN: frozenset({L.LAUNCHED, L.HELD, L.SKIPPED}),
     L.QUEUED: frozenset({L.BEGUN, L.HELD, L.SKIPPED}),
-    L.HELD: frozenset({L.BEGUN, L.LAUNCHED}),
+    L.HELD: frozenset({L.BEGUN, L.LAUNCHED, L.SKIPPED}),
     L.LAUNCHED: frozenset({L.HELD}),
     L.SKIPPED: frozenset(),
 }

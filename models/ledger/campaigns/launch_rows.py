@@ -162,8 +162,13 @@ def mark_launched(
 def close_open(
     connection: Connection, campaign: Campaign, verdict: Verdict, *, moment: datetime
 ) -> None:
-    """Hold or skip the launches of a campaign that have no broadcast yet and wait for no person."""
+    """Hold or skip the launches of a campaign that have no broadcast yet.
+
+    Those that wait for a person wait on, unless there is nothing any more to let go.
+    """
     waiting = [LaunchState.BEGUN, LaunchState.QUEUED]
+    if verdict.why is Why.REMOVED:
+        waiting.append(LaunchState.HELD)
     for launch in some(
         connection, LaunchRow.campaign_id == campaign.id, LaunchRow.state.in_(waiting)
     ):

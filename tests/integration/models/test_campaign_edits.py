@@ -390,3 +390,16 @@ def test_a_run_is_found_in_the_minute_of_its_time_and_others_are_not_read(world:
     for one in rows:
         found = launch_rows.in_minute(world.engine, minutely.id, one.due_at - SECOND)
         assert found == [one]
+
+
+def test_a_held_run_of_a_campaign_that_is_removed_waits_for_nobody(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR + 5 * MINUTE)
+    world.beat()
+    campaign_edits.disable(world.engine, "hourly", who="li")
+    assert world.states(campaign) == {MISSED: 1}
+    campaign_edits.remove(world.engine, "hourly", who="li")
+
+    assert world.states(campaign) == {("skipped", "launch.removed"): 1}
+    assert not launch_rows.waiting_for_a_person(world.engine, [campaign.id])
