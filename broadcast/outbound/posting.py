@@ -136,7 +136,7 @@ def _failed(error: Exception, exchange: GuardedExchange) -> PostResult:
         return PostResult(problem=Message("webhook.problem.private", address=exchange.refused))
     kind = kind_of(error, exchange)
     if kind is None:
-        log.error("a webhook cannot be posted: a bug: %s", type(error).__name__)
+        log.error("nothing can be posted: a bug: %s", type(error).__name__)
         return PostResult(problem=Message("webhook.problem.bug", kind=type(error).__name__))
     if exchange.sent:
         return _unanswered(kind)

@@ -120,7 +120,7 @@ def test_what_was_given_up_is_listed_noted_by_status_and_sent_again(line: Comman
     assert (first["notice"]["code"], last["state"]) == ("notice.ended", "given_up")
     assert f"broadcast {broadcast_id} has ended" in first["notice"]["text"]
     assert last["problem"]["code"] == problem.id
-    assert (last["tries"], last["next_try_at"]) == (0, None)
+    assert (last["tries"], last["next_try_at"]) == (1, None)
     assert (
         "1 notice to people's chats was given up: broadcast notices list" in line.run("status").err
     )

@@ -77,13 +77,15 @@ class NoticeDeliverer(Crew[Due]):
         """Add the notices that are missing, and start to post what is due; return the threads."""
         if not self._receivers:
             return 0
-        self.register()
+        # No lock for writing in each sweep.
+        if {*self._receivers}.difference(boxes_notices.registered(self._engine)):
+            self.register()
         unreported.report(self._engine)
         return self.start()
 
     def _reserve(self, busy: Collection[str]) -> Due | None:
         names = [name for name in self._receivers if name not in busy]
-        found = boxes_notices.reserve(self._engine, names, put_off=self._put_off, waits=self._waits)
+        found = boxes_notices.reserve(self._engine, names, put_off=self._put_off)
         return Due(origin=found[0].receiver, notices=found) if found else None
 
     def _do(self, taken: Due) -> None:
@@ -93,17 +95,17 @@ class NoticeDeliverer(Crew[Due]):
         for one in taken.notices:
             text = self._text(stored_message.parse(one.message), receiver)
             said.setdefault(text, []).append(one)
-        self._record(said.pop("", []), NoticeState.PASSED)
-        # What has no room is due again in a moment.
+        passed = said.pop("", [])
+        # What has no room is due as before.
         texts = list(said)[: rules_notices.fit_together(list(said), bot=receiver.bot)]
-        if not texts:
-            return
-        outcome = bots.say(self._poster, receiver, "\n\n".join(texts))
-        state = NoticeState.SENT
-        if outcome.problem is not None:
-            log.warning("notices: not sent to %s: %s", taken.origin, outcome.problem)
-            state = NoticeState.GIVEN_UP if outcome.is_final else NoticeState.WAITING
-        self._record([one for text in texts for one in said[text]], state, outcome.problem)
+        if texts:
+            outcome = bots.say(self._poster, receiver, "\n\n".join(texts))
+            state = NoticeState.SENT
+            if outcome.problem is not None:
+                log.warning("notices: not sent to %s: %s", taken.origin, outcome.problem)
+                state = NoticeState.GIVEN_UP if outcome.is_final else NoticeState.WAITING
+            self._record([one for text in texts for one in said[text]], state, outcome.problem)
+        self._record(passed, NoticeState.PASSED)
 
     def _record(
         self, some: Sequence[Notice], state: NoticeState, problem: Message | None = None

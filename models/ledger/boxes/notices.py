@@ -1,8 +1,8 @@
 """Notices to people's chats: added with what they report, then tried until each receiver has them.
 
-Receivers are known by name here; the settings have their URLs. A worker that takes what is due to
-one puts it off, and posts it outside of any transaction. One that dies meanwhile leaves it to the
-others, so a line may be said twice.
+Receivers are known by name here; the settings have their URLs. A worker takes a receiver for a
+while, and posts what is due to it outside of any transaction. One that dies meanwhile leaves it to
+the others, so a line may be said twice.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.notices import PACE, Notice
 from broadcast.rules.states import NoticeState
 from models.engine import database_now, now, skips_locked
-from models.ledger.rows.transaction import columns, read, reading, write, writing
+from models.ledger.rows.transaction import change, columns, read, reading, write, writing
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 
@@ -59,6 +59,9 @@ def receivers(connection: Connection) -> Sequence[str]:
     return connection.scalars(select(NoticeReceiverRow.name)).all()
 
 
+registered = reading(receivers)
+
+
 _NOTICES: Final = select(*columns(Notice, NoticeRow)).order_by(NoticeRow.id)
 _IS_DUE: Final = NoticeRow.due_at <= database_now()
 #: Of one receiver so many are taken at once; one post says as many of them as it has room for.
@@ -73,22 +76,16 @@ def _due(names: Collection[str]) -> Select[str]:
     return query.order_by(NoticeReceiverRow.next_at).limit(1)
 
 
-def reserve(
-    engine: Engine, names: Collection[str], *, put_off: timedelta, waits: Waits
-) -> Sequence[Notice]:
-    """Reserve what is due to one receiver of these *names*, oldest first; empty: nothing is.
+def reserve(engine: Engine, names: Collection[str], *, put_off: timedelta) -> Sequence[Notice]:
+    """Reserve one receiver of these *names*, and return what is due to it, oldest first.
 
-    It is due again after *put_off* unless its end is recorded. The receiver rests until then.
+    Empty: nothing is. Nobody else posts to it for *put_off*, unless what came of it is recorded.
     """
 
     def work(connection: Connection) -> Sequence[Notice]:
         name = connection.scalar(_due(names).with_for_update(skip_locked=skips_locked(connection)))
         due = _read(connection, _NOTICES.where(NoticeRow.receiver == name, _IS_DUE).limit(_AT_ONCE))
-        moment, mine = now(connection), NoticeRow.id.in_([one.id for one in due])
-        taken = update(NoticeRow).where(mine)
-        connection.execute(taken.values(tries=NoticeRow.tries + 1, due_at=moment + put_off))
-        its_row = update(NoticeReceiverRow).where(NoticeReceiverRow.name == name)
-        connection.execute(its_row.values(next_at=moment + waits.scaled(PACE)))
+        change(connection, NoticeReceiverRow, name, next_at=now(connection) + put_off)
         return due
 
     with read(engine) as connection:
@@ -110,11 +107,14 @@ def record(
     waits: Waits,
     problem: Message | None = None,
 ) -> None:
-    """Record what came of notices; with WAITING they are tried again, for a day in all.
+    """Record what came of notices to one receiver, which rests for a moment now.
 
-    What another worker recorded meanwhile stays.
+    With WAITING they are tried again, for a day in all. What another worker recorded meanwhile
+    stays.
     """
     moment = now(connection)
+    for name in {one.receiver for one in some}:
+        change(connection, NoticeReceiverRow, name, next_at=moment + waits.scaled(PACE))
     for one in some:
         end, due_at = state, None
         if state is NoticeState.WAITING:
@@ -122,7 +122,8 @@ def record(
             end = state if due_at else NoticeState.GIVEN_UP
         mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
         kept = problem and stored_message.stored(problem)
-        values = {"state": end, "due_at": due_at, "problem": kept}
+        tries = one.tries + (state is not NoticeState.PASSED)
+        values = {"state": end, "due_at": due_at, "problem": kept, "tries": tries}
         connection.execute(update(NoticeRow).where(*mine).values(values))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, select
+from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
 
 from broadcast.rules import notices as rules_notices
 from broadcast.rules.gates.gate import GateKind
@@ -49,6 +49,9 @@ def register(connection: Connection, names: Collection[str], *, alone: bool) -> 
     if alone:
         others = NoticeReceiverRow.name.not_in(names)
         connection.execute(delete(NoticeReceiverRow).where(others))
+        waiting = (NoticeRow.receiver.not_in(names), NoticeRow.state == NoticeState.WAITING)
+        lost = {"state": NoticeState.GIVEN_UP, "due_at": None}
+        connection.execute(update(NoticeRow).where(*waiting).values(lost))
 
 
 def report(engine: Engine) -> None:

@@ -288,6 +288,19 @@ def test_many_notices_come_together_and_none_is_lost(engine: Engine, wecom: Bot)
     assert all(len(text.encode()) <= 2048 for text in wecom.texts)
 
 
+def test_what_has_no_room_was_not_tried(engine: Engine, wecom: Bot) -> None:
+    sweep = deliverer(engine, wecom, scale=1)
+    wecom.receiver.status = 500
+    for _ in range(18):
+        operator.cancel(engine, ledger.broadcast(engine), who="tests")
+    sweep.report()
+    until(lambda: not sweep._threads, 30, "the end of the crew")
+
+    tries = [one.tries for one in stored(engine)]
+    assert (len(tries), set(tries)) == (18, {0, 1})
+    assert len(wecom.receiver.posted) == 1
+
+
 def test_what_another_feature_adds_is_said_in_its_own_words_and_one_without_words_stops_nothing(
     engine: Engine, wecom: Bot
 ) -> None:
