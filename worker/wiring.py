@@ -8,6 +8,7 @@ import os
 import secrets
 import socket
 import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -253,12 +254,12 @@ def _build(_pid: int) -> WorkerParts:
 
 
 def end_deliveries(timeout_s: float) -> None:
-    """Wait so long for each kind of what is under way beside the tasks."""
+    """Wait so long, in all, for what is under way beside the tasks."""
     # A worker that was refused at its start has no parts, and builds none to end.
     if _build.cache_info().currsize:
-        here = parts()
+        here, end = parts(), time.monotonic() + timeout_s
         for crew in (here.requests, here.launches, here.webhooks, here.notices):
-            crew.join(timeout_s)
+            crew.join(end - time.monotonic())
 
 
 def lane_owner(pid: int) -> str:

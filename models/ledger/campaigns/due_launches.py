@@ -216,7 +216,7 @@ def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> Res
     # What a database has that was restored may have been launched since.
     if row is None or closed_gates.are_lanes_closed(connection):
         return None
-    launch = launch_rows.launch_of(connection, LaunchRow.id == launch_id)
+    launch = launch_rows.launch_of(connection, launch_id)
     [campaign] = campaign_rows.some(connection, CampaignRow.id == launch.campaign_id)
     had_at = launch.decided_at if row.taken_at is None else row.taken_at if row.taken_by else None
     newer = exists().where(

@@ -189,8 +189,8 @@ def release(connection: Connection, campaign: Campaign, shown: Launch, *, who: s
     released = {"template": shown.template.stored, "version": shown.version, "released_by": who}
     moment = now(connection)
     if not move(connection, shown, _BEGUN, moment=moment, released_at=moment, **released):
-        raise not_held(campaign, launch_of(connection, LaunchRow.id == shown.id))
-    return launch_of(connection, LaunchRow.id == shown.id)
+        raise not_held(campaign, launch_of(connection, shown.id))
+    return launch_of(connection, shown.id)
 
 
 def not_held(campaign: Campaign, launch: Launch) -> ConflictError:
@@ -208,9 +208,9 @@ def run_now(
     The same *key* gives the same run.
     """
     own = _key_of_run(campaign, key)
-    there = _under_key(connection, own)
-    if there is not None:
-        return there, False
+    there = some(connection, LaunchRow.key == own)
+    if there:
+        return there[0], False
     moment = now(connection)
     # No due time has a part of a second.
     due = moment.replace(microsecond=moment.microsecond or 1)
@@ -218,13 +218,14 @@ def run_now(
         connection, campaign, due, verdict=_BEGUN, moment=moment,
         key=own, released_at=moment, released_by=who, template=shown.template.stored,
     )  # fmt: skip
-    return launch_of(connection, LaunchRow.key == own), True
+    return some(connection, LaunchRow.key == own)[0], True
 
 
 @reading
 def under_key(connection: Connection, campaign: Campaign, key: str) -> Launch | None:
     """Return the run that a person asked for with *key*, if there is one."""
-    return _under_key(connection, _key_of_run(campaign, key))
+    there = some(connection, LaunchRow.key == _key_of_run(campaign, key))
+    return there[0] if there else None
 
 
 def _key_of_run(campaign: Campaign, key: str) -> str:
@@ -232,14 +233,12 @@ def _key_of_run(campaign: Campaign, key: str) -> str:
     return f"campaign:{campaign.id}:{digest}"
 
 
-def _under_key(connection: Connection, own: str) -> Launch | None:
-    return next(iter(some(connection, LaunchRow.key == own)), None)
-
-
-@reading
-def current(connection: Connection, launch_id: int) -> Launch:
+def launch_of(connection: Connection, launch_id: int) -> Launch:
     """Return a launch as it stands."""
-    return launch_of(connection, LaunchRow.id == launch_id)
+    return some(connection, LaunchRow.id == launch_id)[0]
+
+
+current = reading(launch_of)
 
 
 @reading
@@ -290,7 +289,7 @@ def tell(connection: Connection, verdict: Verdict, *where: ColumnElement[bool]) 
     """Add the notice of a launch of this verdict, in the transaction that decided it so."""
     if not verdict.is_news:
         return
-    one = launch_of(connection, *where)
+    [one] = some(connection, *where)
     for campaign in campaign_rows.readable(connection, CampaignRow.id == one.campaign_id):
         due = campaign.plan.schedule.written(one.due_at)
         notices.add(
@@ -300,11 +299,6 @@ def tell(connection: Connection, verdict: Verdict, *where: ColumnElement[bool]) 
             command=shlex.join(["broadcast", "campaigns", "run", campaign.name, "--due", due]),
             look=shlex.join(["broadcast", "campaigns", "show", campaign.name]),
         )  # fmt: skip
-
-
-def launch_of(connection: Connection, *where: ColumnElement[bool]) -> Launch:
-    """Return the launch that is meant."""
-    return some(connection, *where)[0]
 
 
 def some(
