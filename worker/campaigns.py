@@ -17,15 +17,15 @@ from typing import Final
 from sqlalchemy import Engine
 
 from broadcast.crashpoints import Point, failpoint
-from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.errors import OutOfReachError
 from broadcast.logs.log_lines import ENGLISH
-from broadcast.message import Message
 from broadcast.views.program_words import refusal
 from models.ledger.campaigns import due_launches, launch_rows
 from models.ledger.campaigns.launch_rows import NotBegunError, ReservedLaunch
 from producer.campaigns import launching
-from worker import planner, program_door
+from worker import program_door
 from worker.delivery.crew import Crew
+from worker.program_door import PlanInline
 from worker.wiring import WorkerParts, stopping
 
 log = logging.getLogger(__name__)
@@ -107,26 +107,20 @@ class Launches(Crew[ReservedLaunch]):
             done.set()
 
     def _launch(self, taken: ReservedLaunch) -> None:
-        here, submitted = self._here, program_door.PlanInline()
-        try:
+        here = self._here
+
+        def submit(waker: PlanInline) -> None:
             account = here.accounts[taken.launch.account]
             whole = launching.with_draft(taken, account, engine=here.engine, wechat=here.wechat)
-            program_door.through_door(here, partial(launching.launch, whole), waker=submitted)
+            program_door.through_door(here, partial(launching.launch, whole), waker=waker)
+
+        try:
+            reason = program_door.refusal_of(submit, f"campaign {taken.name}")
         except NotBegunError:
             log.info("campaign %s: a launch was stopped before it was stored", taken.name)
         except OutOfReachError as error:
             log.warning("campaign %s is launched later: %s", taken.name, error)
             due_launches.give_back(here.engine, taken)
-        except BroadcastError as error:
-            self._hold(taken, error.message)
-        except Exception as error:
-            # It would be tried until it is missed, and nobody would know why.
-            log.exception("campaign %s cannot be launched", taken.name)
-            self._hold(taken, Message("error.dead.failed", kind=type(error).__name__))
         else:
-            for broadcast_id in submitted.ids:
-                planner.plan(broadcast_id, just_submitted=True)
-
-    def _hold(self, taken: ReservedLaunch, reason: Message) -> None:
-        if launch_rows.hold(self._here.engine, taken.launch, reason):
-            log.error("campaign %s: a launch is held: %s", taken.name, refusal(reason, ENGLISH))
+            if reason is not None and launch_rows.hold(here.engine, taken.launch, reason):
+                log.error("campaign %s: a launch is held: %s", taken.name, refusal(reason, ENGLISH))

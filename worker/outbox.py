@@ -10,7 +10,6 @@ import logging
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from broadcast.errors import InputError, OutOfReachError
 from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
 from broadcast.rules.dead_letters import LetterSource
@@ -18,8 +17,9 @@ from broadcast.views.program_words import refusal
 from models.ledger.boxes import outbox
 from models.ledger.boxes.outbox import Posted
 from producer.request import incoming
-from worker import planner, program_door
+from worker import program_door
 from worker.delivery.crew import Crew
+from worker.program_door import PlanInline
 from worker.wiring import WorkerParts, stopping
 
 log = logging.getLogger(__name__)
@@ -57,25 +57,17 @@ class Requests(Crew[Posted]):
         return posted
 
     def _do(self, taken: Posted) -> None:
-        here, submitted = self._here, program_door.PlanInline()
-        try:
+        def submit(waker: PlanInline) -> None:
             found = incoming.parse_text(taken.body)
             program_door.submit(
-                here, found.request, key=found.key, who=taken.who, waker=submitted,
+                self._here, found.request, key=found.key, who=taken.who, waker=waker,
                 waiting_since=taken.created_at,
             )  # fmt: skip
-        except InputError as error:
-            _store_dead_letter(here, taken, error.message)
-        except OutOfReachError:
-            raise
-        except Exception as error:
-            # It would be tried for ever, and nobody would know.
-            log.exception("a broadcast of the outbox cannot be stored")
-            _store_dead_letter(here, taken, Message("error.dead.failed", kind=type(error).__name__))
-        else:
-            outbox.remove_request(here.engine, taken.id)
-            for broadcast_id in submitted.ids:
-                planner.plan(broadcast_id, just_submitted=True)
+            outbox.remove_request(self._here.engine, taken.id)
+
+        reason = program_door.refusal_of(submit, "a broadcast of the outbox")
+        if reason is not None:
+            _store_dead_letter(self._here, taken, reason)
 
 
 def waits_elsewhere(here: WorkerParts) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import field, replace
 from datetime import datetime
 
 from broadcast import names
-from broadcast.errors import OutOfReachError, PlanError
+from broadcast.errors import BroadcastError, OutOfReachError, PlanError
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.plan import proof
@@ -19,6 +20,7 @@ from producer.request.door import SubmitService
 from producer.request.shape import Request
 from producer.submit.store import Submitted, Waker
 from producer.wiring.wechat import ClientChecks
+from worker import planner
 from worker.wake import wake
 from worker.wiring import WorkerParts
 
@@ -105,6 +107,27 @@ class PlanInline:
     def wake_planner(self, broadcast_id: str) -> None:
         """Note what is to be planned."""
         self.ids.append(broadcast_id)
+
+
+def refusal_of(submit_by: Callable[[PlanInline], object], what: str) -> Message | None:
+    """Submit and plan; return what refuses it, to be kept; None: nothing does.
+
+    Raises OutOfReachError: it is submitted later.
+    """
+    submitted = PlanInline()
+    try:
+        submit_by(submitted)
+    except OutOfReachError:
+        raise
+    except BroadcastError as error:
+        return error.message
+    except Exception as error:
+        # It would be tried for ever, and nobody would know why.
+        log.exception("%s cannot be submitted", what)
+        return Message("error.dead.failed", kind=type(error).__name__)
+    for broadcast_id in submitted.ids:
+        planner.plan(broadcast_id, just_submitted=True)
+    return None
 
 
 class _Waker:
