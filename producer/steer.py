@@ -60,13 +60,30 @@ def resume(
     """
     _refuse_unseen(report)
     refuse_reached(engine, report, by_resume(report), command="resume")
+    shown = operator.ShownFacts(gates={gate.id for gate in report.gates}, draft=None)
+    return resume_as_shown(engine, report, shown, settings=settings, quota=quota, who=who, why=why)
+
+
+def resume_as_shown(
+    engine: Engine,
+    report: Report,
+    shown: operator.ShownFacts,
+    *,
+    settings: Settings,
+    quota: QuotaSource,
+    who: str,
+    why: str | None,
+) -> bool:
+    """Resume a broadcast of which its speaker knows what was *shown*.
+
+    Raises as :func:`operator.resume`.
+    """
     account = _account(settings, report.account)
     try:
         return operator.resume(
-            engine, report.id, who=who, why=why,
+            engine, report.id, who=who, why=why, shown=shown,
             quota=quota.quota(account, report.path) if account else None,
             shared_quota=account is None or account.shared_quota,
-            shown=operator.ShownFacts(gates={gate.id for gate in report.gates}, draft=None),
         )  # fmt: skip
     except PlanError as error:
         problem = of_resume(error, report)

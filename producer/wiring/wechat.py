@@ -154,13 +154,6 @@ class WeChat:
         answer = self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path))
         return proof.Quota(daily_limit=answer.daily_limit, used=answer.used, remain=answer.remain)
 
-    def quota_if_any(self, account: Account, path: SendPath) -> proof.Quota | None:
-        """Ask as :meth:`quota` does; return None where WeChat gives no answer."""
-        try:
-            return self.quota(account, path)
-        except BroadcastError:
-            return None
-
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
         """Ask mass/get how the job of this msg_id fares; None: WeChat has no such job.
 

@@ -87,12 +87,12 @@ def _parts(run: Run, ending: Shutdown) -> APIParts:
     from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
     from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
     from producer.waking import RestingWaker  # noqa: PLC0415
-    from producer.wiring.wechat import ClientChecks  # noqa: PLC0415
+    from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.waker), Threads(run.engine)
     return APIParts(
         settings=run.settings, engine=run.engine, waker=waker,
-        quota=RecentQuotas(run.wechat.quota_if_any),
+        quota=RecentQuotas(QuotaWithReason(run.wechat).quota),
         looks=ClientChecks(run.wechat), remote=WiredRemoteParts(run, waker), threads=threads,
         is_ending=ending,
         keys=KeyRing(

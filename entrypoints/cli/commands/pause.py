@@ -7,13 +7,10 @@ from typing import Annotated, Protocol
 import typer
 from sqlalchemy import Engine
 
-from broadcast.errors import InputError, PlanError, SettingsError
+from broadcast.errors import InputError
 from broadcast.redaction import kept_words
-from broadcast.rules.accounts import Account
-from broadcast.rules.calls.outcomes import SendPath, content_stays_refused
+from broadcast.rules.calls.outcomes import content_stays_refused
 from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, GateScope, Opener
-from broadcast.rules.plan import proof
-from broadcast.rules.plan.proof import of_resume
 from broadcast.rules.reports import Report
 from broadcast.rules.states import SHOWN_DONE, BroadcastState, Phase
 from broadcast.views import report_lines
@@ -89,7 +86,17 @@ def resume(
     ):
         any(ask(run, before, yes=yes) for ask in (_ask_if_late, _ask_if_refused))
     shown = operator.ShownFacts(gates={gate.id for gate in before.gates}, draft=draft)
-    _resume(run, broadcast_id, why=why, as_json=as_json, shown=shown)
+    questions.get_ready(run)
+    from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - HTTP, for no pause
+
+    def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
+        report = broadcast_reports.report(engine, broadcast_id, whole=False)
+        return steer.resume_as_shown(
+            engine, report, shown, settings=run.settings, quota=QuotaWithReason(run.wechat),
+            who=who, why=why,
+        )  # fmt: skip
+
+    _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value, as_json=as_json)
 
 
 def _can_pause(report: Report) -> bool:
@@ -145,44 +152,6 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
         "resume.question_refused", "resume.declined_refused", yes=yes, id=report.id,
         code=gate.errcode or "?", followers=rest_of(report.recipients["waiting"]),
     )  # fmt: skip
-
-
-def _resume(
-    run: Run,
-    broadcast_id: str,
-    *,
-    why: str | None,
-    as_json: bool,
-    shown: operator.ShownFacts | None = None,
-) -> None:
-    questions.get_ready(run)
-    report = broadcast_reports.report(run.engine, broadcast_id, whole=False)
-    account = _account(run, report.account)
-    quota = _quota(run, account, report.path)
-
-    def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-        try:
-            return operator.resume(
-                engine, broadcast_id, who=who, why=why, quota=quota,
-                shared_quota=account is None or account.shared_quota, shown=shown,
-            )  # fmt: skip
-        except PlanError as error:
-            raise of_resume(error, report) from None
-
-    _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value, as_json=as_json)
-
-
-def _account(run: Run, name: str) -> Account | None:
-    """Return an account; None where the settings lack it: the report that follows says so."""
-    try:
-        return run.settings.account(name)
-    except SettingsError:
-        return None
-
-
-def _quota(run: Run, account: Account | None, path: SendPath) -> proof.Quota | None:
-    """Return WeChat's quota of today; None where it, or the account, is not there."""
-    return run.wechat.quota_if_any(account, path) if account else None
 
 
 @app.command(help="help.cancel")
