@@ -17,7 +17,7 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
 from broadcast.rules.drafts import Marks
-from broadcast.rules.gates.gate import UNHALT_OPENS, Gate, GateKind, GateScope, Opener, traits_of
+from broadcast.rules.gates.gate import RESUME_OPENS, UNHALT_OPENS, Gate, GateKind, GateScope
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Did
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -70,44 +70,36 @@ def resume(
     engine: Engine,
     broadcast_id: str,
     *,
-    opener: Opener = Opener.RESUME,
     who: str,
     why: str | None = None,
     quota: proof_module.Quota | None = None,
     shared_quota: bool = True,
     shown: ShownFacts | None = None,
 ) -> bool:
-    """Open those of a broadcast's own gates that *opener* opens; return False if none was closed.
+    """Open those of a broadcast's own gates that a resume opens; return False if none was closed.
 
-    Unless another gate stays closed that a command proves again, its remaining calls are proved
-    against *quota* (None: WeChat could not be asked; *shared_quota*: the other interface takes of
-    the same calls) and reserved again. Raises PlanError when the
-    day has no room for them, and InputError when the broadcast has ended, is held for batches
-    that only a person can settle, goes to WeChat's own list while people are suppressed, or was
-    stopped by a gate that was not *shown*. Of a draft that was shown nothing newer may go out.
+    Its remaining calls are proved against *quota* (None: WeChat could not be asked; *shared_quota*:
+    the other interface takes of the same calls) and reserved again. Raises PlanError when the day
+    has no room for them, and InputError when the broadcast has ended, is held for batches that only
+    a person can settle, goes to WeChat's own list while people are suppressed, or was stopped by a
+    gate that was not *shown*. Of a draft that was shown nothing newer may go out.
     """
 
     def work(connection: Connection, broadcast: LockedBroadcast) -> bool:
         _check_not_ended(connection, broadcast)
-        closed = [
-            gate
-            for gate in own_gates(connection, broadcast)
-            if traits_of(gate.kind).own is not None
-        ]
-        mine = [gate for gate in closed if traits_of(gate.kind).own is opener]
+        mine = [gate for gate in own_gates(connection, broadcast) if gate.kind in RESUME_OPENS]
         if not mine:
             return False
         if shown is not None and any(gate.id not in shown.gates for gate in mine):
             raise InputError("error.resume.stopped_meanwhile", id=broadcast.id)
         if any(gate.reason is Reason.SUPPRESSION_LIST for gate in mine):
             _check_nobody_suppressed(connection, broadcast)
-        if mine == closed or opener is Opener.RESUME:
-            reserve_remaining(connection, broadcast, quota=quota, shared_quota=shared_quota)
+        reserve_remaining(connection, broadcast, quota=quota, shared_quota=shared_quota)
         gate_changes.open_(connection, broadcast.account, mine, who=who, why=why)
         if any(gate.kind is GateKind.DRAFT for gate in mine):
             _accept_draft(connection, broadcast.id, shown)
         reset_breaker(connection, broadcast)
-        log_action(connection, broadcast, Did(opener.value), who=who, why=why)
+        log_action(connection, broadcast, Did.RESUME, who=who, why=why)
         return True
 
     return run(engine, broadcast_id, work)
