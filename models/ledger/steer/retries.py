@@ -245,6 +245,14 @@ def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
     ]  # fmt: skip
 
 
+@frozen
+class _Range:
+    id: int
+    list: str
+    start: int
+    size: int
+
+
 def suppressed_batches(
     engine: Engine, broadcast_id: str, left: Sequence[Left]
 ) -> Mapping[int, int]:
@@ -259,15 +267,36 @@ def suppressed_batches(
 def suppressed_in(
     engine: Engine, broadcast_id: str, batch_ids: Collection[int]
 ) -> Mapping[int, int]:
-    """Return the same of these batches."""
+    """Return the same of these batches.
+
+    None of a broadcast that goes to them all the same, nor of WeChat's own lists.
+    """
     if not batch_ids:
         return {}
-    whose = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
+    whose = select(BroadcastRow.account, BroadcastRow.selection)
     with read(engine) as connection:
-        account = connection.execute(whose).scalar_one()
-    if not suppressions.any_of(engine, account):
+        row = connection.execute(whose.where(BroadcastRow.id == broadcast_id)).one()
+    ignored = selection.parse(row.selection).ignore_suppression
+    if ignored or not suppressions.any_of(engine, row.account):
         return {}
-    return suppressed_among(engine, broadcast_id, batch_ids)
+    from broadcast.sorted_openids import Stream, unpacked  # noqa: PLC0415 - numpy
+
+    ranges = select(*columns(_Range, Batch)).where(
+        Batch.id.in_(batch_ids), Batch.list.is_not(None), Batch.size > 0
+    )
+    with read(engine) as connection:
+        batches = every_row(connection, ranges.order_by(Batch.n), _Range)
+    found = {}
+    for batch in batches:
+        with read(engine) as connection:
+            packed = recipients.packed(
+                connection, broadcast_id, batch.list, start=batch.start, size=batch.size
+            )
+        ids = unpacked(packed)
+        within = (ids[0].decode(), ids[-1].decode())
+        people = Stream(suppressions.pieces(engine, row.account, between=within))
+        found[batch.id] = int(people.hits(ids).sum())
+    return {batch_id: count for batch_id, count in found.items() if count}
 
 
 def without_suppressed(left: Sequence[Left], suppressed: Mapping[int, int]) -> list[Left]:
@@ -312,44 +341,3 @@ def grouped(batches: Sequence[Left]) -> list[RetryGroup]:
         )
         for (place, reason, errcode), rows in groups.items()
     ]  # fmt: skip
-
-
-@frozen
-class _Range:
-    id: int
-    list: str
-    start: int
-    size: int
-
-
-def suppressed_among(
-    engine: Engine, broadcast_id: str, batch_ids: Collection[int]
-) -> dict[int, int]:
-    """Return how many are suppressed in each of these batches, of those that hold any.
-
-    None of a broadcast that goes to them all the same, nor of WeChat's own lists.
-    """
-    from broadcast.sorted_openids import Stream, unpacked  # noqa: PLC0415 - numpy
-
-    whose = select(BroadcastRow.account, BroadcastRow.selection)
-    ranges = select(*columns(_Range, Batch)).where(
-        Batch.id.in_(batch_ids), Batch.list.is_not(None), Batch.size > 0
-    )
-    with read(engine) as connection:
-        row = connection.execute(whose.where(BroadcastRow.id == broadcast_id)).one()
-        batches = every_row(connection, ranges.order_by(Batch.n), _Range)
-    if selection.parse(row.selection).ignore_suppression or not batches:
-        return {}
-    if not suppressions.any_of(engine, row.account):
-        return {}
-    found = {}
-    for batch in batches:
-        with read(engine) as connection:
-            packed = recipients.packed(
-                connection, broadcast_id, batch.list, start=batch.start, size=batch.size
-            )
-        ids = unpacked(packed)
-        within = (ids[0].decode(), ids[-1].decode())
-        people = Stream(suppressions.pieces(engine, row.account, between=within))
-        found[batch.id] = int(people.hits(ids).sum())
-    return {batch_id: count for batch_id, count in found.items() if count}
