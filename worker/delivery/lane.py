@@ -67,6 +67,10 @@ class LaneContext:
     #: Set when this process is asked to stop.
     stopping: Event
 
+    def apply_no_answer(self, answer: NoAnswer) -> bool:
+        """Make the lane wait, or stop its account; return whether it waits."""
+        return obstacles.apply_no_answer(self.engine, self.account, answer, waits=self.tuning.waits)
+
 
 @dataclass(slots=True, kw_only=True)
 class Slice:
@@ -208,11 +212,6 @@ class _Drive:
     def _sleep(self, seconds: float) -> None:
         self._lane.stopping.wait(max(0.0, min(seconds, self._until - time.monotonic())))
 
-    def _apply_no_answer(self, kept: NoAnswer) -> None:
-        obstacles.apply_no_answer(
-            self._lane.engine, self._lane.account, kept, waits=self._lane.tuning.waits
-        )
-
     def _verify(self, work: Work) -> None:
         """Ask mass/get about a 45065 that no attempt of ours explains."""
         msg_id = next_work.reported_msg_id(self._lane.engine, work.batch_id)
@@ -220,7 +219,7 @@ class _Drive:
             raise RuntimeError(f"batch {work.batch_id} has no msg_id to verify")
         answer = self._lane.gateway.status(msg_id)
         if isinstance(answer, NoAnswer) and answer.scope is Scope.ACCOUNT:
-            self._apply_no_answer(answer)
+            self._lane.apply_no_answer(answer)
             return
         known = None if isinstance(answer, NoAnswer) else answer is not None
         record_outcomes.confirm(
@@ -231,7 +230,7 @@ class _Drive:
         lane = self._lane
         token = lane.gateway.token()
         if isinstance(token, NoAnswer):
-            self._apply_no_answer(token)
+            self._lane.apply_no_answer(token)
             return
         content = self._content_of(work)
         if not self._drafts.prepare_for_call(work, content) or not self._media.prepare_for_call(
@@ -307,7 +306,7 @@ class _Drive:
         decision = self._record(claim.attempt_id, fact, of=of)
         self._tell(work, claim.number, fact, decision=decision)
         if fact.outcome is Outcome.TOKEN and (kept := self._lane.gateway.replace(token)):
-            self._apply_no_answer(kept)
+            self._lane.apply_no_answer(kept)
 
     def _send(self, token: Token, message: MassCall) -> CallResult:
         if message.send_by is not None and message.send_by.over:

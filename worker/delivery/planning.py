@@ -52,6 +52,17 @@ def plan(
     broadcast = plans.to_plan(lane.engine, broadcast_id)
     if broadcast is None:
         return None
+    try:
+        return _planned(lane, broadcast, recent)
+    except RedisAwayError as error:
+        log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
+        obstacles.wait_for_redis(lane.engine, lane.account)
+        return Planned(batches=0, waits=True)
+
+
+def _planned(
+    lane: LaneContext, broadcast: plans.ToPlan, recent: RecentQuotas | None
+) -> Planned | None:
     resolved = _resolve(lane, broadcast)
     if resolved is not True:
         return resolved or None
@@ -72,16 +83,9 @@ def plan(
 
 def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]) -> Planned:
     """Check the calls of a plan against WeChat's quota of now, and permit them if they fit."""
-    try:
-        answer = lane.gateway.quota(broadcast.path)
-    except RedisAwayError as error:
-        log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
-        obstacles.wait_for_redis(lane.engine, lane.account)
-        return Planned(batches=len(cuts), waits=True)
+    answer = lane.gateway.quota(broadcast.path)
     if isinstance(answer, NoAnswer):
-        if answer.keeps_the_lane and obstacles.apply_no_answer(
-            lane.engine, lane.account, answer, waits=lane.tuning.waits
-        ):
+        if answer.keeps_the_lane and lane.apply_no_answer(answer):
             return Planned(batches=len(cuts), waits=True)
         # quota/get was refused for itself, or the account is stopped by now and nothing is called
         # before an operator acts: the plan goes on unproved, and 45009 will show it.
@@ -106,10 +110,6 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
     """Resolve the audience; return whether it is to be cut, or that the plan waits."""
     try:
         answer = resolve(lane, broadcast)
-    except RedisAwayError as error:
-        log.warning("broadcast %s: planning waits: %s", broadcast.id, error)
-        obstacles.wait_for_redis(lane.engine, lane.account)
-        return Planned(batches=0, waits=True)
     except obstacles.UNREADABLE as error:
         log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
         problem = obstacles.problem_of(error)
@@ -117,9 +117,7 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
         return False
     if not isinstance(answer, NoAnswer):
         return answer
-    if answer.keeps_the_lane and obstacles.apply_no_answer(
-        lane.engine, lane.account, answer, waits=lane.tuning.waits
-    ):
+    if answer.keeps_the_lane and lane.apply_no_answer(answer):
         return Planned(batches=0, waits=True)
     if not answer.keeps_the_lane:
         # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
