@@ -166,17 +166,20 @@ class Producer:
         operator.pause(self._here().engine, broadcast_id, who=self._who, why=why)
         return self.status(broadcast_id)
 
-    def resume(self, broadcast_id: str, *, why: str | None = None) -> Report:
+    def resume(
+        self, broadcast_id: str, *, why: str | None = None, maybe_sent: bool = False
+    ) -> Report:
         """Resume a paused or held broadcast; what still keeps it is in the report's gates.
 
-        Raises PlanError, InputError (it has ended, its draft is gone or was edited, or a newer
-        broadcast reached the same followers), UnknownIdError, and ConflictError where its list is
-        still to come.
+        *maybe_sent*: it goes on though it may have been sent before the database was restored.
+        Raises PlanError, InputError (that was not said, it has ended, its draft is gone or was
+        edited, or a newer broadcast reached the same followers), UnknownIdError, and ConflictError
+        where its list is still to come.
         """
         here = self._here()
         steer.resume(
             here.engine, self.status(broadcast_id), settings=here.settings, quota=self._quota,
-            who=self._who, why=kept_words(why),
+            who=self._who, why=kept_words(why), maybe_sent=maybe_sent,
         )  # fmt: skip
         report = self.status(broadcast_id)
         steer.wake(here.waker, report)

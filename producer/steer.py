@@ -18,7 +18,7 @@ from broadcast.rules.calls.outcomes import content_stays_refused
 from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.blockers import is_driven
-from broadcast.rules.gates.gate import RESUME_OPENS, GateKind
+from broadcast.rules.gates.gate import RESUME_OPENS, RETRY_LEAVES, GateKind
 from broadcast.rules.jobs import Job
 from broadcast.rules.overlap import Newer
 from broadcast.rules.plan.proof import of_resume
@@ -51,17 +51,21 @@ def resume(
     quota: QuotaSource,
     who: str,
     why: str | None,
+    maybe_sent: bool,
 ) -> bool:
     """Resume a broadcast, its remaining calls proved once more; return False if nothing kept it.
 
-    *report* with its batches. Raises PlanError, UnknownIdError, and InputError, also for what a
-    person would be asked first: a draft that is gone or was edited, and a newer broadcast that
-    reached the same followers.
+    *report* with its batches; *maybe_sent* as for :func:`operator.resume`. Raises PlanError,
+    UnknownIdError, and InputError, also for what a person would be asked first: a draft that is
+    gone or was edited, and a newer broadcast that reached the same followers.
     """
     _refuse_unseen(report)
     refuse_reached(engine, report, by_resume(report), command="resume")
     shown = operator.ShownFacts(gates={gate.id for gate in report.gates}, draft=None)
-    return resume_as_shown(engine, report, shown, settings=settings, quota=quota, who=who, why=why)
+    return resume_as_shown(
+        engine, report, shown, settings=settings, quota=quota, who=who, why=why,
+        maybe_sent=maybe_sent,
+    )  # fmt: skip
 
 
 def resume_as_shown(
@@ -73,6 +77,7 @@ def resume_as_shown(
     quota: QuotaSource,
     who: str,
     why: str | None,
+    maybe_sent: bool,
 ) -> bool:
     """Resume a broadcast of which its speaker knows what was *shown*.
 
@@ -81,7 +86,7 @@ def resume_as_shown(
     account = _account(settings, report.account)
     try:
         return operator.resume(
-            engine, report.id, who=who, why=why, shown=shown,
+            engine, report.id, who=who, why=why, shown=shown, maybe_sent=maybe_sent,
             quota=quota.quota(account, report.path) if account else None,
             shared_quota=account is None or account.shared_quota,
         )  # fmt: skip
@@ -167,7 +172,7 @@ def by_retry(engine: Engine, report: Report) -> list[int]:
     """Return the batches that a retry lets be called: none where only a resume opens the way."""
     breaker = report.gate(GateKind.BREAKER)
     stays = breaker is not None and content_stays_refused(breaker.reason, breaker.errcode)
-    if stays or report.gate(GateKind.CANCEL, GateKind.PAUSE, GateKind.HOLD, GateKind.DRAFT):
+    if stays or report.gate(GateKind.CANCEL, *RETRY_LEAVES):
         return []
     # What waits goes on with it where the circuit breaker stopped it.
     return [*_called_again_facts(engine, report), *(_waiting(report) if breaker else ())]

@@ -10,7 +10,7 @@ from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.circumstances import Circumstances
 from broadcast.rules.gates.gate import Gate, GateKind
-from broadcast.rules.notices import Notice
+from broadcast.rules.notices import REPORTED, Notice
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import Reason
 from broadcast.views import blocker_lines, content, next_steps, report_lines
@@ -38,7 +38,7 @@ def of_account(
 
     *waiting*: its broadcasts that go on when it does.
     """
-    if lane.gate(GateKind.STOP, GateKind.BREAKER, GateKind.RESTORED) is None:
+    if lane.gate(*REPORTED) is None:
         return
     yield notice
     for gate in lane.gates:

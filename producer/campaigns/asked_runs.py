@@ -114,15 +114,17 @@ def begin(
     *,
     key: str | None,
     agreed: Agreed | None = None,
+    maybe_sent: bool = False,
     who: str,
 ) -> Launch:
     """Begin a run as it was shown or proved; return it. Raises ConflictError, InputError.
 
-    *agreed*: what a person saw of it and agreed to; None: a program asks.
+    *agreed*: what a person saw of it and agreed to; None: a program asks. *maybe_sent*: it goes
+    though it may have been sent before the database was restored.
     """
     shown = replace(launch, template=replace(launch.template, agreed=agreed))
     if launch.id:
-        return launch_rows.release(door.engine, campaign, shown, who=who)
+        return launch_rows.release(door.engine, campaign, shown, who=who, maybe_sent=maybe_sent)
     return launch_rows.run_now(door.engine, campaign, shown, key=key or new_key(), who=who)[0]
 
 
@@ -134,6 +136,7 @@ def run_for_program(
     due: str | None,
     edited: bool,
     again: bool,
+    maybe_sent: bool,
     who: str,
     wake: Callable[[], None],
     check: Callable[[Launch], None] = lambda _: None,
@@ -160,7 +163,7 @@ def run_for_program(
             raise InputError(doubt.id, **doubt.facts)
     elif held is None:
         refuse_files(campaign, launch.template)
-    begun = begin(door, campaign, launch, key=key, who=who)
+    begun = begin(door, campaign, launch, key=key, maybe_sent=maybe_sent, who=who)
     # Where the broker is away, beat has it launched.
     with contextlib.suppress(BrokerAwayError):
         wake()

@@ -119,16 +119,18 @@ class Campaigns:
         due: str | None = None,
         edited: bool = False,
         again: bool = False,
+        maybe_sent: bool = False,
     ) -> Launch:
         """Run a campaign now, or release its held run of *due*, and return the run.
 
         The same *key* gives the same run. *edited*: with the request of the campaign as it is now.
         *again*: the same content went to the same audience today, and is to go once more. Raises
-        RepeatedSendError without it, and ConflictError for a run that is not held.
+        RepeatedSendError without it, and ConflictError for a run that is not held. *maybe_sent*:
+        the held run may have been sent before the database was restored, and is to go.
         """
         return asked_runs.run_for_program(
             self.door, self.get(name), key=key, due=due, edited=edited, again=again,
-            who=self.who, wake=self.wake,
+            maybe_sent=maybe_sent, who=self.who, wake=self.wake,
         )  # fmt: skip
 
     def rehearse(self, name: str) -> Sequence[Message]:

@@ -95,6 +95,8 @@ def test_a_run_that_a_restore_held_says_that_it_may_have_been_sent(system: Syste
 
     assert "may have been sent before the database was restored" in shown
     assert "(sent messages) in mp.weixin.qq.com first." in shown
+    refused = system.broadcast("campaigns", "run", "weekly", "--due", due, status=2)
+    assert "--yes" in refused.stderr
     assert launch_rows.current(system.engine, launch.id).state == "held"
 
 

@@ -330,6 +330,10 @@ class Traits:
     by_person: bool = False
     #: Each of its reasons closes a gate of its own, beside the others.
     by_reason: bool = False
+    #: A retry opens a broadcast's own as well as a resume.
+    retry_opens: bool = False
+    #: What a broadcast's own holds may have been sent: it opens for nobody who did not say so.
+    maybe_sent: bool = False
     #: As what a broadcast is shown that has it as its own gate; None: as if it were not there.
     shown: BroadcastState | None = S.HELD
     #: What a blocker says of it: of a broadcast's own, and of an account's or a path's.
@@ -340,13 +344,13 @@ class Traits:
 #: What is to be fixed first stands first: one command may open several.
 TRAITS: Final[Mapping[GateKind, Traits]] = {
     GateKind.RESTORED: Traits(
-        own=Opener.RESUME, of_account=Opener.RESTORED, forbids_planning=True,
+        own=Opener.RESUME, of_account=Opener.RESTORED, forbids_planning=True, maybe_sent=True,
         cause=Cause.MAYBE_SENT_SINCE, account_cause=Cause.DATABASE_RESTORED,
     ),
     GateKind.STOP: Traits(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
     GateKind.BREAKER: Traits(
-        own=Opener.RESUME, of_account=Opener.UNHALT, shown=S.PAUSED, cause=Cause.PAUSED,
-        account_cause=Cause.ACCOUNT_STOPPED,
+        own=Opener.RESUME, of_account=Opener.UNHALT, retry_opens=True, shown=S.PAUSED,
+        cause=Cause.PAUSED, account_cause=Cause.ACCOUNT_STOPPED,
     ),
     GateKind.HALT: Traits(
         of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
@@ -384,16 +388,12 @@ def order(kind: GateKind) -> int:
 OPEN_BY_TIME = frozenset(kind for kind, one in TRAITS.items() if one.by_time)
 #: Under which even planning makes no sense.
 FORBID_PLANNING = frozenset(kind for kind, one in TRAITS.items() if one.forbids_planning)
-
-
-def opened_by(opener: Opener) -> frozenset[GateKind]:
-    """Return the kinds that a command opens."""
-    return frozenset(k for k, one in TRAITS.items() if opener in {one.own, one.of_account})
-
-
 #: Of a broadcast's own gates, those that a person's resume opens.
-RESUME_OPENS = opened_by(Opener.RESUME)
-#: Of those, the ones that no person closed: whoever waits for the broadcast does not know of them.
+RESUME_OPENS = frozenset(kind for kind, one in TRAITS.items() if one.own is Opener.RESUME)
+#: Of those, the ones that a retry leaves closed.
+RETRY_LEAVES = frozenset(kind for kind in RESUME_OPENS if not TRAITS[kind].retry_opens)
+#: Of those that a resume opens, the ones that no person closed: whoever waits for the broadcast
+#: does not know of them.
 CLOSED_UNASKED = frozenset(kind for kind in RESUME_OPENS if not TRAITS[kind].by_person)
 #: Of the gates of an account and its paths, those that a person's unhalt opens.
-UNHALT_OPENS = opened_by(Opener.UNHALT)
+UNHALT_OPENS = frozenset(k for k, one in TRAITS.items() if one.of_account is Opener.UNHALT)

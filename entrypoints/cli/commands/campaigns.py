@@ -317,7 +317,9 @@ def run_(
     if dry_run:
         run.terminal.note("dry_run.fits")
         return
-    begun = asked_runs.begin(door, campaign, launch, key=key, agreed=agreed, who=who())
+    begun = asked_runs.begin(
+        door, campaign, launch, key=key, agreed=agreed, who=who(), maybe_sent=said or is_terminal()
+    )
     raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))
 
 

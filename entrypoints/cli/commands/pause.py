@@ -90,10 +90,11 @@ def resume(
     from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - HTTP, for no pause
 
     def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-        report = broadcast_reports.report(engine, broadcast_id, whole=False)
+        del broadcast_id  # that of the report
         return steer.resume_as_shown(
-            engine, report, shown, settings=run.settings, quota=QuotaWithReason(run.wechat),
-            who=who, why=why,
+            engine, before, shown, settings=run.settings, quota=QuotaWithReason(run.wechat),
+            # It was asked for above, of all that was shown.
+            who=who, why=why, maybe_sent=True,
         )  # fmt: skip
 
     _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value, as_json=as_json)

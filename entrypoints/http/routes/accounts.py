@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from broadcast.views.json_objects import forbidden
-from entrypoints.http import answers, openapi
+from entrypoints.http import answers, bodies, openapi
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.json_answers import in_thread
 from entrypoints.http.lookups import account_of, the_account
-from entrypoints.http.routes.controls import Control, Said
+from entrypoints.http.routes.controls import Control
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import steer
 
 router = APIRouter(prefix="/v1", tags=["accounts"])
+
+Said = Annotated[Control, Depends(bodies.body_of(Control, optional=True))]
 
 
 @router.get(

@@ -52,6 +52,9 @@ class RunOfCampaign(bodies.Body):
     due: str | None = Field(None, description="releases the held run of this time (ISO 8601)")
     edited: bool = Field(default=False, description="with `due`: with the request as it is now")
     again: bool = Field(default=False, description="the same went out within 24 hours; once more")
+    maybe_sent: bool = Field(
+        default=False, description="with `due`: though it may have been sent before a restore"
+    )
 
 
 @router.post(
@@ -239,8 +242,8 @@ def run(
     campaign = _theirs(caller, name)
     begun = asked_runs.run_for_program(
         submitting.door(caller), campaign, key=key, due=said.due, edited=said.edited,
-        again=said.again, who=caller.who, wake=caller.parts.waker.wake_for_launches,
-        check=partial(_check_may_launch, caller),
+        again=said.again, maybe_sent=said.maybe_sent, who=caller.who,
+        wake=caller.parts.waker.wake_for_launches, check=partial(_check_may_launch, caller),
     )  # fmt: skip
     return _run_object(caller, begun)
 

@@ -40,6 +40,14 @@ class Control(bodies.Body):
     )
 
 
+class Resumption(Control):
+    """Body of a resume."""
+
+    maybe_sent: bool = Field(
+        default=False, description="it may have been sent before the database was restored; go on"
+    )
+
+
 class Resolution(Control):
     """Was a batch in doubt sent?"""
 
@@ -57,7 +65,6 @@ class Resolution(Control):
     )
 
 
-Said = Annotated[Control, Depends(bodies.body_of(Control, optional=True))]
 #: A control: of the caller, the broadcast before it and the request; whether anything changed.
 Act = Callable[[Caller, Report, Control], bool]
 
@@ -76,15 +83,16 @@ def _done(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> d
     return json_answers.broadcast(after) | {"changed": changed}
 
 
-def _route(name: str, act: Act, summary: str) -> None:
+def _route(name: str, act: Act, summary: str, *, form: type[Control] = Control) -> None:
+    body = Depends(bodies.body_of(form, optional=True))
+
     @router.post(
         f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
-        operation_id=name, summary=summary,
-        openapi_extra=openapi.takes(name, form=Control),
+        operation_id=name, summary=summary, openapi_extra=openapi.takes(name, form=form),
         responses=_RESPONSES,
     )  # fmt: skip
     @json_answers.in_thread
-    def control(caller: Controller, broadcast_id: str, control: Said) -> dict[str, Any]:
+    def control(caller: Controller, broadcast_id: str, control: Control = body) -> dict[str, Any]:
         return _done(caller, broadcast_id, act=act, control=control)
 
     control.__doc__ = summary
@@ -99,10 +107,11 @@ def _cancel(caller: Caller, report: Report, control: Control) -> bool:
 
 
 def _resume(caller: Caller, report: Report, control: Control) -> bool:
+    assert isinstance(control, Resumption)
     parts = caller.parts
     return steer.resume(
         parts.engine, report, settings=parts.settings, quota=parts.quota, who=caller.who,
-        why=control.why,
+        why=control.why, maybe_sent=control.maybe_sent,
     )  # fmt: skip
 
 
@@ -120,7 +129,10 @@ def _retry(caller: Caller, report: Report, control: Control) -> bool:
 
 
 _route("pause", _pause, "Start no new call of a broadcast")
-_route("resume", _resume, "Open a pause or a hold; the rest is proved against the day again")
+_route(
+    "resume", _resume, "Open a pause or a hold; the rest is proved against the day again",
+    form=Resumption,
+)  # fmt: skip
 _route("cancel", _cancel, "Never call the rest of a broadcast; a list to come is not taken")
 _route("retry", _retry, "Call again what WeChat refused for a reason that may pass")
 

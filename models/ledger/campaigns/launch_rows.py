@@ -184,8 +184,21 @@ def begin_queued(connection: Connection, campaign: Campaign, *, moment: datetime
 
 
 @writing
-def release(connection: Connection, campaign: Campaign, shown: Launch, *, who: str) -> Launch:
-    """Begin a held launch as it was shown; return it. Raises ConflictError where it is not held."""
+def release(
+    connection: Connection,
+    campaign: Campaign,
+    shown: Launch,
+    *,
+    who: str,
+    maybe_sent: bool = False,
+) -> Launch:
+    """Begin a held launch as it was shown; return it.
+
+    Raises ConflictError where it is not held, and InputError unless it was said that it goes though
+    it was *maybe_sent* before a restore.
+    """
+    if not maybe_sent and launch_of(connection, LaunchRow.id == shown.id).why is Why.RESTORED:
+        raise InputError("error.launch.maybe_sent", name=campaign.name, due=shown.due_at)
     released = {"template": shown.template.stored, "version": shown.version, "released_by": who}
     moment = now(connection)
     if not move(connection, shown, _BEGUN, moment=moment, released_at=moment, **released):

@@ -17,7 +17,14 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
 from broadcast.rules.drafts import Marks
-from broadcast.rules.gates.gate import RESUME_OPENS, UNHALT_OPENS, Gate, GateKind, GateScope
+from broadcast.rules.gates.gate import (
+    RESUME_OPENS,
+    UNHALT_OPENS,
+    Gate,
+    GateKind,
+    GateScope,
+    traits_of,
+)
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Did
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -75,14 +82,16 @@ def resume(
     quota: proof_module.Quota | None = None,
     shared_quota: bool = True,
     shown: ShownFacts | None = None,
+    maybe_sent: bool = False,
 ) -> bool:
     """Open those of a broadcast's own gates that a resume opens; return False if none was closed.
 
     Its remaining calls are proved against *quota* (None: WeChat could not be asked; *shared_quota*:
     the other interface takes of the same calls) and reserved again. Raises PlanError when the day
     has no room for them, and InputError when the broadcast has ended, is held for batches that only
-    a person can settle, goes to WeChat's own list while people are suppressed, or was stopped by a
-    gate that was not *shown*. Of a draft that was shown nothing newer may go out.
+    a person can settle, goes to WeChat's own list while people are suppressed, was stopped by a
+    gate that was not *shown*, or may have been sent before a restore, unless *maybe_sent* says that
+    it goes on all the same. Of a draft that was shown nothing newer may go out.
     """
 
     def work(connection: Connection, broadcast: LockedBroadcast) -> bool:
@@ -92,6 +101,8 @@ def resume(
             return False
         if shown is not None and any(gate.id not in shown.gates for gate in mine):
             raise InputError("error.resume.stopped_meanwhile", id=broadcast.id)
+        if not maybe_sent and any(traits_of(gate.kind).maybe_sent for gate in mine):
+            raise InputError("error.resume.maybe_sent", id=broadcast.id)
         if any(gate.reason is Reason.SUPPRESSION_LIST for gate in mine):
             _check_nobody_suppressed(connection, broadcast)
         reserve_remaining(connection, broadcast, quota=quota, shared_quota=shared_quota)

@@ -21,7 +21,14 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import Outcome, content_stays_refused
 from broadcast.rules.calls.retry import LEFT_OVER, RetryVerdict, retry_verdict
 from broadcast.rules.calls.waits import Waits
-from broadcast.rules.gates.gate import RESUME_OPENS, Gate, GateKind, GateScope
+from broadcast.rules.gates.gate import (
+    RESUME_OPENS,
+    RETRY_LEAVES,
+    Gate,
+    GateKind,
+    GateScope,
+    traits_of,
+)
 from broadcast.rules.plan import selection
 from broadcast.rules.reports import Did, RetryGroup, total
 from broadcast.rules.states import BatchState, Phase, Reason
@@ -53,7 +60,7 @@ class Goes(StrEnum):
     ON = "on"  #: it had stood still, or had ended, and goes on now
     ALREADY = "already"  #: it was going on all the while
     PAUSED = "paused"  #: a person paused it, and only a resume lifts that
-    HELD = "held"  #: its plan does not fit, or its time was missed: only a resume proves it anew
+    HELD = "held"  #: what holds it only a resume opens, which asks or proves anew
     REFUSED = "refused"  #: its content is refused: the rest would be refused as well
     NOTHING = "nothing"  #: nothing of it waits for a call
 
@@ -168,10 +175,9 @@ def _go_on(
         return Goes.NOTHING
     if ended:
         _reopen(connection, broadcast)
-    if any(gate.kind is GateKind.PAUSE for gate in mine):
-        return Goes.PAUSED
-    if any(gate.kind in {GateKind.HOLD, GateKind.DRAFT} for gate in mine):
-        return Goes.HELD
+    left_closed = [traits_of(gate.kind) for gate in mine if gate.kind in RETRY_LEAVES]
+    if left_closed:
+        return Goes.PAUSED if any(one.by_person for one in left_closed) else Goes.HELD
     if any(content_stays_refused(gate.reason, gate.errcode) for gate in mine):
         return Goes.REFUSED
     gate_changes.open_(connection, broadcast.account, mine, who=who, why=why)

@@ -127,8 +127,22 @@ def test_the_list_has_held_runs_and_runs_are_listed_newest_first(
     assert len(program.get(f"/v1/campaigns/{name}/runs", limit=1).json()["runs"]) == 1
 
 
-def held_run(served: Served, name: str) -> str:
-    """Let a due time of a campaign be missed and held; return it."""
+def test_a_run_that_a_restore_held_is_released_where_the_body_says_so(
+    served: Served, program: Program
+) -> None:
+    name = added(program)
+    held = held_run(served, name, Why.RESTORED)
+
+    refused = run_now(program, name, key=None, due=held)
+    released = run_now(program, name, key=None, due=held, maybe_sent=True).json()
+
+    assert code_of(refused) == (409, "launch.maybe_sent")
+    assert '"maybe_sent": true' in refused.json()["detail"]
+    assert released["state"] == "begun"
+
+
+def held_run(served: Served, name: str, why: Why = Why.MISSED) -> str:
+    """Let a due time of a campaign be held; return it."""
     at = datetime.now(UTC) - timedelta(hours=2)
     with served.engine.begin() as connection:
         connection.execute(
@@ -139,7 +153,7 @@ def held_run(served: Served, name: str) -> str:
         campaign = campaign_rows.named_in(connection, name)
         launch_rows.add(
             connection, campaign, at, moment=at,
-            verdict=Verdict(state=LaunchState.HELD, why=Why.MISSED),
+            verdict=Verdict(state=LaunchState.HELD, why=why),
         )  # fmt: skip
     return utc(at)
 

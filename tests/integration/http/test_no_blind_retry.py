@@ -12,6 +12,7 @@ from broadcast.rules.states import BatchState, Reason
 from models.every_table import GateRow
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
+from tests.integration.models.stories import close
 from tests.integration.models.words import DAY, doubt, resolve
 from tests.kit import api, ledger, template
 from tests.kit.api import Program
@@ -60,6 +61,26 @@ def test_a_retry_after_a_cancel_names_the_sets_of_those_who_were_not_sent_it(
     assert "Its sets cancelled and refused have those who were not sent it" in refused
     assert people[0] == ""
     assert len(people[1].splitlines()) == 20
+
+
+def test_what_a_restore_held_a_program_resumes_where_it_says_so_and_never_retries(
+    engine: Engine, tmp_path: Path
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    close(engine, GateKind.RESTORED, broadcast_id=broadcast_id)
+    with api.started(tmp_path, api.settings(str(engine.url))) as process:
+        program = Program(url=api.url_of(process))
+        where = f"/v1/broadcasts/{broadcast_id}"
+        retried = program.ask("POST", f"{where}/retry").json()
+        refused = program.ask("POST", f"{where}/resume")
+        resumed = program.ask("POST", f"{where}/resume", {"maybe_sent": True}).json()
+    engine.dispose()
+
+    assert (retried["state"], retried["changed"]) == ("held", False)
+    assert refused.status_code == 409
+    assert refused.json()["type"].endswith("error.resume.maybe_sent")
+    assert '"maybe_sent": true' in refused.json()["detail"]
+    assert (resumed["state"], resumed["changed"]) == ("waiting", True)
 
 
 @pytest.mark.parametrize(

@@ -331,6 +331,25 @@ def test_a_released_run_that_no_worker_takes_up_is_held_again(
     assert not world.broadcasts()
 
 
+def test_a_run_that_a_restore_held_is_released_where_that_is_meant(
+    world: World, campaign: Campaign
+) -> None:
+    world.clock.pass_(HOUR)
+    world.answered()
+    world.beat()
+    [held] = world.rows(campaign)
+    world.clock.pass_(SECOND)
+
+    with pytest.raises(InputError) as refused:
+        launch_rows.release(world.engine, campaign, held, who="li")
+
+    assert refused.value.message_id == "error.launch.maybe_sent"
+    assert world.states(campaign) == {("held", "launch.restored"): 1}
+    launch_rows.release(world.engine, campaign, held, who="li", maybe_sent=True)
+    world.beat()
+    assert world.states(campaign) == {LAUNCHED: 1}
+
+
 @pytest.mark.every_database
 def test_a_run_that_is_asked_for_twice_with_one_key_is_one_run(
     world: World, campaign: Campaign

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from sqlalchemy import Engine, func, select, update
 from broadcast.errors import InputError
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import Tuning
-from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.gates.gate import TRAITS, GateKind, GateScope
 from broadcast.rules.states import BatchState
 from models.engine import now
 from models.every_table import AttemptRow, GateRow, Lane
@@ -212,6 +215,35 @@ def test_resume_opens_neither_a_time_to_come_nor_what_it_does_not_know(engine: E
     assert {str(gate.kind) for gate in standing_gates(engine, broadcast_id)} == {
         STRANGE, "schedule",
     }  # fmt: skip
+
+
+WORDS: Mapping[str, Any] = {
+    "retry": retries.retry,
+    "resume": operator.resume,
+    "resume, maybe sent": partial(operator.resume, maybe_sent=True),
+}
+#: The words that open a broadcast's own gate, by its kind; no word opens the others.
+OPEN: Mapping[GateKind, set[str]] = {
+    GateKind.BREAKER: {*WORDS},
+    GateKind.PAUSE: {"resume", "resume, maybe sent"},
+    GateKind.HOLD: {"resume", "resume, maybe sent"},
+    GateKind.DRAFT: {"resume", "resume, maybe sent"},
+    GateKind.RESTORED: {"resume, maybe sent"},
+}
+
+
+@pytest.mark.parametrize("kind", TRAITS)
+def test_every_kind_is_opened_by_no_other_word_than_its_own(engine: Engine, kind: GateKind) -> None:
+    opened = set()
+    for word, act in WORDS.items():
+        broadcast_id = ledger.broadcast(engine, key=word)
+        assert close(engine, kind, broadcast_id=broadcast_id)
+        with contextlib.suppress(InputError):
+            act(engine, broadcast_id, who=WHO)
+        if kind not in kinds(engine, broadcast_id):
+            opened.add(word)
+
+    assert opened == OPEN.get(kind, set())
 
 
 def test_a_cancel_is_final(engine: Engine) -> None:

@@ -25,8 +25,9 @@ from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
 from models.ledger.gates import restores
 from models.ledger.lane.next_work import Kind
 from models.ledger.rows.transaction import present, read
-from models.ledger.steer import operator, restore_answers
+from models.ledger.steer import operator, restore_answers, retries
 from models.ledger.steer.restore_answers import Answered
+from models.ledger.steer.retries import Goes
 from models.ledger.views import broadcast_reports
 from models.place import place_of
 from producer import outbox as producer_outbox
@@ -146,15 +147,32 @@ def test_an_answer_repeats_what_had_begun_and_holds_what_had_not(
     assert audit_run.audit_all(engine, waits=DEFAULT_TUNING.waits).findings == []
 
 
-def test_a_resume_sends_what_a_restore_held(
+def test_a_resume_sends_what_a_restore_held_where_that_is_meant(
     engine: Engine, broadcast_id: str, driver: Driver
 ) -> None:
     closed(engine)
     answered(engine, since=present(engine))
 
-    assert operator.resume(engine, broadcast_id, who="tests")
+    with pytest.raises(InputError) as refused:
+        operator.resume(engine, broadcast_id, who="tests")
+    assert driver.next().kind is Kind.REST
+    assert operator.resume(engine, broadcast_id, who="tests", maybe_sent=True)
 
+    assert refused.value.message_id == "error.resume.maybe_sent"
     assert driver.next().kind is Kind.CALL
+
+
+def test_a_retry_sends_nothing_that_a_restore_held(
+    engine: Engine, broadcast_id: str, driver: Driver
+) -> None:
+    closed(engine)
+    answered(engine, since=present(engine))
+
+    done = retries.retry(engine, broadcast_id, who="tests")
+
+    assert done.goes is Goes.HELD
+    assert gates(engine, broadcast_id) == {GateKind.RESTORED}
+    assert driver.next().kind is Kind.REST
 
 
 def test_what_is_to_go_out_later_is_held_as_it_may_have_been_cancelled_since(
@@ -169,7 +187,7 @@ def test_what_is_to_go_out_later_is_held_as_it_may_have_been_cancelled_since(
     done = answered(engine, since=moment)
 
     assert set(done.held) == {later, due}
-    assert operator.resume(engine, later, who="tests")
+    assert operator.resume(engine, later, who="tests", maybe_sent=True)
     assert gates(engine, later) == {GateKind.SCHEDULE}
 
 

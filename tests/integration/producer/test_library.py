@@ -38,6 +38,7 @@ from producer import (
 from producer.campaigns import campaign_forms
 from producer.campaigns.library_campaigns import CampaignArguments, Campaigns
 from producer.request import shape
+from tests.integration.models.stories import close
 from tests.integration.models.test_known import sent
 from tests.integration.producer.conftest import QuotaStub, openids
 from tests.kit import ledger
@@ -192,6 +193,17 @@ def test_a_draft_that_nobody_saw_is_not_resumed(
 
     assert refused.value.message_id == f"error.resume.{error}"
     assert [gate.reason for gate in shop.status(made.id).gates] == [reason]
+
+
+def test_what_a_restore_held_is_resumed_where_that_is_meant(shop: Producer, here: Engine) -> None:
+    made = shop.submit(**asked())
+    close(here, GateKind.RESTORED, broadcast_id=made.id)
+
+    with pytest.raises(InputError) as refused:
+        shop.resume(made.id)
+
+    assert refused.value.message_id == "error.resume.maybe_sent"
+    assert shop.resume(made.id, maybe_sent=True).gates == []
 
 
 def test_an_account_is_halted_and_unhalted(shop: Producer) -> None:

@@ -8,7 +8,10 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import Engine
 
-from models.ledger.campaigns import campaign_rows
+from broadcast.rules.campaigns.launches import LaunchState, Verdict, Why
+from broadcast.views.objects import utc
+from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.rows.transaction import write
 from producer import ConflictError, InputError, Producer, UnknownIdError
 from producer.campaigns.library_campaigns import CampaignArguments, Campaigns
 from tests.integration.producer.conftest import QuotaStub
@@ -38,6 +41,22 @@ def test_a_campaign_is_added_edited_stopped_and_removed(campaigns: Campaigns) ->
     assert [one.id for one in campaigns.runs("weekly")] == [begun.id]
     campaigns.remove("weekly")
     assert list(campaigns.list()) == []
+
+
+def test_a_run_that_a_restore_held_is_released_where_that_is_meant(
+    campaigns: Campaigns, here: Engine
+) -> None:
+    campaigns.add("weekly", WEEKLY)
+    run = campaigns.run("weekly", key="order-1")
+    restored = Verdict(state=LaunchState.HELD, why=Why.RESTORED)
+    assert write(here, lambda c: launch_rows.move(c, run, restored, moment=run.due_at))
+
+    with pytest.raises(InputError) as refused:
+        campaigns.run("weekly", due=utc(run.due_at))
+    released = campaigns.run("weekly", due=utc(run.due_at), maybe_sent=True)
+
+    assert refused.value.message_id == "error.launch.maybe_sent"
+    assert released.state is LaunchState.BEGUN
 
 
 @pytest.mark.parametrize(
