@@ -65,6 +65,8 @@ class Lane(Base):
     #: for those that begin nothing.
     claimed_at: Mapped[datetime | None]
     recorded_at: Mapped[datetime | None]
+    #: When a worker last knew that it made these claims, to the minute.
+    seen_at: Mapped[datetime | None]
     #: When a gate or a wait last changed from when one of its broadcasts may be called.
     due_changed_at: Mapped[datetime | None]
     #: Last time a driver was woken; keeps sweeps from waking at every beat.

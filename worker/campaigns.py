@@ -43,15 +43,16 @@ def launch(here: WorkerParts) -> int:
     later.
     """
     # What is due here may have been launched by the database of which this is a copy.
-    here.database_check.watch(here.accounts)
+    accounts = here.accounts.keys() - here.database_check.watch(here.accounts)
     due_launches.decide_due(here.engine)
-    begun = due_launches.to_launch(here.engine, accounts=here.accounts)
+    begun = due_launches.to_launch(here.engine, accounts=accounts)
     if begun:
         failpoint(Point.LAUNCH_DECIDED)
+        here.launches.accounts = accounts
         here.launches.start()
     for launch_id in due_launches.to_decide(here.engine):
         with _keeping_no_other("launch %d cannot be decided", launch_id):
-            due_launches.decide_again(here.engine, launch_id, accounts=here.accounts)  # fmt: skip
+            due_launches.decide_again(here.engine, launch_id, accounts=accounts)
     with _keeping_no_other("campaigns are rehearsed later"):
         here.rehearsals.start_due()
     return len(begun)
@@ -86,10 +87,12 @@ class Launches(Crew[ReservedLaunch]):
         """*here*: this process's parts."""
         super().__init__(stopping=stopping)
         self._here = here
+        #: Whose calls may be made, as far as is known.
+        self.accounts: Collection[str] = ()
 
     def _reserve(self, busy: Collection[str]) -> ReservedLaunch | None:
         here = self._here
-        for launch_id in due_launches.to_launch(here.engine, accounts=here.accounts, busy=busy):
+        for launch_id in due_launches.to_launch(here.engine, accounts=self.accounts, busy=busy):
             with _keeping_no_other("launch %d cannot be taken", launch_id):
                 taken = due_launches.reserve_launch(here.engine, launch_id)
                 if taken is not None:

@@ -269,7 +269,7 @@ def deliver_webhooks() -> int:
     return parts().webhooks.start()
 
 
-def _housekeeping(what: str, work: Callable[[], int]) -> None:
+def _housekeeping(what: str, work: Callable[[], object]) -> None:
     try:
         with alone(names.SWEEP, what) as first:
             if first:

@@ -14,10 +14,8 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.template import Template
-from models.engine import now
 from models.ledger.campaigns import counted_sends, launch_rows
 from models.ledger.gates import restores
-from models.ledger.rows.transaction import read
 from models.ledger.views import broadcast_reports
 from producer.campaigns import campaign_drafts, launching
 from producer.request.door import SubmitService
@@ -88,10 +86,10 @@ def _standing(door: SubmitService, account: Account) -> Iterator[Message]:
 
 def _nobody(door: SubmitService) -> Iterator[Message]:
     """Yield that no worker is at work."""
-    with read(door.engine) as connection:
-        seen_at, moment = restores.seen_at(connection), now(connection)
-    if rehearsals.nobody_at_work(seen_at, moment):
-        yield Message("rehearsal.nobody", at=seen_at) if seen_at else Message("rehearsal.never")
+    facts = restores.facts(door.engine, ())
+    if rehearsals.nobody_at_work(facts.seen_at, facts.now):
+        at = facts.seen_at
+        yield Message("rehearsal.nobody", at=at) if at else Message("rehearsal.never")
 
 
 def _plan(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from typing import NoReturn
 
 from sqlalchemy import Engine
 
@@ -18,11 +18,10 @@ from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates import restore_guard
-from broadcast.rules.gates.restore_guard import Sight, Trust, Verdict
+from broadcast.rules.gates.restore_guard import DatabaseFacts, Trust, Verdict
 from broadcast.rules.states import Reason
 from broadcast.tokens.claim_counter import ClaimCounter
 from models.ledger.gates import restores
-from models.ledger.gates.restores import DatabaseFacts
 from models.ledger.lane import obstacles
 from worker.delivery.ports import Gateway
 
@@ -48,67 +47,76 @@ class DatabaseCheck:
 
     def check(self, account: Account) -> None:
         """Return if the account's calls may be made. Raises OutOfReachError where they may not."""
-        facts, verdict = self._facts_and_verdict(account)
-        if verdict is not Trust.KNOWN:
-            # Another thread may have begun to count between the look into Redis and the ledger.
-            facts, verdict = self._facts_and_verdict(account)
-        if verdict is Trust.COUNT_CALLS:
-            verdict = Trust.NEW if self._explains(account) else Reason.REDIS_EMPTY
-        if isinstance(verdict, Reason):
-            for name in restores.close_lanes(self._engine, verdict):
-                log.error(
-                    "account %s: its calls are stopped, %s: broadcast restored", name, verdict
-                )
-            raise OutOfReachError("error.database.restored")
-        if verdict is Trust.NEW:
-            # In this order: who finds the place finds the count.
-            self.counter.begin(account.name, facts.claims.get(account.name, 0))
-            restores.begin(self._engine)
-        if not facts.is_seen_now:
-            restores.note_seen(self._engine)
+        if not self._is_proved(account):
+            raise OutOfReachError("error.database.uncounted", account=account.name)
 
-    def _facts_and_verdict(self, account: Account) -> tuple[DatabaseFacts, Verdict]:
-        """Look at the database and judge it. Raises OutOfReachError where the lanes are closed."""
-        # Redis first: a claim is committed before it is counted.
-        counts = self.counter.read()
-        facts = restores.facts(self._engine, [account.name])
-        if facts.is_closed:
-            raise OutOfReachError("error.database.restored")
-        return facts, self._verdict(account, facts, counts)
+    def watch(self, accounts: Mapping[str, Account]) -> set[str]:
+        """Check each lane of *accounts* by itself; return those that WeChat does not answer.
 
-    def watch(self, accounts: Mapping[str, Account]) -> int:
-        """Check the lanes of *accounts* that need it; return how many did.
-
-        Where every lane is as it was, a worker is at work on the right database, and that is noted.
-        Raises OutOfReachError.
+        A worker is at work then, and knows the others: that is noted. Of a lane that this worker
+        has no account for it sees no more than that the database is not the one that made its
+        calls. Raises OutOfReachError where the lanes are closed.
         """
         counts = self.counter.read()
-        facts = restores.facts(self._engine, None)
-        if facts.is_closed or facts.known_place is None:
-            return 0
-        suspect = [
-            name
-            for name in facts.claims
-            if restore_guard.judge(_sight(facts, counts, name)) is not Trust.KNOWN
-        ]
-        for account in (accounts[name] for name in suspect if name in accounts):
-            self.check(account)
-        if not suspect and not facts.is_seen_now:
+        facts = restores.facts(self._engine)
+        if facts.is_closed:
+            return set()
+        unproved = set[str]()
+        for name, lane in facts.lanes.items():
+            verdict = restore_guard.judge(facts, name, counted=counts.get(name))
+            if isinstance(verdict, Reason):
+                self._close(verdict)
+            if name not in accounts or (verdict is Trust.KNOWN and facts.is_recent(lane.seen_at)):
+                continue
+            rests = verdict is Trust.COUNT_CALLS and lane.rests
+            if rests or not self._is_proved(accounts[name]):
+                unproved.add(name)
+        if not facts.is_recent(facts.seen_at):
             restores.note_seen(self._engine)
-        return len(suspect)
+        return unproved
 
-    def _verdict(
-        self, account: Account, facts: DatabaseFacts, counts: Mapping[str, int]
-    ) -> Verdict:
-        sight = _sight(facts, counts, account.name)
-        verdict = restore_guard.judge(sight)
-        if verdict is not Trust.COUNT_CALLS:
-            return verdict
-        owed_since = restores.owed_since(self._engine, account.name)
-        return restore_guard.judge(replace(sight, owed_since=owed_since))
+    def _is_proved(self, account: Account) -> bool:
+        """Return whether the account's calls may be made; False: WeChat does not answer.
 
-    def _explains(self, account: Account) -> bool:
-        """Return whether the ledger's calls of today explain WeChat's count."""
+        Raises OutOfReachError where the lanes are closed.
+        """
+        facts, verdict = self._facts_and_verdict(account.name)
+        if verdict is not Trust.KNOWN:
+            # Another thread may have begun to count between the look into Redis and the ledger.
+            facts, verdict = self._facts_and_verdict(account.name)
+        if verdict is Trust.COUNT_CALLS:
+            verdict = self._by_count(account)
+        if verdict is Trust.COUNT_CALLS:
+            return False
+        if isinstance(verdict, Reason):
+            self._close(verdict)
+        lane = facts.lane(account.name)
+        if verdict is Trust.NEW:
+            self.counter.begin(account.name, lane.claims)
+        if not facts.is_recent(lane.seen_at):
+            restores.note_seen(self._engine, [account.name])
+        return True
+
+    def _close(self, reason: Reason) -> NoReturn:
+        for name in restores.close_lanes(self._engine, reason):
+            log.error("account %s: its calls are stopped, %s: broadcast restored", name, reason)
+        raise OutOfReachError("error.database.restored")
+
+    def _facts_and_verdict(self, account: str) -> tuple[DatabaseFacts, Verdict]:
+        """Look at the database and judge it. Raises OutOfReachError where the lanes are closed."""
+        # Redis first: a claim is committed before it is counted.
+        counted = self.counter.read().get(account)
+        facts = restores.facts(self._engine, [account])
+        if facts.is_closed:
+            raise OutOfReachError("error.database.restored")
+        verdict = restore_guard.judge(facts, account, counted=counted)
+        if verdict is Trust.COUNT_CALLS:
+            owed_since = restores.owed_since(self._engine, account)
+            verdict = restore_guard.judge(facts, account, counted=counted, owed_since=owed_since)
+        return facts, verdict
+
+    def _by_count(self, account: Account) -> Verdict:
+        """Judge by WeChat's count of today's calls; the same as before where it is away."""
         used: dict[SendPath, int] = {}
         for path in SendPath:
             answer = self._gateway(account).quota(path)
@@ -116,17 +124,11 @@ class DatabaseCheck:
                 used[path] = answer.used
             elif answer.keeps_the_lane:
                 obstacles.apply_no_answer(self._engine, account, answer, waits=self._waits)
-                raise OutOfReachError("error.database.uncounted", account=account.name)
+                return Trust.COUNT_CALLS
             else:
                 # WeChat does not say it to this account.
-                return False
+                return Reason.REDIS_EMPTY
         called = restores.called_today(self._engine, account.name)
-        return restore_guard.explains(used, called, shared_quota=account.shared_quota)
-
-
-def _sight(facts: DatabaseFacts, counts: Mapping[str, int], account: str) -> Sight:
-    return Sight(
-        known_place=facts.known_place, place=facts.place, claims=facts.claims.get(account, 0),
-        counted=counts.get(account), counts_others=bool(counts), seen_at=facts.seen_at,
-        owed_since=None, now=facts.now,
-    )  # fmt: skip
+        if restore_guard.explains(used, called, shared_quota=account.shared_quota):
+            return Trust.NEW
+        return Reason.REDIS_EMPTY

@@ -8,7 +8,7 @@ has claimed as Redis counts them, and, where Redis is empty, WeChat's own count 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -32,49 +32,84 @@ class Trust(StrEnum):
 Verdict: TypeAlias = Trust | Reason
 
 
+#: How exactly ``seen_at`` is kept.
+SEEN_EVERY: Final = timedelta(minutes=1)
+
+
 @frozen
-class Sight:
-    """Facts by which the database of an account is judged."""
+class LaneFacts:
+    """Facts of an account's lane in the database."""
 
-    #: Where the database lived when its first request was stored; None: it has none.
+    #: Calls that it claimed.
+    claims: int = 0
+    #: When a worker was last at work that knew it to be the lane that made them.
+    seen_at: datetime | None = None
+    #: WeChat refuses the account or is away, and is not asked now.
+    rests: bool = False
+
+
+@frozen
+class DatabaseFacts:
+    """Facts by which a database is judged."""
+
+    id: str
+    #: Where it lived when its first request was stored; None: nobody could tell.
     known_place: str | None
-    #: Where it lives now; empty: its server does not say.
+    #: Where it lives now; empty: this process cannot tell.
     place: str
-    #: Calls that the lane claimed, by the database and by Redis; None: Redis has no count.
-    claims: int
-    counted: int | None
-    #: Redis has a count of another account of this database.
-    counts_others: bool
-    #: When a worker was last at work on it.
+    #: When a worker was last at work on it, whatever it knew.
     seen_at: datetime | None
-    #: Since when the account owes the oldest of what it still has to send; None: it owes nothing.
-    owed_since: datetime | None
+    #: A person is to say what became of it.
+    is_closed: bool
     now: datetime
+    #: By account.
+    lanes: Mapping[str, LaneFacts]
+
+    def lane(self, account: str) -> LaneFacts:
+        """Return the facts of a lane; one that is not there yet has claimed nothing."""
+        return self.lanes.get(account, LaneFacts())
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """True if it is known to live at another place."""
+        return bool(self.known_place and self.place) and self.known_place != self.place
+
+    @property
+    def known_until(self) -> datetime | None:
+        """When a worker last knew a lane of it; None: never."""
+        return max((lane.seen_at for lane in self.lanes.values() if lane.seen_at), default=None)
+
+    def is_recent(self, seen_at: datetime | None) -> bool:
+        """Return whether a moment need not be noted anew."""
+        return seen_at is not None and abs(self.now - seen_at) < SEEN_EVERY
 
 
-def judge(sight: Sight) -> Verdict:
-    """Return whether calls may be made, or the reason to close the lanes."""
-    if sight.known_place and sight.place and sight.known_place != sight.place:
-        return Reason.OTHER_PLACE
-    if sight.counted is not None and sight.counted > sight.claims:
-        return Reason.COUNTER_BEHIND
-    if sight.seen_at is None and not sight.claims:
-        return Trust.NEW
-    if sight.counted is not None:
-        return Trust.KNOWN
-    if sight.counts_others and not sight.claims:
-        return Trust.NEW
-    return Trust.COUNT_CALLS if _may_be_of_today(sight) else Reason.REDIS_EMPTY
+def judge(
+    facts: DatabaseFacts,
+    account: str,
+    *,
+    counted: int | None,
+    owed_since: datetime | None = None,
+) -> Verdict:
+    """Return whether the calls of an account may be made, or the reason to close the lanes.
 
-
-def _may_be_of_today(sight: Sight) -> bool:
-    """Return whether whatever was sent since the database was copied was sent today.
-
-    Then WeChat's count of today's calls shows it.
+    *counted*: its calls by Redis; None: it has no count. *owed_since*: since when the account owes
+    the oldest of what it still has to send; None: it owes nothing.
     """
-    begins = day.start(sight.now)
-    was_seen = sight.seen_at is not None and sight.seen_at >= begins
-    return was_seen or sight.owed_since is None or sight.owed_since >= begins
+    lane = facts.lane(account)
+    if facts.is_elsewhere:
+        return Reason.OTHER_PLACE
+    if counted is not None and counted > lane.claims:
+        return Reason.COUNTER_BEHIND
+    if lane.seen_at is None and not lane.claims:
+        return Trust.NEW
+    if counted is not None:
+        return Trust.KNOWN
+    # Whatever was sent since the database was copied was sent today: WeChat's count shows it.
+    begins = day.start(facts.now)
+    was_seen = lane.seen_at is not None and lane.seen_at >= begins
+    may_be_of_today = was_seen or owed_since is None or owed_since >= begins
+    return Trust.COUNT_CALLS if may_be_of_today else Reason.REDIS_EMPTY
 
 
 #: By so many calls, and by this part of the ledger's, WeChat's count may exceed the ledger's.
@@ -98,9 +133,9 @@ def _explained(used: int, called: int) -> bool:
     return used - called <= called * MORE_PART + MORE_CALLS
 
 
-def restore_point(said: datetime, seen_at: datetime | None) -> datetime:
+def restore_point(said: datetime, known_until: datetime | None) -> datetime:
     """Return up to when a restored database knows what was sent.
 
-    *said*: when it was copied, as a person says; *seen_at*: when a worker was last at work on it.
+    *said*: when it was copied, as a person says; *known_until*: when a worker last knew it.
     """
-    return said if seen_at is None else min(said, seen_at)
+    return said if known_until is None else min(said, known_until)

@@ -12,12 +12,12 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.redaction import kept_words
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.restore_guard import DatabaseFacts
 from broadcast.views.words import Moment, Shortened, reason
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import Why, new_app
 from entrypoints.cli.run import Run, who
 from models.ledger.gates import restores
-from models.ledger.gates.restores import DatabaseFacts
 from models.ledger.rows.transaction import present
 from models.ledger.steer import restore_answers
 from models.ledger.steer.restore_answers import Answered
@@ -41,9 +41,9 @@ def restored(
     """Show what was found; with an answer open the lanes."""
     if since is not None and moved:
         raise InputError("error.restored.both")
-    facts = restores.facts(run.engine, None)
+    facts = restores.facts(run.engine)
     # Who says of when a backup is may know more than what was found.
-    is_there = facts.is_closed or facts.place != facts.known_place
+    is_there = facts.is_closed or facts.is_elsewhere
     if since is None and not (moved and is_there):
         raise typer.Exit(_show(run, facts))
     at = None if since is None else order.parse_at(since, now=facts.now, option="--since")
@@ -79,11 +79,11 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
         if gate is not None:
             at = Moment(gate.closed_at, facts.now)
             say("restored.closed", account=account, at=at, reason=reason(gate.reason))
-    if facts.place != facts.known_place:
+    if facts.is_elsewhere:
         say("restored.place", known=facts.known_place or "-", place=facts.place)
     unknown = list(_unknown(facts, run.wechat.claim_counter(facts.id).read()))
     run.terminal.say_all(unknown)
-    seen = Moment(facts.seen_at or facts.now, facts.now)
+    seen = Moment(facts.known_until or facts.now, facts.now)
     say("restored.seen", at=seen)
     say("restored.answers", at=f"{seen.at.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M}")
     if not unknown:
@@ -95,7 +95,7 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
 def _unknown(facts: DatabaseFacts, counts: Mapping[str, int]) -> Iterator[Message]:
     """Yield the accounts that made calls which the database does not know."""
     for account, counted in counts.items():
-        n = facts.claims.get(account, 0)
+        n = facts.lane(account).claims
         if counted > n:
             yield Message("restored.behind", account=account, counted=counted, n=n)
 

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from broadcast import day
-from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
 from broadcast.rules.states import Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, GateRow
@@ -26,71 +26,41 @@ from models.engine import database_now, now
 from models.installation import Installation
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.rows import closed_gates
+from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
 from models.ledger.rows.transaction import WORKER, reading, writing
-from models.place import note_place, place_of
+from models.place import place_of
 
-#: How exactly ``seen_at`` is kept.
-SEEN_EVERY: Final = timedelta(minutes=1)
-
-
-@frozen
-class DatabaseFacts:
-    """Facts of the database, whatever the account."""
-
-    id: str
-    known_place: str | None
-    #: When a worker was last at work on it.
-    seen_at: datetime | None
-    #: A person is to say what became of the database.
-    is_closed: bool
-    now: datetime
-    place: str
-    #: Claims of the lanes that were asked for, by account.
-    claims: Mapping[str, int]
-
-    @property
-    def is_seen_now(self) -> bool:
-        """True if nothing is to be noted."""
-        return self.seen_at is not None and abs(self.now - self.seen_at) < SEEN_EVERY
+#: WeChat refuses the account, or is away: it is not asked each few seconds.
+_RESTS: Final = or_(
+    and_(Lane.not_before > database_now(), Lane.wait_reason != Reason.QUOTA_TODAY),
+    exists().where(
+        GateRow.account == Lane.account, GateRow.broadcast_id == "", GateRow.path.is_(None),
+        GateRow.kind == GateKind.STOP, GateRow.opened_at.is_(None),
+    ),
+)  # fmt: skip
 
 
-#: A worker claims, records and drives: each leaves its time in the lane.
-_AT_WORK: Final = (Lane.claimed_at, Lane.recorded_at)
-
-
-@reading
-def facts(connection: Connection, accounts: Collection[str] | None) -> DatabaseFacts:
+def facts_in(connection: Connection, accounts: Collection[str] | None = None) -> DatabaseFacts:
     """Return what the database says of itself and of the lanes of *accounts*; None: of all."""
     query = select(
-        Installation.id, Installation.place, LANES_CLOSED, database_now(), *_seen()
-    )  # fmt: skip
-    lanes = select(Lane.account, Lane.claims)
+        Installation.id, Installation.place, Installation.seen_at, LANES_CLOSED, database_now()
+    )
+    lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS)
     if accounts is not None:
-        lanes = lanes.where(Lane.account.in_(list(accounts)))
-    id_, place, is_closed, moment, *seen = connection.execute(query).one()
+        lanes = lanes.where(Lane.account.in_(accounts))
+    id_, known_place, seen_at, is_closed, moment = connection.execute(query).one()
     return DatabaseFacts(
-        id=id_, known_place=place, is_closed=bool(is_closed), now=moment,
-        seen_at=_latest(seen),
+        id=id_, known_place=known_place, seen_at=seen_at, is_closed=bool(is_closed), now=moment,
         place=place_of(connection),
-        claims=dict(connection.execute(lanes).all()),
+        lanes={
+            account: LaneFacts(claims=claims, seen_at=seen, rests=bool(rests))
+            for account, claims, seen, rests in connection.execute(lanes)
+        },
     )  # fmt: skip
 
 
-def seen_at(connection: Connection) -> datetime | None:
-    """Return when a worker was last at work on the database; None: never."""
-    return _latest(connection.execute(select(*_seen())).one())
-
-
-def _seen() -> list[ColumnElement[datetime | None]]:
-    """Return the columns of all that a worker leaves of its time."""
-    lanes = (select(func.max(at)).scalar_subquery() for at in _AT_WORK)
-    return [select(Installation.seen_at).scalar_subquery(), *lanes]
-
-
-def _latest(moments: Iterable[datetime | None]) -> datetime | None:
-    return max((at for at in moments if at is not None), default=None)
+facts = reading(facts_in)
 
 
 @reading
@@ -145,15 +115,14 @@ def called_today(connection: Connection, account: str) -> Mapping[SendPath, int]
 are_lanes_closed = reading(closed_gates.are_lanes_closed)
 
 
-#: Notes where the database lives, unless that is known.
-begin = writing(note_place)
-
-
 @writing
-def note_seen(connection: Connection) -> None:
-    """Note that a worker is at work on the database, which it knows to be the right one."""
-    seen = update(Installation).where(~LANES_CLOSED)
-    connection.execute(seen.values(seen_at=now(connection)))
+def note_seen(connection: Connection, accounts: Collection[str] = ()) -> None:
+    """Note that a worker is at work on the database, and knows the lanes of *accounts*."""
+    if closed_gates.are_lanes_closed(connection):
+        return
+    moment = {"seen_at": now(connection)}
+    connection.execute(update(Installation).values(moment))
+    connection.execute(update(Lane).where(Lane.account.in_(accounts)).values(moment))
 
 
 @writing
@@ -162,12 +131,6 @@ def close_lanes(connection: Connection, reason: Reason) -> list[str]:
     closing = Closing(kind=GateKind.RESTORED, who=WORKER, reason=reason)
     return [
         account
-        for account in locked_lanes(connection)
+        for account in lane_rows.lock_lanes(connection)
         if gate_changes.close(connection, account, closing)
     ]
-
-
-def locked_lanes(connection: Connection) -> Mapping[str, int]:
-    """Lock every lane, all in one order; return their claims by account."""
-    query = select(Lane.account, Lane.claims).order_by(Lane.account).with_for_update()
-    return dict(connection.execute(query).all())

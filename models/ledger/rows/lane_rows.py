@@ -75,6 +75,14 @@ def lock(connection: Connection, account: str) -> LockedLane:
     return one_row(connection, _LOCK, LockedLane, {"account": account})
 
 
+def lock_lanes(connection: Connection, account: str | None = None) -> list[str]:
+    """Lock the lane of an account, or all in one order; return their accounts."""
+    query = select(Lane.account).order_by(Lane.account).with_for_update()
+    if account is not None:
+        query = query.where(Lane.account == account)
+    return list(connection.scalars(query))
+
+
 def lock_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
     """Lock the lane of a broadcast; return its account, None where the broadcast has ended."""
     query = select(BroadcastRow.account, BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, update
 
 from broadcast.errors import DatabaseAwayError, InputError
 from broadcast.frozen import frozen
@@ -174,8 +174,7 @@ def reset_breaker(connection: Connection, broadcast: LockedBroadcast) -> None:
 
 
 def _is_cancelled(connection: Connection, broadcast: LockedBroadcast) -> bool:
-    there = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
-    return any(gate.kind is GateKind.CANCEL for gate in there)
+    return any(gate.kind is GateKind.CANCEL for gate in own_gates(connection, broadcast))
 
 
 def cancel(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
@@ -244,7 +243,7 @@ def halt(
     for one in configured:
         lane_rows.ensure_lane(connection, one)
     closing = Closing(kind=GateKind.HALT, who=who, why=why, reason=Reason.BY_HAND)
-    halted = [name for name in _lanes(connection, account)
+    halted = [name for name in lane_rows.lock_lanes(connection, account)
               if gate_changes.close(connection, name, closing)]  # fmt: skip
     _log(connection, halted, Did.HALT, who=who, why=why)
     return halted
@@ -260,7 +259,7 @@ def unhalt(
     it refuses the next call, and the account waits again.
     """
     lifted = []
-    for name in _lanes(connection, account):
+    for name in lane_rows.lock_lanes(connection, account):
         moment = now(connection)
         mine = [
             gate
@@ -293,14 +292,6 @@ def _call_today(connection: Connection, account: str, moment: datetime) -> None:
 
 def _reset_doubt_count(connection: Connection, account: str) -> None:
     change(connection, Lane, account, breaker_since=Lane.gate_counter)
-
-
-def _lanes(connection: Connection, account: str | None) -> list[str]:
-    """Lock the lanes that are to be switched, all in one order; return their accounts."""
-    query = select(Lane.account).order_by(Lane.account).with_for_update()
-    if account is not None:
-        query = query.where(Lane.account == account)
-    return list(connection.scalars(query))
 
 
 def _log(connection: Connection, names: list[str], did: Did, *, who: str, why: str | None) -> None:

@@ -10,19 +10,17 @@ from sqlalchemy import Connection, exists, func, insert, select, update
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.restore_guard import restore_point
+from broadcast.rules.gates.restore_guard import DatabaseFacts, restore_point
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
-from models.engine import now
 from models.installation import Installation, RestoreRow
 from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import gate_changes, restores
 from models.ledger.gates.gate_changes import Closing
-from models.ledger.rows import closed_gates
+from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.transaction import change, reading, writing
-from models.place import place_of
 
 
 @frozen
@@ -71,20 +69,20 @@ def answer(
     Redis counts them. Raises InputError where *since* is to come, or a lane of a moved database is
     behind them.
     """
-    lanes = restores.locked_lanes(connection)
-    moment = now(connection)
-    point = _point(connection, since, lanes=lanes, counts=counts, moment=moment)
+    lanes = lane_rows.lock_lanes(connection)
+    facts = restores.facts_in(connection)
+    moment = facts.now
+    point = _point(facts, since, counts)
     before = _closed_at(connection) or moment
     held, disabled = list[str](), list[str]()
     if point is not None:
-        held = _hold(connection, lanes, who=who, before=before)
+        held = _hold(connection, who=who, before=before)
         disabled = campaign_edits.disable_restored(connection, before=before, who=who)
     opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
-    claims = {name: max(own, counts.get(name, 0)) for name, own in lanes.items()}
+    claims = {name: max(own.claims, counts.get(name, 0)) for name, own in facts.lanes.items()}
     for name, number in claims.items():
-        change(connection, Lane, name, claims=number)
-    here = {"place": place_of(connection), "seen_at": moment}
-    connection.execute(update(Installation).values(here))
+        change(connection, Lane, name, claims=number, seen_at=moment)
+    connection.execute(update(Installation).values(place=facts.place))
     connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
     repeats = 0 if point is None else _unknown(connection)
     return Answered(
@@ -93,27 +91,20 @@ def answer(
 
 
 def _point(
-    connection: Connection,
-    since: datetime | None,
-    *,
-    lanes: Mapping[str, int],
-    counts: Mapping[str, int],
-    moment: datetime,
+    facts: DatabaseFacts, since: datetime | None, counts: Mapping[str, int]
 ) -> datetime | None:
     """Return up to when the database knows what was sent; None: it knows all."""
     if since is None:
-        behind = [name for name, own in lanes.items() if counts.get(name, 0) > own]
+        behind = [name for name, own in facts.lanes.items() if counts.get(name, 0) > own.claims]
         if behind:
             raise InputError("error.restored.behind", account=behind[0])
         return None
-    if since > moment:
-        raise InputError("error.restored.to_come", now=moment)
-    return restore_point(since, restores.seen_at(connection))
+    if since > facts.now:
+        raise InputError("error.restored.to_come", now=facts.now)
+    return restore_point(since, facts.known_until)
 
 
-def _hold(
-    connection: Connection, lanes: Mapping[str, int], *, who: str, before: datetime
-) -> list[str]:
+def _hold(connection: Connection, *, who: str, before: datetime) -> list[str]:
     """Hold whatever was stored before a moment and has calls to make; return what was held.
 
     It may have been sent since the backup, or cancelled where its time is still to come.
@@ -123,7 +114,7 @@ def _hold(
     )
     query = (
         select(BroadcastRow.account, BroadcastRow.id)
-        .where(BroadcastRow.account.in_(list(lanes)), BroadcastRow.phase != Phase.ENDED)
+        .where(BroadcastRow.phase != Phase.ENDED)
         .where(BroadcastRow.created_at <= before)
         .where((BroadcastRow.phase != Phase.SENDING) | planned)
         .order_by(BroadcastRow.created_at, BroadcastRow.id)

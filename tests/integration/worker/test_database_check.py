@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, insert, update
 
 from broadcast.errors import OutOfReachError, RedisAwayError
+from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.waits import DEFAULT_TUNING
@@ -17,6 +18,7 @@ from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import Phase
 from broadcast.tokens.claim_counter import ClaimCounter
 from broadcast.tokens.redis_access import Keys, connect
+from models.accounts import Lane
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
     from tests.servers.valkey import Valkey
 
-SHOP = ledger.account()
+SHOP, OTHER = ledger.account(), ledger.account("other")
 DAY = timedelta(days=1)
 
 
@@ -88,11 +90,11 @@ def make_old(engine: Engine) -> None:
     ledger.pass_time(engine, DAY)
     with engine.begin() as connection:
         connection.execute(update(BroadcastRow).values(created_at=present(engine) - DAY))
-        connection.execute(update(Installation).values(seen_at=present(engine) - DAY))
+        connection.execute(update(Lane).values(seen_at=present(engine) - DAY))
 
 
 def is_closed(engine: Engine) -> bool:
-    return restores.facts(engine, None).is_closed
+    return restores.facts(engine).is_closed
 
 
 def test_the_first_check_notes_the_place_and_begins_to_count(
@@ -102,9 +104,10 @@ def test_the_first_check_notes_the_place_and_begins_to_count(
 
     checked(engine, counter).check(SHOP)
 
-    facts = restores.facts(engine, None)
+    facts = restores.facts(engine)
     assert facts.known_place == facts.place
-    assert facts.is_seen_now
+    assert facts.is_recent(facts.lane("default").seen_at)
+    assert facts.is_recent(facts.seen_at)
     assert counter.read() == {"default": 0}
 
 
@@ -154,7 +157,7 @@ def test_the_sweep_closes_a_database_at_another_place(
         checked(engine, counter).watch({"default": SHOP})
 
     assert is_closed(engine)
-    assert checked(engine, counter).watch({"default": SHOP}) == 0
+    assert checked(engine, counter).watch({"default": SHOP}) == set()
 
 
 def test_an_empty_redis_is_filled_again_where_wechat_counts_what_the_ledger_has(
@@ -163,7 +166,7 @@ def test_an_empty_redis_is_filled_again_where_wechat_counts_what_the_ledger_has(
     sent(engine, counter, calls=3)
     valkey.flushall()
 
-    assert checked(engine, counter, quota(used=3)).watch({"default": SHOP}) == 1
+    assert checked(engine, counter, quota(used=3)).watch({"default": SHOP}) == set()
 
     assert counter.read() == {"default": 3}
     assert not is_closed(engine)
@@ -206,6 +209,120 @@ def test_an_empty_redis_closes_the_lanes_of_a_database_of_yesterday(
 
     with pytest.raises(OutOfReachError, match=r"database\.restored"):
         checked(engine, counter, quota(used=0)).check(SHOP)
+
+    assert is_closed(engine)
+
+
+def two_accounts(engine: Engine, counter: ClaimCounter) -> dict[str, Account]:
+    """Let two accounts make a call each; return them."""
+    sent(engine, counter)
+    ledger.broadcast(engine, owner=OTHER, size=40, batches=4)
+    checked(engine, counter).check(OTHER)
+    driver = Driver(engine, OTHER.name)
+    claim = driver.claim()
+    assert counter.count(OTHER.name, claim.lane_number, claim.claim)
+    driver.record(claim, ledger.said(0, msg_id=9))
+    return {SHOP.name: SHOP, OTHER.name: OTHER}
+
+
+def by_account(answers: Mapping[str, object], asked: list[str]) -> Callable[[Account], Gateway]:
+    """Return the way to a WeChat that answers each account so; *asked* tells of each question."""
+
+    def gateway(account: Account) -> Gateway:
+        def quota_of(_path: object) -> object:
+            asked.append(account.name)
+            return answers[account.name]
+
+        return cast("Gateway", SimpleNamespace(quota=quota_of))
+
+    return gateway
+
+
+def test_an_account_that_wechat_does_not_answer_keeps_no_other_one_waiting(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    accounts, asked = two_accounts(engine, counter), list[str]()
+    valkey.flushall()
+    refused = NoAnswer(outcome=Outcome.STOP_ACCOUNT, scope=Scope.ACCOUNT, errcode=40125)
+    answers = {SHOP.name: refused, OTHER.name: quota(used=1)}
+    check = DatabaseCheck(
+        engine, counter=counter, gateway=by_account(answers, asked), waits=DEFAULT_TUNING.waits
+    )
+
+    for _ in range(3):
+        assert check.watch(accounts) == {SHOP.name}
+
+    assert counter.read() == {OTHER.name: 1}
+    assert not is_closed(engine)
+    # An account that was stopped is not asked for again.
+    assert asked.count(SHOP.name) == 1
+
+
+def test_an_account_that_waits_for_wechat_is_asked_for_when_its_wait_is_over(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    sent(engine, counter)
+    valkey.flushall()
+    asked, answers = list[str](), {SHOP.name: cast("object", no_answer(scope=Scope.ACCOUNT))}
+    check = DatabaseCheck(
+        engine, counter=counter, gateway=by_account(answers, asked), waits=DEFAULT_TUNING.waits
+    )
+    for _ in range(3):
+        assert check.watch({SHOP.name: SHOP}) == {SHOP.name}
+    assert len(asked) == 1
+
+    answers[SHOP.name] = quota(used=1)
+    ledger.pass_time(engine, timedelta(hours=1))
+
+    assert check.watch({SHOP.name: SHOP}) == set()
+    assert counter.read() == {SHOP.name: 1}
+
+
+def test_a_lane_whose_account_is_in_no_settings_any_more_makes_nobody_suspicious(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    two_accounts(engine, counter)
+    make_old(engine)
+    with engine.begin() as connection:
+        mine = update(BroadcastRow).where(BroadcastRow.account == SHOP.name)
+        connection.execute(mine.values(created_at=now(connection)))
+    valkey.flushall()
+
+    for _ in range(2):
+        assert checked(engine, counter, quota(used=0)).watch({SHOP.name: SHOP}) == set()
+
+    facts = restores.facts(engine)
+    assert facts.is_recent(facts.seen_at)
+    assert facts.is_recent(facts.lane(SHOP.name).seen_at)
+    assert not facts.is_recent(facts.lane(OTHER.name).seen_at)
+
+
+def test_a_lane_of_another_workers_account_that_is_behind_closes_all(
+    engine: Engine, counter: ClaimCounter
+) -> None:
+    accounts = two_accounts(engine, counter)
+    counter.begin(OTHER.name, 5)
+
+    with pytest.raises(OutOfReachError, match=r"database\.restored"):
+        checked(engine, counter).watch({SHOP.name: accounts[SHOP.name]})
+
+    assert is_closed(engine)
+
+
+def test_the_calls_of_one_account_explain_none_of_anothers_of_days_ago(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    accounts = two_accounts(engine, counter)
+    make_old(engine)
+    with engine.begin() as connection:
+        mine = update(BroadcastRow).where(BroadcastRow.account == SHOP.name)
+        connection.execute(mine.values(phase=Phase.ENDED))
+    valkey.flushall()
+    # It owes nothing, so WeChat's count of today is enough for it.
+    checked(engine, counter, quota(used=0)).check(SHOP)
+
+    with pytest.raises(OutOfReachError, match=r"database\.restored"):
+        checked(engine, counter, quota(used=0)).watch(accounts)
 
     assert is_closed(engine)
 
@@ -262,7 +379,7 @@ def test_of_two_threads_that_check_a_new_database_none_takes_it_for_an_old_one(
     ledger.broadcast(engine)
     make_old(engine)
     with engine.begin() as connection:
-        connection.execute(update(Installation).values(seen_at=None))
+        connection.execute(update(Lane).values(seen_at=None))
     read = counter.read
 
     def read_and_be_slow() -> Mapping[str, int]:

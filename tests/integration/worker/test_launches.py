@@ -49,9 +49,11 @@ class Worker:
         self.hangs: set[str] = set()
         self.away: set[str] = set()
         self.tried: list[str] = []
+        #: Accounts for which WeChat does not answer.
+        self.unproved: set[str] = set()
         here = SimpleNamespace(
             engine=world.engine, accounts={"default": None}, wechat=None, settings=None,
-            database_check=SimpleNamespace(watch=lambda _: None),
+            database_check=SimpleNamespace(watch=lambda _: self.unproved),
         )  # fmt: skip
         self.here = cast("WorkerParts", here)
         self.launches, self.rehearsals = campaigns.Launches(self.here), Rehearsals(self.here)
@@ -123,6 +125,22 @@ def test_a_launch_that_hangs_keeps_no_other_from_its_time_and_is_taken_once(
 
     until_launched(world, slow)
     assert sorted(worker.tried) == ["slow", "soon"]
+
+
+def test_a_run_waits_while_wechat_does_not_answer_whether_its_account_may_call(
+    world: World, worker: Worker
+) -> None:
+    campaign = add(world, "c")
+    worker.unproved.add("default")
+    world.clock.pass_(HOUR)
+
+    worker.beat()
+    assert world.states(campaign) == {("begun", None): 1}
+    worker.unproved.clear()
+    worker.beat()
+
+    until_launched(world, campaign)
+    assert worker.tried == ["c"]
 
 
 def test_what_is_out_of_reach_is_tried_once_a_look_and_keeps_no_other_from_its_launch(

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.gates.restore_guard import Sight, Trust, explains, judge, restore_point
+from broadcast.rules.gates.restore_guard import (
+    DatabaseFacts,
+    LaneFacts,
+    Trust,
+    Verdict,
+    explains,
+    judge,
+    restore_point,
+)
 from broadcast.rules.states import Reason
 
 #: Noon in Shanghai.
@@ -17,50 +25,51 @@ YESTERDAY = NOW - timedelta(hours=13)
 MASS_SEND, SENDALL = SendPath
 
 
-def sight(**facts: Any) -> Sight:
-    """What is seen of a database that made 7 calls and is as it was, but for *facts*."""
+def facts(**changed: Any) -> DatabaseFacts:
+    """What a database says that made 7 calls and is as it was, but for what *changed*."""
+    lane = {name: changed.pop(name) for name in ("claims", "seen_at") if name in changed}
     usual: dict[str, Any] = {
-        "known_place": "here", "place": "here", "claims": 7, "counted": 7, "counts_others": True,
-        "seen_at": NOW, "owed_since": None, "now": NOW,
+        "id": "one", "known_place": "here", "place": "here", "seen_at": NOW, "is_closed": False,
+        "now": NOW, "lanes": {"shop": LaneFacts(**{"claims": 7, "seen_at": NOW, **lane})},
     }  # fmt: skip
-    return Sight(**{**usual, **facts})
+    return DatabaseFacts(**{**usual, **changed})
+
+
+def judged(
+    *, counted: int | None = 7, owed_since: datetime | None = None, **changed: Any
+) -> Verdict:
+    return judge(facts(**changed), "shop", counted=counted, owed_since=owed_since)
 
 
 def test_the_database_that_made_the_calls_goes_on() -> None:
-    assert judge(sight()) is Trust.KNOWN
+    assert judged() is Trust.KNOWN
 
 
 def test_a_claim_that_was_committed_and_not_counted_yet_is_no_restore() -> None:
-    assert judge(sight(claims=8)) is Trust.KNOWN
+    assert judged(claims=8) is Trust.KNOWN
 
 
 def test_a_database_at_another_place_is_closed_whatever_redis_counts() -> None:
     for counted in (None, 7, 6):
-        assert judge(sight(place="there", counted=counted)) is Reason.OTHER_PLACE
+        assert judged(place="there", counted=counted) is Reason.OTHER_PLACE
 
 
-def test_a_place_that_the_server_does_not_say_is_no_other_place() -> None:
-    assert judge(sight(place="")) is Trust.KNOWN
+def test_a_place_that_is_not_known_is_no_other_place() -> None:
+    assert judged(place="") is Trust.KNOWN
+    assert judged(known_place=None) is Trust.KNOWN
 
 
 def test_a_database_that_knows_fewer_calls_than_redis_is_closed() -> None:
-    assert judge(sight(claims=6)) is Reason.COUNTER_BEHIND
-    assert judge(sight(known_place=None, claims=0, counted=1)) is Reason.COUNTER_BEHIND
+    assert judged(claims=6) is Reason.COUNTER_BEHIND
+    assert judged(known_place=None, claims=0, counted=1) is Reason.COUNTER_BEHIND
 
 
-def test_a_database_without_a_call_is_new_where_its_first_request_was_stored() -> None:
-    for place in (None, "here"):
-        new = sight(
-            known_place=place, claims=0, counted=None, counts_others=False, seen_at=None,
-            owed_since=YESTERDAY,
-        )  # fmt: skip
-        assert judge(new) is Trust.NEW
+def test_a_lane_without_a_call_that_no_worker_ever_saw_is_new() -> None:
+    assert judged(claims=0, counted=None, seen_at=None, owed_since=YESTERDAY) is Trust.NEW
+    assert judged(lanes={}, counted=None) is Trust.NEW
 
 
-def test_a_new_account_of_a_known_database_is_new() -> None:
-    assert judge(sight(claims=0, counted=None)) is Trust.NEW
-
-
+@pytest.mark.parametrize("claims", [0, 7])
 @pytest.mark.parametrize(
     ("seen_at", "owed_since", "verdict"),
     [
@@ -68,19 +77,26 @@ def test_a_new_account_of_a_known_database_is_new() -> None:
         (YESTERDAY, None, Trust.COUNT_CALLS),
         (YESTERDAY, NOW, Trust.COUNT_CALLS),
         (YESTERDAY, YESTERDAY, Reason.REDIS_EMPTY),
-        (None, YESTERDAY, Reason.REDIS_EMPTY),
     ],
 )
 def test_with_an_empty_redis_whatever_could_have_been_sent_before_today_closes_the_lanes(
-    seen_at: datetime | None, owed_since: datetime | None, verdict: Trust | Reason
+    claims: int, seen_at: datetime, owed_since: datetime | None, verdict: Verdict
 ) -> None:
-    empty = sight(counted=None, counts_others=False, seen_at=seen_at, owed_since=owed_since)
+    judgement = judged(counted=None, seen_at=seen_at, claims=claims, owed_since=owed_since)
 
-    assert judge(empty) is verdict
+    assert judgement is verdict
 
 
-def test_redis_that_lost_one_account_is_as_empty_for_it() -> None:
-    assert judge(sight(counted=None, owed_since=YESTERDAY)) is Trust.COUNT_CALLS
+def test_calls_that_no_worker_ever_saw_are_of_no_day() -> None:
+    assert judged(counted=None, seen_at=None, owed_since=YESTERDAY) is Reason.REDIS_EMPTY
+
+
+def test_a_worker_that_knew_another_lane_knew_nothing_of_this_one() -> None:
+    other = LaneFacts(claims=1, seen_at=NOW)
+    mine = LaneFacts(claims=7, seen_at=YESTERDAY)
+    lanes = {"other": other, "shop": mine}
+
+    assert judged(counted=None, lanes=lanes, owed_since=YESTERDAY) is Reason.REDIS_EMPTY
 
 
 @pytest.mark.parametrize(
