@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -187,7 +188,9 @@ def test_a_moved_database_goes_on_when_a_person_says_so(
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     for file in tmp_path.glob("broadcast.db*"):
-        file.rename(moved / file.name)
+        # As to another volume: the file there is another one.
+        shutil.copy(file, moved)
+        file.unlink()
     system.env["DATABASE_URL"] = f"sqlite:///{moved / 'broadcast.db'}"
     run(system)
     until_closed(system)

@@ -29,7 +29,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
 from models.ledger.rows.transaction import WORKER, reading, writing
-from models.place import place_of
+from models.place import note_place, place_of
 
 #: WeChat refuses the account, or is away: it is not asked each few seconds.
 _RESTS: Final = or_(
@@ -120,6 +120,7 @@ def note_seen(connection: Connection, accounts: Collection[str] = ()) -> None:
     """Note that a worker is at work on the database, and knows the lanes of *accounts*."""
     if closed_gates.are_lanes_closed(connection):
         return
+    note_place(connection)
     moment = {"seen_at": now(connection)}
     connection.execute(update(Installation).values(moment))
     connection.execute(update(Lane).where(Lane.account.in_(accounts)).values(moment))

@@ -82,7 +82,7 @@ def answer(
     claims = {name: max(own.claims, counts.get(name, 0)) for name, own in facts.lanes.items()}
     for name, number in claims.items():
         change(connection, Lane, name, claims=number, seen_at=moment)
-    connection.execute(update(Installation).values(place=facts.place))
+    connection.execute(update(Installation).values(place=facts.place or None))
     connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
     repeats = 0 if point is None else _unknown(connection)
     return Answered(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,6 +40,7 @@ from tests.kit.ledger import Driver
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 UNKNOWN = CallResult(outcome=Outcome.UNKNOWN)
 ACCEPTED = ledger.said(0, msg_id=9)
@@ -90,6 +93,55 @@ def test_a_database_stays_where_it_is_and_a_copy_is_elsewhere(
     assert place(copy) != here
     assert restores.facts(copy).id == restores.facts(engine).id
     copy.dispose()
+
+
+def test_a_file_has_one_place_wherever_a_process_sees_it(tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "broadcast.db", tmp_path / "elsewhere"
+    first = open_engine(f"sqlite:///{file}")
+    here = place(first)
+    elsewhere.mkdir()
+    os.link(file, elsewhere / "broadcast.db")
+    second = open_engine(f"sqlite:///{elsewhere / 'broadcast.db'}")
+
+    assert place(second) == here
+    first.dispose()
+    file.rename(tmp_path / "moved.db")
+    third = open_engine(f"sqlite:///{tmp_path / 'moved.db'}")
+    assert place(third) == here
+    for engine in (second, third):
+        engine.dispose()
+
+
+def test_a_file_on_another_volume_may_have_the_same_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'broadcast.db'}")
+    places = []
+    for volume in (2**63 + 1, 2**63 + 2, 2049, 2065):
+        monkeypatch.setattr(os, "statvfs", lambda _, n=volume: SimpleNamespace(f_fsid=n))
+        places.append(place(engine))
+    engine.dispose()
+
+    first, second, device, after_a_restart = places
+    assert len({first, second, device}) == 3
+    assert device == after_a_restart
+
+
+def test_a_role_of_postgresql_that_may_not_ask_notes_no_place_and_doubts_none(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.place._may_ask", lambda _: engine.dialect.name != "postgresql")
+    ledger.broadcast(engine)
+    if engine.dialect.name == "postgresql":
+        assert (restores.facts(engine).known_place, place(engine)) == (None, "")
+    monkeypatch.setattr("models.place._may_ask", lambda _: True)
+
+    restores.note_seen(engine)
+
+    facts = restores.facts(engine)
+    assert facts.known_place == facts.place != ""
+    monkeypatch.setattr("models.place._may_ask", lambda _: False)
+    assert not restores.facts(engine).is_elsewhere
 
 
 def test_what_was_restored_in_its_place_has_the_same_place_and_fewer_claims(
