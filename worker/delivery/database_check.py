@@ -51,7 +51,7 @@ class DatabaseCheck:
             raise OutOfReachError("error.database.uncounted", account=account.name)
 
     def watch(self, accounts: Mapping[str, Account]) -> set[str]:
-        """Check each lane of *accounts* by itself; return those that WeChat does not answer.
+        """Check each lane of *accounts* apart; return those that WeChat does not answer.
 
         A worker is at work then, and knows the others: that is noted. Of a lane that this worker
         has no account for it sees no more than that the database is not the one that made its

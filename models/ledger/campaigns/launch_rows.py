@@ -197,7 +197,7 @@ def release(
     Raises ConflictError where it is not held, and InputError unless it was said that it goes though
     it was *maybe_sent* before a restore.
     """
-    if not maybe_sent and launch_of(connection, LaunchRow.id == shown.id).why is Why.RESTORED:
+    if not maybe_sent and launch_of(connection, shown.id).why is Why.RESTORED:
         raise InputError("error.launch.maybe_sent", name=campaign.name, due=shown.due_at)
     released = {"template": shown.template.stored, "version": shown.version, "released_by": who}
     moment = now(connection)
