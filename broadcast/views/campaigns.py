@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from broadcast.rules.campaigns.campaign import Campaign, Launch
@@ -29,6 +29,16 @@ def campaign_object(campaign: Campaign) -> dict[str, Any]:
         "created_at": utc(campaign.created_at), "created_by": campaign.created_by,
         "edited_at": utc(campaign.edited_at), "edited_by": campaign.edited_by,
     }  # fmt: skip
+
+
+def listed(
+    campaigns: Iterable[Campaign], held: Sequence[tuple[Launch, Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
+    """Return campaigns with their held launches, which are given with their objects."""
+    return [
+        campaign_object(one) | {"held": [run for of, run in held if of.campaign_id == one.id]}
+        for one in campaigns
+    ]
 
 
 def launch_object(launch: Launch, report: Report | None, texts: Texts) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from entrypoints.cli.send_options import (
 from entrypoints.cli.terminal import is_terminal
 from producer.audience import openid_list
 from producer.audience.source import regular
-from producer.campaigns import said_plans
+from producer.campaigns import campaign_drafts, said_plans
 from producer.campaigns.campaign_forms import ByPerson, CampaignMembers
 from producer.campaigns.said_plans import NONE
 from producer.request import shape
@@ -194,10 +194,6 @@ def _audience(target: Target, account: Account) -> dict[str, Any]:
 def _check_files(template: Template) -> None:
     """Raise InputError where a file of a campaign cannot be read."""
     if template.article_file is not None:
-        # Markdown, nh3 and Pillow, for this alone.
-        from producer.articles import added_drafts, article_files  # noqa: PLC0415
-
-        file = Path(template.article_file)
-        added_drafts.checked(article_files.read_article(file), where=file.name)
+        campaign_drafts.articles_of(template.article_file)
     if template.audience_file is not None:
         openid_list.read(Path(regular(template.audience_file))).close()

@@ -52,7 +52,7 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     Return what was agreed to. Raises typer.Exit for a no, and InputError,
     also for the same send within a day, and in a run of now for doubts, where nobody is asked.
     """
-    terminal, launch, problem = run.terminal, one.launch, None
+    terminal, launch, problems = run.terminal, one.launch, list[Message]()
     asks, is_new = one.ask is Ask.ASK, launch.id == 0
     quota = QuotaWithReason(run.wechat)
     try:
@@ -60,7 +60,7 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     except RepeatedSendError as error:
         if not asks:
             raise
-        problem, found = error.message, _prepared(run, one, quota, again=True)
+        problems, found = [error.message], _prepared(run, one, quota, again=True)
     if is_new and not asks:
         for doubt in found.doubts:
             raise InputError(doubt.id, **doubt.facts)
@@ -68,11 +68,11 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     asking = Asking(run, wish)
     prepared = asking.cooled_off(found.ready)
     asking.tags = Tags(lambda: run.wechat, found.order.account).look_up(prepared.body)
-    warnings = [*found.doubts, *prepared.notices, *asking.why_unproved(quota.why)]
-    warnings = warnings if problem is None else [problem, *warnings]
-    if not is_new and launch.version != one.campaign.version:
-        version, now = launch.version, one.campaign.version
-        warnings.insert(0, Message("campaign.edited_since", version=version, now=now))
+    now = one.campaign.version
+    if launch.version != now:
+        problems.append(Message("campaign.edited_since", version=launch.version, now=now))
+    unproved = asking.why_unproved(quota.why)
+    warnings = [*problems, *found.doubts, *prepared.notices, *unproved]
     if one.dry_run:
         asking.show(prepared, warnings)
     elif one.ask is Ask.NOBODY:
@@ -129,7 +129,7 @@ def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int
     while launch.state is LaunchState.BEGUN and time.monotonic() < until:
         time.sleep(_PAUSE_S)
         launch = launch_rows.current(run.engine, begun.id)
-    now, ended = present(run.engine), asked_runs.report(run.engine, launch)
+    now, [(_, ended)] = present(run.engine), asked_runs.with_reports(run.engine, [launch])
     if launch.state is LaunchState.BEGUN:
         run.terminal.say("campaign.begun", name=campaign.name)
     else:

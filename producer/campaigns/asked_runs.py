@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from broadcast.errors import BrokerAwayError, ConflictError, InputError, UnknownIdError
+from broadcast.errors import BrokerAwayError, ConflictError, InputError
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import Agreed, LaunchState
-from broadcast.rules.campaigns.template import NOTHING, Template
+from broadcast.rules.campaigns.template import NOTHING
 from broadcast.rules.reports import Report
 from models.ledger.campaigns import launch_rows
 from models.ledger.gates import restores
@@ -162,7 +162,7 @@ def run_for_program(
         for doubt in () if held else found.doubts:
             raise InputError(doubt.id, **doubt.facts)
     elif held is None:
-        refuse_files(campaign, launch.template)
+        refuse_files(campaign)
     begun = begin(door, campaign, launch, key=key, maybe_sent=maybe_sent, who=who)
     # Where the broker is away, beat has it launched.
     with contextlib.suppress(BrokerAwayError):
@@ -170,8 +170,9 @@ def run_for_program(
     return begun
 
 
-def refuse_files(campaign: Campaign, template: Template) -> None:
+def refuse_files(campaign: Campaign) -> None:
     """Raise InputError where a run reads files, which its worker alone may have."""
+    template = campaign.plan.template
     if template.reads_lists or template.article_file is not None:
         raise InputError("error.campaign.run_file", name=campaign.name)
 
@@ -181,17 +182,16 @@ def plan_for_program(door: SubmitService, campaign: Campaign) -> Prepared:
 
     Raises InputError where it reads lists of files, and what refuses it.
     """
-    launch = next_run(door, campaign)
-    refuse_files(campaign, launch.template)
-    found = prepared_run(campaign, launch, door, wechat=None, again=True)
+    refuse_files(campaign)
+    found = prepared_run(campaign, next_run(door, campaign), door, wechat=None, again=True)
     return replace(found.ready, notices=(*found.doubts, *found.ready.notices))
 
 
-def report(engine: Engine, launch: Launch) -> Report | None:
-    """Return the report of a launch's broadcast, where it has one that was not removed."""
-    if launch.broadcast_id is None:
-        return None
-    try:
-        return broadcast_reports.report(engine, launch.broadcast_id, whole=False)
-    except UnknownIdError:
-        return None
+def with_reports(
+    engine: Engine, launches: Sequence[Launch]
+) -> Sequence[tuple[Launch, Report | None]]:
+    """Return launches, each with the report of its broadcast, if it has one that is still there."""
+    ids = [one.broadcast_id for one in launches]
+    found = broadcast_reports.reports(engine, ids=ids, most=len(ids))
+    known: dict[str | None, Report] = {one.id: one for one in found}
+    return [(one, known.get(one.broadcast_id)) for one in launches]

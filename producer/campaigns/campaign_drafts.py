@@ -34,7 +34,7 @@ def with_its_draft(
     where none or several have the title, ArticleError, MediaError, and what keeps WeChat from it.
     """
     if template.article_file is not None:
-        articles = _articles(Path(template.article_file))
+        articles = articles_of(template.article_file)
         media_id = since and _made_since(since, articles, account, wechat=wechat)
         return template.with_draft(
             media_id or _made(articles, account, engine=engine, wechat=wechat)
@@ -48,17 +48,19 @@ def rehearsed(template: Template, account: Account, *, wechat: WeChat) -> Templa
     Raises as :func:`with_its_draft`.
     """
     if template.article_file is not None:
-        _articles(Path(template.article_file))
+        articles_of(template.article_file)
         return template.without_article()
     if template.draft_title is not None:
         return template.with_draft(_found(template.draft_title, account, wechat=wechat))
     return template
 
 
-def _articles(file: Path) -> Sequence[Illustrated]:
+def articles_of(path: str) -> Sequence[Illustrated]:
+    """Return the articles of a file. Raises ArticleError and MediaError."""
     # Markdown, nh3 and Pillow, for this alone.
     from producer.articles import added_drafts, article_files  # noqa: PLC0415
 
+    file = Path(path)
     return added_drafts.checked(article_files.read_article(file), where=file.name)
 
 

@@ -71,8 +71,9 @@ class Campaigns:
         self, form: CampaignMembers, account: str | None, old: CampaignPlan | None = None
     ) -> CampaignPlan:
         settings = self.door.settings
-        found = settings.account(account)
-        return plan_of(form, found, old, settings=settings, engine=self.door.engine)
+        return plan_of(
+            form, settings.account(account), old, settings=settings, engine=self.door.engine
+        )
 
     def edit(self, name: str, said: CampaignArguments, *, version: int | None = None) -> Campaign:
         """Change what is said; a run that was begun goes on as it was.
@@ -146,12 +147,13 @@ class Campaigns:
         )
 
         campaign = self.get(name)
-        asked_runs.refuse_files(campaign, campaign.plan.template)
+        asked_runs.refuse_files(campaign)
         wechat = WeChat(self.door.settings, on_drift=_warn_of_drift)
         door = replace(self.door, quota=QuotaWithReason(wechat), looks=ClientChecks(wechat))
         with contextlib.closing(wechat):
-            due = rehearsing.next_due(campaign)
-            return rehearsing.rehearse(campaign, due, door=door, wechat=wechat)
+            return rehearsing.rehearse(
+                campaign, rehearsing.next_due(campaign), door=door, wechat=wechat
+            )
 
     def runs(self, name: str, *, limit: int = 20) -> Sequence[Launch]:
         """Return the newest runs of a campaign, the last first."""

@@ -156,10 +156,9 @@ def _said_days(said: CampaignMembers, found: Schedule, now: datetime) -> Iterato
     """Yield the days that are said; those that are stored may be older."""
     if said.at is not None and found.at is not None:
         yield max(found.at, now).date()
-    if said.first is not None and found.first is not None:
-        yield found.first
-    if said.last is not None and found.last is not None:
-        yield found.last
+    for text, day in ((said.first, found.first), (said.last, found.last)):
+        if text is not None and day is not None:
+            yield day
     for one in found.exceptions if said.exceptions is not None else ():
         yield from (one.first, one.last)
 

@@ -13,7 +13,7 @@ from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
-from broadcast.views.campaigns import campaign_object, launch_object
+from broadcast.views.campaigns import campaign_object, launch_object, listed
 from entrypoints.cli import (
     asking,
     campaign_lines,
@@ -172,14 +172,9 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
     found, now = campaign_rows.every(run.engine), present(run.engine)
     held = launch_rows.waiting_for_a_person(run.engine, [one.id for one in found])
     if as_json:
-        each = [campaign_object(one) for one in found]
-        for one, value in zip(found, each, strict=True):
-            value["held"] = [
-                launch_object(launch, None, run.terminal.texts)
-                for launch in held
-                if launch.campaign_id == one.id
-            ]
-        run.terminal.show_json({"campaigns": each, "error": None})
+        texts = run.terminal.texts
+        shown = [(one, launch_object(one, None, texts)) for one in held]
+        run.terminal.show_json({"campaigns": listed(found, shown), "error": None})
         return
     if not found:
         run.terminal.say("campaign.none")
@@ -227,16 +222,14 @@ def show(
 ) -> None:
     """Show a campaign, its next due times and its runs."""
     campaign, now = campaign_rows.named(run.engine, name), present(run.engine)
-    runs = [
-        (one, asked_runs.report(run.engine, one))
-        for one in launch_rows.history(run.engine, campaign.id, most=most)
-    ]
+    launches = launch_rows.history(run.engine, campaign.id, most=most)
+    runs = asked_runs.with_reports(run.engine, launches)
     if as_json:
         texts = run.terminal.texts
         each = [launch_object(one, report, texts) for one, report in runs]
         run.terminal.show_json({**campaign_object(campaign), "runs": each, "error": None})
         return
-    run.terminal.say(campaign_lines.summary(campaign, now, [one for one, _ in runs]))
+    run.terminal.say(campaign_lines.summary(campaign, now, launches))
     run.terminal.say_all(
         campaign_lines.plan_lines(campaign.plan, campaign.next_times(), now, settings=run.settings)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Final
@@ -17,7 +17,7 @@ from broadcast.rules.api_keys import Scope
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.template import Template
-from broadcast.views.campaigns import campaign_object, launch_object
+from broadcast.views.campaigns import campaign_object, launch_object, listed
 from broadcast.views.objects import utc
 from broadcast.views.program_words import notices
 from entrypoints.http import answers, bodies, campaign_answers, json_answers, openapi, submitting
@@ -120,19 +120,16 @@ def listing(
         if caller.key.may_use(one.plan.account) and account in {None, one.plan.account}
     ]  # fmt: skip
     held = launch_rows.waiting_for_a_person(engine, [one.id for one in found])
-    return {
-        "campaigns": [
-            campaign_object(one)
-            | {"held": [_run_object(caller, run) for run in held if run.campaign_id == one.id]}
-            for one in found
-        ]
-    }
+    shown = list(zip(held, _objects_of(caller, held), strict=True))
+    return {"campaigns": listed(found, shown)}
 
 
-def _run_object(caller: Caller, launch: Launch) -> dict[str, Any]:
-    reason = launch.reason and submitting.for_key(caller, launch.reason)
-    report = asked_runs.report(caller.parts.engine, launch)
-    return launch_object(replace(launch, reason=reason), report, caller.texts)
+def _objects_of(caller: Caller, launches: Sequence[Launch]) -> list[dict[str, Any]]:
+    def shown(one: Launch) -> Launch:
+        return replace(one, reason=one.reason and submitting.for_key(caller, one.reason))
+
+    each = asked_runs.with_reports(caller.parts.engine, launches)
+    return [launch_object(shown(one), report, caller.texts) for one, report in each]
 
 
 @router.get(
@@ -168,7 +165,7 @@ def runs(
     """Return the newest runs of a campaign, the last first, with the sums of their broadcasts."""
     campaign_id = _theirs(caller, name).id
     found = launch_rows.history(caller.parts.engine, campaign_id, most=limit)
-    return {"runs": [_run_object(caller, one) for one in found]}
+    return {"runs": _objects_of(caller, found)}
 
 
 @router.patch(
@@ -245,7 +242,7 @@ def run(
         again=said.again, maybe_sent=said.maybe_sent, who=caller.who,
         wake=caller.parts.waker.wake_for_launches, check=partial(_check_may_launch, caller),
     )  # fmt: skip
-    return _run_object(caller, begun)
+    return _objects_of(caller, [begun])[0]
 
 
 def _check_may_launch(caller: Caller, launch: Launch) -> None:
@@ -263,7 +260,7 @@ def _check_may_launch(caller: Caller, launch: Launch) -> None:
 def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Look at the next run as its launch will, and store and send nothing. WeChat is asked."""
     campaign = _theirs(caller, name)
-    asked_runs.refuse_files(campaign, campaign.plan.template)
+    asked_runs.refuse_files(campaign)
     due = rehearsing.next_due(campaign)
     found = caller.parts.remote.rehearsed(campaign, due, submitting.door(caller))
     shown = [submitting.for_key(caller, one) for one in found]

@@ -141,6 +141,7 @@ def reports(
     *,
     account: str | None = None,
     accounts: Collection[str] | None = None,
+    ids: Collection[str | None] | None = None,
     key: str | None = None,
     before: tuple[datetime, str] | None = None,
     awaited_only: bool = False,
@@ -148,9 +149,9 @@ def reports(
 ) -> list[Report]:
     """Return the newest broadcasts, without their batch lists, in a handful of statements.
 
-    Of *account* alone, of *accounts* alone, those with *key*, those older than *before*: a moment
-    of creation and an id. An upload whose key another broadcast got is on its way out, and none of
-    them; *awaited_only*: nor is one that nobody was given the id of.
+    Of *account* alone, of *accounts* alone, those of *ids*, those with *key*, those older than
+    *before*: a moment of creation and an id. An upload whose key another broadcast got is on its
+    way out, and none of them; *awaited_only*: nor is one that nobody was given the id of.
     """
     query = (
         figures.ROWS.where(_AWAITED if awaited_only else _IN_SIGHT)
@@ -161,6 +162,8 @@ def reports(
         query = query.where(BroadcastRow.account == account)
     if accounts is not None:
         query = query.where(BroadcastRow.account.in_(accounts))
+    if ids is not None:
+        query = query.where(BroadcastRow.id.in_(ids))
     if key is not None:
         query = query.where(BroadcastRow.key == key)
     if before is not None:

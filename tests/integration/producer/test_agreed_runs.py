@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from broadcast.errors import InputError
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
@@ -19,8 +20,11 @@ from models.ledger.rows import known_accounts
 from models.ledger.views import broadcast_reports
 from producer.campaigns import asked_runs, launching
 from producer.request.door import SubmitService
+from tests.integration.models.campaign_world import MINUTE, World, plan
+from tests.integration.models.still_clock import StillClock
 from tests.integration.producer.conftest import openids
 from tests.kit import follows
+from tests.kit.effort import Effortmeter
 
 
 @pytest.fixture
@@ -137,3 +141,22 @@ def test_the_undo_window_is_that_of_the_people_who_are_found(
     window = report.gate(GateKind.COOLING_OFF)
     until = window and window.until
     assert (until and round((until - report.created_at).total_seconds())) == length_s
+
+
+def test_many_runs_take_as_many_statements_as_one_to_be_read_with_their_reports(
+    still: tuple[Engine, StillClock],
+) -> None:
+    world = World(*still)
+    campaigns = [world.add(name, plan("* * * * *")) for name in "abcde"]
+    world.clock.pass_(MINUTE)
+    world.beat()
+    runs = [run for campaign in campaigns for run in world.rows(campaign)]
+    meter = Effortmeter(world.engine)
+
+    first = meter.of(lambda: asked_runs.with_reports(world.engine, runs[:1]))
+    every = meter.of(lambda: asked_runs.with_reports(world.engine, runs))
+
+    found = asked_runs.with_reports(world.engine, runs)
+    assert [report and report.id for _, report in found] == [run.broadcast_id for run in runs]
+    assert len({run.broadcast_id for run in runs}) == len(campaigns)
+    assert every.statements == first.statements
