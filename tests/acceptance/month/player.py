@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from models.ledger.campaigns import campaign_rows
 from tests.acceptance.test_notices import commands_of
 
 if TYPE_CHECKING:
@@ -83,8 +84,9 @@ class Player:
         if command[0] == "resume" or (command[0] == "restored" and len(command) > 1):
             agrees = ["--yes"]
         if "--due" in command:
+            campaign = campaign_rows.named(self.world.system.engine, command[2])
             # The account's name is typed where a run goes to everybody.
-            agrees = ["--yes", "--yes-to-all"]
+            agrees = ["--yes", *(["--yes-to-all"] if campaign.plan.template.to_all else [])]
         done = self.world.system.broadcast(*command, *agrees, status=None, timeout_s=120)
         said = done.stdout + done.stderr
         print(f">>> {shlex.join(command)}: {done.returncode}\n{said if len(said) < 2000 else ''}")
