@@ -170,7 +170,8 @@ def test_a_worker_killed_in_its_post_loses_no_notice(
     wecom.until_texts(1)
     worker.wait(timeout_s=60)
     [stored] = notices.newest(system.engine, list(NoticeState), 9)
-    assert (stored.state, stored.tries) == (NoticeState.WAITING, 1)
+    # What came of it counts, and nobody here knows that.
+    assert (stored.state, stored.tries) == (NoticeState.WAITING, 0)
 
     wecom.before = lambda _: None
     foreign.age_what_a_killed_worker_held(valkey)
