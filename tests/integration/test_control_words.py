@@ -11,7 +11,6 @@ from sqlalchemy import Engine
 
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import Reason
-from entrypoints.cli.commands import pause as pause_module
 from entrypoints.cli.main import run
 from models.ledger.lane import claims
 from models.ledger.steer import operator
@@ -34,7 +33,7 @@ def test_a_resume_without_room_says_what_is_missing_and_that_nothing_changed(
 ) -> None:
     broadcast_id = ledger.broadcast(here)
     operator.pause(here, broadcast_id, who="tests")
-    monkeypatch.setattr(pause_module, "_quota", lambda *_: ONE_LEFT)
+    monkeypatch.setattr(wechat.QuotaWithReason, "quota", lambda *_: ONE_LEFT)
 
     told = said(capsys, "resume", broadcast_id, status=2)
 
@@ -51,7 +50,7 @@ def test_a_resume_without_room_names_who_holds_the_calls(
     operator.pause(here, broadcast_id, who="tests")
     holder = ledger.broadcast(here, key="other")
     three = Quota(daily_limit=100, used=97, remain=3)
-    monkeypatch.setattr(pause_module, "_quota", lambda *_: three)
+    monkeypatch.setattr(wechat.QuotaWithReason, "quota", lambda *_: three)
 
     told = said(capsys, "resume", broadcast_id, status=2)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Engine, bindparam, delete, func, insert, select, update
 
 from broadcast import openid
 from broadcast.errors import PlanError, RepeatedSendError
@@ -34,6 +34,7 @@ from models.base import Moment
 from models.batch_tables import GateRow
 from models.engine import now
 from models.every_table import Base, Batch, BroadcastRow
+from models.installation import Installation
 from models.ledger.lane import claims, leases, next_work, obstacles, record_outcomes
 from models.ledger.lane.claims import Claim
 from models.ledger.lane.leases import Lease
@@ -42,7 +43,7 @@ from models.ledger.lists import uploads
 from models.ledger.outcomes import recorded_ends
 from models.ledger.plan import plans
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import read, write
+from models.ledger.rows.transaction import present, read, write
 from models.ledger.submit import submits
 
 PLENTY = proof.Quota(daily_limit=1_000, used=0, remain=1_000)
@@ -375,6 +376,13 @@ def counted(report: Report) -> dict[str, int]:
     """Return how many OpenIDs are in each set: of a list of ours every figure is known."""
     assert None not in report.recipients.values(), "the list is WeChat's"
     return {name: count or 0 for name, count in report.recipients.items()}
+
+
+def install(engine: Engine) -> None:
+    """Insert the row that a migration makes."""
+    row = {"number": 1, "id": "one", "created_at": present(engine), "oldest_compatible": 1}
+    with engine.begin() as connection:
+        connection.execute(insert(Installation).values(row))
 
 
 def empty(engine: Engine) -> None:

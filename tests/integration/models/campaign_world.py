@@ -17,7 +17,7 @@ from broadcast.rules.plan import submission
 from broadcast.rules.plan.submission import LaunchOf
 from broadcast.rules.states import Phase, Reason
 from models.every_table import BroadcastRow
-from models.installation import Installation, RestoreRow
+from models.installation import RestoreRow
 from models.ledger.campaigns import campaign_edits, due_launches, launch_rows
 from models.ledger.campaigns.launch_rows import ReservedLaunch
 from models.ledger.gates import restores
@@ -71,9 +71,7 @@ class World:
         self.chance = random.Random(seed)
         #: How often each launch was published, whatever became of the database since.
         self.published: Counter[str] = Counter()
-        row = {"number": 1, "id": "one", "created_at": clock.now, "oldest_compatible": 1}
-        with engine.begin() as connection:
-            connection.execute(insert(Installation).values(row))
+        ledger.install(engine)
 
     def add(self, name: str, said: CampaignPlan) -> Campaign:
         """Add a campaign."""

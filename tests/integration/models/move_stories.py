@@ -137,6 +137,11 @@ def say_it_was_restored(stage: Stage) -> None:
     stage.driver = None
 
 
+def resume_what_may_be_sent(stage: Stage) -> None:
+    """Let a person resume what a restore held."""
+    assert operator.resume(stage.engine, stage.id, who=WHO, maybe_sent=True)
+
+
 def missed(*steps: Story) -> Story:
     """Return a story that begins with a broadcast whose first call would come too late."""
 
@@ -308,7 +313,7 @@ GATE_STORIES: dict[tuple[GateScope, GateKind], tuple[Story, Story | None]] = {
     (OWN, GateKind.LOOK): (articles(look(NO_WORD)), in_minutes),
     (OWN, GateKind.COOLING_OFF): (told(Stage.upload, keep_back, Stage.plan), in_minutes),
     (OWN, GateKind.ADMINISTRATOR): (story(ask_the_administrator), in_minutes),
-    (OWN, GateKind.RESTORED): (story(find_a_copy, say_it_was_restored), resume),
+    (OWN, GateKind.RESTORED): (story(find_a_copy, say_it_was_restored), resume_what_may_be_sent),
     (OWN, GateKind.CANCEL): (story(cancel), None),
     (OWN, GateKind.SCHEDULE): (scheduled(), launch),
     (ACCOUNT, GateKind.HALT): (story(halt), unhalt),

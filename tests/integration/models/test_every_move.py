@@ -60,6 +60,7 @@ def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Engine, St
 def stage(still: tuple[Engine, StillClock]) -> Stage:
     """An empty stage."""
     ledger.empty(still[0])
+    ledger.install(still[0])
     return Stage(*still)
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, update
 
 from broadcast.errors import InputError
 from broadcast.message import Message
@@ -20,7 +20,6 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.campaign_tables import CampaignRow
 from models.engine import now, open_engine
-from models.installation import Installation
 from models.ledger.audit import audit_run
 from models.ledger.boxes import outbox
 from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
@@ -49,9 +48,7 @@ ACCEPTED = ledger.said(0, msg_id=9)
 @pytest.fixture(autouse=True)
 def installed(engine: Engine) -> None:
     """The row that a migration makes."""
-    row = {"number": 1, "id": "one", "created_at": present(engine), "oldest_compatible": 1}
-    with engine.begin() as connection:
-        connection.execute(insert(Installation).values(row))
+    ledger.install(engine)
 
 
 def url_of(engine: Engine) -> str:

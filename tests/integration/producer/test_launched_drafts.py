@@ -48,7 +48,7 @@ class Box:
 def box(monkeypatch: pytest.MonkeyPatch) -> Box:
     box = Box()
     article = SimpleNamespace(written=SimpleNamespace(title="New"))
-    monkeypatch.setattr(campaign_drafts, "_articles", lambda _: [article])
+    monkeypatch.setattr(campaign_drafts, "articles_of", lambda _: [article])
     monkeypatch.setattr(campaign_drafts, "_made", box.add)
     monkeypatch.setattr(campaign_drafts, "_titled", box.titled)
     return box

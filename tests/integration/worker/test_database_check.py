@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from sqlalchemy import Engine, insert, update
+from sqlalchemy import Engine, update
 
 from broadcast.errors import OutOfReachError, RedisAwayError
 from broadcast.rules.accounts import Account
@@ -46,9 +46,7 @@ DAY = timedelta(days=1)
 @pytest.fixture(autouse=True)
 def installed(engine: Engine) -> None:
     """The row that a migration makes."""
-    row = {"number": 1, "id": "one", "created_at": present(engine), "oldest_compatible": 1}
-    with engine.begin() as connection:
-        connection.execute(insert(Installation).values(row))
+    ledger.install(engine)
 
 
 @pytest.fixture
