@@ -250,26 +250,18 @@ def count_silence(
     attended = closed_gates.attended_since(lane, situation.gates, situation.path)
     if work.not_before is not None:
         attended.append(work.not_before)
-    if silence(closed_gates.first_call_of(broadcast, attended), broadcast.now) <= SILENCE:
+    if attended and broadcast.now - max(attended) <= SILENCE:
         return
-    opened = closed_gates.last_opened_at(connection, broadcast)
-    if (
-        silence(closed_gates.first_call_of(broadcast, attended, opened=opened), broadcast.now)
-        <= SILENCE
-    ):
-        return
+    # The one that is called may be newer than they are, and wait for nobody.
     for other in _queued(connection, broadcast):
         due_since = closed_gates.last_opened_at(connection, other)
-        lost = unattended(
-            closed_gates.first_call_of(other, attended, opened=due_since), broadcast.now
-        )
-        change(
-            connection,
-            BroadcastRow,
-            other.id,
-            unattended_s=int(lost.total_seconds()),
-            unattended_at=broadcast.now,
-        )
+        first = closed_gates.first_call_of(other, attended, opened=due_since)
+        if silence(first, broadcast.now) > SILENCE:
+            change(
+                connection, BroadcastRow, other.id,
+                unattended_s=int(unattended(first, broadcast.now).total_seconds()),
+                unattended_at=broadcast.now,
+            )  # fmt: skip
 
 
 def _queued(connection: Connection, broadcast: LockedBroadcast) -> list[LockedBroadcast]:

@@ -102,6 +102,20 @@ def test_missed_call_costs_no_attempt_and_the_next_broadcast_goes_on(engine: Eng
     assert sweeps.due(engine).lanes == [("default", other)]
 
 
+def test_a_newer_broadcast_that_goes_first_hides_no_missed_time(engine: Engine) -> None:
+    missed = published(engine)
+    ledger.pass_time(engine, HOUR)
+    planned(engine)
+
+    assert tried(engine)
+    ledger.planned(engine, missed)
+    ledger.pass_time(engine, timedelta(seconds=8))
+
+    assert not tried(engine)
+
+    assert is_held(engine, missed)
+
+
 def test_scheduled_broadcast_is_held_when_its_time_was_missed_and_a_resume_lets_it_go(
     engine: Engine,
 ) -> None:
