@@ -2,7 +2,7 @@
 
 PYTHON_CANDIDATES = $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 # More than cores: tests wait for leases and clocks. Few, as each collects every test and starts servers.
-WORKERS = 3
+WORKERS = 4
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install
 # The tests start hundreds of processes, each of which would compile our modules anew.
