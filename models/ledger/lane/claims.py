@@ -23,7 +23,7 @@ import secrets
 import time
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, func, insert, or_, select, update
 
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import DatabaseAwayError
@@ -265,10 +265,13 @@ def count_silence(
 
 
 def _queued(connection: Connection, broadcast: LockedBroadcast) -> list[LockedBroadcast]:
-    """Return the account's other broadcasts that have not begun."""
+    """Return the account's other broadcasts that have not begun, and were due before the gap."""
+    before = broadcast.now - SILENCE
+    scheduled = BroadcastRow.scheduled_at
     ids = connection.scalars(
         select(BroadcastRow.id)
         .where(BroadcastRow.account == broadcast.account, BroadcastRow.id != broadcast.id)
         .where(BroadcastRow.phase.in_(OPEN_PHASES), ~closed_gates.BEGUN)
+        .where(BroadcastRow.published_at < before, or_(scheduled.is_(None), scheduled < before))
     ).all()
     return [locked_rows.locked_broadcast(connection, one) for one in ids]
