@@ -219,7 +219,7 @@ def test_what_was_due_in_a_restored_database_is_held_whatever_missed_says_and_th
 
     copies.restored(backup, system.database_url)
     said = campaigns.template(campaigns.of_file(system, people))
-    schedule = campaigns.soon(1)
+    schedule = campaigns.soon(6)
     due = [
         campaigns.add(system, missed.value, said, schedule=schedule, policy=Policy(missed=missed))
         for missed in Missed
