@@ -79,7 +79,7 @@ def resume_as_shown(
     why: str | None,
     maybe_sent: bool,
 ) -> bool:
-    """Resume a broadcast of which its speaker knows what was *shown*.
+    """Resume a broadcast as it was *shown* to a person, or read for a program.
 
     Raises as :func:`operator.resume`.
     """

@@ -27,7 +27,7 @@ from broadcast.rules.gates.lateness import LATE_BY
 
 #: Beat and a worker need seconds: a due time is missed when no worker had it for this long.
 MISSED_AFTER: Final = timedelta(seconds=60)
-#: So long what is begun may wait in line, for the threads of the workers that are there.
+#: How long a begun launch may wait in line for the threads of the workers that are there.
 IN_LINE_FOR: Final = LATE_BY
 #: Fewer people vary by chance.
 BRAKED_FROM: Final = 100
@@ -177,7 +177,7 @@ def _of_missed(one: DueTime, policy: Policy, *, late: timedelta) -> Verdict | No
 
 @frozen
 class Agreed:
-    """What a person agreed to who let a run go: its worker reads the list later, and elsewhere."""
+    """Facts that a person released a run by: its worker reads the list later, and elsewhere."""
 
     #: People in the audience that was shown; None: WeChat alone knows.
     size: int | None

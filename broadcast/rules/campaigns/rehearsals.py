@@ -64,7 +64,7 @@ class Run:
     campaign: Campaign
     due_at: datetime
     stage: Stage
-    #: Who is not answered rehearses it once more, instead of saying so.
+    #: Without an answer it is rehearsed once more; no finding is stored.
     may_wait: bool
 
     @property

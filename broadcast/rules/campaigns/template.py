@@ -33,7 +33,7 @@ class Template:
     audience_file: str | None = None
     draft_title: str | None = None
     article_file: str | None = None
-    #: Of people who are left out.
+    #: With the people to leave out.
     exclude_files: tuple[str, ...] = ()
     #: Of a run that a person let go.
     agreed: Agreed | None = None

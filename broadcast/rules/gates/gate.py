@@ -332,7 +332,7 @@ class Traits:
     by_reason: bool = False
     #: A retry opens a broadcast's own as well as a resume.
     retry_opens: bool = False
-    #: What a broadcast's own holds may have been sent: it opens for nobody who did not say so.
+    #: The broadcast may have been sent: its own opens only where that was said to be meant.
     maybe_sent: bool = False
     #: As what a broadcast is shown that has it as its own gate; None: as if it were not there.
     shown: BroadcastState | None = S.HELD

@@ -41,13 +41,13 @@ log = logging.getLogger(__name__)
 
 #: Due times of one transaction: after an outage there may be thousands.
 AT_ONCE: Final = 200
-#: Of so many of them there are notices, the newest: who reads these looks at the campaign.
+#: The newest so many have notices; `campaigns show` has the others.
 _NEWS_AT_ONCE: Final = 20
 #: A worker that took a launch and died leaves it to the others after this.
 TAKEN_FOR: Final = timedelta(seconds=30)
-#: What was given back is tried again with the next look of beat.
+#: A launch that was given back is tried again with the next look of beat.
 _AGAIN_AFTER: Final = timedelta(seconds=3)
-#: What waits in line is decided again so often: each time a write.
+#: How often a launch in line is decided again: each time a write.
 _DECIDED_EVERY: Final = timedelta(seconds=20)
 
 

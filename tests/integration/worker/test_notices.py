@@ -232,8 +232,10 @@ def test_one_receiver_that_hangs_keeps_no_other_waiting(engine: Engine, wecom: B
         ledger.ended(engine)
         sweep.report()
         wecom.until_texts(1)
+        assert {one.state for one in stored(engine)} & {NoticeState.WAITING}
         slow.receiver.answers.set()
-        until_state(engine, NoticeState.SENT, sweep=sweep)
+        sent = until_state(engine, NoticeState.SENT, sweep=sweep)
+    assert len(sent) == 2
 
 
 def test_what_was_opened_again_before_it_was_posted_is_not_said(engine: Engine, wecom: Bot) -> None:
