@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, exists, func, insert, select, update
 
@@ -105,7 +105,7 @@ def _point(
 
 
 def _hold(connection: Connection, *, who: str, before: datetime) -> list[str]:
-    """Hold whatever was stored before a moment and has calls to make; return what was held.
+    """Hold whatever was asked for before a moment and has calls to make; return what was held.
 
     It may have been sent since the backup, or cancelled where its time is still to come.
     """
@@ -113,17 +113,24 @@ def _hold(connection: Connection, *, who: str, before: datetime) -> list[str]:
         Batch.broadcast_id == BroadcastRow.id, Batch.state == BatchState.PLANNED
     )
     query = (
-        select(BroadcastRow.account, BroadcastRow.id)
+        select(
+            BroadcastRow.account, BroadcastRow.id, BroadcastRow.created_at,
+            BroadcastRow.unattended_at, BroadcastRow.unattended_s,
+        )
         .where(BroadcastRow.phase != Phase.ENDED)
-        .where(BroadcastRow.created_at <= before)
+        .where((BroadcastRow.created_at <= before) | (BroadcastRow.unattended_s > 0))
         .where((BroadcastRow.phase != Phase.SENDING) | planned)
         .order_by(BroadcastRow.created_at, BroadcastRow.id)
-    )
-    found = connection.execute(query).all()
-    for account, broadcast_id in found:
-        closing = Closing(kind=GateKind.RESTORED, who=who, broadcast_id=broadcast_id)
-        gate_changes.close(connection, account, closing)
-    return [broadcast_id for _, broadcast_id in found]
+    )  # fmt: skip
+    held = list[str]()
+    for account, broadcast_id, created_at, unattended_at, unattended_s in connection.execute(query):
+        # A request of the outbox may have been on its way while the lanes were closed.
+        asked_at = unattended_at and unattended_at - timedelta(seconds=unattended_s)
+        if min(created_at, asked_at or created_at) <= before:
+            closing = Closing(kind=GateKind.RESTORED, who=who, broadcast_id=broadcast_id)
+            gate_changes.close(connection, account, closing)
+            held.append(broadcast_id)
+    return held
 
 
 def _open(connection: Connection, account: str, *, who: str, why: str | None) -> bool:

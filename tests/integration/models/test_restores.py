@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from models.ledger.rows.transaction import present, read
 from models.ledger.steer import operator, restore_answers, retries
 from models.ledger.steer.restore_answers import Answered
 from models.ledger.steer.retries import Goes
+from models.ledger.submit import submits
 from models.ledger.views import broadcast_reports
 from models.place import place_of
 from producer import outbox as producer_outbox
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = CallResult(outcome=Outcome.UNKNOWN)
 ACCEPTED = ledger.said(0, msg_id=9)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture(autouse=True)
@@ -283,6 +286,22 @@ def test_what_was_submitted_after_the_lanes_were_closed_goes_on(engine: Engine) 
     new = ledger.published(engine, ledger.body(text="another"))
 
     assert new not in answered(engine, since=present(engine)).held
+
+
+def test_what_was_asked_for_before_and_stored_after_the_lanes_were_closed_is_held(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine)
+    asked_at = present(engine)
+    closed(engine)
+    said = ledger.body(text="another")
+    on_its_way = ledger.upload(engine, said)
+    submits.publish(
+        engine, on_its_way, said, figures=ledger.figures(size=20, batches=2), quota=ledger.PLENTY,
+        terms=replace(ledger.terms(), waiting_since=asked_at - SECOND),
+    )  # fmt: skip
+
+    assert on_its_way in answered(engine, since=present(engine)).held
 
 
 def test_requests_of_the_outbox_wait_and_become_dead_letters_with_the_answer(
