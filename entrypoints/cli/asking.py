@@ -111,8 +111,9 @@ class Asking:
         )  # fmt: skip
         lines = [*weighed([*facts, *map(_tag, self.tags)])]
         lines += [(NOTICE, one) for one in self._notices(prepared, warnings, asks=asks)]
-        for line in fitting(self._terminal, lines) if asks else (line for _, line in lines):
-            self._terminal.note(line)
+        self._terminal.note_each(
+            fitting(self._terminal, lines) if asks else (line for _, line in lines)
+        )
         return blocked
 
     def _notices(

@@ -76,8 +76,7 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     if one.dry_run:
         asking.show(prepared, warnings)
     elif one.ask is Ask.NOBODY:
-        for warning in warnings:
-            terminal.warn(warning)
+        terminal.warn_each(warnings)
     if not (one.dry_run or asking.may_go(prepared, warnings)):
         terminal.decline("campaign.declined")
     owner = prepared.list_owner

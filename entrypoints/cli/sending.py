@@ -226,8 +226,7 @@ class Sending:
         if submitted.created:
             self._tell_what_waits(self._wish.path)
             if not self._asking.workers_are_named:
-                for line in self._asking.who_sends(scheduled=submitted.scheduled):
-                    terminal.note(line)
+                terminal.note_each(self._asking.who_sends(scheduled=submitted.scheduled))
 
     def _tell_what_waits(self, path: SendPath) -> None:
         """Say that the account makes no call now; who was shown it before hears of a halt."""
@@ -235,8 +234,7 @@ class Sending:
         if lanes.is_off(account, path):
             self._terminal.say("send.blocked", account=account)
         elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
-            for line in lanes.waits(account, path):
-                self._terminal.say(line)
+            self._terminal.say_each(lanes.waits(account, path))
 
     def _show_existing(self, broadcast_id: str) -> int:
         report = broadcast_reports.report(self._run.engine, broadcast_id)

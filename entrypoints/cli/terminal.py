@@ -81,11 +81,25 @@ class Terminal:
         else:
             self._result(text, what)
 
+    def say_each(self, lines: Iterable[Sayable]) -> None:
+        """Say lines, one after the other."""
+        for line in lines:
+            self.say(line)
+
+    def note_each(self, lines: Iterable[Sayable]) -> None:
+        """Print notes, one after the other."""
+        for line in lines:
+            self.note(line)
+
+    def warn_each(self, lines: Iterable[Sayable]) -> None:
+        """Say warnings, a line each."""
+        for line in lines:
+            self.warn(line)
+
     def say_all(self, lines: Iterable[Sayable]) -> None:
         """Say the lines of one report, whose zone of time is named once."""
         with self.texts.zone_once():
-            for line in lines:
-                self.say(line)
+            self.say_each(lines)
 
     def say_below(self, line: Sayable) -> None:
         """Say a line that belongs to the one above it, farther in."""

@@ -54,8 +54,7 @@ def ask(
     else:
         broadcast_id = which.stored(run, broadcast_id)
         done = audit_run.audit(run.engine, broadcast_id, waits=waits)
-    for line in lines(done):
-        run.terminal.say(line)
+    run.terminal.say_each(lines(done))
     if as_json:
         run.terminal.show_json(as_object(done, broadcast_id, run.terminal.texts))
     if done.counts:

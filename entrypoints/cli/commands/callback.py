@@ -46,8 +46,7 @@ def callback(
     for account in accounts:
         mode = Message(f"callback.mode.{'plain' if account.encoding_aes_key is None else 'aes'}")
         run.terminal.say("callback.account", name=account.name, mode=mode)
-    for message in alike(accounts):
-        run.terminal.warn(message)
+    run.terminal.warn_each(alike(accounts))
     sys.stdout.flush()
     serve(
         {account.name: _served(account, run.settings.lang) for account in accounts},

@@ -110,8 +110,7 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
     if not is_terminal():
         if asks and is_far:
             raise InputError("error.campaign.far")
-        for warning in over:
-            terminal.warn(warning)
+        terminal.warn_each(over)
         return
     lines = [*confirmation.account_lines(account)]
     lines += campaign_lines.plan_lines(plan, times, now, settings=run.settings)
@@ -121,8 +120,7 @@ def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> Non
     shown = (
         fitting(terminal, weighed, more="campaign.more") if asks else (one for _, one in weighed)
     )
-    for line in shown:
-        terminal.note(line)
+    terminal.note_each(shown)
     request = plan.template
     facts = {
         "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
@@ -188,8 +186,7 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
         except SettingsError as error:
             # Other accounts' campaigns run all the same.
             over = [error.message]
-        for warning in over:
-            run.terminal.warn(warning)
+        run.terminal.warn_each(over)
 
 
 def _show_all(

@@ -70,8 +70,7 @@ def explain(
     ended = list(of_the_end(text))
     numbers = () if ended else meant(text)
     explanations = [list(explained(number)) for number in numbers]
-    for line in (*ended, *itertools.chain.from_iterable(explanations), *called_at(text)):
-        run.terminal.say(line)
+    run.terminal.say_each([*ended, *itertools.chain.from_iterable(explanations), *called_at(text)])
     if as_json:
         each_code = [_as_json(run, number) for number in numbers]
         run.terminal.show_json(_OBJECT | {

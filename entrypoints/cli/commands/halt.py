@@ -169,13 +169,11 @@ def _say_what_remains(
             _say_what_is_kept_back(run, account, waiting[account], lifts=lifts)
             _say_scheduled(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
-    for line in next_steps.in_flight(under_way, lanes.now):
-        terminal.say(line)
+    terminal.say_each(next_steps.in_flight(under_way, lanes.now))
     for account in accounts:
         # One command lifts both, so a stop is shown beside the halt that was put on top of it.
         if account not in changed or lanes.is_stopped(account):
-            for line in lanes.stops(account):
-                terminal.say(line)
+            terminal.say_each(lanes.stops(account))
     return waiting.values()
 
 

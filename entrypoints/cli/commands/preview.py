@@ -122,18 +122,13 @@ def _check_agreed(
     if not is_terminal():
         return
     terminal = run.terminal
-    for line in confirmation.account_lines(account):
-        terminal.note(line)
+    terminal.note_each(confirmation.account_lines(account))
     # A halt is about sends to followers; who is named here was named by a person.
-    for line in ledger_facts.lanes(run.engine).stops(account.name):
-        terminal.note(line)
-    for shown in confirmation.content_lines(run.engine, content):
-        terminal.note(shown)
+    terminal.note_each(ledger_facts.lanes(run.engine).stops(account.name))
+    terminal.note_each(confirmation.content_lines(run.engine, content))
     draft = draft_looks.read_at_submit(run, account, content)
-    for title in confirmation.articles(draft.draft):
-        terminal.note(title)
-    for notice in draft.content.notices:
-        terminal.warn(notice)
+    terminal.note_each(confirmation.articles(draft.draft))
+    terminal.warn_each(draft.content.notices)
     terminal.note(left.line())
     n = len(receivers)
     question = Message("preview.question", n=n, receivers=receivers, account=account.name)

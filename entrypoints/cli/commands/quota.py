@@ -83,11 +83,11 @@ def show(context: typer.Context, *, account: AccountName = None, as_json: AsJSON
         account=chosen.name, limit=answer.daily_limit, used=answer.used, remain=answer.remain,
         followers=answer.remain * run.settings.batch_size,
     )  # fmt: skip
-    for line in _others({p: left for p, left in each.items() if not (is_shared and p == _SENDALL)}):
-        run.terminal.say(line)
+    run.terminal.say_each(
+        _others({p: left for p, left in each.items() if not (is_shared and p == _SENDALL)})
+    )
     kept = _ledger_quota(run, chosen)
-    for line in _of_the_ledger(run, chosen, kept):
-        run.terminal.say(line)
+    run.terminal.say_each(_of_the_ledger(run, chosen, kept))
     if as_json:
         object_ = _object(chosen, each, kept)
         run.terminal.show_json(
@@ -186,8 +186,7 @@ def clear(
     used = recorded_hand_calls.this_month(run.engine, chosen.name, ByHand.CLEAR_QUOTA)
     if used >= MOST_CLEARS:
         raise InputError("error.quota.month", account=chosen.name, n=used, most=MOST_CLEARS)
-    for line in ("quota.clear_means", Message("quota.clears", n=used, most=MOST_CLEARS)):
-        run.terminal.note(line)
+    run.terminal.note_each(["quota.clear_means", Message("quota.clears", n=used, most=MOST_CLEARS)])
     for one in recorded_hand_calls.unanswered(run.engine, chosen.name, ByHand.CLEAR_QUOTA):
         moment = ledger_facts.lanes(run.engine).now
         run.terminal.warn("quota.unanswered", at=Moment(one.at, moment), who=one.who)
@@ -229,8 +228,7 @@ def _say(run: Run, account: Account, called: Called, *, path: str | None) -> Non
     if called.result.done:
         done = "quota.cleared" if path is None else "quota.cleared_interface"
         run.terminal.say(done, account=account.name, path=path)
-        for line in _goes_on(run, account):
-            run.terminal.say(line)
+        run.terminal.say_each(_goes_on(run, account))
     elif called.result.maybe:
         run.terminal.say("quota.maybe", why=called.why(), account=account.name)
     else:

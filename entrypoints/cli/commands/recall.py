@@ -72,8 +72,7 @@ def recall(
     _refuse(broadcast_id, found, n=n)
     account = run.settings.account(found.account)
     known_accounts.check_account(run.engine, account)
-    for line in shown(broadcast_id, found):
-        run.terminal.say(line)
+    run.terminal.say_each(shown(broadcast_id, found))
     # Where no call is made, nothing is asked.
     if any(not _before(run, account, page, article=number) for page in found.pages):
         _say_left(run, account)

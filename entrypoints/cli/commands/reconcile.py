@@ -146,8 +146,7 @@ def _say(
         "reconcile.head", account=compared.account, batches=compared.batches, jobs=compared.jobs,
         days=job_words.days(_local(first), _local(last)),
     )  # fmt: skip
-    for line in job_words.reconcile_lines(compared, now):
-        run.terminal.say(line)
+    run.terminal.say_each(job_words.reconcile_lines(compared, now))
     if answers.problem is not None:
         run.terminal.warn(
             "reconcile.away", account=compared.account, n=answers.unasked, problem=answers.problem

@@ -74,8 +74,9 @@ def resolve(
     # A second verdict on the batch comes too soon as well.
     last = call_history.last_call(ledger, broadcast_id, n)
     soon = _too_soon(before, done, last) if last else ()
-    for line in (*answer, *replaced, *resolved(broadcast_id, done, contradicted=against), *soon):
-        run.terminal.say(line)
+    run.terminal.say_each(
+        [*answer, *replaced, *resolved(broadcast_id, done, contradicted=against), *soon]
+    )
     show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
 
 
@@ -231,8 +232,7 @@ def retry(
     )  # fmt: skip
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     steer.wake(run.waker, report)
-    for line in retried(report, done):
-        run.terminal.say(line)
+    run.terminal.say_each(retried(report, done))
     show_what_remains(run, report, under_way, as_json=as_json)
 
 

@@ -67,10 +67,8 @@ def status(
         return
     # One more than is shown, so that it is known whether there are more.
     found = locked_rows.of_open(run.engine, most=MOST_OPEN + 1)
-    for line in ledger_facts.lanes(run.engine).stops_beside(
-        _accounts_shown(run, found[:MOST_OPEN])
-    ):
-        run.terminal.say(line)
+    shown = _accounts_shown(run, found[:MOST_OPEN])
+    run.terminal.say_each(ledger_facts.lanes(run.engine).stops_beside(shown))
     _note_what_programs_wait_for(run)
     newest = which.one(run, which.LAST)
     if as_json or not found or list(found) == [newest]:
@@ -107,8 +105,7 @@ def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
         from broadcast.views import webhooks as presented  # noqa: PLC0415 - few have any
 
         run.terminal.note("status.webhook")
-        for line in presented.lines(newest, now=datetime.now(UTC)):
-            run.terminal.note(line)
+        run.terminal.note_each(presented.lines(newest, now=datetime.now(UTC)))
     showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
 
 

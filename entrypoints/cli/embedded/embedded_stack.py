@@ -115,8 +115,7 @@ def _serve(
     callback_port: int,
 ) -> None:
     """Run worker and beat until Ctrl-C, or until a part ends unasked."""
-    for line in backlog:
-        terminal.say(line)
+    terminal.say_each(backlog)
     worker, beat = embedded_parts.worker(supervisor), embedded_parts.beat(supervisor)
     worker.ready(embedded_parts.WORKER_READY)
     beat.ready(embedded_parts.BEAT_READY)
@@ -151,8 +150,7 @@ def _check(terminal: Terminal) -> None:
     finally:
         run.wechat.close()
         run.engine.dispose()
-    for line in readiness_checks.lines(checks, terminal.texts, accounts=len(accounts)):
-        terminal.say(line)
+    terminal.say_each(readiness_checks.lines(checks, terminal.texts, accounts=len(accounts)))
     off = off_alone(checks, accounts)
     if off is None:
         raise NotReadyError("error.embedded.checks", n=len(failed(checks)))
