@@ -28,7 +28,7 @@ def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
     if as_json:
         texts = run.terminal.texts
         each = [{"code": one.id, "text": texts(one)} for one in findings]
-        run.terminal.show_json({"due_at": utc(due), "findings": each, "error": None})
+        run.terminal.show_done({"due_at": utc(due), "findings": each})
     return exits.FAILED if rehearsals.in_the_way(findings) else exits.DONE
 
 

@@ -138,6 +138,6 @@ def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int
         run.terminal.say("blocker.cooling_off", id=ended.id, left=window.until - now)
     if as_json:
         texts = run.terminal.texts
-        run.terminal.show_json({**launch_object(launch, ended, texts), "error": None})
+        run.terminal.show_done(launch_object(launch, ended, texts))
     good = {LaunchState.BEGUN, LaunchState.LAUNCHED}
     return exits.DONE if launch.state in good else exits.FAILED

@@ -94,7 +94,7 @@ def _files(one: Illustrated) -> Sequence[LocalFile]:
 
 
 def as_json(added: Added) -> dict[str, Any]:
-    """Return the object of ``--json``."""
+    """Return the object of ``--json``, without an error."""
     return {
         "media_id": added.media_id,
         "articles": [
@@ -111,5 +111,4 @@ def as_json(added: Added) -> dict[str, Any]:
             }
             for one, html in zip(added.articles, added.contents, strict=True)
         ],
-        "error": None,
     }  # fmt: skip

@@ -26,7 +26,7 @@ def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
 
 
 def plan_object(order: Order, prepared: Prepared, proof: proof_module.Proof) -> dict[str, object]:
-    """Return the object of a plan that is proved."""
+    """Return the object of a plan that is proved, without an error."""
     figures = prepared.figures
     return {
         "id": None, "state": None, "account": order.account.name, "key": order.key,
@@ -36,5 +36,4 @@ def plan_object(order: Order, prepared: Prepared, proof: proof_module.Proof) -> 
             "fit": proof.fit.value, "calls": proof.calls, "free": proof.free, "days": proof.days,
         },
         "overlaps": None if prepared.known is None else overlap_words.overlap_json(prepared.known),
-        "error": None,
     }  # fmt: skip

@@ -106,7 +106,7 @@ class Sending:
         proof = prepared.proof
         assert proof is not None
         if self._wish.as_json:
-            self._terminal.show_json(plan_json.plan_object(self._wish.order, prepared, proof))
+            self._terminal.show_done(plan_json.plan_object(self._wish.order, prepared, proof))
         match proof.fit:
             case proof_module.Fit.FITS | proof_module.Fit.SPREADS:
                 self._terminal.note("dry_run.fits")

@@ -54,7 +54,7 @@ def new(
     key = APIKey(name=name, scopes=rights, accounts=limits, digest=api_keys.digest(secret))
     key_id = boxes_api_keys.add(run.engine, key, who=who())
     if as_json:
-        run.terminal.show_json({"id": key_id, "key": secret, **_facts(key), "error": None})
+        run.terminal.show_done({"id": key_id, "key": secret, **_facts(key)})
         return
     run.terminal.say("api_keys.made", id=key_id, name=name, scopes=_scopes(key))
     run.terminal.say(Plain(secret))
@@ -71,7 +71,7 @@ def list_(
     """List the keys that were made here, newest first; never a key itself."""
     found = [one for one in boxes_api_keys.stored(run.engine) if revoked or one.revoked_at is None]
     if as_json:
-        run.terminal.show_json({"api_keys": [as_object(one) for one in found], "error": None})
+        run.terminal.show_done({"api_keys": [as_object(one) for one in found]})
         return
     for one in found:
         run.terminal.say(
@@ -99,7 +99,7 @@ def revoke(
     run.terminal.say("api_keys.revoked" if done else "api_keys.revoked_already", id=key_id)
     if as_json:
         [one] = [one for one in boxes_api_keys.stored(run.engine) if one.id == key_id]
-        run.terminal.show_json(as_object(one) | {"error": None})
+        run.terminal.show_done(as_object(one))
 
 
 def as_object(one: StoredKey) -> dict[str, object]:

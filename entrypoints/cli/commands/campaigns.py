@@ -152,7 +152,7 @@ def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
     )
     _warn_of_nobody(run, [campaign])
     if as_json:
-        run.terminal.show_json({**campaign_object(campaign), "error": None})
+        run.terminal.show_done(campaign_object(campaign))
 
 
 def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
@@ -172,7 +172,7 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
     if as_json:
         texts = run.terminal.texts
         shown = [(one, launch_object(one, None, texts)) for one in held]
-        run.terminal.show_json({"campaigns": listed(found, shown), "error": None})
+        run.terminal.show_done({"campaigns": listed(found, shown)})
         return
     if not found:
         run.terminal.say("campaign.none")
@@ -224,7 +224,7 @@ def show(
     if as_json:
         texts = run.terminal.texts
         each = [launch_object(one, report, texts) for one, report in runs]
-        run.terminal.show_json({**campaign_object(campaign), "runs": each, "error": None})
+        run.terminal.show_done({**campaign_object(campaign), "runs": each})
         return
     run.terminal.say(campaign_lines.summary(campaign, now, launches))
     run.terminal.say_all(

@@ -47,7 +47,7 @@ def list_(
     more = max(dead_letters.count(run.engine, state) - most, 0) if len(found) == most else 0
     if as_json:
         each = [letter_object(one, run.terminal.texts) for one in found]
-        run.terminal.show_json({"dead_letters": each, "more": more, "error": None})
+        run.terminal.show_done({"dead_letters": each, "more": more})
         return
     for one in found:
         _say(run, one)
@@ -150,7 +150,7 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
     if left:
         run.terminal.warn("dead.not_dropped", n=left)
     if as_json:
-        run.terminal.show_json({"dropped": dropped, "left": left, "error": None})
+        run.terminal.show_done({"dropped": dropped, "left": left})
 
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:

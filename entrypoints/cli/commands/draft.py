@@ -49,7 +49,7 @@ def list_(
     found = list(itertools.islice(draft_box.listed_drafts(run.wechat, whose), most))
     run.terminal.say_all(_listed(found, whose))
     if as_json:
-        run.terminal.show_json({"drafts": [_in_a_list(one) for one in found], "error": None})
+        run.terminal.show_done({"drafts": [_in_a_list(one) for one in found]})
 
 
 def _listed(found: Sequence[Draft], account: Account) -> Iterator[Message]:
@@ -95,7 +95,7 @@ def show(
     run.terminal.say_all(_shown(whose, media_id, articles))
     if as_json:
         each = [_as_json(one) for one in articles]
-        run.terminal.show_json({"media_id": media_id, "articles": each, "error": None})
+        run.terminal.show_done({"media_id": media_id, "articles": each})
 
 
 def _one(run: Run, account: Account, which: str) -> tuple[str, Sequence[Article]]:
@@ -194,7 +194,7 @@ def add(
     added = _added(run, whose, articles, cache=cache, dry_run=dry_run)
     run.terminal.say_all(draft_adding.lines(added, whose))
     if as_json:
-        run.terminal.show_json(draft_adding.as_json(added))
+        run.terminal.show_done(draft_adding.as_json(added))
 
 
 def _added(

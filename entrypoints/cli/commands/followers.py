@@ -102,7 +102,7 @@ def ask_details(run: Run, *, account: AccountName = None, as_json: AsJSON = Fals
     whose = run.settings.account(account)
     coverage = _asked(run, whose)
     if as_json:
-        run.terminal.show_json({"account": whose.name, **asdict(coverage), "error": None})
+        run.terminal.show_done({"account": whose.name, **asdict(coverage)})
     if coverage.left:
         raise typer.Exit(exits.FAILED)
 
@@ -228,9 +228,7 @@ def follower(
         )
     if as_json:
         shown = follower_json(known, suppressed, got)
-        run.terminal.show_json(
-            {"account": whose, "openid": one, **shown, "more": more, "error": None}
-        )
+        run.terminal.show_done({"account": whose, "openid": one, **shown, "more": more})
 
 
 def follower_lines(

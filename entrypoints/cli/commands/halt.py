@@ -117,7 +117,7 @@ def _switch(
             {"name": name, "changed": name in changed, **forbidden(lanes.get(name))}
             for name in meant
         ]
-        terminal.show_json({"accounts": each, "error": None})
+        terminal.show_done({"accounts": each})
 
 
 def _nobody(run: Run) -> str:

@@ -28,7 +28,7 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
     texts, now = run.terminal.texts, datetime.now(UTC)
     if as_json:
         each = [json_objects.notice_object(one, texts) for one in found]
-        run.terminal.show_json({"notices": each, "error": None})
+        run.terminal.show_done({"notices": each})
         return
     run.terminal.say_all(views_notices.in_a_list(one, texts, now=now) for one in found)
     if not found:

@@ -76,7 +76,7 @@ def preview(
     each = calls_of(run, chosen, read_content)
     shown = list(sent(run, chosen, each, receivers=receivers))
     if as_json:
-        run.terminal.show_json(as_object(chosen, shown, left=left))
+        run.terminal.show_done(as_object(chosen, shown, left=left))
     raise typer.Exit(status_of(shown))
 
 
@@ -146,12 +146,11 @@ def status_of(shown: Sequence[PreviewResult]) -> int:
 def as_object(
     account: Account, shown: Sequence[PreviewResult], *, left: CallsLeft
 ) -> dict[str, Any]:
-    """Return the object of ``--json``."""
+    """Return the object of ``--json``, without an error."""
     return {
         "account": account.name,
         "previews": [_one(one) for one in shown],
         "calls_left_before": left.remain,
-        "error": None,
     }
 
 

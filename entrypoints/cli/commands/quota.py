@@ -89,13 +89,10 @@ def show(context: typer.Context, *, account: AccountName = None, as_json: AsJSON
     kept = _ledger_quota(run, chosen)
     run.terminal.say_each(_of_the_ledger(run, chosen, kept))
     if as_json:
-        object_ = _object(chosen, each, kept)
-        run.terminal.show_json(
-            {
-                "account": chosen.name, "daily_limit": answer.daily_limit, "used": answer.used,
-                "remain": answer.remain, **object_, "error": None,
-            }
-        )  # fmt: skip
+        run.terminal.show_done({
+            "account": chosen.name, "daily_limit": answer.daily_limit, "used": answer.used,
+            "remain": answer.remain, **_object(chosen, each, kept),
+        })  # fmt: skip
 
 
 def _others(each: dict[str, Quota | None]) -> Iterator[Message]:
@@ -198,7 +195,7 @@ def clear(
     recorded_hand_calls.end(run.engine, row, called.result)
     _say(run, chosen, called, path=path)
     if as_json:
-        run.terminal.show_json(_clear_object(run, chosen, called, path=path))
+        run.terminal.show_done(_clear_object(run, chosen, called, path=path))
     if not called.result.done:
         raise typer.Exit(exits.OUT_OF_REACH if called.out_of_reach else exits.FAILED)
 
@@ -255,5 +252,4 @@ def _clear_object(
         "clears_this_month": recorded_hand_calls.this_month(
             run.engine, account.name, ByHand.CLEAR_QUOTA
         ),
-        "error": None,
     }

@@ -84,7 +84,7 @@ def recall(
     again = _command(broadcast_id, n, number)
     done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
     if as_json:
-        run.terminal.show_json(as_object(order, account, found, done=done))
+        run.terminal.show_done(as_object(order, account, found, done=done))
     raise typer.Exit(status_of(done))
 
 
@@ -248,7 +248,7 @@ def status_of(done: Sequence[RecalledPage]) -> int:
 def as_object(
     order: HandCall, account: Account, found: Pages, *, done: Sequence[RecalledPage]
 ) -> dict[str, Any]:
-    """Return the object of ``--json``."""
+    """Return the object of ``--json``, without an error."""
     return {
         "id": order.broadcast_id,
         "account": account.name,
@@ -257,7 +257,6 @@ def as_object(
         "shared": [{"id": one.broadcast_id, "batch": one.n} for one in found.shared],
         "without_msg_id": list(found.unnamed),
         "to_come": list(found.to_come),
-        "error": None,
     }
 
 

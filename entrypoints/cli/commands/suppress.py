@@ -93,7 +93,7 @@ def remove(
         run.terminal.warn("suppress.still_for_all")
     if as_json:
         figures = {"removed": lifted.people, "own": lifted.own, "absent": absent}
-        run.terminal.show_json({"account": _of_json(whose), **figures, "error": None})
+        run.terminal.show_done({"account": _of_json(whose), **figures})
 
 
 def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
@@ -195,7 +195,7 @@ def _tell_added(run: Run, whose: str, added: suppressions.Added, *, as_json: boo
         run.terminal.say("suppress.already", n=added.already)
     if as_json:
         figures = {"added": added.new, "already": added.already}
-        run.terminal.show_json({"account": _of_json(whose), **figures, "error": None})
+        run.terminal.show_done({"account": _of_json(whose), **figures})
 
 
 def _each_once(found: Iterable[Suppressed]) -> Iterator[Suppressed]:

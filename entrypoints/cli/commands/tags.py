@@ -64,7 +64,7 @@ def listing(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -
         run.terminal.note("tags.none", account=chosen.name)
     if as_json:
         each = [_tag_json(one) | {"count": one.count} for one in all_tags]
-        run.terminal.show_json({"account": chosen.name, "tags": each, "error": None})
+        run.terminal.show_done({"account": chosen.name, "tags": each})
 
 
 @tags.command(help="help.tags.create")
@@ -169,8 +169,7 @@ def _own(run: Run, account: Account, text: str) -> TagInfo:
 
 def _show(run: Run, account: Account, tag: TagInfo, *, as_json: bool) -> None:
     if as_json:
-        result = {"account": account.name, "tag": _tag_json(tag), "error": None}
-        run.terminal.show_json(result)
+        run.terminal.show_done({"account": account.name, "tag": _tag_json(tag)})
 
 
 def _tag_json(tag: TagInfo) -> dict[str, Any]:
@@ -213,7 +212,7 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
         tagged.already = listed.planned - tagged.meant if looks else None
     _say(run, tag, tagged, adds=adds)
     if as_json:
-        run.terminal.show_json(_object(account, tag, listed, tagged=tagged))
+        run.terminal.show_done(_object(account, tag, listed, tagged=tagged))
     if tagged.ended is not None and tagged.ended.out_of_reach:
         return exits.OUT_OF_REACH
     return exits.FAILED if tagged.ended is not None or tagged.refused else exits.DONE
@@ -268,5 +267,4 @@ def _object(account: Account, tag: TagInfo, listed: OpenIDs, *, tagged: Tagged) 
             for openid, result in tagged.refused
         ],
         "left": tagged.left,
-        "error": None,
     }
