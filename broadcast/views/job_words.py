@@ -10,7 +10,7 @@ from broadcast.message import Message
 from broadcast.rules.jobs import Comparison, FoundDifference, Job, OurBatch, counts_another
 from broadcast.rules.reports import Report
 from broadcast.views import delivered
-from broadcast.views.objects import utc
+from broadcast.views.objects import utc_if_any
 from broadcast.views.texts import Texts
 from broadcast.views.words import MOST_NAMED, FollowerCount, Moment, Shortened, printable, suffix
 
@@ -77,7 +77,7 @@ def _one(one: FoundDifference, texts: Texts, now: datetime) -> dict[str, Any]:
     return {
         "difference": one.difference.value, "broadcast": one.broadcast_id, "batch": one.n,
         "msg_id": one.msg_id, "size": one.size, "state": one.state and one.state.value,
-        "at": one.at and utc(one.at), "msg_status": one.msg_status,
+        "at": utc_if_any(one.at), "msg_status": one.msg_status,
         "finish": one.event and delivered.event_as_json(one.event),
         "push": one.push and {
             "kind": one.push.kind, "problem": one.push.problem,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from broadcast.message import Message
 from broadcast.rules import reports
 from broadcast.rules.overlap import ListOverlaps, Overlap, ToCome, Uncounted
-from broadcast.views.objects import utc
+from broadcast.views.objects import utc, utc_if_any
 from broadcast.views.words import Joined, Moment, ShortMoment
 
 #: Most broadcasts that are named of a kind.
@@ -155,13 +155,13 @@ def overlap_json(known: ListOverlaps) -> dict[str, object]:
             for one in known.earlier
         ],
         "to_come": [
-            {"id": one.id, "followers": one.followers, "at": one.at and utc(one.at)}
+            {"id": one.id, "followers": one.followers, "at": utc_if_any(one.at)}
             for one in known.to_come
         ],
         "uncounted": [
             {
                 "id": one.id,
-                "started_at": one.started_at and utc(one.started_at),
+                "started_at": utc_if_any(one.started_at),
                 "same_content": one.same_content,
             }
             for one in known.uncounted

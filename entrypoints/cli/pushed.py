@@ -8,7 +8,7 @@ from datetime import timedelta
 from broadcast.day import SHANGHAI
 from broadcast.message import Message
 from broadcast.rules.accounts import TRIAL, Account
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import utc, utc_if_any
 from broadcast.views.words import Moment, suffix
 from models.ledger.boxes.pushes import PushCounts
 
@@ -42,11 +42,10 @@ _SOON = timedelta(minutes=1)
 
 def pushes_json(heard: PushCounts | None) -> dict[str, object]:
     """Return the same as an object's keys."""
-    since = heard and heard.waiting_since
     return {
         "last_push_at": heard and utc(heard.last_at),
         "waiting_pushes": heard.waiting if heard else 0,
-        "waiting_since": since and utc(since),
+        "waiting_since": heard and utc_if_any(heard.waiting_since),
         "unhandled_pushes": heard.unhandled if heard else 0,
         "set_aside_pushes": heard.set_aside if heard else 0,
     }

@@ -11,7 +11,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import APIKey, Scope, StoredKey
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import utc, utc_if_any
 from broadcast.views.words import Moment
 from entrypoints.cli import candidates
 from entrypoints.cli.commands.options import AsJSON, new_group
@@ -107,7 +107,7 @@ def as_object(one: StoredKey) -> dict[str, object]:
     return {
         "id": one.id, **_facts(one.key), "created_at": utc(one.created_at),
         "created_by": one.created_by,
-        "revoked_at": None if one.revoked_at is None else utc(one.revoked_at),
+        "revoked_at": utc_if_any(one.revoked_at),
         "revoked_by": one.revoked_by,
     }  # fmt: skip
 

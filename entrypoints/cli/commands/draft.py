@@ -14,7 +14,7 @@ from broadcast.errors import OutOfReachError
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import utc_if_any
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, Article, Draft, DraftGet
 from entrypoints.cli import draft_looks
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
@@ -71,7 +71,7 @@ def _listed(found: Sequence[Draft], account: Account) -> Iterator[Message]:
 
 def _in_a_list(one: Draft) -> dict[str, Any]:
     return {
-        "media_id": one.media_id, "edited_at": one.updated_at and utc(one.updated_at),
+        "media_id": one.media_id, "edited_at": utc_if_any(one.updated_at),
         "articles": [
             {"title": each.title, "cover": each.thumb_media_id, "cover_url": each.thumb_url or None}
             for each in one.articles

@@ -15,7 +15,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.suppressions import ALL_ACCOUNTS, Suppressed, SuppressionKind
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import utc, utc_if_any
 from broadcast.views.words import Moment, Speaker, member
 from broadcast.wechat.deadline import Timeouts
 from entrypoints.cli import exits
@@ -285,8 +285,8 @@ def follower_json(
     """Return the object."""
     return {
         "follows": known and known.follows,
-        "since": known and known.since and utc(known.since),
-        "left_at": known and known.left_at and utc(known.left_at),
+        "since": known and utc_if_any(known.since),
+        "left_at": known and utc_if_any(known.left_at),
         "suppressed": [
             {
                 "account": None if one.account == ALL_ACCOUNTS else one.account,
@@ -298,7 +298,7 @@ def follower_json(
             {
                 "id": one.broadcast_id, "title": one.title, "created_at": utc(one.created_at),
                 "batch": one.n, "state": one.state and one.state.value,
-                "called_at": one.called_at and utc(one.called_at), "skipped": one.skipped,
+                "called_at": utc_if_any(one.called_at), "skipped": one.skipped,
             }
             for one in got
         ],

@@ -12,7 +12,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.media import LIMITS, Media, MediaKind
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import utc, utc_if_any
 from broadcast.views.words import Moment, member
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.run import Run
@@ -122,5 +122,5 @@ def _as_json(one: Media) -> dict[str, object]:
         "account": one.account, "kind": one.kind, "permanent": one.permanent, "name": one.name,
         "size": one.size, "fingerprint": one.fingerprint, "media_id": one.media_id, "url": one.url,
         "uploaded_at": utc(one.uploaded_at),
-        "expires_at": None if one.expires_at is None else utc(one.expires_at),
+        "expires_at": utc_if_any(one.expires_at),
     }  # fmt: skip
