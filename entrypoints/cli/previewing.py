@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome
 from broadcast.rules.content import Content
@@ -14,9 +15,8 @@ from broadcast.rules.hand_calls import ByHand, HandCall, HandResult
 from broadcast.rules.media import NO_SUCH_MEDIA
 from broadcast.wechat.api.mass import MassPreview, of_preview
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.wechat_calls import Called, call, uploaded
+from entrypoints.cli.wechat_calls import Called, by_hand, uploaded
 from models.ledger.lists import media
-from models.ledger.steer import recorded_hand_calls
 
 #: After these nobody else would get it either.
 _ENDS: Final = frozenset({
@@ -27,10 +27,10 @@ _ENDS: Final = frozenset({
 
 @frozen
 class PreviewResult:
-    """The result of the preview to one receiver; *called* None: it was not tried."""
+    """The result of the preview to one receiver; who was not tried has none."""
 
     receiver: str
-    called: Called | None
+    called: Called
     #: Calls that were taken: of several images one each.
     sent: int = 0
 
@@ -44,19 +44,16 @@ def sent(
     run: Run, account: Account, each: Sequence[Mapping[str, Any]], *, receivers: Sequence[str]
 ) -> Iterator[PreviewResult]:
     """Send it to one after the other, a line each, until nobody else would get it either."""
-    ended: Called | None = None
+    untried, over = Called(HandResult(outcome=Outcome.NOT_CALLED)), False
     for receiver in receivers:
-        if ended is not None:
+        if over:
             run.terminal.say("preview.not_tried", receiver=receiver)
-            yield PreviewResult(receiver=receiver, called=None)
+            yield PreviewResult(receiver=receiver, called=untried)
             continue
         shown = _to_one(run, account, each, receiver=receiver)
-        assert shown.called is not None
-        called = shown.called
-        _say(run, receiver, called, sent=shown.sent)
+        _say(run, shown)
         yield shown
-        if called.result.outcome in _ENDS:
-            ended = called
+        over = shown.called.result.outcome in _ENDS
 
 
 def _to_one(
@@ -66,10 +63,8 @@ def _to_one(
     called = Called(HandResult(outcome=Outcome.NOT_CALLED))
     for sent, content in enumerate(each):
         order = HandCall(kind=ByHand.PREVIEW, who=who(), target=receiver)
-        number = recorded_hand_calls.begin(run.engine, account, order)
         request = MassPreview(receiver=receiver, content=content)
-        called = call(run, account, request, at=Endpoint.PREVIEW)
-        recorded_hand_calls.end(run.engine, number, called.result)
+        called = by_hand(run, account, order, request=request, at=Endpoint.PREVIEW)
         if called.result.errcode == NO_SUCH_MEDIA and "media_id" in content[content["msgtype"]]:
             # Whoever runs the command again has the file uploaded again.
             media.mark_lost(run.engine, account, [content[content["msgtype"]]["media_id"]])
@@ -78,12 +73,9 @@ def _to_one(
     return PreviewResult(receiver=receiver, called=called, sent=len(each))
 
 
-def _say(run: Run, receiver: str, called: Called, *, sent: int) -> None:
-    if sent and not called.result.done:
-        run.terminal.say("preview.partly", receiver=receiver, n=sent)
-    if called.result.done:
-        run.terminal.say("preview.sent", receiver=receiver)
-    elif called.result.maybe:
-        run.terminal.say("preview.maybe", receiver=receiver, why=called.why())
-    else:
-        run.terminal.say("preview.refused", receiver=receiver, why=called.why())
+def _say(run: Run, shown: PreviewResult) -> None:
+    receiver, called = shown.receiver, shown.called
+    if shown.sent and not called.result.done:
+        run.terminal.say("preview.partly", receiver=receiver, n=shown.sent)
+    end = called.end("sent")
+    run.terminal.say(Message(f"preview.{end}", receiver=receiver, why=called.why()))

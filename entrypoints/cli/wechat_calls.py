@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from broadcast.errors import BroadcastError, MediaError, OutOfReachError
@@ -9,12 +10,14 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome, meaning
 from broadcast.rules.content import Content
-from broadcast.rules.hand_calls import HandResult
+from broadcast.rules.hand_calls import HandCall, HandResult
 from broadcast.rules.media import LocalFile
 from broadcast.views.errcode_words import fix_of_upload
 from broadcast.views.words import Code, Meaning
 from broadcast.wechat.endpoint import Request
+from entrypoints.cli import exits
 from entrypoints.cli.run import Run
+from models.ledger.steer import recorded_hand_calls
 from producer.media import upload
 from producer.wiring import wechat_uploads
 from producer.wiring.wechat import WeChatRefusedError, WeChatUnclearError
@@ -29,9 +32,22 @@ class Called:
         self.problem = problem
 
     @property
-    def out_of_reach(self) -> bool:
-        """True if WeChat, or the shared token, could not be reached."""
-        return isinstance(self.problem, OutOfReachError)
+    def status(self) -> int:
+        """The exit status: 3 where WeChat, or the shared token, was out of reach, 1: refused."""
+        if self.result.done:
+            return exits.DONE
+        return exits.OUT_OF_REACH if isinstance(self.problem, OutOfReachError) else exits.FAILED
+
+    def end(self, done: str) -> str:
+        """Return the end of the id of its text: *done*, ``maybe`` or ``refused``."""
+        return done if self.result.done else "maybe" if self.result.maybe else "refused"
+
+    def word(self, done: str) -> str:
+        """Return what it ended as, for programs: *done* where WeChat did it."""
+        end = self.end(done)
+        if end == "refused" and self.result.errcode is None:
+            return "not_called"
+        return "unknown" if end == "maybe" else end
 
     def why(self) -> Message:
         """Return why it was not done, in plain words."""
@@ -63,6 +79,21 @@ def call(run: Run, account: Account, request: Request[Any], *, at: Endpoint) -> 
         # Nothing left: no token, no way to WeChat.
         return Called(HandResult(outcome=Outcome.NOT_CALLED), error)
     return Called(HandResult(outcome=Outcome.ACCEPTED))
+
+
+def by_hand(
+    run: Run, account: Account, order: HandCall, *, request: Request[Any], at: Endpoint
+) -> Called:
+    """Make a call as :func:`call`, and write it down before and after."""
+    number = recorded_hand_calls.begin(run.engine, account, order)
+    called = call(run, account, request, at=at)
+    recorded_hand_calls.end(run.engine, number, called.result)
+    return called
+
+
+def status_of(each: Iterable[Called | None]) -> int:
+    """Return the exit status of several calls; None: there was nothing to call for."""
+    return max((one.status for one in each if one is not None), default=exits.DONE)
 
 
 class Uploads(wechat_uploads.Uploads):

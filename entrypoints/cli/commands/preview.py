@@ -12,12 +12,11 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.content import Content
-from broadcast.rules.hand_calls import ByHand, HandResult, each_once, is_receiver
+from broadcast.rules.hand_calls import ByHand, each_once, is_receiver
 from broadcast.views.words import Moment
 from broadcast.wechat.api.mass import MassPreview, of_preview
-from entrypoints.cli import confirmation, draft_looks, exits, ledger_facts
+from entrypoints.cli import confirmation, draft_looks, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import grouped
@@ -25,6 +24,7 @@ from entrypoints.cli.previewing import PreviewResult, calls_of, sent
 from entrypoints.cli.quotas import CallsLeft, left_of
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.wechat_calls import status_of
 from models.ledger.rows.transaction import present
 from models.ledger.steer import recorded_hand_calls
 from producer.media.upload import refuse_unusable
@@ -77,7 +77,7 @@ def preview(
     shown = list(sent(run, chosen, each, receivers=receivers))
     if as_json:
         run.terminal.show_done(as_object(chosen, shown, left=left))
-    raise typer.Exit(status_of(shown))
+    raise typer.Exit(status_of(one.called for one in shown))
 
 
 def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> None:
@@ -135,14 +135,6 @@ def _check_agreed(
     terminal.confirm(question, "preview.declined", yes=yes)
 
 
-def status_of(shown: Sequence[PreviewResult]) -> int:
-    """Return the exit status: 3 where WeChat was out of reach, 1 where somebody did not get it."""
-    if all(one.called is not None and one.called.result.done for one in shown):
-        return exits.DONE
-    away = any(one.called is not None and one.called.out_of_reach for one in shown)
-    return exits.OUT_OF_REACH if away else exits.FAILED
-
-
 def as_object(
     account: Account, shown: Sequence[PreviewResult], *, left: CallsLeft
 ) -> dict[str, Any]:
@@ -155,13 +147,8 @@ def as_object(
 
 
 def _one(one: PreviewResult) -> dict[str, Any]:
-    result = one.called.result if one.called else HandResult(outcome=Outcome.NOT_CALLED)
+    result = one.called.result
     return {
-        "receiver": one.receiver,
-        "result": "sent" if result.done else "unknown" if result.maybe else _refused(result),
-        "sent": one.sent, "errcode": result.errcode, "errmsg": result.errmsg,
+        "receiver": one.receiver, "result": one.called.word("sent"), "sent": one.sent,
+        "errcode": result.errcode, "errmsg": result.errmsg,
     }  # fmt: skip
-
-
-def _refused(result: HandResult) -> str:
-    return "not_called" if result.outcome is Outcome.NOT_CALLED else "refused"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import typer
@@ -25,7 +25,7 @@ from broadcast.wechat.api.quotas import (
     Quota,
     QuotaClear,
 )
-from entrypoints.cli import exits, ledger_facts
+from entrypoints.cli import ledger_facts
 from entrypoints.cli.commands.options import (
     AccountName,
     AsJSON,
@@ -196,8 +196,7 @@ def clear(
     _say(run, chosen, called, path=path)
     if as_json:
         run.terminal.show_done(_clear_object(run, chosen, called, path=path))
-    if not called.result.done:
-        raise typer.Exit(exits.OUT_OF_REACH if called.out_of_reach else exits.FAILED)
+    raise typer.Exit(called.status)
 
 
 def path_of(text: str) -> str:
@@ -222,31 +221,21 @@ def _cleared(run: Run, account: Account, path: str | None) -> Called:
 
 
 def _say(run: Run, account: Account, called: Called, *, path: str | None) -> None:
-    if called.result.done:
-        done = "quota.cleared" if path is None else "quota.cleared_interface"
-        run.terminal.say(done, account=account.name, path=path)
-        run.terminal.say_each(_goes_on(run, account))
-    elif called.result.maybe:
-        run.terminal.say("quota.maybe", why=called.why(), account=account.name)
-    else:
-        run.terminal.say("quota.refused", why=called.why(), account=account.name)
-
-
-def _goes_on(run: Run, account: Account) -> Sequence[Message]:
-    """Say how what waits for tomorrow's calls goes on now."""
-    waits = ledger_facts.lanes(run.engine).waits(account.name)
-    return [Message("quota.unhalt", account=account.name)] if list(waits) else []
+    end = called.end("cleared" if path is None else "cleared_interface")
+    run.terminal.say(Message(f"quota.{end}", account=account.name, path=path, why=called.why()))
+    # What waits for tomorrow's calls goes on now.
+    if called.result.done and list(ledger_facts.lanes(run.engine).waits(account.name)):
+        run.terminal.say("quota.unhalt", account=account.name)
 
 
 def _clear_object(
     run: Run, account: Account, called: Called, *, path: str | None
 ) -> dict[str, Any]:
     result = called.result
-    refused = "refused" if result.errcode is not None else "not_called"
     return {
         "account": account.name,
         "interface": path,
-        "result": "cleared" if result.done else "unknown" if result.maybe else refused,
+        "result": called.word("cleared"),
         "errcode": result.errcode,
         "errmsg": result.errmsg,
         "clears_this_month": recorded_hand_calls.this_month(

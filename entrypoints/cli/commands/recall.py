@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -19,12 +20,12 @@ from broadcast.rules.states import BatchState
 from broadcast.views import content as contents
 from broadcast.views.words import Joined, Moment, Shortened, suffix
 from broadcast.wechat.api.mass_control import MassDelete
-from entrypoints.cli import exits, which
+from entrypoints.cli import which
 from entrypoints.cli.commands.options import AsJSON, Why, counted, new_app
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
-from entrypoints.cli.wechat_calls import Called, call
+from entrypoints.cli.wechat_calls import Called, call, status_of
 from models.ledger.rows import known_accounts
 from models.ledger.rows.transaction import present
 from models.ledger.steer import recorded_hand_calls
@@ -85,7 +86,7 @@ def recall(
     done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
     if as_json:
         run.terminal.show_done(as_object(order, account, found, done=done))
-    raise typer.Exit(status_of(done))
+    raise typer.Exit(status_of(one.called for one in done))
 
 
 def _number(text: str | None, message_id: str) -> int | None:
@@ -209,10 +210,7 @@ def _in_order(page: Page) -> Sequence[int]:
 def _call(
     run: Run, account: Account, order: HandCall, *, page: Page, msg_id: int, found: Pages
 ) -> Called:
-    hand_call = HandCall(
-        kind=order.kind, who=order.who, why=order.why, broadcast_id=order.broadcast_id,
-        article=order.article, msg_id=msg_id, msg_data_id=page.msg_data_id,
-    )  # fmt: skip
+    hand_call = replace(order, msg_id=msg_id, msg_data_id=page.msg_data_id)
     number = recorded_hand_calls.begin(run.engine, account, hand_call)
     request = MassDelete(msg_id=msg_id, article_idx=order.article)
     called = call(run, account, request, at=Endpoint.DELETE)
@@ -228,21 +226,13 @@ def _concerned(order: HandCall, found: Pages) -> Collection[str]:
 
 
 def _say(run: Run, order: HandCall, called: Called, *, again: str) -> None:
-    if called.result.done:
-        text = "recall.done" if order.article is None else "recall.done_article"
-        run.terminal.say(text, n=order.article, id=order.broadcast_id)
-    elif called.result.maybe:
-        run.terminal.say("recall.maybe", why=called.why(), command=again)
-    else:
-        run.terminal.say("recall.refused", why=called.why())
-
-
-def status_of(done: Sequence[RecalledPage]) -> int:
-    """Return the exit status: 3 where WeChat was out of reach, 1 where it refused."""
-    failed = [one.called for one in done if one.called and not one.called.result.done]
-    if not failed:
-        return exits.DONE
-    return exits.OUT_OF_REACH if any(one.out_of_reach for one in failed) else exits.FAILED
+    end = called.end("done" if order.article is None else "done_article")
+    run.terminal.say(
+        Message(
+            f"recall.{end}", n=order.article, id=order.broadcast_id, why=called.why(),
+            command=again,
+        )
+    )  # fmt: skip
 
 
 def as_object(
@@ -266,18 +256,7 @@ def _page(one: RecalledPage) -> dict[str, Any]:
         "msg_id": one.msg_id,
         "msg_data_id": one.page.msg_data_id,
         "batches": [batch.n for batch in one.page.batches],
-        "result": _result(one),
+        "result": one.called.word("recalled") if one.called else "recalled_before",
         "errcode": result.errcode if result else None,
         "errmsg": result.errmsg if result else None,
     }
-
-
-def _result(one: RecalledPage) -> str:
-    if one.called is None:
-        return "recalled_before"
-    result = one.called.result
-    if result.done:
-        return "recalled"
-    if result.maybe:
-        return "unknown"
-    return "refused" if result.errcode is not None else "not_called"

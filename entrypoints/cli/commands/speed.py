@@ -14,7 +14,6 @@ from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall
 from broadcast.views.words import Joined
 from broadcast.wechat.api.mass_control import LEVELS, SpeedGet, SpeedSet
-from entrypoints.cli import exits
 from entrypoints.cli.commands.options import (
     AccountName,
     AsJSON,
@@ -23,8 +22,7 @@ from entrypoints.cli.commands.options import (
     refuse_before_command,
 )
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.wechat_calls import call
-from models.ledger.steer import recorded_hand_calls
+from entrypoints.cli.wechat_calls import by_hand
 
 app, speed = new_group("speed", invoke_without_command=True)
 
@@ -65,21 +63,15 @@ def set_(
     number = level_of(level)
     chosen = run.settings.account(account)
     order = HandCall(kind=ByHand.SPEED, who=who(), why=kept_words(why), target=str(number))
-    row = recorded_hand_calls.begin(run.engine, chosen, order)
-    called = call(run, chosen, SpeedSet(level=number), at=Endpoint.SPEED)
-    recorded_hand_calls.end(run.engine, row, called.result)
-    if called.result.done:
-        run.terminal.say("speed.set", account=chosen.name, level=number, n=LEVELS[number])
-    else:
-        maybe = "speed.maybe" if called.result.maybe else "speed.refused"
-        run.terminal.say(maybe, account=chosen.name, why=called.why())
+    called = by_hand(run, chosen, order, request=SpeedSet(level=number), at=Endpoint.SPEED)
+    facts = {"account": chosen.name, "level": number, "n": LEVELS[number], "why": called.why()}
+    run.terminal.say(Message(f"speed.{called.end('set')}", **facts))
     if as_json:
         run.terminal.show_json(
             _object(chosen.name, number if called.result.done else None, None)
             | {"errcode": called.result.errcode, "errmsg": called.result.errmsg}
         )
-    if not called.result.done:
-        raise typer.Exit(exits.OUT_OF_REACH if called.out_of_reach else exits.FAILED)
+    raise typer.Exit(called.status)
 
 
 def level_of(text: str) -> int:

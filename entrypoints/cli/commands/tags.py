@@ -213,9 +213,9 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
     _say(run, tag, tagged, adds=adds)
     if as_json:
         run.terminal.show_done(_object(account, tag, listed, tagged=tagged))
-    if tagged.ended is not None and tagged.ended.out_of_reach:
-        return exits.OUT_OF_REACH
-    return exits.FAILED if tagged.ended is not None or tagged.refused else exits.DONE
+    if tagged.ended is not None:
+        return tagged.ended.status
+    return exits.FAILED if tagged.refused else exits.DONE
 
 
 def _left(
