@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import functools
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import Parameter, Signature, signature
@@ -31,19 +31,81 @@ _LONG: Final = re.compile(r"--[A-Za-z][A-Za-z0-9_-]{,40}(=.*)?", re.DOTALL)
 ALONE: Final = "\0"
 
 
-def refuse_options(command: Any, context: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401 - Typer keeps its classes private
-    """Raise InputError if an option's separate value is, or reads as, an option."""
-    options = _options(command, context)
-    names = _names(options)
-    taking = {name: one.nargs for one in options if _takes_value(one) for name in one.opts}
-    help_at = f"{context.command_path} --help"
-    for option, value in _separate(arguments, taking, interspersed=context.allow_interspersed_args):
-        if _is_option(value, names):
-            word = value.partition("=")[0]
-            raise InputError("error.usage.value_is_option", option=option, value=word, help=help_at)
+class _Words:
+    """The words behind a command, by the options that it has."""
+
+    def __init__(self, command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keeps its classes private
+        options = [p for p in command.get_params(context) if p.param_type_name == "option"]
+        self._context = context
+        self._names = {name for one in options for name in (*one.opts, *one.secondary_opts)}
+        self._may_lack = {n for one in options if _may_lack_value(one) for n in one.opts}
+        #: How many of the next words each option takes.
+        self._taking = {
+            name: one.nargs
+            for one in options
+            if not (one.is_flag or one.count or _may_lack_value(one))
+            for name in one.opts
+        }
+
+    def refuse_options(self, arguments: Sequence[str]) -> None:
+        """Raise InputError if an option's separate value is, or reads as, an option."""
+        for option, value in self._separate(arguments):
+            if self._is_option(value):
+                raise InputError(
+                    "error.usage.value_is_option", option=option, value=value.partition("=")[0],
+                    help=help_at(self._context),
+                )  # fmt: skip
+
+    def filled_in(self, arguments: Sequence[str]) -> list[str]:
+        """Return words in which every option has its value: :data:`ALONE` where there is none.
+
+        For what :meth:`refuse_options` let pass.
+        """
+        filled, rest = [], list(arguments)
+        while rest:
+            word = rest.pop(0)
+            may_lack = word in self._may_lack
+            alone = may_lack and (not rest or self._is_option(rest[0]))
+            filled.append(f"{word}={ALONE}" if alone else word)
+            if word == "--":
+                return [*filled, *rest]
+            taken = self._taking.get(self._last(word) or "", 0)
+            values = 1 if may_lack and not alone else taken
+            filled += rest[:values]
+            rest = rest[values:]
+        return filled
+
+    def _separate(self, arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield each option that has its value in the next words, with each of them."""
+        rest = iter(arguments)
+        for word in rest:
+            if word == "--":
+                return
+            if option := self._last(word):
+                for _, value in zip(range(self._taking[option]), rest, strict=False):
+                    yield option, value
+            elif not self._context.allow_interspersed_args and not word.startswith("-"):
+                return
+
+    def _last(self, word: str) -> str | None:
+        """Return the option whose value is the next word; ``-yt`` is ``-y -t``."""
+        if word in self._taking:
+            return word
+        short = [] if word.startswith("--") else [f"-{letter}" for letter in word[1:]]
+        first = next((n for n, option in enumerate(short) if option in self._taking), None)
+        # What follows an option in the same word is its value.
+        return short[-1] if first is not None and first == len(short) - 1 else None
+
+    def _is_option(self, value: str) -> bool:
+        # A short one may have others, or its value, right behind it.
+        return value == "--" or value[:2] in self._names or _LONG.fullmatch(value) is not None
 
 
-def refuse_repeated(command: Any, context: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401
+def _may_lack_value(option: Any) -> bool:  # noqa: ANN401
+    return (option.metavar or "").startswith("[")
+
+
+def _refuse_repeated(command: Any, context: Any, arguments: Sequence[str]) -> None:  # noqa: ANN401
     """Raise InputError if an option that takes one value is given several times.
 
     Typer would take the last in silence.
@@ -52,78 +114,7 @@ def refuse_repeated(command: Any, context: Any, arguments: Sequence[str]) -> Non
     for option in given:
         if option.param_type_name == "option" and not option.multiple and given.count(option) > 1:
             name = max(option.opts, key=len)
-            help_at = f"{context.command_path} --help"
-            raise InputError("error.usage.repeated", name=name, help=help_at)
-
-
-def fill_in(command: Any, context: Any, arguments: Sequence[str]) -> list[str]:  # noqa: ANN401
-    """Return *arguments*, in which every option has its value: :data:`ALONE` where there is none.
-
-    For what :func:`refuse_options` let pass.
-    """
-    options = _options(command, context)
-    names = _names(options)
-    taking = {name: one.nargs for one in options if _takes_value(one) for name in one.opts}
-    may_lack = {name for one in options if _may_lack_value(one) for name in one.opts}
-    if not may_lack:
-        return list(arguments)
-    filled, rest = [], list(arguments)
-    while rest:
-        word = rest.pop(0)
-        alone = word in may_lack and (not rest or _is_option(rest[0], names))
-        filled.append(f"{word}={ALONE}" if alone else word)
-        if word == "--":
-            return [*filled, *rest]
-        values = 1 if word in may_lack and not alone else taking.get(_last(word, taking) or "", 0)
-        filled += rest[:values]
-        rest = rest[values:]
-    return filled
-
-
-def _options(command: Any, context: Any) -> list[Any]:  # noqa: ANN401
-    return [p for p in command.get_params(context) if p.param_type_name == "option"]
-
-
-def _names(options: Sequence[Any]) -> set[str]:
-    return {name for option in options for name in (*option.opts, *option.secondary_opts)}
-
-
-def _takes_value(option: Any) -> bool:  # noqa: ANN401
-    return not (option.is_flag or option.count or _may_lack_value(option))
-
-
-def _may_lack_value(option: Any) -> bool:  # noqa: ANN401
-    return (option.metavar or "").startswith("[")
-
-
-def _separate(
-    arguments: Sequence[str], taking: dict[str, int], *, interspersed: bool
-) -> Iterator[tuple[str, str]]:
-    """Yield each option that has its value in the next words, with each of them."""
-    rest = iter(arguments)
-    for word in rest:
-        if word == "--":
-            return
-        if option := _last(word, taking):
-            for _, value in zip(range(taking[option]), rest, strict=False):
-                yield option, value
-        elif not interspersed and not word.startswith("-"):
-            return
-
-
-def _last(word: str, taking: Collection[str]) -> str | None:
-    """Return the option whose value is the next word; ``-yt`` is ``-y -t``."""
-    if word in taking:
-        return word
-    short = [] if word.startswith("--") else [f"-{letter}" for letter in word[1:]]
-    first = next((n for n, option in enumerate(short) if option in taking), None)
-    # What follows an option in the same word is its value.
-    return short[-1] if first is not None and first == len(short) - 1 else None
-
-
-def _is_option(value: str, names: set[str]) -> bool:
-    # A short one may have others, or its value, right behind it.
-    return value == "--" or value[:2] in names or _LONG.fullmatch(value) is not None
+            raise InputError("error.usage.repeated", name=name, help=help_at(context))
 
 
 #: By subject, in the order of the help: in which module each command is. A module has a Typer
@@ -214,9 +205,10 @@ class _Ours:
     """Help in the person's language; no option taken for another's value, none twice."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401 - Typer's own
-        refuse_options(self, ctx, args)
-        filled = fill_in(self, ctx, args)
-        refuse_repeated(self, ctx, filled)
+        words = _Words(self, ctx)
+        words.refuse_options(args)
+        filled = words.filled_in(args)
+        _refuse_repeated(self, ctx, filled)
         return super().parse_args(ctx, filled)  # type: ignore[misc]
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401, ARG002 - Typer's own
@@ -328,13 +320,13 @@ class App(typer.Typer):
         register = super().command(name, **{"cls": Command, **settings})
 
         def add(command: F) -> F:
-            register(_of_context(command))
+            register(of_context(command))
             return command
 
         return add
 
 
-def _of_context(command: Callable[..., Any]) -> Callable[..., Any]:
+def of_context(command: Callable[..., Any]) -> Callable[..., Any]:
     """Return *command* as Typer calls it: with the context that has the run."""
     first, *rest = signature(command).parameters.values()
     if first.name != "run":

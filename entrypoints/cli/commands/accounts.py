@@ -17,7 +17,7 @@ from broadcast.views.blocker_lines import Lanes
 from broadcast.views.json_objects import forbidden
 from broadcast.views.words import Moment
 from entrypoints.cli import exits, ledger_facts
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_app, refuse_before_command
+from entrypoints.cli.commands.options import AccountName, AsJSON, alone, new_app
 from entrypoints.cli.group import App, Group
 from entrypoints.cli.pushed import push_lines, pushes_json
 from entrypoints.cli.run import Run
@@ -109,43 +109,31 @@ def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
     }  # fmt: skip
 
 
-token = App(cls=Group, invoke_without_command=True, help="help.token")
+token = App(cls=Group, help="help.token")
 app.add_typer(token, name="token")
 
 
-@token.callback()
-def _token(context: typer.Context, *, account: AccountName = None) -> None:
-    """Show the token where no command is given."""
-    if context.invoked_subcommand is None:
-        _show_token(context.obj, account)
-    else:
-        refuse_before_command(context, account=account)
-
-
+@alone(token)
 @token.command(help="help.token.show")
 def show(run: Run, *, account: AccountName = None) -> None:
     """Show the fingerprint of the token, its age, and when it expires."""
-    _show_token(run, account)
+    whose = run.settings.account(account)
+    seen = run.wechat.view_token(whose)
+    if seen is None:
+        run.terminal.say("token.none", account=whose.name)
+        return
+    now = datetime.now(UTC)
+    run.terminal.say(
+        "token.shown", account=whose.name, fingerprint=seen.fingerprint, length=seen.length,
+        age=seen.age, until=Moment(seen.expires_at, now),
+    )  # fmt: skip
+    if seen.replaced_outside_at is not None:
+        at = Moment(seen.replaced_outside_at, now)
+        run.terminal.warn("token.drift_seen", account=whose.name, at=at)
 
 
 @token.command(help="help.token.refresh")
 def refresh(run: Run, *, account: AccountName = None) -> None:
     """Fetch the token now."""
     run.wechat.refresh_token(run.settings.account(account))
-    _show_token(run, account)
-
-
-def _show_token(run: Run, name: str | None) -> None:
-    account = run.settings.account(name)
-    seen = run.wechat.view_token(account)
-    if seen is None:
-        run.terminal.say("token.none", account=account.name)
-        return
-    now = datetime.now(UTC)
-    run.terminal.say(
-        "token.shown", account=account.name, fingerprint=seen.fingerprint, length=seen.length,
-        age=seen.age, until=Moment(seen.expires_at, now),
-    )  # fmt: skip
-    if seen.replaced_outside_at is not None:
-        at = Moment(seen.replaced_outside_at, now)
-        run.terminal.warn("token.drift_seen", account=account.name, at=at)
+    show(run, account=account)

@@ -22,8 +22,8 @@ from entrypoints.cli import exits
 from entrypoints.cli.commands.options import (
     AccountName,
     AsJSON,
+    alone,
     new_group,
-    refuse_before_command,
 )
 from entrypoints.cli.run import Run, who
 from models.ledger.followers import follower_syncs
@@ -41,24 +41,17 @@ if TYPE_CHECKING:
 
 #: Nobody waits for each single answer, and a page has 300 kB.
 PATIENT = Timeouts()
-app, followers = new_group("followers", invoke_without_command=True)
+app, followers = new_group("followers")
 
 
-@followers.callback()
-def _followers(
-    context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False
-) -> None:
-    """Show the list where no command is given."""
-    if context.invoked_subcommand is None:
-        _show(context.obj, account, as_json=as_json)
-    else:
-        refuse_before_command(context, account=account, as_json=as_json)
-
-
+@alone(followers)
 @followers.command(help="help.followers.status")
 def status(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Show the number of followers, its date, and a pass under way."""
-    _show(run, account, as_json=as_json)
+    whose = run.settings.account(account)
+    run.terminal.say_all(_shown(run, whose))
+    if as_json:
+        run.terminal.show_json(_as_json(run, whose))
 
 
 @followers.command(help="help.followers.sync")
@@ -150,13 +143,6 @@ def _ended(sync: Sync) -> Iterator[Message]:
         yield Message("sync.shrunk", account=sync.account, listed=sync.listed)
     elif sync.ended != "complete":
         yield Message("sync.short", account=sync.account, total=sync.total, listed=sync.listed)
-
-
-def _show(run: Run, name: str | None, *, as_json: bool) -> None:
-    account = run.settings.account(name)
-    run.terminal.say_all(_shown(run, account))
-    if as_json:
-        run.terminal.show_json(_as_json(run, account))
 
 
 def _shown(run: Run, account: Account) -> Iterator[Message]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
 from broadcast.errors import InputError
 from entrypoints.cli import candidates
-from entrypoints.cli.group import App, Group, help_id
+from entrypoints.cli.group import App, F, Group, help_id, of_context
 
 AsJSON = Annotated[bool, typer.Option("--json", help="help.json")]
 AccountName = Annotated[
@@ -40,15 +42,34 @@ def new_app() -> App:
     return App(add_completion=False)
 
 
-def new_group(name: str, *, invoke_without_command: bool = False) -> tuple[App, App]:
+def new_group(name: str) -> tuple[App, App]:
     """Return an app with one group of commands in it, and the group."""
-    group = App(cls=Group, help=help_id(name), invoke_without_command=invoke_without_command)
+    group = App(cls=Group, help=help_id(name))
     app = new_app()
     app.add_typer(group, name=name)
     return app, group
 
 
-def refuse_before_command(
+def alone(group: App) -> Callable[[F], F]:
+    """Return the decorator of what is done where none of a group's commands is given."""
+
+    def register(command: F) -> F:
+        with_context = of_context(command)
+
+        @functools.wraps(with_context)
+        def callback(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - options
+            if context.invoked_subcommand is None:
+                with_context(context, **given)
+            else:
+                _refuse_before_command(context, **given)
+
+        group.callback(invoke_without_command=True)(callback)
+        return command
+
+    return register
+
+
+def _refuse_before_command(
     context: typer.Context, *, account: str | None, as_json: bool = False
 ) -> None:
     """Raise InputError if options of a group stand before the command that they are meant for."""

@@ -30,8 +30,8 @@ from entrypoints.cli.commands.options import (
     AccountName,
     AsJSON,
     Why,
+    alone,
     new_group,
-    refuse_before_command,
 )
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
@@ -39,7 +39,7 @@ from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import at_wechat
 
-app, quota = new_group("quota", invoke_without_command=True)
+app, quota = new_group("quota")
 
 _BASE: Final = "/cgi-bin/"
 _PATH: Final = re.compile(rf"{_BASE}[A-Za-z0-9_/-]+")
@@ -66,13 +66,9 @@ class LedgerQuota:
     doubts: int
 
 
-@quota.callback()
-def show(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+@alone(quota)
+def show(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Ask WeChat for the calls of each interface."""
-    if context.invoked_subcommand is not None:
-        refuse_before_command(context, account=account, as_json=as_json)
-        return
-    run: Run = context.obj
     chosen = run.settings.account(account)
     answer = run.wechat.quota(chosen)
     each = {path: asked(run, chosen, path) for path in INTERFACES}

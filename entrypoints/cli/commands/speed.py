@@ -18,31 +18,19 @@ from entrypoints.cli.commands.options import (
     AccountName,
     AsJSON,
     Why,
+    alone,
     new_group,
-    refuse_before_command,
 )
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.wechat_calls import by_hand
 
-app, speed = new_group("speed", invoke_without_command=True)
+app, speed = new_group("speed")
 
 
-@speed.callback()
-def _speed(context: typer.Context, *, account: AccountName = None, as_json: AsJSON = False) -> None:
-    """Ask WeChat for the speed where no command is given."""
-    if context.invoked_subcommand is None:
-        _show(context.obj, account, as_json=as_json)
-    else:
-        refuse_before_command(context, account=account, as_json=as_json)
-
-
+@alone(speed)
 @speed.command(help="help.speed.get")
 def get(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Ask WeChat for the speed."""
-    _show(run, account, as_json=as_json)
-
-
-def _show(run: Run, account: str | None, *, as_json: bool) -> None:
     chosen = run.settings.account(account)
     seen = run.wechat.ask(chosen, SpeedGet())
     run.terminal.say("speed.line", account=chosen.name, level=seen.level, n=seen.followers_a_minute)
