@@ -14,11 +14,11 @@ import typer
 from broadcast.errors import ContentError, InputError, MediaError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.rules import content as contents
 from broadcast.rules.content import MOST_BYTES, Content
 from broadcast.rules.media import ID_MARK, MediaKind, is_like_an_id
 from entrypoints.cli.group import OptionGroup
+from entrypoints.cli.terminal import short
 
 if TYPE_CHECKING:
     from broadcast.rules.media import LocalFile
@@ -28,7 +28,6 @@ COMMENTS: Final = {
     "all": {"need_open_comment": 1, "only_fans_can_comment": 0},
     "followers": {"need_open_comment": 1, "only_fans_can_comment": 1},
 }
-_SHOWN: Final = 40
 
 
 def _no_draft(title: str) -> str:
@@ -104,7 +103,7 @@ class ContentOptions(OptionGroup):
             if is_given and not is_there:
                 raise InputError("error.usage.belongs_to", option=option, needed=needed)
         if self.comments is not None and self.comments not in COMMENTS:
-            raise InputError("error.usage.comments", text=one_line(self.comments)[:_SHOWN])
+            raise InputError("error.usage.comments", text=short(self.comments))
 
     def _belonging(self) -> tuple[tuple[str, bool, str, bool], ...]:
         """Return each option of one kind of content: is it given, whose is it, is that there."""
@@ -177,7 +176,7 @@ class ContentOptions(OptionGroup):
         assert self.mpnews
         word = self.mpnews[0]
         if not word.startswith(ID_MARK) and not is_like_an_id(word):
-            raise MediaError("error.media.no_id", word=one_line(word)[:_SHOWN])
+            raise MediaError("error.media.no_id", word=short(word))
         return word.removeprefix(ID_MARK)
 
     def _articles(self, media_id: str) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from broadcast.day import SHANGHAI
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.gates.cooling_off import CoolingOff, parse_length
 from broadcast.rules.gates.lateness import parse_late_by
@@ -32,6 +31,7 @@ from broadcast.settings.program_settings import Settings
 from entrypoints.cli import which
 from entrypoints.cli.group import OptionGroup
 from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import short
 from producer.audience import exclusion_files
 from producer.audience.openid_list import OpenIDs
 from producer.audience.source import STDIN
@@ -201,7 +201,7 @@ class NarrowingOptions(OptionGroup):
 def _kind_of(text: str) -> tuple[Excluded, str]:
     word, _, value = text.partition(":")
     if word not in set(Excluded) or not value.strip():
-        raise InputError("error.usage.exclude", text=one_line(text)[:60])
+        raise InputError("error.usage.exclude", text=short(text, 60))
     if (word, value) == (Excluded.FILE, "-"):
         raise InputError("error.usage.exclude_stdin")
     return Excluded(word), value
@@ -211,7 +211,7 @@ def _size_of(text: str) -> str:
     try:
         return checked_size(text)
     except ValueError:
-        raise InputError("error.usage.sample", text=one_line(text)[:40]) from None
+        raise InputError("error.usage.sample", text=short(text)) from None
 
 
 def _broadcast(run: Run, account: Account, name: str) -> str:
@@ -275,7 +275,7 @@ class OrderOptions(OptionGroup):
         try:
             length = parse_length(self.cooling_off)
         except ValueError:
-            text = one_line(self.cooling_off)[:40]
+            text = short(self.cooling_off)
             raise InputError("error.usage.cooling_off", text=text) from None
         if length and not asks:
             raise InputError("error.usage.cooling_off_unasked")
@@ -299,4 +299,4 @@ def late_by_of(text: str) -> timedelta:
     try:
         return parse_late_by(text)
     except ValueError:
-        raise InputError("error.usage.late_by", text=one_line(text)[:40]) from None
+        raise InputError("error.usage.late_by", text=short(text)) from None

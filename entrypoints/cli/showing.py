@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator
 
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.rules.accounts import TRIAL
 from broadcast.rules.gates.blockers import is_driven
 from broadcast.rules.reports import InFlight, Report
@@ -17,6 +16,7 @@ from broadcast.views import blocker_lines, next_steps, report_lines
 from entrypoints.cli import exits, ledger_facts, which
 from entrypoints.cli.following import Lines, Progress, Until, follow
 from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import short
 from models.ledger.views import broadcast_reports
 
 
@@ -118,7 +118,7 @@ def until_of(word: str) -> Until:
     try:
         return Until(word)
     except ValueError:
-        raise InputError("error.usage.until", text=one_line(word)[:40]) from None
+        raise InputError("error.usage.until", text=short(word)) from None
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from broadcast.rules.hand_calls import HandResult
 from broadcast.rules.plan.submission import Body
 from broadcast.views.words import MOST_NAMED as MOST_NEAR
 from broadcast.wechat.api.tags import SYSTEM_TAGS, TagInfo, TagsGet
+from entrypoints.cli.terminal import short
 from entrypoints.cli.wechat_calls import Called
 from producer.submit import checks
 from producer.submit.checks import ListedTag
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 #: Digits of an id.
 _LONGEST = 9
-_SHOWN = 40
 
 
 class Tags:
@@ -57,7 +57,7 @@ class Tags:
         try:
             return chosen(self.listed(), text, account=self._account.name).id
         except OutOfReachError as error:
-            problem = OutOfReachError("error.tag.away", text=one_line(text)[:_SHOWN], problem=error)
+            problem = OutOfReachError("error.tag.away", text=short(text), problem=error)
         raise problem
 
     def look_up(self, body: Body) -> list[ListedTag]:
@@ -100,9 +100,9 @@ def chosen(all_tags: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
     names = difflib.get_close_matches(text, [one.name for one in all_tags], n=3)
     names = names or [one.name for one in all_tags if one.id not in SYSTEM_TAGS][:MOST_NEAR]
     if not names:
-        raise InputError("error.tags.none", text=one_line(text)[:_SHOWN], account=account)
+        raise InputError("error.tags.none", text=short(text), account=account)
     raise InputError(
-        "error.tags.unknown", text=one_line(text)[:_SHOWN], account=account,
+        "error.tags.unknown", text=short(text), account=account,
         names=list(map(one_line, names)),
     )  # fmt: skip
 
@@ -112,7 +112,7 @@ def _refuse_several(all_tags: Sequence[TagInfo], text: str) -> None:
     if len(found) > 1:
         same = all(one.name == text for one in found)
         raise InputError(
-            "error.tags.same_name" if same else "error.tags.several", text=one_line(text)[:_SHOWN],
+            "error.tags.same_name" if same else "error.tags.several", text=short(text),
             tags=[f"{one.id} ({one_line(one.name)})" for one in found],
         )  # fmt: skip
 

@@ -310,6 +310,11 @@ def _escaped(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"  # noqa: PLR2004 - ASCII
 
 
+def short(text: str, most: int = 40) -> str:
+    """Return what somebody typed as an error shows it: on one line, and not too long."""
+    return one_line(text)[:most]
+
+
 def is_utf8(word: str) -> bool:
     """Return whether a word of the command line is UTF-8: other bytes are kept as surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in word)

@@ -22,6 +22,7 @@ from entrypoints.cli import candidates
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.group import help_at
 from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import short
 
 app = new_app()
 
@@ -33,7 +34,6 @@ _IN_A_REPLY: Final = re.compile(r'"errcode"\s*:\s*(-?[0-9]{1,10})(?![0-9])')
 _IN_A_LINE: Final = re.compile(r"(?<![\w.:-])(-1|\d{5}|9001001)(?![\w.:-])")
 #: The first group is the second of the call.
 _RID: Final = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{8}\b")
-_LONGEST_SHOWN: Final = 40
 
 
 @app.command(
@@ -132,7 +132,7 @@ def meant(text: str) -> Sequence[int]:
         return tuple(dict.fromkeys(named))
     if found := recognised(text):
         return found
-    raise InputError("error.usage.code", text=one_line(text)[:_LONGEST_SHOWN])
+    raise InputError("error.usage.code", text=short(text))
 
 
 def explained(errcode: int) -> Iterator[Message]:

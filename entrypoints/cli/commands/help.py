@@ -11,13 +11,12 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from entrypoints.cli import candidates
 from entrypoints.cli.command_help import print_help
 from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.group import Group
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import Plain
+from entrypoints.cli.terminal import Plain, short
 
 app = new_app()
 
@@ -63,7 +62,7 @@ def completion(
     from entrypoints.cli import completing  # noqa: PLC0415 - not for the help
 
     if shell not in completing.SHELLS:
-        raise InputError("error.completion.shell", text=one_line(shell)[:40])
+        raise InputError("error.completion.shell", text=short(shell))
     script = completing.script(shell)
     if not install:
         run.terminal.say(Plain(script.rstrip("\n")))

@@ -10,18 +10,17 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.rules.media import LIMITS, Media, MediaKind
 from broadcast.views.objects import utc, utc_if_any
 from broadcast.views.words import Moment, member
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import short
 
 app, media = new_group("media")
 
 #: What a person may call a file; pictures of articles are uploaded with their article.
 KINDS = tuple(kind for kind in (*LIMITS, MediaKind.MPVIDEO) if kind is not MediaKind.ARTICLE_IMAGE)
-_SHOWN = 40
 
 
 @media.command(help="help.media.upload")
@@ -113,7 +112,7 @@ def _until(one: Media, now: datetime) -> Message:
 
 def _kind(word: str) -> MediaKind:
     if word not in KINDS:
-        raise InputError("error.media.kind", text=one_line(word)[:_SHOWN], known=", ".join(KINDS))
+        raise InputError("error.media.kind", text=short(word), known=", ".join(KINDS))
     return MediaKind(word)
 
 

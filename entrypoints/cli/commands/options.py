@@ -11,6 +11,7 @@ import typer
 from broadcast.errors import InputError
 from entrypoints.cli import candidates
 from entrypoints.cli.group import App, F, Group, help_id, of_context
+from entrypoints.cli.terminal import short
 
 AsJSON = Annotated[bool, typer.Option("--json", help="help.json")]
 AccountName = Annotated[
@@ -80,12 +81,13 @@ def _refuse_before_command(
         raise InputError("error.usage.json_after", **where)
 
 
-def counted(text: str, *, most: int) -> int | None:
-    """Return a number from 1 to *most*; None: *text* is no such number.
+def counted(text: str, problem: str, *, most: int) -> int:
+    """Return a number from 1 to *most*. Raises InputError *problem* for what is no such number.
 
     To Python ``1_0`` is ten, and a number of 5,000 digits is an error of its own.
     """
-    text = text.strip()
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(most)):
-        return None
-    return int(text) if 0 < int(text) <= most else None
+    digits = text.strip()
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= len(str(most))
+    if not is_number or not 0 < int(digits) <= most:
+        raise InputError(problem, text=short(text))
+    return int(digits)

@@ -10,7 +10,6 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.content import Content
 from broadcast.rules.hand_calls import ByHand, each_once, is_receiver
@@ -23,7 +22,7 @@ from entrypoints.cli.group import grouped
 from entrypoints.cli.previewing import PreviewResult, calls_of, sent
 from entrypoints.cli.quotas import CallsLeft, left_of
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.terminal import is_terminal, short
 from entrypoints.cli.wechat_calls import status_of
 from models.ledger.rows.transaction import present
 from models.ledger.steer import recorded_hand_calls
@@ -93,7 +92,7 @@ def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> Non
 def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list[str]:
     """Return the receivers, each once. Raises InputError for nobody, and for no receiver."""
     if group is not None and group not in account.preview_groups:
-        facts = {"group": one_line(group)[:40], "account": account.name}
+        facts = {"group": short(group), "account": account.name}
         if not account.preview_groups:
             raise InputError("error.preview.no_groups", **facts)
         names = ", ".join(sorted(account.preview_groups))
@@ -105,7 +104,7 @@ def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list
         if not receiver.strip():
             raise InputError("error.preview.no_receiver")
         if not is_receiver(receiver):
-            raise InputError("error.preview.receiver", text=one_line(receiver)[:40])
+            raise InputError("error.preview.receiver", text=short(receiver))
     return found
 
 

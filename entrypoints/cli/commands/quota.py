@@ -12,7 +12,6 @@ import typer
 from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.redaction import kept_words
 from broadcast.rules.accounts import ALLOWANCES, Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome
@@ -35,6 +34,7 @@ from entrypoints.cli.commands.options import (
 )
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import short
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import at_wechat
@@ -200,7 +200,7 @@ def path_of(text: str) -> str:
     written = text.strip()
     path = written if written.startswith("/") else f"{_BASE}{written}"
     if not _PATH.fullmatch(path):
-        raise InputError("error.quota.interface", text=one_line(text)[:60])
+        raise InputError("error.quota.interface", text=short(text, 60))
     return path
 
 

@@ -11,7 +11,6 @@ import typer
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint
@@ -91,12 +90,7 @@ def recall(
 
 def _number(text: str | None, message_id: str) -> int | None:
     """Read a number from 1 on. Raises InputError."""
-    if text is None:
-        return None
-    number = counted(text, most=_LARGEST)
-    if number is None:
-        raise InputError(message_id, text=one_line(text)[:40])
-    return number
+    return None if text is None else counted(text, message_id, most=_LARGEST)
 
 
 #: More batches, or articles, than there can be.

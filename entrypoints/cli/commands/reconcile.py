@@ -13,7 +13,6 @@ from broadcast import day as days
 from broadcast.errors import BroadcastError, InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.waits import VERIFY_FOR
 from broadcast.rules.jobs import Comparison, Period, Reconciled, compare
@@ -22,6 +21,7 @@ from broadcast.views.json_objects import utc
 from entrypoints.cli import candidates, exits
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import short
 from models.ledger.outcomes import recorded_ends
 from models.ledger.rows.transaction import present
 from models.ledger.views import at_wechat
@@ -93,7 +93,7 @@ def _stretch(text: str | None, now: datetime) -> Period:
     except ValueError:
         meant = None
     if meant is None or meant > today:
-        raise InputError("error.reconcile.day", text=one_line(text)[:40])
+        raise InputError("error.reconcile.day", text=short(text))
     return _days(meant, meant)
 
 

@@ -11,7 +11,6 @@ import typer
 
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.redaction import kept_words
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
@@ -56,7 +55,7 @@ def resolve(
     as_json: AsJSON = False,
 ) -> None:
     """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
-    n = _number(batch, "error.resolve.batch")
+    n = counted(batch, "error.resolve.batch", most=LARGEST_MSG_ID)
     if not_sent == (sent is not None):
         # `broadcast status` of what is open may show several.
         meant = which.LAST if broadcast_id == which.OPEN else broadcast_id
@@ -81,7 +80,9 @@ def resolve(
 
 
 def _sent(msg_id: str) -> Sent:
-    return Sent() if msg_id == ALONE else Sent(_number(msg_id, "error.resolve.msg_id"))
+    if msg_id == ALONE:
+        return Sent()
+    return Sent(counted(msg_id, "error.resolve.msg_id", most=LARGEST_MSG_ID))
 
 
 def _replaced(report: Report, n: int) -> Iterator[Message]:
@@ -151,14 +152,6 @@ def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Mes
             "resolve.other_size", msg_id=event.msg_id, n=n, size=FollowerCount(size),
             total=FollowerCount(event.counts.total),
         )  # fmt: skip
-
-
-def _number(text: str, message_id: str) -> int:
-    """Read a number that the ledger can hold, above 0. Raises InputError with what it is for."""
-    number = counted(text, most=LARGEST_MSG_ID)
-    if number is None:
-        raise InputError(message_id, text=one_line(text)[:40])
-    return number
 
 
 def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes: bool) -> bool:

@@ -8,7 +8,6 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.quoting import one_line
 from broadcast.redaction import kept_words
 from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall
@@ -22,6 +21,7 @@ from entrypoints.cli.commands.options import (
     new_group,
 )
 from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import short
 from entrypoints.cli.wechat_calls import by_hand
 
 app, speed = new_group("speed")
@@ -67,9 +67,7 @@ def level_of(text: str) -> int:
     known = {str(level): level for level in LEVELS}
     if text not in known:
         levels = [Message("speed.level", level=level, n=n) for level, n in LEVELS.items()]
-        raise InputError(
-            "error.speed.level", text=one_line(text)[:40], levels=Joined(levels, "comma")
-        )
+        raise InputError("error.speed.level", text=short(text), levels=Joined(levels, "comma"))
     return known[text]
 
 

@@ -32,7 +32,7 @@ from entrypoints.cli import exits, tag_lookup
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.run import Run
 from entrypoints.cli.tag_lookup import Tagged
-from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.terminal import is_terminal, short
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.views import at_wechat
 from producer.audience import openid_list
@@ -148,7 +148,7 @@ def checked_name(name: str) -> str:
     """Return the name of a tag. Raises InputError for one that WeChat refuses."""
     written = name.strip()
     if not written or len(written) > LONGEST_NAME or not written.isprintable():
-        raise InputError("error.tags.name", most=LONGEST_NAME, text=one_line(name)[:40])
+        raise InputError("error.tags.name", most=LONGEST_NAME, text=short(name))
     return written
 
 
