@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +16,7 @@ from sqlalchemy import Engine
 from broadcast.errors import ConflictError, InputError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
+from broadcast.rules.dead_letters import KeptLetter, LetterState
 from broadcast.rules.drafts import Marks
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.audience import OpenIDs
@@ -179,6 +181,39 @@ def _with_draft(prepared: Prepared, looks: WeChatChecks) -> Prepared:
         prepared, content=found.content, body=replace(body, draft=found.draft),
         terms=replace(prepared.terms, title=title), notices=(*prepared.notices, *notices),
     )  # fmt: skip
+
+
+def refuse_closed(one: KeptLetter) -> None:
+    """Raise InputError for a letter that was sent or dropped."""
+    match one.state:
+        case LetterState.SENT:
+            raise InputError("error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
+        case LetterState.DROPPED:
+            raise InputError("error.dead.is_dropped", id=one.id)
+
+
+@contextlib.contextmanager
+def trying_again(engine: Engine, one: KeptLetter) -> Iterator[None]:
+    """Keep others from a letter that is submitted again.
+
+    Raises InputError where it is closed or cut, or somebody else tries it.
+    """
+    refuse_closed(one)
+    if one.is_cut:
+        raise InputError("error.dead.cut", id=one.id)
+    if not dead_letters.reserve_letter(engine, one.id):
+        raise InputError("error.dead.is_tried", id=one.id)
+    try:
+        yield
+    finally:
+        dead_letters.release_letter(engine, one.id)
+
+
+def drop_letter(engine: Engine, one: KeptLetter, *, who: str) -> None:
+    """Put a letter aside. Raises InputError where it is closed, or somebody tries it."""
+    refuse_closed(one)
+    if not dead_letters.drop(engine, one.id, who=who):
+        raise InputError("error.dead.is_tried", id=one.id)
 
 
 def settle_letters(engine: Engine, settings: Settings, letter_ids: Iterable[str]) -> None:

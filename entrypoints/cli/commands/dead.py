@@ -82,16 +82,11 @@ def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
 @dead.command(help="help.dead.retry")
 def retry(run: Run, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
     """Submit a dead letter again, as it is, under its own key."""
+    from producer.request import door  # noqa: PLC0415 - not for who only looks
+
     one, body = dead_letters.letter_named(run.engine, letter_id)
-    _refuse_closed(one)
-    if one.is_cut:
-        raise InputError("error.dead.cut", id=one.id)
-    if not dead_letters.reserve_letter(run.engine, one.id):
-        raise InputError("error.dead.is_tried", id=one.id)
-    try:
+    with door.trying_again(run.engine, one):
         _send(run, one, body, as_json=as_json)
-    finally:
-        dead_letters.release_letter(run.engine, one.id)
 
 
 def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
@@ -129,10 +124,10 @@ def drop(
     if letter_id is None:
         _drop_all(run, yes=yes, as_json=as_json)
         return
+    from producer.request import door  # noqa: PLC0415 - not for who only looks
+
     one, _ = _one(run, letter_id)
-    _refuse_closed(one)
-    if not dead_letters.drop(run.engine, one.id, who=who()):
-        raise InputError("error.dead.is_tried", id=one.id)
+    door.drop_letter(run.engine, one, who=who())
     run.terminal.say("dead.dropped", id=one.id)
     _show(run, one.id, as_json=as_json)
 
@@ -154,20 +149,12 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
 
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
-    from producer.request import incoming  # noqa: PLC0415 - not for who only looks
+    from producer.request import incoming  # noqa: PLC0415 - as above
 
     found = incoming.parse_text(body)
     if one.source is LetterSource.CELERY:
         incoming.refuse_to_all(found, run.settings)
     return run.door().submit(found.request, key=found.key, who=who())
-
-
-def _refuse_closed(one: KeptLetter) -> None:
-    match one.state:
-        case LetterState.SENT:
-            raise InputError("error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
-        case LetterState.DROPPED:
-            raise InputError("error.dead.is_dropped", id=one.id)
 
 
 def _show(run: Run, letter_id: str, *, as_json: bool) -> None:

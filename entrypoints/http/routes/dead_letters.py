@@ -138,17 +138,9 @@ def retry(
     One that is still bad is refused with 409, with the wrong `field`, and stays. The key also needs
     the scope `submit`.
     """
-    engine = caller.parts.engine
     one, body = _letter(caller, letter_id)
-    _refuse_closed(one)
-    if one.is_cut:
-        raise ProblemError("error.dead.cut", id=one.id)
-    if not dead_letters.reserve_letter(engine, one.id):
-        raise ProblemError("error.dead.is_tried", id=one.id)
-    try:
+    with door.trying_again(caller.parts.engine, one):
         return _submitted(caller, one, body)
-    finally:
-        dead_letters.release_letter(engine, one.id)
 
 
 def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
@@ -215,15 +207,5 @@ def drop(caller: Controller, letter_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Put a dead letter aside: nobody wants it sent."""
     engine = caller.parts.engine
     one = _settled(caller, letter_id)[0]
-    _refuse_closed(one)
-    if not dead_letters.drop(engine, one.id, who=caller.who):
-        raise ProblemError("error.dead.is_tried", id=one.id)
+    door.drop_letter(engine, one, who=caller.who)
     return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])
-
-
-def _refuse_closed(one: KeptLetter) -> None:
-    match one.state:
-        case LetterState.SENT:
-            raise ProblemError("error.dead.is_sent", id=one.id, broadcast=one.broadcast_id)
-        case LetterState.DROPPED:
-            raise ProblemError("error.dead.is_dropped", id=one.id)
