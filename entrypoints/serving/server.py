@@ -56,7 +56,7 @@ class Server(uvicorn.Server):
         for listener in sockets or []:
             # For asyncio both numbers are one.
             listener.listen(_BACKLOG)
-            sys.stdout.write(f"{self._ready} {_url(listener)}\n")
+            sys.stdout.write(f"{self._ready} {url_of(listener)}\n")
             sys.stdout.flush()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
@@ -65,7 +65,8 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of what listens there."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

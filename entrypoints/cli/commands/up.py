@@ -121,12 +121,12 @@ def _tell_trial(
     pushes: bool,
 ) -> None:
     """Print the lines for ``.env``; the secret is nobody's, so it is not masked."""
-    host, port = listener.getsockname()[:2]
-    base = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    secret = account.appsecret.get_secret_value()
+    from entrypoints.serving.server import url_of  # noqa: PLC0415 - as above
+
     settings_lines = run.terminal.in_words(
-        "simulator.trial", n=followers, listed=listed, appid=account.appid, secret=secret, base=base
-    )
+        "simulator.trial", n=followers, listed=listed, appid=account.appid,
+        secret=account.appsecret.get_secret_value(), base=url_of(listener),
+    )  # fmt: skip
     run.terminal.say(AsWritten(settings_lines))
     if pushes and account.callback_token is not None:
         token = account.callback_token.get_secret_value()

@@ -138,6 +138,13 @@ def worker(supervisor: Supervisor) -> Child:
     return supervisor.start("worker", [sys.executable, "-m", "celery", "-A", "worker", *words])
 
 
+def workers(supervisor: Supervisor) -> None:
+    """Start a worker and a beat, and wait until both are ready."""
+    each = worker(supervisor), beat(supervisor)
+    for child, ready in zip(each, (WORKER_READY, BEAT_READY), strict=True):
+        child.ready(ready)
+
+
 def callback(supervisor: Supervisor, *, port: int) -> str:
     """Start the callback server and return its URL."""
     command = [sys.executable, "-m", "entrypoints.cli.main", "callback", "--port", str(port)]

@@ -116,9 +116,7 @@ def _serve(
 ) -> None:
     """Run worker and beat until Ctrl-C, or until a part ends unasked."""
     terminal.say_each(backlog)
-    worker, beat = embedded_parts.worker(supervisor), embedded_parts.beat(supervisor)
-    worker.ready(embedded_parts.WORKER_READY)
-    beat.ready(embedded_parts.BEAT_READY)
+    embedded_parts.workers(supervisor)
     terminal.say("up.ready", accounts=list(accounts), logs=UP)
     if UP_REDIS.is_file():
         terminal.say("up.redis", path=UP_REDIS)
