@@ -166,46 +166,34 @@ class CeleryWaker:
         return app
 
 
-class RestingWaker:
+class RestingWaker(CeleryWaker):
     """Wakes workers; leaves a broker that was away alone for a while, so that nobody waits for it.
 
     What is stored meanwhile is found by the sweep.
     """
 
-    def __init__(self, waker: CeleryWaker) -> None:
-        """*waker*: the way to the broker."""
-        self._waker = waker
+    def __init__(self, broker_url: str) -> None:
+        """*broker_url* includes the password."""
+        super().__init__(broker_url)
         self._away_until = 0.0
         self._why: BrokerAwayError | None = None
-
-    def wake_planner(self, broadcast_id: str) -> None:
-        """Ask a worker to plan a broadcast. Raises BrokerAwayError."""
-        with self._resting():
-            self._waker.wake_planner(broadcast_id)
-
-    def wake_lane(self, account: str, broadcast_id: str, *, after_s: float = 0) -> None:
-        """Ask a worker to drive a lane. Raises BrokerAwayError."""
-        with self._resting():
-            self._waker.wake_lane(account, broadcast_id, after_s=after_s)
-
-    def wake_for_launches(self) -> None:
-        """Ask a worker to launch what is due. Raises BrokerAwayError."""
-        with self._resting():
-            self._waker.wake_for_launches()
-
-    def wake_for_webhooks(self) -> None:
-        """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
-        with self._resting():
-            self._waker.wake_for_webhooks()
 
     def is_away(self) -> bool:
         """Return whether the broker cannot be reached."""
         try:
-            with self._resting():
-                self._waker.connect()
+            self.connect()
         except BrokerAwayError:
             return True
         return False
+
+    def connect(self) -> None:
+        """Connect now. Raises BrokerAwayError."""
+        with self._resting():
+            super().connect()
+
+    def _send(self, name: str, args: list[object], *, after_s: float = 0) -> None:
+        with self._resting():
+            super()._send(name, args, after_s=after_s)
 
     @contextlib.contextmanager
     def _resting(self) -> Iterator[None]:

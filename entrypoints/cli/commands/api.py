@@ -89,7 +89,8 @@ def _parts(run: Run, ending: Shutdown) -> APIParts:
     from producer.waking import RestingWaker  # noqa: PLC0415
     from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
 
-    waker, threads = RestingWaker(run.waker), Threads(run.engine)
+    waker, threads = RestingWaker(run.settings.celery_broker_url), Threads(run.engine)
+    run.waker = waker
     return APIParts(
         settings=run.settings, engine=run.engine, waker=waker,
         quota=RecentQuotas(QuotaWithReason(run.wechat).quota),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from broadcast.built_once import built_once
 from broadcast.errors import BrokerAwayError
 from broadcast.settings.program_settings import Settings
-from producer.waking import RestingWaker
+from producer.waking import CeleryWaker, RestingWaker
 from producer.wiring import wechat
 
 THREADS = 8
@@ -71,7 +70,9 @@ def test_a_client_of_wechat_is_built_once_for_all_threads(monkeypatch: pytest.Mo
     assert slow.built == 1
 
 
-def test_a_broker_that_another_thread_finds_back_meanwhile_is_no_bug() -> None:
+def test_a_broker_that_another_thread_finds_back_meanwhile_is_no_bug(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Racing(RestingWaker):
         """Each second look at why the broker is away finds that it is not."""
 
@@ -86,7 +87,8 @@ def test_a_broker_that_another_thread_finds_back_meanwhile_is_no_bug() -> None:
         def _why(self, value: BrokerAwayError | None) -> None:
             del value
 
-    waker = Racing(cast("Any", SimpleNamespace(connect=lambda: None)))
+    monkeypatch.setattr(CeleryWaker, "connect", lambda _: None)
+    waker = Racing("redis://nowhere")
     waker._away_until = float("inf")
 
     assert waker.is_away()
