@@ -6,7 +6,7 @@ import io
 import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -50,25 +50,17 @@ def read(path: Path, kind: MediaKind | None = None, *, permanent: bool = False) 
     # An mpvideo is made of a video.
     limit = LIMITS[MediaKind.VIDEO if wanted is MediaKind.MPVIDEO else wanted]
     allowed = limit.permanent if permanent else limit.formats
-    known = ", ".join(one.value.upper() for one in allowed)
+    facts: dict[str, object] = {
+        "path": path, "kind": Message(f"media_kind.{wanted}"),
+        "known": ", ".join(one.value.upper() for one in allowed),
+    }  # fmt: skip
     if found is None:
-        raise MediaError(
-            "error.media.unknown_format_of", path=path, kind=Message(f"media_kind.{wanted}"),
-            known=known,
-        )  # fmt: skip
+        raise MediaError("error.media.unknown_format_of", **facts)
     if found not in allowed:
-        raise MediaError(
-            "error.media.format",
-            path=path,
-            format=found.value.upper(),
-            kind=Message(f"media_kind.{wanted}"),
-            known=known,
-        )
+        raise MediaError("error.media.format", format=found.value.upper(), **facts)
     if size > limit.most_bytes:
-        raise MediaError(
-            "error.media.too_large", path=path, size=in_bytes(size),
-            kind=Message(f"media_kind.{wanted}"), most=in_bytes(limit.most_bytes),
-        )  # fmt: skip
+        most = in_bytes(limit.most_bytes)
+        raise MediaError("error.media.too_large", size=in_bytes(size), most=most, **facts)
     return _measured(path, wanted, permanent=permanent, found=found, data=data, limit=limit)
 
 
@@ -81,20 +73,16 @@ def _measured(
     data: bytes,
     limit: Limit,
 ) -> LocalFile:
+    file = LocalFile(path=path, kind=kind, permanent=permanent, format=found, data=data)
     if found in _PICTURES:
         width, height = picture_size(data, found, path=path)
-        return LocalFile(
-            path=path, kind=kind, permanent=permanent, format=found, data=data, width=width,
-            height=height,
-        )  # fmt: skip
+        return replace(file, width=width, height=height)
     seconds = sound_seconds(data, found, path=path)
     if limit.most_seconds is not None and seconds > limit.most_seconds:
         raise MediaError(
             "error.media.too_long", path=path, seconds=round(seconds, 1), most=limit.most_seconds
         )
-    return LocalFile(
-        path=path, kind=kind, permanent=permanent, format=found, data=data, seconds=seconds
-    )
+    return replace(file, seconds=seconds)
 
 
 def _bytes(path: Path) -> tuple[bytes, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -160,10 +161,7 @@ def uploaded(content: Content, *, cache: UploadCache, uploader: Uploader) -> Con
 
 def _as_video(file: LocalFile) -> LocalFile:
     """Return the same file as what is uploaded of it."""
-    return LocalFile(
-        path=file.path, kind=MediaKind.VIDEO, permanent=file.permanent, format=file.format,
-        data=file.data, seconds=file.seconds,
-    )  # fmt: skip
+    return replace(file, kind=MediaKind.VIDEO)
 
 
 def last_start(starts: datetime, *, days: int) -> datetime:

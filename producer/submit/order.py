@@ -56,24 +56,22 @@ def new_key() -> str:
 
 def checked_key(key: str) -> str:
     """Return *key*. Raises InputError where it is empty, too long or unprintable."""
-    if not key.strip():
-        raise InputError("error.key.empty")
-    if len(key) > LONGEST_KEY:
-        raise InputError("error.key.too_long", length=len(key), most=LONGEST_KEY)
-    if not key.isprintable():
-        raise InputError("error.key.unprintable")
-    return key
+    return _checked(key, "error.key.", most=LONGEST_KEY)
 
 
 def checked_title(title: str) -> str:
     """Return *title*. Raises InputError where it is empty, too long or unprintable."""
-    if not title.strip():
-        raise InputError("error.title.empty")
-    if len(title) > LONGEST_TITLE:
-        raise InputError("error.title.too_long", length=len(title), most=LONGEST_TITLE)
-    if not title.isprintable():
-        raise InputError("error.title.unprintable")
-    return title
+    return _checked(title, "error.title.", most=LONGEST_TITLE)
+
+
+def _checked(text: str, problem: str, *, most: int) -> str:
+    if not text.strip():
+        raise InputError(f"{problem}empty")
+    if len(text) > most:
+        raise InputError(f"{problem}too_long", length=len(text), most=most)
+    if not text.isprintable():
+        raise InputError(f"{problem}unprintable")
+    return text
 
 
 #: Beyond it a mistyped year is likelier than a plan.
