@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-import typer
-
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.message import Message
 from broadcast.quoting import one_line
@@ -21,7 +19,6 @@ from broadcast.rules.states import Reason
 from broadcast.views.content import changed, edits
 from broadcast.views.words import Moment, Shortened, rest_of
 from broadcast.wechat.api.drafts import Draft
-from entrypoints.cli import exits
 from entrypoints.cli.terminal import is_terminal
 from models.ledger.gates import drafts
 from models.ledger.views import broadcast_reports
@@ -56,8 +53,7 @@ def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:
     terminal.note(
         "resume.draft_changed" if draft.seen else "resume.draft_unseen", changes=changed(draft)
     )
-    if not yes and is_terminal():
-        _agree(run, report, "resume.question_draft")
+    _agree(run, report, "resume.question_draft", yes=yes)
     return draft.seen
 
 
@@ -85,15 +81,15 @@ def _ask_of_gone(run: Run, report: Report, gone: Message) -> None:
     """Ask whether the media_id goes out although its draft is gone: no --yes was meant for that."""
     if not is_terminal():
         raise InputError("error.resume.draft_gone", id=report.id, gone=gone)
-    _agree(run, report, "resume.question_draft_gone", gone=gone)
+    _agree(run, report, "resume.question_draft_gone", yes=False, gone=gone)
     drafts.seen_by_person(run.engine, report.id, None)
 
 
-def _agree(run: Run, report: Report, question: str, **facts: Message) -> None:
-    waiting, terminal = rest_of(report.recipients["waiting"]), run.terminal
-    if not terminal.agrees(terminal.ask(question, followers=waiting, **facts)):
-        terminal.note("resume.declined_draft", id=report.id)
-        raise typer.Exit(exits.FAILED)
+def _agree(run: Run, report: Report, question: str, *, yes: bool, **facts: Message) -> None:
+    waiting = rest_of(report.recipients["waiting"])
+    run.terminal.confirm(
+        question, "resume.declined_draft", yes=yes, id=report.id, followers=waiting, **facts
+    )
 
 
 #: Titles that an error names where none is the one that was asked for.

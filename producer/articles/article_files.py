@@ -18,7 +18,7 @@ from producer.media.file import MISSING, read
 #: Larger files are no articles.
 MOST_FILE_BYTES: Final = 8 * 2**20
 JSON_NAME: Final = "article.json"
-_MARKDOWN, _HTML, _JSON = (".md", ".markdown"), (".html", ".htm"), (".json",)
+_JSON: Final = ".json"
 
 #: WeChat's keys, and ours for what is a file here.
 _TEXTS: Final = {
@@ -32,8 +32,7 @@ _KEYS: Final = (*_TEXTS, *_FLAGS, "content", "content_file", "article_type")
 def read_article(path: Path) -> Sequence[Written]:
     """Return the articles at *path*. Raises ArticleError, naming file, article and key."""
     file = _file_in(path) if path.is_dir() else path
-    kind = file.suffix.lower()
-    articles = _of_json(file) if kind in _JSON else [_of_text(file)]
+    articles = _of_json(file) if file.suffix.lower() == _JSON else [_of_text(file)]
     for one in articles:
         if one.cover:
             beside(one.folder, one.cover, where=one.where)
@@ -47,7 +46,7 @@ def _file_in(folder: Path) -> Path:
         return described
     files = sorted(
         one for one in folder.iterdir()
-        if one.is_file() and one.suffix.lower() in (*_MARKDOWN, *_HTML)
+        if one.is_file() and one.suffix.lower() in _READERS
     )  # fmt: skip
     if len(files) == 1:
         return files[0]
@@ -58,14 +57,10 @@ def _file_in(folder: Path) -> Path:
 
 
 def _of_text(file: Path) -> Written:
-    return _READERS[_kind(file)](_text(file), file.parent, where=file.name)
-
-
-def _kind(file: Path) -> str:
-    for kind, suffixes in (("markdown", _MARKDOWN), ("html", _HTML)):
-        if file.suffix.lower() in suffixes:
-            return kind
-    raise ArticleError("error.article.kind", path=file)
+    read_text = _READERS.get(file.suffix.lower())
+    if read_text is None:
+        raise ArticleError("error.article.kind", path=file)
+    return read_text(_text(file), file.parent, where=file.name)
 
 
 def _of_markdown(text: str, folder: Path, *, where: str) -> Written:
@@ -84,8 +79,6 @@ def _of_markdown(text: str, folder: Path, *, where: str) -> Written:
 
 
 def _of_html(text: str, folder: Path, *, where: str) -> Written:
-    from producer.articles.cleaning import inspect_html  # noqa: PLC0415 - nh3, for articles alone
-
     found = inspect_html(text, where=where)
     return Written(
         where=where, folder=folder, title=" ".join(found.title.split()),
@@ -95,7 +88,7 @@ def _of_html(text: str, folder: Path, *, where: str) -> Written:
 
 
 _READERS: Final[Mapping[str, Callable[..., Written]]] = {
-    "markdown": _of_markdown, "html": _of_html,
+    ".md": _of_markdown, ".markdown": _of_markdown, ".html": _of_html, ".htm": _of_html,
 }  # fmt: skip
 
 

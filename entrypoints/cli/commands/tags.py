@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -128,7 +127,7 @@ def add(
     as_json: AsJSON = False,
 ) -> None:
     """Add a tag to the followers of a list."""
-    raise typer.Exit(_change(run, _Change(tag, source, account), as_json=as_json, adds=True))
+    _change(run, tag, source, account=account, as_json=as_json, adds=True)
 
 
 @tags.command(help="help.tags.remove")
@@ -141,7 +140,7 @@ def remove(
     as_json: AsJSON = False,
 ) -> None:
     """Remove a tag from the followers of a list."""
-    raise typer.Exit(_change(run, _Change(tag, source, account), as_json=as_json, adds=False))
+    _change(run, tag, source, account=account, as_json=as_json, adds=False)
 
 
 def checked_name(name: str) -> str:
@@ -179,20 +178,12 @@ def _tag_json(tag: TagInfo) -> dict[str, Any]:
 # Members
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """The tag, the list and the account of a command."""
-
-    tag: str
-    source: Path
-    account: str | None
-
-
-def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
-    account = run.settings.account(change.account)
-    source = change.source
+def _change(
+    run: Run, named: str, source: Path, *, account: str | None, as_json: bool, adds: bool
+) -> None:
+    whose = run.settings.account(account)
     with openid_list.read("-" if str(source) == "-" else source) as listed:
-        tag = _own(run, account, change.tag)
+        tag = _own(run, whose, named)
         if listed.malformed.count:
             lines = [line for line, _ in listed.malformed.sample[:MOST_NAMED]]
             run.terminal.warn("tags.malformed", n=listed.malformed.count, lines=lines)
@@ -200,22 +191,21 @@ def _change(run: Run, change: _Change, *, as_json: bool, adds: bool) -> int:
 
         def ask(some: Sequence[str]) -> Called:
             request: Request[None] = kind(tag_id=tag.id, openids=some)
-            return call(run, account, request, at=Endpoint.TAGS)
+            return call(run, whose, request, at=Endpoint.TAGS)
 
         looks = tag_lookup.is_lookup_cheaper(
             listed=listed.planned, tagged=tag.count, most=MOST_MEMBERS
         )  # fmt: skip
         wanted = openid.each_of(chunk.packed for chunk in listed.chunks())
-        todo = _left(run, account, tag, wanted=wanted, adds=adds) if looks else wanted
+        todo = _left(run, whose, tag, wanted=wanted, adds=adds) if looks else wanted
         progress = _progress(run, listed.planned)
         tagged = tag_lookup.carry_out(todo, ask, most=MOST_MEMBERS, tell=progress)
         tagged.already = listed.planned - tagged.meant if looks else None
     _say(run, tag, tagged, adds=adds)
     if as_json:
-        run.terminal.show_done(_object(account, tag, listed, tagged=tagged))
-    if tagged.ended is not None:
-        return tagged.ended.status
-    return exits.FAILED if tagged.refused else exits.DONE
+        run.terminal.show_done(_object(whose, tag, listed, tagged=tagged))
+    failed = exits.FAILED if tagged.refused else exits.DONE
+    raise typer.Exit(failed if tagged.ended is None else tagged.ended.status)
 
 
 def _left(
