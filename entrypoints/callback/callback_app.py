@@ -37,8 +37,8 @@ def application(
     return Starlette(
         routes=[
             Route("/healthz", _healthy, methods=["GET"]),
-            Route(PATH, _safe(server.check_url), methods=["GET"]),
-            Route(PATH, _safe(server.accept), methods=["POST"]),
+            Route(PATH, server.safe(server.check_url), methods=["GET"]),
+            Route(PATH, server.safe(server.accept), methods=["POST"]),
             # Nobody learns which accounts, methods and paths there are.
             Route("/{path:path}", _refuse_any, methods=_ANY_METHOD),
         ]
@@ -52,25 +52,34 @@ class _Server:
         self._accounts, self._store, self._waker = accounts, store, waker
         self._refusals = Refusals()
 
-    async def check_url(self, request: Request) -> Response:
-        account = self._accounts.get(request.path_params["account"])
-        if account is None:
-            return _refused()
-        try:
-            return PlainTextResponse(account.check_url(request.query_params), headers=_NO_SNIFF)
-        except RefusedError as error:
-            self._refusals.note(account.name, error.refusal)
-        return _refused()
+    def safe(
+        self, serve: Callable[[ServedAccount, Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Return *serve* for one of the accounts.
 
-    async def accept(self, request: Request) -> Response:
-        account = self._accounts.get(request.path_params["account"])
-        if account is None:
-            return _refused()
-        try:
-            taken = account.accept(request.query_params, await read_body(request))
-        except RefusedError as error:
-            self._refusals.note(account.name, error.refusal)
-            return _refused()
+        What is not WeChat's is refused; a bug of ours is unavailable, and WeChat repeats it.
+        """
+
+        async def serve_safely(request: Request) -> Response:
+            account = self._accounts.get(request.path_params["account"])
+            if account is None:
+                return _refused()
+            try:
+                return await serve(account, request)
+            except RefusedError as error:
+                self._refusals.note(account.name, error.refusal)
+                return _refused()
+            except Exception:
+                log.exception("a request failed; WeChat is to repeat it")
+                return _unavailable()
+
+        return serve_safely
+
+    async def check_url(self, account: ServedAccount, request: Request) -> Response:
+        return PlainTextResponse(account.check_url(request.query_params), headers=_NO_SNIFF)
+
+    async def accept(self, account: ServedAccount, request: Request) -> Response:
+        taken = account.accept(request.query_params, await read_body(request))
         try:
             await self._store.store(taken.push)
         except OutOfReachError as error:
@@ -79,21 +88,6 @@ class _Server:
         if taken.push.needs_handling:
             self._waker.wake_soon()
         return _answered(taken)
-
-
-def _safe(
-    serve: Callable[[Request], Awaitable[Response]],
-) -> Callable[[Request], Awaitable[Response]]:
-    """Return *serve*, which then answers a bug of ours as unavailable: WeChat repeats it."""
-
-    async def serve_safely(request: Request) -> Response:
-        try:
-            return await serve(request)
-        except Exception:
-            log.exception("a request failed; WeChat is to repeat it")
-            return _unavailable()
-
-    return serve_safely
 
 
 async def _healthy(_: Request) -> Response:

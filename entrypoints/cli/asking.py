@@ -189,35 +189,32 @@ class Asking:
             terminal=self._terminal if is_shown else None,
         ):  # fmt: skip
             return False
-        if not (is_shown and asks):
-            return True
-        answered = self._named if isinstance(self._wish.target, Everyone) else self._agreed
-        return answered(prepared, blocked=blocked)
+        return not (is_shown and asks) or self._agreed(prepared, blocked=blocked)
 
-    def _named(self, prepared: Prepared, *, blocked: bool) -> bool:
-        """Ask for the account's name: a yes is typed too easily for everybody."""
-        from models.ledger.followers import followers  # noqa: PLC0415 - numpy
+    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
+        """Ask with the facts that cannot be corrected afterwards: how many, which list, when.
 
+        For everybody the account's name is asked for: a yes is typed too easily.
+        """
+        target, account = self._wish.target, self._wish.order.account.name
+        is_everyone, followers = isinstance(target, Everyone), 0
+        if is_everyone:
+            from models.ledger.followers import followers as ours  # noqa: PLC0415 - numpy
+
+            followers = ours.count(self._run.engine, account)
         message = question(
-            self._wish.order, prepared, source="", blocked=blocked,
-            followers=followers.count(self._run.engine, self._wish.order.account.name),
-            preview_to=self._preview_to, campaign=self._wish.campaign,
+            self._wish.order, prepared, blocked=blocked, followers=followers,
+            tags={one.id: one.name for one in self.tags}, preview_to=self._preview_to,
+            campaign=self._wish.campaign,
+            source=target.name if isinstance(target, ListFile)
+            else Message("audience.source.synced"),
         )  # fmt: skip
-        answer, account = self._answer(prepared, message), self._wish.order.account.name
+        answer = self._answer(prepared, message)
+        if not is_everyone:
+            return self._terminal.agrees(answer)
         if answer and answer != account:
             self._terminal.note("send.not_the_name", account=account)
         return answer == account
-
-    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
-        """Ask with the facts that cannot be corrected afterwards: how many, which list, when."""
-        terminal, target = self._terminal, self._wish.target
-        source = target.name if isinstance(target, ListFile) else Message("audience.source.synced")
-        names = {one.id: one.name for one in self.tags}
-        message = question(
-            self._wish.order, prepared, source=source, blocked=blocked, tags=names,
-            preview_to=self._preview_to, campaign=self._wish.campaign,
-        )  # fmt: skip
-        return terminal.agrees(self._answer(prepared, message))
 
     @property
     def _preview_to(self) -> str | None:

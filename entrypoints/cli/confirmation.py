@@ -31,18 +31,6 @@ from entrypoints.cli.terminal import AsWritten
 from producer.submit.order import Order
 from producer.submit.prepare import Prepared
 
-#: Without and with a fact about the followers; of an account that is halted or stopped, or not.
-QUESTIONS: Final = {
-    False: ("send.question", "send.question_known"),
-    True: ("send.question_blocked", "send.question_blocked_known"),
-}
-#: The same for lists that are WeChat's: nobody can say how many, and the account's name is typed
-#: before everybody is sent to.
-WECHATS_LISTS: Final = {
-    Tag.kind: {False: "send.question_tag", True: "send.question_blocked_tag"},
-    Everyone.kind: {False: "send.question_everyone", True: "send.question_blocked_everyone"},
-}
-
 
 def summary(
     order: Order,
@@ -112,24 +100,24 @@ def question(
             recall = _with_its_number(_with_administrator(recall, order, prepared), prepared)
     if campaign is not None:
         recall = Message(campaign.id, **campaign.facts, recall=recall)
+    name = "send.question_blocked" if blocked else "send.question"
     choices = "send.by_name" if isinstance(audience, Everyone) else "send.choices"
     facts = {
         "account": order.account.name, "when": when,
         "choices": Message(choices if preview_to is None else f"{choices}_preview", to=preview_to),
     }  # fmt: skip
     if isinstance(audience, Everyone):
+        # The account's name is typed before everybody is sent to.
         return Message(
-            WECHATS_LISTS[audience.kind][blocked], **facts,
+            f"{name}_everyone", **facts,
             who=Message("send.everyone_known" if followers else "send.everyone", n=followers),
             recall=recall,
         )  # fmt: skip
     if isinstance(audience, Tag):
-        name = WECHATS_LISTS[audience.kind][blocked]
-        tag = _tag(audience.tag_id, tags)
-        return Message(name, tag=tag, recall=recall, **facts)
-    name, warned = QUESTIONS[blocked]
+        # Nobody can say how many they are.
+        return Message(f"{name}_tag", tag=_tag(audience.tag_id, tags), recall=recall, **facts)
     return Message(
-        name if known is None else warned, who=_who(prepared), source=source,
+        name if known is None else f"{name}_known", who=_who(prepared), source=source,
         known=known, recall=recall, **facts,
     )  # fmt: skip
 

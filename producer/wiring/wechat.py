@@ -218,11 +218,8 @@ class QuotaWithReason:
 
     def tagged(self, account: Account, tag_id: int) -> int | None:
         """Return the number of followers with a tag, or None where WeChat gives no answer."""
-        try:
-            tags = self._wechat.ask(account, TagsGet())
-        except BroadcastError:
-            # The same keeps it from saying its quota, of which a person hears.
-            return None
+        # What keeps it from an answer keeps it from saying its quota, of which a person hears.
+        tags = ClientChecks(self._wechat).tags(account) or ()
         return next((one.count for one in tags if one.id == tag_id), None)
 
 
