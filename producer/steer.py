@@ -91,8 +91,7 @@ def resume_as_shown(
             shared_quota=account is None or account.shared_quota,
         )  # fmt: skip
     except PlanError as error:
-        problem = of_resume(error, report)
-    raise problem
+        raise of_resume(error, report) from None
 
 
 def _refuse_unseen(report: Report) -> None:

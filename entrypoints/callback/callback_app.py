@@ -135,10 +135,8 @@ async def read_body(request: Request, *, within_s: float = WITHIN_S) -> bytes:
                 if len(body) > MOST_BYTES:
                     raise RefusedError(Refusal.BODY)
     except (TimeoutError, ClientDisconnect):
-        refused = RefusedError(Refusal.BODY)
-    else:
-        return bytes(body)
-    raise refused
+        raise RefusedError(Refusal.BODY) from None
+    return bytes(body)
 
 
 EVERY_S = 60.0

@@ -69,12 +69,9 @@ class PushQueue:
         try:
             await asyncio.wait_for(stored, self._within_s)
         except TimeoutError:
-            problem = DatabaseAwayError(
+            raise DatabaseAwayError(
                 "error.database.away", cause=f"no commit within {self._within_s:g} s", where=""
-            )
-        else:
-            return
-        raise problem
+            ) from None
 
     def close(self) -> None:
         """Store the waiting pushes and end the threads."""

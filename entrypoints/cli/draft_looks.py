@@ -152,8 +152,7 @@ def media_id_of(run: Run, account: Account, title: str, *, key: str | None) -> s
     try:
         return find_draft(run.wechat, account, title).media_id
     except OutOfReachError as error:
-        problem = OutOfReachError("error.draft.not_found_out", title=title, problem=error)
-    raise problem
+        raise OutOfReachError("error.draft.not_found_out", title=title, problem=error) from None
 
 
 def _stored(run: Run, account: Account, title: str, *, key: str) -> str | None:

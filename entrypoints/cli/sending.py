@@ -180,10 +180,7 @@ class Sending:
         try:
             yield
         except OutOfReachError as error:
-            problem = AwayWithOutcomeError(message_id, problem=error, command=self._repeat)
-        else:
-            return
-        raise problem
+            raise AwayWithOutcomeError(message_id, problem=error, command=self._repeat) from None
 
     def _wake_later(self, submitted: Submitted) -> None:
         """Wake its lane when its first call is no longer kept back: that needs no beat."""

@@ -57,8 +57,7 @@ class Tags:
         try:
             return chosen(self.listed(), text, account=self._account.name).id
         except OutOfReachError as error:
-            problem = OutOfReachError("error.tag.away", text=short(text), problem=error)
-        raise problem
+            raise OutOfReachError("error.tag.away", text=short(text), problem=error) from None
 
     def look_up(self, body: Body) -> list[ListedTag]:
         """Return WeChat's tags of *body*; nothing where it gives no answer.

@@ -95,12 +95,10 @@ async def _read(request: Request) -> bytes:
                 if len(body) > MOST_BYTES:
                     raise too_large(MOST_BYTES)
     except TimeoutError:
-        problem = ProblemError("error.api.slow", seconds=WITHIN_S, headers=CLOSE)
+        raise ProblemError("error.api.slow", seconds=WITHIN_S, headers=CLOSE) from None
     except ClientDisconnect:
-        problem = ProblemError("error.api.cut_off", headers=CLOSE)
-    else:
-        return bytes(body)
-    raise problem
+        raise ProblemError("error.api.cut_off", headers=CLOSE) from None
+    return bytes(body)
 
 
 def parse(data: bytes) -> dict[str, Any]:

@@ -260,15 +260,12 @@ async def _pieces(request: Request, place: UploadSlot) -> AsyncIterator[bytes]:
             async with place.patience(PIECE_WITHIN_S):
                 piece = await anext(stream, None)
         except TimeoutError:
-            problem = slow()
+            raise slow() from None
         except ClientDisconnect:
-            problem = ProblemError("error.api.cut_off", headers=bodies.CLOSE)
-        else:
-            if piece is None:
-                return
-            yield piece
-            continue
-        raise problem
+            raise ProblemError("error.api.cut_off", headers=bodies.CLOSE) from None
+        if piece is None:
+            return
+        yield piece
 
 
 @contextlib.contextmanager

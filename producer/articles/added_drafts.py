@@ -136,8 +136,7 @@ class _Adding:
         try:
             return self._wechat.ask(self._account, request, timeouts=TIMEOUTS)
         except WeChatAwayError as error:
-            problem = OutOfReachError("error.draft.maybe_added", problem=error)
-        raise problem
+            raise OutOfReachError("error.draft.maybe_added", problem=error) from None
 
     def _note_upload(self, file: LocalFile, media: Media) -> None:
         self._ids[use_of(file)] = media.media_id or media.url or ""

@@ -114,8 +114,7 @@ def read_list(given: OpenIDList) -> openid_list.OpenIDs:
     try:
         return openid_list.read(given.openids)
     except AudienceError as error:
-        problem = _of_list(error, given.openids)
-    raise problem
+        raise _of_list(error, given.openids) from None
 
 
 def _of_list(error: AudienceError, openids: Sequence[str]) -> AudienceError:
@@ -179,8 +178,7 @@ def content_of(request: Request, *, limit: int) -> Content:
         inner = str(facts.get("field", ""))
         # Its own errors know nothing of the body around it.
         facts["field"] = "content" if inner in {"", "content"} else field_of(("content", inner))
-        problem = ContentError(error.message_id, **facts)
-    raise problem
+        raise ContentError(error.message_id, **facts) from None
 
 
 def checked_late_by(text: str) -> timedelta:

@@ -94,17 +94,13 @@ def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
         made = _submitted(run, one, body)
     except InputError as error:
         dead_letters.mark_refused_again(run.engine, one.id, error.message)
-        problem = InputError(
-            "error.dead.still", id=one.id, problem=refusal(error.message, run.terminal.texts)
-        )
-    else:
-        dead_letters.mark_sent(run.engine, one.id, made.id, who=who())
-        for notice in made.notices:
-            run.terminal.warn(Plain(in_members(run.terminal.texts(notice))))
-        run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
-        _show(run, one.id, as_json=as_json)
-        return
-    raise problem
+        problem = refusal(error.message, run.terminal.texts)
+        raise InputError("error.dead.still", id=one.id, problem=problem) from None
+    dead_letters.mark_sent(run.engine, one.id, made.id, who=who())
+    for notice in made.notices:
+        run.terminal.warn(Plain(in_members(run.terminal.texts(notice))))
+    run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
+    _show(run, one.id, as_json=as_json)
 
 
 @dead.command(help="help.dead.drop")

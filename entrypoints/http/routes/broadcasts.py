@@ -138,8 +138,7 @@ def _checked(key: str) -> str:
     try:
         return checked_key(key)
     except InputError as error:
-        refused = InputError(error.message_id, **{**error.facts, "field": "key"})
-    raise refused
+        raise InputError(error.message_id, **{**error.facts, "field": "key"}) from None
 
 
 def _page(

@@ -156,11 +156,9 @@ def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
         reason = refusal(error.message, caller.texts)
         # As the letter has it: its key is a member, and no header of this request.
         field = errors.field_of(error.message)
-        problem = ProblemError("error.dead.still", id=one.id, problem=reason, field=field)
-    else:
-        dead_letters.mark_sent(engine, one.id, done.id, who=caller.who)
-        return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])
-    raise problem
+        raise ProblemError("error.dead.still", id=one.id, problem=reason, field=field) from None
+    dead_letters.mark_sent(engine, one.id, done.id, who=caller.who)
+    return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])
 
 
 class DropAll(bodies.Body):
