@@ -11,6 +11,7 @@ from broadcast.rules import media
 from broadcast.rules.content import MSGTYPES, Content, preview, shortened
 from broadcast.rules.drafts import Change, Marks, Part, changes
 from broadcast.rules.reports import DraftView, Report
+from broadcast.views.objects import utc_if_any
 from broadcast.views.texts import Texts
 from broadcast.views.words import Joined, Shortened, printable
 
@@ -122,7 +123,7 @@ def _change(one: Change) -> Message:
     return Message("draft.change", n=one.article, parts=Joined(parts, "comma"))
 
 
-def drafts_json(draft: DraftView | None, *, utc: Any) -> dict[str, Any]:  # noqa: ANN401 - a function
+def drafts_json(draft: DraftView | None) -> dict[str, Any]:
     """Return a broadcast's draft for ``--json``; nothing where it sends none."""
     if draft is None:
         return {}
@@ -131,7 +132,7 @@ def drafts_json(draft: DraftView | None, *, utc: Any) -> dict[str, Any]:  # noqa
         "draft": {
             "media_id": draft.media_id,
             "titles": None if known is None else [mark.title for mark in known],
-            "looked_at": utc(draft.looked_at),
+            "looked_at": utc_if_any(draft.looked_at),
             "changes": [
                 {
                     "article": one.article, "parts": [Part(part).value for part in one.parts],

@@ -201,13 +201,13 @@ def by_fix(report: Report, numbers: Collection[int]) -> dict[str, list[int]]:
     found: dict[str, list[int]] = defaultdict(list)
     for line in report.batch_list:
         if line.n in numbers and is_stopped(line):
-            found[_kind(line.finish.status if line.finish else FAIL)].append(line.n)
+            found[_kind_of(line)].append(line.n)
     return found
 
 
 def blames_content(line: BatchLine) -> bool:
     """Return whether it is the content that was refused, as far as WeChat says."""
-    return is_stopped(line) and _kind(line.finish.status if line.finish else FAIL) in _OF_CONTENT
+    return is_stopped(line) and _kind_of(line) in _OF_CONTENT
 
 
 _OF_CONTENT = frozenset({"content", "no_reprint"})
@@ -221,6 +221,10 @@ def is_stopped(line: BatchLine) -> bool:
 def is_unconfirmed(line: BatchLine) -> bool:
     """Return whether the account's administrator did not confirm the batch, by its event."""
     return line.finish is not None and review(line.finish.status) in {40001, 40002}
+
+
+def _kind_of(line: BatchLine) -> str:
+    return _kind(line.finish.status if line.finish else FAIL)
 
 
 def _kind(status: str) -> str:

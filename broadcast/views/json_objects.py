@@ -39,7 +39,7 @@ def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
     behind = {
         "batches": {"batch_list": [_batch(line) for line in report.batch_list]},
         "finished_at": {
-            **content.drafts_json(report.draft, utc=utc_if_any),
+            **content.drafts_json(report.draft),
             **_operator_actions(report.operator_actions),
         },
     }

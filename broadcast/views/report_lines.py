@@ -17,7 +17,7 @@ from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.selection import Excluded
 from broadcast.rules.reports import SETS, SKIPS, BatchLine, Repeat, Report
 from broadcast.rules.states import STOPPED_JOB, BatchState, BroadcastState, Phase, Reason
-from broadcast.views import blocker_lines, content, delivered, words
+from broadcast.views import blocker_lines, content, delivered, resend, words
 from broadcast.views import next_steps as next_steps_module
 from broadcast.views.texts import Texts
 from broadcast.views.words import (
@@ -367,8 +367,7 @@ def possibly_sent(report: Report) -> int:
 
     *report* with its batches.
     """
-    open_calls = {BatchState.CALLING, BatchState.UNKNOWN}
-    return sum(line.size or 0 for line in report.batch_list if line.state in open_calls)
+    return sum(line.size or 0 for line in report.batch_list if line.state in resend.MAYBE_SENT)
 
 
 def _uncounted(report: Report) -> str:

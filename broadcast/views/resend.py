@@ -79,11 +79,11 @@ def resend_steps(report: Report, newer: Newer | None = None) -> Iterator[Message
 _REST = ("cancelled", "refused", "waiting")
 
 
-_MAYBE_SENT = frozenset({BatchState.CALLING, BatchState.UNKNOWN})
+MAYBE_SENT = frozenset({BatchState.CALLING, BatchState.UNKNOWN})
 
 
 def _maybe_sent(report: Report) -> bool:
-    return any(line.state in _MAYBE_SENT for line in report.batch_list)
+    return any(line.state in MAYBE_SENT for line in report.batch_list)
 
 
 def _is_content_blamed(report: Report) -> bool:

@@ -121,7 +121,7 @@ class PlanOptions(OptionGroup):
         """Return the plan, checked; what is not said is as in *old*. Raises InputError."""
         from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
 
-        tags, said = Tags(lambda: run.wechat, account), self._plain()
+        tags, said = Tags(run, account), self._plain()
         if old is None or is_given(self.audience):
             self.audience.check(asks=is_terminal())
             said |= _audience(self.audience.target(tags.id_of), account)

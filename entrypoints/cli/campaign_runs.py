@@ -67,7 +67,7 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     wish = _as_send(run, one, found)
     asking = Asking(run, wish)
     prepared = asking.cooled_off(found.ready)
-    asking.tags = Tags(lambda: run.wechat, found.order.account).look_up(prepared.body)
+    asking.tags = wish.tags.look_up(prepared.body)
     now = one.campaign.version
     if launch.version != now:
         problems.append(Message("campaign.edited_since", version=launch.version, now=now))
@@ -93,7 +93,7 @@ def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:
     return SendRequest(
         target=file if isinstance(audience, OpenIDs) else audience, narrowing=NarrowingOptions(),
         order=replace(order, draft=prepared.body.draft), ask=one.ask,
-        tags=Tags(lambda: run.wechat, order.account),
+        tags=Tags(run, order.account),
         cooling_off=run.settings.cooling_off if asks else NOT_KEPT_BACK,
         # A run that was held for its list is released by a yes.
         confirmed=() if owner is None or asks else (owner.id,),

@@ -94,9 +94,9 @@ def follow(
         if report is not None:
             progress.show(report)
             if _rests(report, until) or waits_for_another_day(report):
-                return Followed(
-                    report=_whole(engine, report), another_day=not _rests(report, until)
-                )
+                # Once more, with its batches.
+                whole = broadcast_reports.report(engine, report.id)
+                return Followed(report=whole, another_day=not _rests(report, until))
             watch.say_what_waits(engine, report)
         time.sleep(pauses.after(report, now_s=time.monotonic()))
 
@@ -128,11 +128,6 @@ def _rests(report: Report, until: Until) -> bool:
 def _is_refused(report: Report) -> bool:
     gates = report.lane.gates
     return any(one.kind is GateKind.STOP and one.scope is GateScope.ACCOUNT for one in gates)
-
-
-def _whole(engine: Engine, report: Report) -> Report:
-    """Read it once more, with its batches."""
-    return broadcast_reports.report(engine, report.id)
 
 
 class Pauses:
@@ -241,7 +236,7 @@ class _Watch:
             return
         # The next look notices it, and counts how long it is away.
         with contextlib.suppress(DatabaseAwayError):
-            whole = _whole(engine, report)
+            whole = broadcast_reports.report(engine, report.id)
             self._say(blockers.in_force(whole), whole)
 
     def _say(self, each: Iterable[Blocker], report: Report) -> None:

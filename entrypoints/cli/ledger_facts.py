@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 from sqlalchemy import Engine
 
-from broadcast.rules.calls.waits import Waits
-from broadcast.rules.circumstances import Circumstances
+from broadcast.message import Message
 from broadcast.rules.reports import SKIPS, Report
 from broadcast.settings.program_settings import DEMO
+from broadcast.views import next_steps
 from broadcast.views.blocker_lines import Lanes
 from entrypoints.cli.run import Run
 from models.ledger.boxes import dead_letters
 from models.ledger.views import beside_reports, broadcast_reports
 
 
-def circumstances(engine: Engine, report: Report, *, waits: Waits) -> Circumstances:
-    """Return the known facts of a broadcast beside its *report*, which has its batches.
+def steps(run: Run, report: Report) -> Iterator[Message]:
+    """Yield the next steps with a broadcast, whose *report* has its batches.
 
     Raises DatabaseAwayError.
     """
-    return beside_reports.circumstances(engine, report, waits=waits, stays=DEMO not in os.environ)
+    waits, stays = run.settings.waits(), DEMO not in os.environ
+    beside = beside_reports.circumstances(run.engine, report, waits=waits, stays=stays)
+    return next_steps.lines(report, beside)
 
 
 def skipped(engine: Engine, report: Report) -> dict[str, list[tuple[int, str]]]:

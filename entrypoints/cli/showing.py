@@ -67,9 +67,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
     steps = [
         *([upload] if upload else []),
         *next_steps.in_flight(in_flight, report.now),
-        *next_steps.lines(
-            report, ledger_facts.circumstances(engine, report, waits=run.settings.waits())
-        ),
+        *ledger_facts.steps(run, report),
     ]
     repeats = broadcast_reports.repeats(engine, report.id)
     skipped = ledger_facts.skipped(engine, report)
@@ -96,10 +94,7 @@ def show_what_remains(
         *report_lines.maybe_sent(report),
         *next_steps.in_flight(in_flight, report.now),
         *blocker_lines.blocker_lines(report),
-        *next_steps.lines(
-            report,
-            ledger_facts.circumstances(run.engine, report, waits=run.settings.waits()),
-        ),
+        *ledger_facts.steps(run, report),
     )
     run.terminal.say_all(lines)
     if as_json:

@@ -23,7 +23,7 @@ from producer.submit import checks
 from producer.submit.checks import ListedTag
 
 if TYPE_CHECKING:
-    from producer.wiring.wechat import WeChat
+    from entrypoints.cli.run import Run
 
 #: Digits of an id.
 _LONGEST = 9
@@ -32,9 +32,9 @@ _LONGEST = 9
 class Tags:
     """The tags of an account, for which WeChat is asked once and only where it must be."""
 
-    def __init__(self, wechat: Callable[[], WeChat], account: Account) -> None:
-        """*wechat* builds the way to WeChat when it is needed."""
-        self._wechat, self._account = wechat, account
+    def __init__(self, run: Run, account: Account) -> None:
+        """*run* builds the way to WeChat when it is needed."""
+        self._run, self._account = run, account
         self._there: Sequence[TagInfo] | None = None
         #: The ids that were given as such.
         self._numbers: set[int] = set()
@@ -42,7 +42,7 @@ class Tags:
     def listed(self) -> Sequence[TagInfo]:
         """Return them. Raises WeChatAwayError and alike."""
         if self._there is None:
-            self._there = self._wechat().ask(self._account, TagsGet())
+            self._there = self._run.wechat.ask(self._account, TagsGet())
         return self._there
 
     def id_of(self, text: str) -> int:

@@ -56,7 +56,7 @@ def send(
     if until is not None and not wait:
         raise InputError("error.usage.until_without_wait")
     whose = run.settings.account(account)
-    tags = Tags(lambda: run.wechat, whose)
+    tags = Tags(run, whose)
     target = audience.target(tags.id_of)
     read_content = content.read(
         limit=run.settings.text_limit,

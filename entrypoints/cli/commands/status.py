@@ -15,7 +15,7 @@ from broadcast import day
 from broadcast.rules.accounts import unknown
 from broadcast.rules.reports import Report
 from broadcast.rules.states import NoticeState, Phase
-from broadcast.views import content, next_steps, report_lines, words
+from broadcast.views import content, report_lines, words
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
 from entrypoints.cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
@@ -120,11 +120,8 @@ def _accounts_shown(run: Run, shown: Iterable[str]) -> set[str]:
 def _say_in_short(run: Run, found: Iterable[str]) -> None:
     for broadcast_id in found:
         report = broadcast_reports.report(run.engine, broadcast_id)
-        beside = ledger_facts.circumstances(run.engine, report, waits=run.settings.waits())
-        steps = next_steps.lines(report, beside)
-        run.terminal.say_all(
-            [*report_lines.in_short(report, showing.absent_of(run, report)), *steps]
-        )
+        short = report_lines.in_short(report, showing.absent_of(run, report))
+        run.terminal.say_all([*short, *ledger_facts.steps(run, report)])
         run.terminal.say(Plain(""))
     run.terminal.say("status.in_short")
 

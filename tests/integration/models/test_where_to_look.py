@@ -12,10 +12,9 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import BatchState
 from broadcast.views import next_steps
 from broadcast.views.words import Between
-from entrypoints.cli import ledger_facts
 from models.batch_tables import AttemptRow
 from models.ledger.lane import call_history, record_outcomes
-from models.ledger.views import broadcast_reports
+from models.ledger.views import beside_reports, broadcast_reports
 from tests.integration.models.stories import SOON, lost_then, take_over
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -28,7 +27,7 @@ YESTERDAY = timedelta(hours=20)
 def told(engine: Engine, broadcast_id: str) -> Message:
     """What is told of the one doubt."""
     report = broadcast_reports.report(engine, broadcast_id)
-    lines = next_steps.lines(report, ledger_facts.circumstances(engine, report, waits=Waits()))
+    lines = next_steps.lines(report, beside_reports.circumstances(engine, report, waits=Waits()))
     # Where to look stands above the batches, once.
     doubts = [line for line in lines if line.id.startswith("next_step.doubt")]
     return doubts[-1]

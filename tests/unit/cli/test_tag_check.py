@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,9 +11,9 @@ import pytest
 from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.rules.plan.selection import Excluded, Exclusion, Selection
 from broadcast.wechat.api.tags import TagInfo
+from entrypoints.cli.run import Run
 from entrypoints.cli.tag_lookup import Tags
 from producer.submit.checks import ListedTag
-from producer.wiring.wechat import WeChat
 from tests.kit import ledger
 
 STAR = TagInfo(id=2, name="星标组", count=3)
@@ -33,7 +34,7 @@ class Has:
 
 
 def tags_of(has: Has) -> Tags:
-    return Tags(lambda: cast("WeChat", has), SHOP)
+    return Tags(cast("Run", SimpleNamespace(wechat=has)), SHOP)
 
 
 def look(tag_id: int, tags: Tags | None = None) -> list[ListedTag]:
