@@ -26,7 +26,7 @@ from broadcast.rules.finish_events import (
 from broadcast.rules.reports import BatchLine, Did, OperatorAction, Report
 from broadcast.rules.states import STOPPED_JOB, BatchState
 from broadcast.views.objects import utc_if_any
-from broadcast.views.words import Joined, Moment, Shortened, printable, suffix
+from broadcast.views.words import Joined, Moment, numbered, printable
 
 #: CheckState of a job none of whose articles is a reprint.
 _NO_REPRINT = 1
@@ -60,7 +60,7 @@ def _no_counts(batches: Sequence[BatchLine]) -> Iterator[Message]:
     """Yield why there are no counts: an event is missing, or nobody knows of which job it is."""
     unnamed = [line.n for line in batches if line.is_unnamed]
     if unnamed:
-        yield Message(f"delivered.unnamed{suffix(len(unnamed))}", numbers=Shortened(unnamed))
+        yield numbered("delivered.unnamed", unnamed)
     if not unnamed or any(line.is_taken and line.msg_id is not None for line in batches):
         yield Message("delivered.no_counts")
 
@@ -183,10 +183,7 @@ def fix(status: str) -> Message:
 def review_steps(report: Report) -> Iterator[Message]:
     """Yield the next steps for the batches of *report* that were stopped so."""
     for kind, numbers in by_fix(report, [line.n for line in report.batch_list]).items():
-        yield Message(
-            f"next_step.reviewed{suffix(len(numbers))}", numbers=Shortened(numbers),
-            fix=Message(f"finish.fix.{kind}"),
-        )  # fmt: skip
+        yield numbered("next_step.reviewed", numbers, fix=Message(f"finish.fix.{kind}"))
 
 
 def listing(report: Report) -> Iterator[Message]:

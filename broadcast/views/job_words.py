@@ -12,7 +12,7 @@ from broadcast.rules.reports import Report
 from broadcast.views import delivered
 from broadcast.views.objects import utc_if_any
 from broadcast.views.texts import Texts
-from broadcast.views.words import MOST_NAMED, FollowerCount, Moment, Shortened, printable, suffix
+from broadcast.views.words import MOST_NAMED, FollowerCount, Moment, numbered, printable
 
 #: Characters of a push that are shown to programs.
 LONGEST_BODY = 2_000
@@ -142,10 +142,8 @@ def question(
         return Message("retry.unclaimed", **of_job(report, job, n))
     if not forgotten:
         return None
-    return Message(
-        f"retry.unprotected{suffix(len(forgotten))}", id=report.id,
-        numbers=Shortened(sorted(forgotten)), age=min(forgotten.values()),
-    )  # fmt: skip
+    age = min(forgotten.values())
+    return numbered("retry.unprotected", sorted(forgotten), id=report.id, age=age)
 
 
 def of_job(report: Report, job: Job, n: int) -> dict[str, object]:

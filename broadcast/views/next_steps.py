@@ -27,9 +27,8 @@ from broadcast.views.words import (
     Between,
     FollowerCount,
     Moment,
-    Shortened,
     Speaker,
-    suffix,
+    numbered,
 )
 
 if TYPE_CHECKING:
@@ -165,26 +164,19 @@ def _retry(report: Report, left_over: Sequence[RetryGroup]) -> Iterator[Message]
     denied = [group for group in again if group.reason is Reason.SAID_NOT_SENT]
     passing = [group for group in again if group not in denied]
     if passing:
-        yield Message(f"next_step.retry{several(passing)}", id=report.id, **group_facts(passing))
+        yield of_groups("next_step.retry", passing, id=report.id)
     if denied:
-        yield Message(
-            f"next_step.retry_verdict{several(denied)}", id=report.id, **group_facts(denied)
-        )
+        yield of_groups("next_step.retry_verdict", denied, id=report.id)
     left = [group for group in left_over if group.verdict is RetryVerdict.SUPPRESSED]
     if left:
-        yield Message(
-            f"next_step.suppressed{several(left)}", id=report.id, account=report.account,
-            **group_facts(left),
-        )  # fmt: skip
+        yield of_groups("next_step.suppressed", left, id=report.id, account=report.account)
 
 
 def _forgotten(forgotten: Mapping[int, timedelta]) -> Iterator[Message]:
     """Warn before the retry, not after it."""
     if forgotten:
-        yield Message(
-            f"next_step.forgotten{suffix(len(forgotten))}",
-            numbers=Shortened(sorted(forgotten)), age=min(forgotten.values()),
-        )  # fmt: skip
+        age = min(forgotten.values())
+        yield numbered("next_step.forgotten", sorted(forgotten), age=age)
 
 
 def _contradicted(report: Report, jobs: Mapping[int, Sequence[Job]]) -> Iterator[Message]:
@@ -220,16 +212,11 @@ def _completed(report: Report) -> Iterator[Message]:
         yield Message("next_step.results", id=report.id)
 
 
-def group_facts(groups: Sequence[RetryGroup]) -> dict[str, object]:
-    """Return the facts of all batches in *groups*: the first numbers, and how many follow."""
+def of_groups(name: str, groups: Sequence[RetryGroup], **facts: object) -> Message:
+    """Return a message about all batches in *groups*: their numbers, and how many followers."""
     numbers = sorted(n for group in groups for n in group.numbers)
     followers = FollowerCount(total(group.followers for group in groups))
-    return {"numbers": Shortened(numbers), "followers": followers}
-
-
-def several(groups: Sequence[RetryGroup]) -> str:
-    """Return the end of the id of a text about *groups*."""
-    return suffix(sum(len(group.numbers) for group in groups))
+    return numbered(name, numbers, followers=followers, **facts)
 
 
 def in_flight(calls: Iterable[InFlight], now: datetime) -> Iterator[Message]:

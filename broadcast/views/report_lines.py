@@ -25,11 +25,10 @@ from broadcast.views.words import (
     Code,
     Joined,
     Moment,
-    Shortened,
     ShortMoment,
+    numbered,
     reason,
     sizes,
-    suffix,
 )
 
 #: Line numbers that are named of one reason; `recipients --set skipped` has the others.
@@ -180,8 +179,8 @@ def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
         why: Code | Message = Code(first.errcode)
         if first.transport:
             why = Message("report.why", why=Message(f"transport.{first.transport}"))
-        yield Message(
-            f"report.repeat{suffix(len(numbers))}", numbers=Shortened(numbers), calls=len(calls),
+        yield numbered(
+            "report.repeat", numbers, calls=len(calls),
             outcome=first.outcome or Message("outcome.unknown"), why=why,
         )  # fmt: skip
 

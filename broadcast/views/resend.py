@@ -17,7 +17,7 @@ from broadcast.rules.media import NO_SUCH_MEDIA
 from broadcast.rules.reports import BatchLine, Report, total
 from broadcast.rules.states import STOPPED_JOB, BatchState, BroadcastState, Reason
 from broadcast.views import delivered
-from broadcast.views.words import FollowerCount, Shortened, suffix
+from broadcast.views.words import FollowerCount, Shortened, numbered
 
 if TYPE_CHECKING:
     from broadcast.rules.overlap import Newer
@@ -124,9 +124,7 @@ def _is_media_gone(report: Report) -> bool:
 def _by_verdict(report: Report) -> Iterator[Message]:
     lines = said_not_sent(report)
     if lines:
-        yield Message(
-            f"resend.said_not_sent{suffix(len(lines))}",
-            numbers=Shortened([line.n for line in lines]),
+        yield numbered(
+            "resend.said_not_sent", [line.n for line in lines], id=report.id,
             followers=FollowerCount(total(line.size for line in lines)),
-            id=report.id,
-        )
+        )  # fmt: skip

@@ -296,6 +296,12 @@ def suffix(n: int) -> str:
     return "_one" if n == 1 else ""
 
 
+def numbered(name: str, numbers: Collection[int], **facts: object) -> Message:
+    """Return a message about batches by their *numbers*; of one the text's id ends with it."""
+    several = name if len(numbers) != 1 else f"{name}_one"
+    return Message(several, numbers=Shortened(list(numbers)), **facts)
+
+
 def sizes(each: Collection[int]) -> Message:
     """Return the sizes of batches, as one number where all are equal."""
     smallest, largest = min(each), max(each)

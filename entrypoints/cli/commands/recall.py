@@ -17,7 +17,7 @@ from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall, Recalled
 from broadcast.rules.states import BatchState
 from broadcast.views import content as contents
-from broadcast.views.words import Joined, Moment, Shortened, suffix
+from broadcast.views.words import Joined, Moment, Shortened, numbered
 from broadcast.wechat.api.mass_control import MassDelete
 from entrypoints.cli import which
 from entrypoints.cli.commands.options import AsJSON, Why, counted, new_app
@@ -115,10 +115,7 @@ def _refuse(broadcast_id: str, found: Pages, *, n: int | None) -> None:
 def shown(broadcast_id: str, found: Pages) -> Iterator[Message]:
     """Yield the pages that are taken away, from whom else, and what WeChat leaves where it is."""
     own = [batch for page in found.pages for batch in page.batches]
-    yield Message(
-        f"recall.batches{suffix(len(own))}", id=broadcast_id,
-        numbers=Shortened([one.n for one in own]),
-    )  # fmt: skip
+    yield numbered("recall.batches", [one.n for one in own], id=broadcast_id)
     if found.shared:
         yield Message("recall.shared", each=Joined(list(_each(found.shared)), "semicolon"))
     if found.unnamed:
@@ -131,9 +128,7 @@ def shown(broadcast_id: str, found: Pages) -> Iterator[Message]:
 def _each(shared: Sequence[SentBatch]) -> Iterator[Message]:
     for broadcast_id in dict.fromkeys(one.broadcast_id for one in shared):
         numbers = [one.n for one in shared if one.broadcast_id == broadcast_id]
-        yield Message(
-            f"recall.other{suffix(len(numbers))}", id=broadcast_id, numbers=Shortened(numbers)
-        )
+        yield numbered("recall.other", numbers, id=broadcast_id)
 
 
 def _say_left(run: Run, account: Account) -> None:

@@ -21,8 +21,8 @@ from broadcast.rules.reports import Did, Report, RetryGroup, total
 from broadcast.rules.states import BatchState
 from broadcast.views import delivered
 from broadcast.views.job_words import job_status, of_job
-from broadcast.views.next_steps import group_facts, several
-from broadcast.views.words import Code, FollowerCount, Moment, Shortened, Speaker, reason, suffix
+from broadcast.views.next_steps import of_groups
+from broadcast.views.words import Code, FollowerCount, Moment, Speaker, numbered, reason
 from entrypoints.cli import questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
 from entrypoints.cli.group import ALONE
@@ -240,19 +240,16 @@ def retried(report: Report, done: Retried) -> Iterator[Message]:
     """Yield the batches put back, whether the broadcast goes on, and those left, with reasons."""
     again = done.groups_of(RetryVerdict.AGAIN)
     if again:
-        yield Message(f"retry.again{several(again)}", id=report.id, **group_facts(again))
+        yield of_groups("retry.again", again, id=report.id)
     else:
         yield Message("retry.nothing", id=report.id)
     if done.forgotten:
-        yield Message(
-            f"retry.forgotten{suffix(len(done.forgotten))}",
-            numbers=Shortened(sorted(done.forgotten)), age=min(done.forgotten.values()),
-            id=report.id,
-        )  # fmt: skip
+        age = min(done.forgotten.values())
+        yield numbered("retry.forgotten", sorted(done.forgotten), age=age, id=report.id)
     yield _goes(report, done)
     never = done.groups_of(RetryVerdict.NEVER_CALLED)
     if done.goes is Goes.ON and never:
-        yield Message(f"retry.never_called{several(never)}", **group_facts(never))
+        yield of_groups("retry.never_called", never)
     for group in done.placed:
         if group.verdict is RetryVerdict.REVIEWED:
             yield from _reviewed(report, group)
@@ -270,8 +267,8 @@ def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:
     """Yield the batches that the review refused, by their fix."""
     sizes = {line.n: line.size for line in report.batch_list}
     for kind, numbers in delivered.by_fix(report, group.numbers).items():
-        yield Message(
-            f"retry.left.reviewed{suffix(len(numbers))}", numbers=Shortened(numbers),
+        yield numbered(
+            "retry.left.reviewed", numbers,
             followers=FollowerCount(total(sizes[n] for n in numbers)),
             reason=reason(group.reason), fix=Message(f"finish.fix.{kind}"), id=report.id,
         )  # fmt: skip
@@ -279,8 +276,7 @@ def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:
 
 def _left(group: RetryGroup, report: Report, done: Retried) -> Message:
     people = sum(done.suppressed.get(n, 0) for n in group.numbers)
-    return Message(
-        f"retry.left.{group.verdict}{several([group])}", reason=reason(group.reason),
-        code=Code(group.errcode), id=report.id, account=report.account,
-        suppressed=people, **group_facts([group]),
+    return of_groups(
+        f"retry.left.{group.verdict}", [group], reason=reason(group.reason),
+        code=Code(group.errcode), id=report.id, account=report.account, suppressed=people,
     )  # fmt: skip
