@@ -6,15 +6,27 @@ import unicodedata
 from typing import Final
 
 
+def visible(text: str, instead: str = "?") -> str:
+    """Return *text* with *instead* for each sign that moves the cursor or is not shown."""
+    return "".join(sign if sign.isprintable() else instead for sign in text)
+
+
+def escaped(text: str) -> str:
+    """Return *text* with an escape for each sign that moves the cursor or is not shown."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+
+
 def one_line(text: str) -> str:
     """Return *text* without line breaks and other characters that would move the cursor."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return " ".join(visible(text, " ").split())
 
 
 def quoted(text: str, most: int) -> str:
     """Return *text* on one line, with a ``?`` for each sign that is not shown, cut to *most*."""
     # Cut first: a name of 4 MB would take a fifth of a second.
-    line = "".join(sign if sign.isprintable() else "?" for sign in text[: most + 1])
+    line = visible(text[: most + 1])
     return line if len(line) <= most else line[: most - 1] + "…"
 
 

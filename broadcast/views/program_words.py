@@ -8,6 +8,7 @@ from typing import Final
 
 from broadcast.errors import BroadcastError
 from broadcast.message import Message
+from broadcast.quoting import visible
 from broadcast.stored_message import UNREADABLE
 from broadcast.views.texts import Language, Texts
 
@@ -44,7 +45,7 @@ def refusal(message: Message, texts: Texts, *, key: str = KEY) -> str:
     except (KeyError, ValueError, TypeError):
         # Kept by another release, under an id or with facts of its own.
         return texts(UNREADABLE)
-    return "".join(sign if sign.isprintable() else "?" for sign in words)
+    return visible(words)
 
 
 def text_of(message_id: str, texts: Texts) -> str:

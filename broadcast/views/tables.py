@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, Final, Protocol
 
 from broadcast import openid
+from broadcast.quoting import visible
 
 COLUMNS: Final = ("openid", "batch", "state", "reason", "errcode", "msg_id")
 SKIPPED_COLUMNS: Final = ("text", "line", "state", "reason")
@@ -89,8 +90,7 @@ def skipped_csv(found: Iterable[Skipped]) -> Iterator[bytes]:
     yield codecs.BOM_UTF8 + row(SKIPPED_COLUMNS)
     for one in found:
         for line, text in one.lines:
-            shown = "".join(sign if sign.isprintable() else "?" for sign in text)
-            yield row((harmless(shown), line or None, SKIPPED, one.reason))
+            yield row((harmless(visible(text)), line or None, SKIPPED, one.reason))
 
 
 def harmless(cell: str) -> str:

@@ -18,6 +18,7 @@ from broadcast.enums import is_recognised
 from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.message import Message
+from broadcast.quoting import visible
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 
@@ -285,7 +286,7 @@ def printable(text: str, *, longest: int | None = None) -> str:
 
     Of one with more than *longest* characters only so many.
     """
-    plain = "".join(c if c.isprintable() else " " for c in text)
+    plain = visible(text, " ")
     if longest is None or len(plain) <= longest:
         return plain
     return plain[: longest - 1] + "…"

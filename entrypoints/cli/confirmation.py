@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from broadcast import day
 from broadcast.errors import SettingsError
 from broadcast.message import Message
-from broadcast.quoting import one_line
+from broadcast.quoting import one_line, visible
 from broadcast.redaction import redact
 from broadcast.rules import accounts
 from broadcast.rules.accounts import ANSWERS_WITHIN, API_BASE, Account
@@ -290,6 +290,5 @@ def _names(engine: Engine, content: Content) -> Mapping[str, str]:
 
 
 def _indented(line: str) -> AsWritten:
-    shown = "".join(c if c.isprintable() else " " for c in line)
     # What followers will read is shown as they will read it, a link with a token in it too.
-    return AsWritten(f"    {shown}")
+    return AsWritten(f"    {visible(line, ' ')}")

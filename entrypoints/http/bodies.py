@@ -12,7 +12,7 @@ from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
-from broadcast.quoting import quoted
+from broadcast.quoting import quoted, visible
 from entrypoints.http.problems import ProblemError
 from producer.request import shape
 
@@ -123,7 +123,7 @@ def _refuse_doubles(data: bytes) -> None:
     try:
         json.loads(data, object_pairs_hook=_pairs, parse_int=_nothing, parse_float=_nothing)
     except _TwiceError as error:
-        name = "".join(sign if sign.isprintable() else "?" for sign in str(error.args[0]))[:60]
+        name = visible(str(error.args[0]))[:60]
     except RecursionError:
         _refuse_depth()
     else:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from broadcast.errors import DatabaseAwayError
 from broadcast.logs import request_ids
+from broadcast.quoting import visible
 from broadcast.views.texts import Language
 from entrypoints.http import bodies, caller, problems
 from entrypoints.http.problems import ProblemError
@@ -116,8 +117,8 @@ def _id_of(request: Request) -> str:
 
 def _log(request: Request, status: int, request_id: str, *, took_s: float) -> None:
     path = request.scope.get("raw_path") or b""
-    shown = "".join(sign if sign.isprintable() else "?" for sign in path.decode("latin-1"))
     log.info(
-        "%s %s %s %.0f ms key=%s request=%s", request.method[:16], shown[:_SHOWN], status or "-",
-        took_s * 1000, getattr(request.state, "key_name", "-"), request_id,
+        "%s %s %s %.0f ms key=%s request=%s", request.method[:16],
+        visible(path.decode("latin-1"))[:_SHOWN], status or "-", took_s * 1000,
+        getattr(request.state, "key_name", "-"), request_id,
     )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from broadcast.frozen import frozen
 from broadcast.openid import LENGTH, is_openid
+from broadcast.quoting import escaped
 from broadcast.sorted_openids import IDs
 from producer.audience.openid_list import Tally
 
@@ -177,10 +178,7 @@ SHOWN_CHARACTERS = 64
 
 def shown(text: str) -> str:
     """Return *text* cut, with every character escaped that a terminal would obey or hide."""
-    cut = text[:SHOWN_CHARACTERS]
-    if not cut.isprintable():
-        cut = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
-    return cut[:SHOWN_CHARACTERS]
+    return escaped(text[:SHOWN_CHARACTERS])[:SHOWN_CHARACTERS]
 
 
 class MalformedLines:

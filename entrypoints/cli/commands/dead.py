@@ -10,6 +10,7 @@ import typer
 from broadcast.enums import is_recognised
 from broadcast.errors import InputError
 from broadcast.message import Message
+from broadcast.quoting import escaped
 from broadcast.rules.dead_letters import KeptLetter, LetterSource, LetterState, stays_wrong
 from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import in_members, refusal
@@ -65,7 +66,7 @@ def show(run: Run, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
         run.terminal.show_json({**letter_object(one, run.terminal.texts), "body": body_of(body)})
         return
     _say(run, one)
-    shown = "".join(map(_shown, clean(body[:_SHOWN])))
+    shown = escaped(clean(body[:_SHOWN]))
     cut = one.is_cut or len(body) > _SHOWN
     run.terminal.say("dead.body_cut" if cut else "dead.body", body=shown)
     if one.state is LetterState.DEAD:
@@ -173,8 +174,3 @@ def _state(one: KeptLetter) -> Message:
     if not is_recognised(one.state):
         return Message("word.newer", word=one.state.value)
     return Message(f"dead.state.{one.state}", broadcast=one.broadcast_id)
-
-
-def _shown(sign: str) -> str:
-    """Return a character as a terminal can show it: another program wrote it."""
-    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()
