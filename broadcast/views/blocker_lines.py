@@ -17,7 +17,7 @@ from broadcast.rules.gates.lateness import is_late
 from broadcast.rules.reports import LaneView, Report
 from broadcast.rules.states import Reason
 from broadcast.views import content, errcode_words, resend
-from broadcast.views.words import Code, Meaning, Moment, Shortened, Speaker, reason
+from broadcast.views.words import Meaning, Moment, Shortened, code_of, reason, speaker
 
 
 @frozen
@@ -127,7 +127,7 @@ def line(one: Blocker, report: Report) -> Message:
     at, due = one.until or one.since, report.scheduled_at or report.published_at
     return Message(
         _text(one, report), id=report.id, account=report.account, reason=reason(one.reason),
-        code=Code(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
+        code=code_of(one.errcode, one.errmsg), at=at and Moment(at, report.now), n=one.batch,
         left=at and at - report.now,
         due=due and Moment(due, report.now), late_by=report.late_by,
         changes=content.changed(report.draft),
@@ -169,11 +169,11 @@ def _paused(one: Blocker, report: Report) -> Message:
         is_past = due is not None and due <= now and report.awaits_first_call
         return Message(
             "blocker.paused_past_due" if is_past else "blocker.paused_by",
-            who=Speaker(one.who, one.why), at=Moment(one.since or now, now), id=report.id,
+            who=speaker(one.who, one.why), at=Moment(one.since or now, now), id=report.id,
             due=due and Moment(due, now),
         )  # fmt: skip
     return Message(
-        _paused_for(one, report), reason=reason(one.reason), code=Code(one.errcode, one.errmsg),
+        _paused_for(one, report), reason=reason(one.reason), code=code_of(one.errcode, one.errmsg),
         id=report.id, **_turns(one, report.now),
     )  # fmt: skip
 
@@ -216,7 +216,7 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
         # One command lifts both, so the halt on top of a stop must not invite to lift it unfixed.
         return Message(
             "blocker.halted_as_well" if stopped else "blocker.halted", account=account,
-            who=Speaker(one.who or "?", one.why), at=at,
+            who=speaker(one.who or "?", one.why), at=at,
         )  # fmt: skip
     if one.reason is Reason.TOO_MANY_DOUBTS:
         return Message(
@@ -225,7 +225,7 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
         )  # fmt: skip
     return Message(
         _STOPPED.get(one.path, "blocker.account_newer_release"), account=account, at=at,
-        reason=reason(one.reason), code=Code(one.errcode, one.errmsg), fix=_fix(one, now),
+        reason=reason(one.reason), code=code_of(one.errcode, one.errmsg), fix=_fix(one, now),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from broadcast.rules.reports import Report
 from broadcast.views import delivered
 from broadcast.views.objects import utc_if_any
 from broadcast.views.texts import Texts
-from broadcast.views.words import MOST_NAMED, FollowerCount, Moment, numbered, printable
+from broadcast.views.words import MOST_NAMED, Moment, follower_count, numbered, printable
 
 #: Characters of a push that are shown to programs.
 LONGEST_BODY = 2_000
@@ -48,8 +48,8 @@ def difference_lines(one: FoundDifference, now: datetime) -> Message:
     total = one.event.counts.total if one.event else None
     facts: dict[str, object] = {
         "n": one.n, "id": one.broadcast_id, "msg_id": one.msg_id, "status": status,
-        "at": one.at and Moment(one.at, now), "size": FollowerCount(one.size),
-        "total": FollowerCount(total), "followers": FollowerCount(total), "state": one.state,
+        "at": one.at and Moment(one.at, now), "size": follower_count(one.size),
+        "total": follower_count(total), "followers": follower_count(total), "state": one.state,
         "ended": one.event and one.event.created_at and Moment(one.event.created_at, now),
         "polled": one.msg_status and job_status(one.msg_status),
         "kind": one.push and printable(one.push.kind),
@@ -97,14 +97,14 @@ def offers(jobs: Sequence[Job], broadcast_id: str, n: int, *, now: datetime) -> 
 
 def offer(job: Job, batch: OurBatch, *, now: datetime) -> Message:
     """Offer a job for the batch that it can be; of another size it comes without a command."""
-    followers: object = FollowerCount(job.event.counts.total)
+    followers: object = follower_count(job.event.counts.total)
     if batch.size is not None and job.event.counts.total == batch.size:
         followers = Message("job.as_many", followers=followers, n=batch.n)
     return Message(
         "job.other_size" if counts_another(job.event, batch.size) else "job.offered",
         id=batch.broadcast_id, n=batch.n, msg_id=job.event.msg_id, followers=followers,
         at=ended(job, batch, now=now), status=delivered.status(job.event),
-        size=FollowerCount(batch.size),
+        size=follower_count(batch.size),
     )  # fmt: skip
 
 
@@ -113,7 +113,7 @@ def in_brief(job: Job, batch: OurBatch) -> Message:
     another = counts_another(job.event, batch.size)
     return Message(
         "job.hardly_it" if another else "job.if_it_is", id=batch.broadcast_id, n=batch.n,
-        msg_id=job.event.msg_id, size=FollowerCount(batch.size),
+        msg_id=job.event.msg_id, size=follower_count(batch.size),
     )  # fmt: skip
 
 
@@ -152,7 +152,7 @@ def of_job(report: Report, job: Job, n: int) -> dict[str, object]:
     assert batch is not None, "it is one of the jobs that can be it"
     return {
         "id": report.id, "n": n, "msg_id": job.event.msg_id,
-        "followers": FollowerCount(job.event.counts.total),
+        "followers": follower_count(job.event.counts.total),
         "then": in_brief(job, batch),
         "offer": offer(job, batch, now=report.now),
     }  # fmt: skip

@@ -25,10 +25,10 @@ from broadcast.views import delivered, job_words, report_lines, resend
 from broadcast.views.words import (
     MOST_NAMED,
     Between,
-    FollowerCount,
     Moment,
-    Speaker,
+    follower_count,
     numbered,
+    speaker,
 )
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def action_lines(report: Report) -> Iterator[Message]:
     for one in others:
         yield Message(
             "operator_action.line", at=Moment(one.at, report.now), what=_what(one),
-            who=Speaker(one.who, one.why),
+            who=speaker(one.who, one.why),
         )  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def _cancelled(report: Report) -> Iterator[Message]:
     gate = report.gate(GateKind.CANCEL)
     if gate is not None:
         yield Message(
-            "next_step.cancelled_by", who=Speaker(gate.closed_by, gate.why),
+            "next_step.cancelled_by", who=speaker(gate.closed_by, gate.why),
             at=Moment(gate.closed_at, report.now),
         )  # fmt: skip
         if report.audience["planned"] is None and report_lines.asked_for(report):
@@ -147,7 +147,7 @@ def _doubts(report: Report, doubts: Sequence[Doubt]) -> Iterator[Message]:
 
 
 def _doubt(report: Report, doubt: Doubt) -> Message:
-    facts: dict[str, object] = {"n": doubt.n, "size": FollowerCount(doubt.size), "id": report.id}
+    facts: dict[str, object] = {"n": doubt.n, "size": follower_count(doubt.size), "id": report.id}
     if doubt.first is None or doubt.last is None:
         # Replies that came late refused every call of it.
         return Message("next_step.doubt_refused", **facts)
@@ -215,7 +215,7 @@ def _completed(report: Report) -> Iterator[Message]:
 def of_groups(name: str, groups: Sequence[RetryGroup], **facts: object) -> Message:
     """Return a message about all batches in *groups*: their numbers, and how many followers."""
     numbers = sorted(n for group in groups for n in group.numbers)
-    followers = FollowerCount(total(group.followers for group in groups))
+    followers = follower_count(total(group.followers for group in groups))
     return numbered(name, numbers, followers=followers, **facts)
 
 
@@ -224,6 +224,6 @@ def in_flight(calls: Iterable[InFlight], now: datetime) -> Iterator[Message]:
     for call in calls:
         yield Message(
             "next_step.in_flight" if call.driven else "next_step.left_behind",
-            id=call.broadcast_id, n=call.n, size=FollowerCount(call.size),
+            id=call.broadcast_id, n=call.n, size=follower_count(call.size),
             at=Moment(call.since, now),
         )  # fmt: skip

@@ -22,10 +22,10 @@ from broadcast.views import next_steps as next_steps_module
 from broadcast.views.texts import Texts
 from broadcast.views.words import (
     MOST_NAMED,
-    Code,
     Joined,
     Moment,
     ShortMoment,
+    code_of,
     numbered,
     reason,
     sizes,
@@ -176,7 +176,7 @@ def _repeats(repeats: Sequence[Repeat]) -> Iterator[Message]:
     for _, group in groupby(sorted(repeats, key=_outcome_key), key=_outcome_key):
         calls = list(group)
         first, numbers = calls[0], sorted({repeat.n for repeat in calls})
-        why: Code | Message = Code(first.errcode)
+        why: Message | str = code_of(first.errcode)
         if first.transport:
             why = Message("report.why", why=Message(f"transport.{first.transport}"))
         yield numbered(
@@ -230,11 +230,11 @@ def _cause(line: BatchLine) -> tuple[object, ...]:
     return (line.state.value, reason(line.reason).value, line.is_fixed, ended, *code)
 
 
-def _code(line: BatchLine) -> Code | Message:
+def _code(line: BatchLine) -> Message | str:
     """Return WeChat's own word: of the review that refused a job, or of the last call."""
     if line.reason in STOPPED_JOB and line.finish is not None:
         return Message("report.review", why=delivered.status(line.finish))
-    return Code(line.errcode, line.errmsg)
+    return code_of(line.errcode, line.errmsg)
 
 
 def _state(line: BatchLine) -> BatchState | Message:

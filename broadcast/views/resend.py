@@ -17,7 +17,7 @@ from broadcast.rules.media import NO_SUCH_MEDIA
 from broadcast.rules.reports import BatchLine, Report, total
 from broadcast.rules.states import STOPPED_JOB, BatchState, BroadcastState, Reason
 from broadcast.views import delivered
-from broadcast.views.words import FollowerCount, Shortened, numbered
+from broadcast.views.words import Shortened, follower_count, numbered
 
 if TYPE_CHECKING:
     from broadcast.rules.overlap import Newer
@@ -126,5 +126,5 @@ def _by_verdict(report: Report) -> Iterator[Message]:
     if lines:
         yield numbered(
             "resend.said_not_sent", [line.n for line in lines], id=report.id,
-            followers=FollowerCount(total(line.size for line in lines)),
+            followers=follower_count(total(line.size for line in lines)),
         )  # fmt: skip

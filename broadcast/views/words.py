@@ -56,38 +56,34 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """WeChat's code and message, in brackets; nothing where there is no code."""
-
-    errcode: int | None
-    errmsg: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Meaning:
     """Meaning of an errcode, or that no list names it."""
 
     errcode: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """Author of an action, with the reason."""
-
-    who: str
-    why: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FollowerCount:
-    """A number of followers; None: WeChat alone knows, of a send to a tag or to everybody."""
-
-    count: int | None
+def code_of(errcode: int | None, errmsg: str | None = None) -> Message | str:
+    """Return WeChat's code and message, in brackets; nothing where there is no code."""
+    if errcode is None:
+        return ""
+    if errmsg:
+        return Message("code", errcode=errcode, errmsg=printable(errmsg))
+    return Message("code.bare", errcode=errcode)
 
 
-def rest_of(count: int | None) -> FollowerCount | Message:
+def speaker(who: str, why: str | None) -> Message | str:
+    """Return the author of an action, with the reason."""
+    return Message("speaker", who=who, why=why) if why else who
+
+
+def follower_count(count: int | None) -> Message:
+    """Return a number of followers; of a send to a tag or to everybody, WeChat alone knows it."""
+    return Message("followers.unknown") if count is None else Message("followers.counted", n=count)
+
+
+def rest_of(count: int | None) -> Message:
     """Return those who are still to get something, as a sentence names them."""
-    return Message("followers.rest") if count is None else FollowerCount(count)
+    return Message("followers.rest") if count is None else follower_count(count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,31 +223,10 @@ def _(fact: timedelta, texts: Texts) -> str:
     return texts("span.days", n=round(seconds / _DAY_S))
 
 
-@fact_words.register(Code)
-def _(fact: Code, texts: Texts) -> str:
-    if fact.errcode is None:
-        return ""
-    if fact.errmsg:
-        return texts("code", errcode=fact.errcode, errmsg=printable(fact.errmsg))
-    return texts("code.bare", errcode=fact.errcode)
-
-
 @fact_words.register(Meaning)
 def _(fact: Meaning, texts: Texts) -> str:
     meaning = f"errcode.{fact.errcode}"
     return texts(meaning if texts.has(meaning) else "explain.no_meaning")
-
-
-@fact_words.register(Speaker)
-def _(fact: Speaker, texts: Texts) -> str:
-    return texts("speaker", who=fact.who, why=fact.why) if fact.why else fact.who
-
-
-@fact_words.register(FollowerCount)
-def _(fact: FollowerCount, texts: Texts) -> str:
-    if fact.count is None:
-        return texts("followers.unknown")
-    return texts("followers.counted", n=fact.count)
 
 
 @fact_words.register(Joined)

@@ -13,7 +13,7 @@ from broadcast.rules.content import Content
 from broadcast.rules.hand_calls import HandCall, HandResult
 from broadcast.rules.media import LocalFile
 from broadcast.views.errcode_words import fix_of_upload
-from broadcast.views.words import Code, Meaning
+from broadcast.views.words import Meaning, code_of
 from broadcast.wechat.endpoint import Request
 from entrypoints.cli import exits
 from entrypoints.cli.run import Run
@@ -54,7 +54,7 @@ class Called:
         result = self.result
         if result.errcode is not None:
             return Message(
-                "by_hand.refused", code=Code(result.errcode, result.errmsg),
+                "by_hand.refused", code=code_of(result.errcode, result.errmsg),
                 meaning=Meaning(result.errcode), errcode=result.errcode,
             )  # fmt: skip
         return Message("by_hand.away", problem=self.problem or "")
@@ -109,10 +109,11 @@ class Uploads(wechat_uploads.Uploads):
         try:
             return super().upload(account, file, title=title, description=description)
         except WeChatRefusedError as error:
-            code = Code(int(str(error.facts["errcode"])), str(error.facts["errmsg"]))
-            fix = fix_of_upload(code.errcode or 0)
+            errcode = int(str(error.facts["errcode"]))
+            fix = fix_of_upload(errcode)
             if fix is None:
                 raise
+            code = code_of(errcode, str(error.facts["errmsg"]))
         raise MediaError("error.media.refused", path=file.path, code=code, fix=fix)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from broadcast.views.texts import Texts
-from broadcast.views.words import FollowerCount
+from broadcast.views.words import follower_count
 from entrypoints.cli.embedded import embedded_stack
 from models.engine import open_engine
 from tests.acceptance.by_hand import seated
@@ -216,7 +216,7 @@ def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine
     assert {shown.facts["id"] for shown in told[1:]} == {old, overdue}
     for shown in told[1:]:
         # Hours after they were due a worker holds them.
-        assert (shown.id, shown.facts["followers"]) == ("up.backlog_late", FollowerCount(5))
+        assert (shown.id, shown.facts["followers"]) == ("up.backlog_late", follower_count(5))
         assert "(10 h ago)" in Texts("en")(shown)
     for one in (old, overdue):
         assert line.run("cancel", one).status == 0

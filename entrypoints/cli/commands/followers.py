@@ -16,7 +16,7 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.suppressions import ALL_ACCOUNTS, Suppressed, SuppressionKind
 from broadcast.views.objects import utc, utc_if_any
-from broadcast.views.words import Moment, Speaker, member
+from broadcast.views.words import Moment, member, speaker
 from broadcast.wechat.deadline import Timeouts
 from entrypoints.cli import exits
 from entrypoints.cli.commands.options import (
@@ -234,7 +234,7 @@ def follower_lines(
         yield Message(
             "follower.suppressed_for_all" if every else "follower.suppressed",
             since=Moment(one.since, now), kind=member(one.kind, prefix="suppress.kind."),
-            who=Speaker(one.who, one.why),
+            who=speaker(one.who, one.why),
         )  # fmt: skip
     for each in got:
         yield _got(each, now)

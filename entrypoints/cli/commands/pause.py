@@ -14,7 +14,7 @@ from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, GateScope, Opener
 from broadcast.rules.reports import Report
 from broadcast.rules.states import SHOWN_DONE, BroadcastState, Phase
 from broadcast.views import report_lines
-from broadcast.views.words import FollowerCount, Moment, rest_of
+from broadcast.views.words import Moment, follower_count, rest_of
 from entrypoints.cli import draft_looks, exits, questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
 from entrypoints.cli.run import Run, who
@@ -216,7 +216,7 @@ def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
 def _asked(run: Run, report: Report) -> str:
     """Ask whether a broadcast is cancelled; return the answer."""
     possibly, left = report_lines.possibly_sent(report), report.recipients["waiting"]
-    waiting = None if left is None else FollowerCount(left - possibly)
+    waiting = None if left is None else follower_count(left - possibly)
     # What ended with a batch in doubt takes no pause, and sends nothing either.
     question = "cancel.question_held"
     if report.gate(GateKind.PAUSE):

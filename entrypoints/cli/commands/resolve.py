@@ -22,7 +22,7 @@ from broadcast.rules.states import BatchState
 from broadcast.views import delivered
 from broadcast.views.job_words import job_status, of_job
 from broadcast.views.next_steps import of_groups
-from broadcast.views.words import Code, FollowerCount, Moment, Speaker, numbered, reason
+from broadcast.views.words import Moment, code_of, follower_count, numbered, reason, speaker
 from entrypoints.cli import questions, which
 from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
 from entrypoints.cli.group import ALONE
@@ -93,7 +93,7 @@ def _replaced(report: Report, n: int) -> Iterator[Message]:
         last = verdicts[-1]
         yield Message(
             "resolve.replaces_sent" if last.sent else "resolve.replaces_not_sent", n=n,
-            who=Speaker(last.who, last.why), at=Moment(last.at, report.now),
+            who=speaker(last.who, last.why), at=Moment(last.at, report.now),
         )  # fmt: skip
 
 
@@ -149,8 +149,8 @@ def _of_another_size(event: FinishEvent, report: Report, n: int) -> Iterator[Mes
     [size] = [line.size for line in report.batch_list if line.n == n]
     if counts_another(event, size):
         yield Message(
-            "resolve.other_size", msg_id=event.msg_id, n=n, size=FollowerCount(size),
-            total=FollowerCount(event.counts.total),
+            "resolve.other_size", msg_id=event.msg_id, n=n, size=follower_count(size),
+            total=follower_count(event.counts.total),
         )  # fmt: skip
 
 
@@ -173,7 +173,7 @@ def resolved(broadcast_id: str, done: Resolved, *, contradicted: bool = False) -
 
     *contradicted*: a job of WeChat's speaks against it, of which the lines that follow tell first.
     """
-    facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": FollowerCount(done.size)}
+    facts: dict[str, object] = {"id": broadcast_id, "n": done.n, "size": follower_count(done.size)}
     if contradicted and done.state is BatchState.REFUSED and not done.cancelled:
         yield Message("resolve.not_sent_contradicted", **facts)
         return
@@ -269,7 +269,7 @@ def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:
     for kind, numbers in delivered.by_fix(report, group.numbers).items():
         yield numbered(
             "retry.left.reviewed", numbers,
-            followers=FollowerCount(total(sizes[n] for n in numbers)),
+            followers=follower_count(total(sizes[n] for n in numbers)),
             reason=reason(group.reason), fix=Message(f"finish.fix.{kind}"), id=report.id,
         )  # fmt: skip
 
@@ -278,5 +278,5 @@ def _left(group: RetryGroup, report: Report, done: Retried) -> Message:
     people = sum(done.suppressed.get(n, 0) for n in group.numbers)
     return of_groups(
         f"retry.left.{group.verdict}", [group], reason=reason(group.reason),
-        code=Code(group.errcode), id=report.id, account=report.account, suppressed=people,
+        code=code_of(group.errcode), id=report.id, account=report.account, suppressed=people,
     )  # fmt: skip

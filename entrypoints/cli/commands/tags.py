@@ -13,7 +13,7 @@ from broadcast.errors import InputError
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint
-from broadcast.views.words import MOST_NAMED, Code, FollowerCount
+from broadcast.views.words import MOST_NAMED, code_of, follower_count
 from broadcast.wechat.api.tags import (
     LONGEST_NAME,
     MOST_MEMBERS,
@@ -58,7 +58,7 @@ def listing(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -
     all_tags = run.wechat.ask(chosen, TagsGet())
     for one in all_tags:
         own = "tags.line_system" if one.id in SYSTEM_TAGS else "tags.line"
-        run.terminal.say(own, id=one.id, name=one_line(one.name), count=FollowerCount(one.count))
+        run.terminal.say(own, id=one.id, name=one_line(one.name), count=follower_count(one.count))
     if all(one.id in SYSTEM_TAGS for one in all_tags):
         run.terminal.note("tags.none", account=chosen.name)
     if as_json:
@@ -110,7 +110,7 @@ def delete(
         raise InputError("error.tags.to_come", id=found.id, name=found.name, ids=list(waiting))
     run.terminal.confirm(
         "tags.question", "tags.declined", yes=yes, id=found.id, name=found.name,
-        count=FollowerCount(found.count),
+        count=follower_count(found.count),
     )  # fmt: skip
     run.wechat.ask(chosen, TagDelete(tag_id=found.id))
     run.terminal.say("tags.deleted", id=found.id, name=found.name)
@@ -236,7 +236,7 @@ def _say(run: Run, tag: TagInfo, tagged: Tagged, *, adds: bool) -> None:
         name = "tags.had_it" if adds else "tags.did_not_have_it"
         run.terminal.say(name, n=tagged.already)
     for one, result in tagged.refused[:MOST_NAMED]:
-        run.terminal.say("tags.refused", openid=one, code=Code(result.errcode, result.errmsg))
+        run.terminal.say("tags.refused", openid=one, code=code_of(result.errcode, result.errmsg))
     if len(tagged.refused) > MOST_NAMED:
         run.terminal.say("tags.refused_more", n=len(tagged.refused) - MOST_NAMED)
     if tagged.ended is not None:

@@ -25,7 +25,7 @@ from broadcast.rules.accounts import KEYWORDS, Account, no_account
 from broadcast.rules.readiness import failed, off_alone
 from broadcast.settings.program_settings import UP, UP_ACCOUNTS, UP_DATABASE, UP_REDIS, Settings
 from broadcast.views import blocker_lines
-from broadcast.views.words import FollowerCount, Moment
+from broadcast.views.words import Moment, follower_count
 from entrypoints.cli.embedded import embedded_parts
 from entrypoints.cli.embedded.supervisor import Supervisor, beside_proxies
 from entrypoints.cli.listening import CALLBACK_PORT
@@ -289,7 +289,7 @@ def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
         held = blocker_lines.will_be_held(broadcast_reports.report(engine, one.id))
         yield Message(
             "up.backlog_late" if held else "up.backlog_line", id=one.id, account=one.account,
-            followers=FollowerCount(one.recipients["waiting"]),
+            followers=follower_count(one.recipients["waiting"]),
             since=Moment(one.created_at, one.now), late_by=one.late_by,
         )  # fmt: skip
     if len(unhindered) > MOST_NAMED:

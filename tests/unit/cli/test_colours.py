@@ -11,7 +11,7 @@ from broadcast.message import Message
 from broadcast.rules.states import BroadcastState
 from broadcast.views import report_lines
 from broadcast.views.texts import Texts
-from broadcast.views.words import FollowerCount
+from broadcast.views.words import follower_count
 from entrypoints.cli import styling
 from entrypoints.cli.terminal import Terminal
 from tests.unit.views.reports import ID, report
@@ -61,7 +61,7 @@ def test_commands_are_cyan_with_their_ids_and_options_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, lang: str
 ) -> None:
     seen = seen_by(monkeypatch)
-    what = Message("next_step.doubt_refused", id="20261127-abcdef", n=2, size=FollowerCount(5))
+    what = Message("next_step.doubt_refused", id="20261127-abcdef", n=2, size=follower_count(5))
 
     Terminal(Texts(lang)).say(what)  # type: ignore[arg-type]
 

@@ -16,7 +16,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import BatchLine, Conflict, InFlight, Report, RetryGroup
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.views import next_steps, resend
-from broadcast.views.words import Between, FollowerCount, Moment, Shortened, Speaker
+from broadcast.views.words import Between, Moment, Shortened, follower_count, speaker
 from entrypoints.cli.commands.resolve import retried
 from models.ledger.steer.retries import Goes, Retried
 from tests.unit.views.reports import EN, ID, NOW, ZH, batch, of_batches, own, refused, report
@@ -91,7 +91,7 @@ def test_the_refused_set_is_not_advised_without_saying_who_stands_there_by_a_per
 ) -> None:
     [line] = [line for line in steps(of) if line.id.startswith("resend.said_not_sent")]
 
-    assert line.facts == {"numbers": Shortened([4]), "followers": FollowerCount(5), "id": ID}
+    assert line.facts == {"numbers": Shortened([4]), "followers": follower_count(5), "id": ID}
     for texts in (EN, ZH):
         assert f"broadcast resolve {ID} --batch 4 --sent" in texts(line)
         assert "mp.weixin.qq.com" in texts(line)
@@ -125,11 +125,11 @@ def test_what_may_be_called_again_comes_with_the_retry_unless_it_was_cancelled()
     word = own(GateKind.CANCEL, closed_by="cli:ann@desk", why="a typo", closed_at=NOW)
 
     assert steps(of, left_over=[again])[0] == Message(
-        "next_step.retry_one", id=ID, numbers=Shortened([2]), followers=FollowerCount(5)
+        "next_step.retry_one", id=ID, numbers=Shortened([2]), followers=follower_count(5)
     )
     told = steps(replace(of, gates=[word]), left_over=[again])
     assert told[0] == Message(
-        "next_step.cancelled_by", who=Speaker("cli:ann@desk", "a typo"), at=Moment(NOW, NOW)
+        "next_step.cancelled_by", who=speaker("cli:ann@desk", "a typo"), at=Moment(NOW, NOW)
     )
     assert "next_step.retry_one" not in [line.id for line in told]
 
@@ -234,7 +234,7 @@ def test_no_retry_is_offered_for_batches_that_it_would_leave_for_who_is_suppress
 
     assert told == Message(
         "next_step.suppressed", id=ID, account="shop", numbers=Shortened([2, 3]),
-        followers=FollowerCount(9),
+        followers=follower_count(9),
     )  # fmt: skip
     assert not [line for line in others if line.id.startswith("next_step.retry")]
 

@@ -20,7 +20,7 @@ from broadcast.rules.reports import (
 )
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.views import content, next_steps, report_lines
-from broadcast.views.words import Code, Moment, Speaker
+from broadcast.views.words import Moment, code_of, speaker
 from tests.unit.views.reports import EN, FREE, HALTED, NOW, ZH, batch, of_batches, refused, report
 
 S = BroadcastState
@@ -125,7 +125,7 @@ def test_a_reply_that_came_is_not_said_to_be_lost(
     told = troubled(line, lane=lane)
 
     assert told.facts["reason"] == Message(wanted)
-    assert told.facts["code"] == Code(errcode)
+    assert told.facts["code"] == code_of(errcode)
     assert ("lost" in EN(told)) == (errcode is None)
 
 
@@ -145,7 +145,7 @@ def test_batches_that_were_called_again_are_one_line_a_cause() -> None:
         ("report.repeat", 3), ("report.repeat_one", 1),
     ]  # fmt: skip
     assert [line.facts["why"] for line in told] == [
-        Message("report.why", why=Message("transport.reset")), Code(40001),
+        Message("report.why", why=Message("transport.reset")), code_of(40001),
     ]  # fmt: skip
     assert "Earlier calls of batches 1, 3 (3) ended" in EN(told[0])
 
@@ -180,7 +180,7 @@ def test_what_a_person_did_is_told_with_when_who_and_why(done: dict[str, Any], w
     _, line = actions(OperatorActions(actions=[action], earlier=0))
 
     assert line.facts["at"] == Moment(at, NOW)
-    assert line.facts["who"] == Speaker("cli:ann@desk", "a typo")
+    assert line.facts["who"] == speaker("cli:ann@desk", "a typo")
     assert f": {what}, by cli:ann@desk (“a typo”)" in EN(line)
 
 

@@ -14,13 +14,13 @@ from broadcast.views import words
 from broadcast.views.texts import Language, Texts, choose_language
 from broadcast.views.words import (
     Between,
-    Code,
-    FollowerCount,
     Joined,
     Meaning,
     Moment,
     Shortened,
-    Speaker,
+    code_of,
+    follower_count,
+    speaker,
 )
 from tests.unit.views.reports import EN, NOW, ZH
 
@@ -43,11 +43,11 @@ def test_a_moment_is_told_in_beijing_time_with_its_distance(
 
 
 def test_followers_that_only_wechat_can_count_are_not_told_as_none() -> None:
-    assert words.fact_words(FollowerCount(1200), EN) == "1,200 followers"
-    assert words.fact_words(FollowerCount(1), EN) == "1 follower"
-    assert words.fact_words(FollowerCount(0), ZH) == "0 人"
-    assert words.fact_words(FollowerCount(None), EN) == "number of followers known only to WeChat"
-    assert words.fact_words(FollowerCount(None), ZH) == "人数只有微信知道"
+    assert words.fact_words(follower_count(1200), EN) == "1,200 followers"
+    assert words.fact_words(follower_count(1), EN) == "1 follower"
+    assert words.fact_words(follower_count(0), ZH) == "0 人"
+    assert words.fact_words(follower_count(None), EN) == "number of followers known only to WeChat"
+    assert words.fact_words(follower_count(None), ZH) == "人数只有微信知道"
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def test_of_many_the_first_are_named_and_all_are_counted(many: int, wanted: str)
     [
         (Between(first=NOW, last=NOW, now=NOW), "Fri 2026-11-27 14:00 Beijing time (now)"),
         (timedelta(hours=25), "25 h"),
-        (Code(None, "words"), ""),
-        (Code(40003), " (40003)"),
-        (Code(-1, "system error"), " (-1 system error)"),
+        (code_of(None, "words"), ""),
+        (code_of(40003), " (40003)"),
+        (code_of(-1, "system error"), " (-1 system error)"),
         (Meaning(40003), "an OpenID is malformed or of another account"),
         (Meaning(987654), "this code is in none of WeChat's lists"),
-        (Speaker("ann", None), "ann"),
-        (Speaker("ann", "a typo"), "ann (“a typo”)"),
+        (speaker("ann", None), "ann"),
+        (speaker("ann", "a typo"), "ann (“a typo”)"),
         (Reason.NONE, "no reason recorded"),
         (BatchState.SPLIT, "split into smaller batches"),
         (BroadcastState.PAUSED, "paused"),
@@ -150,7 +150,7 @@ def test_the_language_is_that_of_the_setting_else_of_the_locale(
 def test_an_errmsg_begins_no_line_and_turns_no_text_round() -> None:
     hostile = "bad\r\nBroadcast completed\u2028\u202e"
 
-    shown = EN(Message("report.why", why=Code(48008, hostile)))
+    shown = EN(Message("report.why", why=code_of(48008, hostile)))
 
     assert len(shown.splitlines()) == 1
     assert "\u202e" not in shown
