@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -65,7 +64,10 @@ def send(
     ordered = order.order(run.settings, whose, draft_looks.read_at_submit(run, whose, read_content))
     ask = ask_of(said=is_said(to_all=audience.to_all, yes=yes, yes_to_all=audience.yes_to_all))
     asks = dry_run or (ask is Ask.ASK and not confirm)
-    arguments = _with_absolute_time(run.arguments, ordered.scheduled_at)
+    arguments = run.arguments
+    if (at := ordered.scheduled_at) is not None:
+        # The same command means the same tomorrow.
+        arguments = _with_value(arguments, "--at", lambda text: absolute(text, at))
     wish = SendRequest(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=ask,
         cooling_off=order.kept_back(run.settings, asks=asks),
@@ -76,13 +78,17 @@ def send(
     raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
 
 
-def _with_absolute_time(arguments: Sequence[str], at: datetime | None) -> list[str]:
-    """Return a command that means the same tomorrow: *at* in the place of ``23:30``."""
+def _with_value(
+    arguments: Sequence[str], option: str, value: Callable[[str], str]
+) -> Sequence[str]:
+    """Return *arguments* with another value for *option*, said as ``--at X`` or ``--at=X``."""
     words: list[str] = []
     for word in arguments:
-        option, equals, text = word.partition("=") if word.startswith("--at=") else ("", "", word)
-        if at is not None and (equals or words[-1:] == ["--at"]):
-            words.append(f"{option}{equals}{absolute(text, at)}")
+        name, equals, text = word.partition("=")
+        if words[-1:] == [option]:
+            words.append(value(word))
+        elif equals and name == option:
+            words.append(f"{option}={value(text)}")
         else:
             words.append(word)
     return words
@@ -90,15 +96,8 @@ def _with_absolute_time(arguments: Sequence[str], at: datetime | None) -> list[s
 
 def _to_the_rest(arguments: Sequence[str]) -> str | Message:
     """Return this command for the rest of an earlier broadcast in the place of its list."""
-    words = ["broadcast"]
-    for word in arguments:
-        if words[-1] == "--openids":
-            words.append(reports.REST_FILE)
-        elif word.startswith("--openids="):
-            words.append(f"--openids={reports.REST_FILE}")
-        elif word != "--dry-run":
-            words.append(word)
-    line = command_line(words)
+    words = _with_value(arguments, "--openids", lambda _: reports.REST_FILE)
+    line = command_line(["broadcast", *(word for word in words if word != "--dry-run")])
     return line if clean(line) == line else Message("overlap.same_words", file=reports.REST_FILE)
 
 
