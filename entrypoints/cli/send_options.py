@@ -31,7 +31,7 @@ from broadcast.settings.program_settings import Settings
 from entrypoints.cli import which
 from entrypoints.cli.group import OptionGroup
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import short
+from entrypoints.cli.terminal import parsed, short
 from producer.audience import exclusion_files
 from producer.audience.openid_list import OpenIDs
 from producer.audience.source import STDIN
@@ -208,10 +208,7 @@ def _kind_of(text: str) -> tuple[Excluded, str]:
 
 
 def _size_of(text: str) -> str:
-    try:
-        return checked_size(text)
-    except ValueError:
-        raise InputError("error.usage.sample", text=short(text)) from None
+    return parsed(checked_size, text, "error.usage.sample")
 
 
 def _broadcast(run: Run, account: Account, name: str) -> str:
@@ -272,11 +269,7 @@ class OrderOptions(OptionGroup):
         """
         if self.cooling_off is None:
             return settings.cooling_off if asks else NOT_KEPT_BACK
-        try:
-            length = parse_length(self.cooling_off)
-        except ValueError:
-            text = short(self.cooling_off)
-            raise InputError("error.usage.cooling_off", text=text) from None
+        length = parsed(parse_length, self.cooling_off, "error.usage.cooling_off")
         if length and not asks:
             raise InputError("error.usage.cooling_off_unasked")
         return CoolingOff(length=length)
@@ -296,7 +289,4 @@ def absolute(text: str, at: datetime) -> str:
 
 def late_by_of(text: str) -> timedelta:
     """Return how late a first call may come. Raises InputError."""
-    try:
-        return parse_late_by(text)
-    except ValueError:
-        raise InputError("error.usage.late_by", text=short(text)) from None
+    return parsed(parse_late_by, text, "error.usage.late_by")

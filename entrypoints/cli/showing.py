@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator
 
-from broadcast.errors import InputError, OutOfReachError, SettingsError
+from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules.accounts import TRIAL
 from broadcast.rules.gates.blockers import is_driven
@@ -16,7 +16,7 @@ from broadcast.views import blocker_lines, next_steps, report_lines
 from entrypoints.cli import exits, ledger_facts, which
 from entrypoints.cli.following import Lines, Progress, Until, follow
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import short
+from entrypoints.cli.terminal import parsed
 from models.ledger.views import broadcast_reports
 
 
@@ -110,10 +110,7 @@ def show_json(run: Run, report: Report) -> None:
 
 def until_of(word: str) -> Until:
     """Read ``--until``. Raises InputError."""
-    try:
-        return Until(word)
-    except ValueError:
-        raise InputError("error.usage.until", text=short(word)) from None
+    return parsed(Until, word, "error.usage.until")
 
 
 @contextlib.contextmanager

@@ -14,17 +14,19 @@ import shlex
 import sys
 import termios
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn, TextIO, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
 
 import typer
 
-from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.redaction import redact
 from broadcast.views.texts import Texts
 from entrypoints.cli import exits, streaming, styling
+
+_Read = TypeVar("_Read")
 
 
 class Plain(str):
@@ -313,6 +315,14 @@ def _escaped(character: str) -> str:
 def short(text: str, most: int = 40) -> str:
     """Return what somebody typed as an error shows it: on one line, and not too long."""
     return one_line(text)[:most]
+
+
+def parsed(read: Callable[[str], _Read], text: str, problem: str) -> _Read:
+    """Return what *read* makes of an option. Raises InputError *problem* for its ValueError."""
+    try:
+        return read(text)
+    except ValueError:
+        raise InputError(problem, text=short(text)) from None
 
 
 def is_utf8(word: str) -> bool:
