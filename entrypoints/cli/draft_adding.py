@@ -5,36 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broadcast.errors import ArticleError
-from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.drafts import Written
 from broadcast.rules.media import LocalFile
-from entrypoints.cli.terminal import command_line
+from entrypoints.cli.draft_looks import send_line
 from producer.articles import added_drafts, article_files
 from producer.articles.added_drafts import Added
 from producer.articles.article_files import Illustrated
 
-
-@frozen
-class Overrides:
-    """Options of the command line that override the file of the one article."""
-
-    title: str | None = None
-    author: str | None = None
-    digest: str | None = None
-    cover: str | None = None
-    source_url: str | None = None
-    comments: str | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the options that were given."""
-        options = dataclasses.asdict(self)
-        return {name: value for name, value in options.items() if value is not None}
+if TYPE_CHECKING:
+    from entrypoints.cli.commands.draft import Overrides
 
 
 def prepared(path: Path, overrides: Overrides) -> Sequence[Illustrated]:
@@ -76,9 +61,8 @@ def lines(added: Added, account: Account) -> Iterator[Message]:
         yield Message("draft.add.dry_run")
         return
     # Another draft may have the same title.
-    words = ["broadcast", "send", "--openids", "FILE", "--mpnews", added.media_id]
-    words += ["--account", account.name]
-    yield Message("draft.add.done", media_id=added.media_id, command=command_line(words))
+    command = send_line(account, added.media_id)
+    yield Message("draft.add.done", media_id=added.media_id, command=command)
 
 
 def _of_file(added: Added, file: LocalFile) -> str:

@@ -19,7 +19,7 @@ from broadcast.rules.states import Reason
 from broadcast.views.content import changed, edits
 from broadcast.views.words import Moment, Shortened, rest_of
 from broadcast.wechat.api.drafts import Draft
-from entrypoints.cli.terminal import is_terminal
+from entrypoints.cli.terminal import command_line, is_terminal
 from models.ledger.gates import drafts
 from models.ledger.views import broadcast_reports
 from producer import draft_box
@@ -168,3 +168,9 @@ def _stored(run: Run, account: Account, title: str, *, key: str) -> str | None:
 def read_at_submit(run: Run, account: Account, content: Content) -> Read:
     """Return *content* with its draft of now; of other contents nothing is asked."""
     return checks.read_draft(content, lambda media_id: run.wechat.draft(account, media_id))
+
+
+def send_line(account: Account, media_id: str) -> str:
+    """Return the command that sends a draft."""
+    words = ["broadcast", "send", "--openids", "FILE", "--mpnews", media_id]
+    return command_line([*words, "--account", account.name])

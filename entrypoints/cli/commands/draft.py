@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
@@ -18,8 +20,9 @@ from broadcast.views.objects import utc_if_any
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, Article, Draft, DraftGet
 from entrypoints.cli import draft_looks
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
+from entrypoints.cli.group import OptionGroup, grouped
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import AsWritten, command_line
+from entrypoints.cli.terminal import AsWritten
 from models.ledger.rows.transaction import present
 from producer import draft_box
 
@@ -117,9 +120,7 @@ def _shown(
         yield Message("draft.show.article", n=n, title=one_line(one.title))
         for name, value in _facts(one):
             yield Message(f"draft.show.{name}", value=value)
-    send = ["broadcast", "send", "--openids", "FILE", "--mpnews", media_id]
-    send += ["--account", account.name]
-    yield Message("draft.show.send", command=command_line(send))
+    yield Message("draft.show.send", command=draft_looks.send_line(account, media_id))
 
 
 def _facts(one: Article) -> Iterator[tuple[str, object]]:
@@ -149,7 +150,37 @@ def _as_json(one: Article) -> dict[str, Any]:
     }  # fmt: skip
 
 
+@frozen
+class Overrides(OptionGroup):
+    """Options that override the file of the one article."""
+
+    title: Annotated[
+        str | None, typer.Option("--title", metavar="TEXT", help="help.draft.add.title")
+    ] = None
+    author: Annotated[
+        str | None, typer.Option("--author", metavar="TEXT", help="help.draft.add.author")
+    ] = None
+    digest: Annotated[
+        str | None, typer.Option("--digest", metavar="TEXT", help="help.draft.add.digest")
+    ] = None
+    cover: Annotated[
+        str | None, typer.Option("--cover", metavar="FILE|MEDIA_ID", help="help.draft.add.cover")
+    ] = None
+    source_url: Annotated[
+        str | None, typer.Option("--source-url", metavar="URL", help="help.draft.add.source_url")
+    ] = None
+    comments: Annotated[
+        str | None,
+        typer.Option("--comments", metavar="all|followers", help="help.draft.add.comments"),
+    ] = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the options that were given."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
 @draft.command(help="help.draft.add")
+@grouped
 def add(
     run: Run,
     path: Annotated[
@@ -157,25 +188,7 @@ def add(
     ],
     *,
     account: AccountName = None,
-    title: Annotated[
-        str | None, typer.Option("--title", metavar="TEXT", help="help.draft.add.title")
-    ] = None,
-    author: Annotated[
-        str | None, typer.Option("--author", metavar="TEXT", help="help.draft.add.author")
-    ] = None,
-    digest: Annotated[
-        str | None, typer.Option("--digest", metavar="TEXT", help="help.draft.add.digest")
-    ] = None,
-    cover: Annotated[
-        str | None, typer.Option("--cover", metavar="FILE|MEDIA_ID", help="help.draft.add.cover")
-    ] = None,
-    source_url: Annotated[
-        str | None, typer.Option("--source-url", metavar="URL", help="help.draft.add.source_url")
-    ] = None,
-    comments: Annotated[
-        str | None,
-        typer.Option("--comments", metavar="all|followers", help="help.draft.add.comments"),
-    ] = None,
+    overrides: Overrides,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.draft.add.dry_run")] = False,
     as_json: AsJSON = False,
 ) -> None:
@@ -183,10 +196,6 @@ def add(
     from entrypoints.cli import draft_adding  # noqa: PLC0415 - Markdown, nh3 and Pillow, for this alone
 
     whose = run.settings.account(account)
-    overrides = draft_adding.Overrides(
-        title=title, author=author, digest=digest, cover=cover, source_url=source_url,
-        comments=comments,
-    )  # fmt: skip
     articles = draft_adding.prepared(path, overrides)
     cache = _upload_cache(run, whose)
     if cache is not None:
