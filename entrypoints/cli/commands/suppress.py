@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import codecs
-import csv
-import io
+import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -23,7 +22,7 @@ from broadcast.rules.suppressions import (
     SuppressionSource,
 )
 from broadcast.views.json_objects import utc
-from broadcast.views.tables import harmless
+from broadcast.views.tables import harmless, row
 from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import clean, is_terminal
@@ -57,8 +56,7 @@ def add(
     """Add people to the list."""
     whose, people = _whose(run, account, every=every), _checked(openids)
     word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=kept_words(why))
-    added = suppressions.suppress(run.engine, people, word, account=whose)
-    _tell_added(run, whose, added, as_json=as_json)
+    _add(run, people, word, whose=whose, as_json=as_json)
 
 
 @suppress.command(help="help.suppress.remove")
@@ -123,7 +121,9 @@ def list_(
     elif as_csv:
         run.terminal.stream(_table(found))
     elif every:
-        run.terminal.stream(f"{one.openid}\n".encode() for one in _each_once(found))
+        # Somebody may be there for several kinds.
+        each = itertools.groupby(found, key=lambda one: (one.account, one.openid))
+        run.terminal.stream(f"{person}\n".encode() for (_, person), _ in each)
     else:
         pieces = map(openid.unpack, suppressions.pieces(run.engine, whose))
         run.terminal.stream(openid.with_end(some, b"\n") for some in pieces)
@@ -145,8 +145,7 @@ def import_(
     whose = _whose(run, account, every=every)
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=kept_words(why))
     with _in_file(file) as people:
-        added = suppressions.suppress(run.engine, people, word, account=whose)
-    _tell_added(run, whose, added, as_json=as_json)
+        _add(run, people, word, whose=whose, as_json=as_json)
 
 
 @contextmanager
@@ -189,22 +188,16 @@ def _of_json(whose: str) -> str | None:
     return None if whose == ALL_ACCOUNTS else whose
 
 
-def _tell_added(run: Run, whose: str, added: suppressions.Added, *, as_json: bool) -> None:
+def _add(
+    run: Run, people: Iterable[str], word: SuppressionSource, *, whose: str, as_json: bool
+) -> None:
+    added = suppressions.suppress(run.engine, people, word, account=whose)
     run.terminal.say("suppress.added", account=_named(whose), n=added.new)
     if added.already:
         run.terminal.say("suppress.already", n=added.already)
     if as_json:
         figures = {"added": added.new, "already": added.already}
         run.terminal.show_done({"account": _of_json(whose), **figures})
-
-
-def _each_once(found: Iterable[Suppressed]) -> Iterator[Suppressed]:
-    """Leave out who is there a second time for the same account."""
-    before: tuple[str, str] | None = None
-    for one in found:
-        if (one.account, one.openid) != before:
-            yield one
-        before = (one.account, one.openid)
 
 
 def _row_of(one: Suppressed) -> dict[str, Any]:
@@ -215,13 +208,7 @@ def _row_of(one: Suppressed) -> dict[str, Any]:
 
 
 def _table(found: Iterable[Suppressed]) -> Iterator[bytes]:
-    yield codecs.BOM_UTF8 + _csv(COLUMNS)
+    yield codecs.BOM_UTF8 + row(COLUMNS)
     for one in found:
         cells = ["" if cell is None else str(cell) for cell in _row_of(one).values()]
-        yield _csv(map(harmless, cells))
-
-
-def _csv(cells: Iterable[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerow(cells)
-    return text.getvalue().encode()
+        yield row(map(harmless, cells))
