@@ -181,15 +181,14 @@ def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) 
     """Name what is not sent to everybody yet, and who has it."""
     terminal = run.terminal
     if waiting.going:
-        several = len(waiting.going)
-        terminal.say("lanes.goes_on" if goes_on else "lanes.waiting", account=account, n=several)
+        kind = "lanes.goes_on" if goes_on else "lanes.waiting"
+        terminal.say(kind, account=account, n=len(waiting.going))
         for broadcast_id in waiting.going[:MOST_NAMED]:
             report = broadcast_reports.report(run.engine, broadcast_id)
             for line in (report_lines.headline(report), *report_lines.maybe_sent(report)):
                 terminal.say("lanes.broadcast", id=report.id, recipients=line)
             terminal.say("lanes.content", name=content.name(report))
-        if several > MOST_NAMED:
-            terminal.say("lanes.more", account=account, n=several - MOST_NAMED)
+        _say_more(run, waiting.going, account=account)
 
 
 def _say_what_is_kept_back(run: Run, account: str, waiting: Waiting, *, lifts: bool) -> None:
@@ -215,8 +214,14 @@ def _named_of(run: Run, account: str, ids: Sequence[str]) -> Iterator[Report]:
         report = broadcast_reports.report(run.engine, broadcast_id)
         run.terminal.say("lanes.broadcast", recipients=report_lines.headline(report))
         yield report
-    if len(ids) > MOST_NAMED:
-        run.terminal.say("lanes.more", account=account, n=len(ids) - MOST_NAMED)
+    _say_more(run, ids, account=account)
+
+
+def _say_more(run: Run, each: Sequence[object], *, account: str, name: str = "lanes.more") -> None:
+    """Say how many there are beside those that were named."""
+    more = len(each) - MOST_NAMED
+    if more > 0:
+        run.terminal.say(name, account=account, n=more)
 
 
 def _next_command(report: Report) -> str:
@@ -237,6 +242,4 @@ def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:
     terminal, moment = run.terminal, ledger_facts.lanes(run.engine).now
     for broadcast_id, at in waiting.scheduled[:MOST_NAMED]:
         terminal.say("lanes.scheduled", account=account, id=broadcast_id, at=Moment(at, moment))
-    more = len(waiting.scheduled) - MOST_NAMED
-    if more > 0:
-        terminal.say("lanes.scheduled_more", account=account, n=more)
+    _say_more(run, waiting.scheduled, account=account, name="lanes.scheduled_more")
