@@ -64,7 +64,7 @@ async def follow(request: Request, broadcast_id: str, caller: Reader) -> Respons
     account = await caller.parts.threads.run(the_broadcast, caller, broadcast_id)
     last = request.headers.get(LAST, "")
     first = await caller.parts.threads.run(
-        _snapshot, the_one, after=shown_states.parse_cursor(last)
+        _Snapshot, the_one, after=shown_states.parse_cursor(last)
     )
     if first.ended and first.id == last:
         return Response(status_code=204)
@@ -102,10 +102,6 @@ class _Snapshot:
     def is_good(self, the_one: Followed) -> bool:
         """Return whether nothing changed since."""
         return time.monotonic() < self.good_until and the_one.version() == self.version
-
-
-def _snapshot(the_one: Followed, *, after: Cursor | None) -> _Snapshot:
-    return _Snapshot(the_one, after=after)
 
 
 def _state_object(broadcast_id: str, one: StateChange) -> dict[str, str]:
