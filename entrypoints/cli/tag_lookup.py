@@ -72,7 +72,8 @@ class Tags:
             # What keeps WeChat from an answer is said of its quota; the plan asks for the people.
             return []
         for number in sorted(self._numbers):
-            _refuse_several(all_tags, str(number))
+            # Refuses an id that is another's name.
+            _fitting(all_tags, str(number))
         return checks.listed_tags(body, all_tags)
 
     def empty(self, body: Body, *, refuse: bool) -> list[Message]:
@@ -92,9 +93,7 @@ def chosen(all_tags: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
     another.
     """
     text = text.strip()
-    _refuse_several(all_tags, text)
-    found = [one for one in all_tags if text in {str(one.id), one.name}]
-    if found:
+    if found := _fitting(all_tags, text):
         return found[0]
     names = difflib.get_close_matches(text, [one.name for one in all_tags], n=3)
     names = names or [one.name for one in all_tags if one.id not in SYSTEM_TAGS][:MOST_NEAR]
@@ -106,7 +105,8 @@ def chosen(all_tags: Sequence[TagInfo], text: str, *, account: str) -> TagInfo:
     )  # fmt: skip
 
 
-def _refuse_several(all_tags: Sequence[TagInfo], text: str) -> None:
+def _fitting(all_tags: Sequence[TagInfo], text: str) -> Sequence[TagInfo]:
+    """Return the tag with this id or name, if there is one. Raises InputError for several."""
     found = [one for one in all_tags if text in {str(one.id), one.name}]
     if len(found) > 1:
         same = all(one.name == text for one in found)
@@ -114,6 +114,7 @@ def _refuse_several(all_tags: Sequence[TagInfo], text: str) -> None:
             "error.tags.same_name" if same else "error.tags.several", text=short(text),
             tags=[f"{one.id} ({one_line(one.name)})" for one in found],
         )  # fmt: skip
+    return found
 
 
 #: OpenIDs of one page of user/tag/get: what looking costs against doing it again.
