@@ -59,10 +59,10 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> SubmitAnswe
 
     Raises ProblemError and what :meth:`SubmitService.submit` raises.
     """
-    request = _permitted(caller, shape.parse(value))
+    request = shape.parse(value)
     if isinstance(request.audience, ListToCome):
-        return _reserved(caller, request, key=key)
-    made = _submitted(caller, request, key=key)
+        return _reserved(caller, _permitted(caller, request), key=key)
+    made = submit_parsed(caller, request, key=key)
     try:
         report = _after(caller, made)
     except UnknownIdError:
@@ -100,12 +100,9 @@ def _removed(broadcast_id: str) -> ProblemError:
 
 def submit_parsed(caller: Caller, request: Request, *, key: str) -> Submitted:
     """Store the broadcast of a request. Raises as :func:`submit`."""
-    return _submitted(caller, _permitted(caller, request), key=key)
-
-
-def _submitted(caller: Caller, request: Request, *, key: str) -> Submitted:
+    allowed = _permitted(caller, request)
     try:
-        return door(caller).submit(request, key=key, who=caller.who)
+        return door(caller).submit(allowed, key=key, who=caller.who)
     except InputError as error:
         raise without_others(caller, error) from None
 
