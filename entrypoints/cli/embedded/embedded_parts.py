@@ -134,8 +134,7 @@ def simulator(
 def worker(supervisor: Supervisor) -> Child:
     """Start a Celery worker that reads every queue."""
     # Without mingle and gossip, which only serve fleets, it is ready a second sooner.
-    words = ["worker", *_logged(supervisor, "worker"), "--without-gossip", "--without-mingle"]
-    return supervisor.start("worker", [sys.executable, "-m", "celery", "-A", "worker", *words])
+    return _celery(supervisor, "worker", "--without-gossip", "--without-mingle")
 
 
 def workers(supervisor: Supervisor) -> None:
@@ -152,16 +151,17 @@ def callback(supervisor: Supervisor, *, port: int) -> str:
     return child.ready(CALLBACK_READY).group(1)
 
 
-def _logged(supervisor: Supervisor, name: str) -> list[str]:
-    """Return the options with which a part writes its own log: it alone can begin another file."""
-    return ["-l", "INFO", "-f", str(supervisor.log_of(name))]
+def _celery(supervisor: Supervisor, name: str, *words: str) -> Child:
+    """Start a part of Celery, which writes its own log: it alone can begin another file."""
+    command = [sys.executable, "-m", "celery", "-A", "worker", name]
+    command += ["-l", "INFO", "-f", str(supervisor.log_of(name))]
+    return supervisor.start(name, [*command, *words])
 
 
 def beat(supervisor: Supervisor) -> Child:
     """Start a Celery beat."""
     schedule = str(supervisor.folder / "celerybeat-schedule")
-    words = ["beat", *_logged(supervisor, "beat"), "-s", schedule, "--pidfile", ""]
-    return supervisor.start("beat", [sys.executable, "-m", "celery", "-A", "worker", *words])
+    return _celery(supervisor, "beat", "-s", schedule, "--pidfile", "")
 
 
 CALLBACK_READY = r"callback ready (\S+)"
