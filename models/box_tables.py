@@ -8,7 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from broadcast.rules.dead_letters import LetterSource, LetterState
 from broadcast.rules.finish_events import LONGEST_STATUS
 from broadcast.rules.pushes import Action
-from broadcast.rules.states import STOPPED_JOB, BatchState, WebhookState
+from broadcast.rules.states import SENT, STOPPED_JOB, BatchState, WebhookState
 from models.base import (
     Ascii28,
     Ascii32,
@@ -201,11 +201,12 @@ class Finish(Base):
     )
 
 
-_TAKEN: ColumnElement[bool] = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED])
 _REVIEWED = and_(Batch.state == BatchState.REFUSED, Batch.reason.in_(STOPPED_JOB))
 #: Joins a batch and the event of its job, be it that the job's review refused it.
 IS_OF_BATCH = and_(
-    Batch.account == Finish.account, Batch.msg_id == Finish.msg_id, or_(_TAKEN, _REVIEWED)
+    Batch.account == Finish.account,
+    Batch.msg_id == Finish.msg_id,
+    or_(Batch.state.in_(SENT), _REVIEWED),
 )
 
 

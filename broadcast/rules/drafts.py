@@ -20,7 +20,7 @@ from broadcast.errors import ArticleError
 from broadcast.frozen import frozen
 from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer
-from broadcast.rules.states import BatchState, Reason
+from broadcast.rules.states import SENT, BatchState, Reason
 
 
 class Part(StrEnum):
@@ -194,9 +194,7 @@ FRESH: Final = timedelta(seconds=5)
 LASTS: Final = timedelta(minutes=1)
 
 #: WeChat took the job, or may have: its draft may have left the draft box for that.
-TAKEN: Final = frozenset(
-    {BatchState.ACCEPTED, BatchState.FINISHED, BatchState.UNKNOWN, BatchState.IN_DOUBT}
-)
+TAKEN: Final = SENT | {BatchState.UNKNOWN, BatchState.IN_DOUBT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from broadcast.frozen import frozen
 from broadcast.rules.finish_events import FinishEvent, JobEnd, job_end_of
-from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
+from broadcast.rules.states import SENT, STOPPED_JOB, BatchState, Reason
 
 #: A job ends so long after its call: WeChat's review may take hours. mass/get is asked as long.
 LONGEST = timedelta(hours=48)
@@ -162,7 +162,7 @@ class Reconciled:
     @property
     def is_taken(self) -> bool:
         """True if it counts as accepted."""
-        return self.state in {BatchState.ACCEPTED, BatchState.FINISHED}
+        return self.state in SENT
 
     @property
     def is_to_be_asked(self) -> bool:

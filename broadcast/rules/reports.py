@@ -14,7 +14,7 @@ from broadcast.rules.drafts import Marks
 from broadcast.rules.finish_events import Delivered, FinishEvent
 from broadcast.rules.gates.gate import Gate, GateKind, GateScope
 from broadcast.rules.gates.lateness import FirstCallLimit, SignsOfLife
-from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.rules.states import SENT, BatchState, BroadcastState, Phase, Reason
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
 #: In which set the followers of a batch are; those of a split one are counted by its children.
@@ -73,7 +73,7 @@ class BatchLine:
     @property
     def is_taken(self) -> bool:
         """True if it counts as accepted."""
-        return self.state in {BatchState.ACCEPTED, BatchState.FINISHED}
+        return self.state in SENT
 
     @property
     def is_unnamed(self) -> bool:

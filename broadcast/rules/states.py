@@ -84,9 +84,15 @@ BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
     B.SPLIT: frozenset(),
 }  # fmt: skip
 
+#: WeChat has its job.
+SENT = frozenset({B.ACCEPTED, B.FINISHED})
 #: States in which a batch needs nothing more from a lane. Every other state, one that this release
 #: does not know as well, counts as open.
-BATCH_AT_REST = frozenset({B.ACCEPTED, B.FINISHED, B.REFUSED, B.CANCELLED, B.IN_DOUBT, B.SPLIT})
+BATCH_AT_REST = SENT | {B.REFUSED, B.CANCELLED, B.IN_DOUBT, B.SPLIT}
+#: Phases in which something may be left to do.
+OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)
+#: Phases in which nothing of it was called yet.
+UNCALLED_PHASES = frozenset({Phase.UPLOADING, Phase.PLANNING})
 
 
 def move(

@@ -14,7 +14,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.decide import Decision, Policy, Verdict, decide
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome
-from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
+from broadcast.rules.states import SENT, STOPPED_JOB, BatchState, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +51,6 @@ class BatchHistory:
         return any(a.msg_id == self.msg_id and not a.denied for a in _earlier_verdict(self.history))
 
 
-_ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
-
-
 def named_msg_ids(history: Sequence[Attempt]) -> list[int]:
     """Return the msg_ids that replies named and no other batch has, whatever was denied since."""
     return sorted(
@@ -86,7 +83,7 @@ def is_repeated(verdict: OperatorVerdict, stands: BatchHistory) -> bool:
     if isinstance(verdict, NotSent):
         said = stands.reason in {Reason.SAID_NOT_SENT, Reason.UNCONFIRMED}
         return stands.state is BatchState.REFUSED and said
-    sent = stands.state in _ACCEPTED and stands.reason is Reason.SAID_SENT
+    sent = stands.state in SENT and stands.reason is Reason.SAID_SENT
     # "Sent" says nothing against a msg_id that is known.
     return sent and verdict.msg_id in {None, stands.msg_id}
 
@@ -134,7 +131,7 @@ def _is_sent_by_verdict(stands: BatchHistory) -> bool:
     if stands.state is BatchState.REFUSED and stands.reason in STOPPED_JOB:
         # Its review came after the verdict, of the job that an operator named.
         return not stands.is_named
-    return stands.state in _ACCEPTED and stands.reason is Reason.SAID_SENT
+    return stands.state in SENT and stands.reason is Reason.SAID_SENT
 
 
 def _confirmed(stands: BatchHistory, now: datetime) -> Decision | None:

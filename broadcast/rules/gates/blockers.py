@@ -26,7 +26,7 @@ from broadcast.rules.gates.gate import (
 )
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.reports import LaneView, Report
-from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase, Reason
+from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BatchState, Phase, Reason
 
 #: WeChat's word on a tag that it does not have.
 NO_SUCH_TAG: Final = 45159
@@ -106,7 +106,7 @@ def waits_for_a_person(gates: Iterable[Gate]) -> bool:
 
 def is_driven(report: Report) -> bool:
     """Return whether a worker continues *report* automatically, now or after a wait."""
-    is_open = report.phase in {Phase.PLANNING, Phase.SENDING}
+    is_open = report.phase in OPEN_PHASES
     return is_open and not waits_for_a_person(report.gates)
 
 

@@ -24,7 +24,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Counts, job_end_of
 from broadcast.rules.gates.lateness import STUCK
 from broadcast.rules.plan.cut import ASKED
-from broadcast.rules.states import BatchState, Phase
+from broadcast.rules.states import SENT, BatchState, Phase
 from models.accounts import AccountRow, Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.box_tables import Finish
@@ -341,7 +341,7 @@ def _shared(connection: Connection, case: Case) -> Iterator[Finding]:
                 other.id != Batch.id,
             ),
         )
-        .where(Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]))
+        .where(Batch.state.in_(SENT))
         .where(AttemptRow.outcome.in_(SAID_ACCEPTED), AttemptRow.denied.is_not(true()))
     )  # fmt: skip
     for row in connection.execute(by_batch.union(by_reply)).mappings():

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.finish_events import JobEnd
-from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
+from broadcast.rules.states import SENT, STOPPED_JOB, BatchState, Reason
 from models.ledger.audit.case import AuditedBatch, Call, Case, Finding, Found
 from models.ledger.outcomes.recorded_ends import ENDED, FAILED
 
@@ -89,7 +89,7 @@ def _denied(case: Case, batch: AuditedBatch) -> Iterator[Finding]:
 
 
 #: States in which a batch counts as taken, or as not known.
-_TAKEN = frozenset({BatchState.ACCEPTED, BatchState.FINISHED, BatchState.IN_DOUBT})
+_TAKEN = SENT | {BatchState.IN_DOUBT}
 
 
 def undenied(batch: AuditedBatch) -> Sequence[Call]:
@@ -119,7 +119,7 @@ def explains(batch: AuditedBatch) -> bool:
     if state in _leads_to(calls):
         return True
     if said is BatchState.ACCEPTED:
-        return state in _OWNING
+        return state in SENT
     # An "already accepted" that comes later and proves nothing does not undo the verdict.
     taken = any(call.taken and call.outcome is not Outcome.ALREADY_ACCEPTED for call in calls)
     return said is state is BatchState.REFUSED and not taken
@@ -132,7 +132,7 @@ def _leads_to(calls: Sequence[Call]) -> set[BatchState]:
     outcomes = {call.outcome for call in calls}
     said = any(call.outcome is Outcome.ACCEPTED and not call.denied for call in calls)
     if said or _about_us(calls):
-        states |= _OWNING
+        states |= SENT
     if not said and any(call.taken for call in calls):
         states.add(BatchState.UNKNOWN)
     if not said and calls and calls[-1].outcome is None:
@@ -144,10 +144,6 @@ def _leads_to(calls: Sequence[Call]) -> set[BatchState]:
         if Outcome.BAD_RECIPIENTS in outcomes:
             states.add(BatchState.SPLIT)
     return states
-
-
-#: States in which a msg_id is the batch's own.
-_OWNING = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 
 
 def _about_us(calls: Sequence[Call]) -> bool:
@@ -191,7 +187,7 @@ def msg_ids(case: Case) -> Iterator[Finding]:
         if len(said) > 1:
             if batch.state is not BatchState.IN_DOUBT:
                 yield case.finding(Found.TWO_MSG_IDS, batch, msg_ids=listed, state=batch.state)
-        elif batch.state in _OWNING and not _fits(batch, next(iter(said), None)):
+        elif batch.state in SENT and not _fits(batch, next(iter(said), None)):
             yield case.finding(Found.OTHER_MSG_ID, batch, msg_id=batch.msg_id or "-", said=listed)
 
 

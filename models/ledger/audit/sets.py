@@ -18,7 +18,14 @@ from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan.audience import Audience, OpenIDs
 from broadcast.rules.plan.cut import ASKED, own_list
 from broadcast.rules.reports import SKIPS
-from broadcast.rules.states import BATCH_MOVES, BatchState, BroadcastState, Phase, resting_state
+from broadcast.rules.states import (
+    BATCH_MOVES,
+    UNCALLED_PHASES,
+    BatchState,
+    BroadcastState,
+    Phase,
+    resting_state,
+)
 from models.ledger.audit.case import (
     AuditedBatch,
     AuditedBroadcast,
@@ -213,15 +220,12 @@ def _made(case: Case, batch: AuditedBatch) -> str | None:
     return clientmsgid_of(appid=row.appid, key=row.key, content=row.content, packed=packed)
 
 
-_PLANNING = frozenset({Phase.UPLOADING, Phase.PLANNING})
-
-
 def check_stops(case: Case) -> Iterator[Finding]:
     """Yield every call that something forbade at the moment of its claim."""
     for batch in case.batches:
         for call in batch.calls:
             against: dict[Found, AuditedGate | None] = {}
-            if case.row.phase in _PLANNING:
+            if case.row.phase in UNCALLED_PHASES:
                 against[Found.NOT_RUNNING] = None
             for gate in case.gates:
                 if gate.forbids(call):

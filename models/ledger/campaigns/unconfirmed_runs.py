@@ -11,7 +11,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns.launches import LaunchState, Verdict, Why
 from broadcast.rules.finish_events import review
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.states import BatchState, Reason
+from broadcast.rules.states import SENT, Reason
 from models.batch_tables import Batch, GateRow
 from models.box_tables import IS_OF_BATCH, Finish
 from models.campaign_tables import LaunchRow
@@ -34,7 +34,7 @@ def follow(connection: Connection, batch_id: int, *, path: SendPath) -> None:
     ).one()
     # Of a job that failed mass/get does not say why.
     failed = found.asked and found.reason in {Reason.UNCONFIRMED, Reason.JOB_FAILED}
-    if found.state in _SENT:
+    if found.state in SENT:
         states, verdict = _NOT_LAUNCHED, Verdict(state=LaunchState.LAUNCHED)
     elif failed or review(found.status or "") in _UNCONFIRMED:
         states, verdict = _LAUNCHED, Verdict(state=LaunchState.HELD, why=Why.UNCONFIRMED)
@@ -47,6 +47,5 @@ def follow(connection: Connection, batch_id: int, *, path: SendPath) -> None:
 
 #: The administrator refused it, or did not answer.
 _UNCONFIRMED = frozenset({40001, 40002})
-_SENT = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 _LAUNCHED = frozenset({LaunchState.LAUNCHED})
 _NOT_LAUNCHED = frozenset({LaunchState.HELD, LaunchState.BEGUN})

@@ -23,7 +23,7 @@ from broadcast.rules.gates.gate import (
     GateScope,
     traits_of,
 )
-from broadcast.rules.states import BatchState, Reason
+from broadcast.rules.states import OPEN_PHASES, BatchState, Reason
 from models.accounts import Lane
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
@@ -183,9 +183,7 @@ def _moved(
         )
     if None in ids:
         connection.execute(
-            raised.where(
-                BroadcastRow.account == account, BroadcastRow.phase.in_(closed_gates.OPEN_PHASES)
-            )
+            raised.where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
         )
 
 

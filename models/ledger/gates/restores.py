@@ -16,7 +16,7 @@ from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
-from broadcast.rules.states import Reason
+from broadcast.rules.states import OPEN_PHASES, Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, GateRow
 from models.box_tables import OutboxRow
@@ -27,7 +27,7 @@ from models.installation import Installation
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.closed_gates import LANES_CLOSED, OPEN_PHASES
+from models.ledger.rows.closed_gates import LANES_CLOSED
 from models.ledger.rows.transaction import WORKER, reading, writing
 from models.place import note_place, place_of
 

@@ -24,7 +24,7 @@ from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.operator_verdict import BatchHistory
 from broadcast.rules.calls.outcomes import ANSWERED, SAID_ACCEPTED, UNSENT, Outcome, SendPath
 from broadcast.rules.calls.waits import REPEAT_WINDOW, Waits
-from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
+from broadcast.rules.states import SENT, STOPPED_JOB, BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
 from models.ledger.rows.transaction import read, reading
@@ -193,7 +193,7 @@ def called_not_sent(connection: Connection, broadcast_id: str) -> dict[int, Span
 def called_sent(connection: Connection, broadcast_id: str) -> dict[int, Span]:
     """Return the call times of accepted batches whose job nobody knows."""
     unnamed = (
-        Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]), Batch.msg_id.is_(None),
+        Batch.state.in_(SENT), Batch.msg_id.is_(None),
     )  # fmt: skip
     return spans(connection, broadcast_id, *unnamed)
 

@@ -31,7 +31,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.gates.gate import GateKind, Situation, may_call
 from broadcast.rules.gates.lateness import SILENCE, is_late, silence, unattended
-from broadcast.rules.states import BatchState, Reason
+from broadcast.rules.states import OPEN_PHASES, BatchState, Reason
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
@@ -41,7 +41,6 @@ from models.ledger.lane import record_outcomes
 from models.ledger.lane.leases import Lease
 from models.ledger.lane.next_work import Work
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
-from models.ledger.rows.closed_gates import OPEN_PHASES
 from models.ledger.rows.lane_rows import LEASE
 from models.ledger.rows.transaction import WORKER, LockedBroadcast, LockedLane, change, write
 

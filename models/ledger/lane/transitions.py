@@ -21,6 +21,7 @@ from broadcast.rules.gates.gate import RESUME_OPENS
 from broadcast.rules.states import (
     BATCH_AT_REST,
     BATCH_MOVES,
+    SENT,
     STOPPED_JOB,
     BatchState,
     BroadcastState,
@@ -250,9 +251,6 @@ def mark_in_doubt_after_bug(
     return Decision(verdict=Verdict.DOUBT, reason=Reason.ILLEGAL_MOVE)
 
 
-_ACCEPTED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
-
-
 @frozen
 class _ReportedEnd:
     """End of a job by its finish event."""
@@ -288,7 +286,7 @@ def apply_finish_event(connection: Connection, batch_id: int) -> bool:
     if ended in {None, JobEnd.UNCLEAR}:
         return False
     batch = locked_rows.locked_batch(connection, batch_id)
-    if ended is JobEnd.REFUSED and batch.state in _ACCEPTED:
+    if ended is JobEnd.REFUSED and batch.state in SENT:
         mark_refused_by_job(connection, batch)
     elif ended is JobEnd.REFUSED and _says_more(connection, batch):
         # It names what mass/get did not, and the batch stays where it is.

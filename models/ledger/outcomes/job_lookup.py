@@ -21,7 +21,7 @@ from broadcast.rules.calls.operator_verdict import is_misnamed
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.rules.finish_events import Article, Copyright, Counts, FinishEvent
 from broadcast.rules.jobs import LONGEST, SKEW, Job, OurBatch, Period, fits, likeliest_first
-from broadcast.rules.states import BatchState, Reason
+from broadcast.rules.states import SENT, BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
 from models.engine import now
@@ -331,7 +331,7 @@ def is_contested(connection: Connection, batch: LockedBatch, msg_id: int) -> boo
 
     That is so too where the other one was sent, by an operator's verdict without a msg_id.
     """
-    unnamed = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED]) & Batch.msg_id.is_(None)
+    unnamed = Batch.state.in_(SENT) & Batch.msg_id.is_(None)
     query = (
         select(AttemptRow.id)
         .join(Batch, Batch.id == AttemptRow.batch_id)

@@ -26,7 +26,7 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning, Waits
 from broadcast.rules.finish_events import FinishEvent, JobEnd, supersedes
 from broadcast.rules.gates.gate import GateKind, GateScope
-from broadcast.rules.states import BatchState
+from broadcast.rules.states import SENT, BatchState
 from models.accounts import Lane
 from models.batch_tables import Batch, GateRow
 from models.box_tables import Finish
@@ -185,7 +185,6 @@ PAUSES = tuple(timedelta(minutes=m) for m in (3, 10, 15, 30, 60, 120, 240))
 TAKEN_FOR = timedelta(minutes=1)
 #: The first question is asked two minutes after the acceptance; the 18th comes after 48 h.
 MOST_POLLS = 18
-_POLLED = frozenset({BatchState.ACCEPTED, BatchState.FINISHED})
 #: What mass/get says of a job that ended. DELETE is also seen when nobody was left to send to.
 ENDED = frozenset({"SEND_SUCCESS", "DELETE"})
 FAILED = "SEND_FAIL"
@@ -276,7 +275,7 @@ def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits
         batch = record_outcomes.lock(connection, asked.id)
         if not is_recognised(batch.state):
             return
-        if batch.state not in _POLLED:
+        if batch.state not in SENT:
             change(connection, Batch, batch.id, poll_at=None)
             return
         if batch.msg_id != asked.msg_id:
@@ -306,7 +305,7 @@ def _store_status_despite(
 ) -> None:
     """Store an answer though nothing follows from it but an *error*, and ask no more."""
     batch = record_outcomes.lock(connection, asked.id)
-    if batch.state not in _POLLED or batch.msg_id != asked.msg_id:
+    if batch.state not in SENT or batch.msg_id != asked.msg_id:
         return
     change(connection, Batch, batch.id, poll_at=None, msg_status=status or batch.msg_status)
     said = status or "not known"

@@ -20,7 +20,7 @@ from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.cut import ASKED, CHUNK, Chunk
 from broadcast.rules.plan.selection import Excluded, Removal, Selection
-from broadcast.rules.states import BatchState, Phase
+from broadcast.rules.states import SENT, BatchState, Phase
 from broadcast.sorted_openids import Hits, IDs, Stream, unpacked
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
@@ -30,10 +30,7 @@ from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import read
 
 #: Who is in these got it, or may have.
-REACHED = frozenset({
-    BatchState.ACCEPTED, BatchState.FINISHED, BatchState.IN_DOUBT, BatchState.UNKNOWN,
-    BatchState.CALLING,
-})  # fmt: skip
+REACHED = SENT | {BatchState.IN_DOUBT, BatchState.UNKNOWN, BatchState.CALLING}
 
 
 @frozen

@@ -13,16 +13,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 from broadcast.rules.calls.outcomes import BEGINS_NOTHING, SendPath
 from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
 from broadcast.rules.gates.lateness import FirstCallLimit
-from broadcast.rules.states import Phase
+from broadcast.rules.states import OPEN_PHASES
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.installation import RestoreRow
 from models.ledger.rows.transaction import LockedBroadcast, LockedLane, columns, one_row
-
-#: Phases in which something may be left to do.
-OPEN_PHASES = (Phase.PLANNING, Phase.SENDING)
 
 
 def gates_of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gate]:

@@ -33,7 +33,7 @@ from broadcast.rules.finish_events import Counts, Delivered
 from broadcast.rules.gates.gate import Gate, GateScope
 from broadcast.rules.gates.shown_states import shown_state
 from broadcast.rules.reports import SETS, LaneView, set_of
-from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.rules.states import SENT, UNCALLED_PHASES, BatchState, BroadcastState, Phase, Reason
 from models.accounts import Lane
 from models.batch_tables import IS_A_CALL, AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
@@ -185,7 +185,7 @@ def figures_of(connection: Connection, broadcast_id: str) -> Figures:
 def of_rows(connection: Connection, rows: Sequence[ReportedRow]) -> list[Figures]:
     """Return the figures of several broadcasts, read with a statement a kind."""
     # Nobody sees the batches of a plan before it is whole, and none of them was called.
-    planned = [row.id for row in rows if row.phase not in _WITHOUT_CALLS]
+    planned = [row.id for row in rows if row.phase not in UNCALLED_PHASES]
     counts: dict[str, list[Count]] = defaultdict(list)
     for count in every_row(connection, _COUNTS, Count, {"ids": planned}) if planned else ():
         counts[count.broadcast_id].append(count)
@@ -202,9 +202,6 @@ def of_rows(connection: Connection, rows: Sequence[ReportedRow]) -> list[Figures
     ]  # fmt: skip
 
 
-_WITHOUT_CALLS = frozenset({Phase.UPLOADING, Phase.PLANNING})
-
-
 def _is_of(gate: Gate, row: ReportedRow) -> bool:
     if gate.broadcast_id is not None:
         return gate.broadcast_id == row.id
@@ -217,7 +214,7 @@ def _sum(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Cast[int]:
 
 
 _OF_THESE = Batch.broadcast_id.in_(bindparam("ids", expanding=True))
-_TAKEN: ColumnElement[bool] = Batch.state.in_([BatchState.ACCEPTED, BatchState.FINISHED])
+_TAKEN: ColumnElement[bool] = Batch.state.in_(SENT)
 # A subquery, so that no database reads every attempt that there ever was for them.
 _GIVEN_BACK = (
     select(func.count())

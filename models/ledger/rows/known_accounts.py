@@ -19,7 +19,7 @@ from sqlalchemy import Connection, bindparam, exists, or_, select
 
 from broadcast.errors import SettingsError
 from broadcast.rules.accounts import Account
-from broadcast.rules.states import BroadcastState, Phase
+from broadcast.rules.states import OPEN_PHASES, BroadcastState, Phase
 from models.accounts import AccountRow
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
@@ -45,7 +45,7 @@ def with_work(connection: Connection) -> list[str]:
     """Return the names of the accounts for which something is left to send or to ask WeChat for."""
     polled = exists().where(Batch.account == AccountRow.name, Batch.poll_at.is_not(None))
     mine = BroadcastRow.account == AccountRow.name
-    sends = exists().where(mine, BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]))
+    sends = exists().where(mine, BroadcastRow.phase.in_(OPEN_PHASES))
     held = exists().where(
         mine, BroadcastRow.phase == Phase.ENDED, BroadcastRow.result == BroadcastState.HELD
     )

@@ -13,13 +13,12 @@ from sqlalchemy.exc import IntegrityError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from broadcast.rules.gates.gate import ALWAYS, Gate, OpenBroadcast, due_of_lane, plan_due_at
-from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase, Reason
+from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BatchState, Phase, Reason
 from models.accounts import AccountRow, Lane
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.rows import closed_gates
-from models.ledger.rows.closed_gates import OPEN_PHASES
 from models.ledger.rows.transaction import LockedLane, change, columns, one_row
 from models.place import note_place
 

@@ -24,7 +24,7 @@ from broadcast.errors import ConflictError, InputError, UnknownIdError
 from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.reports import Did
-from broadcast.rules.states import BATCH_AT_REST, BroadcastState, Phase
+from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BroadcastState, Phase
 from broadcast.rules.suppressions import ALL_ACCOUNTS
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch, GateRow
@@ -193,7 +193,7 @@ def log_action(
 
 _NEWEST_FIRST = (BroadcastRow.created_at.desc(), BroadcastRow.id.desc())
 _IS_OPEN = or_(
-    BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]),
+    BroadcastRow.phase.in_(OPEN_PHASES),
     (BroadcastRow.phase == Phase.ENDED) & (BroadcastRow.result == BroadcastState.HELD),
 )
 

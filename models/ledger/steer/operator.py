@@ -27,7 +27,7 @@ from broadcast.rules.gates.gate import (
 )
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Did
-from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.rules.states import UNCALLED_PHASES, BatchState, BroadcastState, Phase, Reason
 from models.accounts import Lane
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
@@ -216,7 +216,7 @@ def _cancel(
     transitions.cancel_remaining(connection, broadcast.id, who=who, why=why)
     quotas.free(connection, broadcast.id)
     log_action(connection, broadcast, Did.CANCEL, who=who, why=why)
-    if broadcast.phase in {Phase.UPLOADING, Phase.PLANNING}:
+    if broadcast.phase in UNCALLED_PHASES:
         # Some of its batches may be there, and nobody saw them: its list alone says who was to
         # get it.
         connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))

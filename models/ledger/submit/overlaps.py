@@ -34,7 +34,7 @@ from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import set_of
-from broadcast.rules.states import BatchState, BroadcastState, Phase
+from broadcast.rules.states import OPEN_PHASES, BatchState, BroadcastState, Phase
 from broadcast.sorted_openids import Hits
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
@@ -114,7 +114,7 @@ class _Candidate:
         if not self.is_earlier:
             by_when.pop(_When.BEFORE, None)
         is_version = self.is_earlier and self.same_list
-        if is_version or self.row.phase not in closed_gates.OPEN_PHASES:
+        if is_version or self.row.phase not in OPEN_PHASES:
             by_when.pop(_When.TO_COME, None)
         yield from by_when.items()
 
@@ -263,7 +263,7 @@ def _of_today(moment: datetime) -> tuple[ColumnElement[bool], ...]:
     fresh = or_(BroadcastRow.started_at > since, BroadcastRow.finished_at > since)
     return (
         or_(
-            BroadcastRow.phase.in_(closed_gates.OPEN_PHASES),
+            BroadcastRow.phase.in_(OPEN_PHASES),
             and_(fresh, _REACHED_SOME),
         ),
     )
@@ -331,9 +331,7 @@ def _candidate(
         ranges = [removals.unplanned_members(connection, row.id)] if known else []
     else:
         known, ranges = True, removals.member_ranges(connection, row.id)
-    going = row.phase in closed_gates.OPEN_PHASES and all(
-        traits_of(gate.kind).by_time for gate in own
-    )
+    going = row.phase in OPEN_PHASES and all(traits_of(gate.kind).by_time for gate in own)
     other = row.content_identity != said
     is_fresh = row.started_at is not None and row.started_at > now(connection) - WITHIN
     return _Candidate(

@@ -8,7 +8,7 @@ material, or by the msg_data_id that WeChat gave both.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ from broadcast.rules.jobs import Job, Period, Reconciled, SetAside
 from broadcast.rules.plan import selection
 from broadcast.rules.plan.audience import KINDS, Everyone, Followers, Tag, parse
 from broadcast.rules.plan.selection import Excluded, Exclusion
-from broadcast.rules.states import BatchState, Phase
+from broadcast.rules.states import OPEN_PHASES, SENT, BatchState, Phase
 from models.batch_tables import Batch
 from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow
@@ -50,8 +50,6 @@ from models.ledger.rows.transaction import (
 
 #: What has a page (WeChat page "message/mass/delete").
 WITH_PAGE = frozenset({"mpnews", "mpvideo"})
-#: WeChat has these.
-SENT = (BatchState.ACCEPTED, BatchState.FINISHED)
 
 
 @frozen
@@ -166,7 +164,6 @@ def _sent(connection: Connection, account: str, *which: ColumnElement[bool]) -> 
     return [SentBatch(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-_ACCEPTED = [BatchState.ACCEPTED, BatchState.FINISHED]
 #: WeChat may have taken it.
 _DOUBTFUL = [BatchState.UNKNOWN, BatchState.IN_DOUBT]
 
@@ -178,7 +175,7 @@ def sendalls_accepted(
 
     None: the present one.
     """
-    return _count(engine, account, allowance, states=_ACCEPTED, at=at)
+    return _count(engine, account, allowance, states=SENT, at=at)
 
 
 def sendalls_in_doubt(
@@ -194,7 +191,7 @@ def _count(
     account: str,
     allowance: Allowance,
     *,
-    states: Sequence[BatchState],
+    states: Collection[BatchState],
     at: datetime | None,
 ) -> int:
     since = allowance.begins(at or now(connection))
@@ -219,7 +216,7 @@ def sendalls_of_broadcasts(connection: Connection, account: str, *, since: datet
 
 # Built once, as each submit runs it.
 _BROADCASTS = select(func.count(Batch.broadcast_id.distinct())).where(
-    Batch.account == bindparam("account"), Batch.state.in_(_ACCEPTED),
+    Batch.account == bindparam("account"), Batch.state.in_(SENT),
     Batch.first_called_at >= bindparam("since"),
 )  # fmt: skip
 
@@ -234,9 +231,7 @@ def sendalls_to_come(
     """
     begins, ends = allowance.begins(at), allowance.ends(at)
     doubtful = Batch.state.in_(_DOUBTFUL) & (Batch.first_called_at >= begins)
-    done = exists().where(
-        Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(_ACCEPTED) | doubtful
-    )
+    done = exists().where(Batch.broadcast_id == BroadcastRow.id, Batch.state.in_(SENT) | doubtful)
     kinds = [Everyone.kind, Tag.kind] if allowance.tags_count else [Everyone.kind]
     moment = now(connection)
     due = case((BroadcastRow.scheduled_at > moment, BroadcastRow.scheduled_at), else_=moment)
@@ -244,7 +239,7 @@ def sendalls_to_come(
         select(func.count())
         .select_from(BroadcastRow)
         .where(BroadcastRow.account == account)
-        .where(BroadcastRow.phase.in_([Phase.PLANNING, Phase.SENDING]), ~done)
+        .where(BroadcastRow.phase.in_(OPEN_PHASES), ~done)
         .where(BroadcastRow.audience_kind.in_(kinds), due >= begins, due < ends)
     )
     return connection.scalar(query) or 0

@@ -13,7 +13,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.gates.blockers import waits_for_a_person
 from broadcast.rules.gates.gate import Gate, GateKind, closed
 from broadcast.rules.reports import InFlight, Report
-from broadcast.rules.states import BatchState
+from broadcast.rules.states import OPEN_PHASES, BatchState
 from models.accounts import Lane
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
@@ -123,7 +123,7 @@ def going_on(engine: Engine, accounts: Collection[str]) -> list[str]:
 
 _OPEN = (
     select(BroadcastRow.account, BroadcastRow.id)
-    .where(BroadcastRow.phase.in_(closed_gates.OPEN_PHASES))
+    .where(BroadcastRow.phase.in_(OPEN_PHASES))
     .order_by(BroadcastRow.created_at, BroadcastRow.id)
 )
 
