@@ -50,11 +50,11 @@ from models.ledger.lists.uploads import GIVEN_UP_AFTER
 from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import (
     at_one_moment,
-    columns,
     every_row,
     first,
     one_row,
     read,
+    selected,
     snapshot,
 )
 from models.ledger.submit import awaited_lists
@@ -197,14 +197,14 @@ _NO_LISTS = Lists(sizes={}, marks={}, ranges={}, resolved=ASKED, digest="")
 def load_case(connection: Connection, broadcast_id: str, waits: Waits) -> Case | None:
     """Return everything about a published broadcast; None where it is not there any more."""
     query = (
-        select(*columns(AuditedBroadcast, BroadcastRow, "appid"), AccountRow.appid)
+        selected(AuditedBroadcast, BroadcastRow, appid=AccountRow.appid)
         .join(AccountRow, AccountRow.name == BroadcastRow.account)
         .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING)
     )
     row = first(connection, query, AuditedBroadcast)
     if row is None:
         return None
-    lane = select(*columns(AuditedLane, Lane)).where(Lane.account == row.account)
+    lane = selected(AuditedLane, Lane).where(Lane.account == row.account)
     moves = _moves(connection, broadcast_id)
     batches = _batches(connection, broadcast_id, moves)
     case = Case(
@@ -230,7 +230,7 @@ class _Line:
 def _moves(connection: Connection, broadcast_id: str) -> dict[int | None, list[Moved]]:
     """Return the moves of each batch, and (None) those of several at once, oldest first."""
     query = (
-        select(*columns(_Line, Event))
+        selected(_Line, Event)
         .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BATCH_MOVE)
         .order_by(Event.id)
     )
@@ -247,7 +247,7 @@ def _batches(
 ) -> list[AuditedBatch]:
     calls: dict[int, list[Call]] = defaultdict(list)
     made = (
-        select(*columns(Call, AttemptRow))
+        selected(Call, AttemptRow)
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .where(Batch.broadcast_id == broadcast_id)
         .order_by(AttemptRow.batch_id, AttemptRow.number)
@@ -255,9 +255,7 @@ def _batches(
     for call in every_row(connection, made, Call):
         calls[call.batch_id].append(call)
     query = (
-        select(*columns(AuditedBatch, Batch, "calls", "moves", "event_status", "ended"))
-        .where(Batch.broadcast_id == broadcast_id)
-        .order_by(Batch.n)
+        selected(AuditedBatch, Batch).where(Batch.broadcast_id == broadcast_id).order_by(Batch.n)
     )
     events = _events(connection, broadcast_id)
     return [
@@ -298,7 +296,7 @@ def _gates(
         ),
     )
     query = (
-        select(*columns(AuditedGate, GateRow))
+        selected(AuditedGate, GateRow)
         # An index finds both: the account's gates are few, those of its broadcasts many.
         .where(GateRow.account == row.account, GateRow.broadcast_id.in_(["", row.id]))
         .where(or_(GateRow.broadcast_id == row.id, stood))

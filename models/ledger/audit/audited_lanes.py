@@ -39,7 +39,7 @@ from models.ledger.audit.case import (
 )
 from models.ledger.rows import lane_rows
 from models.ledger.rows.lane_rows import LEASE
-from models.ledger.rows.transaction import columns, every_row, one_row
+from models.ledger.rows.transaction import every_row, one_row, selected
 
 #: Attempts of all accounts around those of a broadcast among which its neighbours are looked for.
 _NEAR = 1_000
@@ -63,7 +63,7 @@ def check_lanes(
 ) -> Iterator[Finding]:
     """Yield what is wrong on a lane; with an id only what concerns that broadcast."""
     lane = one_row(
-        connection, select(*columns(AuditedLane, Lane)).where(Lane.account == account), AuditedLane
+        connection, selected(AuditedLane, Lane).where(Lane.account == account), AuditedLane
     )
     yield from _due(connection, account, broadcast_id)
     calls = 0
@@ -77,7 +77,7 @@ def check_lanes(
         return
     if calls > lane.claims:
         yield _of_account(Found.CLAIMS, account, moves=lane.claims, attempts=calls)
-    mine = select(*columns(AuditedGate, GateRow)).where(
+    mine = selected(AuditedGate, GateRow).where(
         GateRow.account == account, GateRow.broadcast_id == ""
     )
     gates = every_row(connection, mine, AuditedGate)
@@ -108,13 +108,10 @@ def _calls(connection: Connection, account: str, broadcast_id: str | None) -> It
     Each was written while the lane's row was locked, so their ids are in the order of the claims.
     """
     query = (
-        select(
-            AttemptRow.account, Batch.broadcast_id, Batch.n, AttemptRow.number, AttemptRow.fence,
-            AttemptRow.started_at, AttemptRow.ended_at,
-        )
+        selected(LaneCall, AttemptRow, broadcast_id=Batch.broadcast_id, n=Batch.n)
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .order_by(AttemptRow.id)
-    )  # fmt: skip
+    )
     which = [AttemptRow.account == account]
     if broadcast_id is not None:
         which = _near(connection, account, broadcast_id)

@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from broadcast import openid
 from broadcast.frozen import frozen
@@ -35,7 +35,7 @@ from models.ledger.audit.case import (
     Found,
     Lists,
 )
-from models.ledger.rows.transaction import columns
+from models.ledger.rows.transaction import selected
 from models.recipients import ChunkRow
 
 #: Chunks in hand at once: 210 kB each.
@@ -155,7 +155,7 @@ class _ListReader:
 
 def _by_list(connection: Connection, broadcast_id: str) -> Iterator[tuple[str, Iterator[_Stored]]]:
     query = (
-        select(*columns(_Stored, ChunkRow))
+        selected(_Stored, ChunkRow)
         .where(ChunkRow.broadcast_id == broadcast_id)
         .order_by(ChunkRow.list, ChunkRow.start)
         .execution_options(yield_per=_CHUNKS_AT_ONCE)

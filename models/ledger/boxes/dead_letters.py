@@ -34,7 +34,7 @@ from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import change, columns, reading, write, write_new, writing
+from models.ledger.rows.transaction import change, reading, selected, write, write_new, writing
 
 log = logging.getLogger(__name__)
 
@@ -221,7 +221,7 @@ def forget(engine: Engine) -> int:
     )
 
 
-_COLUMNS: Final = columns(KeptLetter, DeadLetterRow)
+_LETTERS: Final = selected(KeptLetter, DeadLetterRow)
 #: Ids that are named where a part fits several.
 _NAMED: Final = 5
 #: How many of the characters of an id that were drawn a part must hold: what is dropped or sent
@@ -242,7 +242,7 @@ def newest(
 
     Of *accounts* alone, those that came before *before*: a moment and an id.
     """
-    query = select(*_COLUMNS).order_by(DeadLetterRow.last_at.desc(), DeadLetterRow.id.desc())
+    query = _LETTERS.order_by(DeadLetterRow.last_at.desc(), DeadLetterRow.id.desc())
     if state is not None:
         query = query.where(DeadLetterRow.state == state)
     if accounts is not None:
@@ -347,7 +347,7 @@ def letter_named(connection: Connection, name: str) -> tuple[KeptLetter, str]:
     """
     letter_id = _id(connection, name)
     row = connection.execute(
-        select(*_COLUMNS, DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
+        _LETTERS.add_columns(DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
     ).mappings().one()  # fmt: skip
     return _as_letter({name: row[name] for name in row if name != "body"}), row["body"]
 

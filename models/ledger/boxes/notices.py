@@ -20,7 +20,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.notices import PACE, Notice
 from broadcast.rules.states import NoticeState
 from models.engine import database_now, now, skips_locked
-from models.ledger.rows.transaction import change, columns, read, reading, write, writing
+from models.ledger.rows.transaction import change, read, reading, selected, write, writing
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 
@@ -62,7 +62,7 @@ def receivers(connection: Connection) -> Sequence[str]:
 registered = reading(receivers)
 
 
-_NOTICES: Final = select(*columns(Notice, NoticeRow)).order_by(NoticeRow.id)
+_NOTICES: Final = selected(Notice, NoticeRow).order_by(NoticeRow.id)
 _IS_DUE: Final = NoticeRow.due_at <= database_now()
 #: Of one receiver so many are taken at once; one post says as many of them as it has room for.
 _AT_ONCE: Final = 20

@@ -37,11 +37,11 @@ from models.engine import database_now, is_long_past, now
 from models.ledger.boxes import dead_letters
 from models.ledger.rows.closed_gates import LANES_CLOSED
 from models.ledger.rows.transaction import (
-    columns,
     every_row,
     first,
     read,
     reading,
+    selected,
     write,
     write_new,
     writing,
@@ -145,7 +145,7 @@ def _is_free(moment: datetime) -> ColumnElement[bool]:
 @reading
 def posted_before(connection: Connection, moment: datetime) -> Sequence[Posted]:
     """Return the requests that were written before a moment."""
-    query = select(*columns(Posted, OutboxRow)).where(OutboxRow.created_at <= moment)
+    query = selected(Posted, OutboxRow).where(OutboxRow.created_at <= moment)
     return every_row(connection, query, Posted)
 
 
@@ -179,7 +179,7 @@ def reserve_request(connection: Connection, row_id: str) -> Posted | None:
     )
     if not taken.rowcount:
         return None
-    query = select(*columns(Posted, OutboxRow)).where(OutboxRow.id == row_id)
+    query = selected(Posted, OutboxRow).where(OutboxRow.id == row_id)
     return first(connection, query, Posted)
 
 

@@ -31,7 +31,7 @@ from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import columns, every_row, reading, write, writing
+from models.ledger.rows.transaction import every_row, reading, selected, write, writing
 
 #: A worker that took pushes and died leaves them to the others after this.
 TAKEN_FOR: Final = timedelta(minutes=1)
@@ -117,7 +117,7 @@ def _insert(connection: Connection, some: Sequence[Push]) -> None:
 
 
 _DUE = (
-    select(*columns(Due, PushRow))
+    selected(Due, PushRow)
     .where(PushRow.due_at <= database_now())
     .order_by(PushRow.id)
     .limit(bindparam("most"))
@@ -161,7 +161,7 @@ def of_followers(connection: Connection, account: str, *, after: int, most: int)
     was tried in vain.
     """
     query = (
-        select(*columns(Due, PushRow))
+        selected(Due, PushRow)
         .where(PushRow.due_at.is_not(None), PushRow.account == account, PushRow.id > after)
         .where(_OF_A_FOLLOWER, PushRow.tries == 0)
         .order_by(PushRow.id)
@@ -270,7 +270,7 @@ def _counted(
 def pushes_set_aside(connection: Connection, account: str, within: Period) -> Sequence[SetAside]:
     """Return the pushes of an account that came then and that no try can handle, oldest first."""
     query = (
-        select(*columns(SetAside, PushRow))
+        selected(SetAside, PushRow)
         .where(PushRow.account == account, IS_SET_ASIDE)
         .where(PushRow.received_at >= within.since, PushRow.received_at < within.until)
         .order_by(PushRow.id.desc())

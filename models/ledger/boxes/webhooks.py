@@ -40,7 +40,7 @@ from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import figures, transaction
-from models.ledger.rows.transaction import columns, first, one_row, reading, write, writing
+from models.ledger.rows.transaction import first, one_row, reading, selected, write, writing
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def notify(connection: Connection, broadcast_id: str, *, anew: bool) -> None:
     were reported last. Not where nobody is to hear of it.
     """
     mine = BroadcastRow.id == broadcast_id
-    receiver = one_row(connection, select(*columns(_Receiver, BroadcastRow)).where(mine), _Receiver)
+    receiver = one_row(connection, selected(_Receiver, BroadcastRow).where(mine), _Receiver)
     if receiver.notify_url is None:
         return
     notice = _notice(connection, broadcast_id) or _bare(connection, receiver)
@@ -165,7 +165,7 @@ def reserve_next_event(
     Not of the origins in *busy*. It is due again after *put_off* unless its end is recorded.
     """
     query = (
-        select(*columns(ReservedEvent, WebhookRow))
+        selected(ReservedEvent, WebhookRow)
         .where(WebhookRow.due_at <= database_now(), WebhookRow.origin.not_in(busy))
         .order_by(WebhookRow.due_at, WebhookRow.id)
         .limit(1)
@@ -276,8 +276,8 @@ def forget(engine: Engine) -> int:
     return transaction.forget(engine, WebhookRow, lambda moment: WebhookRow.closed_at < moment)
 
 
-_COLUMNS: Final = columns(Webhook, WebhookRow)
 _NEWEST_FIRST: Final = (WebhookRow.id.desc(),)
+_WEBHOOKS: Final = selected(Webhook, WebhookRow).order_by(*_NEWEST_FIRST)
 #: Ids that are named where a part fits several, and among which a near one is looked for.
 _NAMED: Final = 5
 _NEAR_OF: Final = 500
@@ -305,12 +305,7 @@ def page(
 
     Of *accounts* alone, those of smaller numbers than *before*; *most* None: all.
     """
-    query = (
-        select(WebhookRow.id, *_COLUMNS)
-        .where(WebhookRow.state.in_(states))
-        .order_by(*_NEWEST_FIRST)
-        .limit(most)
-    )
+    query = _WEBHOOKS.add_columns(WebhookRow.id).where(WebhookRow.state.in_(states)).limit(most)
     if accounts is not None:
         query = query.where(WebhookRow.account.in_(accounts))
     if before is not None:
@@ -328,8 +323,7 @@ def count(connection: Connection, states: Sequence[WebhookState]) -> int:
 @reading
 def of_broadcast(connection: Connection, broadcast_id: str) -> Sequence[Webhook]:
     """Return the events of a broadcast, newest first."""
-    query = select(*_COLUMNS).where(WebhookRow.broadcast_id == broadcast_id)
-    rows = connection.execute(query.order_by(*_NEWEST_FIRST)).mappings()
+    rows = connection.execute(_WEBHOOKS.where(WebhookRow.broadcast_id == broadcast_id)).mappings()
     return [_webhook(row) for row in rows]
 
 
@@ -346,7 +340,7 @@ def one_webhook(connection: Connection, name: str) -> Webhook:
     """
     broadcast_id, _, version = name.rpartition("-")
     if version.isascii() and version.isdigit() and len(version) < _DIGITS:
-        exact = select(*_COLUMNS).where(
+        exact = _WEBHOOKS.where(
             WebhookRow.broadcast_id == broadcast_id, WebhookRow.version == int(version)
         )
         if row := connection.execute(exact).mappings().first():
@@ -356,8 +350,8 @@ def one_webhook(connection: Connection, name: str) -> Webhook:
 
 def _fitting(connection: Connection, part: str) -> Webhook:
     """Return the only event whose id holds *part*; the newest of it come first."""
-    query = select(*_COLUMNS).order_by(*_NEWEST_FIRST)
-    rows = connection.execute(query.where(_of_its_broadcast(part)).limit(_NEAR_OF)).mappings()
+    query = _WEBHOOKS.where(_of_its_broadcast(part)).limit(_NEAR_OF)
+    rows = connection.execute(query).mappings()
     found = [one for one in map(_webhook, rows) if part.lower() in one.id.lower()]
     if len(found) == 1:
         return found[0]

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Connection, RowMapping, select
+from sqlalchemy import ColumnElement, Connection, RowMapping
 
 from broadcast.errors import UnknownIdError
 from broadcast.quoting import quoted
 from broadcast.rules.campaigns.campaign import Campaign, load
 from models.campaign_tables import CampaignRow
-from models.ledger.rows.transaction import columns, reading
+from models.ledger.rows.transaction import reading, selected
 
 _SHOWN: Final = 64
 
@@ -56,7 +56,7 @@ def readable(connection: Connection, where: ColumnElement[bool]) -> Iterator[Cam
             yield _read(row)
 
 
-_EVERY: Final = select(*columns(Campaign, CampaignRow)).order_by(CampaignRow.name)
+_EVERY: Final = selected(Campaign, CampaignRow).order_by(CampaignRow.name)
 
 
 def _read(row: RowMapping) -> Campaign:

@@ -35,8 +35,8 @@ from models.ledger.boxes import notices
 from models.ledger.campaigns import campaign_rows
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import (
-    columns,
     reading,
+    selected,
     writing,
     writing_new,
 )
@@ -319,7 +319,7 @@ def some(
 ) -> Sequence[Launch]:
     """Return launches, the first due first; *most*: so many of the last, in the other order."""
     order = LaunchRow.due_at if most is None else LaunchRow.due_at.desc()
-    query = select(*columns(Launch, LaunchRow)).where(*where).order_by(order).limit(most)
+    query = selected(Launch, LaunchRow).where(*where).order_by(order).limit(most)
     return [_read(row) for row in connection.execute(query).mappings()]
 
 

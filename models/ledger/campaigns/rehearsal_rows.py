@@ -21,7 +21,7 @@ from models.campaign_tables import CampaignRow, RehearsalRow
 from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.campaigns import campaign_rows
-from models.ledger.rows.transaction import columns, reading, writing_new
+from models.ledger.rows.transaction import reading, selected, writing_new
 
 #: What a rehearsal is of: no two rows have the same.
 _OF: Final = ("campaign_id", "due_at", "stage", "version")
@@ -76,7 +76,7 @@ def _kind(findings: Sequence[Message]) -> str:
 @reading
 def history(connection: Connection, campaign: Campaign, *, most: int) -> Sequence[Rehearsal]:
     """Return the newest rehearsals of a campaign, the last first."""
-    mine = select(*columns(Rehearsal, RehearsalRow)).where(RehearsalRow.campaign_id == campaign.id)
+    mine = selected(Rehearsal, RehearsalRow).where(RehearsalRow.campaign_id == campaign.id)
     rows = connection.execute(mine.order_by(RehearsalRow.id.desc()).limit(most)).mappings()
     return [_read(row) for row in rows]
 

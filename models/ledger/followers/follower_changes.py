@@ -20,9 +20,9 @@ from models.ledger.followers.followers import FollowerList
 from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import (
     change,
-    columns,
     every_row,
     read,
+    selected,
     write_new,
     writing,
 )
@@ -63,7 +63,7 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
     def work(connection: Connection) -> None:
         change = 1 + locked_rows.lock_list_changes(connection, account, ListName.LEFT)
         mine = (FollowerChange.account == account, FollowerChange.openid.in_(said))
-        query = select(*columns(_LastMoments, FollowerChange)).where(*mine)
+        query = selected(_LastMoments, FollowerChange).where(*mine)
         there = {one.openid: one for one in every_row(connection, query, _LastMoments)}
         newer = _newer(there, said)
         if not newer:

@@ -19,7 +19,7 @@ from models.accounts import AccountRow
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
-from models.ledger.rows.transaction import columns, every_row, first, read, reading, write, writing
+from models.ledger.rows.transaction import every_row, first, read, reading, selected, write, writing
 
 #: A pass that nobody went on with for so long begins anew: its first pages show another time.
 STALE_AFTER = timedelta(days=7)
@@ -123,7 +123,7 @@ def begin(
 
 
 _UNFINISHED = (
-    select(*columns(Sync, FollowerSync))
+    selected(Sync, FollowerSync)
     .where(FollowerSync.finished_at.is_(None))
     .order_by(FollowerSync.id.desc())
     .limit(1)
@@ -246,7 +246,7 @@ def finished(connection: Connection, sync: Sync) -> Sync:
 
 
 def _finished(connection: Connection, sync: Sync) -> Sync:
-    query = select(*columns(Sync, FollowerSync)).where(FollowerSync.id == sync.id)
+    query = selected(Sync, FollowerSync).where(FollowerSync.id == sync.id)
     found = first(connection, query, Sync)
     if found is None or found.run is None:
         raise SyncTakenOverError("error.followers.taken_over", account=sync.account)
@@ -266,7 +266,7 @@ def clear(engine: Engine, account: str, *, keep: int) -> None:
         exists().where(FollowerChunk.sync_id == FollowerSync.id),
     )
     ended = (
-        select(*columns(Sync, FollowerSync))
+        selected(Sync, FollowerSync)
         .where(FollowerSync.account == account, FollowerSync.finished_at.is_not(None), stored)
         .order_by(FollowerSync.id.desc())
     )

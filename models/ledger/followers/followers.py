@@ -29,7 +29,7 @@ from broadcast.rules.followers import (
 )
 from broadcast.sorted_openids import are_in, packed, unpacked
 from models.followers import FollowerChange, FollowerChunk, FollowerSync
-from models.ledger.rows.transaction import columns, first, read, reading
+from models.ledger.rows.transaction import first, read, reading, selected
 
 #: Pushes that are read at once: more people came or went between two OpenIDs of the list.
 CHANGES_AT_ONCE = 10_000
@@ -80,7 +80,7 @@ def newest(connection: Connection, account: str) -> FollowerList | None:
 def newest_list_in(connection: Connection, account: str) -> FollowerList | None:
     """Return the list of the newest finished pass."""
     query = (
-        select(FollowerSync.id.label("sync_id"), *columns(FollowerList, FollowerSync, "sync_id"))
+        selected(FollowerList, FollowerSync, sync_id=FollowerSync.id)
         .where(FollowerSync.account == account, FollowerSync.run.is_not(None))
         .order_by(FollowerSync.id.desc())
         .limit(1)

@@ -32,10 +32,10 @@ from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     WORKER,
     change,
-    columns,
     every_row,
     first,
     reading,
+    selected,
     writing,
 )
 
@@ -141,7 +141,7 @@ def unread_accounts(connection: Connection, *, waits: Waits) -> Sequence[str]:
 @reading
 def unread(connection: Connection, account: str, *, most: int, waits: Waits) -> Sequence[Unread]:
     """Return up to *most* of these drafts of one account."""
-    query = select(*columns(Unread, DraftRow)).where(BroadcastRow.account == account)
+    query = selected(Unread, DraftRow).where(BroadcastRow.account == account)
     some = _unread(connection, query.order_by(BroadcastRow.published_at).limit(most), waits)
     return every_row(connection, some, Unread)
 
@@ -176,7 +176,7 @@ def read_first(connection: Connection, broadcast_id: str, look: Look) -> None:
 
 
 def _stored_draft(connection: Connection, broadcast_id: str) -> StoredDraft:
-    query = select(*columns(_Stored, DraftRow)).where(DraftRow.broadcast_id == broadcast_id)
+    query = selected(_Stored, DraftRow).where(DraftRow.broadcast_id == broadcast_id)
     stored = first(connection, query, _Stored)
     if stored is None:
         raise LookupError(f"broadcast {broadcast_id} sends no draft")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, exists, func, insert, select
 
 from broadcast import openid
+from broadcast.frozen import frozen
 from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.decide import Decision, Verdict
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Scope
@@ -25,7 +26,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import administrator_waits, transitions
 from models.ledger.lists import recipients
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER, LockedBatch
+from models.ledger.rows.transaction import WORKER, LockedBatch, every_row, selected
 
 #: First question to mass/get after an acceptance; a small job has ended by then.
 FIRST_POLL = timedelta(minutes=2)
@@ -296,7 +297,7 @@ def _any_open(connection: Connection, broadcast_id: str) -> bool:
     return bool(connection.scalar(select(query)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Node:
     """A batch and the one that it was cut from."""
 
@@ -315,16 +316,16 @@ def _refused_alike(connection: Connection, broadcast_id: str, errcode: int) -> i
         select(BroadcastRow.breaker_since).where(BroadcastRow.id == broadcast_id).scalar_subquery()
     )
     alike = (
-        select(Batch.id, Batch.parent_id)
+        selected(_Node, Batch)
         .where(Batch.broadcast_id == broadcast_id, Batch.errcode == errcode)
         .where(Batch.reason == Reason.RECIPIENTS_REFUSED, Batch.moved_counter >= since)
     )
     called = exists().where(
         AttemptRow.batch_id == Batch.id, AttemptRow.id > _last_taken(connection, broadcast_id)
     )
-    refused = connection.execute(alike.where(Batch.state == BatchState.REFUSED)).all()
-    halved = connection.execute(alike.where(Batch.state == BatchState.SPLIT, called)).all()
-    return len(_roots(connection, [_Node(*row) for row in (*refused, *halved)]))
+    refused = every_row(connection, alike.where(Batch.state == BatchState.REFUSED), _Node)
+    halved = every_row(connection, alike.where(Batch.state == BatchState.SPLIT, called), _Node)
+    return len(_roots(connection, [*refused, *halved]))
 
 
 def _last_taken(connection: Connection, broadcast_id: str) -> int:
@@ -340,10 +341,10 @@ def _last_taken(connection: Connection, broadcast_id: str) -> int:
 def _roots(connection: Connection, batches: Iterable[_Node]) -> set[int]:
     """Return the batches that were planned and never halves, of which *batches* are."""
     found: set[int] = set()
-    nodes = list(batches)
+    nodes: Sequence[_Node] = list(batches)
     while nodes:
         found |= {node.id for node in nodes if node.parent_id is None}
         parents = {node.parent_id for node in nodes} - {None}
-        query = select(Batch.id, Batch.parent_id).where(Batch.id.in_(parents))
-        nodes = [_Node(*row) for row in connection.execute(query)] if parents else []
+        query = selected(_Node, Batch).where(Batch.id.in_(parents))
+        nodes = every_row(connection, query, _Node) if parents else ()
     return found

@@ -27,24 +27,20 @@ from broadcast.rules.calls.waits import REPEAT_WINDOW, Waits
 from broadcast.rules.states import SENT, STOPPED_JOB, BatchState, Reason
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
-from models.ledger.rows.transaction import read, reading
+from models.ledger.rows.transaction import read, reading, selected
 
 # Built once: each record runs it.
 _HISTORY = (
-    select(
-        AttemptRow.number, AttemptRow.outcome, AttemptRow.started_at,
-        AttemptRow.outcome_recorded_at,
-        AttemptRow.errcode, AttemptRow.msg_id, AttemptRow.msg_data_id, AttemptRow.confirmed,
-        AttemptRow.denied,
-        AttemptRow.token_fingerprint,
-        exists()
+    selected(
+        Attempt,
+        AttemptRow,
+        owned_elsewhere=exists()
         .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)
-        .where(Batch.id != AttemptRow.batch_id)
-        .label("owned_elsewhere"),
+        .where(Batch.id != AttemptRow.batch_id),
     )
     .where(AttemptRow.batch_id == bindparam("batch_id"))
     .order_by(AttemptRow.number)
-)  # fmt: skip
+)
 
 
 def attempts_of(connection: Connection, batch_id: int) -> list[Attempt]:

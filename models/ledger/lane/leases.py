@@ -24,7 +24,7 @@ from models.ledger.gates import quotas
 from models.ledger.lane import apply_decision, call_history, transitions
 from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.lane_rows import LEASE
-from models.ledger.rows.transaction import reading, write, writing
+from models.ledger.rows.transaction import every_row, reading, selected, write, writing
 
 #: Before each look at the lanes that others have locked. A claim locks its own for milliseconds;
 #: together the pauses are much less than a heartbeat, of which a lease has four.
@@ -168,12 +168,14 @@ def renew(engine: Engine, leases: Iterable[Lease]) -> set[str]:
 def _renew(connection: Connection, *, leases: Sequence[Lease]) -> tuple[list[Lease], set[str]]:
     """Renew what can be had at once; return what others have locked, and what is lost."""
     free = {
-        row.account: _Free(account=row.account, fence=row.fence, leased_until=row.leased_until)
-        for row in connection.execute(
-            select(Lane.account, Lane.fence, Lane.leased_until)
+        row.account: row
+        for row in every_row(
+            connection,
+            selected(_Free, Lane)
             .where(Lane.account.in_({lane.account for lane in leases}))
             .order_by(Lane.account)
-            .with_for_update(skip_locked=skips_locked(connection))
+            .with_for_update(skip_locked=skips_locked(connection)),
+            _Free,
         )
     }
     moment = now(connection)

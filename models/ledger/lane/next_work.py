@@ -35,7 +35,7 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
 from models.ledger.lane.call_history import UNTOUCHED
 from models.ledger.rows.closed_gates import NO_GATE, NO_GATE_FOR_REPEAT
-from models.ledger.rows.transaction import columns, every_row, first, one_row, read, reading
+from models.ledger.rows.transaction import every_row, first, one_row, read, reading, selected
 
 
 class Kind(StrEnum):
@@ -151,11 +151,10 @@ ORDER = (BroadcastRow.priority.desc(), BroadcastRow.published_at, BroadcastRow.i
 _ALL_RECOGNISED = ~exists().where(
     AttemptRow.batch_id == Batch.id, AttemptRow.outcome.not_in(list(Outcome))
 )
-_COLUMNS = [*columns(_Next, Batch, "untouched"), UNTOUCHED.label("untouched")]
+_BATCHES = selected(_Next, Batch, untouched=UNTOUCHED)
 #: A batch that may have been sent goes first, and no other starts before it is settled.
 DOUBTFUL = (
-    select(*_COLUMNS)
-    .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+    _BATCHES.join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(IS_UNDERSTOOD, Batch.path.in_(_PATHS))
     .where(Batch.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING)
     .where(NO_GATE_FOR_REPEAT, Batch.state == BatchState.UNKNOWN, _ALL_RECOGNISED)
@@ -178,9 +177,7 @@ _FIRST = (
     .scalar_subquery()
 )
 #: The next one, and a guess at what follows it.
-_PLANNED = (
-    select(*_COLUMNS).where(Batch.broadcast_id == _FIRST, _IS_PLANNED).order_by(Batch.n).limit(2)
-)
+_PLANNED = _BATCHES.where(Batch.broadcast_id == _FIRST, _IS_PLANNED).order_by(Batch.n).limit(2)
 
 
 def _until_due(connection: Connection, account: str, moment: datetime) -> Work:
@@ -229,10 +226,8 @@ class CallContent:
 @reading
 def call_content(connection: Connection, broadcast_id: str) -> CallContent:
     """Return what the calls of a broadcast have in common."""
-    row = connection.execute(
-        select(*columns(CallContent, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
-    ).mappings().one()  # fmt: skip
-    return CallContent(**row)
+    query = selected(CallContent, BroadcastRow).where(BroadcastRow.id == broadcast_id)
+    return one_row(connection, query, CallContent)
 
 
 @reading
@@ -346,9 +341,7 @@ class _Signs:
 
 def signs_of_life(connection: Connection, account: str) -> SignsOfLife:
     """Return what was recorded of an account's lane last."""
-    signs = one_row(
-        connection, select(*columns(_Signs, Lane)).where(Lane.account == account), _Signs
-    )
+    signs = one_row(connection, selected(_Signs, Lane).where(Lane.account == account), _Signs)
     doubt_until = connection.scalar(
         select(func.max(Batch.not_before))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)

@@ -43,6 +43,7 @@ from models.ledger.rows.transaction import (
     note,
     one_row,
     read,
+    selected,
     write,
     write_or_keep,
     writing,
@@ -218,7 +219,7 @@ def _learned(
 # Statements of the way of a call are built once: building one costs as much as running it. The
 # columns of an update are those of the parameters that it is run with.
 _OF = AttemptRow.id == bindparam("attempt_id")
-_CALLED = select(AttemptRow.batch_id, AttemptRow.account).where(_OF)
+_CALLED = selected(Called, AttemptRow).where(_OF)
 _DENIED = select(AttemptRow.denied).where(_OF)
 _AT = bindparam("at", type_=Moment())
 _LEARN = (

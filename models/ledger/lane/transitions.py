@@ -39,7 +39,7 @@ from models.ledger.boxes import webhooks
 from models.ledger.gates import gate_changes, quotas
 from models.ledger.lane import call_history
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
-from models.ledger.rows.transaction import WORKER, LockedBatch, change, first, note
+from models.ledger.rows.transaction import WORKER, LockedBatch, change, first, note, selected
 
 #: Its columns are those of the parameters that it is run with.
 _MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
@@ -261,7 +261,7 @@ class _ReportedEnd:
 
 # Built once: each acceptance runs it.
 _EVENT = (
-    select(Finish.status, Finish.sent)
+    selected(_ReportedEnd, Finish)
     .join(Batch, (Batch.account == Finish.account) & (Batch.msg_id == Finish.msg_id))
     .where(Batch.id == bindparam("batch_id"))
 )

@@ -17,7 +17,7 @@ from broadcast.rules.states import BatchState
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission
 from models.engine import now
-from models.ledger.rows.transaction import columns, every_row, reading, writing
+from models.ledger.rows.transaction import every_row, reading, selected, writing
 from models.media import LONGEST_NAME, MediaRow, RenewalRow
 
 
@@ -60,7 +60,7 @@ def mark_lost(connection: Connection, account: Account, ids: Collection[str]) ->
 _COLUMNS = tuple(Media.__dataclass_fields__)
 
 
-_MEDIA = columns(Media, MediaRow)
+_MEDIA = selected(Media, MediaRow)
 
 
 @frozen
@@ -76,7 +76,7 @@ def of_file(
     connection: Connection, account: Account, *, fingerprint: str, kind: MediaKind, permanent: bool
 ) -> Uploads:
     """Return the account's uploads of a file for one use, dead ones as well."""
-    query = select(*_MEDIA).where(
+    query = _MEDIA.where(
         MediaRow.appid == account.appid, MediaRow.fingerprint == fingerprint,
         MediaRow.kind == kind, MediaRow.permanent == permanent,
     )  # fmt: skip
@@ -107,7 +107,7 @@ def is_denied(connection: Connection, account: Account, upload: Media) -> bool:
 @reading
 def of_ids(connection: Connection, ids: Collection[str]) -> Uploads:
     """Return what is known of these media_ids, of every account."""
-    return _newest(connection, select(*_MEDIA).where(MediaRow.media_id.in_(ids)))
+    return _newest(connection, _MEDIA.where(MediaRow.media_id.in_(ids)))
 
 
 @reading
@@ -157,7 +157,7 @@ def _names(connection: Connection, ids: Collection[str]) -> dict[str, str]:
 @reading
 def listed(connection: Connection, account: Account | None, *, most: int, dead: bool) -> Uploads:
     """Return the newest uploads of an account, or of all; those that died only where asked for."""
-    query = select(*_MEDIA).limit(most)
+    query = _MEDIA.limit(most)
     if account is not None:
         query = query.where(MediaRow.appid == account.appid)
     if not dead:

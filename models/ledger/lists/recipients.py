@@ -23,7 +23,7 @@ from broadcast.rules.states import BatchState, Phase, Reason
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import closed_gates, locked_rows
-from models.ledger.rows.transaction import change, read, reading
+from models.ledger.rows.transaction import change, every_row, read, reading, selected
 from models.recipients import ChunkRow, Skipped
 
 SKIPPED = "skipped"
@@ -161,17 +161,14 @@ def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | No
     return stands
 
 
-def _batches(connection: Connection, broadcast_id: str) -> list[_Member]:
-    rows = connection.execute(
-        select(
-            Batch.n, Batch.list, Batch.start, Batch.size, Batch.state, Batch.reason, Batch.errcode,
-            Batch.msg_id,
-        )
+def _batches(connection: Connection, broadcast_id: str) -> Sequence[_Member]:
+    query = (
+        selected(_Member, Batch)
         .where(Batch.broadcast_id == broadcast_id, Batch.state != BatchState.SPLIT)
         .where(Batch.list.is_not(None))
         .order_by(Batch.n)
-    )  # fmt: skip
-    return [_Member(**row) for row in rows.mappings()]
+    )
+    return every_row(connection, query, _Member)
 
 
 def _unplanned(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[_Member]:

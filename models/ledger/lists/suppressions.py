@@ -43,7 +43,7 @@ from broadcast.rules.suppressions import (
 from models.engine import now
 from models.ledger.rows import locked_rows
 from models.ledger.rows.locked_rows import Changes
-from models.ledger.rows.transaction import columns, every_row, read, reading, write_new
+from models.ledger.rows.transaction import every_row, read, reading, selected, write_new
 from models.suppressions import ListName, Suppression
 
 T = TypeVar("T")
@@ -247,7 +247,7 @@ def _stored(
     kinds: Sequence[SuppressionKind],
 ) -> Sequence[_Stored]:
     mine = _rows_of(account, openids, kinds=kinds)
-    return every_row(connection, select(*columns(_Stored, Suppression)).where(*mine), _Stored)
+    return every_row(connection, selected(_Stored, Suppression).where(*mine), _Stored)
 
 
 def _in_portions(

@@ -26,7 +26,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.box_tables import IS_OF_BATCH, Finish
 from models.engine import now
 from models.ledger.lane import call_history
-from models.ledger.rows.transaction import LockedBatch, columns, every_row, first, read, reading
+from models.ledger.rows.transaction import LockedBatch, every_row, first, read, reading, selected
 
 
 @frozen
@@ -79,16 +79,14 @@ def of_job(connection: Connection, account: str, msg_id: int) -> FinishEvent | N
 
 def row_of_job(connection: Connection, account: str, msg_id: int) -> StoredFinish | None:
     """Return the same as it is stored."""
-    query = select(*columns(StoredFinish, Finish)).where(
-        Finish.account == account, Finish.msg_id == msg_id
-    )
+    query = selected(StoredFinish, Finish).where(Finish.account == account, Finish.msg_id == msg_id)
     return first(connection, query, StoredFinish)
 
 
 def of_batches(connection: Connection, broadcast_id: str) -> Mapping[int, FinishEvent]:
     """Return the finish event of each batch that has one, by the batch's number."""
     query = (
-        select(*columns(_OfBatch, Finish, "n"), Batch.n)
+        selected(_OfBatch, Finish, n=Batch.n)
         .join(Batch, IS_OF_BATCH)
         .where(Batch.broadcast_id == broadcast_id)
         .order_by(Batch.n)
@@ -106,7 +104,7 @@ def jobs_ended(connection: Connection, account: str, within: Period) -> Sequence
     """Return the jobs of an account that ended then, oldest first."""
     at = func.coalesce(Finish.created_at, Finish.received_at)
     query = (
-        select(*columns(StoredFinish, Finish))
+        selected(StoredFinish, Finish)
         .where(Finish.account == account, Finish.received_at >= within.since - SKEW)
         .where(at.between(within.since, within.until))
         .order_by(at.desc(), Finish.msg_id)
@@ -143,7 +141,7 @@ def _that_fit(called: Mapping[OurBatch, Sequence[datetime]], ended_at: datetime)
 
 
 def _batches(*more: Any) -> Select[Any]:  # noqa: ANN401
-    return select(*columns(OurBatch, Batch, _CALLED_AT), *more)
+    return selected(OurBatch, Batch).add_columns(*more)
 
 
 def _ours(row: RowMapping) -> OurBatch:
@@ -373,7 +371,7 @@ def unsettled(connection: Connection, account: str, msg_id: int) -> Sequence[int
 def _owner(connection: Connection, batch: LockedBatch, msg_id: int) -> Owner | None:
     """Return another batch of the account that has this msg_id."""
     query = (
-        select(*columns(Owner, Batch))
+        selected(Owner, Batch)
         .where(Batch.account == batch.account, Batch.msg_id == msg_id, Batch.id != batch.id)
         .limit(1)
     )

@@ -40,12 +40,12 @@ from models.ledger.rows.transaction import (
     WORKER,
     LockedBatch,
     change,
-    columns,
     every_row,
     first,
     note,
     one_row,
     reading,
+    selected,
     write_or_keep,
     writing,
 )
@@ -112,7 +112,7 @@ def _store(connection: Connection, account: str, event: FinishEvent) -> bool:
     }  # fmt: skip
     mine = (Finish.account == account, Finish.msg_id == event.msg_id)
     # Of an account without a lane two processes may take events of one job at once.
-    query = select(*columns(StoredFinish, Finish)).where(*mine).with_for_update()
+    query = selected(StoredFinish, Finish).where(*mine).with_for_update()
     stored = first(connection, query, StoredFinish)
     if stored is None:
         if _insert(connection, values):
@@ -236,7 +236,7 @@ def due_batches(
     moment = now(connection)
     rows = every_row(
         connection,
-        select(*columns(Polled, Batch))
+        selected(Polled, Batch)
         .where(Batch.account == account, Batch.poll_at <= moment, Batch.msg_id.is_not(None))
         .order_by(Batch.poll_at)
         .limit(most),
@@ -338,7 +338,7 @@ def _schedule_poll(
     if last is not None and last <= batch.now:
         administrator_waits.put_in_doubt(connection, batch, status)
         return
-    query = select(*columns(_Asked, Batch)).where(Batch.id == batch.id)
+    query = selected(_Asked, Batch).where(Batch.id == batch.id)
     (asked,) = every_row(connection, query, _Asked)
     polls = asked.polls + 1
     pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])

@@ -31,7 +31,7 @@ from models.ledger.lists import recipients, suppressions
 from models.ledger.plan import take_out
 from models.ledger.plan.removals import Rereadable
 from models.ledger.rows.locked_rows import Changes, list_changes
-from models.ledger.rows.transaction import columns, every_row, read, reading, write, writing
+from models.ledger.rows.transaction import every_row, read, reading, selected, write, writing
 
 #: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or
 #: many small ones. A transaction for each few people would let a backlog grow faster than it goes.
@@ -202,9 +202,7 @@ class _MemberSearch:
 @reading
 def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Range]:
     query = (
-        select(*columns(_Range, Batch))
-        .where(Batch.broadcast_id == broadcast_id, SHRINKS)
-        .order_by(Batch.n)
+        selected(_Range, Batch).where(Batch.broadcast_id == broadcast_id, SHRINKS).order_by(Batch.n)
     )
     return every_row(connection, query, _Range)
 

@@ -38,11 +38,11 @@ from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.transaction import (
     WORKER,
     change,
-    columns,
     first,
     note,
     read,
     reading,
+    selected,
     writing,
 )
 
@@ -89,7 +89,7 @@ def to_plan(connection: Connection, broadcast_id: str) -> ToPlan | None:
 
     Planning makes no calls: it runs under every gate but a cancel and a time that is to come.
     """
-    query = select(*columns(ToPlan, BroadcastRow)).where(
+    query = selected(ToPlan, BroadcastRow).where(
         BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.PLANNING, IS_UNDERSTOOD
     )
     found = first(connection, query, ToPlan)

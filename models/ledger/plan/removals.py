@@ -27,7 +27,7 @@ from models.broadcast_tables import BroadcastRow
 from models.ledger.followers import followers
 from models.ledger.lists import recipients, suppressions
 from models.ledger.rows import locked_rows
-from models.ledger.rows.transaction import read
+from models.ledger.rows.transaction import every_row, read, selected
 
 #: Who is in these got it, or may have.
 REACHED = SENT | {BatchState.IN_DOUBT, BatchState.UNKNOWN, BatchState.CALLING}
@@ -61,20 +61,17 @@ class Part:
         return self.same_list and all(one.list == ASKED for one in self.ranges)
 
 
-def member_ranges(connection: Connection, broadcast_id: str) -> list[Range]:
+def member_ranges(connection: Connection, broadcast_id: str) -> Sequence[Range]:
     """Return the batches that were not split, in the order of their lists."""
     last = and_(AttemptRow.batch_id == Batch.id, AttemptRow.number == Batch.attempts)
-    rows = connection.execute(
-        select(
-            Batch.n, Batch.list, Batch.start, Batch.size, Batch.state,
-            AttemptRow.started_at.label("called_at"),
-        )
+    query = (
+        selected(Range, Batch, called_at=AttemptRow.started_at)
         .join(AttemptRow, last, isouter=True)
         .where(Batch.broadcast_id == broadcast_id, Batch.state != BatchState.SPLIT)
         .where(Batch.list.is_not(None))
         .order_by(Batch.list, Batch.start)
-    )  # fmt: skip
-    return [Range(**row) for row in rows.mappings()]
+    )
+    return every_row(connection, query, Range)
 
 
 def unplanned_members(connection: Connection, broadcast_id: str) -> Range:

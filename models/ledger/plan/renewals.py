@@ -28,7 +28,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane.call_history import UNTOUCHED
 from models.ledger.lane.next_work import Work
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER, columns, read, reading, writing
+from models.ledger.rows.transaction import WORKER, first, read, reading, selected, writing
 from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
 
 
@@ -115,9 +115,6 @@ def delay_renewal(connection: Connection, work: Work, why: NoAnswer, *, waits: W
     lane_rows.refresh_due(connection, account)
 
 
-_FILE = columns(KeptFile, KeptFileRow, "data")
-
-
 @frozen
 class Life:
     """Until when the media live that a batch names, at the database's moment."""
@@ -129,11 +126,10 @@ class Life:
 @reading
 def life_of_files(connection: Connection, work: Work) -> Life | None:
     """Return it; None for a broadcast that keeps no files."""
-    query = select(RenewalRow.dies_at, database_now().label("now")).where(
+    query = selected(Life, RenewalRow, now=database_now()).where(
         RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal
     )
-    row = connection.execute(query).first()
-    return None if row is None else Life(dies_at=row.dies_at, now=row.now)
+    return first(connection, query, Life)
 
 
 @reading
@@ -153,11 +149,14 @@ def kept_files(engine: Engine, broadcast_id: str) -> Iterator[KeptFile]:
 
     Raises LookupError for one that is not stored whole.
     """
-    query = select(*_FILE, KeptFileRow.n, KeptFileRow.size, KeptFileRow.fingerprint).where(
-        KeptFileRow.broadcast_id == broadcast_id, KeptFileRow.dropped.is_(False)
+    query = (
+        selected(KeptFile, KeptFileRow)
+        .add_columns(KeptFileRow.n, KeptFileRow.size, KeptFileRow.fingerprint)
+        .where(KeptFileRow.broadcast_id == broadcast_id, KeptFileRow.dropped.is_(False))
+        .order_by(KeptFileRow.n)
     )
     with read(engine) as connection:
-        files = connection.execute(query.order_by(KeptFileRow.n)).mappings().all()
+        files = connection.execute(query).mappings().all()
     for file in files:
         facts = dict(file)
         size, fingerprint = facts.pop("size"), facts.pop("fingerprint")

@@ -34,10 +34,10 @@ from models.ledger.rows.transaction import (
     WORKER,
     LockedBroadcast,
     change,
-    columns,
     every_row,
     note,
     one_row,
+    selected,
 )
 from models.recipients import ChunkRow
 
@@ -90,7 +90,7 @@ def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> 
     def work(connection: Connection, row: LockedBroadcast) -> int:
         if row.phase is not Phase.SENDING or not len(wanted):
             return 0
-        query = select(*columns(_Broadcast, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+        query = selected(_Broadcast, BroadcastRow).where(BroadcastRow.id == broadcast_id)
         broadcast = one_row(connection, query, _Broadcast)
         return _shrink(connection, broadcast, wanted, reason=reason)
 
@@ -121,7 +121,7 @@ def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reaso
 
 def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Untouched]:
     query = (
-        select(*columns(_Untouched, Batch))
+        selected(_Untouched, Batch)
         .where(Batch.broadcast_id == broadcast_id, SHRINKS)
         .order_by(Batch.n)
     )
@@ -132,7 +132,7 @@ def _may_hold(
     connection: Connection, broadcast_id: str, there: Sequence[_Untouched], *, wanted: IDs
 ) -> list[_Untouched]:
     """Return the batches that may hold one of *wanted*, by the edges of their chunks alone."""
-    query = select(*columns(_Edges, ChunkRow)).where(
+    query = selected(_Edges, ChunkRow).where(
         ChunkRow.broadcast_id == broadcast_id, ChunkRow.list.in_({batch.list for batch in there})
     )
     near = [

@@ -19,7 +19,7 @@ from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.installation import RestoreRow
-from models.ledger.rows.transaction import LockedBroadcast, LockedLane, columns, one_row
+from models.ledger.rows.transaction import LockedBroadcast, LockedLane, one_row, selected
 
 
 def gates_of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gate]:
@@ -51,19 +51,14 @@ def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
 
 def of_account_at(connection: Connection, account: str, moment: datetime) -> list[Gate]:
     """Return the gates of an account and its paths that were closed at a moment."""
-    query = select(*_COLUMNS).where(
+    query = selected(Gate, GateRow).where(
         GateRow.account == account, GateRow.broadcast_id == "", GateRow.closed_at <= moment,
         or_(GateRow.opened_at.is_(None), GateRow.opened_at > moment),
     )  # fmt: skip
     return [_gate(row) for row in connection.execute(query).mappings()]
 
 
-_COLUMNS = (
-    GateRow.id, GateRow.scope, GateRow.kind, GateRow.account, GateRow.broadcast_id, GateRow.path,
-    GateRow.closed_at, GateRow.closed_by, GateRow.why, GateRow.reason, GateRow.errcode,
-    GateRow.errmsg, GateRow.until, GateRow.count, GateRow.broadcasts,
-)  # fmt: skip
-_GATES = select(*_COLUMNS).where(GateRow.opened_at.is_(None)).order_by(GateRow.id)
+_GATES = selected(Gate, GateRow).where(GateRow.opened_at.is_(None)).order_by(GateRow.id)
 # Built once: building a statement costs as much as running it, and a claim runs this one.
 _STANDING = _GATES.where(
     GateRow.account == bindparam("account"),
@@ -202,7 +197,7 @@ def read_first_call(connection: Connection, broadcast_id: str) -> FirstCallLimit
     from models.ledger.rows import locked_rows  # noqa: PLC0415 - not for what has begun
 
     broadcast = locked_rows.locked_broadcast(connection, broadcast_id)
-    query = select(*columns(LockedLane, Lane)).where(Lane.account == broadcast.account)
+    query = selected(LockedLane, Lane).where(Lane.account == broadcast.account)
     gates = gates_of(connection, broadcast.account, broadcast_id)
     seen = attended_since(one_row(connection, query, LockedLane), gates, broadcast.path)
     opened = last_opened_at(connection, broadcast)

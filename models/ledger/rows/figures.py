@@ -40,7 +40,7 @@ from models.box_tables import IS_OF_BATCH, Finish
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now
 from models.ledger.rows import closed_gates, locked_rows
-from models.ledger.rows.transaction import columns, every_row, first
+from models.ledger.rows.transaction import every_row, first, selected
 
 
 @frozen
@@ -167,9 +167,9 @@ def _text() -> TypeAdapter[Figures]:
 
 # Built once: building a statement costs more than running it, and each submit runs the second one.
 # Outer, or MariaDB begins with the few lanes, and reads each broadcast to sort them.
-ROWS = select(
-    *columns(ReportedRow, BroadcastRow, "not_before", "wait_reason", "now"), Lane.not_before,
-    Lane.wait_reason, database_now().label("now"),
+ROWS = selected(
+    ReportedRow, BroadcastRow, not_before=Lane.not_before, wait_reason=Lane.wait_reason,
+    now=database_now(),
 ).outerjoin(Lane, Lane.account == BroadcastRow.account)  # fmt: skip
 _ONE = ROWS.where(BroadcastRow.id == bindparam("id"))
 
@@ -223,11 +223,10 @@ _GIVEN_BACK = (
 )
 _CALLED_ONCE = (Batch.attempts == 0) | (_TAKEN & (Batch.attempts == 1))
 _COUNTS = (
-    select(
-        Batch.broadcast_id, Batch.state, func.count().label("count"),
-        _sum(Batch.size).label("size"), _sum(Batch.attempts).label("attempts"),
-        _sum(case((_CALLED_ONCE, 0), else_=_GIVEN_BACK)).label("not_called"),
-        func.count(Batch.poll_at).label("polled"),
+    selected(
+        Count, Batch, count=func.count(), size=_sum(Batch.size), attempts=_sum(Batch.attempts),
+        not_called=_sum(case((_CALLED_ONCE, 0), else_=_GIVEN_BACK)),
+        polled=func.count(Batch.poll_at),
     )
     .where(_OF_THESE, IS_A_CALL)
     .group_by(Batch.broadcast_id, Batch.state)

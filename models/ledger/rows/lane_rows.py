@@ -19,7 +19,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import LockedLane, change, columns, one_row
+from models.ledger.rows.transaction import LockedLane, change, one_row, selected
 from models.place import note_place
 
 #: How long a driver has a lane without renewing.
@@ -60,9 +60,7 @@ def ensure_lane(connection: Connection, account: Account) -> bool:
 _LOCK_ACCOUNTS = text(f"LOCK TABLE {AccountRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE")
 
 # Built once: building a statement costs as much as running it, and each call runs this one twice.
-_LOCK = (
-    select(*columns(LockedLane, Lane)).where(Lane.account == bindparam("account")).with_for_update()
-)
+_LOCK = selected(LockedLane, Lane).where(Lane.account == bindparam("account")).with_for_update()
 
 
 def lock(connection: Connection, account: str) -> LockedLane:

@@ -34,53 +34,48 @@ from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.transaction import (
     LockedBatch,
     LockedBroadcast,
-    columns,
     note,
     one_row,
     reading,
+    selected,
     writing,
 )
 from models.suppressions import ListChanges, ListName
 
 _OTHER = aliased(Batch)
-_FROM_ELSEWHERE = (
-    "gate_counter", "lane_waits_until", "due_at", "cancelled", "others_open", "any_denied",
-    "now",
-)  # fmt: skip
 # Built once: building a statement costs as much as running it, and each record runs this one.
 _BATCH = (
-    select(
-        *columns(LockedBatch, Batch, *_FROM_ELSEWHERE),
-        Lane.gate_counter,
-        database_now().label("now"),
-        Lane.not_before.label("lane_waits_until"),
-        BroadcastRow.due_at,
-        closed_gates.is_cancelled(Batch.broadcast_id).label("cancelled"),
+    selected(
+        LockedBatch,
+        Batch,
+        gate_counter=Lane.gate_counter,
+        now=database_now(),
+        lane_waits_until=Lane.not_before,
+        due_at=BroadcastRow.due_at,
+        cancelled=closed_gates.is_cancelled(Batch.broadcast_id),
         # The last are open the longest: from the end of the index the look is a short one.
-        select(_OTHER.id)
+        others_open=select(_OTHER.id)
         .where(_OTHER.broadcast_id == Batch.broadcast_id, _OTHER.id != Batch.id)
         .where(_OTHER.state.not_in(list(BATCH_AT_REST)))
         .order_by(_OTHER.n.desc())
         .limit(1)
         .scalar_subquery()
-        .is_not(None)
-        .label("others_open"),
-        exists()
-        .where(AttemptRow.batch_id == Batch.id, AttemptRow.denied.is_(true()))
-        .label("any_denied"),
+        .is_not(None),
+        any_denied=exists().where(AttemptRow.batch_id == Batch.id, AttemptRow.denied.is_(true())),
     )
     .join(Lane, Lane.account == Batch.account)
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(Batch.id == bindparam("batch_id"))
 )
 _GATE = exists().where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
-_BROADCAST = select(
-    *columns(LockedBroadcast, BroadcastRow, "has_gates", "now"),
-    database_now().label("now"),
-    or_(
+_BROADCAST = selected(
+    LockedBroadcast,
+    BroadcastRow,
+    now=database_now(),
+    has_gates=or_(
         _GATE.where(GateRow.broadcast_id == ""),
         _GATE.where(GateRow.broadcast_id == BroadcastRow.id),
-    ).label("has_gates"),
+    ),
 ).where(BroadcastRow.id == bindparam("broadcast_id"))
 
 

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import fields
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Engine,
     Executable,
     Pool,
+    Select,
     delete,
     insert,
     inspect,
@@ -42,6 +43,8 @@ from models.event import Event
 
 P = ParamSpec("P")
 T = TypeVar("T")
+#: By the names of a statement's parameters.
+_Given: TypeAlias = Mapping[str, Any] | None
 #: Who writes history where no person spoke; everybody else in it is a person.
 WORKER = "worker"
 
@@ -285,16 +288,18 @@ def forget(
     return len(ids)
 
 
-def columns(kind: type[Any], table: Any, *but: str) -> list[ColumnElement[Any]]:  # noqa: ANN401
-    """Return the columns of *table* named like the fields of *kind*, but for those of *but*."""
-    return [getattr(table, field.name) for field in fields(kind) if field.name not in but]
+def selected(kind: type[Any], table: Any, **others: Any) -> Select[Any]:  # noqa: ANN401
+    """Return the query for a *kind*: its fields are columns of *table*, or *others* by name.
+
+    A field that is neither keeps its default.
+    """
+    names = [field.name for field in fields(kind) if field.name not in others]
+    own = [getattr(table, name) for name in names if hasattr(table, name)]
+    return select(*own, *(one.label(name) for name, one in others.items()))
 
 
 def first(  # noqa: PLR0917 - as Connection.execute, and what to make of a row
-    connection: Connection,
-    statement: Executable,
-    kind: type[T],
-    parameters: Mapping[str, Any] | None = None,
+    connection: Connection, statement: Executable, kind: type[T], parameters: _Given = None
 ) -> T | None:
     """Return the first row as a *kind*, or None."""
     row = connection.execute(statement, parameters).mappings().first()
@@ -302,20 +307,14 @@ def first(  # noqa: PLR0917 - as Connection.execute, and what to make of a row
 
 
 def one_row(  # noqa: PLR0917 - as above
-    connection: Connection,
-    statement: Executable,
-    kind: type[T],
-    parameters: Mapping[str, Any] | None = None,
+    connection: Connection, statement: Executable, kind: type[T], parameters: _Given = None
 ) -> T:
     """Return the only row as a *kind*; raise NoResultFound where there is none."""
     return kind(**connection.execute(statement, parameters).mappings().one())
 
 
 def every_row(  # noqa: PLR0917 - as above
-    connection: Connection,
-    statement: Executable,
-    kind: type[T],
-    parameters: Mapping[str, Any] | None = None,
+    connection: Connection, statement: Executable, kind: type[T], parameters: _Given = None
 ) -> Sequence[T]:
     """Return all rows as *kind*s."""
     return [kind(**row) for row in connection.execute(statement, parameters).mappings()]

@@ -21,10 +21,10 @@ from models.ledger.gates.quotas import day_of
 from models.ledger.rows.known_accounts import register_account
 from models.ledger.rows.transaction import (
     change,
-    columns,
     every_row,
     note,
     reading,
+    selected,
     writing,
 )
 
@@ -127,7 +127,7 @@ def unanswered(connection: Connection, account: str, kind: ByHand) -> Sequence[U
     """Return the calls of today that WeChat may have carried out, the last one last."""
     today = f"{now(connection).astimezone(day.SHANGHAI):%Y-%m-%d}"
     query = (
-        select(*columns(Unanswered, HandCallRow))
+        selected(Unanswered, HandCallRow)
         .where(HandCallRow.account == account, HandCallRow.kind == kind, _MAYBE)
         .where(HandCallRow.day == today)
         .order_by(HandCallRow.id)
@@ -143,14 +143,12 @@ def recalls(
     pages = [] if msg_data_id is None else [msg_data_id]
     same = or_(HandCallRow.msg_id.in_(msg_ids), HandCallRow.msg_data_id.in_(pages))
     query = (
-        select(HandCallRow.at, HandCallRow.who, HandCallRow.article)
+        selected(Recalled, HandCallRow)
         .where(HandCallRow.account == account, HandCallRow.kind == ByHand.RECALL, same)
         .where(HandCallRow.outcome == Outcome.ACCEPTED)
         .order_by(HandCallRow.id)
     )
-    return [
-        Recalled(at=row.at, who=row.who, article=row.article) for row in connection.execute(query)
-    ]
+    return every_row(connection, query, Recalled)
 
 
 def possibly_recalled(connection: Connection, broadcast_id: str) -> Sequence[OperatorAction]:

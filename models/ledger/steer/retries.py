@@ -44,9 +44,9 @@ from models.ledger.rows.locked_rows import log_action, run
 from models.ledger.rows.transaction import (
     LockedBroadcast,
     change,
-    columns,
     every_row,
     read,
+    selected,
     writing,
 )
 from models.ledger.steer import operator
@@ -232,7 +232,7 @@ def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
     """Return the batches that are neither accepted nor split nor cancelled, with their verdicts."""
     rows = every_row(
         connection,
-        select(*columns(LeftBatch, Batch))
+        selected(LeftBatch, Batch)
         .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(LEFT_OVER))
         .order_by(Batch.n),
         LeftBatch,
@@ -287,7 +287,7 @@ def suppressed_in(
         return {}
     from broadcast.sorted_openids import Stream, unpacked  # noqa: PLC0415 - numpy
 
-    ranges = select(*columns(_Range, Batch)).where(
+    ranges = selected(_Range, Batch).where(
         Batch.id.in_(batch_ids), Batch.list.is_not(None), Batch.size > 0
     )
     with read(engine) as connection:

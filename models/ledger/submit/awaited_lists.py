@@ -27,9 +27,9 @@ from models.ledger.lists import uploads
 from models.ledger.rows import known_accounts, lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     change,
-    columns,
     first,
     reading,
+    selected,
     write,
     writing,
     writing_new,
@@ -119,13 +119,13 @@ def _reserved(connection: Connection, body: Body) -> str | None:
 def awaited_submission(connection: Connection, broadcast_id: str) -> Awaited | None:
     """Return the submission without its list; None: its list does not come so."""
     query = (
-        select(
-            UploadRow.broadcast_id,
-            BroadcastRow.account,
-            BroadcastRow.key,
-            UploadRow.request,
-            and_(BroadcastRow.phase == Phase.ENDED, BroadcastRow.published_at.is_(None)).label(
-                "is_cancelled"
+        selected(
+            Awaited,
+            UploadRow,
+            account=BroadcastRow.account,
+            key=BroadcastRow.key,
+            is_cancelled=and_(
+                BroadcastRow.phase == Phase.ENDED, BroadcastRow.published_at.is_(None)
             ),
         )
         .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
@@ -148,7 +148,7 @@ def is_being_stored(connection: Connection, broadcast_id: str) -> bool:
 
 def _living(connection: Connection, broadcast_id: str) -> _StoringTry | None:
     query = (
-        select(*columns(_StoringTry, UploadRow))
+        selected(_StoringTry, UploadRow)
         .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
         .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
     )

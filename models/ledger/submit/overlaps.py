@@ -22,7 +22,6 @@ from sqlalchemy import (
     exists,
     func,
     or_,
-    select,
 )
 
 from broadcast import day
@@ -43,7 +42,7 @@ from models.ledger.lists import media
 from models.ledger.plan import removals
 from models.ledger.plan.removals import REACHED, Part, Range
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import columns, every_row, read, reading
+from models.ledger.rows.transaction import every_row, read, reading, selected
 
 WITHIN = timedelta(hours=24)
 #: Most broadcasts that are named of a kind, the newest first.
@@ -289,7 +288,7 @@ def _newest(
 ) -> Select[*tuple[Any, ...]]:
     newest = func.coalesce(BroadcastRow.started_at, BroadcastRow.created_at)
     return (
-        select(*columns(_Row, BroadcastRow))
+        selected(_Row, BroadcastRow)
         .where(
             BroadcastRow.account == bindparam("account"),
             BroadcastRow.phase != Phase.UPLOADING,

@@ -35,7 +35,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lists import media
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import LockedLane, columns, first, note
+from models.ledger.rows.transaction import LockedLane, first, note, selected
 from models.recipients import Skipped
 
 REPEAT_WITHIN = timedelta(hours=24)
@@ -258,7 +258,7 @@ def used_key(connection: Connection, body: Body) -> KeyUse | None:
 
 
 # Built once, like each statement of a submit: building one costs more than running it.
-_UNDER_KEY = select(*columns(KeyUse, Submission)).where(
+_UNDER_KEY = selected(KeyUse, Submission).where(
     Submission.account == bindparam("account"), Submission.key == bindparam("key")
 )
 
@@ -273,14 +273,14 @@ def has_same_options(connection: Connection, body: Body, there: KeyUse) -> bool:
 
 def stored_options(connection: Connection, broadcast_id: str) -> submission.Stored | None:
     """Return what a broadcast's row has of its options; None: it was pruned."""
-    query = select(*columns(submission.Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+    query = selected(submission.Stored, BroadcastRow).where(BroadcastRow.id == broadcast_id)
     return first(connection, query, submission.Stored)
 
 
 def key_conflict(connection: Connection, body: Body, there: KeyUse) -> ConflictError:
     """Return why the key of *body* cannot be used for it: what differs, as far as it is known."""
     broadcast_id = there.broadcast_id
-    query = select(*columns(_Stored, BroadcastRow)).where(BroadcastRow.id == broadcast_id)
+    query = selected(_Stored, BroadcastRow).where(BroadcastRow.id == broadcast_id)
     stored = first(connection, query, _Stored)
     if broadcast_id == body.reserved:
         has_one = stored is None or stored.published_at is not None

@@ -43,9 +43,9 @@ from models.ledger.outcomes import job_lookup, resolves
 from models.ledger.outcomes.job_lookup import StoredFinish
 from models.ledger.rows.transaction import (
     at_one_moment,
-    columns,
     every_row,
     reading,
+    selected,
 )
 
 #: What has a page (WeChat page "message/mass/delete").
@@ -152,16 +152,14 @@ def _of_material(
     return {row.id: row.phase for row in rows if _material(msgtype, row.content) == material}
 
 
-def _sent(connection: Connection, account: str, *which: ColumnElement[bool]) -> list[SentBatch]:
-    rows = connection.execute(
-        select(
-            Batch.broadcast_id, Batch.n, Batch.size, Batch.state, Batch.msg_id, Batch.msg_data_id
-        )
+def _sent(connection: Connection, account: str, *which: ColumnElement[bool]) -> Sequence[SentBatch]:
+    query = (
+        selected(SentBatch, Batch)
         .where(Batch.account == account, *which)
         .where(Batch.state.in_(SENT), Batch.msg_id.is_not(None))
         .order_by(Batch.id)
     )
-    return [SentBatch(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+    return every_row(connection, query, SentBatch)
 
 
 #: WeChat may have taken it.
@@ -304,14 +302,12 @@ def _batches(connection: Connection, account: str, within: Period) -> Sequence[R
     )
     rows = every_row(
         connection,
-        select(*columns(Reconciled, Batch, "event", "other_time", "denied"))
-        .where(*called)
-        .order_by(Batch.first_called_at, Batch.id),
+        selected(Reconciled, Batch).where(*called).order_by(Batch.first_called_at, Batch.id),
         Reconciled,
     )
     events = every_row(
         connection,
-        select(*columns(_Event, Finish, "batch_id"), Batch.id.label("batch_id"))
+        selected(_Event, Finish, batch_id=Batch.id)
         .join(Batch, (Batch.account == Finish.account) & (Batch.msg_id == Finish.msg_id))
         .where(*called),
         _Event,

@@ -43,10 +43,10 @@ from models.ledger.rows.figures import Figures, ReportedRow
 from models.ledger.rows.transaction import (
     LockedLane,
     at_one_moment,
-    columns,
     every_row,
     read,
     reading,
+    selected,
     snapshot,
 )
 from models.ledger.steer import recorded_hand_calls
@@ -214,7 +214,7 @@ def of_figures(of: Figures, files: Sequence[str] = ()) -> Report:
 
 def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
     query = (
-        select(*columns(BatchLine, Batch, "finish", "is_fixed"), IS_FIXED.label("is_fixed"))
+        selected(BatchLine, Batch, is_fixed=IS_FIXED)
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         # What is being planned may still be cut in another way.
         .where(Batch.broadcast_id == broadcast_id, BroadcastRow.phase != Phase.PLANNING, IS_A_CALL)
@@ -225,7 +225,7 @@ def _lines(connection: Connection, broadcast_id: str) -> Sequence[BatchLine]:
     return [replace(line, finish=events.get(line.n)) for line in lines] if events else lines
 
 
-_LANES = select(*columns(_Wait, Lane)).order_by(Lane.account)
+_LANES = selected(_Wait, Lane).order_by(Lane.account)
 
 
 @at_one_moment
@@ -248,14 +248,11 @@ def lanes(connection: Connection) -> tuple[dict[str, LaneView], datetime]:
 def repeats(connection: Connection, broadcast_id: str) -> Sequence[Repeat]:
     """Return the calls that had to be made again, and what each of them ended as."""
     query = (
-        select(
-            Batch.n, AttemptRow.number, AttemptRow.outcome, AttemptRow.errcode,
-            AttemptRow.transport,
-        )
+        selected(Repeat, AttemptRow, n=Batch.n)
         .join(Batch, Batch.id == AttemptRow.batch_id)
         .where(Batch.broadcast_id == broadcast_id, AttemptRow.number < Batch.attempts)
         .order_by(Batch.n, AttemptRow.number)
-    )  # fmt: skip
+    )
     return every_row(connection, query, Repeat)
 
 

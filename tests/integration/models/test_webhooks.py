@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy import event as hook
 
 from broadcast.errors import InputError, UnknownIdError
@@ -29,7 +29,7 @@ from models.ledger.lane.next_work import Kind
 from models.ledger.outcomes import recorded_ends
 from models.ledger.rows import transaction
 from models.ledger.rows.figures import Figures
-from models.ledger.rows.transaction import columns, every_row
+from models.ledger.rows.transaction import every_row, selected
 from models.ledger.steer import operator, retries
 from models.ledger.submit import submits
 from models.ledger.views import broadcast_reports
@@ -64,7 +64,7 @@ def told(engine: Engine, broadcast_id: str) -> list[str]:
 def bodies(engine: Engine) -> list[Any]:
     """Return what is posted of each event, oldest first."""
     with engine.connect() as connection:
-        query = select(*columns(ReservedEvent, WebhookRow)).order_by(WebhookRow.id)
+        query = selected(ReservedEvent, WebhookRow).order_by(WebhookRow.id)
         events = every_row(connection, query, ReservedEvent)
     return [json.loads(delivery_webhooks.stored_body(engine, one)) for one in events]
 
