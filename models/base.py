@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
+    Connection,
     DateTime,
     Dialect,
     ForeignKey,
@@ -19,6 +20,8 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    inspect,
+    update,
 )
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, mapped_column
@@ -246,3 +249,9 @@ class Base(DeclarativeBase):
         datetime: Moment,
         **_ENUMS,
     }
+
+
+def change(connection: Connection, table: type[Base], key: object, /, **values: object) -> None:
+    """Change the row of *table* whose primary key is *key*."""
+    [its_key] = inspect(table).primary_key
+    connection.execute(update(table).where(its_key == key).values(values))

@@ -30,11 +30,12 @@ from broadcast.rules import dead_letters
 from broadcast.rules.dead_letters import KeptLetter, Letter, LetterState
 from models import base
 from models.accounts import AccountRow
+from models.base import change
 from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import change, reading, selected, write, write_new, writing
+from models.ledger.rows.transaction import reading, selected, write, write_new, writing
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,9 @@ from broadcast.rules import webhooks
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.notices import PACE, Notice
 from broadcast.rules.states import NoticeState
+from models.base import change
 from models.engine import database_now, now, skips_locked
-from models.ledger.rows.transaction import change, read, reading, selected, write, writing
+from models.ledger.rows.transaction import read, reading, selected, write, writing
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 

@@ -16,13 +16,14 @@ from broadcast.rules import notices as rules_notices
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
 from broadcast.views import objects
+from models.base import change
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.rows import figures
 from models.ledger.rows.figures import Figures, ReportedRow
-from models.ledger.rows.transaction import change, every_row, snapshot, write_new, writing_new
+from models.ledger.rows.transaction import every_row, snapshot, write_new, writing_new
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 #: After its end a broadcast is looked at for so long: what WeChat says of it comes within two days.

@@ -18,10 +18,11 @@ from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
 from models import base
+from models.base import change
 from models.campaign_tables import CampaignRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
-from models.ledger.rows.transaction import change, reading, writing, writing_new
+from models.ledger.rows.transaction import reading, writing, writing_new
 from models.place import note_place
 
 

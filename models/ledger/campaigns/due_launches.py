@@ -29,13 +29,14 @@ from broadcast.rules.campaigns.launches import (
     decide,
 )
 from broadcast.rules.states import Phase
+from models.base import change
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import is_long_past, now
 from models.ledger.campaigns import campaign_rows, launch_rows
 from models.ledger.campaigns.launch_rows import ReservedLaunch
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import change, read, reading, write, writing
+from models.ledger.rows.transaction import read, reading, write, writing
 
 log = logging.getLogger(__name__)
 

@@ -14,18 +14,12 @@ from broadcast.frozen import frozen
 from broadcast.openid import is_openid
 from broadcast.rules.followers import FACTS, FollowerFacts, dated, undated
 from broadcast.sorted_openids import IDs, unpacked
+from models.base import change
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk
 from models.ledger.followers.followers import FollowerList
 from models.ledger.rows import locked_rows
-from models.ledger.rows.transaction import (
-    change,
-    every_row,
-    read,
-    selected,
-    write_new,
-    writing,
-)
+from models.ledger.rows.transaction import every_row, read, selected, write_new, writing
 from models.suppressions import ListName
 
 

@@ -23,21 +23,14 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import DraftView
 from broadcast.rules.states import OPEN_PHASES
+from models.base import change
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, DraftRow, Submission
 from models.engine import now
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
-from models.ledger.rows.transaction import (
-    WORKER,
-    change,
-    every_row,
-    first,
-    reading,
-    selected,
-    writing,
-)
+from models.ledger.rows.transaction import WORKER, every_row, first, reading, selected, writing
 
 
 @frozen

@@ -25,12 +25,13 @@ from broadcast.rules.gates.gate import (
 )
 from broadcast.rules.states import OPEN_PHASES, BatchState, Reason
 from models.accounts import Lane
+from models.base import change
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.boxes import webhooks
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, change, note, writing
+from models.ledger.rows.transaction import WORKER, note, writing
 
 
 @frozen

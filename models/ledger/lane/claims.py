@@ -33,6 +33,7 @@ from broadcast.rules.gates.gate import GateKind, Situation, may_call
 from broadcast.rules.gates.lateness import SILENCE, is_late, silence, unattended
 from broadcast.rules.states import OPEN_PHASES, BatchState, Reason
 from models.accounts import Lane
+from models.base import change
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.gates import gate_changes, quotas
@@ -42,7 +43,7 @@ from models.ledger.lane.leases import Lease
 from models.ledger.lane.next_work import Work
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.lane_rows import LEASE
-from models.ledger.rows.transaction import WORKER, LockedBroadcast, LockedLane, change, write
+from models.ledger.rows.transaction import WORKER, LockedBroadcast, LockedLane, write
 
 
 @frozen

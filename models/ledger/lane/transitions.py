@@ -31,6 +31,7 @@ from broadcast.rules.states import (
     resting_state,
 )
 from models.accounts import Lane
+from models.base import change
 from models.batch_tables import IS_A_CALL, AttemptRow, Batch
 from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow
@@ -39,7 +40,7 @@ from models.ledger.boxes import webhooks
 from models.ledger.gates import gate_changes, quotas
 from models.ledger.lane import call_history
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
-from models.ledger.rows.transaction import WORKER, LockedBatch, change, first, note, selected
+from models.ledger.rows.transaction import WORKER, LockedBatch, first, note, selected
 
 #: Its columns are those of the parameters that it is run with.
 _MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))

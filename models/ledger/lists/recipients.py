@@ -20,10 +20,11 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.cut import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.rules.reports import SETS, set_of
 from broadcast.rules.states import BatchState, Phase, Reason
+from models.base import change
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import closed_gates, locked_rows
-from models.ledger.rows.transaction import change, every_row, read, reading, selected
+from models.ledger.rows.transaction import every_row, read, reading, selected
 from models.recipients import ChunkRow, Skipped
 
 SKIPPED = "skipped"

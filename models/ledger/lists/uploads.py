@@ -28,10 +28,11 @@ from broadcast.rules.media import KeptFile
 from broadcast.rules.plan.cut import ASKED, Chunk
 from broadcast.rules.plan.submission import TakenOverError
 from broadcast.rules.states import Phase
+from models.base import change
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import change, read, write
+from models.ledger.rows.transaction import read, write
 from models.media import LONGEST_NAME, FilePieceRow, KeptFileRow
 from models.recipients import ChunkRow, Skipped
 

@@ -28,6 +28,7 @@ from broadcast.rules.finish_events import FinishEvent, JobEnd, supersedes
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import SENT, BatchState
 from models.accounts import Lane
+from models.base import change
 from models.batch_tables import Batch, GateRow
 from models.box_tables import Finish
 from models.engine import now
@@ -39,7 +40,6 @@ from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.transaction import (
     WORKER,
     LockedBatch,
-    change,
     every_row,
     first,
     note,

@@ -26,6 +26,7 @@ from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
 from broadcast.rules.plan.cut import ASKED, LEFT, name_of
 from broadcast.rules.states import BatchState, Phase, Reason
+from models.base import change
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -35,16 +36,7 @@ from models.ledger.gates.quotas import ReservationRequest
 from models.ledger.lane.next_work import IS_UNDERSTOOD
 from models.ledger.lists import recipients
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import (
-    WORKER,
-    change,
-    first,
-    note,
-    read,
-    reading,
-    selected,
-    writing,
-)
+from models.ledger.rows.transaction import WORKER, first, note, read, reading, selected, writing
 
 BATCHES_AT_ONCE = 50
 _AS_WECHAT = Waits()

@@ -23,6 +23,7 @@ from broadcast.rules.plan.leaving import highest_of, parts, scores
 from broadcast.rules.plan.selection import REASONS, Removal, Sample
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, Stream, packed, unpacked
+from models.base import change
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
@@ -32,7 +33,7 @@ from models.ledger.lists import recipients
 from models.ledger.lists.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.ledger.plan.plans import ToPlan
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import change, read, reading, write
+from models.ledger.rows.transaction import read, reading, write
 from models.recipients import ChunkRow
 
 

@@ -21,6 +21,7 @@ from broadcast.rules.plan.selection import REASONS, Rearranged, rearrange
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, are_in, packed, unpacked
 from models.accounts import AccountRow
+from models.base import change
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.gates import quotas
@@ -33,7 +34,6 @@ from models.ledger.rows.locked_rows import run
 from models.ledger.rows.transaction import (
     WORKER,
     LockedBroadcast,
-    change,
     every_row,
     note,
     one_row,

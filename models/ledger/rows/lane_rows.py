@@ -15,11 +15,12 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.gates.gate import ALWAYS, Gate, OpenBroadcast, due_of_lane, plan_due_at
 from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BatchState, Phase, Reason
 from models.accounts import AccountRow, Lane
+from models.base import change
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import LockedLane, change, one_row, selected
+from models.ledger.rows.transaction import LockedLane, one_row, selected
 from models.place import note_place
 
 #: How long a driver has a lane without renewing.

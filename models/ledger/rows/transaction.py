@@ -23,9 +23,7 @@ from sqlalchemy import (
     Select,
     delete,
     insert,
-    inspect,
     select,
-    update,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -36,7 +34,6 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from models import engine as engines
-from models.base import Base
 from models.box_tables import DeadLetterRow, PushRow, WebhookRow
 from models.engine import now
 from models.event import Event
@@ -318,12 +315,6 @@ def every_row(  # noqa: PLR0917 - as above
 ) -> Sequence[T]:
     """Return all rows as *kind*s."""
     return [kind(**row) for row in connection.execute(statement, parameters).mappings()]
-
-
-def change(connection: Connection, table: type[Base], key: object, /, **values: object) -> None:
-    """Change the row of *table* whose primary key is *key*."""
-    [its_key] = inspect(table).primary_key
-    connection.execute(update(table).where(its_key == key).values(values))
 
 
 @frozen

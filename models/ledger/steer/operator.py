@@ -29,6 +29,7 @@ from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Did
 from broadcast.rules.states import UNCALLED_PHASES, BatchState, BroadcastState, Phase, Reason
 from models.accounts import Lane
+from models.base import change
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -39,7 +40,7 @@ from models.ledger.lane import transitions
 from models.ledger.lists import suppressions
 from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.locked_rows import log_action, run
-from models.ledger.rows.transaction import LockedBroadcast, change, note, writing
+from models.ledger.rows.transaction import LockedBroadcast, note, writing
 from models.ledger.submit import awaited_lists
 
 

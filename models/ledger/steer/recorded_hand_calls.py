@@ -15,18 +15,12 @@ from broadcast.rules.calls.outcomes import MAYBE_SENT, Outcome
 from broadcast.rules.hand_calls import ByHand, HandCall, HandResult, Recalled, Unanswered
 from broadcast.rules.reports import Did, OperatorAction
 from models.accounts import HandCallRow
+from models.base import change
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates.quotas import day_of
 from models.ledger.rows.known_accounts import register_account
-from models.ledger.rows.transaction import (
-    change,
-    every_row,
-    note,
-    reading,
-    selected,
-    writing,
-)
+from models.ledger.rows.transaction import every_row, note, reading, selected, writing
 
 
 @writing

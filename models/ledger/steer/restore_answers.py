@@ -13,6 +13,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import DatabaseFacts, restore_point
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
+from models.base import change
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.installation import Installation, RestoreRow
@@ -20,7 +21,7 @@ from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import gate_changes, restores
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import change, reading, writing
+from models.ledger.rows.transaction import reading, writing
 
 
 @frozen

@@ -32,6 +32,7 @@ from broadcast.rules.gates.gate import (
 from broadcast.rules.plan import selection
 from broadcast.rules.reports import Did, RetryGroup, total
 from broadcast.rules.states import BatchState, Phase, Reason
+from models.base import change
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -41,14 +42,7 @@ from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
 from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.locked_rows import log_action, run
-from models.ledger.rows.transaction import (
-    LockedBroadcast,
-    change,
-    every_row,
-    read,
-    selected,
-    writing,
-)
+from models.ledger.rows.transaction import LockedBroadcast, every_row, read, selected, writing
 from models.ledger.steer import operator
 
 _AS_WECHAT = Waits()

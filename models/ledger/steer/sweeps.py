@@ -20,6 +20,7 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING, REPEAT_WINDOW, Tuning
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
+from models.base import change
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import is_long_past, now, skips_locked
@@ -28,7 +29,7 @@ from models.ledger.lane import leases, record_outcomes
 from models.ledger.lists import uploads
 from models.ledger.plan import subtract
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, change, read, write
+from models.ledger.rows.transaction import WORKER, read, write
 from models.ledger.submit import awaited_lists
 
 #: A wake-up that no worker answered for this long is repeated: the broker may have lost it.

@@ -21,19 +21,12 @@ from broadcast.rules.plan.submission import (
     TakenOverError,
 )
 from broadcast.rules.states import Phase
+from models.base import change
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now, skips_locked
 from models.ledger.lists import uploads
 from models.ledger.rows import known_accounts, lane_rows, locked_rows
-from models.ledger.rows.transaction import (
-    change,
-    first,
-    reading,
-    selected,
-    write,
-    writing,
-    writing_new,
-)
+from models.ledger.rows.transaction import first, reading, selected, write, writing, writing_new
 from models.ledger.submit import publication, submits
 
 #: A try is dead that showed nothing of itself for so long: each portion of a list takes less than a

@@ -32,6 +32,7 @@ from broadcast.rules.plan.submission import (
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
 from models import base
+from models.base import change
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates import quotas
@@ -41,7 +42,6 @@ from models.ledger.rows import known_accounts, lane_rows
 from models.ledger.rows.transaction import (
     LockedLane,
     at_one_moment,
-    change,
     reading,
     write,
     write_new,
