@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
@@ -18,13 +19,15 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
     String,
     Text,
     inspect,
+    select,
     update,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, mapped_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -50,6 +53,7 @@ from broadcast.rules.states import (
 )
 
 E = TypeVar("E", bound=StrEnum)
+T = TypeVar("T")
 
 _MYSQL = {"mysql", "mariadb"}
 #: BIGINT that still numbers itself on SQLite. msg_id exceeds 32 bits.
@@ -251,7 +255,22 @@ class Base(DeclarativeBase):
     }
 
 
+def _is(table: type[Any], key: object) -> ColumnElement[bool]:
+    """Return the condition that the primary key of a row is *key*."""
+    [its_key] = inspect(table).primary_key
+    return cast("ColumnElement[bool]", its_key == key)
+
+
 def change(connection: Connection, table: type[Base], key: object, /, **values: object) -> None:
     """Change the row of *table* whose primary key is *key*."""
-    [its_key] = inspect(table).primary_key
-    connection.execute(update(table).where(its_key == key).values(values))
+    connection.execute(update(table).where(_is(table, key)).values(values))
+
+
+def row_of(connection: Connection, key: object, *columns: InstrumentedAttribute[Any]) -> Row[Any]:
+    """Return columns of the row whose primary key is *key*. Raises NoResultFound."""
+    return connection.execute(select(*columns).where(_is(columns[0].class_, key))).one()
+
+
+def value_of(connection: Connection, key: object, column: InstrumentedAttribute[T]) -> T | None:
+    """Return a column of the row whose primary key is *key*; None as well where there is none."""
+    return connection.scalar(select(column).where(_is(column.class_, key)))

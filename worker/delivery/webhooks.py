@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from pydantic import SecretStr
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
 from broadcast.errors import SettingsError
 from broadcast.message import Message
@@ -18,6 +18,7 @@ from broadcast.rules import webhooks as rules_webhooks
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.states import WebhookState
 from broadcast.views import objects
+from models.base import row_of
 from models.broadcast_tables import BroadcastRow
 from models.ledger.boxes import webhooks as boxes_webhooks
 from models.ledger.boxes.webhooks import ReservedEvent
@@ -121,8 +122,7 @@ def _data(taken: ReservedEvent) -> dict[str, Any] | None:
 
 
 def _bare(engine: Engine, taken: ReservedEvent) -> dict[str, Any]:
-    query = select(BroadcastRow.key).where(BroadcastRow.id == taken.broadcast_id)
     with read(engine) as connection:
-        key = connection.execute(query).scalar_one()
+        key = row_of(connection, taken.broadcast_id, BroadcastRow.key).key
     state = taken.kind.rpartition(".")[2]
     return {"id": taken.broadcast_id, "account": taken.account, "key": key, "state": state}

@@ -31,14 +31,14 @@ def add(connection: Connection, key: APIKey, *, who: str) -> str:
 def _new_id(connection: Connection) -> str:
     while True:
         drawn = f"key-{base.drawn()}"
-        if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == drawn)) is None:
+        if base.value_of(connection, drawn, APIKeyRow.id) is None:
             return drawn
 
 
 @writing
 def revoke(connection: Connection, key_id: str, *, who: str) -> bool:
     """Revoke a key; return False if it was revoked already. Raises UnknownIdError."""
-    if connection.scalar(select(APIKeyRow.id).where(APIKeyRow.id == key_id)) is None:
+    if base.value_of(connection, key_id, APIKeyRow.id) is None:
         raise UnknownIdError("error.api_keys.unknown", id=key_id)
     done = connection.execute(
         update(APIKeyRow)

@@ -119,9 +119,8 @@ def reserve_letter(engine: Engine, letter_id: str) -> bool:
 
 def release_letter(engine: Engine, letter_id: str) -> None:
     """Release a letter after a try; with the database away, :data:`TRIED_FOR` does."""
-    statement = update(DeadLetterRow).where(DeadLetterRow.id == letter_id).values(tried_at=None)
     with contextlib.suppress(DatabaseAwayError):
-        write(engine, lambda connection: connection.execute(statement))
+        write(engine, lambda one: change(one, DeadLetterRow, letter_id, tried_at=None))
 
 
 def mark_sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None:

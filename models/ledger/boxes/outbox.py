@@ -31,7 +31,7 @@ from sqlalchemy import (
 from broadcast.frozen import frozen
 from broadcast.rules.dead_letters import Letter
 from models.accounts import AccountRow
-from models.base import Base
+from models.base import Base, value_of
 from models.box_tables import OutboxRow, QueueRow
 from models.engine import database_now, is_long_past, now
 from models.ledger.boxes import dead_letters
@@ -238,8 +238,7 @@ def queue_empty_at(engine: Engine, broker: str, *, is_empty: Callable[[], bool])
     with read(engine) as connection:
         # Before the look: however long that takes, the queue was empty no earlier than this.
         moment = now(connection)
-        query = select(QueueRow.empty_at).where(QueueRow.broker == broker)
-        known = connection.scalar(query)
+        known = value_of(connection, broker, QueueRow.empty_at)
     if not is_empty():
         return known
     # A database's clock may be set back.

@@ -36,6 +36,7 @@ from broadcast.rules.states import BroadcastState, WebhookState
 from broadcast.rules.webhooks import next_try, origin
 from broadcast.views import objects
 from broadcast.views.objects import Webhook, event_id
+from models.base import change, value_of
 from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
@@ -177,11 +178,8 @@ def reserve_next_event(
         if found is None:
             return None
         moment = now(connection)
-        connection.execute(
-            update(WebhookRow)
-            .where(WebhookRow.id == found.id)
-            .values(tries=WebhookRow.tries + 1, tried_at=moment, due_at=moment + put_off)
-        )
+        again = {"tried_at": moment, "due_at": moment + put_off}
+        change(connection, WebhookRow, found.id, tries=WebhookRow.tries + 1, **again)
         return replace(found, tries=found.tries + 1)
 
     return write(engine, work) if any_due(engine) else None
@@ -190,10 +188,9 @@ def reserve_next_event(
 @writing
 def store_body(connection: Connection, taken: ReservedEvent, body: str) -> str:
     """Store the body of an event; return it, or the one that another worker stored first."""
-    mine = WebhookRow.id == taken.id
-    none_yet = update(WebhookRow).where(mine, WebhookRow.body.is_(None))
+    none_yet = update(WebhookRow).where(WebhookRow.id == taken.id, WebhookRow.body.is_(None))
     connection.execute(none_yet.values(body=body))
-    return connection.execute(select(WebhookRow.body).where(mine)).scalar_one() or body
+    return value_of(connection, taken.id, WebhookRow.body) or body
 
 
 @writing

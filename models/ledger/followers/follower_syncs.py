@@ -16,6 +16,7 @@ from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from models.accounts import AccountRow
+from models.base import change
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
@@ -187,11 +188,7 @@ def _was_asked(connection: Connection, sync_id: int, openid: str) -> bool:
 
 
 def _give_up(connection: Connection, sync_id: int, moment: datetime) -> None:
-    connection.execute(
-        update(FollowerSync)
-        .where(FollowerSync.id == sync_id)
-        .values(ended="given_up", finished_at=moment)
-    )
+    change(connection, FollowerSync, sync_id, ended="given_up", finished_at=moment)
 
 
 def go_back(engine: Engine, sync: Sync) -> Sync | None:

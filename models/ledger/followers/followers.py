@@ -28,6 +28,7 @@ from broadcast.rules.followers import (
     nothing_known,
 )
 from broadcast.sorted_openids import are_in, packed, unpacked
+from models.base import row_of, value_of
 from models.followers import FollowerChange, FollowerChunk, FollowerSync
 from models.ledger.rows.transaction import first, read, reading, selected
 
@@ -260,8 +261,7 @@ def known_among(engine: Engine, account: str, openids: bytes) -> int | None:
             start = np.searchsorted(ids, first.encode())
             end = np.searchsorted(ids, last.encode(), "right")
             if start < end:
-                held = select(FollowerChunk.openids).where(FollowerChunk.id == chunk)
-                people = unpacked(connection.scalar(held) or b"")
+                people = unpacked(value_of(connection, chunk, FollowerChunk.openids) or b"")
                 known[start:end] |= are_in(ids[start:end], people)
     return int(np.count_nonzero(known))
 
@@ -296,9 +296,7 @@ def _chunk_of(connection: Connection, of: FollowerList, openid: str) -> Follower
     found = connection.scalar(query)
     if found is None:
         return nothing_known()
-    row = connection.execute(
-        select(FollowerChunk.openids, FollowerChunk.facts).where(FollowerChunk.id == found)
-    ).one()
+    row = row_of(connection, found, FollowerChunk.openids, FollowerChunk.facts)
     return FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
 
 

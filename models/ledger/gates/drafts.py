@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Select, exists, insert, or_, select, update
+from sqlalchemy import Connection, Executable, Select, exists, insert, or_, select
 
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
@@ -23,7 +23,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import DraftView
 from broadcast.rules.states import OPEN_PHASES
-from models.base import change
+from models.base import change, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, DraftRow, Submission
 from models.engine import now
@@ -155,11 +155,10 @@ def read_first(connection: Connection, broadcast_id: str, look: Look) -> None:
     A lane that has looked meanwhile knows better.
     """
     account = lane_rows.lock_unless_ended(connection, broadcast_id)
-    mine = DraftRow.broadcast_id == broadcast_id
-    if account is None or connection.scalar(select(DraftRow.looked_at).where(mine)):
+    if account is None or value_of(connection, broadcast_id, DraftRow.looked_at):
         return
     if isinstance(look, NoAnswer):
-        connection.execute(update(DraftRow).where(mine).values(tried_at=now(connection)))
+        change(connection, DraftRow, broadcast_id, tried_at=now(connection))
     else:
         _store_content(
             connection,

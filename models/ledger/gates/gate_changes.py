@@ -25,7 +25,7 @@ from broadcast.rules.gates.gate import (
 )
 from broadcast.rules.states import OPEN_PHASES, BatchState, Reason
 from models.accounts import Lane
-from models.base import change
+from models.base import change, row_of, value_of
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -167,9 +167,9 @@ def _refresh(connection: Connection, account: str, ids: Sequence[str | None]) ->
 
 def raise_counter(connection: Connection, account: str) -> int:
     """Raise the account's gate counter under its lane's lock; return it."""
-    mine = Lane.account == account
-    connection.execute(update(Lane).where(mine).values(gate_counter=Lane.gate_counter + 1))
-    return connection.execute(select(Lane.gate_counter).where(mine)).scalar_one()
+    change(connection, Lane, account, gate_counter=Lane.gate_counter + 1)
+    counter: int = row_of(connection, account, Lane.gate_counter).gate_counter
+    return counter
 
 
 def _moved(
@@ -194,7 +194,7 @@ def stop_account(connection: Connection, account: str) -> bool:
 
     False as well for an account that has no lane.
     """
-    if connection.scalar(select(Lane.account).where(Lane.account == account)) is None:
+    if value_of(connection, account, Lane.account) is None:
         return False
     lane_rows.lock(connection, account)
     changed = Closing(kind=GateKind.STOP, who=WORKER, reason=Reason.APPID_CHANGED)

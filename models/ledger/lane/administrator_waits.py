@@ -18,6 +18,7 @@ from broadcast.rules.finish_events import JobEnd
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.states import BatchState, Reason
+from models.base import value_of
 from models.batch_tables import GateRow
 from models.broadcast_tables import BroadcastRow
 from models.ledger.boxes import notices
@@ -35,8 +36,7 @@ def begin(connection: Connection, batch: LockedBatch, *, tuning: Tuning, at: dat
     """Close the gate of a batch that was accepted *at* this moment, if WeChat asks first."""
     if batch.account not in tuning.protected or batch.path is not SendPath.SENDALL:
         return
-    kind = select(BroadcastRow.audience_kind).where(BroadcastRow.id == batch.broadcast_id)
-    if connection.scalar(kind) != Everyone.kind:
+    if value_of(connection, batch.broadcast_id, BroadcastRow.audience_kind) != Everyone.kind:
         return
     until = at + tuning.waits.scaled(ANSWERS_WITHIN)
     closing = Closing(

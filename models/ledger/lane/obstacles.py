@@ -15,6 +15,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import selection
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.accounts import Lane
+from models.base import value_of
 from models.batch_tables import Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -61,9 +62,8 @@ def stop_unless_listed(
 
     Not if a stop was lifted while WeChat was asked: the operator's word is newer than the refusal.
     """
-    counter = select(Lane.gate_counter).where(Lane.account == account.name)
     with read(engine) as connection:
-        asked_at = connection.scalar(counter) or 0
+        asked_at = value_of(connection, account.name, Lane.gate_counter) or 0
     refusal = ask()
     if refusal is None:
         return
@@ -120,8 +120,7 @@ def hold_unmade_call(connection: Connection, work: Work, problem: str) -> None:
     Not where the batch has changed since it was read: then its list may be another by now.
     """
     batch = record_outcomes.lock(connection, work.batch_id)
-    key = select(Batch.clientmsgid).where(Batch.id == batch.id)
-    if connection.scalar(key) == work.clientmsgid:
+    if value_of(connection, batch.id, Batch.clientmsgid) == work.clientmsgid:
         _hold(connection, batch.account, batch.broadcast_id, problem=problem)
 
 
@@ -140,8 +139,7 @@ def _unless_planned(
 ) -> None:
     """Put a broadcast on hold under its lane, unless another worker planned it."""
     lane_rows.lock(connection, account)
-    phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-    if connection.scalar(phase) is Phase.PLANNING:
+    if value_of(connection, broadcast_id, BroadcastRow.phase) is Phase.PLANNING:
         hold(connection)
 
 

@@ -32,7 +32,7 @@ from broadcast.rules.calls.outcomes import (
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.accounts import Lane
-from models.base import Moment
+from models.base import Moment, row_of
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
 from models.ledger.lane import apply_decision, call_history, transitions
@@ -252,7 +252,7 @@ def _learn(fact: CallResult) -> Update:
 def lock(connection: Connection, batch_id: int, account: str | None = None) -> LockedBatch:
     """Lock the lane of a batch, in the order in which claims lock, and read the batch."""
     if account is None:
-        account = connection.execute(select(Batch.account).where(Batch.id == batch_id)).scalar_one()
+        account = row_of(connection, batch_id, Batch.account).account
     lane_rows.lock(connection, account)
     return locked_rows.locked_batch(connection, batch_id)
 

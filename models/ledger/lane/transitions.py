@@ -31,7 +31,7 @@ from broadcast.rules.states import (
     resting_state,
 )
 from models.accounts import Lane
-from models.base import change
+from models.base import change, row_of
 from models.batch_tables import IS_A_CALL, AttemptRow, Batch
 from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow
@@ -124,11 +124,10 @@ def end_if_at_rest(connection: Connection, broadcast_id: str, *, stays_open: boo
 
 def end(connection: Connection, broadcast_id: str, result: BroadcastState) -> None:
     """Write how a broadcast ended, unless it ended so before; free the calls that it reserved."""
-    stands = connection.execute(
-        select(
-            BroadcastRow.account, BroadcastRow.phase, BroadcastRow.result, BroadcastRow.notify_url
-        ).where(BroadcastRow.id == broadcast_id)
-    ).one()
+    stands = row_of(
+        connection, broadcast_id, BroadcastRow.account, BroadcastRow.phase, BroadcastRow.result,
+        BroadcastRow.notify_url,
+    )  # fmt: skip
     anew = stands.phase is not Phase.ENDED
     # It finished when it came to rest, not when a poll repeated it.
     if anew or stands.result is not result:

@@ -20,7 +20,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.cut import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.rules.reports import SETS, set_of
 from broadcast.rules.states import BatchState, Phase, Reason
-from models.base import change
+from models.base import change, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import closed_gates, locked_rows
@@ -57,7 +57,7 @@ def packed(connection: Connection, broadcast_id: str, name: str, *, start: int, 
 
 def resolved(connection: Connection, broadcast_id: str) -> tuple[str, int]:
     """Return the list from which a plan cuts, what is left or else what was asked, and its size."""
-    run = connection.scalar(select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id))
+    run = value_of(connection, broadcast_id, BroadcastRow.subtraction)
     name = ASKED if run is None else name_of(LEFT, run)
     return name, size_of(connection, broadcast_id, name)
 

@@ -28,7 +28,7 @@ from broadcast.rules.finish_events import FinishEvent, JobEnd, supersedes
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import SENT, BatchState
 from models.accounts import Lane
-from models.base import change
+from models.base import change, row_of, value_of
 from models.batch_tables import Batch, GateRow
 from models.box_tables import Finish
 from models.engine import now
@@ -72,8 +72,7 @@ def record_finish_event(
 
     def work(connection: Connection) -> RecordedFinish:
         # As everybody who moves a batch: a reply that is being recorded has its msg_id by then.
-        lane = select(Lane.account).where(Lane.account == account)
-        if connection.scalar(lane) is None:
+        if value_of(connection, account, Lane.account) is None:
             return RecordedFinish(new=_store(connection, account, event))
         lane_rows.lock(connection, account)
         new = _store(connection, account, event)
@@ -172,8 +171,7 @@ def _apply_event(connection: Connection, account: str, msg_id: int, *, new: bool
     moved = transitions.apply_finish_event(connection, batch_id) or administrator_waits.end_doubt(
         connection, batch_id
     )
-    whose = select(Batch.broadcast_id, Batch.n, Batch.path).where(Batch.id == batch_id)
-    owner = connection.execute(whose).one()
+    owner = row_of(connection, batch_id, Batch.broadcast_id, Batch.n, Batch.path)
     if new or moved:
         transitions.end_if_at_rest(connection, owner.broadcast_id)
         unconfirmed_runs.follow(connection, batch_id, path=owner.path)

@@ -21,6 +21,7 @@ from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.selection import Removal
 from broadcast.sorted_openids import Hits, IDs, Stream, packed, unpacked
 from models.accounts import Lane
+from models.base import change, row_of, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -96,12 +97,11 @@ def _people(
     engine: Engine, broadcast_id: str, wanted: str, *, check: Callable[[], None]
 ) -> Iterator[tuple[str, Sequence[bytes]]]:
     """Yield the people to be removed by reason, in portions of a few batches."""
-    query = select(
-        BroadcastRow.account, BroadcastRow.selection, BroadcastRow.audience_kind,
-        BroadcastRow.created_at, BroadcastRow.batch_size,
-    )  # fmt: skip
     with read(engine) as connection:
-        row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+        row = row_of(
+            connection, broadcast_id, BroadcastRow.account, BroadcastRow.selection,
+            BroadcastRow.audience_kind, BroadcastRow.created_at, BroadcastRow.batch_size,
+        )  # fmt: skip
     selection = selections.parse(row.selection)
     since = None
     if not selection.only_current:
@@ -244,15 +244,14 @@ def begin_opt_outs(engine: Engine, broadcast_id: str) -> None:
 @writing
 def mark_opt_outs_applied(connection: Connection, broadcast_id: str, wanted: str) -> None:
     """Record the version *wanted* of the opt-out lists as applied."""
-    statement = update(BroadcastRow).where(BroadcastRow.id == broadcast_id).values(fresh_for=wanted)
-    connection.execute(statement)
+    change(connection, BroadcastRow, broadcast_id, fresh_for=wanted)
 
 
 @reading
 def known_opt_outs(connection: Connection, broadcast_id: str, wanted: str) -> Changes | None:
     """Return the applied version of the opt-out lists; None: all of them are to be read."""
-    query = select(BroadcastRow.fresh_for).where(BroadcastRow.id == broadcast_id)
-    before, _, looked_at = str(connection.scalar(query)).rpartition("/")
+    applied = value_of(connection, broadcast_id, BroadcastRow.fresh_for)
+    before, _, looked_at = str(applied).rpartition("/")
     return Changes.parse(looked_at) if before == wanted.rpartition("/")[0] else None
 
 

@@ -26,7 +26,7 @@ from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan.audience import Audience, Everyone, Followers, OpenIDs, Tag
 from broadcast.rules.plan.cut import ASKED, LEFT, name_of
 from broadcast.rules.states import BatchState, Phase, Reason
-from models.base import change
+from models.base import change, row_of, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -96,8 +96,7 @@ def due_at(connection: Connection, broadcast_id: str) -> datetime | None:
 
     None: not before a person lets it, or its list comes, or never.
     """
-    phase = select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-    if connection.scalar(phase) is Phase.UPLOADING:
+    if value_of(connection, broadcast_id, BroadcastRow.phase) is Phase.UPLOADING:
         return None
     return plan_due_at(closed_gates.of_broadcasts(connection, [broadcast_id]), None)
 
@@ -173,8 +172,7 @@ def _add(connection: Connection, broadcast: ToPlan, some: Sequence[tuple[Cut, st
 
 def _is_of_now(connection: Connection, broadcast_id: str, cuts: Sequence[Cut]) -> bool:
     """Return whether *cuts* are of the list that counts; another planner may have cut another."""
-    query = select(BroadcastRow.phase, BroadcastRow.subtraction)
-    row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+    row = row_of(connection, broadcast_id, BroadcastRow.phase, BroadcastRow.subtraction)
     name = ASKED if row.subtraction is None else name_of(LEFT, row.subtraction)
     return row.phase is Phase.PLANNING and {cut.list for cut in cuts} <= {None, name}
 
@@ -186,12 +184,6 @@ def _row(broadcast: ToPlan, cut: Cut, key: str) -> dict[str, object]:
         "attempts": 0, "polls": 0, "moved_counter": 0, "begins_anew": False,
         "state": BatchState.PLANNED, "clientmsgid": key,
     }  # fmt: skip
-
-
-def _phase(connection: Connection, broadcast_id: str) -> Phase:
-    return connection.execute(
-        select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-    ).scalar_one()
 
 
 @writing
@@ -217,7 +209,7 @@ def open_for_calls(
     sizes = [cut.size for cut in cuts]
     planned = None if None in sizes else sum(size for size in sizes if size is not None)
     lane_rows.lock(connection, broadcast.account)
-    if _phase(connection, broadcast.id) is not Phase.PLANNING:
+    if value_of(connection, broadcast.id, BroadcastRow.phase) is not Phase.PLANNING:
         return None
     if not _is_whole(connection, broadcast.id, calls=len(cuts), planned=planned):
         return None

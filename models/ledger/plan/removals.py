@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Protocol
 
 import numpy as np
-from sqlalchemy import Connection, Engine, and_, select
+from sqlalchemy import Connection, Engine, and_
 
 from broadcast.frozen import frozen
 from broadcast.rules.plan import selection as selections
@@ -22,6 +22,7 @@ from broadcast.rules.plan.cut import ASKED, CHUNK, Chunk
 from broadcast.rules.plan.selection import Excluded, Removal, Selection
 from broadcast.rules.states import SENT, BatchState, Phase
 from broadcast.sorted_openids import Hits, IDs, Stream, unpacked
+from models.base import row_of, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.followers import followers
@@ -80,13 +81,29 @@ def unplanned_members(connection: Connection, broadcast_id: str) -> Range:
     return Range(n=0, list=name, start=0, size=size, state=BatchState.PLANNED, called_at=None)
 
 
+def known_members(
+    connection: Connection, broadcast_id: str, phase: Phase | None
+) -> Sequence[Range] | None:
+    """Return the batches of a broadcast in this phase; before its plan, its list as one range.
+
+    None: its plan may still leave people out.
+    """
+    if phase is not Phase.PLANNING:
+        return member_ranges(connection, broadcast_id)
+    # Some of its batches may be there already, and nobody sees them.
+    known = is_list_final(connection, broadcast_id)
+    return [unplanned_members(connection, broadcast_id)] if known else None
+
+
 def is_list_final(connection: Connection, broadcast_id: str) -> bool:
     """Return whether a broadcast goes to all of ``unplanned_members``, but for the suppressed.
 
     It does once its plan has left people out, or where its list goes out as it was given.
     """
-    query = select(BroadcastRow.audience_kind, BroadcastRow.selection, BroadcastRow.subtraction)
-    row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+    row = row_of(
+        connection, broadcast_id, BroadcastRow.audience_kind, BroadcastRow.selection,
+        BroadcastRow.subtraction,
+    )  # fmt: skip
     if row.subtraction is not None:
         return True
     try:
@@ -248,7 +265,7 @@ def unplanned(engine: Engine, selection: Selection) -> list[str]:
     if not named:
         return []
     with read(engine) as connection:
-        phases = {one: _phase(connection, one) for one in named}
+        phases = {one: value_of(connection, one, BroadcastRow.phase) for one in named}
         # Without its list it would leave out nobody.
         unknown = [one for one in named if phases[one] is Phase.UPLOADING]
         there = [one for one in named if phases[one] is Phase.PLANNING]
@@ -262,14 +279,12 @@ def unplanned(engine: Engine, selection: Selection) -> list[str]:
     return sorted(unknown)
 
 
-def _phase(connection: Connection, broadcast_id: str) -> Phase | None:
-    return connection.scalar(select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id))
-
-
 def _respects_suppressions(connection: Connection, broadcast_id: str) -> str | None:
     """Return the account whose suppression list an unplanned broadcast will apply, if any."""
-    query = select(BroadcastRow.account, BroadcastRow.selection, BroadcastRow.subtraction)
-    row = connection.execute(query.where(BroadcastRow.id == broadcast_id)).one()
+    row = row_of(
+        connection, broadcast_id, BroadcastRow.account, BroadcastRow.selection,
+        BroadcastRow.subtraction,
+    )  # fmt: skip
     if row.subtraction is not None or selections.parse(row.selection).ignore_suppression:
         return None
     return str(row.account)
@@ -318,11 +333,11 @@ def removals_of(
 def _of_broadcast(engine: Engine, broadcast_id: str) -> list[Iterable[bytes]]:
     """Return who got a broadcast, may have or will; each of its lists is in order."""
     with read(engine) as connection:
-        phase = _phase(connection, broadcast_id)
+        phase = value_of(connection, broadcast_id, BroadcastRow.phase)
         if phase is None:
             raise locked_rows.unknown_id(connection, broadcast_id)
         if phase is Phase.PLANNING:
-            ranges = [unplanned_members(connection, broadcast_id)]
+            ranges: Sequence[Range] = [unplanned_members(connection, broadcast_id)]
         else:
             ranges = member_ranges(connection, broadcast_id)
     there = [one for one in ranges if one.state in _MEANT and one.size]

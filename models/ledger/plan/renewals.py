@@ -20,6 +20,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import KeptFile
 from broadcast.rules.states import BatchState, Reason
+from models.base import row_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
@@ -55,8 +56,8 @@ def renew(connection: Connection, broadcast_id: str, ids: Mapping[str, str], *, 
     dies_at = _dies_at(connection, list(ids.values()), appid=appid)
     if waits_module.dies_too_soon(dies_at, now(connection)):
         return False
-    submitted = select(BroadcastRow.content).where(BroadcastRow.id == broadcast_id)
-    said = media.replaced(json.loads(connection.execute(submitted).scalar_one()), ids)
+    submitted = row_of(connection, broadcast_id, BroadcastRow.content).content
+    said = media.replaced(json.loads(submitted), ids)
     content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
     newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
     n = connection.execute(newest).scalar_one() + 1

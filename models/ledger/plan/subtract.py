@@ -23,7 +23,7 @@ from broadcast.rules.plan.leaving import highest_of, parts, scores
 from broadcast.rules.plan.selection import REASONS, Removal, Sample
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, Stream, packed, unpacked
-from models.base import change
+from models.base import change, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
@@ -77,8 +77,7 @@ def subtract(
 
 @reading
 def _is_done(connection: Connection, broadcast_id: str) -> bool:
-    query = select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id)
-    return connection.scalar(query) is not None
+    return value_of(connection, broadcast_id, BroadcastRow.subtraction) is not None
 
 
 def _parts(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy import Connection, Engine, delete, insert, update
 
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
@@ -21,7 +21,7 @@ from broadcast.rules.plan.selection import REASONS, Rearranged, rearrange
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, are_in, packed, unpacked
 from models.accounts import AccountRow
-from models.base import change
+from models.base import change, row_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.gates import quotas
@@ -185,9 +185,7 @@ def _store(
     left: Mapping[int, IDs],
 ) -> None:
     """Give each batch that changed a list and a clientmsgid of its own."""
-    appid = connection.execute(
-        select(AccountRow.appid).where(AccountRow.name == broadcast.account)
-    ).scalar_one()
+    appid = row_of(connection, broadcast.account, AccountRow.appid).appid
     for batch in changed:
         people, name = packed(left[batch.n]), own_list(batch.n)
         whose = (ChunkRow.broadcast_id == broadcast.id, ChunkRow.list == name)

@@ -21,6 +21,7 @@ from broadcast.errors import SettingsError
 from broadcast.rules.accounts import Account
 from broadcast.rules.states import OPEN_PHASES, BroadcastState, Phase
 from models.accounts import AccountRow
+from models.base import value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.rows import lane_rows
@@ -30,8 +31,7 @@ from models.ledger.rows.transaction import reading
 @reading
 def is_known(connection: Connection, name: str) -> bool:
     """Return whether an account of this name was ever used."""
-    found = connection.scalar(select(AccountRow.name).where(AccountRow.name == name))
-    return found is not None
+    return value_of(connection, name, AccountRow.name) is not None
 
 
 @reading

@@ -15,7 +15,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.gates.gate import ALWAYS, Gate, OpenBroadcast, due_of_lane, plan_due_at
 from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BatchState, Phase, Reason
 from models.accounts import AccountRow, Lane
-from models.base import change
+from models.base import change, row_of, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -31,8 +31,7 @@ GRACE = timedelta(milliseconds=500)
 
 def ensure_lane(connection: Connection, account: Account) -> bool:
     """Make sure that the account and its lane have a row; return whether they are new."""
-    seen = select(AccountRow.name).where(AccountRow.name == account.name)
-    if connection.scalar(seen) is not None:
+    if value_of(connection, account.name, AccountRow.name) is not None:
         return False
     if connection.dialect.name == "postgresql":
         # Nobody adds another account until the commit: one might have this appid, unseen.
@@ -83,10 +82,10 @@ def lock_lanes(connection: Connection, account: str | None = None) -> list[str]:
 
 def lock_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
     """Lock the lane of a broadcast; return its account, None where the broadcast has ended."""
-    query = select(BroadcastRow.account, BroadcastRow.phase).where(BroadcastRow.id == broadcast_id)
-    account: str = connection.execute(query).one().account
+    account: str = row_of(connection, broadcast_id, BroadcastRow.account).account
     lock(connection, account)
-    return account if connection.execute(query).one().phase is not Phase.ENDED else None
+    phase = value_of(connection, broadcast_id, BroadcastRow.phase)
+    return account if phase is not Phase.ENDED else None
 
 
 def wait(connection: Connection, account: str, *, until: datetime, reason: Reason) -> None:
@@ -198,9 +197,7 @@ def due_of_account(
         own[gate.broadcast_id].append(gate)
     is_sending = any(row.phase is Phase.SENDING for row in rows)
     waits = _waits(connection, account, of) if is_sending else {}
-    lane = connection.execute(
-        select(Lane.not_before, Lane.leased_until).where(Lane.account == account)
-    ).one()
+    lane = row_of(connection, account, Lane.not_before, Lane.leased_until)
     found = due_of_lane(
         [
             OpenBroadcast(

@@ -27,6 +27,7 @@ from broadcast.rules.reports import Did
 from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BroadcastState, Phase
 from broadcast.rules.suppressions import ALL_ACCOUNTS
 from models.accounts import Lane
+from models.base import value_of
 from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import database_now
@@ -211,8 +212,7 @@ def under_key(connection: Connection, account: str, key: str) -> str | None:
 @reading
 def account_of(connection: Connection, broadcast_id: str) -> str | None:
     """Return the account of the broadcast that has exactly this id; None: there is none."""
-    query = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id)
-    return connection.scalar(query)
+    return value_of(connection, broadcast_id, BroadcastRow.account)
 
 
 @reading

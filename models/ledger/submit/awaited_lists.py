@@ -21,7 +21,7 @@ from broadcast.rules.plan.submission import (
     TakenOverError,
 )
 from broadcast.rules.states import Phase
-from models.base import change
+from models.base import change, value_of
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now, skips_locked
 from models.ledger.lists import uploads
@@ -99,8 +99,7 @@ def _reserved(connection: Connection, body: Body) -> str | None:
     there = publication.used_key(connection, body)
     if there is None:
         return None
-    query = select(UploadRow.digest).where(UploadRow.broadcast_id == there.broadcast_id)
-    digest = connection.scalar(query)
+    digest = value_of(connection, there.broadcast_id, UploadRow.digest)
     if digest != body.request_digest and digest not in body.request_digests(
         publication.stored_options(connection, there.broadcast_id)
     ):

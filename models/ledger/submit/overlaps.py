@@ -324,17 +324,12 @@ def _own_gates(
 def _candidate(
     connection: Connection, body: Body, row: _Row, *, said: str, own: Sequence[Gate] = ()
 ) -> _Candidate:
-    if row.phase is Phase.PLANNING:
-        # Some of its batches may be there already, and nobody sees them.
-        known = removals.is_list_final(connection, row.id)
-        ranges = [removals.unplanned_members(connection, row.id)] if known else []
-    else:
-        known, ranges = True, removals.member_ranges(connection, row.id)
+    ranges = removals.known_members(connection, row.id, row.phase)
     going = row.phase in OPEN_PHASES and all(traits_of(gate.kind).by_time for gate in own)
     other = row.content_identity != said
     is_fresh = row.started_at is not None and row.started_at > now(connection) - WITHIN
     return _Candidate(
-        row=row, ranges=ranges, going=going, unknown=not known,
+        row=row, ranges=ranges or (), going=going, unknown=ranges is None,
         same_list=row.audience_digest == body.audience_digest,
         at=max((gate.until for gate in own if gate.until is not None), default=None),
         is_earlier=other and not going and is_fresh

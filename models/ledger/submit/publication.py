@@ -27,6 +27,7 @@ from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.submission import Body, Figures, Published, Terms
 from broadcast.rules.states import Phase
 from models.accounts import Lane
+from models.base import value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.ledger.campaigns import launch_rows
@@ -286,9 +287,7 @@ def key_conflict(connection: Connection, body: Body, there: KeyUse) -> ConflictE
         has_one = stored is None or stored.published_at is not None
         name = "error.submit.other_list" if has_one else "error.submit.list_cancelled"
         return ConflictError(name, id=broadcast_id, field="audience")
-    asked = connection.scalar(
-        select(UploadRow.request).where(UploadRow.broadcast_id == broadcast_id)
-    )
+    asked = value_of(connection, broadcast_id, UploadRow.request)
     of_body = [] if stored is None else list(_of_body(body, stored, is_upload=asked is not None))
     of_options = _of_options(
         body, there, asked=asked, stored=stored_options(connection, broadcast_id)

@@ -34,6 +34,7 @@ from broadcast.rules.plan import selection
 from broadcast.rules.plan.audience import KINDS, Everyone, Followers, Tag, parse
 from broadcast.rules.plan.selection import Excluded, Exclusion
 from broadcast.rules.states import OPEN_PHASES, SENT, BatchState, Phase
+from models.base import row_of
 from models.batch_tables import Batch
 from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow
@@ -91,11 +92,9 @@ class Pages:
 @reading
 def pages_of_broadcast(connection: Connection, broadcast_id: str, *, n: int | None = None) -> Pages:
     """Return the pages of a broadcast, or that of its batch *n*, which the others share."""
-    row = connection.execute(
-        select(BroadcastRow.account, BroadcastRow.msgtype, BroadcastRow.content).where(
-            BroadcastRow.id == broadcast_id
-        )
-    ).one()
+    row = row_of(
+        connection, broadcast_id, BroadcastRow.account, BroadcastRow.msgtype, BroadcastRow.content
+    )
     material = _material(row.msgtype, row.content)
     same = _of_material(connection, row.account, row.msgtype, material=material)
     own = _sent(connection, row.account, Batch.broadcast_id == broadcast_id)

@@ -29,6 +29,7 @@ from broadcast.rules.reports import (
 )
 from broadcast.rules.states import Phase, Reason
 from models.accounts import Lane
+from models.base import value_of
 from models.batch_tables import IS_A_CALL, AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow, Submission
 from models.engine import now
@@ -378,9 +379,8 @@ class Followed:
 
     def version(self) -> int | None:
         """Return what is raised whenever something of it is written; None: it is there no more."""
-        query = select(BroadcastRow.version).where(BroadcastRow.id == self.id)
         with read(self.engine) as connection:
-            return connection.scalar(query)
+            return value_of(connection, self.id, BroadcastRow.version)
 
     def see(self) -> Seen:
         """Look at it; the first look begins with its submit. Raises UnknownIdError."""

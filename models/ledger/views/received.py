@@ -18,7 +18,7 @@ from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import EXCLUDED_LISTS, REASONS
 from broadcast.rules.states import BatchState, Phase
 from broadcast.sorted_openids import unpacked
-from models.base import Packed, place_in
+from models.base import Packed, place_in, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.plan import removals
@@ -166,19 +166,16 @@ def newer(
 
 def _part(connection: Connection, broadcast_id: str, counted: Collection[BatchState]) -> Part:
     """Return the batches of a broadcast in one of the states that count."""
-    phase = connection.scalar(select(BroadcastRow.phase).where(BroadcastRow.id == broadcast_id))
-    if phase is Phase.PLANNING:
-        known = removals.is_list_final(connection, broadcast_id)
-        ranges = [removals.unplanned_members(connection, broadcast_id)] if known else []
-    else:
-        ranges = removals.member_ranges(connection, broadcast_id)
+    phase = value_of(connection, broadcast_id, BroadcastRow.phase)
+    ranges = removals.known_members(connection, broadcast_id, phase) or ()
     return Part(broadcast_id=broadcast_id, ranges=[one for one in ranges if one.state in counted])
 
 
-def _batches_of(connection: Connection, broadcast_id: str) -> list[Range]:
+def _batches_of(connection: Connection, broadcast_id: str) -> Sequence[Range]:
     """Return its batches; of what was not cut into any, the whole list as number 0."""
-    cut = select(BroadcastRow.phase != Phase.PLANNING).where(BroadcastRow.id == broadcast_id)
-    ranges = removals.member_ranges(connection, broadcast_id) if connection.scalar(cut) else []
+    phase = value_of(connection, broadcast_id, BroadcastRow.phase)
+    planned = phase is not Phase.PLANNING
+    ranges = removals.member_ranges(connection, broadcast_id) if planned else ()
     return ranges or [removals.unplanned_members(connection, broadcast_id)]
 
 
