@@ -10,7 +10,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -28,6 +28,7 @@ from broadcast.wechat.call_errors import (
     TransportKind,
 )
 from broadcast.wechat.deadline import Timeouts
+from broadcast.wechat.frozen_values import frozen
 
 Reply = TypeVar("Reply")
 
@@ -37,7 +38,7 @@ _CONTROL = re.compile(r"[\x00-\x07\x0b\x0e-\x1f]")
 _DEEPEST: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Body:
     """Body of a request. A mapping becomes JSON when it leaves; its secrets stay wrapped until."""
 
@@ -45,7 +46,7 @@ class Body:
     content_type: str = JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class File:
     """A file of a multipart upload; WeChat wants a name with an extension."""
 
@@ -152,7 +153,7 @@ _TAIL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RawReply:
     """Reply as it came over the wire, before it is read."""
 
@@ -193,7 +194,7 @@ class RawReply:
         return f"{size}: {text}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Errmsg:
     """An errmsg taken apart."""
 

@@ -11,19 +11,19 @@ import csv
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from broadcast.wechat.endpoint import parse_errmsg
+from broadcast.wechat.frozen_values import frozen
 
 TABLE = Path(__file__).with_name("errcodes.csv")
 RECORDED = Path(__file__).with_name("recorded_errmsgs.csv")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Errcode:
     """One errcode of WeChat."""
 

@@ -13,7 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal
 from urllib.parse import urlencode, urlsplit
 
@@ -34,6 +34,7 @@ from broadcast.wechat.connections import WatchedAdapter
 from broadcast.wechat.deadline import CURRENT, Exchange, SendBy, Timeouts, Watchdog
 from broadcast.wechat.endpoint import Body, RawReply, Request, parse_date
 from broadcast.wechat.failures import describe, row_of, strip
+from broadcast.wechat.frozen_values import frozen
 
 _PIECE_BYTES: Final = 16_384
 
@@ -54,7 +55,7 @@ _HEADERS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Call:
     """One request. Secrets in *query* and *body* stay wrapped until the last moment.
 

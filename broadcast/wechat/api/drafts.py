@@ -7,12 +7,13 @@ anybody's doing and are never part of what two articles are compared by.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
 from broadcast.wechat.endpoint import Body, Payload, RawReply, Request, json_bytes, success
+from broadcast.wechat.frozen_values import frozen
 
 #: Drafts of one page of draft/batchget at most.
 MOST_OF_A_PAGE: Final = 20
@@ -22,7 +23,7 @@ NO_SUCH_DRAFT: Final = 40007
 _LARGEST_DRAFT_BYTES: Final = 20_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Article:
     """One article of a draft."""
 
@@ -55,7 +56,7 @@ class Article:
         }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Draft:
     """A draft as a list shows it; of its articles the content is left out."""
 
@@ -65,7 +66,7 @@ class Draft:
     articles: Sequence[Article]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Drafts:
     """One page of an account's drafts, newest first."""
 
@@ -73,7 +74,7 @@ class Drafts:
     drafts: Sequence[Draft]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DraftAdd(Request[str]):
     """Store a new draft (POST draft/add); the answer is its media_id. Each call makes another.
 
@@ -100,7 +101,7 @@ class DraftAdd(Request[str]):
         return media_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DraftGet(Request[Sequence[Article]]):
     """Ask what a draft says (POST draft/get).
 
@@ -124,7 +125,7 @@ class DraftGet(Request[Sequence[Article]]):
         return articles
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class DraftBatchGet(Request[Drafts]):
     """Ask for a page of the account's drafts without their contents (POST draft/batchget)."""
 

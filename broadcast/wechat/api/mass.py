@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
@@ -25,6 +25,7 @@ from broadcast.wechat.endpoint import (
     payload,
     success,
 )
+from broadcast.wechat.frozen_values import frozen
 
 OPENID_LENGTH: Final = 28
 FEWEST_OPENIDS: Final = 2
@@ -37,7 +38,7 @@ _CLIENTMSGID = re.compile(r"[A-Za-z0-9_-]+")
 _NOT_OF_A_CONTENT: Final = frozenset({"touser", "towxname", "toparty", "filter", "clientmsgid"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MassReply:
     """WeChat's word on a mass send, whatever its errcode: what it means is the caller's to decide.
 
@@ -54,7 +55,7 @@ class MassReply:
     elapsed_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MassSend(Request[MassReply]):
     """Send to a list of OpenIDs (POST message/mass/send). Never raises for an errcode.
 
@@ -81,7 +82,7 @@ class MassSend(Request[MassReply]):
         return _mass_reply(raw)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MassSendAll(Request[MassReply]):
     """Send to a tag or to everybody (POST message/mass/sendall): exactly one, said out loud.
 
@@ -118,7 +119,7 @@ class MassSendAll(Request[MassReply]):
         return _mass_reply(raw)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MassStatus:
     """``SEND_SUCCESS``, ``SENDING``, ``SEND_FAIL``, ``DELETE``, or a word added one day."""
 
@@ -130,7 +131,7 @@ class MassStatus:
 NO_SUCH_JOB = 40059
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MassGet(Request[MassStatus]):
     """Ask how a mass send fares (POST message/mass/get).
 
@@ -271,14 +272,14 @@ _WXNAME: Final = re.compile(r"[A-Za-z0-9_-]{2,27}")
 _PREVIEW_NOT_OF_A_CONTENT: Final = frozenset({"touser", "towxname", "filter", "clientmsgid"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Previewed:
     """WeChat took the preview; ``msg_id`` is None where the reply names none."""
 
     msg_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MassPreview(Request[Previewed]):
     """Send *content* to one follower (POST message/mass/preview).
 

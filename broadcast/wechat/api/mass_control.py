@@ -7,15 +7,15 @@ every other send of the same material. Only articles and videos have a page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
 from broadcast.wechat.endpoint import INT64_MAX, Body, Deed, RawReply, Request, json_bytes, success
+from broadcast.wechat.frozen_values import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MassDelete(Deed):
     """Delete what a mass send published (POST message/mass/delete); a repeat is harmless.
 
@@ -58,7 +58,7 @@ LEVELS: Final[Mapping[int, int]] = MappingProxyType(
 _UNIT: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Speed:
     """A level, and what WeChat says that it comes to; the two differ on WeChat's own page."""
 
@@ -66,7 +66,7 @@ class Speed:
     followers_a_minute: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SpeedGet(Request[Speed]):
     """Ask for the account's speed (POST message/mass/speed/get). Raises ``APIError``: 45085."""
 
@@ -85,7 +85,7 @@ class SpeedGet(Request[Speed]):
         return Speed(level=level, followers_a_minute=real * _UNIT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SpeedSet(Deed):
     """Set the account's speed, 0 (fastest) to 4 (POST message/mass/speed/set).
 

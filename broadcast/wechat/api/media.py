@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import ClassVar, Final
@@ -31,6 +30,7 @@ from broadcast.wechat.endpoint import (
     multipart,
     success,
 )
+from broadcast.wechat.frozen_values import frozen
 
 
 class MediaKind(StrEnum):
@@ -63,7 +63,7 @@ _EXTENSION: Final = re.compile(r"\.[A-Za-z0-9]{2,5}$")
 _ID: Final = re.compile(r"\S{1,256}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Media:
     """A media_id, and when WeChat says that it was made (seconds since 1970), if it says so."""
 
@@ -71,7 +71,7 @@ class Media:
     created_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Material:
     """A permanent media_id; ``url`` of an image shows it in articles."""
 
@@ -79,7 +79,7 @@ class Material:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class MediaUpload(Request[Media]):
     """Upload a file for three days (POST media/upload)."""
 
@@ -102,7 +102,7 @@ class MediaUpload(Request[Media]):
         return _media(raw, "media_id", "thumb_media_id")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AddMaterial(Request[Material]):
     """Upload a file permanently (POST material/add_material).
 
@@ -138,7 +138,7 @@ class AddMaterial(Request[Material]):
         return Material(media_id=_id(raw, reply, "media_id"), url=reply.text("url") or None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UploadImage(Request[str]):
     """Upload a picture of an article, JPEG or PNG (POST media/uploadimg); returns its address.
 
@@ -162,7 +162,7 @@ class UploadImage(Request[str]):
         return url
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UploadVideo(Request[Media]):
     """Turn an uploaded video into one that can be sent to many (POST media/uploadvideo).
 

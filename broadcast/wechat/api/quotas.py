@@ -6,19 +6,20 @@ WeChat lets an account clear ten times a month, by whatever interface and in the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Final
 
 from pydantic import SecretStr
 
 from broadcast.wechat.call_errors import NO_SECRETS, InvalidRequestError, TransportKind
 from broadcast.wechat.endpoint import Body, Deed, RawReply, Request, json_bytes, success
+from broadcast.wechat.frozen_values import frozen
 
 #: Clearings of one month (WeChat pages "API_Call_Limits", "clearQuota").
 MOST_CLEARS: Final = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Quota:
     """Calls of one interface today."""
 
@@ -27,7 +28,7 @@ class Quota:
     remain: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaGet(Request[Quota]):
     """Ask for the calls of *cgi_path* today, such as ``/cgi-bin/message/mass/send``.
 
@@ -54,7 +55,7 @@ class QuotaGet(Request[Quota]):
         return Quota(daily_limit=daily_limit, used=used, remain=remain)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class QuotaClear(Deed):
     """Set the calls of *cgi_path* back to none used (POST openapi/quota/clear).
 
@@ -70,7 +71,7 @@ class QuotaClear(Deed):
         return _of_path(self.cgi_path)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClearQuota(Deed):
     """Set the calls of every interface back to none used (POST clear_quota).
 
@@ -86,7 +87,7 @@ class ClearQuota(Deed):
         return Body(data=json_bytes({"appid": self.appid}, name="appid"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClearQuotaBySecret(Deed):
     """Do what :class:`ClearQuota` does without an access_token (POST clear_quota/v2).
 
@@ -104,7 +105,7 @@ class ClearQuotaBySecret(Deed):
         return Body(data={"appid": self.appid, "appsecret": self.secret})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SeenRequest:
     """A call as WeChat received it: when, how long it took, from where, and what was asked.
 
@@ -119,7 +120,7 @@ class SeenRequest:
     client_ip: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RidGet(Request[SeenRequest]):
     """Ask what WeChat received of the call with this *rid* (POST openapi/rid/get).
 

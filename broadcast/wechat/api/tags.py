@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Final, Literal
 
 from broadcast.wechat.api.mass import OPENID_LENGTH
 from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
 from broadcast.wechat.endpoint import Body, Deed, Payload, RawReply, Request, json_bytes, success
+from broadcast.wechat.frozen_values import frozen
 
 #: OpenIDs of one call of batchtagging or batchuntagging; 40032 beyond.
 MOST_MEMBERS: Final = 50
@@ -18,7 +19,7 @@ LONGEST_NAME: Final = 30
 SYSTEM_TAGS: Final = frozenset({0, 1, 2})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagInfo:
     """A tag, and how many followers have it; WeChat's count lags. None: the reply has none."""
 
@@ -27,7 +28,7 @@ class TagInfo:
     count: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagsGet(Request[Sequence[TagInfo]]):
     """List every tag of the account (GET tags/get)."""
 
@@ -42,7 +43,7 @@ class TagsGet(Request[Sequence[TagInfo]]):
         return [_tag(raw, row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagCreate(Request[TagInfo]):
     """Make a tag (POST tags/create). Raises ``APIError``: 45056, 45157 for a name that is taken."""
 
@@ -62,7 +63,7 @@ class TagCreate(Request[TagInfo]):
         return _tag(raw, made)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagRename(Deed):
     """Give a tag another name (POST tags/update). Raises ``APIError``: 45058, 45157, 45159."""
 
@@ -76,7 +77,7 @@ class TagRename(Deed):
         return _body({"tag": {"id": _own(self.tag_id), "name": _name(self.name)}})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagDelete(Deed):
     """Delete a tag, not its followers (POST tags/delete). Raises ``APIError``: 45057, 45058."""
 
@@ -89,7 +90,7 @@ class TagDelete(Deed):
         return _body({"tag": {"id": _own(self.tag_id)}})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Members(Deed):
     """Followers that get or lose a tag: 1 to 50 OpenIDs. A repeat is harmless.
 
@@ -110,14 +111,14 @@ class _Members(Deed):
         return _body({"tagid": _own(self.tag_id), "openid_list": list(self.openids)})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class AddToTag(_Members):
     """Give the tag to these followers (POST tags/members/batchtagging)."""
 
     path: ClassVar[str] = "/cgi-bin/tags/members/batchtagging"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RemoveFromTag(_Members):
     """Take the tag from these followers (POST tags/members/batchuntagging)."""
 

@@ -6,7 +6,6 @@ Both raise ``APIError`` with 40001, 40013, 40125, 40164, 40243, 45009, 45011, 89
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Literal
 
@@ -15,13 +14,14 @@ from pydantic import SecretStr
 from broadcast.wechat.call_errors import TransportKind
 from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import LONGEST_TOKEN, Body, RawReply, Request, payload, success
+from broadcast.wechat.frozen_values import frozen
 
 GRANT_TYPE: Final = "client_credential"
 # Short: a process that fetches a token keeps all others from fetching it.
 _TIMEOUTS: Final = Timeouts(connect_s=5, read_s=10, total_s=15)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TokenReply:
     """An access_token and the seconds it has left."""
 
@@ -29,7 +29,7 @@ class TokenReply:
     expires_in: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _TokenRequest(Request[TokenReply]):
     """Parts that both ways to a token share."""
 
@@ -53,7 +53,7 @@ class _TokenRequest(Request[TokenReply]):
         return TokenReply(access_token=access_token, expires_in=expires_in)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ClassicToken(_TokenRequest):
     """Fetch a new classic token, which supersedes the one before (GET cgi-bin/token).
 
@@ -68,7 +68,7 @@ class ClassicToken(_TokenRequest):
         return {"grant_type": GRANT_TYPE, "appid": self.appid, "secret": self.secret}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StableToken(_TokenRequest):
     """Fetch the stable token (POST cgi-bin/stable_token): the same one until its last 5 minutes.
 
@@ -89,7 +89,7 @@ class StableToken(_TokenRequest):
         )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pong:
     """That WeChat answered: after how many milliseconds, and at what time by its own clock."""
 
@@ -98,7 +98,7 @@ class Pong:
     date: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ping(Request[Pong]):
     """Ask for an answer, whatever it is. Raises ``UnknownOutcomeError`` for another server's."""
 

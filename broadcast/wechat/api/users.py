@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, Literal
 
@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from broadcast.wechat.api.mass import OPENID_LENGTH
 from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
 from broadcast.wechat.endpoint import Body, Payload, RawReply, Request, json_bytes, success
+from broadcast.wechat.frozen_values import frozen
 
 #: OpenIDs of one page at most.
 MOST_OF_A_PAGE: Final = 10_000
@@ -27,7 +28,7 @@ NO_SUCH_OPENID: Final = 40003
 _ALPHABET = re.compile(r"[A-Za-z0-9_-]*\Z")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Page:
     """One page of OpenIDs, in WeChat's order."""
 
@@ -41,7 +42,7 @@ class Page:
     elapsed_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UserGet(Request[Page]):
     """Ask for a page of the account's followers (GET user/get).
 
@@ -68,7 +69,7 @@ class UserGet(Request[Page]):
         return _page(raw, reply, total=total)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TagFollowers(Request[Page]):
     """Ask for a page of those who have a tag (POST user/tag/get). Raises as :class:`UserGet`."""
 
@@ -89,7 +90,7 @@ class TagFollowers(Request[Page]):
         return _page(raw, success(raw), total=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UserInfo:
     """Details of one follower: no name, picture, sex or region since 2021-12."""
 
@@ -98,7 +99,7 @@ class UserInfo:
     since: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class UserInfos(Request[Mapping[str, UserInfo]]):
     """Ask who of 1 to 100 people follows the account, and since when (POST user/info/batchget).
 

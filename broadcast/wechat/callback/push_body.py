@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any, Final, NoReturn, TypeAlias
 from xml.parsers import expat
@@ -16,6 +16,7 @@ from xml.parsers import expat
 import orjson
 
 from broadcast.wechat.callback.cipher import Refusal, RefusedError
+from broadcast.wechat.frozen_values import frozen
 
 Fields: TypeAlias = Mapping[str, Any]
 #: A job of eight articles with everything is a few kB; in compatible mode three times that.
@@ -34,7 +35,7 @@ class Form(StrEnum):
     JSON = "json"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Document:
     """A body that was read."""
 

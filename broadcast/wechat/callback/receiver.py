@@ -10,12 +10,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydantic import SecretStr
 
 from broadcast.wechat.callback.cipher import Cipher, Refusal, RefusedError, is_signed, sign
 from broadcast.wechat.callback.push_body import Document, Fields, Form, read, written
+from broadcast.wechat.frozen_values import frozen
 
 _ENCRYPTED = "aes"
 _SENDER = "FromUserName"
@@ -24,7 +25,7 @@ _LONGEST_ECHO = 256
 _NONCE_BELOW = 10**10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ReceivedPush:
     """A push that is WeChat's and this account's. Its text may be a follower's own words."""
 
