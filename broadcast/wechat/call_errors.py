@@ -94,52 +94,52 @@ class TransportKind(StrEnum):
     """Kind of failure that brought back no answer of WeChat's own."""
 
     # Provably not sent.
+    #: The host's name has no address, or the resolver gave none in time.
     DNS = "dns"
-    """The host's name has no address, or the resolver gave none in time."""
+    #: The host answered that nothing listens at this port.
     REFUSED = "refused"
-    """The host answered that nothing listens at this port."""
+    #: The operating system found no way to the host, or had no socket left.
     UNREACHABLE = "unreachable"
-    """The operating system found no way to the host, or had no socket left."""
+    #: No usable connection, TLS included, within the connect or the total time-out.
     CONNECT_TIMEOUT = "connect_timeout"
-    """No usable connection, TLS included, within the connect or the total time-out."""
+    #: The TLS handshake failed: certificate, version, not a TLS server, or it hung up meanwhile.
     TLS = "tls"
-    """The TLS handshake failed: certificate, version, not a TLS server, or it hung up meanwhile."""
+    #: The proxy is out of reach or would not open a tunnel.
     PROXY = "proxy"
-    """The proxy is out of reach or would not open a tunnel."""
+    #: All connections of the pool stayed busy for as long as a connect may take.
     POOL_EXHAUSTED = "pool_exhausted"
-    """All connections of the pool stayed busy for as long as a connect may take."""
+    #: The client was closed before the call.
     CLOSED = "closed"
-    """The client was closed before the call."""
+    #: The connection was ready after the moment by which the call had to leave.
     TOO_LATE = "too_late"
-    """The connection was ready after the moment by which the call had to leave."""
+    #: No request could be made of the URL, the headers or the proxy's address.
     UNBUILDABLE = "unbuildable"
-    """No request could be made of the URL, the headers or the proxy's address."""
 
     # Sent, outcome unknown.
+    #: The request was being written when the connection failed or took no more bytes in time.
     WRITE_FAILED = "write_failed"
-    """The request was being written when the connection failed or took no more bytes in time."""
+    #: Not one byte of the reply came for as long as a read may take.
     READ_TIMEOUT = "read_timeout"
-    """Not one byte of the reply came for as long as a read may take."""
+    #: The call as a whole took longer than it may, however busily bytes dripped in.
     TOTAL_TIMEOUT = "total_timeout"
-    """The call as a whole took longer than it may, however busily bytes dripped in."""
+    #: The connection was reset or closed before a reply.
     RESET = "reset"
-    """The connection was reset or closed before a reply."""
+    #: The reply ended before the length it had announced.
     TRUNCATED = "truncated"
-    """The reply ended before the length it had announced."""
+    #: The TLS session failed after the request had left.
     TLS_BROKEN = "tls_broken"
-    """The TLS session failed after the request had left."""
+    #: The reply is not HTTP, or its encoding cannot be undone.
     BAD_HTTP = "bad_http"
-    """The reply is not HTTP, or its encoding cannot be undone."""
+    #: Another status than 200: WeChat's own replies, errors too, are always 200.
     HTTP_STATUS = "http_status"
-    """Another status than 200: WeChat's own replies, errors too, are always 200."""
+    #: The reply is larger than any of WeChat's.
     TOO_LARGE = "too_large"
-    """The reply is larger than any of WeChat's."""
+    #: The reply is not JSON in UTF-8: the page of a gateway, say.
     NOT_JSON = "not_json"
-    """The reply is not JSON in UTF-8: the page of a gateway, say."""
+    #: The reply is JSON, but not what this endpoint answers.
     GARBAGE = "garbage"
-    """The reply is JSON, but not what this endpoint answers."""
+    #: ``requests`` reported something that should not happen once a request has left.
     UNEXPECTED = "unexpected"
-    """``requests`` reported something that should not happen once a request has left."""
 
     @property
     def sent(self) -> bool:

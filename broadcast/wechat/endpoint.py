@@ -176,6 +176,10 @@ class RawReply:
             http_status=self.status,
         )
 
+    def garbage(self, detail: str) -> TransportError:
+        """Return the error that this reply is JSON, but not what its endpoint answers."""
+        return self.error(TransportKind.GARBAGE, detail)
+
     def excerpt(self) -> str:
         """Return the beginning of the body, on one line and without secrets.
 
@@ -309,7 +313,7 @@ def payload(raw: RawReply) -> Payload:
     if isinstance(loaded, TransportKind):
         raise raw.error(loaded)
     if "errcode" in loaded and loaded.integer("errcode") is None:
-        raise raw.error(TransportKind.GARBAGE, "errcode is no whole number")
+        raise raw.garbage("errcode is no whole number")
     return loaded
 
 

@@ -14,8 +14,8 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-import requests.exceptions
-import urllib3.exceptions
+from requests import exceptions as of_requests
+from urllib3 import exceptions as of_urllib3
 
 from broadcast.wechat.call_errors import TransportError, TransportKind
 from broadcast.wechat.deadline import Exchange, Phase, TooLateError
@@ -31,69 +31,89 @@ class Row(NamedTuple):
 
 _K = TransportKind
 
-MAP: Final[tuple[Row, ...]] = (
+#: What it means before and after the request began to leave, and which exceptions mean that.
+_MEANINGS: Final[tuple[tuple[TransportKind, TransportKind, tuple[type[Exception], ...]], ...]] = (
     # Our own word, from before the first byte.
-    Row(TooLateError, _K.TOO_LATE, _K.UNEXPECTED),
+    (_K.TOO_LATE, _K.UNEXPECTED, (TooLateError,)),
     # The proxy: whatever ails it, nothing of ours was on the way.
-    Row(urllib3.exceptions.ProxyError, _K.PROXY, _K.RESET),
-    Row(requests.exceptions.ProxyError, _K.PROXY, _K.RESET),
-    Row(urllib3.exceptions.ProxySchemeUnknown, _K.PROXY, _K.UNEXPECTED),
-    Row(urllib3.exceptions.ProxySchemeUnsupported, _K.PROXY, _K.UNEXPECTED),
-    Row(requests.exceptions.InvalidProxyURL, _K.PROXY, _K.UNEXPECTED),
+    (_K.PROXY, _K.RESET, (of_urllib3.ProxyError, of_requests.ProxyError)),
+    (
+        _K.PROXY,
+        _K.UNEXPECTED,
+        (
+            of_urllib3.ProxySchemeUnknown,
+            of_urllib3.ProxySchemeUnsupported,
+            of_requests.InvalidProxyURL,
+        ),
+    ),
     # The operating system, in its own words.
-    Row(socket.gaierror, _K.DNS, _K.UNEXPECTED),
-    Row(urllib3.exceptions.NameResolutionError, _K.DNS, _K.UNEXPECTED),
-    Row(ConnectionRefusedError, _K.REFUSED, _K.RESET),
-    Row(urllib3.exceptions.NewConnectionError, _K.UNREACHABLE, _K.UNEXPECTED),
+    (_K.DNS, _K.UNEXPECTED, (socket.gaierror, of_urllib3.NameResolutionError)),
+    (_K.REFUSED, _K.RESET, (ConnectionRefusedError,)),
+    (_K.UNREACHABLE, _K.UNEXPECTED, (of_urllib3.NewConnectionError,)),
     # The pool.
-    Row(urllib3.exceptions.EmptyPoolError, _K.POOL_EXHAUSTED, _K.UNEXPECTED),
-    Row(urllib3.exceptions.FullPoolError, _K.POOL_EXHAUSTED, _K.UNEXPECTED),
-    Row(urllib3.exceptions.ClosedPoolError, _K.CLOSED, _K.UNEXPECTED),
+    (_K.POOL_EXHAUSTED, _K.UNEXPECTED, (of_urllib3.EmptyPoolError, of_urllib3.FullPoolError)),
+    (_K.CLOSED, _K.UNEXPECTED, (of_urllib3.ClosedPoolError,)),
     # Time. A TLS handshake that is too slow reaches us as a read time-out, hence "before".
-    Row(urllib3.exceptions.ConnectTimeoutError, _K.CONNECT_TIMEOUT, _K.UNEXPECTED),
-    Row(requests.exceptions.ConnectTimeout, _K.CONNECT_TIMEOUT, _K.UNEXPECTED),
-    Row(urllib3.exceptions.ReadTimeoutError, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
-    Row(requests.exceptions.ReadTimeout, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
-    Row(requests.exceptions.Timeout, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
-    Row(TimeoutError, _K.CONNECT_TIMEOUT, _K.READ_TIMEOUT),
+    (
+        _K.CONNECT_TIMEOUT,
+        _K.UNEXPECTED,
+        (of_urllib3.ConnectTimeoutError, of_requests.ConnectTimeout),
+    ),
+    (
+        _K.CONNECT_TIMEOUT,
+        _K.READ_TIMEOUT,
+        (of_urllib3.ReadTimeoutError, of_requests.ReadTimeout, of_requests.Timeout, TimeoutError),
+    ),
     # TLS. After the request left, an alert or a broken record leaves the outcome open.
-    Row(ssl.SSLError, _K.TLS, _K.TLS_BROKEN),
-    Row(urllib3.exceptions.SSLError, _K.TLS, _K.TLS_BROKEN),
-    Row(requests.exceptions.SSLError, _K.TLS, _K.TLS_BROKEN),
+    (_K.TLS, _K.TLS_BROKEN, (ssl.SSLError, of_urllib3.SSLError, of_requests.SSLError)),
     # The connection breaks. Before the request that can only be within the handshake. After it,
     # also on a kept-alive connection that the server closed at the same moment: not provable.
-    Row(http.client.RemoteDisconnected, _K.TLS, _K.RESET),
-    Row(ConnectionError, _K.TLS, _K.RESET),
+    (_K.TLS, _K.RESET, (http.client.RemoteDisconnected, ConnectionError)),
     # The reply breaks off, or is none.
-    Row(urllib3.exceptions.IncompleteRead, _K.TLS, _K.TRUNCATED),
-    Row(urllib3.exceptions.InvalidChunkLength, _K.TLS, _K.TRUNCATED),
-    Row(http.client.IncompleteRead, _K.TLS, _K.TRUNCATED),
-    Row(http.client.InvalidURL, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(http.client.HTTPException, _K.UNBUILDABLE, _K.BAD_HTTP),
-    Row(urllib3.exceptions.DecodeError, _K.UNBUILDABLE, _K.BAD_HTTP),
-    Row(requests.exceptions.ContentDecodingError, _K.UNBUILDABLE, _K.BAD_HTTP),
-    Row(requests.exceptions.ChunkedEncodingError, _K.UNBUILDABLE, _K.TRUNCATED),
-    Row(requests.exceptions.JSONDecodeError, _K.UNBUILDABLE, _K.NOT_JSON),
+    (
+        _K.TLS,
+        _K.TRUNCATED,
+        (of_urllib3.IncompleteRead, of_urllib3.InvalidChunkLength, http.client.IncompleteRead),
+    ),
+    (_K.UNBUILDABLE, _K.UNEXPECTED, (http.client.InvalidURL,)),
+    (
+        _K.UNBUILDABLE,
+        _K.BAD_HTTP,
+        (http.client.HTTPException, of_urllib3.DecodeError, of_requests.ContentDecodingError),
+    ),
+    (_K.UNBUILDABLE, _K.TRUNCATED, (of_requests.ChunkedEncodingError,)),
+    (_K.UNBUILDABLE, _K.NOT_JSON, (of_requests.JSONDecodeError,)),
     # What a request cannot be made of.
-    Row(requests.exceptions.MissingSchema, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.InvalidSchema, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.InvalidURL, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.InvalidHeader, _K.UNBUILDABLE, _K.BAD_HTTP),
-    Row(requests.exceptions.URLRequired, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.InvalidJSONError, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.UnrewindableBodyError, _K.UNBUILDABLE, _K.UNEXPECTED),
+    (
+        _K.UNBUILDABLE,
+        _K.UNEXPECTED,
+        (of_requests.MissingSchema, of_requests.InvalidSchema, of_requests.InvalidURL),
+    ),
+    (_K.UNBUILDABLE, _K.BAD_HTTP, (of_requests.InvalidHeader,)),
+    (
+        _K.UNBUILDABLE,
+        _K.UNEXPECTED,
+        (of_requests.URLRequired, of_requests.InvalidJSONError, of_requests.UnrewindableBodyError),
+    ),
     # What our use of requests leaves no room for: no retries, no redirects, one read of a body.
-    Row(requests.exceptions.RetryError, _K.UNREACHABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.TooManyRedirects, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.StreamConsumedError, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.HTTPError, _K.UNBUILDABLE, _K.HTTP_STATUS),
+    (_K.UNREACHABLE, _K.UNEXPECTED, (of_requests.RetryError,)),
+    (
+        _K.UNBUILDABLE,
+        _K.UNEXPECTED,
+        (of_requests.TooManyRedirects, of_requests.StreamConsumedError),
+    ),
+    (_K.UNBUILDABLE, _K.HTTP_STATUS, (of_requests.HTTPError,)),
     # The general ones.
-    Row(urllib3.exceptions.ProtocolError, _K.UNREACHABLE, _K.RESET),
-    Row(requests.exceptions.ConnectionError, _K.UNREACHABLE, _K.RESET),
-    Row(urllib3.exceptions.HTTPError, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(requests.exceptions.RequestException, _K.UNBUILDABLE, _K.UNEXPECTED),
-    Row(UnicodeError, _K.UNBUILDABLE, _K.BAD_HTTP),
-    Row(OSError, _K.UNREACHABLE, _K.RESET),
+    (_K.UNREACHABLE, _K.RESET, (of_urllib3.ProtocolError, of_requests.ConnectionError)),
+    (_K.UNBUILDABLE, _K.UNEXPECTED, (of_urllib3.HTTPError, of_requests.RequestException)),
+    (_K.UNBUILDABLE, _K.BAD_HTTP, (UnicodeError,)),
+    (_K.UNREACHABLE, _K.RESET, (OSError,)),
+)
+
+MAP: Final = tuple(
+    Row(exception, before, after)
+    for before, after, exceptions in _MEANINGS
+    for exception in exceptions
 )
 
 
@@ -157,7 +177,7 @@ def _detail(error: BaseException) -> str:
     """Return the innermost exception's words; the outer ones only repeat the URL."""
     innermost = error
     for each in _unwrap(error):
-        if not isinstance(each, requests.exceptions.RequestException):
+        if not isinstance(each, of_requests.RequestException):
             innermost = each
     words = getattr(innermost, "verify_message", "") or getattr(innermost, "strerror", "")
     return f"{type(innermost).__name__}: {words or innermost}"

@@ -11,7 +11,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import InvalidRequestError
 from broadcast.wechat.endpoint import Body, Payload, RawReply, Request, json_bytes, success
 from broadcast.wechat.frozen_values import frozen
 
@@ -97,7 +97,7 @@ class DraftAdd(Request[str]):
         """Return the media_id."""
         media_id = success(raw).text("media_id")
         if not media_id:
-            raise raw.error(TransportKind.GARBAGE, "no media_id")
+            raise raw.garbage("no media_id")
         return media_id
 
 
@@ -121,7 +121,7 @@ class DraftGet(Request[Sequence[Article]]):
         """Return the articles."""
         articles = _articles(success(raw))
         if not articles:
-            raise raw.error(TransportKind.GARBAGE, "no news_item")
+            raise raw.garbage("no news_item")
         return articles
 
 
@@ -150,10 +150,10 @@ class DraftBatchGet(Request[Drafts]):
         reply = success(raw)
         total, items = reply.integer("total_count"), reply.objects("item")
         if total is None or items is None:
-            raise raw.error(TransportKind.GARBAGE, "no total_count or no item")
+            raise raw.garbage("no total_count or no item")
         drafts = tuple(draft for draft in map(_draft, items) if draft is not None)
         if len(drafts) != len(items):
-            raise raw.error(TransportKind.GARBAGE, "a draft without media_id")
+            raise raw.garbage("a draft without media_id")
         return Drafts(total=total, drafts=drafts)
 
 

@@ -13,7 +13,7 @@ from dataclasses import field
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
-from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import InvalidRequestError
 from broadcast.wechat.endpoint import (
     INT64_MAX,
     Body,
@@ -154,9 +154,9 @@ class MassGet(Request[MassStatus]):
         reply = success(raw)
         msg_id, msg_status = _message_id(reply, "msg_id"), reply.text("msg_status")
         if msg_id is None or not msg_status:
-            raise raw.error(TransportKind.GARBAGE, "no msg_id or no msg_status")
+            raise raw.garbage("no msg_id or no msg_status")
         if msg_id != self.msg_id:
-            raise raw.error(TransportKind.GARBAGE, f"is about msg_id {msg_id}")
+            raise raw.garbage(f"is about msg_id {msg_id}")
         return MassStatus(msg_id=msg_id, msg_status=msg_status)
 
 
@@ -204,7 +204,7 @@ def _mass_reply(raw: RawReply) -> MassReply:
     """
     reply = payload(raw)
     if "errcode" not in reply and reply.integer("msg_id") is None:
-        raise raw.error(TransportKind.GARBAGE, "neither errcode nor msg_id")
+        raise raw.garbage("neither errcode nor msg_id")
     errmsg = errmsg_of(raw, reply)
     return MassReply(
         errcode=reply.integer("errcode") or 0,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import InvalidRequestError
 from broadcast.wechat.endpoint import INT64_MAX, Body, Deed, RawReply, Request, json_bytes, success
 from broadcast.wechat.frozen_values import frozen
 
@@ -81,7 +81,7 @@ class SpeedGet(Request[Speed]):
         reply = success(raw)
         level, real = reply.integer("speed"), reply.integer("realspeed")
         if level is None or real is None:
-            raise raw.error(TransportKind.GARBAGE, "no speed or no realspeed")
+            raise raw.garbage("no speed or no realspeed")
         return Speed(level=level, followers_a_minute=real * _UNIT)
 
 

@@ -18,7 +18,7 @@ from typing import ClassVar, Final
 
 from pydantic import SecretStr
 
-from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import InvalidRequestError
 from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import (
     Body,
@@ -158,7 +158,7 @@ class UploadImage(Request[str]):
         """Return the address."""
         url = success(raw).text("url")
         if not url or not url.startswith(("http://", "https://")):
-            raise raw.error(TransportKind.GARBAGE, "no url")
+            raise raw.garbage("no url")
         return url
 
 
@@ -205,5 +205,5 @@ def _id(raw: RawReply, reply: Payload, *names: str) -> str:
     """Return the first of the members *names* that is there; it must be one that can be stored."""
     found = next((text for name in names if (text := reply.text(name))), "")
     if _ID.fullmatch(found) is None:
-        raise raw.error(TransportKind.GARBAGE, f"no {names[0]}, or none that can be used")
+        raise raw.garbage(f"no {names[0]}, or none that can be used")
     return found

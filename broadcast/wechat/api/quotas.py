@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from pydantic import SecretStr
 
-from broadcast.wechat.call_errors import NO_SECRETS, InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import NO_SECRETS, InvalidRequestError
 from broadcast.wechat.endpoint import Body, Deed, RawReply, Request, json_bytes, success
 from broadcast.wechat.frozen_values import frozen
 
@@ -47,11 +47,11 @@ class QuotaGet(Request[Quota]):
         """Return the figures."""
         figures = success(raw).object("quota")
         if figures is None:
-            raise raw.error(TransportKind.GARBAGE, "no quota")
+            raise raw.garbage("no quota")
         daily_limit, used = figures.integer("daily_limit"), figures.integer("used")
         remain = figures.integer("remain")
         if daily_limit is None or used is None or remain is None:
-            raise raw.error(TransportKind.GARBAGE, "quota without daily_limit, used or remain")
+            raise raw.garbage("quota without daily_limit, used or remain")
         return Quota(daily_limit=daily_limit, used=used, remain=remain)
 
 
@@ -141,7 +141,7 @@ class RidGet(Request[SeenRequest]):
         """Return what is known of the call."""
         seen = success(raw).object("request")
         if seen is None:
-            raise raw.error(TransportKind.GARBAGE, "no request")
+            raise raw.garbage("no request")
         texts: dict[str, Any] = {
             name: seen.text(name)
             for name in ("request_url", "request_body", "response_body", "client_ip")

@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Any, ClassVar, Final, Literal
 
 from broadcast.wechat.api.mass import OPENID_LENGTH
-from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import InvalidRequestError
 from broadcast.wechat.endpoint import Body, Deed, Payload, RawReply, Request, json_bytes, success
 from broadcast.wechat.frozen_values import frozen
 
@@ -39,7 +39,7 @@ class TagsGet(Request[Sequence[TagInfo]]):
         """Return the tags in WeChat's order."""
         rows = success(raw).objects("tags")
         if rows is None:
-            raise raw.error(TransportKind.GARBAGE, "no tags")
+            raise raw.garbage("no tags")
         return [_tag(raw, row) for row in rows]
 
 
@@ -59,7 +59,7 @@ class TagCreate(Request[TagInfo]):
         """Return the tag with the id that WeChat gave it."""
         made = success(raw).object("tag")
         if made is None:
-            raise raw.error(TransportKind.GARBAGE, "no tag")
+            raise raw.garbage("no tag")
         return _tag(raw, made)
 
 
@@ -128,7 +128,7 @@ class RemoveFromTag(_Members):
 def _tag(raw: RawReply, row: Payload) -> TagInfo:
     tag_id, name = row.integer("id"), row.text("name")
     if tag_id is None or name is None:
-        raise raw.error(TransportKind.GARBAGE, "a tag without id or name")
+        raise raw.garbage("a tag without id or name")
     return TagInfo(id=tag_id, name=name, count=row.integer("count"))
 
 

@@ -11,7 +11,6 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import SecretStr
 
-from broadcast.wechat.call_errors import TransportKind
 from broadcast.wechat.deadline import Timeouts
 from broadcast.wechat.endpoint import LONGEST_TOKEN, Body, RawReply, Request, payload, success
 from broadcast.wechat.frozen_values import frozen
@@ -45,11 +44,11 @@ class _TokenRequest(Request[TokenReply]):
         reply = success(raw)
         access_token, expires_in = reply.secret("access_token"), reply.integer("expires_in")
         if access_token is None or expires_in is None or expires_in <= 0:
-            raise raw.error(TransportKind.GARBAGE, "no access_token or no expires_in")
+            raise raw.garbage("no access_token or no expires_in")
         if len(access_token) > LONGEST_TOKEN:
             size = len(access_token)
             problem = f"access_token of {size} characters, {LONGEST_TOKEN} can be stored"
-            raise raw.error(TransportKind.GARBAGE, problem)
+            raise raw.garbage(problem)
         return TokenReply(access_token=access_token, expires_in=expires_in)
 
 
@@ -113,5 +112,5 @@ class Ping(Request[Pong]):
     def read(self, raw: RawReply) -> Pong:
         """Return how long it took, and WeChat's time."""
         if "errcode" not in payload(raw):
-            raise raw.error(TransportKind.GARBAGE, "no errcode")
+            raise raw.garbage("no errcode")
         return Pong(elapsed_ms=raw.elapsed_ms, date=raw.date)

@@ -15,7 +15,7 @@ from typing import ClassVar, Final, Literal
 from pydantic import SecretStr
 
 from broadcast.wechat.api.mass import OPENID_LENGTH
-from broadcast.wechat.call_errors import InvalidRequestError, TransportKind
+from broadcast.wechat.call_errors import InvalidRequestError
 from broadcast.wechat.endpoint import Body, Payload, RawReply, Request, json_bytes, success
 from broadcast.wechat.frozen_values import frozen
 
@@ -65,7 +65,7 @@ class UserGet(Request[Page]):
         reply = success(raw)
         total = reply.integer("total")
         if total is None or total < 0:
-            raise raw.error(TransportKind.GARBAGE, "no total")
+            raise raw.garbage("no total")
         return _page(raw, reply, total=total)
 
 
@@ -124,7 +124,7 @@ class UserInfos(Request[Mapping[str, UserInfo]]):
         said = {row.text("openid"): row for row in rows or ()}
         flags = {one: row.integer("subscribe") for one, row in said.items()}
         if not set(self.openids) <= set(said) or not set(flags.values()) <= {0, 1}:
-            raise raw.error(TransportKind.GARBAGE, "not everybody who was asked for")
+            raise raw.garbage("not everybody who was asked for")
         return {
             one: UserInfo(follows=bool(flags[one]), since=_since(said[one]) if flags[one] else None)
             for one in self.openids
@@ -141,12 +141,12 @@ def _page(raw: RawReply, reply: Payload, *, total: int | None) -> Page:
     data = reply.object("data")
     openids = [] if data is None else data.strings("openid")
     if openids is None or (data is None and reply.integer("count")):
-        raise raw.error(TransportKind.GARBAGE, "no data.openid")
+        raise raw.garbage("no data.openid")
     if not _are_openids(openids):
-        raise raw.error(TransportKind.GARBAGE, "an OpenID of another form")
+        raise raw.garbage("an OpenID of another form")
     next_openid = reply.text("next_openid") or ""
     if next_openid and not _are_openids([next_openid]):
-        raise raw.error(TransportKind.GARBAGE, "a next_openid of another form")
+        raise raw.garbage("a next_openid of another form")
     asked_at = raw.date and raw.date - timedelta(milliseconds=raw.elapsed_ms)
     return Page(
         openids=openids, next_openid=next_openid, total=total, asked_at=asked_at,
