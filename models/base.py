@@ -20,8 +20,10 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Row,
+    Select,
     String,
     Text,
+    delete,
     inspect,
     select,
     update,
@@ -255,7 +257,7 @@ class Base(DeclarativeBase):
     }
 
 
-def _is(table: type[Any], key: object) -> ColumnElement[bool]:
+def _is(table: Any, key: object) -> ColumnElement[bool]:  # noqa: ANN401 - a class of rows
     """Return the condition that the primary key of a row is *key*."""
     [its_key] = inspect(table).primary_key
     return cast("ColumnElement[bool]", its_key == key)
@@ -266,6 +268,19 @@ def change(connection: Connection, table: type[Base], key: object, /, **values: 
     connection.execute(update(table).where(_is(table, key)).values(values))
 
 
+def delete_some(
+    connection: Connection,
+    key: InstrumentedAttribute[Any],
+    *which: ColumnElement[bool],
+    most: int,
+) -> int:
+    """Delete up to *most* rows of *which*, by the column *key*; return how many there were."""
+    found = connection.scalars(select(key).where(*which).limit(most)).all()
+    if found:
+        connection.execute(delete(key.class_).where(*which, key.in_(found)))
+    return len(found)
+
+
 def row_of(connection: Connection, key: object, *columns: InstrumentedAttribute[Any]) -> Row[Any]:
     """Return columns of the row whose primary key is *key*. Raises NoResultFound."""
     return connection.execute(select(*columns).where(_is(columns[0].class_, key))).one()
@@ -273,4 +288,6 @@ def row_of(connection: Connection, key: object, *columns: InstrumentedAttribute[
 
 def value_of(connection: Connection, key: object, column: InstrumentedAttribute[T]) -> T | None:
     """Return a column of the row whose primary key is *key*; None as well where there is none."""
-    return connection.scalar(select(column).where(_is(column.class_, key)))
+    query: Select[Any] = select(column).where(_is(column.class_, key))
+    value: T | None = connection.scalar(query)
+    return value

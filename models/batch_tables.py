@@ -8,6 +8,7 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
     or_,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -182,3 +183,11 @@ class GateRow(Base):
         Index("ix_bc_gates_broadcast_id", "broadcast_id", "account", "opened_at"),
         Index("ix_bc_gates_kind", "kind", "opened_at"),
     )  # fmt: skip
+
+
+#: Nobody opened the gate.
+STANDS: ColumnElement[bool] = GateRow.opened_at.is_(None)
+#: It is one of an account or a path.
+OF_ACCOUNT: ColumnElement[bool] = GateRow.broadcast_id == ""
+#: A person took the call for not sent.
+DENIED: ColumnElement[bool] = AttemptRow.denied.is_(true())

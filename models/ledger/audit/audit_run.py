@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, or_, select, true
+from sqlalchemy import Connection, Engine, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from broadcast.enums import recognised
@@ -26,7 +26,7 @@ from broadcast.rules.gates.lateness import STUCK
 from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.states import SENT, BatchState, Phase
 from models.accounts import AccountRow, Lane
-from models.batch_tables import AttemptRow, Batch, GateRow
+from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow, Reservation
 from models.engine import now
@@ -45,7 +45,7 @@ from models.ledger.audit.case import (
     Lists,
     Moved,
 )
-from models.ledger.lane import next_work
+from models.ledger.lane import call_history, next_work
 from models.ledger.lists.uploads import GIVEN_UP_AFTER
 from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import (
@@ -286,9 +286,9 @@ def _gates(
     """Return its own gates, and its account's that stand or stood while its calls were made."""
     counters = [call.gate_counter for batch in batches for call in batch.calls] or [0]
     stood = and_(
-        GateRow.broadcast_id == "",
+        OF_ACCOUNT,
         or_(
-            GateRow.opened_at.is_(None),
+            STANDS,
             and_(
                 GateRow.closed_counter <= max(counters),
                 GateRow.opened_counter > min(counters),
@@ -340,7 +340,7 @@ def _shared(connection: Connection, case: Case) -> Iterator[Finding]:
             ),
         )
         .where(Batch.state.in_(SENT))
-        .where(AttemptRow.outcome.in_(SAID_ACCEPTED), AttemptRow.denied.is_not(true()))
+        .where(AttemptRow.outcome.in_(SAID_ACCEPTED), call_history.UNDENIED)
     )  # fmt: skip
     for row in connection.execute(by_batch.union(by_reply)).mappings():
         facts = dict(row)

@@ -25,7 +25,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.lateness import STUCK, latest
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
-from models.batch_tables import AttemptRow, Batch, GateRow
+from models.batch_tables import OF_ACCOUNT, AttemptRow, Batch, GateRow
 from models.engine import now
 from models.ledger.audit import sets
 from models.ledger.audit.case import (
@@ -77,9 +77,7 @@ def check_lanes(
         return
     if calls > lane.claims:
         yield _of_account(Found.CLAIMS, account, moves=lane.claims, attempts=calls)
-    mine = selected(AuditedGate, GateRow).where(
-        GateRow.account == account, GateRow.broadcast_id == ""
-    )
+    mine = selected(AuditedGate, GateRow).where(GateRow.account == account, OF_ACCOUNT)
     gates = every_row(connection, mine, AuditedGate)
     for found, facts in sets.contradictions(gates, lane.gate_counter):
         yield _of_account(found, account, **facts)

@@ -42,8 +42,6 @@ from models.ledger.rows.transaction import (
     read,
     reading,
     selected,
-    write,
-    write_new,
     writing,
     writing_new,
 )
@@ -106,10 +104,11 @@ def note_requests_elsewhere(engine: Engine, *, accounts: Collection[str], most: 
         found = connection.scalar(others.limit(1)) is not None
         unseen = connection.scalars(others.where(OutboxRow.seen_at.is_(None)).limit(most)).all()
     if unseen:
-        write(engine, lambda connection: _see(connection, unseen))
+        _see(engine, unseen)
     return found
 
 
+@writing
 def _see(connection: Connection, row_ids: Sequence[str]) -> None:
     # By their ids: a search that locks would wait for what apps have not committed yet.
     connection.execute(
@@ -243,10 +242,11 @@ def queue_empty_at(engine: Engine, broker: str, *, is_empty: Callable[[], bool])
         return known
     # A database's clock may be set back.
     if known is None or abs(moment - known) >= QUEUE_FOUND_EMPTY_EVERY:
-        write_new(engine, lambda connection: _store_queue_empty_at(connection, broker, moment))
+        _store_queue_empty_at(engine, broker, moment)
     return moment
 
 
+@writing_new
 def _store_queue_empty_at(connection: Connection, broker: str, moment: datetime) -> None:
     changed = connection.execute(
         update(QueueRow).where(QueueRow.broker == broker).values(empty_at=moment)

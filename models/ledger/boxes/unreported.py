@@ -17,7 +17,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
 from broadcast.views import objects
 from models.base import change
-from models.batch_tables import Batch, GateRow
+from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.boxes import notices
@@ -75,7 +75,7 @@ def report(engine: Engine) -> None:
 
 def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
     """Yield the gates and the doubts that wait for a person, as notices."""
-    kinds, stands = GateRow.kind.in_(rules_notices.REPORTED), GateRow.opened_at.is_(None)
+    kinds, stands = GateRow.kind.in_(rules_notices.REPORTED), STANDS
     # Of broadcasts that ended some gates are never opened, and nobody waits for them.
     ended = exists().where(
         BroadcastRow.id == GateRow.broadcast_id, BroadcastRow.phase == Phase.ENDED

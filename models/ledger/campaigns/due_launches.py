@@ -7,7 +7,6 @@ makes no due time come twice.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
 import secrets
@@ -36,7 +35,7 @@ from models.engine import is_long_past, now
 from models.ledger.campaigns import campaign_rows, launch_rows
 from models.ledger.campaigns.launch_rows import ReservedLaunch
 from models.ledger.rows import closed_gates
-from models.ledger.rows.transaction import read, reading, write, writing
+from models.ledger.rows.transaction import read, reading, writing
 
 log = logging.getLogger(__name__)
 
@@ -69,9 +68,8 @@ def decide_due(engine: Engine) -> None:
         )
         found = connection.execute(due.order_by(CampaignRow.next_due_at)).all()
     for campaign_id, name in found:
-        some = functools.partial(_decide_some, campaign_id=campaign_id)
         try:
-            while write(engine, some):
+            while _decide_some(engine, campaign_id):
                 pass
         except OutOfReachError:
             raise
@@ -79,7 +77,8 @@ def decide_due(engine: Engine) -> None:
             log.exception("campaign %s: its due times cannot be decided", name)
 
 
-def _decide_some(connection: Connection, *, campaign_id: str) -> bool:
+@writing
+def _decide_some(connection: Connection, campaign_id: str) -> bool:
     """Decide some due times of a campaign; return whether more have come."""
     [campaign] = campaign_rows.some(connection, CampaignRow.id == campaign_id, lock=True)
     moment = now(connection)

@@ -9,14 +9,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, delete, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    exists,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from models.accounts import AccountRow
-from models.base import change
+from models.base import change, delete_some
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
@@ -271,40 +282,24 @@ def clear(engine: Engine, account: str, *, keep: int) -> None:
         finished = every_row(connection, ended, Sync)
     counted = [one.id for one in finished if one.run is not None][:keep]
     for one in finished:
-        pages = select(FollowerPage.id).where(FollowerPage.sync_id == one.id)
-        _remove(engine, FollowerPage, pages)
-        chunks = select(FollowerChunk.id).where(FollowerChunk.sync_id == one.id)
+        _remove(engine, FollowerPage.id, FollowerPage.sync_id == one.id)
+        chunks = [FollowerChunk.sync_id == one.id]
         if one.id in counted:
-            chunks = chunks.where(FollowerChunk.run != one.run)
-        _remove(engine, FollowerChunk, chunks)
+            chunks.append(FollowerChunk.run != one.run)
+        _remove(engine, FollowerChunk.id, *chunks)
 
 
 def _remove(
     engine: Engine,
-    table: type[FollowerPage | FollowerChunk],
-    ids: Select[int],
+    key: InstrumentedAttribute[Any],
+    *which: ColumnElement[bool],
+    most: int = ROWS_AT_ONCE,
 ) -> None:
-    def some(connection: Connection) -> bool:
-        found = connection.scalars(ids.limit(ROWS_AT_ONCE)).all()
-        if found:
-            connection.execute(delete(table).where(table.id.in_(found)))
-        return len(found) == ROWS_AT_ONCE
-
-    while write(engine, some):
+    while write(engine, lambda c: delete_some(c, key, *which, most=most)) == most:
         pass
 
 
 def forget_changes(engine: Engine, account: str, *, before: datetime) -> None:
     """Remove what pushes said before a moment, which a list holds by now."""
     old = (FollowerChange.account == account, FollowerChange.changed_at < before)
-
-    def some(connection: Connection) -> bool:
-        found = connection.scalars(
-            select(FollowerChange.openid).where(*old).limit(CHANGES_AT_ONCE)
-        ).all()
-        if found:
-            connection.execute(delete(FollowerChange).where(*old, FollowerChange.openid.in_(found)))
-        return len(found) == CHANGES_AT_ONCE
-
-    while write(engine, some):
-        pass
+    _remove(engine, FollowerChange.openid, *old, most=CHANGES_AT_ONCE)

@@ -155,7 +155,7 @@ def read_first(connection: Connection, broadcast_id: str, look: Look) -> None:
     A lane that has looked meanwhile knows better.
     """
     account = lane_rows.lock_unless_ended(connection, broadcast_id)
-    if account is None or value_of(connection, broadcast_id, DraftRow.looked_at):
+    if account is None or value_of(connection, broadcast_id, DraftRow.looked_at) is not None:
         return
     if isinstance(look, NoAnswer):
         change(connection, DraftRow, broadcast_id, tried_at=now(connection))

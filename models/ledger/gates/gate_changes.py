@@ -26,7 +26,7 @@ from broadcast.rules.gates.gate import (
 from broadcast.rules.states import OPEN_PHASES, BatchState, Reason
 from models.accounts import Lane
 from models.base import change, row_of, value_of
-from models.batch_tables import Batch, GateRow
+from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.boxes import webhooks
@@ -141,7 +141,7 @@ def open_(
         opens = gate.opens_at()
         connection.execute(
             update(GateRow)
-            .where(GateRow.id == gate.id, GateRow.opened_at.is_(None))
+            .where(GateRow.id == gate.id, STANDS)
             .values(
                 opened_at=min(opens, moment) if opens else moment, opened_by=who, opened_why=why,
                 opened_counter=counter,

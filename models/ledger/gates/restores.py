@@ -18,7 +18,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
 from broadcast.rules.states import OPEN_PHASES, Reason
 from models.accounts import Lane
-from models.batch_tables import AttemptRow, GateRow
+from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, GateRow
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
@@ -35,8 +35,8 @@ from models.place import note_place, place_of
 _RESTS: Final = or_(
     and_(Lane.not_before > database_now(), Lane.wait_reason != Reason.QUOTA_TODAY),
     exists().where(
-        GateRow.account == Lane.account, GateRow.broadcast_id == "", GateRow.path.is_(None),
-        GateRow.kind == GateKind.STOP, GateRow.opened_at.is_(None),
+        GateRow.account == Lane.account, OF_ACCOUNT, GateRow.path.is_(None),
+        GateRow.kind == GateKind.STOP, STANDS,
     ),
 )  # fmt: skip
 
@@ -93,7 +93,7 @@ def waits_for_its_time() -> ColumnElement[bool]:
     """Return the condition that a broadcast's time is still to come."""
     return exists().where(
         GateRow.account == BroadcastRow.account, GateRow.broadcast_id == BroadcastRow.id,
-        GateRow.kind == GateKind.SCHEDULE, GateRow.opened_at.is_(None),
+        GateRow.kind == GateKind.SCHEDULE, STANDS,
         GateRow.until > database_now(),
     )  # fmt: skip
 

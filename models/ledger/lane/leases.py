@@ -6,7 +6,6 @@ driver, and a claim that names an old one fails.
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -24,7 +23,7 @@ from models.ledger.gates import quotas
 from models.ledger.lane import apply_decision, call_history, transitions
 from models.ledger.rows import lane_rows, locked_rows
 from models.ledger.rows.lane_rows import LEASE
-from models.ledger.rows.transaction import every_row, reading, selected, write, writing
+from models.ledger.rows.transaction import every_row, reading, selected, writing
 
 #: Before each look at the lanes that others have locked. A claim locks its own for milliseconds;
 #: together the pauses are much less than a heartbeat, of which a lease has four.
@@ -160,11 +159,12 @@ def renew(engine: Engine, leases: Iterable[Lease]) -> set[str]:
         if not left:
             break
         time.sleep(pause_s)
-        left, gone = write(engine, functools.partial(_renew, leases=left))
+        left, gone = _renew(engine, leases=left)
         lost |= gone
     return lost
 
 
+@writing
 def _renew(connection: Connection, *, leases: Sequence[Lease]) -> tuple[list[Lease], set[str]]:
     """Renew what can be had at once; return what others have locked, and what is lost."""
     free = {

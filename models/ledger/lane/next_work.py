@@ -19,7 +19,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    true,
 )
 
 from broadcast.frozen import frozen
@@ -30,7 +29,7 @@ from broadcast.rules.plan.audience import Audience
 from broadcast.rules.reports import Ahead, Doubtful, Driven
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.accounts import Lane
-from models.batch_tables import AttemptRow, Batch
+from models.batch_tables import DENIED, AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
 from models.ledger.lane.call_history import UNTOUCHED
@@ -242,7 +241,7 @@ def reported_msg_id(connection: Connection, batch_id: int) -> int | None:
         select(AttemptRow.msg_id)
         .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id.is_not(None))
         .where(AttemptRow.outcome.in_(SAID_ACCEPTED))
-        .order_by(AttemptRow.denied.is_(true()), AttemptRow.number)
+        .order_by(DENIED, AttemptRow.number)
         .limit(1)
     )
 

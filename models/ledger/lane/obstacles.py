@@ -121,26 +121,20 @@ def hold_unmade_call(connection: Connection, work: Work, problem: str) -> None:
     """
     batch = record_outcomes.lock(connection, work.batch_id)
     if value_of(connection, batch.id, Batch.clientmsgid) == work.clientmsgid:
-        _hold(connection, batch.account, batch.broadcast_id, problem=problem)
+        gate_changes.close(connection, batch.account, _unmade(batch.broadcast_id, problem))
 
 
 def hold_unmade_plan(engine: Engine, account: str, broadcast_id: str, *, problem: str) -> None:
     """Put a broadcast on hold that cannot be planned here, unless another worker planned it."""
-
-    def hold(connection: Connection) -> None:
-        _hold(connection, account, broadcast_id, problem=problem)
-
-    _unless_planned(engine, account, broadcast_id, hold=hold)
+    _hold_unplanned(engine, account, _unmade(broadcast_id, problem))
 
 
 @writing
-def _unless_planned(
-    connection: Connection, account: str, broadcast_id: str, *, hold: Callable[[Connection], None]
-) -> None:
+def _hold_unplanned(connection: Connection, account: str, held: Closing) -> None:
     """Put a broadcast on hold under its lane, unless another worker planned it."""
     lane_rows.lock(connection, account)
-    if value_of(connection, broadcast_id, BroadcastRow.phase) is Phase.PLANNING:
-        hold(connection)
+    if value_of(connection, held.broadcast_id, BroadcastRow.phase) is Phase.PLANNING:
+        gate_changes.close(connection, account, held)
 
 
 def hold_if_suppressed(engine: Engine, work: Work) -> bool:
@@ -158,7 +152,7 @@ def hold_if_suppressed(engine: Engine, work: Work) -> bool:
     def hold(connection: Connection) -> None:
         batch = record_outcomes.lock(connection, work.batch_id)
         if batch.state is BatchState.PLANNED:
-            _hold_for_suppression(connection, batch.account, batch.broadcast_id)
+            gate_changes.close(connection, batch.account, _suppressed(batch.broadcast_id))
 
     write(engine, hold)
     return True
@@ -166,38 +160,28 @@ def hold_if_suppressed(engine: Engine, work: Work) -> bool:
 
 def hold_for_suppression(engine: Engine, account: str, broadcast_id: str) -> None:
     """Hold a send by WeChat's own list, of which nobody can be left out, unless it was planned."""
-
-    def hold(connection: Connection) -> None:
-        _hold_for_suppression(connection, account, broadcast_id)
-
-    _unless_planned(engine, account, broadcast_id, hold=hold)
+    _hold_unplanned(engine, account, _suppressed(broadcast_id))
 
 
 def hold_for_unanswered_tag(
     engine: Engine, account: str, broadcast_id: str, *, said: NoAnswer
 ) -> None:
     """Hold a broadcast with a tag of which WeChat does not say who has it, unless it is planned."""
-
-    def hold(connection: Connection) -> None:
-        held = Closing(
-            kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
-            reason=Reason.TAG_UNANSWERED, errcode=said.errcode, errmsg=storable(said).errmsg,
-        )  # fmt: skip
-        gate_changes.close(connection, account, held)
-
-    _unless_planned(engine, account, broadcast_id, hold=hold)
-
-
-def _hold_for_suppression(connection: Connection, account: str, broadcast_id: str) -> None:
     held = Closing(
+        kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
+        reason=Reason.TAG_UNANSWERED, errcode=said.errcode, errmsg=storable(said).errmsg,
+    )  # fmt: skip
+    _hold_unplanned(engine, account, held)
+
+
+def _suppressed(broadcast_id: str) -> Closing:
+    return Closing(
         kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id, reason=Reason.SUPPRESSION_LIST
     )
-    gate_changes.close(connection, account, held)
 
 
-def _hold(connection: Connection, account: str, broadcast_id: str, *, problem: str) -> None:
-    held = Closing(
+def _unmade(broadcast_id: str, problem: str) -> Closing:
+    return Closing(
         kind=GateKind.HOLD, who=WORKER, broadcast_id=broadcast_id,
         reason=Reason.REQUEST_NOT_MADE, errmsg=problem,
     )  # fmt: skip
-    gate_changes.close(connection, account, held)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, case, exists, func, null, select, true, update
+from sqlalchemy import Connection, Engine, bindparam, case, exists, func, null, select, update
 from sqlalchemy.sql.dml import Update
 
 from broadcast.crashpoints import Point, failpoint
@@ -33,7 +33,7 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.accounts import Lane
 from models.base import Moment, row_of
-from models.batch_tables import AttemptRow, Batch
+from models.batch_tables import DENIED, AttemptRow, Batch
 from models.engine import now
 from models.ledger.lane import apply_decision, call_history, transitions
 from models.ledger.rows import lane_rows, locked_rows
@@ -315,11 +315,7 @@ def expire(engine: Engine, batch_id: int, *, tuning: Tuning = DEFAULT_TUNING) ->
     with read(engine) as connection:
         if not _is_over(connection, locked_rows.locked_batch(connection, batch_id), tuning):
             return False
-
-    def work(connection: Connection) -> bool:
-        return expire_locked(connection, lock(connection, batch_id), tuning=tuning)
-
-    return write(engine, work)
+    return write(engine, lambda c: expire_locked(c, lock(c, batch_id), tuning=tuning))
 
 
 def expire_locked(connection: Connection, batch: LockedBatch, *, tuning: Tuning) -> bool:
@@ -395,5 +391,5 @@ def _contradicts_verdict(batch: LockedBatch, decision: Decision) -> bool:
 
 
 def _any_denied(connection: Connection, batch_id: int) -> bool:
-    denied = exists().where(AttemptRow.batch_id == batch_id, AttemptRow.denied.is_(true()))
+    denied = exists().where(AttemptRow.batch_id == batch_id, DENIED)
     return bool(connection.scalar(select(denied)))

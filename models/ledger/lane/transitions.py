@@ -32,7 +32,7 @@ from broadcast.rules.states import (
 )
 from models.accounts import Lane
 from models.base import change, row_of
-from models.batch_tables import IS_A_CALL, AttemptRow, Batch
+from models.batch_tables import DENIED, IS_A_CALL, AttemptRow, Batch
 from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -188,9 +188,7 @@ def cancel_remaining(
         .join(BroadcastRow, BroadcastRow.account == Lane.account)
         .where(BroadcastRow.id == broadcast_id)
     ).scalar_one()
-    denied = exists().where(
-        AttemptRow.batch_id == Batch.id, call_history.MAYBE, AttemptRow.denied.is_(true())
-    )
+    denied = exists().where(AttemptRow.batch_id == Batch.id, call_history.MAYBE, DENIED)
     for old, new, reason, which in (
         (BatchState.UNKNOWN, BatchState.IN_DOUBT, Reason.STOPPED_WHILE_UNKNOWN, true()),
         (BatchState.PLANNED, BatchState.REFUSED, Reason.SAID_NOT_SENT, denied),

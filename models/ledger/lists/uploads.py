@@ -28,7 +28,7 @@ from broadcast.rules.media import KeptFile
 from broadcast.rules.plan.cut import ASKED, Chunk
 from broadcast.rules.plan.submission import TakenOverError
 from broadcast.rules.states import Phase
-from models.base import change
+from models.base import change, delete_some
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now
 from models.ledger.rows import lane_rows
@@ -135,12 +135,8 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
 
 def drop_chunks(connection: Connection, broadcast_id: str) -> bool:
     """Remove a portion of the chunks of an upload; return whether there was any."""
-    chunks = connection.scalars(
-        select(ChunkRow.id).where(ChunkRow.broadcast_id == broadcast_id).limit(CHUNKS_AT_ONCE)
-    ).all()
-    if chunks:
-        connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(chunks)))
-    return bool(chunks)
+    mine = ChunkRow.broadcast_id == broadcast_id
+    return bool(delete_some(connection, ChunkRow.id, mine, most=CHUNKS_AT_ONCE))
 
 
 def abandon(engine: Engine, broadcast_id: str) -> None:
@@ -262,13 +258,8 @@ def begin_to_drop_files(connection: Connection, broadcast_id: str) -> bool:
 
 def drop_files(connection: Connection, broadcast_id: str) -> bool:
     """Remove a portion of files that nobody uploads any more; return whether there is more."""
-    pieces = connection.scalars(
-        select(FilePieceRow.id)
-        .where(FilePieceRow.broadcast_id == broadcast_id)
-        .limit(PIECES_AT_ONCE)
-    ).all()
-    if pieces:
-        connection.execute(delete(FilePieceRow).where(FilePieceRow.id.in_(pieces)))
+    mine = FilePieceRow.broadcast_id == broadcast_id
+    if delete_some(connection, FilePieceRow.id, mine, most=PIECES_AT_ONCE):
         return True
     connection.execute(delete(KeptFileRow).where(KeptFileRow.broadcast_id == broadcast_id))
     return False

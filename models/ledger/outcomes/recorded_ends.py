@@ -29,7 +29,7 @@ from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import SENT, BatchState
 from models.accounts import Lane
 from models.base import change, row_of, value_of
-from models.batch_tables import Batch, GateRow
+from models.batch_tables import OF_ACCOUNT, STANDS, Batch, GateRow
 from models.box_tables import Finish
 from models.engine import now
 from models.ledger.campaigns import unconfirmed_runs
@@ -216,8 +216,8 @@ def due_accounts(connection: Connection) -> list[str]:
     Not those that WeChat stopped: it would answer the question in the same way.
     """
     stopped = exists().where(
-        GateRow.account == Lane.account, GateRow.opened_at.is_(None),
-        GateRow.broadcast_id == "", GateRow.kind == GateKind.STOP,
+        GateRow.account == Lane.account, STANDS,
+        OF_ACCOUNT, GateRow.kind == GateKind.STOP,
         GateRow.scope == GateScope.ACCOUNT,
     )  # fmt: skip
     due = exists().where(Batch.account == Lane.account, Batch.poll_at <= now(connection))

@@ -23,7 +23,7 @@ from broadcast.rules.plan.leaving import highest_of, parts, scores
 from broadcast.rules.plan.selection import REASONS, Removal, Sample
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, Stream, packed, unpacked
-from models.base import change, value_of
+from models.base import change, delete_some, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
@@ -259,8 +259,7 @@ _IS_DECIDED = BroadcastRow.subtraction.is_not(None) | (BroadcastRow.phase != Pha
 
 def mark_run(connection: Connection, broadcast_id: str) -> None:
     """Note that a run stores lists, in the transaction that stores some."""
-    mine = BroadcastRow.id == broadcast_id
-    connection.execute(update(BroadcastRow).where(mine).values(run_stored_at=database_now()))
+    change(connection, BroadcastRow, broadcast_id, run_stored_at=database_now())
 
 
 def clear_unused_lists_of_one(engine: Engine) -> int:
@@ -285,20 +284,15 @@ def clear_unused_lists(engine: Engine, broadcast_id: str) -> None:
 
 def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     """Remove a portion; return whether there may be more. A run that is under way waits for it."""
-    mine = BroadcastRow.id == broadcast_id
-    decided = select(BroadcastRow.subtraction).where(mine, _IS_DECIDED)
+    decided = select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id, _IS_DECIDED)
     row = connection.execute(decided.with_for_update(skip_locked=skips_locked(connection))).first()
     if row is None:
         return False
     ofs = [ChunkRow.list.like(f"{what}.%") for what in (LEFT, *REASONS)]
     counts = [ChunkRow.list.like(f"%.{run}") for run in (row.subtraction, SHRUNK)]
-    others = connection.scalars(
-        select(ChunkRow.id)
-        .where(ChunkRow.broadcast_id == broadcast_id)
-        .where((or_(*ofs) & ~or_(*counts)) | ChunkRow.list.like(f"{KEPT}.%"))
-        .limit(CHUNKS_AT_ONCE)
-    ).all()
-    connection.execute(delete(ChunkRow).where(ChunkRow.id.in_(others)))
-    if not others:
-        connection.execute(update(BroadcastRow).where(mine).values(run_stored_at=None))
-    return bool(others)
+    unused = (or_(*ofs) & ~or_(*counts)) | ChunkRow.list.like(f"{KEPT}.%")
+    theirs = ChunkRow.broadcast_id == broadcast_id
+    if delete_some(connection, ChunkRow.id, theirs, unused, most=CHUNKS_AT_ONCE):
+        return True
+    change(connection, BroadcastRow, broadcast_id, run_stored_at=None)
+    return False

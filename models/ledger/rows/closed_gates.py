@@ -15,7 +15,7 @@ from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
 from broadcast.rules.gates.lateness import FirstCallLimit
 from broadcast.rules.states import OPEN_PHASES
 from models.accounts import Lane
-from models.batch_tables import AttemptRow, Batch, GateRow
+from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.installation import RestoreRow
@@ -39,7 +39,7 @@ def gates_of_some(
 def of_account(connection: Connection, account: str) -> list[Gate]:
     """Return the gates that nobody opened of the account, its paths, and its open broadcasts."""
     whose = {"account": account}
-    found = [_gate(row) for row in connection.execute(_OF_ACCOUNT, whose).mappings()]
+    found = [_gate(row) for row in connection.execute(_OF_ONE, whose).mappings()]
     return found + [_gate(row) for row in connection.execute(_OF_ALL, whose).mappings()]
 
 
@@ -52,13 +52,13 @@ def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
 def of_account_at(connection: Connection, account: str, moment: datetime) -> list[Gate]:
     """Return the gates of an account and its paths that were closed at a moment."""
     query = selected(Gate, GateRow).where(
-        GateRow.account == account, GateRow.broadcast_id == "", GateRow.closed_at <= moment,
-        or_(GateRow.opened_at.is_(None), GateRow.opened_at > moment),
+        GateRow.account == account, OF_ACCOUNT, GateRow.closed_at <= moment,
+        or_(STANDS, GateRow.opened_at > moment),
     )  # fmt: skip
     return [_gate(row) for row in connection.execute(query).mappings()]
 
 
-_GATES = selected(Gate, GateRow).where(GateRow.opened_at.is_(None)).order_by(GateRow.id)
+_GATES = selected(Gate, GateRow).where(STANDS).order_by(GateRow.id)
 # Built once: building a statement costs as much as running it, and a claim runs this one.
 _STANDING = _GATES.where(
     GateRow.account == bindparam("account"),
@@ -70,7 +70,7 @@ _OF_SOME = _GATES.where(
 )
 _OF_BROADCASTS = _GATES.where(GateRow.broadcast_id.in_(bindparam("ids", expanding=True)))
 _MINE = _GATES.where(GateRow.account == bindparam("account"))
-_OF_ACCOUNT = _MINE.where(GateRow.broadcast_id == "")
+_OF_ONE = _MINE.where(OF_ACCOUNT)
 # Of those that ended some gates are never opened.
 _OF_ALL = _MINE.join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id).where(
     BroadcastRow.account == bindparam("account"), BroadcastRow.phase.in_(OPEN_PHASES)
@@ -78,7 +78,7 @@ _OF_ALL = _MINE.join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id).wher
 
 _FORBIDS = exists().where(
     GateRow.account == BroadcastRow.account,
-    GateRow.opened_at.is_(None),
+    STANDS,
     or_(GateRow.path.is_(None), GateRow.path == BroadcastRow.path),
     or_(
         GateRow.until.is_(None),
@@ -89,7 +89,7 @@ _FORBIDS = exists().where(
 #: No gate forbids the calls of its path: the same as ``broadcast.rules.gates.gate``, which decides.
 #: Two looks, because MariaDB has no index for one into a list of which the query before gives a
 #: part.
-_NONE_OF_ACCOUNT = ~_FORBIDS.where(GateRow.broadcast_id == "")
+_NONE_OF_ACCOUNT = ~_FORBIDS.where(OF_ACCOUNT)
 _OWN = _FORBIDS.where(GateRow.broadcast_id == BroadcastRow.id)
 NO_GATE = and_(_NONE_OF_ACCOUNT, ~_OWN)
 #: The same of a batch that may have been sent.
@@ -97,9 +97,7 @@ NO_GATE_FOR_REPEAT = and_(_NONE_OF_ACCOUNT, ~_OWN.where(GateRow.kind != GateKind
 
 
 #: The database was restored or copied, and nobody has said what became of it.
-LANES_CLOSED = exists().where(
-    GateRow.kind == GateKind.RESTORED, GateRow.broadcast_id == "", GateRow.opened_at.is_(None)
-)
+LANES_CLOSED = exists().where(GateRow.kind == GateKind.RESTORED, OF_ACCOUNT, STANDS)
 
 
 def are_lanes_closed(connection: Connection) -> bool:

@@ -28,7 +28,7 @@ from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BroadcastState, P
 from broadcast.rules.suppressions import ALL_ACCOUNTS
 from models.accounts import Lane
 from models.base import value_of
-from models.batch_tables import AttemptRow, Batch, GateRow
+from models.batch_tables import DENIED, OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import database_now
 from models.ledger.rows import closed_gates, lane_rows
@@ -62,19 +62,19 @@ _BATCH = (
         .limit(1)
         .scalar_subquery()
         .is_not(None),
-        any_denied=exists().where(AttemptRow.batch_id == Batch.id, AttemptRow.denied.is_(true())),
+        any_denied=exists().where(AttemptRow.batch_id == Batch.id, DENIED),
     )
     .join(Lane, Lane.account == Batch.account)
     .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
     .where(Batch.id == bindparam("batch_id"))
 )
-_GATE = exists().where(GateRow.account == BroadcastRow.account, GateRow.opened_at.is_(None))
+_GATE = exists().where(GateRow.account == BroadcastRow.account, STANDS)
 _BROADCAST = selected(
     LockedBroadcast,
     BroadcastRow,
     now=database_now(),
     has_gates=or_(
-        _GATE.where(GateRow.broadcast_id == ""),
+        _GATE.where(OF_ACCOUNT),
         _GATE.where(GateRow.broadcast_id == BroadcastRow.id),
     ),
 ).where(BroadcastRow.id == bindparam("broadcast_id"))

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Executable,
     Pool,
     Select,
-    delete,
     insert,
     select,
 )
@@ -34,6 +33,7 @@ from broadcast.names import EventKind
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from models import engine as engines
+from models.base import delete_some
 from models.box_tables import DeadLetterRow, PushRow, WebhookRow
 from models.engine import now
 from models.event import Event
@@ -278,11 +278,8 @@ def forget(
     most: int = _AT_ONCE,
 ) -> int:
     """Remove up to *most* rows that were settled :data:`KEPT_FOR` ago; return how many."""
-    old = select(table.id).where(settled_before(now(connection) - KEPT_FOR)).limit(most)
-    ids = connection.scalars(old).all()
-    if ids:
-        connection.execute(delete(table).where(table.id.in_(ids)))
-    return len(ids)
+    settled = settled_before(now(connection) - KEPT_FOR)
+    return delete_some(connection, table.id, settled, most=most)
 
 
 def selected(kind: type[Any], table: Any, **others: Any) -> Select[Any]:  # noqa: ANN401

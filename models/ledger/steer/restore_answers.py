@@ -14,7 +14,7 @@ from broadcast.rules.gates.restore_guard import DatabaseFacts, restore_point
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
 from models.base import change
-from models.batch_tables import Batch, GateRow
+from models.batch_tables import OF_ACCOUNT, STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.installation import Installation, RestoreRow
 from models.ledger.campaigns import campaign_edits
@@ -44,10 +44,9 @@ class Answered:
 def _closed_at(connection: Connection) -> datetime | None:
     return connection.scalar(
         select(func.min(GateRow.closed_at)).where(
-            GateRow.kind == GateKind.RESTORED, GateRow.broadcast_id == "",
-            GateRow.opened_at.is_(None),
+            GateRow.kind == GateKind.RESTORED, OF_ACCOUNT, STANDS
         )
-    )  # fmt: skip
+    )
 
 
 #: Since when the lanes are closed; None: they are not.

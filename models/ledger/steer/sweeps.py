@@ -6,7 +6,6 @@ can settle (a window that closed, a time that came, an upload that died) is move
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
@@ -21,7 +20,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
 from models.base import change
-from models.batch_tables import Batch, GateRow
+from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import is_long_past, now, skips_locked
 from models.ledger.gates import gate_changes
@@ -29,7 +28,7 @@ from models.ledger.lane import leases, record_outcomes
 from models.ledger.lists import uploads
 from models.ledger.plan import subtract
 from models.ledger.rows import closed_gates, lane_rows
-from models.ledger.rows.transaction import WORKER, read, write
+from models.ledger.rows.transaction import WORKER, read, write, writing
 from models.ledger.submit import awaited_lists
 
 #: A wake-up that no worker answered for this long is repeated: the broker may have lost it.
@@ -50,16 +49,13 @@ class Wakes:
     elsewhere: list[tuple[str, str]] = field(default_factory=list)
 
 
-def due(engine: Engine, *, accounts: Collection[str] | None = None) -> Wakes:
+@writing
+def due(connection: Connection, *, accounts: Collection[str] | None = None) -> Wakes:
     """Find plans and lanes that wait only for a worker, and mark them as woken.
 
     Those of other accounts than *accounts* (None: all) are returned and not marked, because whoever
     has these in its settings must still find them. A row that is locked is left for next time.
     """
-    return write(engine, functools.partial(_due, accounts=accounts))
-
-
-def _due(connection: Connection, *, accounts: Collection[str] | None) -> Wakes:
     moment = now(connection)
     # Lanes before broadcasts, in the order in which everybody locks them.
     found = _due_lanes(connection, moment)
@@ -152,17 +148,18 @@ def launch_due(engine: Engine) -> list[str]:
             select(GateRow.account, GateRow.broadcast_id)
             .join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id)
             .where(BroadcastRow.phase == Phase.PLANNING, BroadcastRow.due_at <= now(connection))
-            .where(GateRow.kind == GateKind.SCHEDULE, GateRow.opened_at.is_(None))
+            .where(GateRow.kind == GateKind.SCHEDULE, STANDS)
             .where(GateRow.until <= now(connection))
             .order_by(GateRow.until)
         ).all()
     return [
         row.broadcast_id
         for row in found
-        if write(engine, functools.partial(_launch, account=row.account, which=row.broadcast_id))
+        if _launch(engine, account=row.account, which=row.broadcast_id)
     ]
 
 
+@writing
 def _launch(connection: Connection, *, account: str, which: str) -> bool:
     lane_rows.lock(connection, account)
     moment = now(connection)

@@ -179,11 +179,12 @@ def begin(engine: Engine, broadcast_id: str, body: Body) -> int:
         return fence
 
     fence = write(engine, work)
-    while write(engine, lambda connection: _drop_some(connection, broadcast_id, fence)):
+    while _drop_some(engine, broadcast_id, fence):
         pass
     return fence
 
 
+@writing
 def _drop_some(connection: Connection, broadcast_id: str, fence: int) -> bool:
     """Remove a portion of what earlier tries stored; return whether there was any."""
     # Of a later try nothing is removed: it is what will be sent.
@@ -250,16 +251,16 @@ def broadcast_with_leftover_list(connection: Connection) -> str | None:
 
 def clear_unlisted(engine: Engine, broadcast_id: str) -> None:
     """Remove what was stored of the list, in short transactions; any number may do so at once."""
-    while write(engine, lambda connection: _clear_some(connection, broadcast_id)):
+    while _clear_some(engine, broadcast_id):
         pass
 
 
+@writing
 def _clear_some(connection: Connection, broadcast_id: str) -> bool:
-    mine = BroadcastRow.id == broadcast_id
-    query = select(BroadcastRow.id).where(mine, HAS_A_REST).with_for_update()
-    if connection.scalar(query) is None:
+    query = select(BroadcastRow.id).where(BroadcastRow.id == broadcast_id, HAS_A_REST)
+    if connection.scalar(query.with_for_update()) is None:
         return False
     if uploads.drop_chunks(connection, broadcast_id):
         return True
-    connection.execute(update(BroadcastRow).where(mine).values(due_at=None))
+    change(connection, BroadcastRow, broadcast_id, due_at=None)
     return False

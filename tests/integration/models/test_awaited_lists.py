@@ -18,7 +18,6 @@ from broadcast.rules.plan.submission import BeingStoredError, Body, TakenOverErr
 from models.every_table import ChunkRow, Submission
 from models.ledger.lists import uploads
 from models.ledger.rows import locked_rows
-from models.ledger.rows.transaction import write
 from models.ledger.steer import sweeps
 from models.ledger.submit import awaited_lists, submits
 from models.ledger.views import broadcast_reports
@@ -162,7 +161,7 @@ def test_while_a_try_lives_nobody_takes_over_and_a_dead_one_is_followed(
     for late in (
         lambda: store(engine, mine, first),
         lambda: publish(engine, mine, first),
-        lambda: write(engine, lambda it: awaited_lists._drop_some(it, broadcast_id, first)),
+        lambda: awaited_lists._drop_some(engine, broadcast_id, first),
     ):
         with pytest.raises(TakenOverError):
             late()
