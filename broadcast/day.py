@@ -91,6 +91,16 @@ def is_night(moment: datetime) -> bool:
     return not 8 <= moment.astimezone(SHANGHAI).hour < 22  # noqa: PLR2004 - as written above
 
 
+def first_of(*moments: datetime | None) -> datetime | None:
+    """Return the first of the moments that are there."""
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
+def last_of(*moments: datetime | None) -> datetime | None:
+    """Return the last of the moments that are there."""
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
 _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 LONGEST = timedelta(days=366)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import ModuleType
@@ -24,6 +25,7 @@ from sqlalchemy import (
     String,
     Text,
     delete,
+    func,
     inspect,
     select,
     update,
@@ -56,6 +58,7 @@ from broadcast.rules.states import (
 
 E = TypeVar("E", bound=StrEnum)
 T = TypeVar("T")
+Q = TypeVar("Q", bound="Select[*tuple[Any, ...]]")
 
 _MYSQL = {"mysql", "mariadb"}
 #: BIGINT that still numbers itself on SQLite. msg_id exceeds 32 bits.
@@ -279,6 +282,22 @@ def delete_some(
     if found:
         connection.execute(delete(key.class_).where(*which, key.in_(found)))
     return len(found)
+
+
+def among(query: Q, column: InstrumentedAttribute[Any], values: Collection[Any] | None) -> Q:
+    """Return the query for rows with one of these *values* in a column; None: for all."""
+    return query if values is None else query.where(column.in_(values))
+
+
+def count_of(connection: Connection, table: type[Base], *which: ColumnElement[bool]) -> int:
+    """Return how many rows of a table there are of *which*."""
+    query = select(func.count()).select_from(table).where(*which)
+    return connection.scalar(query) or 0
+
+
+def is_so(connection: Connection, condition: ColumnElement[bool]) -> bool:
+    """Return whether a condition without a row of its own is true."""
+    return bool(connection.scalar(select(condition)))
 
 
 def row_of(connection: Connection, key: object, *columns: InstrumentedAttribute[Any]) -> Row[Any]:

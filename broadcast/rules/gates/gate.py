@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from broadcast.day import first_of, last_of
 from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
@@ -148,7 +149,7 @@ def _forbids_planning(gate: Gate) -> bool:
 
 
 def _latest(gates: Iterable[Gate], *waits: datetime | None) -> datetime | None:
-    at = max((wait for wait in waits if wait is not None), default=ALWAYS)
+    at = last_of(*waits) or ALWAYS
     for gate in gates:
         opens = gate.opens_at()
         if opens is None:
@@ -210,7 +211,7 @@ def _itself(
         # little.
         if state in _CALLED_NEXT or state not in set(BatchState)
     ]
-    return min((at for at in waits if at is not None), default=None)
+    return first_of(*waits)
 
 
 @dataclass(frozen=True, slots=True)

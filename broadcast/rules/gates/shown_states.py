@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from broadcast.day import first_of
 from broadcast.enums import recognised
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
@@ -135,7 +136,7 @@ class StateReplay:
 
     def opens_at(self) -> datetime | None:
         """Return when time alone changes the state next."""
-        return min((at for gate in self._gates.values() if (at := _time_of(gate))), default=None)
+        return first_of(*map(_time_of, self._gates.values()))
 
     def _apply(self, line: Line) -> None:
         facts = line.facts
@@ -170,7 +171,7 @@ class StateReplay:
 
     def _next(self, started_at: datetime | None) -> datetime | None:
         called = None if self._called or self._phase is Phase.UPLOADING else started_at
-        return min((at for at in (called, self.opens_at()) if at is not None), default=None)
+        return first_of(called, self.opens_at())
 
     def _state_change(self, at: datetime) -> Iterator[StateChange]:
         state = shown_state(

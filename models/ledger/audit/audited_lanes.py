@@ -209,8 +209,8 @@ def _lane(case: Case) -> Iterator[Finding]:
 
 def _stands(case: Case, gate: AuditedGate) -> bool:
     """Return whether a gate forbids the broadcast's calls until somebody opens it."""
-    concerns = gate.path in {None, case.row.path}
-    return gate.opened_at is None and gate.opens_at() is None and concerns
+    is_closed = gate.opened_at is None and gate.opens_at() is None
+    return is_closed and gate.concerns(case.row.path)
 
 
 #: No worker plans what is cancelled, or in a database that was restored.

@@ -13,7 +13,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath, unanswered
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import JobEnd
-from broadcast.rules.gates.gate import OPEN_BY_TIME, GateKind, GateScope, traits_of
+from broadcast.rules.gates.gate import Gate, GateKind, traits_of
 from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.plan.cut import SHRUNK
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -216,17 +216,9 @@ class AuditedBatch:
 
 
 @frozen
-class AuditedGate:
+class AuditedGate(Gate):
     """A gate, opened again or not."""
 
-    id: int
-    scope: GateScope
-    kind: GateKind
-    broadcast_id: str
-    path: SendPath | None
-    reason: Reason | None
-    closed_at: datetime
-    until: datetime | None
     closed_counter: int
     opened_at: datetime | None
     opened_counter: int | None
@@ -242,15 +234,6 @@ class AuditedGate:
         """True if this release knows what it forbids."""
         return is_recognised(self.kind) and is_recognised(self.scope)
 
-    def opens_at(self) -> datetime | None:
-        """Return when it opens automatically; None: an operator must open it."""
-        return self.until if self.kind in OPEN_BY_TIME else None
-
-    @property
-    def spares_repeats(self) -> bool:
-        """As :attr:`broadcast.rules.gates.gate.Gate.spares_repeats`."""
-        return self.kind is GateKind.RESTORED and self.scope is GateScope.BROADCAST
-
     def forbids(self, call: Call) -> bool:
         """Return whether it was closed when *call* was claimed, by the account's gate counter.
 
@@ -259,7 +242,7 @@ class AuditedGate:
         opened, opens = self.opened_counter, self.opens_at()
         return (
             self.is_understood
-            and self.path in {None, call.path}
+            and self.concerns(call.path)
             and not (self.spares_repeats and call.number > 1)
             and self.closed_counter <= call.gate_counter
             and (opened is None or call.gate_counter < opened)

@@ -30,7 +30,7 @@ from broadcast.rules import dead_letters
 from broadcast.rules.dead_letters import KeptLetter, Letter, LetterState
 from models import base
 from models.accounts import AccountRow
-from models.base import change
+from models.base import among, change, count_of
 from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
@@ -245,8 +245,7 @@ def newest(
     query = _LETTERS.order_by(DeadLetterRow.last_at.desc(), DeadLetterRow.id.desc())
     if state is not None:
         query = query.where(DeadLetterRow.state == state)
-    if accounts is not None:
-        query = query.where(DeadLetterRow.account.in_(accounts))
+    query = among(query, DeadLetterRow.account, accounts)
     if before is not None:
         at, last = before
         same = and_(DeadLetterRow.last_at == at, DeadLetterRow.id < last)
@@ -257,10 +256,8 @@ def newest(
 @reading
 def count(connection: Connection, state: LetterState | None = LetterState.DEAD) -> int:
     """Return how many letters are in a state, or in any; on the dead ones nobody has acted."""
-    query = select(func.count()).select_from(DeadLetterRow)
-    if state is not None:
-        query = query.where(DeadLetterRow.state == state)
-    return connection.scalar(query) or 0
+    which = () if state is None else (DeadLetterRow.state == state,)
+    return count_of(connection, DeadLetterRow, *which)
 
 
 @reading
@@ -269,8 +266,7 @@ def waiting(
 ) -> tuple[int, datetime]:
     """Return on how many letters of *accounts*, or of any, nobody acted, and by which moment."""
     query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
-    if accounts is not None:
-        query = query.where(DeadLetterRow.account.in_(accounts))
+    query = among(query, DeadLetterRow.account, accounts)
     # First: one that comes while they are counted is none of those a person is asked about.
     moment = now(connection)
     return connection.scalar(query.where(DeadLetterRow.last_at <= moment)) or 0, moment

@@ -36,7 +36,7 @@ from broadcast.rules.states import BroadcastState, WebhookState
 from broadcast.rules.webhooks import next_try, origin
 from broadcast.views import objects
 from broadcast.views.objects import Webhook, event_id
-from models.base import change, value_of
+from models.base import among, change, count_of, value_of
 from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
@@ -303,8 +303,7 @@ def page(
     Of *accounts* alone, those of smaller numbers than *before*; *most* None: all.
     """
     query = _WEBHOOKS.add_columns(WebhookRow.id).where(WebhookRow.state.in_(states)).limit(most)
-    if accounts is not None:
-        query = query.where(WebhookRow.account.in_(accounts))
+    query = among(query, WebhookRow.account, accounts)
     if before is not None:
         query = query.where(WebhookRow.id < before)
     return [(row["id"], _webhook(row)) for row in connection.execute(query).mappings()]
@@ -313,8 +312,7 @@ def page(
 @reading
 def count(connection: Connection, states: Sequence[WebhookState]) -> int:
     """Return how many events are in one of *states*."""
-    query = select(func.count()).where(WebhookRow.state.in_(states))
-    return connection.scalar(query) or 0
+    return count_of(connection, WebhookRow, WebhookRow.state.in_(states))
 
 
 @reading

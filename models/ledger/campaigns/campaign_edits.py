@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, exists, insert, select
+from sqlalchemy import Connection, Engine, and_, exists, insert
 
 from broadcast.errors import ConflictError, InputError
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
 from models import base
-from models.base import change
+from models.base import change, is_so
 from models.campaign_tables import CampaignRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
@@ -49,7 +49,7 @@ def add(connection: Connection, name: str, plan: CampaignPlan, *, who: str) -> C
 
 def refuse_taken_in(connection: Connection, name: str) -> None:
     """Raise ConflictError where a campaign has this name."""
-    if connection.scalar(select(exists().where(CampaignRow.used_name == name))):
+    if is_so(connection, exists().where(CampaignRow.used_name == name)):
         raise ConflictError("error.campaign.name_taken", name=name)
 
 

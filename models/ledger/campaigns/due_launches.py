@@ -28,7 +28,7 @@ from broadcast.rules.campaigns.launches import (
     decide,
 )
 from broadcast.rules.states import Phase
-from models.base import change
+from models.base import change, is_so
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import is_long_past, now
@@ -139,7 +139,7 @@ def _is_open(connection: Connection, campaign_id: str) -> bool:
         mine, LaunchRow.state == LaunchState.LAUNCHED,
         BroadcastRow.id == LaunchRow.broadcast_id, BroadcastRow.phase != Phase.ENDED,
     )  # fmt: skip
-    return bool(connection.scalar(select(or_(begun, sending))))
+    return is_so(connection, or_(begun, sending))
 
 
 @reading
@@ -227,7 +227,7 @@ def _decided(connection: Connection, launch_id: int, *, moment: datetime) -> Res
         due=launch.due_at, now=moment, released_at=launch.released_at,
         answered_at=closed_gates.answered_at(connection),
         by_person=launch.released_by is not None, had_at=had_at,
-        newest=not connection.scalar(select(newer)),
+        newest=not is_so(connection, newer),
     )  # fmt: skip
     verdict = decide(one, campaign.plan.policy)
     if verdict.state is LaunchState.BEGUN:

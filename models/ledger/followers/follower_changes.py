@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 from sqlalchemy import Connection, Engine, delete, insert, select
 
+from broadcast.day import last_of
 from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.openid import is_openid
@@ -99,13 +100,9 @@ def _with(known: _LastMoments | None, move: Move) -> _LastMoments:
 
 def _later(one: _LastMoments, other: _LastMoments) -> _LastMoments:
     return _LastMoments(
-        openid=one.openid, followed_at=_max(one.followed_at, other.followed_at),
-        left_at=_max(one.left_at, other.left_at), left_change=one.left_change,
+        openid=one.openid, followed_at=last_of(one.followed_at, other.followed_at),
+        left_at=last_of(one.left_at, other.left_at), left_change=one.left_change,
     )  # fmt: skip
-
-
-def _max(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def _left_at(known: _LastMoments | None) -> datetime | None:

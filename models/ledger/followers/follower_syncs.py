@@ -27,7 +27,7 @@ from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from models.accounts import AccountRow
-from models.base import change, delete_some
+from models.base import change, delete_some, is_so
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
@@ -195,7 +195,7 @@ _MOVED = (
 
 def _was_asked(connection: Connection, sync_id: int, openid: str) -> bool:
     asked = exists().where(FollowerPage.sync_id == sync_id, FollowerPage.asked_from == openid)
-    return bool(connection.scalar(select(asked)))
+    return is_so(connection, asked)
 
 
 def _give_up(connection: Connection, sync_id: int, moment: datetime) -> None:

@@ -28,7 +28,7 @@ from broadcast.rules.followers import (
     nothing_known,
 )
 from broadcast.sorted_openids import are_in, packed, unpacked
-from models.base import row_of, value_of
+from models.base import is_so, row_of, value_of
 from models.followers import FollowerChange, FollowerChunk, FollowerSync
 from models.ledger.rows.transaction import first, read, reading, selected
 
@@ -129,7 +129,7 @@ def any_left(connection: Connection, account: str, *, since: datetime) -> bool:
         FollowerSync.account == account, FollowerSync.run.is_not(None),
         FollowerSync.finished_at >= since,
     )  # fmt: skip
-    return bool(connection.scalar(select(by_push | by_pass)))
+    return is_so(connection, by_push | by_pass)
 
 
 def everybody(engine: Engine, account: str) -> Iterator[FollowerFacts]:

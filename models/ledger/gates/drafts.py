@@ -23,7 +23,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import DraftView
 from broadcast.rules.states import OPEN_PHASES
-from models.base import change, value_of
+from models.base import change, is_so, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, DraftRow, Submission
 from models.engine import now
@@ -176,7 +176,7 @@ def _stored_draft(connection: Connection, broadcast_id: str) -> StoredDraft:
     return StoredDraft(
         approved=drafts.load_marks(stored.approved), seen=drafts.load_marks(stored.seen),
         tries=stored.tries,
-        accepted=bool(connection.scalar(select(taken))),
+        accepted=is_so(connection, taken),
     )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase, Reason
+from models.base import count_of, is_so
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Reservation
 from models.engine import now
@@ -236,7 +237,7 @@ def _others_reserved(connection: Connection, broadcast: LockedBroadcast, on: str
         Reservation.account == broadcast.account, Reservation.day == on, Reservation.calls > 0,
         Reservation.broadcast_id != broadcast.id,
     )  # fmt: skip
-    return bool(connection.scalar(select(others)))
+    return is_so(connection, others)
 
 
 def give_back(connection: Connection, batch: LockedBatch, *, calls: int) -> None:
@@ -328,12 +329,5 @@ def _reserved_from(connection: Connection, account: str, on: str) -> dict[str, i
 
 def remaining(connection: Connection, broadcast_id: str) -> int:
     """Return how many calls a planned broadcast still needs; one that is made now was taken."""
-    return (
-        connection.scalar(
-            select(func.count())
-            .select_from(Batch)
-            .where(Batch.broadcast_id == broadcast_id)
-            .where(Batch.state.not_in([*BATCH_AT_REST, BatchState.CALLING]))
-        )
-        or 0
-    )
+    to_call = Batch.state.not_in([*BATCH_AT_REST, BatchState.CALLING])
+    return count_of(connection, Batch, Batch.broadcast_id == broadcast_id, to_call)

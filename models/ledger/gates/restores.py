@@ -18,6 +18,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
 from broadcast.rules.states import OPEN_PHASES, Reason
 from models.accounts import Lane
+from models.base import among
 from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, GateRow
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
@@ -47,8 +48,7 @@ def facts_in(connection: Connection, accounts: Collection[str] | None = None) ->
         Installation.id, Installation.place, Installation.seen_at, LANES_CLOSED, database_now()
     )
     lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS)
-    if accounts is not None:
-        lanes = lanes.where(Lane.account.in_(accounts))
+    lanes = among(lanes, Lane.account, accounts)
     id_, known_place, seen_at, is_closed, moment = connection.execute(query).one()
     return DatabaseFacts(
         id=id_, known_place=known_place, seen_at=seen_at, is_closed=bool(is_closed), now=moment,
@@ -86,7 +86,7 @@ def owed_since(connection: Connection, account: str) -> datetime | None:
     )
     owed = (one.scalar_subquery() for one in (stored, posted, undecided, begun))
     found = connection.execute(select(*owed)).one()
-    return min((at for at in found if at is not None), default=None)
+    return day.first_of(*found)
 
 
 def waits_for_its_time() -> ColumnElement[bool]:

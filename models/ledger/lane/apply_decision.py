@@ -18,6 +18,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import cut as cut_module
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason
 from models.accounts import AccountRow, Lane
+from models.base import is_so
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.campaigns import unconfirmed_runs
@@ -294,7 +295,7 @@ def _any_open(connection: Connection, broadcast_id: str) -> bool:
     query = exists().where(
         Batch.broadcast_id == broadcast_id, Batch.state.not_in(list(BATCH_AT_REST))
     )
-    return bool(connection.scalar(select(query)))
+    return is_so(connection, query)
 
 
 @frozen

@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, not_, or_, select, update
 
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAME_KEY_RUNNING
 from broadcast.rules.calls.waits import UNKNOWN_TRIES, CircuitBreaker
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
+from models.base import count_of
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now, skips_locked
 from models.ledger.gates import quotas
@@ -136,15 +137,10 @@ def _tries(connection: Connection, batch_id: int) -> int:
 
     45066 says that a send with this key is running; WeChat may say so for as long as that runs.
     """
-    return (
-        connection.scalar(
-            select(func.count())
-            .select_from(AttemptRow)
-            .where(AttemptRow.batch_id == batch_id, call_history.UNANSWERED, call_history.UNDENIED)
-            .where(AttemptRow.errcode.is_distinct_from(SAME_KEY_RUNNING))
-        )
-        or 0
-    )
+    return count_of(
+        connection, AttemptRow, AttemptRow.batch_id == batch_id, call_history.UNANSWERED,
+        call_history.UNDENIED, AttemptRow.errcode.is_distinct_from(SAME_KEY_RUNNING),
+    )  # fmt: skip
 
 
 def renew(engine: Engine, leases: Iterable[Lease]) -> set[str]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     select,
 )
 
+from broadcast.day import last_of
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath
 from broadcast.rules.gates.lateness import SignsOfLife
@@ -105,7 +106,7 @@ def next_work(connection: Connection, account: str) -> Work:
         # A lane that waits asks mass/get nothing either: it may be waiting for a token.
         verify = doubt.reason is Reason.UNPROVED_ACCEPTANCE
         kind = Kind.VERIFY if verify else Kind.CALL
-        until = _later(doubt.not_before, lane.not_before)
+        until = last_of(doubt.not_before, lane.not_before)
         return _work(kind, doubt, moment, until=until)
     found = every_row(connection, _PLANNED, _Next, whose)
     if not found:
@@ -114,10 +115,6 @@ def next_work(connection: Connection, account: str) -> Work:
     if len(found) == 1:
         return work
     return replace(work, following=_work(Kind.CALL, found[1], moment, until=None))
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((m for m in (one, other) if m is not None), default=None)
 
 
 def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None) -> Work:
@@ -350,9 +347,5 @@ def signs_of_life(connection: Connection, account: str) -> SignsOfLife:
     )
     return SignsOfLife(
         leased_until=signs.leased_until, waits_until=signs.not_before, doubt_until=doubt_until,
-        called_at=_last(signs.claimed_at, signs.recorded_at), due_changed_at=signs.due_changed_at,
+        called_at=last_of(signs.claimed_at, signs.recorded_at), due_changed_at=signs.due_changed_at,
     )  # fmt: skip
-
-
-def _last(*moments: datetime | None) -> datetime | None:
-    return max((moment for moment in moments if moment is not None), default=None)

@@ -32,7 +32,7 @@ from broadcast.rules.calls.outcomes import (
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 from models.accounts import Lane
-from models.base import Moment, row_of
+from models.base import Moment, is_so, row_of
 from models.batch_tables import DENIED, AttemptRow, Batch
 from models.engine import now
 from models.ledger.lane import apply_decision, call_history, transitions
@@ -392,4 +392,4 @@ def _contradicts_verdict(batch: LockedBatch, decision: Decision) -> bool:
 
 def _any_denied(connection: Connection, batch_id: int) -> bool:
     denied = exists().where(AttemptRow.batch_id == batch_id, DENIED)
-    return bool(connection.scalar(select(denied)))
+    return is_so(connection, denied)

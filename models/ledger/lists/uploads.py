@@ -28,7 +28,7 @@ from broadcast.rules.media import KeptFile
 from broadcast.rules.plan.cut import ASKED, Chunk
 from broadcast.rules.plan.submission import TakenOverError
 from broadcast.rules.states import Phase
-from models.base import change, delete_some
+from models.base import change, delete_some, is_so
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now
 from models.ledger.rows import lane_rows
@@ -253,7 +253,7 @@ def begin_to_drop_files(connection: Connection, broadcast_id: str) -> bool:
     mine = KeptFileRow.broadcast_id == broadcast_id
     if lane_rows.lock_unless_ended(connection, broadcast_id) is None:
         connection.execute(update(KeptFileRow).where(mine).values(dropped=True))
-    return bool(connection.scalar(select(exists().where(mine, KeptFileRow.dropped))))
+    return is_so(connection, exists().where(mine, KeptFileRow.dropped))
 
 
 def drop_files(connection: Connection, broadcast_id: str) -> bool:

@@ -20,7 +20,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import KeptFile
 from broadcast.rules.states import BatchState, Reason
-from models.base import row_of
+from models.base import is_so, row_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
@@ -35,7 +35,7 @@ from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
 
 def begin(connection: Connection, broadcast_id: str, content: str, *, appid: str) -> None:
     """Write down what the batches of a broadcast with kept files say; of others nothing."""
-    if not connection.scalar(select(exists().where(KeptFileRow.broadcast_id == broadcast_id))):
+    if not is_so(connection, exists().where(KeptFileRow.broadcast_id == broadcast_id)):
         return
     ids = select(KeptFileRow.media_id).where(KeptFileRow.broadcast_id == broadcast_id)
     dies_at = _dies_at(connection, connection.scalars(ids).all(), appid=appid)

@@ -15,6 +15,7 @@ from broadcast.rules.gates.gate import OPEN_BY_TIME, Gate, GateKind
 from broadcast.rules.gates.lateness import FirstCallLimit
 from broadcast.rules.states import OPEN_PHASES
 from models.accounts import Lane
+from models.base import is_so
 from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -102,7 +103,7 @@ LANES_CLOSED = exists().where(GateRow.kind == GateKind.RESTORED, OF_ACCOUNT, STA
 
 def are_lanes_closed(connection: Connection) -> bool:
     """Return whether a person must answer first what became of the database."""
-    return bool(connection.scalar(select(LANES_CLOSED)))
+    return is_so(connection, LANES_CLOSED)
 
 
 def answered_at(connection: Connection) -> datetime | None:

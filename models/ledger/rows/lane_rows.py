@@ -15,7 +15,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.gates.gate import ALWAYS, Gate, OpenBroadcast, due_of_lane, plan_due_at
 from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BatchState, Phase, Reason
 from models.accounts import AccountRow, Lane
-from models.base import change, row_of, value_of
+from models.base import among, change, row_of, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -182,9 +182,7 @@ def due_of_account(
         BroadcastRow.id, BroadcastRow.phase, BroadcastRow.path, BroadcastRow.audience_kind,
         BroadcastRow.due_at,
     ).where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))  # fmt: skip
-    if of is not None:
-        query = query.where(BroadcastRow.id.in_(of))
-    rows = connection.execute(query).all()
+    rows = connection.execute(among(query, BroadcastRow.id, of)).all()
     if not rows:
         return ()
     gates = (
@@ -288,9 +286,7 @@ def _waits(
         .where(Batch.state.not_in(list(BATCH_AT_REST)))
         .group_by(Batch.broadcast_id, Batch.state)
     )
-    if of is not None:
-        query = query.where(Batch.broadcast_id.in_(of))
     found: dict[str, dict[BatchState, datetime]] = defaultdict(dict)
-    for row in connection.execute(query):
+    for row in connection.execute(among(query, Batch.broadcast_id, of)):
         found[row.broadcast_id][row.state] = ALWAYS if row.any_free else row.first
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, exists, insert, or_, select
 from sqlalchemy.orm import aliased
 
 from broadcast import day
@@ -15,7 +15,7 @@ from broadcast.rules.calls.outcomes import MAYBE_SENT, Outcome
 from broadcast.rules.hand_calls import ByHand, HandCall, HandResult, Recalled, Unanswered
 from broadcast.rules.reports import Did, OperatorAction
 from models.accounts import HandCallRow
-from models.base import change
+from models.base import change, count_of
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.ledger.gates.quotas import day_of
@@ -101,13 +101,10 @@ def _count(
     outcome = HandCallRow.outcome
     counted = outcome != Outcome.NOT_CALLED if refused else outcome.in_(done)
     days = now(connection).astimezone(day.SHANGHAI).strftime(written)
-    query = (
-        select(func.count())
-        .select_from(HandCallRow)
-        .where(HandCallRow.account == account, HandCallRow.kind == kind)
-        .where(HandCallRow.day.startswith(days), or_(outcome.is_(None), counted))
-    )
-    return connection.scalar(query) or 0
+    return count_of(
+        connection, HandCallRow, HandCallRow.account == account, HandCallRow.kind == kind,
+        HandCallRow.day.startswith(days), or_(outcome.is_(None), counted),
+    )  # fmt: skip
 
 
 #: Its reply was lost, or its command was ended, or is still at it.

@@ -13,7 +13,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import DatabaseFacts, restore_point
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
-from models.base import change
+from models.base import change, count_of
 from models.batch_tables import OF_ACCOUNT, STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.installation import Installation, RestoreRow
@@ -145,4 +145,4 @@ def _open(connection: Connection, account: str, *, who: str, why: str | None) ->
 
 def _unknown(connection: Connection) -> int:
     maybe_sent = Batch.state.in_([BatchState.UNKNOWN, BatchState.CALLING])
-    return connection.scalar(select(func.count()).select_from(Batch).where(maybe_sent)) or 0
+    return count_of(connection, Batch, maybe_sent)

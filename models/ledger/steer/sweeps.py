@@ -19,7 +19,7 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING, REPEAT_WINDOW, Tuning
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
-from models.base import change
+from models.base import among, change
 from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import is_long_past, now, skips_locked
@@ -69,9 +69,7 @@ def due(connection: Connection, *, accounts: Collection[str] | None = None) -> W
         .order_by(BroadcastRow.published_at)
         .limit(PLANS_AT_ONCE)
     )
-    if accounts is not None:
-        query = query.where(BroadcastRow.account.in_(accounts))
-    known = connection.scalars(query).all()
+    known = connection.scalars(among(query, BroadcastRow.account, accounts)).all()
     plans = _free(connection, BroadcastRow.id, known)
     if plans:
         connection.execute(

@@ -331,7 +331,7 @@ def _candidate(
     return _Candidate(
         row=row, ranges=ranges or (), going=going, unknown=ranges is None,
         same_list=row.audience_digest == body.audience_digest,
-        at=max((gate.until for gate in own if gate.until is not None), default=None),
+        at=day.last_of(*(gate.until for gate in own)),
         is_earlier=other and not going and is_fresh
         and row.result is not BroadcastState.COMPLETED,
     )  # fmt: skip

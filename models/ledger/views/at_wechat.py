@@ -34,7 +34,7 @@ from broadcast.rules.plan import selection
 from broadcast.rules.plan.audience import KINDS, Everyone, Followers, Tag, parse
 from broadcast.rules.plan.selection import Excluded, Exclusion
 from broadcast.rules.states import OPEN_PHASES, SENT, BatchState, Phase
-from models.base import row_of
+from models.base import count_of, row_of
 from models.batch_tables import Batch
 from models.box_tables import Finish
 from models.broadcast_tables import BroadcastRow
@@ -232,14 +232,11 @@ def sendalls_to_come(
     kinds = [Everyone.kind, Tag.kind] if allowance.tags_count else [Everyone.kind]
     moment = now(connection)
     due = case((BroadcastRow.scheduled_at > moment, BroadcastRow.scheduled_at), else_=moment)
-    query = (
-        select(func.count())
-        .select_from(BroadcastRow)
-        .where(BroadcastRow.account == account)
-        .where(BroadcastRow.phase.in_(OPEN_PHASES), ~done)
-        .where(BroadcastRow.audience_kind.in_(kinds), due >= begins, due < ends)
-    )
-    return connection.scalar(query) or 0
+    return count_of(
+        connection, BroadcastRow, BroadcastRow.account == account, ~done,
+        BroadcastRow.phase.in_(OPEN_PHASES), BroadcastRow.audience_kind.in_(kinds),
+        due >= begins, due < ends,
+    )  # fmt: skip
 
 
 @reading

@@ -29,7 +29,7 @@ from broadcast.rules.reports import (
 )
 from broadcast.rules.states import Phase, Reason
 from models.accounts import Lane
-from models.base import value_of
+from models.base import among, count_of, value_of
 from models.batch_tables import IS_A_CALL, AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow, Submission
 from models.engine import now
@@ -161,10 +161,8 @@ def reports(
     )
     if account is not None:
         query = query.where(BroadcastRow.account == account)
-    if accounts is not None:
-        query = query.where(BroadcastRow.account.in_(accounts))
-    if ids is not None:
-        query = query.where(BroadcastRow.id.in_(ids))
+    query = among(query, BroadcastRow.account, accounts)
+    query = among(query, BroadcastRow.id, ids)
     if key is not None:
         query = query.where(BroadcastRow.key == key)
     if before is not None:
@@ -280,7 +278,7 @@ def operator_actions(
     ).all()
     count = len(rows)
     if count == most:
-        count = connection.scalar(select(func.count()).select_from(Event).where(wanted)) or 0
+        count = count_of(connection, Event, wanted)
     actions = [
         _action(
             row.at,
