@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 from broadcast.rules.calls.attempts import CallResult, NoAnswer, storable_status
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.drafts import Gone, Look
 from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile
+from broadcast.rules.plan.audience import Tag
 from broadcast.rules.plan.proof import Quota
 from broadcast.tokens.token_service import Token
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
@@ -16,10 +19,26 @@ from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet, MassSend, MassSendAl
 from broadcast.wechat.api.media import UploadVideo
 from broadcast.wechat.api.quotas import QuotaGet
 from broadcast.wechat.call_errors import APIError, InvalidRequestError, TransportError
-from broadcast.wechat.endpoint import Body
+from broadcast.wechat.endpoint import Body, Request
 from broadcast.wechat_account import media, translate
 from broadcast.wechat_account.account_client import INTERFACES, AccountClient
-from worker.delivery.ports import MassCall, ToTag
+from worker.delivery.ports import MassCall
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _or_why(ask: Callable[P, T]) -> Callable[P, T | NoAnswer]:
+    """Have a question return why WeChat gave no answer, where it gave none."""
+
+    @functools.wraps(ask)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> T | NoAnswer:
+        try:
+            return ask(*args, **kwargs)
+        except translate.NO_ANSWER as error:
+            return translate.no_answer(error)
+
+    return asked
 
 
 class WeChatGateway:
@@ -33,31 +52,23 @@ class WeChatGateway:
         """Open a connection; the call that follows reports a failure."""
         self._client.warm()
 
-    def token(self) -> Token | NoAnswer:
+    @_or_why
+    def token(self) -> Token:
         """Return a token, or why WeChat gave none."""
-        try:
-            return self._client.token()
-        except translate.NO_ANSWER as error:
-            return translate.no_answer(error)
+        return self._client.token()
 
-    def replace(self, refused: Token) -> NoAnswer | None:
+    @_or_why
+    def replace(self, refused: Token) -> None:
         """Replace a refused token; return why it was not."""
-        try:
-            self._client.replace(refused)
-        except translate.NO_ANSWER as error:
-            return translate.no_answer(error)
-        return None
+        self._client.replace(refused)
 
-    def refresh(self, *, only_expiring: bool) -> NoAnswer | None:
+    @_or_why
+    def refresh(self, *, only_expiring: bool) -> None:
         """Fetch the token again, or only one that is missing or expiring; as ``replace``."""
-        try:
-            if only_expiring:
-                self._client.token()
-            else:
-                self._client.refresh(reason="beat")
-        except translate.NO_ANSWER as error:
-            return translate.no_answer(error)
-        return None
+        if only_expiring:
+            self._client.token()
+        else:
+            self._client.refresh(reason="beat")
 
     def ready(self, message: MassCall) -> MassCall:
         """Return *message* with its body, or with the problem that keeps it from having one."""
@@ -80,60 +91,54 @@ class WeChatGateway:
             return translate.of_failure(error)
         return translate.of_reply(request, reply)
 
-    def status(self, msg_id: int) -> str | NoAnswer | None:
+    @_or_why
+    def status(self, msg_id: int) -> str | None:
         """Return mass/get's word, None for 40059, or why it gave none."""
-        try:
-            return storable_status(self._client.ask(MassGet(msg_id=msg_id)).msg_status)
-        except translate.NO_ANSWER as error:
-            if isinstance(error, APIError) and error.errcode == NO_SUCH_JOB:
-                return None
-            return translate.no_answer(error)
+        reply = self._asked(MassGet(msg_id=msg_id), none=NO_SUCH_JOB)
+        return None if reply is None else storable_status(reply.msg_status)
 
+    def _asked(self, request: Request[T], *, none: int) -> T | None:
+        """Return WeChat's answer; *none*: the errcode by which there is no such thing."""
+        try:
+            return self._client.ask(request)
+        except APIError as error:
+            if error.errcode != none:
+                raise
+        return None
+
+    @_or_why
     def draft(self, media_id: str) -> Look:
         """Return a draft's facts, that there is none, or why WeChat did not say."""
-        try:
-            return translate.marks(self._client.ask(DraftGet(media_id=media_id)))
-        except translate.NO_ANSWER as error:
-            if isinstance(error, APIError) and error.errcode == NO_SUCH_DRAFT:
-                return Gone()
-            return translate.no_answer(error)
+        articles = self._asked(DraftGet(media_id=media_id), none=NO_SUCH_DRAFT)
+        return Gone() if articles is None else translate.marks(articles)
 
+    @_or_why
     def upload(
         self, file: LocalFile, *, title: str, description: str
-    ) -> tuple[str | None, str | None] | NoAnswer:
+    ) -> tuple[str | None, str | None]:
         """Upload a file; return its media_id and address, or why WeChat gave none."""
         request = media.upload_request_of(file, title=title, description=description)
-        try:
-            return media.media_ids_of(self._client.ask(request))
-        except translate.NO_ANSWER as error:
-            return translate.no_answer(error)
+        return media.media_ids_of(self._client.ask(request))
 
-    def mass_video(self, media_id: str, *, title: str, description: str) -> str | NoAnswer | None:
+    @_or_why
+    def mass_video(self, media_id: str, *, title: str, description: str) -> str | None:
         """Return the id of a video for mass sends, None for 40007, or why WeChat gave none."""
         request = UploadVideo(media_id=media_id, title=title, description=description)
-        try:
-            return self._client.ask(request).media_id
-        except translate.NO_ANSWER as error:
-            if isinstance(error, APIError) and error.errcode == NO_SUCH_MEDIA:
-                return None
-            return translate.no_answer(error)
+        made = self._asked(request, none=NO_SUCH_MEDIA)
+        return None if made is None else made.media_id
 
-    def tagged(self, tag_id: int) -> Sequence[bytes] | NoAnswer:
+    @_or_why
+    def tagged(self, tag_id: int) -> Sequence[bytes]:
         """Return the packed OpenIDs of all who have a tag, sorted, or why WeChat gave none."""
         # numpy, which only a plan with tags needs.
         from broadcast.wechat_account import tags  # noqa: PLC0415
 
-        try:
-            return list(tags.members(self._client, tag_id))
-        except translate.NO_ANSWER as error:
-            return translate.no_answer(error)
+        return list(tags.members(self._client, tag_id))
 
-    def quota(self, path: SendPath) -> Quota | NoAnswer:
+    @_or_why
+    def quota(self, path: SendPath) -> Quota:
         """Return today's calls of one interface, or why WeChat gave no answer."""
-        try:
-            quota = self._client.ask(QuotaGet(cgi_path=INTERFACES[path].path))
-        except translate.NO_ANSWER as error:
-            return translate.no_answer(error)
+        quota = self._client.ask(QuotaGet(cgi_path=INTERFACES[path].path))
         return Quota(
             daily_limit=_countable(quota.daily_limit),
             used=_countable(quota.used),
@@ -146,8 +151,9 @@ def request_of(message: MassCall) -> MassSend | MassSendAll:
     content, clientmsgid = message.content, message.clientmsgid
     if message.openids is not None:
         return MassSend(openids=message.openids, content=content, clientmsgid=clientmsgid)
-    if isinstance(message.filter, ToTag):
-        return MassSendAll(tag_id=message.filter.id, content=content, clientmsgid=clientmsgid)
+    if isinstance(message.filter, Tag):
+        tag_id = message.filter.tag_id
+        return MassSendAll(tag_id=tag_id, content=content, clientmsgid=clientmsgid)
     return MassSendAll(is_to_all=True, content=content, clientmsgid=clientmsgid)
 
 

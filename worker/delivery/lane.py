@@ -27,6 +27,7 @@ from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.decide import Decision
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.waits import SendBy, Tuning, clocks
+from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.tokens.token_service import Token
 from models.ledger.lane import claims, leases, next_work, obstacles, record_outcomes
 from models.ledger.lane.claims import Claim
@@ -34,7 +35,7 @@ from models.ledger.lane.next_work import CallContent, Kind, Work
 from models.ledger.lane.record_outcomes import Called
 from models.ledger.plan import renewals
 from worker.delivery.heartbeat import Heartbeat, KeptLease
-from worker.delivery.ports import Counter, Gateway, MassCall, Pace, filter_of
+from worker.delivery.ports import Counter, Gateway, MassCall, Pace
 from worker.delivery.prefetch import Prefetch
 from worker.delivery.watches import AudienceWatch, DraftWatch, MediaWatch
 
@@ -329,12 +330,12 @@ class _Drive:
     def _read(self, work: Work) -> MassCall:
         call_content = self._content_of(work)
         packed = next_work.openids(self._lane.engine, work)
-        content = call_content.content
+        content, whom = call_content.content, call_content.audience
         if work.renewal:
             content = renewals.content_of_files(self._lane.engine, work.broadcast_id, work.renewal)
         return MassCall(
             openids=None if packed is None else openid.unpack(packed),
-            filter=None if packed is not None else filter_of(call_content.audience),
+            filter=whom if packed is None and isinstance(whom, Tag | Everyone) else None,
             content=json.loads(content),
             clientmsgid=work.clientmsgid,
         )

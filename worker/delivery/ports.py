@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from broadcast.frozen import frozen
@@ -12,21 +12,9 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import SendBy
 from broadcast.rules.drafts import Look
 from broadcast.rules.media import LocalFile
-from broadcast.rules.plan.audience import Audience, Everyone, Tag
+from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.rules.plan.proof import Quota
 from broadcast.tokens.token_service import Token
-
-
-@frozen
-class ToTag:
-    """WeChat's own list of the followers with this tag."""
-
-    id: int
-
-
-@dataclass(frozen=True, slots=True)
-class ToAll:
-    """WeChat's own list of all followers."""
 
 
 @frozen
@@ -38,7 +26,8 @@ class MassCall:
     """
 
     openids: bytes | None = field(default=None, repr=False)
-    filter: ToTag | ToAll | None = None
+    #: Whose list is WeChat's.
+    filter: Tag | Everyone | None = None
     content: Mapping[str, Any]
     clientmsgid: str
     #: What goes over the wire, where it was made ready.
@@ -52,16 +41,6 @@ class MassCall:
         """Raise ValueError unless there is exactly one audience."""
         if (self.openids is None) is (self.filter is None):
             raise ValueError("a message has either OpenIDs or a filter")
-
-
-def filter_of(audience: Audience) -> ToTag | ToAll:
-    """Return the filter of a send by WeChat's own list; raise ValueError for any other audience."""
-    match audience:
-        case Tag():
-            return ToTag(id=audience.tag_id)
-        case Everyone():
-            return ToAll()
-    raise ValueError(f"an audience of {audience.kind} has a list")
 
 
 class Gateway(Protocol):

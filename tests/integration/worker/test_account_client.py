@@ -15,6 +15,7 @@ from broadcast import redaction
 from broadcast.rules import accounts
 from broadcast.rules.calls.attempts import LONGEST_MSG_STATUS, CallResult, NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
+from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.rules.plan.proof import Quota
 from broadcast.tokens.redis_access import connect
 from broadcast.tokens.token_service import Token, TokenService
@@ -26,7 +27,7 @@ from broadcast.wechat_account.account_client import AccountClient, ClientTokenFe
 from tests.integration.wechat.servers import RawServer, Request, closes, http, says
 from tests.servers.valkey import Valkey
 from worker.delivery.gateway import WeChatGateway
-from worker.delivery.ports import MassCall, ToAll, ToTag
+from worker.delivery.ports import MassCall
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 OPENIDS = b"oTEST0000000000000000000001A" + b"oTEST0000000000000000000002B"
@@ -151,7 +152,7 @@ def test_a_token_in_use_is_shown_by_no_log(wechat: WeChat, client: AccountClient
     ("message", "path"),
     [
         (BY_OPENID, MassSend.path),
-        (MassCall(filter=ToAll(), content=TEXT, clientmsgid="all"), MassSendAll.path),
+        (MassCall(filter=Everyone(), content=TEXT, clientmsgid="all"), MassSendAll.path),
     ],
 )
 def test_a_mass_send_with_a_refused_token_is_made_once(
@@ -170,10 +171,10 @@ def test_a_mass_send_with_a_refused_token_is_made_once(
 
 @pytest.mark.parametrize(
     ("filter_", "written"),
-    [(ToTag(id=2), {"is_to_all": False, "tag_id": 2}), (ToAll(), {"is_to_all": True})],
+    [(Tag(tag_id=2), {"is_to_all": False, "tag_id": 2}), (Everyone(), {"is_to_all": True})],
 )
 def test_a_message_without_recipients_goes_to_wechats_own_list(
-    wechat: WeChat, gateway: WeChatGateway, filter_: ToTag | ToAll, written: dict[str, Any]
+    wechat: WeChat, gateway: WeChatGateway, filter_: Tag | Everyone, written: dict[str, Any]
 ) -> None:
     wechat.answers[MassSendAll.path] = {"errcode": 0, "msg_id": 1000000001}
     message = gateway.ready(MassCall(filter=filter_, content=TEXT, clientmsgid="all"))
@@ -185,7 +186,7 @@ def test_a_message_without_recipients_goes_to_wechats_own_list(
     assert wechat.bodies[-1] == message.body
 
 
-@pytest.mark.parametrize("audience", [{}, {"openids": OPENIDS, "filter": ToAll()}])
+@pytest.mark.parametrize("audience", [{}, {"openids": OPENIDS, "filter": Everyone()}])
 def test_a_message_has_one_audience(audience: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="either"):
         MassCall(content=TEXT, clientmsgid="x", **audience)
