@@ -36,12 +36,14 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from broadcast import day
+from broadcast import day, stored_message
 from broadcast.enums import recognised
+from broadcast.message import Message
 from broadcast.names import EventKind
 from broadcast.rules.accounts import AccountKind
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Why
+from broadcast.rules.campaigns.rehearsals import Stage
 from broadcast.rules.dead_letters import LetterSource, LetterState
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.hand_calls import ByHand
@@ -110,6 +112,21 @@ class LongText(TypeDecorator[str]):
             return super().load_dialect_impl(dialect)
         medium = _of_mysql().MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin")
         return dialect.type_descriptor(medium)
+
+
+class MessageText(TypeDecorator[Message]):
+    """A message that each reader reads in its own language (``broadcast.stored_message``)."""
+
+    impl = LongText
+    cache_ok = True
+
+    def process_bind_param(self, value: Message | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write the message as text; a text is what one may begin with."""
+        return stored_message.stored(value) if isinstance(value, Message) else value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Message | None:  # noqa: ARG002
+        """Read the message, or one that says that this is none."""
+        return None if value is None else stored_message.parse(value)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -237,7 +254,7 @@ _ENUMS: dict[type[StrEnum], EnumText[Any]] = {
     for enum in (
         AccountKind, Action, BatchState, BroadcastState, ByHand, CampaignState, EventKind, GateKind,
         GateScope, LaunchState, LetterSource, LetterState, MediaFormat, MediaKind, NoticeState,
-        Outcome, Phase, Reason, SendPath, WebhookState, Why,
+        Outcome, Phase, Reason, SendPath, Stage, WebhookState, Why,
     )
 }  # fmt: skip
 
@@ -256,6 +273,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: Moment,
+        Message: MessageText,
         **_ENUMS,
     }
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Index, UniqueConstraint, and_, or_
 from sqlalchemy.orm import Mapped, mapped_column
 
+from broadcast.message import Message
 from broadcast.rules.dead_letters import LetterSource, LetterState
 from broadcast.rules.finish_events import LONGEST_STATUS
 from broadcast.rules.pushes import Action
@@ -89,8 +90,8 @@ class WebhookRow(Base):
     #: Since then.
     tries: Mapped[int]
     http_status: Mapped[int | None]
-    #: Why the last try failed (``broadcast.stored_message``).
-    problem: Mapped[LongWords | None]
+    #: Why the last try failed.
+    problem: Mapped[Message | None]
     created_at: Mapped[datetime]
     tried_at: Mapped[datetime | None]
     #: When to try next; NULL: delivered or given up. Whoever tries it puts it off first.
@@ -149,8 +150,8 @@ class DeadLetterRow(Base):
     #: Of the body.
     characters: Mapped[int]
     is_cut: Mapped[bool]
-    #: Why (``broadcast.stored_message``), as of the last try.
-    reason: Mapped[LongWords]
+    #: Why, as of the last try.
+    reason: Mapped[Message]
     times: Mapped[int]
     first_at: Mapped[datetime]
     last_at: Mapped[datetime]

@@ -5,7 +5,9 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from broadcast.message import Message
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Why
+from broadcast.rules.campaigns.rehearsals import Stage
 from models.base import (
     Ascii32,
     Ascii64,
@@ -62,8 +64,8 @@ class LaunchRow(Base):
     state: Mapped[LaunchState]
     #: Why it is held or was skipped; NULL: it is neither, or for the next.
     why: Mapped[Why | None]
-    #: The words of what refused its request (``broadcast.stored_message``).
-    reason: Mapped[LongWords | None]
+    #: The words of what refused its request.
+    reason: Mapped[Message | None]
     #: Of the campaign when its template was frozen, and that; NULL: it was skipped.
     version: Mapped[BigInt]
     template: Mapped[LongWords | None]
@@ -97,13 +99,12 @@ class RehearsalRow(Base):
     id: Mapped[RowID]
     campaign_id: Mapped[str] = mapped_column(ascii_string(32), ForeignKey("bc_campaigns.id"))
     due_at: Mapped[datetime]
-    #: ``broadcast.rules.campaigns.rehearsals.Stage``.
-    stage: Mapped[Ascii32]
+    stage: Mapped[Stage]
     #: Of the campaign.
     version: Mapped[BigInt]
     rehearsed_at: Mapped[datetime]
-    #: All of them, as one stored message.
-    findings: Mapped[LongWords]
+    #: All of them, as the lines of one.
+    findings: Mapped[Message]
 
     __table_args__ = (
         UniqueConstraint("campaign_id", "due_at", "stage", "version"),

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from broadcast.message import Message
 from broadcast.rules.states import NoticeState
-from models.base import Base, LongWords, RowID, Text128, ascii_string
+from models.base import Base, RowID, Text128, ascii_string
 
 #: Of a receiver: kind, host and port, fingerprint.
 _NAME = ascii_string(300)
@@ -36,13 +37,13 @@ class NoticeRow(Base):
     #: What it reports.
     key: Mapped[Text128]
     receiver: Mapped[str] = mapped_column(_NAME)
-    #: Its text and facts (``broadcast.stored_message``).
-    message: Mapped[LongWords]
+    #: Its text and facts.
+    message: Mapped[Message]
     state: Mapped[NoticeState]
     #: Since then.
     tries: Mapped[int]
-    #: Why the last try failed (``broadcast.stored_message``).
-    problem: Mapped[LongWords | None]
+    #: Why the last try failed.
+    problem: Mapped[Message | None]
     #: When to try next; NULL: it is not tried any more. Whoever tries it puts it off first.
     due_at: Mapped[datetime | None]
     #: From when on the day is counted in which it is tried: the notice, or a person's retry.

@@ -47,14 +47,13 @@ class Notice:
     """A notice on its way to one receiver."""
 
     id: int
-    #: Its text and facts, as they are stored.
-    message: str
+    message: Message
     #: By name.
     receiver: str
     state: NoticeState
     tries: int
-    #: Why the last try failed, as it is stored.
-    problem: str | None
+    #: Why the last try failed.
+    problem: Message | None
     due_at: datetime | None
     #: When it was added, or a person had it tried again.
     since: datetime

@@ -6,7 +6,6 @@ import json
 import math
 from typing import Any, Final
 
-from broadcast import stored_message
 from broadcast.errors import field_of
 from broadcast.message import Message
 from broadcast.rules.calls.waits import Waits
@@ -169,10 +168,7 @@ def _is_plain(value: object, depth: int = 0) -> bool:
 
 def notice_object(one: Notice, texts: Texts) -> dict[str, Any]:
     """Return a notice to a chat as ``--json`` has it."""
-    said, problem = (
-        stored_message.parse(one.message),
-        one.problem and stored_message.parse(one.problem),
-    )
+    said, problem = one.message, one.problem
     return {
         "id": one.id, "receiver": one.receiver, "state": one.state.value, "tries": one.tries,
         "notice": {"code": said.id, "text": texts(said)},

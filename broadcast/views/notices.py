@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.circumstances import Circumstances
 from broadcast.rules.gates.gate import Gate, GateKind
@@ -64,10 +63,9 @@ def _exact(line: Message) -> Message:
 
 def in_a_list(one: Notice, texts: Texts, *, now: datetime) -> Message:
     """Return the first line of a notice, to whom it goes, and how far it is on its way."""
-    problem = stored_message.parse(one.problem) if one.problem else ""
     at = one.due_at and Moment(one.due_at, now)
     return Message(
         "notices.line", at=Moment(one.since, now), name=one.receiver,
-        what=texts(stored_message.parse(one.message)).partition("\n")[0],
-        state=Message(f"notices.state.{one.state}", at=at, problem=problem),
+        what=texts(one.message).partition("\n")[0],
+        state=Message(f"notices.state.{one.state}", at=at, problem=one.problem or ""),
     )  # fmt: skip

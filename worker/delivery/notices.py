@@ -9,7 +9,6 @@ from typing import Final
 
 from sqlalchemy import Engine
 
-from broadcast import stored_message
 from broadcast.errors import OutOfReachError, UnknownIdError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -93,7 +92,7 @@ class NoticeDeliverer(Crew[Due]):
         # Several doubts of one broadcast make one text.
         said: dict[str, list[Notice]] = {}
         for one in taken.notices:
-            text = self._text(stored_message.parse(one.message), receiver)
+            text = self._text(one.message, receiver)
             said.setdefault(text, []).append(one)
         passed = said.pop("", [])
         # What has no room is due as before.

@@ -35,7 +35,7 @@ from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import reading, selected, write, write_new, writing
+from models.ledger.rows.transaction import every_row, reading, selected, write, write_new, writing
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def store_letter_in(connection: Connection, letter: Letter) -> str:
             key=_fitting(letter.key, _LONGEST_KEY),
             account=_fitting(letter.account, _LONGEST_ACCOUNT),
             body=body, characters=len(body), is_cut=letter.is_cut,
-            reason=stored_message.stored(letter.reason), times=1, first_at=moment, last_at=moment,
+            reason=letter.reason, times=1, first_at=moment, last_at=moment,
         )
     )  # fmt: skip
     return letter_id
@@ -97,7 +97,7 @@ def _count_repeat(connection: Connection, letter_id: str, reason: Message) -> No
     values: dict[str, object] = {"times": DeadLetterRow.times + 1, "last_at": now(connection)}
     if not is_sent(connection, letter_id):
         values |= {
-            "state": LetterState.DEAD, "reason": stored_message.stored(reason),
+            "state": LetterState.DEAD, "reason": reason,
             "broadcast_id": None, "closed_at": None, "closed_by": None,
         }  # fmt: skip
     change(connection, DeadLetterRow, letter_id, **values)
@@ -210,7 +210,7 @@ def mark_refused_again(connection: Connection, letter_id: str, reason: Message) 
     connection.execute(
         update(DeadLetterRow)
         .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
-        .values(reason=stored_message.stored(reason))
+        .values(reason=reason)
     )
 
 
@@ -250,7 +250,7 @@ def newest(
         at, last = before
         same = and_(DeadLetterRow.last_at == at, DeadLetterRow.id < last)
         query = query.where(or_(DeadLetterRow.last_at < at, same))
-    return [_as_letter(row) for row in connection.execute(query.limit(most)).mappings()]
+    return every_row(connection, query.limit(most), KeptLetter)
 
 
 @reading
@@ -345,7 +345,7 @@ def letter_named(connection: Connection, name: str) -> tuple[KeptLetter, str]:
     row = connection.execute(
         _LETTERS.add_columns(DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
     ).mappings().one()  # fmt: skip
-    return _as_letter({name: row[name] for name in row if name != "body"}), row["body"]
+    return KeptLetter(**{name: row[name] for name in row if name != "body"}), row["body"]
 
 
 def _id(connection: Connection, name: str) -> str:
@@ -373,8 +373,3 @@ def _drawn_in(part: str, letter_id: str) -> int:
     """Return how many of the drawn characters of an id stand in a part of it."""
     end = letter_id.lower().rindex(part.lower()) + len(part)
     return min(len(part), end - (len(letter_id) - base.LENGTH))
-
-
-def _as_letter(row: object) -> KeptLetter:
-    values = dict(row)  # type: ignore[call-overload] # a mapping of SQLAlchemy's
-    return KeptLetter(**{**values, "reason": stored_message.parse(values["reason"])})

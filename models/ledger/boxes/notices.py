@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, Select, insert, select, update
 
-from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules import webhooks
 from broadcast.rules.calls.waits import Waits
@@ -21,7 +20,7 @@ from broadcast.rules.notices import PACE, Notice
 from broadcast.rules.states import NoticeState
 from models.base import change
 from models.engine import database_now, now, skips_locked
-from models.ledger.rows.transaction import read, reading, selected, write, writing
+from models.ledger.rows.transaction import every_row, read, reading, selected, write, writing
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 
@@ -48,7 +47,7 @@ def add(
     message = Message(f"notice.{kind}", account=account, subject=subject, **facts)
     moment = now(connection)
     values = {
-        "key": key, "message": stored_message.stored(message), "state": state, "tries": 0,
+        "key": key, "message": message, "state": state, "tries": 0,
         "since": moment, "due_at": moment if state is NoticeState.WAITING else None,
     }  # fmt: skip
     for name in receivers(connection):
@@ -85,18 +84,14 @@ def reserve(engine: Engine, names: Collection[str], *, put_off: timedelta) -> Se
 
     def work(connection: Connection) -> Sequence[Notice]:
         name = connection.scalar(_due(names).with_for_update(skip_locked=skips_locked(connection)))
-        due = _read(connection, _NOTICES.where(NoticeRow.receiver == name, _IS_DUE).limit(_AT_ONCE))
+        mine = _NOTICES.where(NoticeRow.receiver == name, _IS_DUE).limit(_AT_ONCE)
+        due = every_row(connection, mine, Notice)
         change(connection, NoticeReceiverRow, name, next_at=now(connection) + put_off)
         return due
 
     with read(engine) as connection:
         found = connection.scalar(_due(names))
     return () if found is None else write(engine, work)
-
-
-def _read(connection: Connection, query: Select[Any]) -> list[Notice]:
-    rows = connection.execute(query).mappings()
-    return [Notice(**row) for row in rows]
 
 
 @writing
@@ -122,9 +117,8 @@ def record(
             due_at = webhooks.next_try(one.tries + 1, now=moment, since=one.since, waits=waits)
             end = state if due_at else NoticeState.GIVEN_UP
         mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
-        kept = problem and stored_message.stored(problem)
         tries = one.tries + (state is not NoticeState.PASSED)
-        values = {"state": end, "due_at": due_at, "problem": kept, "tries": tries}
+        values = {"state": end, "due_at": due_at, "problem": problem, "tries": tries}
         connection.execute(update(NoticeRow).where(*mine).values(values))
 
 
@@ -132,7 +126,7 @@ def record(
 def newest(connection: Connection, states: Collection[NoticeState], most: int) -> Sequence[Notice]:
     """Return the newest notices in one of *states*, newest first."""
     query = _NOTICES.where(NoticeRow.state.in_(states)).order_by(None)
-    return _read(connection, query.order_by(NoticeRow.id.desc()).limit(most))
+    return every_row(connection, query.order_by(NoticeRow.id.desc()).limit(most), Notice)
 
 
 @writing

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -27,7 +27,6 @@ from sqlalchemy import (
     update,
 )
 
-from broadcast import stored_message
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -41,7 +40,15 @@ from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import figures, transaction
-from models.ledger.rows.transaction import first, one_row, reading, selected, write, writing
+from models.ledger.rows.transaction import (
+    every_row,
+    first,
+    one_row,
+    reading,
+    selected,
+    write,
+    writing,
+)
 
 log = logging.getLogger(__name__)
 
@@ -242,7 +249,7 @@ def mark_failed(
         .where(*mine)
         .values(
             state=state, due_at=due_at, closed_at=moment if due_at is None else None,
-            http_status=http_status, problem=stored_message.stored(problem),
+            http_status=http_status, problem=problem,
         )
     )  # fmt: skip
     return state
@@ -306,7 +313,10 @@ def page(
     query = among(query, WebhookRow.account, accounts)
     if before is not None:
         query = query.where(WebhookRow.id < before)
-    return [(row["id"], _webhook(row)) for row in connection.execute(query).mappings()]
+    rows = connection.execute(query).mappings()
+    return [
+        (row["id"], Webhook(**{name: row[name] for name in row if name != "id"})) for row in rows
+    ]
 
 
 @reading
@@ -318,8 +328,7 @@ def count(connection: Connection, states: Sequence[WebhookState]) -> int:
 @reading
 def of_broadcast(connection: Connection, broadcast_id: str) -> Sequence[Webhook]:
     """Return the events of a broadcast, newest first."""
-    rows = connection.execute(_WEBHOOKS.where(WebhookRow.broadcast_id == broadcast_id)).mappings()
-    return [_webhook(row) for row in rows]
+    return every_row(connection, _WEBHOOKS.where(WebhookRow.broadcast_id == broadcast_id), Webhook)
 
 
 def count_given_up(engine: Engine) -> int:
@@ -338,16 +347,16 @@ def one_webhook(connection: Connection, name: str) -> Webhook:
         exact = _WEBHOOKS.where(
             WebhookRow.broadcast_id == broadcast_id, WebhookRow.version == int(version)
         )
-        if row := connection.execute(exact).mappings().first():
-            return _webhook(row)
+        if found := first(connection, exact, Webhook):
+            return found
     return _fitting(connection, name)
 
 
 def _fitting(connection: Connection, part: str) -> Webhook:
     """Return the only event whose id holds *part*; the newest of it come first."""
     query = _WEBHOOKS.where(_of_its_broadcast(part)).limit(_NEAR_OF)
-    rows = connection.execute(query).mappings()
-    found = [one for one in map(_webhook, rows) if part.lower() in one.id.lower()]
+    near = every_row(connection, query, Webhook)
+    found = [one for one in near if part.lower() in one.id.lower()]
     if len(found) == 1:
         return found[0]
     if found:
@@ -368,9 +377,3 @@ def _of_its_broadcast(part: str) -> ColumnElement[bool]:
     words = [part.lower(), *([before] if before and version.isdigit() else [])]
     mine = func.lower(WebhookRow.broadcast_id)
     return or_(*(mine.contains(word, autoescape=True) for word in words))
-
-
-def _webhook(row: Mapping[Any, Any]) -> Webhook:
-    values = {name: value for name, value in row.items() if name != "id"}
-    problem = values["problem"]
-    return Webhook(**{**values, "problem": problem and stored_message.parse(problem)})

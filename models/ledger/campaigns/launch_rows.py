@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from broadcast import stored_message
 from broadcast.errors import ConflictError, InputError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -101,9 +100,8 @@ def add(
 
 
 def _decided(verdict: Verdict, moment: datetime) -> dict[str, object]:
-    reason = verdict.reason and stored_message.stored(verdict.reason)
     return {
-        "state": verdict.state, "why": verdict.why, "reason": reason, "decided_at": moment
+        "state": verdict.state, "why": verdict.why, "reason": verdict.reason, "decided_at": moment
     }  # fmt: skip
 
 
@@ -324,10 +322,9 @@ def some(
 
 
 def _read(row: Any) -> Launch:  # noqa: ANN401 - the mapping of a row
-    why, refusal = row["why"], row["reason"]
-    reason = why and Message(f"launch.{why}")
+    why = row["why"]
     read = {
-        "reason": stored_message.parse(refusal) if refusal else reason,
+        "reason": row["reason"] or (why and Message(f"launch.{why}")),
         "template": load(row["template"]) if row["template"] else NOTHING,
     }
     return Launch(**{**row, **read})

@@ -7,12 +7,11 @@ made the same the first is stored. After an edit a run is rehearsed anew.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from sqlalchemy import Connection, insert, select
 
-from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign
@@ -52,7 +51,7 @@ def record(connection: Connection, run: Run, findings: Sequence[Message]) -> Non
     campaign, mine = run.campaign, dict(zip(_OF, _key(run), strict=True))
     to_know, name = rehearsals.is_to_be_known(findings), shlex.quote(campaign.name)
     look = Message("rehearsal.look" if to_know else "rehearsal.show", name=name)
-    kept = stored_message.stored(Message(look.id, lines=findings, **look.facts))
+    kept = Message(look.id, lines=findings, **look.facts)
     if connection.scalar(select(RehearsalRow.id).filter_by(**mine)) is not None:
         return
     row = {**mine, "rehearsed_at": now(connection), "findings": kept}
@@ -78,9 +77,4 @@ def history(connection: Connection, campaign: Campaign, *, most: int) -> Sequenc
     """Return the newest rehearsals of a campaign, the last first."""
     mine = selected(Rehearsal, RehearsalRow).where(RehearsalRow.campaign_id == campaign.id)
     rows = connection.execute(mine.order_by(RehearsalRow.id.desc()).limit(most)).mappings()
-    return [_read(row) for row in rows]
-
-
-def _read(row: Mapping[Any, Any]) -> Rehearsal:
-    findings = stored_message.parse(row["findings"]).facts["lines"]
-    return Rehearsal(**{**row, "stage": Stage(row["stage"]), "findings": findings})
+    return [Rehearsal(**{**row, "findings": row["findings"].facts["lines"]}) for row in rows]

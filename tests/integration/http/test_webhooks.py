@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import insert, select
 
-from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.states import WebhookState
 from models.every_table import WebhookRow
@@ -29,7 +28,7 @@ def events(served: Served) -> list[str]:
         "url": "https://hooks.example.com/of-main?token=secret", "origin": "https://hooks.example.com",
         "tries": 3, "created_at": AT, "tried_at": AT, "due_at": None, "since": AT, "closed_at": AT,
     }  # fmt: skip
-    down = stored_message.stored(Message("webhook.problem.status", status=500))
+    down = Message("webhook.problem.status", status=500)
     with served.engine.begin() as connection:
         connection.execute(
             insert(WebhookRow),

@@ -113,8 +113,8 @@ def test_the_wait_is_reported_once_to_who_hears_of_it(engine: Engine) -> None:
     broadcast_id = taken(engine)
 
     [notice] = notices.newest(engine, [NoticeState.WAITING], 9)
-    assert '"notice.administrator"' in notice.message
-    assert broadcast_id in notice.message
+    assert notice.message.id == "notice.administrator"
+    assert broadcast_id in str(notice.message.facts)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 from sqlalchemy import Engine, select, update
 
-from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
 from models.every_table import CampaignRow, NoticeRow
@@ -28,8 +27,7 @@ def world(still: tuple[Engine, StillClock]) -> World:
 def told(world: World) -> list[Message]:
     """Return what is told to the receiver, the oldest first."""
     with world.engine.connect() as connection:
-        stored = connection.scalars(select(NoticeRow.message).order_by(NoticeRow.id)).all()
-    return [stored_message.parse(one) for one in stored]
+        return list(connection.scalars(select(NoticeRow.message).order_by(NoticeRow.id)))
 
 
 def test_after_a_night_without_a_worker_each_campaign_is_told_of_whatever_others_missed(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, select
 
+from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.rehearsals import Stage
@@ -36,7 +37,7 @@ def campaign(world: World) -> Campaign:
 
 def told(world: World) -> list[str]:
     with world.engine.connect() as connection:
-        return list(connection.scalars(select(NoticeRow.message)))
+        return list(map(stored_message.stored, connection.scalars(select(NoticeRow.message))))
 
 
 def test_what_several_workers_found_at_once_is_stored_and_told_once(

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine
 
+from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.outbound.posting import Poster
 from broadcast.rules import notices as rules_notices
@@ -203,7 +204,7 @@ def test_a_bot_that_fails_for_a_day_has_its_notice_given_up_and_a_retry_sends_it
         wecom.receiver.status = 500
     [lost] = until_state(engine, NoticeState.GIVEN_UP, sweep=sweep)
     assert lost.problem is not None
-    assert bots.KEY not in lost.problem
+    assert bots.KEY not in stored_message.stored(lost.problem)
     assert bots.KEY not in lost.receiver
 
     if fault == "away":

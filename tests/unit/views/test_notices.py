@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.notices import Notice
 from broadcast.rules.states import NoticeState
@@ -16,7 +15,7 @@ def test_in_a_list_a_notice_of_several_lines_takes_one() -> None:
         reason=Message("launch.missed"), look="broadcast b",
     )  # fmt: skip
     one = Notice(
-        id=1, message=stored_message.stored(held), receiver="wecom:host:1", tries=0, problem=None,
+        id=1, message=held, receiver="wecom:host:1", tries=0, problem=None,
         state=NoticeState.SENT, due_at=None, since=NOW,
     )  # fmt: skip
 
