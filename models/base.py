@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import ModuleType
@@ -42,9 +42,12 @@ from broadcast.message import Message
 from broadcast.names import EventKind
 from broadcast.rules.accounts import AccountKind
 from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.campaigns import template
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Why
 from broadcast.rules.campaigns.rehearsals import Stage
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.dead_letters import LetterSource, LetterState
+from broadcast.rules.drafts import Marks, dump_marks, load_marks
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.hand_calls import ByHand
 from broadcast.rules.media import MediaFormat, MediaKind
@@ -114,19 +117,24 @@ class LongText(TypeDecorator[str]):
         return dialect.type_descriptor(medium)
 
 
-class MessageText(TypeDecorator[Message]):
-    """A message that each reader reads in its own language (``broadcast.stored_message``)."""
+class Written(TypeDecorator[T], Generic[T]):
+    """A value as a long text, written and read by two functions of its module."""
 
     impl = LongText
     cache_ok = True
 
-    def process_bind_param(self, value: Message | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Write the message as text; a text is what one may begin with."""
-        return stored_message.stored(value) if isinstance(value, Message) else value
+    def __init__(self, write: Callable[[T], str], read: Callable[[str], T]) -> None:
+        """Take the functions."""
+        super().__init__()
+        self.write, self.read = write, read
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Message | None:  # noqa: ARG002
-        """Read the message, or one that says that this is none."""
-        return None if value is None else stored_message.parse(value)
+    def process_bind_param(self, value: T | str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write the value; a text is what one may begin with."""
+        return value if value is None or isinstance(value, str) else self.write(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> T | None:  # noqa: ARG002
+        """Read the value."""
+        return None if value is None else self.read(value)
 
 
 class Moment(TypeDecorator[datetime]):
@@ -273,7 +281,9 @@ class Base(DeclarativeBase):
     )
     type_annotation_map: ClassVar[dict[Any, Any]] = {
         datetime: Moment,
-        Message: MessageText,
+        Message: Written(stored_message.stored, stored_message.parse),
+        Marks: Written(dump_marks, load_marks),
+        Template: Written(template.stored, template.load),
         **_ENUMS,
     }
 

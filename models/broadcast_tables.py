@@ -6,6 +6,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.drafts import Marks
 from broadcast.rules.states import BroadcastState, Phase
 from models.base import (
     Ascii16,
@@ -165,9 +166,9 @@ class DraftRow(Base):
 
     broadcast_id: Mapped[OfBroadcast] = mapped_column(primary_key=True)
     media_id: Mapped[str] = mapped_column(text_string(256))
-    #: Marks as JSON: what a person let go out, and what was seen last.
-    approved: Mapped[LongWords | None]
-    seen: Mapped[LongWords | None]
+    #: What a person let go out, and what was seen last.
+    approved: Mapped[Marks | None]
+    seen: Mapped[Marks | None]
     #: Looks in a row without an answer.
     tries: Mapped[Count]
     #: When a look last ruled; NULL: none did yet.

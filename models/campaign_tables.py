@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from broadcast.message import Message
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Why
 from broadcast.rules.campaigns.rehearsals import Stage
+from broadcast.rules.campaigns.template import Template
 from models.base import (
     Ascii32,
     Ascii64,
@@ -68,7 +69,7 @@ class LaunchRow(Base):
     reason: Mapped[Message | None]
     #: Of the campaign when its template was frozen, and that; NULL: it was skipped.
     version: Mapped[BigInt]
-    template: Mapped[LongWords | None]
+    template: Mapped[Template | None]
     #: Its broadcast's.
     key: Mapped[Text128]
     broadcast_id: Mapped[Ascii32 | None]

@@ -105,10 +105,8 @@ def dump_marks(marks: Marks) -> str:
     return json.dumps([asdict(mark) for mark in marks], ensure_ascii=False, sort_keys=True)
 
 
-def load_marks(stored: str | None) -> Marks | None:
-    """Return stored marks; None where there are none."""
-    if stored is None:
-        return None
+def load_marks(stored: str) -> Marks:
+    """Return stored marks."""
     return tuple(Mark(**one) for one in json.loads(stored))
 
 

@@ -44,11 +44,6 @@ class Template:
         return self.audience_file is not None or bool(self.exclude_files)
 
     @property
-    def stored(self) -> str:
-        """The template as JSON."""
-        return _form().dump_json(self).decode()
-
-    @property
     def to_all(self) -> bool:
         """Whether it goes to everybody, by WeChat's own list."""
         return "to_all" in self.request["audience"]
@@ -87,9 +82,14 @@ class Template:
 NOTHING: Final = Template(request={})
 
 
-def load(stored: str) -> Template:
+def stored(template: Template) -> str:
+    """Return a template as JSON."""
+    return _form().dump_json(template).decode()
+
+
+def load(text: str) -> Template:
     """Return the template of its JSON."""
-    return _form().validate_json(stored)
+    return _form().validate_json(text)
 
 
 @cache

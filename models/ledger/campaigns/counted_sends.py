@@ -17,7 +17,6 @@ from broadcast.rules.campaigns import launch_counts
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.launch_counts import EVERYBODY, Send
 from broadcast.rules.campaigns.launches import LaunchState, Why
-from broadcast.rules.campaigns.template import load
 from broadcast.rules.plan.audience import Everyone, parse
 from broadcast.rules.states import BatchState, Phase
 from models.batch_tables import Batch
@@ -75,7 +74,7 @@ def excesses(
         LaunchRow.account == account.name, day.month_start(moment) <= LaunchRow.due_at
     )
     sends += [
-        launch_counts.send(name, load(template), at=due)
+        launch_counts.send(name, template, at=due)
         for due, template, name in connection.execute(unsure)
         if template is not None
     ]
@@ -88,7 +87,7 @@ def excesses(
 
 def _send(row: Row[*tuple[Any, ...]]) -> Send:
     if row.template is not None:
-        return launch_counts.send(row.name, load(row.template), at=row.at)
+        return launch_counts.send(row.name, row.template, at=row.at)
     audience = parse(row.audience_kind, row.audience_spec)
     tag = getattr(audience, "tag_id", None)
     # Of a list the digest; the file of a campaign is another list each time.

@@ -27,7 +27,7 @@ from broadcast.rules.campaigns.launches import (
     Why,
     check_move,
 )
-from broadcast.rules.campaigns.template import NOTHING, Template, load
+from broadcast.rules.campaigns.template import NOTHING, Template
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.boxes import notices
@@ -87,7 +87,7 @@ def add(
     template = None
     if verdict.state is not LaunchState.SKIPPED:
         try:
-            template = campaign.plan.rendered(due).stored
+            template = campaign.plan.rendered(due)
         except InputError as error:
             verdict = Verdict(state=LaunchState.HELD, reason=error.message)
     row = {
@@ -128,7 +128,7 @@ def _last_size(connection: Connection, launch: Launch) -> int | None:
 def keep_template(connection: Connection, launch_id: int, template: Template) -> None:
     """Store the template of a launch with what was found for it, so that it is found once."""
     mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
-    connection.execute(mine.values(template=template.stored))
+    connection.execute(mine.values(template=template))
 
 
 @writing
@@ -197,7 +197,7 @@ def release(
     """
     if not maybe_sent and launch_of(connection, shown.id).why is Why.RESTORED:
         raise InputError("error.launch.maybe_sent", name=campaign.name, due=shown.due_at)
-    released = {"template": shown.template.stored, "version": shown.version, "released_by": who}
+    released = {"template": shown.template, "version": shown.version, "released_by": who}
     moment = now(connection)
     if not move(connection, shown, _BEGUN, moment=moment, released_at=moment, **released):
         raise not_held(campaign, launch_of(connection, shown.id))
@@ -227,7 +227,7 @@ def run_now(
     due = moment.replace(microsecond=moment.microsecond or 1)
     add(
         connection, campaign, due, verdict=_BEGUN, moment=moment,
-        key=own, released_at=moment, released_by=who, template=shown.template.stored,
+        key=own, released_at=moment, released_by=who, template=shown.template,
     )  # fmt: skip
     return some(connection, LaunchRow.key == own)[0], True
 
@@ -325,6 +325,6 @@ def _read(row: Any) -> Launch:  # noqa: ANN401 - the mapping of a row
     why = row["why"]
     read = {
         "reason": row["reason"] or (why and Message(f"launch.{why}")),
-        "template": load(row["template"]) if row["template"] else NOTHING,
+        "template": row["template"] or NOTHING,
     }
     return Launch(**{**row, **read})

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Select, exists, insert, or_, select
+from sqlalchemy import Connection, Select, exists, insert, or_, select
 
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
@@ -23,7 +23,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import DraftView
 from broadcast.rules.states import OPEN_PHASES
-from models.base import change, is_so, value_of
+from models.base import change, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, DraftRow, Submission
 from models.engine import now
@@ -41,25 +41,15 @@ class Unread:
     media_id: str
 
 
-@frozen
-class _Stored:
-    """A draft as it is stored."""
-
-    approved: str | None
-    seen: str | None
-    tries: int
-
-
 def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: datetime) -> None:
     """Store the draft of a broadcast at its submit; of other contents nothing."""
     media_id = contents.draft_of(body.content)
     if media_id is None:
         return
-    marks = None if body.draft is None else drafts.dump_marks(body.draft)
     connection.execute(
         insert(DraftRow).values(
-            broadcast_id=broadcast_id, media_id=media_id, approved=marks, seen=marks, tries=0,
-            looked_at=None if marks is None else moment, tried_at=None,
+            broadcast_id=broadcast_id, media_id=media_id, approved=body.draft, seen=body.draft,
+            tries=0, looked_at=None if body.draft is None else moment, tried_at=None,
         )
     )  # fmt: skip
 
@@ -105,12 +95,7 @@ def seen_by_person(connection: Connection, broadcast_id: str, marks: Marks | Non
 
     None: WeChat has it no more.
     """
-    change(
-        connection,
-        DraftRow,
-        broadcast_id,
-        seen=None if marks is None else drafts.dump_marks(marks),
-    )
+    change(connection, DraftRow, broadcast_id, seen=marks)
 
 
 def accept_seen(connection: Connection, broadcast_id: str) -> None:
@@ -120,8 +105,7 @@ def accept_seen(connection: Connection, broadcast_id: str) -> None:
 
 def accept(connection: Connection, broadcast_id: str, marks: Marks | None) -> None:
     """Accept the draft as an operator was shown it, whatever was seen since; as above."""
-    approved = None if marks is None else drafts.dump_marks(marks)
-    change(connection, DraftRow, broadcast_id, approved=approved)
+    change(connection, DraftRow, broadcast_id, approved=marks)
 
 
 @reading
@@ -168,24 +152,18 @@ def read_first(connection: Connection, broadcast_id: str, look: Look) -> None:
 
 
 def _stored_draft(connection: Connection, broadcast_id: str) -> StoredDraft:
-    query = selected(_Stored, DraftRow).where(DraftRow.broadcast_id == broadcast_id)
-    stored = first(connection, query, _Stored)
+    taken = exists().where(Batch.broadcast_id == broadcast_id, Batch.state.in_(drafts.TAKEN))
+    query = selected(StoredDraft, DraftRow, accepted=taken)
+    stored = first(connection, query.where(DraftRow.broadcast_id == broadcast_id), StoredDraft)
     if stored is None:
         raise LookupError(f"broadcast {broadcast_id} sends no draft")
-    taken = exists().where(Batch.broadcast_id == broadcast_id, Batch.state.in_(drafts.TAKEN))
-    return StoredDraft(
-        approved=drafts.load_marks(stored.approved), seen=drafts.load_marks(stored.seen),
-        tries=stored.tries,
-        accepted=is_so(connection, taken),
-    )  # fmt: skip
+    return stored
 
 
 def _store_content(connection: Connection, broadcast_id: str, ruling: Ruling) -> None:
     known, moment = ruling.known, now(connection)
     values: dict[str, object] = {
-        "approved": None if known.approved is None else drafts.dump_marks(known.approved),
-        "seen": None if known.seen is None else drafts.dump_marks(known.seen),
-        "tries": known.tries, "tried_at": moment,
+        "approved": known.approved, "seen": known.seen, "tries": known.tries, "tried_at": moment,
     }  # fmt: skip
     if not ruling.waits:
         values["looked_at"] = moment
@@ -206,25 +184,15 @@ def _closing(
 
 def draft_of_broadcast(connection: Connection, broadcast_id: str) -> DraftView | None:
     """Return it; None where the broadcast sends no draft."""
-    return _view(connection, _DRAFT.where(DraftRow.broadcast_id == broadcast_id))
+    return first(connection, _DRAFT.where(DraftRow.broadcast_id == broadcast_id), DraftView)
 
 
 @reading
 def under_key(connection: Connection, account: str, key: str) -> DraftView | None:
     """Return the draft of the broadcast that was submitted under this key, if there is one."""
     mine = _DRAFT.join(Submission, Submission.broadcast_id == DraftRow.broadcast_id)
-    return _view(connection, mine.where(Submission.account == account, Submission.key == key))
+    mine = mine.where(Submission.account == account, Submission.key == key)
+    return first(connection, mine, DraftView)
 
 
-_DRAFT = select(DraftRow.media_id, DraftRow.approved, DraftRow.seen, DraftRow.looked_at)
-
-
-def _view(connection: Connection, query: Executable) -> DraftView | None:
-    row = connection.execute(query).first()
-    if row is None:
-        return None
-    return DraftView(
-        media_id=row.media_id, approved=drafts.load_marks(row.approved),
-        seen=drafts.load_marks(row.seen),
-        looked_at=row.looked_at,
-    )  # fmt: skip
+_DRAFT = selected(DraftView, DraftRow)

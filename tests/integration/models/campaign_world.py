@@ -12,7 +12,7 @@ from sqlalchemy import Engine, insert, select, update
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Policy
-from broadcast.rules.campaigns.template import Template
+from broadcast.rules.campaigns.template import Template, stored
 from broadcast.rules.plan import submission
 from broadcast.rules.plan.submission import LaunchOf
 from broadcast.rules.states import Phase, Reason
@@ -53,7 +53,7 @@ def run_of(campaign: Campaign) -> Launch:
 
 def submitted(engine: Engine, reserved: ReservedLaunch) -> str:
     """Publish the broadcast of a launch, as the door of programs does; return its id."""
-    body = ledger.body(size=4, key=reserved.launch.key, text=reserved.launch.template.stored)
+    body = ledger.body(size=4, key=reserved.launch.key, text=stored(reserved.launch.template))
     terms = submission.Terms(
         who="campaign", again=True, launch=LaunchOf(id=reserved.launch.id, size=4)
     )

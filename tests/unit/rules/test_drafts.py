@@ -77,7 +77,6 @@ def test_the_same_draft_has_no_changes() -> None:
 
 def test_marks_come_back_as_they_were_stored() -> None:
     assert drafts.load_marks(drafts.dump_marks(BEFORE)) == BEFORE
-    assert drafts.load_marks(None) is None
 
 
 def test_content_and_images_are_told_apart() -> None:

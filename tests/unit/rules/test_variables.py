@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from broadcast.errors import InputError
-from broadcast.rules.campaigns.template import Template, load
+from broadcast.rules.campaigns.template import Template, load, stored
 from broadcast.rules.campaigns.variables import rendered, values
 
 #: Monday in Shanghai, and Sunday in New York.
@@ -82,8 +82,8 @@ def test_of_a_request_the_text_and_the_titles_are_rendered_and_nothing_else() ->
 
 
 def test_a_template_of_a_newer_release_is_not_read_without_what_is_unknown() -> None:
-    stored = Template(request={"title": "t"}, exclude_files=("a.txt",)).stored
+    kept = stored(Template(request={"title": "t"}, exclude_files=("a.txt",)))
 
-    assert load(stored).exclude_files == ("a.txt",)
+    assert load(kept).exclude_files == ("a.txt",)
     with pytest.raises(ValueError, match="exclude_some"):
-        load(stored.replace('"exclude_files"', '"exclude_some"'))
+        load(kept.replace('"exclude_files"', '"exclude_some"'))
