@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import logging
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
@@ -34,7 +33,7 @@ from models.base import among, change, count_of
 from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
-from models.ledger.rows import transaction
+from models.ledger.rows import locked_rows, transaction
 from models.ledger.rows.transaction import every_row, reading, selected, write, write_new, writing
 
 log = logging.getLogger(__name__)
@@ -363,10 +362,7 @@ def _id(connection: Connection, name: str) -> str:
     if len(found) > 1:
         raise InputError("error.dead.several", part=name, ids=", ".join(found[:_NAMED]))
     known = connection.scalars(select(DeadLetterRow.id).order_by(newest_first).limit(500)).all()
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    if near:
-        raise UnknownIdError("error.dead.unknown_near", id=name, near=", ".join(near))
-    raise UnknownIdError("error.dead.unknown", id=name)
+    raise locked_rows.not_among("dead", name, known)
 
 
 def _drawn_in(part: str, letter_id: str) -> int:

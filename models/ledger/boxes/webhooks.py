@@ -8,7 +8,6 @@ leaves it to the others, so an event may arrive twice, under the same id.
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import field, replace
@@ -27,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from broadcast.errors import InputError, UnknownIdError
+from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.calls.waits import Waits
@@ -39,7 +38,7 @@ from models.base import among, change, count_of, value_of
 from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
-from models.ledger.rows import figures, transaction
+from models.ledger.rows import figures, locked_rows, transaction
 from models.ledger.rows.transaction import (
     every_row,
     first,
@@ -365,10 +364,7 @@ def _fitting(connection: Connection, part: str) -> Webhook:
     known = connection.execute(
         select(WebhookRow.broadcast_id, WebhookRow.version).order_by(*_NEWEST_FIRST).limit(_NEAR_OF)
     )
-    ids = [event_id(*row) for row in known]
-    if close := difflib.get_close_matches(part, ids, n=3, cutoff=0.6):
-        raise UnknownIdError("error.webhook.unknown_near", id=part, near=", ".join(close))
-    raise UnknownIdError("error.webhook.unknown", id=part)
+    raise locked_rows.not_among("webhook", part, [event_id(*row) for row in known])
 
 
 def _of_its_broadcast(part: str) -> ColumnElement[bool]:

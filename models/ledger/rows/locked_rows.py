@@ -280,7 +280,12 @@ def unknown_id(connection: Connection, broadcast_id: str) -> UnknownIdError:
         .order_by(BroadcastRow.created_at.desc())
         .limit(500)
     ).all()
-    near = difflib.get_close_matches(broadcast_id, ids, n=3, cutoff=0.6)
+    return not_among("broadcast", broadcast_id, ids)
+
+
+def not_among(kind: str, wanted: str, known: Sequence[str]) -> UnknownIdError:
+    """Return the error that nothing of a kind has this id, with those *known* that look like it."""
+    near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
     if near:
-        return UnknownIdError("error.broadcast.unknown_near", id=broadcast_id, near=", ".join(near))
-    return UnknownIdError("error.broadcast.unknown", id=broadcast_id)
+        return UnknownIdError(f"error.{kind}.unknown_near", id=wanted, near=", ".join(near))
+    return UnknownIdError(f"error.{kind}.unknown", id=wanted)
