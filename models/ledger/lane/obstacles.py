@@ -12,7 +12,6 @@ from broadcast.rules.calls.attempts import NoAnswer, storable
 from broadcast.rules.calls.outcomes import Scope
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.plan import selection
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.accounts import Lane
 from models.base import value_of
@@ -23,7 +22,7 @@ from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import record_outcomes
 from models.ledger.lane.next_work import Work
-from models.ledger.lists import suppressions
+from models.ledger.lists import recipients
 from models.ledger.rows import lane_rows
 from models.ledger.rows.transaction import WORKER, read, write, writing
 
@@ -140,13 +139,9 @@ def _hold_unplanned(connection: Connection, account: str, held: Closing) -> None
 def hold_if_suppressed(engine: Engine, work: Work) -> bool:
     """Put a send by WeChat's own list on hold, if somebody was suppressed since its plan.
 
-    Returns whether it is not to be called. Whoever submitted it may have said that all get it.
+    Returns whether it is not to be called.
     """
-    query = select(BroadcastRow.account, BroadcastRow.selection)
-    with read(engine) as connection:
-        row = connection.execute(query.where(BroadcastRow.id == work.broadcast_id)).one()
-    ignored = selection.parse(row.selection).ignore_suppression
-    if ignored or not suppressions.any_of(engine, row.account):
+    if recipients.heeded(engine, work.broadcast_id) is None:
         return False
 
     def hold(connection: Connection) -> None:

@@ -17,12 +17,14 @@ from broadcast.errors import ConflictError, InputError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan import selection
 from broadcast.rules.plan.cut import ASKED, CHUNK, LEFT, cut_out, name_of
 from broadcast.rules.reports import SETS, set_of
 from broadcast.rules.states import BatchState, Phase, Reason
-from models.base import change, value_of
+from models.base import change, row_of, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
+from models.ledger.lists import suppressions
 from models.ledger.rows import closed_gates, locked_rows
 from models.ledger.rows.transaction import every_row, read, reading, selected
 from models.recipients import ChunkRow, Skipped
@@ -53,6 +55,20 @@ def packed(connection: Connection, broadcast_id: str, name: str, *, start: int, 
         if row.start + len(row.openids) // openid.PACKED_LENGTH > start
     ]
     return cut_out(chunks, start=start, size=size)
+
+
+def heeded_in(connection: Connection, broadcast_id: str) -> str | None:
+    """Return the account of a broadcast that heeds its suppression list; None: none is on it.
+
+    Whoever submitted it may have said that all get it: that is None, too.
+    """
+    row = row_of(connection, broadcast_id, BroadcastRow.account, BroadcastRow.selection)
+    ignored = selection.parse(row.selection).ignore_suppression
+    is_heeded = not ignored and suppressions.is_anybody_in(connection, row.account)
+    return row.account if is_heeded else None
+
+
+heeded = reading(heeded_in)
 
 
 def resolved(connection: Connection, broadcast_id: str) -> tuple[str, int]:

@@ -289,10 +289,12 @@ def pieces(
         yield openid.pack(some.encode())
 
 
-@reading
-def any_of(connection: Connection, account: str) -> bool:
+def is_anybody_in(connection: Connection, account: str) -> bool:
     """Return whether there is anybody to whom the account sends nothing."""
     return bool(connection.scalar(_ANY, {"accounts": [account, ALL_ACCOUNTS]}))
+
+
+any_of = reading(is_anybody_in)
 
 
 # Built once, as each submit runs it.

@@ -270,24 +270,15 @@ def unplanned(engine: Engine, selection: Selection) -> list[str]:
         unknown = [one for one in named if phases[one] is Phase.UPLOADING]
         there = [one for one in named if phases[one] is Phase.PLANNING]
         unknown += [one for one in there if not is_list_final(connection, one)]
-        heed = {one: _respects_suppressions(connection, one) for one in there if one not in unknown}
-    if selection.ignore_suppression:
-        # Whoever is suppressed does not get those, and is to get this one.
-        unknown += [
-            one for one, account in heed.items() if account and suppressions.any_of(engine, account)
-        ]
+        if selection.ignore_suppression:
+            # Whoever is suppressed does not get those, and is to get this one.
+            unknown += [
+                one for one in there
+                if one not in unknown
+                and value_of(connection, one, BroadcastRow.subtraction) is None
+                and recipients.heeded_in(connection, one)
+            ]  # fmt: skip
     return sorted(unknown)
-
-
-def _respects_suppressions(connection: Connection, broadcast_id: str) -> str | None:
-    """Return the account whose suppression list an unplanned broadcast will apply, if any."""
-    row = row_of(
-        connection, broadcast_id, BroadcastRow.account, BroadcastRow.selection,
-        BroadcastRow.subtraction,
-    )  # fmt: skip
-    if row.subtraction is not None or selections.parse(row.selection).ignore_suppression:
-        return None
-    return str(row.account)
 
 
 def removals_of(

@@ -29,7 +29,6 @@ from broadcast.rules.gates.gate import (
     GateScope,
     traits_of,
 )
-from broadcast.rules.plan import selection
 from broadcast.rules.reports import Did, RetryGroup, total
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.base import change
@@ -273,11 +272,8 @@ def suppressed_in(
     """
     if not batch_ids:
         return {}
-    whose = select(BroadcastRow.account, BroadcastRow.selection)
-    with read(engine) as connection:
-        row = connection.execute(whose.where(BroadcastRow.id == broadcast_id)).one()
-    ignored = selection.parse(row.selection).ignore_suppression
-    if ignored or not suppressions.any_of(engine, row.account):
+    account = recipients.heeded(engine, broadcast_id)
+    if account is None:
         return {}
     from broadcast.sorted_openids import Stream, unpacked  # noqa: PLC0415 - numpy
 
@@ -294,7 +290,7 @@ def suppressed_in(
             )
         ids = unpacked(packed)
         within = (ids[0].decode(), ids[-1].decode())
-        people = Stream(suppressions.pieces(engine, row.account, between=within))
+        people = Stream(suppressions.pieces(engine, account, between=within))
         found[batch.id] = int(people.hits(ids).sum())
     return {batch_id: count for batch_id, count in found.items() if count}
 
