@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, and_, func, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
@@ -304,13 +305,8 @@ def check_of_no_other(connection: Connection, batch: LockedBatch, msg_id: int) -
             "error.resolve.owned_by_word" if by_word else "error.resolve.owned",
             msg_id=msg_id, owner=owner.broadcast_id, owner_n=owner.n,
         )  # fmt: skip
-    named = connection.execute(
-        select(Batch.broadcast_id, Batch.n)
-        .join(AttemptRow, AttemptRow.batch_id == Batch.id)
-        .where(AttemptRow.account == batch.account, AttemptRow.batch_id != batch.id)
-        .where(_names(msg_id))
-        .limit(1)
-    ).first()
+    others = _calls_of_others(batch, Batch.broadcast_id, Batch.n).where(_names(msg_id))
+    named = connection.execute(others.limit(1)).first()
     if named is not None:
         raise InputError(
             "error.resolve.named", msg_id=msg_id, owner=named.broadcast_id, owner_n=named.n
@@ -330,26 +326,16 @@ def is_contested(connection: Connection, batch: LockedBatch, msg_id: int) -> boo
     That is so too where the other one was sent, by an operator's verdict without a msg_id.
     """
     unnamed = Batch.state.in_(SENT) & Batch.msg_id.is_(None)
-    query = (
-        select(AttemptRow.id)
-        .join(Batch, Batch.id == AttemptRow.batch_id)
-        .where(AttemptRow.account == batch.account, AttemptRow.batch_id != batch.id)
-        .where(_mentions(msg_id), call_history.UNDENIED | unnamed)
-        .limit(1)
-    )
-    return connection.scalar(query) is not None
+    others = _calls_of_others(batch, AttemptRow.id).where(_mentions(msg_id))
+    contest = others.where(call_history.UNDENIED | unnamed).limit(1)
+    return connection.scalar(contest) is not None
 
 
 def doubts_naming(connection: Connection, batch: LockedBatch, msg_id: int) -> Sequence[int]:
     """Return the other batches of the account in doubt to which WeChat named this msg_id."""
-    return connection.scalars(
-        select(AttemptRow.batch_id)
-        .join(Batch, Batch.id == AttemptRow.batch_id)
-        .where(AttemptRow.account == batch.account, AttemptRow.batch_id != batch.id)
-        .where(_names(msg_id), Batch.state == BatchState.IN_DOUBT)
-        .distinct()
-        .order_by(AttemptRow.batch_id)
-    ).all()
+    others = _calls_of_others(batch, AttemptRow.batch_id).where(_names(msg_id))
+    doubts = others.where(Batch.state == BatchState.IN_DOUBT).distinct()
+    return connection.scalars(doubts.order_by(AttemptRow.batch_id)).all()
 
 
 def unsettled(connection: Connection, account: str, msg_id: int) -> Sequence[int]:
@@ -366,6 +352,16 @@ def unsettled(connection: Connection, account: str, msg_id: int) -> Sequence[int
         .distinct()
         .order_by(AttemptRow.batch_id)
     ).all()
+
+
+def _calls_of_others(batch: LockedBatch, *columns: InstrumentedAttribute[Any]) -> Select[Any]:
+    """Return the query for the calls of the other batches of the account."""
+    return (
+        select(*columns)
+        .select_from(AttemptRow)
+        .join(Batch, Batch.id == AttemptRow.batch_id)
+        .where(AttemptRow.account == batch.account, AttemptRow.batch_id != batch.id)
+    )
 
 
 def _owner(connection: Connection, batch: LockedBatch, msg_id: int) -> Owner | None:
