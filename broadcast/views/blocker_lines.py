@@ -27,26 +27,26 @@ class Lanes:
     by_account: Mapping[str, LaneView]
     now: datetime
 
+    def _lane(self, account: str) -> LaneView:
+        """Return the lane of *account*; of one that was never used an empty one."""
+        return self.by_account.get(account, LaneView(not_before=None, wait_reason=None))
+
     def stops(self, account: str, path: SendPath | None = None) -> Iterator[Message]:
         """Yield why *account* is off; nothing where it is not, or was never used.
 
         With *path* nothing that concerns sends by the other alone.
         """
-        lane = self.by_account.get(account)
-        if lane is not None:
-            yield from of_account(account, _for(path, lane), self.now)
-            if not _is_off(lane):
-                yield from self._lane_wait(account, lane)
+        lane = self._lane(account)
+        yield from of_account(account, _for(path, lane), self.now)
+        if not _is_off(lane):
+            yield from self._lane_wait(account, lane)
 
     def waits(self, account: str, path: SendPath | None = None) -> Iterator[Message]:
         """Yield until when *account* waits for another day's calls, or for WeChat.
 
         With *path* nothing that concerns sends by the other alone.
         """
-        lane = self.by_account.get(account)
-        if lane is None:
-            return
-        lane = _for(path, lane)
+        lane = _for(path, self._lane(account))
         by_time = [gate for gate in lane.gates if traits_of(gate.kind).by_time]
         yield from of_account(account, replace(lane, gates=by_time), self.now)
         yield from self._lane_wait(account, lane)
@@ -62,13 +62,11 @@ class Lanes:
 
     def is_off(self, account: str, path: SendPath = SendPath.MASS_SEND) -> bool:
         """Return whether *account* is halted, or stopped for sends by *path*."""
-        lane = self.by_account.get(account)
-        return lane is not None and lane.is_off_for(path)
+        return self._lane(account).is_off_for(path)
 
     def is_stopped(self, account: str) -> bool:
         """Return whether *account* was stopped, by an answer of WeChat's or by too many doubts."""
-        lane = self.by_account.get(account)
-        return lane is not None and _is_stopped(lane)
+        return _is_stopped(self._lane(account))
 
     def stops_beside(self, shown: Collection[str]) -> Iterator[Message]:
         """Yield why accounts that are not *shown* already are off."""
