@@ -152,8 +152,14 @@ class Content:
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hex; a flag that is 0 is as good as none."""
-        said = _canonical(without_zeros(json.loads(self.canonical)))
+        said = _canonical(without_zeros(self.value))
         return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The whole object, parsed anew each time."""
+        value: dict[str, Any] = json.loads(self.canonical)
+        return value
 
     @property
     def names(self) -> Mapping[str, str]:

@@ -69,7 +69,7 @@ def written(content: Content, names: Mapping[str, str]) -> Iterator[Message | st
 
     *names* are what people call its media_ids.
     """
-    value = json.loads(content.canonical)
+    value = content.value
     part = value["images" if content.msgtype == "image" else content.msgtype]
     if content.msgtype == "text":
         yield from part["content"].splitlines()

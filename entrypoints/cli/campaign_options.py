@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -173,7 +172,7 @@ class PlanOptions(OptionGroup):
         content = self.content.read(limit=limit)
         if content.names:
             raise InputError("error.campaign.content_file")
-        return {"content": json.loads(content.canonical)}
+        return {"content": content.value}
 
 
 def _audience(target: Target, account: Account) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -280,7 +279,7 @@ def articles(draft: Marks | None) -> Iterator[Message]:
 
 def _names(engine: Engine, content: Content) -> Mapping[str, str]:
     """Return the names of the files: those that are named now, and those uploaded before."""
-    ids = {one for one, _ in used(json.loads(content.canonical))} - content.names.keys()
+    ids = {one for one, _ in used(content.value)} - content.names.keys()
     if not ids:
         return content.names
     from models.ledger.lists import media  # noqa: PLC0415 - most broadcasts are texts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -37,7 +36,7 @@ class PreviewResult:
 
 def calls_of(run: Run, account: Account, content: Content) -> Sequence[Mapping[str, Any]]:
     """Return the content of each call, with its files uploaded; a later send finds them there."""
-    return of_preview(json.loads(uploaded(run, account, content).canonical))
+    return of_preview(uploaded(run, account, content).value)
 
 
 def sent(

@@ -245,7 +245,7 @@ class ContentWithFiles(Content):
 
     def saying(self, ids: Mapping[str, str]) -> Content:
         """Return the content with media_ids in the place of stand-ins; files left keep theirs."""
-        value = media.replaced(json.loads(self.canonical), ids)
+        value = media.replaced(self.value, ids)
         made = contents.of_object(value, limit=contents.MOST_BYTES)
         left = {name: file for name, file in self.files.items() if name not in ids}
         uploads = {ids[name]: file for name, file in self.files.items() if name in ids}

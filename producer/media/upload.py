@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -142,7 +141,7 @@ def with_known_ids(content: Content, *, cache: UploadCache, dead: Collection[str
     """
     if not isinstance(content, ContentWithFiles):
         return content
-    words = media.words_of(json.loads(content.canonical))
+    words = media.words_of(content.value)
     found = {name: cache.find(file, dead=dead, **words) for name, file in content.files.items()}
     ids = {name: one.media_id for name, one in found.items() if one is not None and one.media_id}
     return content.saying(ids)
@@ -152,7 +151,7 @@ def uploaded(content: Content, *, cache: UploadCache, uploader: Uploader) -> Con
     """Return *content* with every file uploaded. Raises what the uploader does."""
     if not isinstance(content, ContentWithFiles):
         return content
-    words = media.words_of(json.loads(content.canonical))
+    words = media.words_of(content.value)
     made = {
         name: cache.get_or_upload(file, uploader, **words) for name, file in content.files.items()
     }
@@ -220,7 +219,7 @@ def _usable(
     engine: Engine, account: Account, content: Content, *, now: datetime
 ) -> Iterator[Media]:
     """Yield the media of a content that the ledger knows, each good for it now."""
-    value = json.loads(content.canonical)
+    value = content.value
     used: list[tuple[str, tuple[MediaKind, ...]]] = [
         (media_id, (kind,)) for media_id, kind in media.used(value)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
@@ -59,7 +58,7 @@ def preview(
         draft=lambda title: draft_looks.media_id_of(run, chosen, title, key=None),
     )
     refuse_unusable(run.engine, chosen, read_content, now=present(run.engine))
-    calls = len(of_preview(json.loads(read_content.canonical)))
+    calls = len(of_preview(read_content.value))
     left = left_of(
         run, chosen, MassPreview.path, most=MOST_A_DAY,
         made=recorded_hand_calls.today(run.engine, chosen.name, ByHand.PREVIEW),
