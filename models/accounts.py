@@ -67,6 +67,9 @@ class Lane(Base):
     recorded_at: Mapped[datetime | None]
     #: When a worker last knew that it made these claims, to the minute.
     seen_at: Mapped[datetime | None]
+    #: What was asked for up to here may have been sent since the backup that a person named; NULL:
+    #: it was not restored.
+    unsure_until: Mapped[datetime | None]
     #: When a gate or a wait last changed from when one of its broadcasts may be called.
     due_changed_at: Mapped[datetime | None]
     #: Last time a driver was woken; keeps sweeps from waking at every beat.

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from broadcast.errors import RequestError
 from broadcast.message import Message
 from broadcast.rules.dead_letters import LetterSource
-from models.ledger.boxes import outbox
+from models.ledger.boxes import dead_letters, outbox
 from models.ledger.boxes.outbox import AppTransaction
 from producer.request import incoming
 
@@ -32,14 +32,15 @@ def post(transaction: AppTransaction, body: Mapping[str, Any], *, who: str) -> N
 
 
 def set_aside(engine: Engine, *, before: datetime) -> int:
-    """Move requests that were written before a moment to the dead letters; return how many.
+    """Move requests that were written before a moment to the dead letters.
 
-    For a database that was restored: they may have been submitted since it was copied.
+    For a database that was restored: they may have been submitted since it was copied, as may what
+    is a dead letter already. Returns how many letters say so.
     """
-    letters = 0
+    reason = Message("error.dead.restored")
+    letters = dead_letters.doubt(engine, reason, before=before)
     for posted in outbox.posted_before(engine, before):
         value = incoming.value_of(posted.body)
-        reason = Message("error.dead.restored")
         letter = incoming.letter(LetterSource.OUTBOX, reason, text=posted.body, value=value)
         letters += outbox.move_to_dead_letters(engine, posted.id, letter) is not None
     return letters

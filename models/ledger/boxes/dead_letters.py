@@ -142,6 +142,16 @@ def mark_found_sent(engine: Engine, letter_id: str, broadcast_id: str) -> None:
     _change(engine, letter_id, which=lambda _: waits, values=values)
 
 
+@writing
+def doubt(connection: Connection, reason: Message, *, before: datetime) -> int:
+    """Give another *reason* to the letters that wait since before a moment; return how many."""
+    waits = (DeadLetterRow.state == LetterState.DEAD, DeadLetterRow.last_at <= before)
+    changed = connection.execute(
+        update(DeadLetterRow).where(*waits).values(reason=stored_message.stored(reason))
+    )
+    return changed.rowcount
+
+
 def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
     """Drop a letter; return False if it was closed already, or is being tried again."""
 

@@ -19,12 +19,12 @@ from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
 from broadcast.rules.states import OPEN_PHASES, Reason
 from models.accounts import Lane
 from models.base import among
-from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, GateRow
+from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import database_now, now
-from models.installation import Installation
+from models.installation import Installation, RestoreRow
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows
@@ -109,6 +109,25 @@ def called_today(connection: Connection, account: str) -> Mapping[SendPath, int]
         .group_by(AttemptRow.path)
     )
     return dict(connection.execute(query).all())
+
+
+def is_as_in_backup(connection: Connection, batch_ids: Collection[int]) -> bool:
+    """Return whether one of these batches stands as it stood in a backup that was restored.
+
+    What was called of it since the backup was made is not known.
+    """
+    called_at = (
+        select(func.max(AttemptRow.started_at)).where(AttemptRow.batch_id == Batch.id)
+        .scalar_subquery()
+    )  # fmt: skip
+    stands_since = func.coalesce(called_at, BroadcastRow.created_at)
+    query = (
+        select(Batch.id)
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
+        .where(Batch.id.in_(batch_ids))
+        .where(exists().where(RestoreRow.since.is_not(None), RestoreRow.at > stands_since))
+    )
+    return connection.scalar(query.limit(1)) is not None
 
 
 #: Whether a person must answer first what became of the database.

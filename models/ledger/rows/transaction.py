@@ -329,6 +329,7 @@ class LockedLane:
     recorded_at: datetime | None
     day_wait_until: datetime | None
     doubt_wait_until: datetime | None
+    unsure_until: datetime | None
 
 
 @frozen

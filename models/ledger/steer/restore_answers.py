@@ -81,7 +81,8 @@ def answer(
     opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
     claims = {name: max(own.claims, counts.get(name, 0)) for name, own in facts.lanes.items()}
     for name, number in claims.items():
-        change(connection, Lane, name, claims=number, seen_at=moment)
+        unsure = {} if point is None else {"unsure_until": before}
+        change(connection, Lane, name, claims=number, seen_at=moment, **unsure)
     connection.execute(update(Installation).values(place=facts.place or None))
     connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
     repeats = 0 if point is None else _unknown(connection)

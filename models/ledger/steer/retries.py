@@ -1,7 +1,8 @@
 """Retrying by hand: what WeChat definitely refused, or was never asked for, is called again.
 
 A batch is put back only if every call of it was a definite refusal, or a person said that it was
-not sent; it keeps its clientmsgid. What may have been sent is never touched here. Nor is a batch
+not sent; it keeps its clientmsgid. One that a restored backup had may have been called since: a
+person resumes it. What may have been sent is never touched here. Nor is a batch
 some of whose followers were suppressed since: its repeat must be the same request, so it would
 reach them. They are looked for at the retry, and once more before the call.
 """
@@ -35,7 +36,8 @@ from models.base import change
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
-from models.ledger.gates import gate_changes, quotas
+from models.ledger.gates import gate_changes, quotas, restores
+from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import call_history, record_outcomes, transitions
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
@@ -92,12 +94,13 @@ def retry(
     kept = suppressed_batches(engine, broadcast_id, found)
 
     def work(connection: Connection, broadcast: LockedBroadcast) -> Retried:
-        closed = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
-        own = [gate for gate in closed if gate.scope is GateScope.BROADCAST]
-        if any(gate.kind is GateKind.CANCEL for gate in own):
+        if any(gate.kind is GateKind.CANCEL for gate in _own(connection, broadcast)):
             raise InputError("error.retry.cancelled", id=broadcast.id)
         left = without_suppressed(retry_verdict_of(connection, broadcast.id), kept)
         again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
+        if again and restores.is_as_in_backup(connection, again):
+            closing = Closing(kind=GateKind.RESTORED, who=who, broadcast_id=broadcast.id)
+            gate_changes.close(connection, broadcast.account, closing)
         for batch_id in again:
             batch = locked_rows.locked_batch(connection, batch_id)
             transitions.move_batch(
@@ -108,6 +111,7 @@ def retry(
             quotas.give_back(connection, batch, calls=1)
         if again:
             transitions.raise_version(connection, broadcast.id)
+        own = _own(connection, broadcast)
         goes = _go_on(connection, broadcast, left, own=own, who=who, why=why)
         if again or goes is Goes.ON:
             log_action(connection, broadcast, Did.RETRY, who=who, why=why, batches=len(again))
@@ -122,6 +126,11 @@ def retry(
         )  # fmt: skip
 
     return run(engine, broadcast_id, work)
+
+
+def _own(connection: Connection, broadcast: LockedBroadcast) -> Sequence[Gate]:
+    closed = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
+    return [gate for gate in closed if gate.scope is GateScope.BROADCAST]
 
 
 @writing

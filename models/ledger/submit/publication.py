@@ -61,6 +61,12 @@ class Publication:
         """True if it waits for its time."""
         return self.body.scheduled_at is not None and self.body.scheduled_at > self.moment
 
+    @property
+    def maybe_sent(self) -> bool:
+        """True if it was on its way while a person said which backup was restored."""
+        asked_at, until = self.terms.waiting_since, self.lane.unsure_until
+        return asked_at is not None and until is not None and asked_at <= until
+
     def values(self) -> dict[str, object]:
         """Return the columns of the published broadcast, but for its version."""
         figures, terms, moment = self.figures, self.terms, self.moment
@@ -107,6 +113,8 @@ class Publication:
             self._close(connection, GateKind.SCHEDULE, until=self.body.scheduled_at)
         else:
             connection.execute(_DUE_CHANGED, {"b_account": account, "due_changed_at": self.moment})
+        if self.maybe_sent:
+            self._close(connection, GateKind.RESTORED)
         kept_back = cooling_off.ends(
             self.terms.cooling_off, now=self.moment, scheduled_at=self.body.scheduled_at
         )
@@ -117,7 +125,9 @@ class Publication:
             cooling_off_until=kept_back,
         )  # fmt: skip
 
-    def _close(self, connection: Connection, kind: GateKind, *, until: datetime | None) -> None:
+    def _close(
+        self, connection: Connection, kind: GateKind, *, until: datetime | None = None
+    ) -> None:
         """Close a gate of the new broadcast; the commit that shows it to workers closes it, too."""
         closing = Closing(
             kind=kind, who=self.terms.who, broadcast_id=self.broadcast_id, until=until

@@ -17,12 +17,13 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
+from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.campaign_tables import CampaignRow
 from models.engine import now, open_engine
 from models.ledger.audit import audit_run
-from models.ledger.boxes import outbox
+from models.ledger.boxes import dead_letters, outbox
 from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
 from models.ledger.gates import restores
 from models.ledger.lane.next_work import Kind
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = CallResult(outcome=Outcome.UNKNOWN)
 ACCEPTED = ledger.said(0, msg_id=9)
+#: For a reason that may pass.
+REFUSED = ledger.said(43004)
 SECOND = timedelta(seconds=1)
 
 
@@ -227,6 +230,29 @@ def test_a_retry_sends_nothing_that_a_restore_held(
     assert driver.next().kind is Kind.REST
 
 
+def test_a_retry_of_what_a_backup_refused_is_held_once_until_a_person_resumes_it(
+    engine: Engine,
+) -> None:
+    broadcast_id = ledger.broadcast(engine, size=4)
+    driver = Driver(engine)
+    driver.call(REFUSED)
+    driver.call(REFUSED)
+    closed(engine)
+    answered(engine, since=present(engine))
+
+    held = retries.retry(engine, broadcast_id, who="tests")
+
+    assert held.goes is Goes.HELD
+    assert gates(engine, broadcast_id) == {GateKind.RESTORED}
+    assert driver.next().kind is Kind.REST
+    assert operator.resume(engine, broadcast_id, who="tests", maybe_sent=True)
+    driver.call(REFUSED)
+    driver.call(REFUSED)
+    assert retries.retry(engine, broadcast_id, who="tests").goes is Goes.ON
+    assert driver.next().kind is Kind.CALL
+    assert audit_run.audit_all(engine, waits=DEFAULT_TUNING.waits).findings == []
+
+
 def test_what_is_to_go_out_later_is_held_as_it_may_have_been_cancelled_since(
     engine: Engine,
 ) -> None:
@@ -304,6 +330,28 @@ def test_what_was_asked_for_before_and_stored_after_the_lanes_were_closed_is_hel
     assert on_its_way in answered(engine, since=present(engine)).held
 
 
+def test_what_was_asked_for_before_the_lanes_were_closed_and_stored_after_the_answer_is_held(
+    engine: Engine,
+) -> None:
+    ledger.broadcast(engine)
+    asked_at = present(engine)
+    closed(engine)
+    answered(engine, since=present(engine))
+    after = present(engine)
+
+    held = {}
+    for text, since in (("before", asked_at - SECOND), ("after", after)):
+        said = ledger.body(text=text)
+        stored = submits.store(
+            engine, said, ledger.chunks(ledger.openids(20)),
+            figures=ledger.figures(size=20, batches=2), quota=ledger.PLENTY,
+            terms=replace(ledger.terms(), waiting_since=since),
+        )  # fmt: skip
+        held[text] = gates(engine, stored.id)
+
+    assert held == {"before": {GateKind.RESTORED}, "after": set()}
+
+
 def test_requests_of_the_outbox_wait_and_become_dead_letters_with_the_answer(
     engine: Engine,
 ) -> None:
@@ -314,6 +362,10 @@ def test_requests_of_the_outbox_wait_and_become_dead_letters_with_the_answer(
     }  # fmt: skip
     with engine.begin() as connection:
         producer_outbox.post(connection, body, who="app")
+    refused = Message("error.key.empty")
+    dead_letters.store_letter(
+        engine, Letter(source=LetterSource.CELERY, body="{}", reason=refused, key="k2", account="a")
+    )
     closed(engine)
     assert not outbox.any_due(engine)
     with engine.begin() as connection:
@@ -321,8 +373,14 @@ def test_requests_of_the_outbox_wait_and_become_dead_letters_with_the_answer(
 
     before = restore_answers.closed_at(engine)
     assert before is not None
-    assert producer_outbox.set_aside(engine, before=before) == 1
+    dead_letters.store_letter(
+        engine, Letter(source=LetterSource.CELERY, body="", reason=refused, key="k3", account="a")
+    )
+    assert producer_outbox.set_aside(engine, before=before) == 2
     answered(engine, since=present(engine))
+    doubtful = Message("error.dead.restored")
+    reasons = {one.key: one.reason for one in dead_letters.newest(engine, state=None, most=9)}
+    assert reasons == {"k": doubtful, "k2": doubtful, "k3": refused}
 
     assert len(outbox.due(engine, accounts={"default"}, most=9)) == 1
 
