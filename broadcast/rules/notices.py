@@ -47,6 +47,8 @@ class Notice:
     """A notice on its way to one receiver."""
 
     id: int
+    #: What it reports.
+    key: str
     message: Message
     #: By name.
     receiver: str

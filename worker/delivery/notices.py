@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from sqlalchemy import Engine
@@ -25,6 +25,7 @@ from broadcast.views.texts import Texts, choose_language
 from broadcast.views.words import MOST_NAMED
 from models.ledger.boxes import notices as boxes_notices
 from models.ledger.boxes import unreported
+from models.ledger.campaigns import launch_rows, rehearsal_rows
 from models.ledger.views import beside_reports, broadcast_reports, in_flight
 from worker.delivery.crew import Crew, put_off
 
@@ -34,6 +35,12 @@ log = logging.getLogger(__name__)
 _COMMAND: Final = "\n    broadcast "
 #: Kinds whose subject is a broadcast's id.
 _OF_BROADCAST: Final = frozenset({rules_notices.WAITS, rules_notices.ENDED})
+
+#: By what their kinds begin with: whether a notice's key still says what is so.
+_STILL_SO: Final[Mapping[str, Callable[[Engine, str], bool]]] = {
+    "launch": launch_rows.is_still_so,
+    "rehearsal": rehearsal_rows.is_still_so,
+}
 
 
 @frozen
@@ -92,7 +99,7 @@ class NoticeDeliverer(Crew[Due]):
         # Several doubts of one broadcast make one text.
         said: dict[str, list[Notice]] = {}
         for one in taken.notices:
-            text = self._text(one.message, receiver)
+            text = self._text(one, receiver)
             said.setdefault(text, []).append(one)
         passed = said.pop("", [])
         # What has no room is due as before.
@@ -111,12 +118,13 @@ class NoticeDeliverer(Crew[Due]):
     ) -> None:
         boxes_notices.record(self._engine, some, state, problem=problem, waits=self._waits)
 
-    def _text(self, notice: Message, receiver: Receiver) -> str:
+    def _text(self, one: Notice, receiver: Receiver) -> str:
         """Return what is posted; nothing of what is so no more."""
+        notice = one.message
         texts = Texts(choose_language(environment.read()), distances=False)
         subject = str(notice.facts.get("subject"))
         try:
-            lines = self._lines(notice, subject)
+            lines = self._lines(notice, subject, key=one.key)
             with texts.zone_once():
                 words = [redact(texts(line)) for line in lines]
         except UnknownIdError:
@@ -134,7 +142,7 @@ class NoticeDeliverer(Crew[Due]):
         rest = texts(more[-1])
         return rules_notices.fitted(words, rest, bot=receiver.bot)
 
-    def _lines(self, notice: Message, subject: str) -> list[Message]:
+    def _lines(self, notice: Message, subject: str, *, key: str) -> list[Message]:
         """Return what is said; nothing of what is so no more."""
         kind = _kind(notice)
         if kind == rules_notices.STOPPED:
@@ -145,7 +153,9 @@ class NoticeDeliverer(Crew[Due]):
             ]
             return list(views_notices.of_account(notice, lanes[subject], moment, waiting=waiting))
         if kind not in _OF_BROADCAST:
-            return [notice, *_own_lines(notice)]
+            is_still_so = _STILL_SO.get(kind.partition("_")[0])
+            is_so = is_still_so is None or is_still_so(self._engine, key)
+            return [notice, *_own_lines(notice)] if is_so else []
         report = broadcast_reports.report(self._engine, subject)
         if not rules_notices.is_still_so(kind, report):
             return []

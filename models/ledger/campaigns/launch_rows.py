@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
 
 from broadcast.errors import ConflictError, InputError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import (
+    CampaignState,
     LaunchState,
     Policy,
     Verdict,
@@ -305,11 +306,25 @@ def tell(connection: Connection, verdict: Verdict, *where: ColumnElement[bool]) 
         due = campaign.plan.schedule.written(one.due_at)
         notices.add(
             connection, kind=f"launch_{one.state.value}", account=one.account,
-            subject=campaign.name, key=f"launch {one.id} {one.decided_at}", due=due,
+            subject=campaign.name, key=_key_of_notice(one), due=due,
             reason=one.reason,
             command=shlex.join(["broadcast", "campaigns", "run", campaign.name, "--due", due]),
             look=shlex.join(["broadcast", "campaigns", "show", campaign.name]),
         )  # fmt: skip
+
+
+def _key_of_notice(launch: Launch) -> str:
+    return f"launch {launch.id} {launch.decided_at}"
+
+
+@reading
+def is_still_so(connection: Connection, key: str) -> bool:
+    """Return whether a launch stands as its notice of this *key* says."""
+    is_there = exists().where(
+        CampaignRow.id == LaunchRow.campaign_id, CampaignRow.state != CampaignState.REMOVED
+    )
+    found = some(connection, LaunchRow.id == int(key.split()[1]), is_there)
+    return any(_key_of_notice(one) == key for one in found)
 
 
 def some(

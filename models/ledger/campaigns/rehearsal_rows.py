@@ -7,14 +7,15 @@ made the same the first is stored. After an edit a run is rehearsed anew.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, exists, insert, select
 
 from broadcast.message import Message
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.campaigns.launches import CampaignState
 from broadcast.rules.campaigns.rehearsals import FIRST, Rehearsal, Run, Stage, runs_ahead
 from models.campaign_tables import CampaignRow, RehearsalRow
 from models.engine import now
@@ -61,9 +62,28 @@ def record(connection: Connection, run: Run, findings: Sequence[Message]) -> Non
         notices.add(
             connection, kind=_kind(findings),
             account=campaign.plan.account, subject=campaign.name,
-            key=" ".join(map(str, ("rehearsal", *mine.values()))), due=run.due_at,
+            key=_key_of_notice(mine.values()), due=run.due_at,
             lines=[*findings, look],
         )  # fmt: skip
+
+
+def _key_of_notice(of: Iterable[object]) -> str:
+    return " ".join(map(str, ("rehearsal", *of)))
+
+
+@reading
+def is_still_so(connection: Connection, key: str) -> bool:
+    """Return whether the run of a notice of this *key* is to come as it was rehearsed last."""
+    campaign_id = key.split()[1]
+    ahead = (RehearsalRow.campaign_id == campaign_id, RehearsalRow.due_at > now(connection))
+    as_now = exists().where(
+        CampaignRow.id == RehearsalRow.campaign_id, CampaignRow.state == CampaignState.ENABLED,
+        CampaignRow.version == RehearsalRow.version,
+    )  # fmt: skip
+    of = select(*(getattr(RehearsalRow, name) for name in _OF)).where(*ahead, as_now)
+    rows = connection.execute(of.order_by(RehearsalRow.id))
+    last = {row.due_at: _key_of_notice(row) for row in rows}
+    return key in last.values()
 
 
 def _kind(findings: Sequence[Message]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -15,16 +16,18 @@ from broadcast.outbound.posting import Poster
 from broadcast.rules import notices as rules_notices
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.waits import Waits
+from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.campaigns.rehearsals import Run, Stage
 from broadcast.rules.notices import Notice
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.states import NoticeState
 from broadcast.rules.webhooks import parse_networks
 from models.ledger.boxes import notices
+from models.ledger.campaigns import campaign_edits, launch_rows, rehearsal_rows
 from models.ledger.lane import leases
 from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.steer import operator
-from tests.integration.models import test_sendall
-from tests.integration.models.still_clock import NOON
+from tests.integration.models import campaign_world, test_sendall
 from tests.kit import bots, ledger
 from tests.kit.bots import Bot
 from tests.kit.ledger import Driver, said
@@ -60,12 +63,17 @@ def stored(engine: Engine) -> list[Notice]:
 
 def until_state(engine: Engine, state: NoticeState, *, sweep: NoticeDeliverer) -> list[Notice]:
     """Sweep until there are notices and each is in this state."""
+    return until_state_of(engine, sweep, state)
+
+
+def until_state_of(engine: Engine, sweep: NoticeDeliverer, *states: NoticeState) -> list[Notice]:
+    """Sweep until there are notices in each of these states, and in no other one."""
 
     def all_are() -> bool:
         sweep.report()
-        return {one.state for one in stored(engine)} == {state}
+        return {one.state for one in stored(engine)} == {*states}
 
-    until(all_are, 30, f"every notice {state}")
+    until(all_are, 30, f"every notice {', '.join(states)}")
     sweep.join(60)
     return stored(engine)
 
@@ -343,21 +351,76 @@ def doubtful(engine: Engine) -> str:
     return broadcast_id
 
 
+def campaign(engine: Engine, name: str) -> Campaign:
+    """Store a campaign that is due each minute."""
+    return campaign_edits.add(engine, name, campaign_world.plan("* * * * *"), who="tests")
+
+
+def ahead(of: Campaign) -> Run:
+    """Return a run whose rehearsal has come."""
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=30)
+    return Run(campaign=of, due_at=due, stage=Stage.HOUR, may_wait=False)
+
+
+def held(engine: Engine, name: str) -> tuple[Campaign, Launch]:
+    """Store a campaign of this name with a run that is held; return both."""
+    made = campaign(engine, name)
+    run = campaign_world.run_of(made)
+    launch, _ = launch_rows.run_now(engine, made, run, key=name, who="tests")
+    assert launch_rows.hold(engine, launch, Message("error.audience.empty", source="list.txt"))
+    return made, launch_rows.current(engine, launch.id)
+
+
+def test_of_a_run_only_that_is_said_which_nobody_settled_meanwhile(
+    engine: Engine, wecom: Bot
+) -> None:
+    sweep = deliverer(engine, wecom)
+    held(engine, "stays")
+    launch_rows.release(engine, *held(engine, "released"), who="tests")
+    for stop in (campaign_edits.remove, campaign_edits.disable):
+        held(engine, stop.__name__)
+        stop(engine, stop.__name__, who="tests")
+    until_state_of(engine, sweep, NoticeState.SENT, NoticeState.PASSED)
+
+    titles = [line for text in wecom.texts for line in text.splitlines() if line.startswith("[")]
+    # Disabled, its held run waits for a person all the same.
+    assert [line.split()[4] for line in titles] == ["stays", "disable"]
+
+
+def test_of_a_rehearsal_only_that_is_said_which_is_so_of_the_run_to_come(
+    engine: Engine, wecom: Bot
+) -> None:
+    sweep = deliverer(engine, wecom)
+    gone = [Message("error.audience.empty", source="list.txt")]
+    runs = {
+        name: ahead(campaign(engine, name))
+        for name in ("stays", "edited", "removed", "disabled", "past", "mended")
+    }
+    runs["past"] = replace(runs["past"], due_at=datetime.now(UTC).replace(microsecond=0))
+    for run in runs.values():
+        rehearsal_rows.record(engine, run, gone)
+    edited = runs["edited"].campaign
+    campaign_edits.edit(engine, edited, edited.plan, who="tests")
+    campaign_edits.remove(engine, "removed", who="tests")
+    campaign_edits.disable(engine, "disabled", who="tests")
+    rehearsal_rows.record(engine, replace(runs["mended"], stage=Stage.DAY), [])
+    until_state_of(engine, sweep, NoticeState.SENT, NoticeState.PASSED)
+
+    titles = [line for text in wecom.texts for line in text.splitlines() if line.startswith("[")]
+    assert [line.split()[7] for line in titles] == ["stays"]
+
+
 def test_a_long_notice_of_several_lines_is_cut_and_ends_with_its_own_command(
     engine: Engine, wecom: Bot
 ) -> None:
     sweep = deliverer(engine, wecom)
     findings = [Message("error.audience.empty", source=f"{n}-{'list' * 100}.txt") for n in range(9)]
-    look = Message("rehearsal.look", name="weekly")
-    with engine.begin() as connection:
-        notices.add(
-            connection, kind="rehearsal", account="default", subject="weekly", key="rehearsal 1",
-            due=NOON, lines=[*findings, look],
-        )  # fmt: skip
+    rehearsal_rows.record(engine, ahead(campaign(engine, "weekly")), findings)
     until_state(engine, NoticeState.SENT, sweep=sweep)
 
     [text] = wecom.texts
-    assert "campaign weekly at 2026-03-12 12:00 (Beijing time)" in text
+    assert "the run of campaign weekly at " in text
+    assert " (Beijing time) will not go as it is meant\n" in text
     assert 1 <= text.count(": empty.") < len(findings)
     assert text.endswith("\n    broadcast campaigns run weekly --rehearse")
     assert len(text.encode()) <= rules_notices.LONGEST[rules_notices.Bot.WECOM]

@@ -15,7 +15,7 @@ def test_in_a_list_a_notice_of_several_lines_takes_one() -> None:
         reason=Message("launch.missed"), look="broadcast b",
     )  # fmt: skip
     one = Notice(
-        id=1, message=held, receiver="wecom:host:1", tries=0, problem=None,
+        id=1, key="k", message=held, receiver="wecom:host:1", tries=0, problem=None,
         state=NoticeState.SENT, due_at=None, since=NOW,
     )  # fmt: skip
 
