@@ -44,7 +44,7 @@ VOLATILE = re.compile(
     r"|\b\d{8}-[0-9a-z]{6}\b|\bcli:\S+@[\w-]+(\.[\w-]+)*|127\.0\.0\.1:\d+|\b\d{10,}\b"
 )
 #: Stands in a question where the tests run at night.
-NIGHT = re.compile(r",\s+at\s+night\s+\([^)]*\)|（现在是夜间\s*[^）]*）")
+NIGHT = re.compile(r",\s+at\s+night\s+\([^)]*\)|（现在\s*[^）]*属于夜间）")
 #: A command to type next: a line of its own, which ends in a backslash where it is broken.
 NEXT = re.compile(r" {4}(?:broadcast|celery|curl|make|sudo|\.) ")
 BROKEN = "\\"

@@ -101,7 +101,7 @@ def test_a_wrong_address_keeps_no_kill_switch_from_working(line: CommandLine) ->
 
 
 def test_what_was_given_up_is_listed_noted_by_status_and_sent_again(line: CommandLine) -> None:
-    assert "BROADCAST_NOTIFY says where they go" in line.run("notices", "list").out
+    assert "BROADCAST_NOTIFY names their receivers" in line.run("notices", "list").out
     with line.ledger() as engine:
         unreported.register(engine, ["wecom:a.example:1", "slack:b.example:2"], alone=True)
         broadcast_id = ledger.ended(engine)

@@ -21,4 +21,4 @@ def test_in_a_list_a_notice_of_several_lines_takes_one() -> None:
 
     [line] = ZH(notices.in_a_list(one, ZH, now=NOW)).splitlines()
 
-    assert line.endswith("活动 weekly 2026-11-27 14:00 的群发没有进行，发往 wecom:host:1：已送达")
+    assert line.endswith("活动“weekly”2026-11-27 14:00 的群发没有进行，发往 wecom:host:1：已送达")
