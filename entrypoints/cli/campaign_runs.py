@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from broadcast.errors import BrokerAwayError, InputError, RepeatedSendError
+from broadcast.errors import BrokerAwayError, InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
@@ -49,19 +49,16 @@ class RunAsked:
 def agreed(run: Run, one: RunAsked) -> Agreed:
     """Show a run as it would be stored, and ask on a terminal as ``send`` does.
 
-    Return what was agreed to. Raises typer.Exit for a no, and InputError,
-    also for the same send within a day, and in a run of now for doubts, where nobody is asked.
+    Return what was agreed to. Raises typer.Exit for a no, RepeatedSendError as ``send`` does, and
+    InputError, in a run of now for doubts, too, where nobody is asked.
     """
     terminal, launch, problems = run.terminal, one.launch, list[Message]()
-    asks, is_new = one.ask is Ask.ASK, launch.id == 0
-    quota = QuotaWithReason(run.wechat)
-    try:
-        found = _prepared(run, one, quota, again=one.again or not is_new)
-    except RepeatedSendError as error:
-        if not asks:
-            raise
-        problems, found = [error.message], _prepared(run, one, quota, again=True)
-    if is_new and not asks:
+    is_new, quota = launch.id == 0, QuotaWithReason(run.wechat)
+    here = replace(run.door(), quota=quota, reader=Reader.PERSON)
+    found = asked_runs.prepared_run(
+        one.campaign, launch, here, wechat=run.wechat, again=one.again or not is_new
+    )
+    if is_new and one.ask is not Ask.ASK:
         for doubt in found.doubts:
             raise InputError(doubt.id, **doubt.facts)
     wish = _as_send(run, one, found)
@@ -113,11 +110,6 @@ def _campaign(one: RunAsked, now: datetime) -> Message:
         name = "extra_run" if campaign.next_due_at is None else "extra_run_next"
         at = campaign_lines.moment_words(campaign.next_due_at or now, zone, now)
     return Message(f"send.{name}", name=campaign.name, at=at)
-
-
-def _prepared(run: Run, one: RunAsked, quota: QuotaWithReason, *, again: bool) -> PreparedLaunch:
-    here = replace(run.door(), quota=quota, reader=Reader.PERSON)
-    return asked_runs.prepared_run(one.campaign, one.launch, here, wechat=run.wechat, again=again)
 
 
 def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int:

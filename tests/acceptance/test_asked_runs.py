@@ -11,6 +11,7 @@ import pytest
 from broadcast.message import Message
 from broadcast.rules.campaigns.launches import Why
 from broadcast.rules.gates.gate import Cause
+from entrypoints.cli import exits
 from entrypoints.cli.campaign_lines import due_words
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, launch_rows
@@ -59,19 +60,21 @@ def test_a_run_says_what_send_says_and_can_be_called_off_for_a_while(system: Sys
     system.until_state(first["id"], "completed")
     assert first["blockers"] == []
 
-    declined = answered(system, "broadcast campaigns run weekly", "n")
+    declined = answered(system, "broadcast campaigns run weekly --again", "n")
     shown = in_one_line(declined)
     assert "Send to 20 followers (list.txt) of account default, now" in shown
     assert "20 of them already got a broadcast today" in shown
     assert "It is one more run of campaign “weekly”: the run of Fri" in shown
     assert "still takes place. Within 60 s `broadcast cancel` stops it" in shown
     assert "Nothing was changed." in shown
-    chinese = in_one_line(answered(system, "broadcast campaigns run weekly", "n", lang="zh"))
+    chinese = in_one_line(
+        answered(system, "broadcast campaigns run weekly --again", "n", lang="zh")
+    )
     assert "将立即" in chinese
     assert "仍会再发一次" in chinese.replace(" ", "")
     assert newest(system)["id"] == first["id"]
 
-    agreed = answered(system, "broadcast campaigns run weekly", "y")
+    agreed = answered(system, "broadcast campaigns run weekly --again", "y")
     told = newest(system)
     assert told["id"] != first["id"]
     assert told["blockers"][0]["cause"] == Cause.COOLING_OFF
@@ -80,6 +83,22 @@ def test_a_run_says_what_send_says_and_can_be_called_off_for_a_while(system: Sys
     assert told["created_by"].startswith("cli:")
     system.broadcast("cancel", told["id"], "--yes")
     assert len(system.simulator.mass_calls()) == 1
+
+
+def test_the_same_run_within_a_day_is_refused_before_it_is_asked_for_as_a_send_is(
+    system: System,
+) -> None:
+    system.broadcast("send", *LIST, "--text", "Doors open at nine")
+    system.broadcast(
+        "campaigns", "add", "weekly", *LIST, "--text", "Doors open at nine", *WORDS[2:]
+    )
+
+    send = answered(system, "broadcast send --openids list.txt --text 'Doors open at nine'", "y")
+    run = answered(system, "broadcast campaigns run weekly", "y")
+
+    assert (run.status, run.text) == (send.status, send.text)
+    assert run.status == exits.BAD_INPUT
+    assert "To send it again, add --again. Nothing was stored." in in_one_line(run)
 
 
 def test_a_run_that_a_restore_held_says_that_it_may_have_been_sent(system: System) -> None:
