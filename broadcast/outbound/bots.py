@@ -16,4 +16,6 @@ def say(poster: Poster, receiver: Receiver, text: str) -> PostResult:
     result = poster.post(url, body, signature={})
     if result.problem is not None:
         return result
-    return replace(result, problem=notices.refusal(receiver.bot, result.answer))
+    # A bot or a proxy may answer with what was posted to it.
+    answer = receiver.masked(result.answer)
+    return replace(result, problem=notices.refusal(receiver.bot, answer), answer=answer)

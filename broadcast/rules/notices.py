@@ -20,11 +20,12 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote, urlencode, urlsplit
 
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import quoted
+from broadcast.redaction import MASK, SHORTEST_SECRET
 from broadcast.rules.gates.gate import CLOSED_UNASKED, GateKind
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState, NoticeState, Phase
@@ -108,7 +109,33 @@ class Receiver:
         parts = urlsplit(self.url)
         # WeCom's and DingTalk's paths are everybody's.
         path = parts.path if self.bot in {Bot.FEISHU, Bot.SLACK} else ""
-        return [self.secret, path, *(value for _, value in parse_qsl(parts.query))]
+        own = (one for one in path.split("/") if one not in _NOT_SECRET)
+        queries = (value for _, value in parse_qsl(parts.query))
+        return [one for one in (self.secret, path, *own, *queries) if len(one) >= SHORTEST_SECRET]
+
+    def masked(self, answer: bytes) -> bytes:
+        """Return what its bot answered without what must not be shown, however that is escaped."""
+        words = answer.decode(errors="replace")
+        hidden = {one for written in self.secrets() for one in (written, unquote(written))}
+        # One may be in another one.
+        for secret in sorted(hidden, key=len, reverse=True):
+            pattern = "".join(map(_any_form, secret))
+            words = re.sub(pattern, MASK, words, flags=re.IGNORECASE)
+        return words.encode()
+
+
+#: Parts of paths that stand in many addresses.
+_NOT_SECRET: Final = frozenset({"open-apis", "services", "webhook", "webhooks", "workflows"})
+
+
+def _any_form(sign: str) -> str:
+    """Return the pattern of a sign as it stands, in JSON, in a URL, or in a URL within one."""
+    forms = []
+    # In a query a plus is a space.
+    for one in " +" if sign == " " else sign:
+        coded = "".join(f"%(?:25){{0,2}}{byte:02x}" for byte in one.encode())
+        forms += [re.escape(one), coded, f"u{ord(one):04x}"]
+    return rf"\\{{0,3}}(?:{'|'.join(forms)})"
 
 
 def receiver_of(url: str) -> Receiver:

@@ -41,6 +41,15 @@ def test_each_address_is_tried_and_its_answer_shown(line: CommandLine) -> None:
     assert bots.SECRET not in done.out + done.err
 
 
+def test_the_secret_in_the_answer_of_a_bot_is_not_shown(line: CommandLine) -> None:
+    with bots.bot() as bad:
+        bad.instead = f'{{"errcode": 93000, "errmsg": "{bots.KEY.replace("-", "%2D")}"}}'.encode()
+        line.env |= {"BROADCAST_NOTIFY": bad.url, **INSIDE}
+        done = line.run("notices", "test")
+
+    assert done.err.rstrip().endswith('{"errcode": 93000, "errmsg": "***"}')
+
+
 def test_addresses_of_a_file_are_read_and_all_good_is_a_success(
     line: CommandLine, tmp_path: Path
 ) -> None:

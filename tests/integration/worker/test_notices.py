@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -297,6 +298,23 @@ def test_many_notices_come_together_and_none_is_lost(engine: Engine, wecom: Bot)
         ]
     )
     assert all(len(text.encode()) <= 2048 for text in wecom.texts)
+
+
+def test_a_bot_that_answers_with_what_was_posted_to_it_puts_no_secret_into_ledger_or_log(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with bots.bot("slack") as bot:
+        echo = json.dumps({"error": f"{'no ' * 40} hook {bot.url}"}).replace("/", "\\/")
+        bot.instead = echo.encode()
+        sweep = deliverer(engine, bot, scale=1)
+        ledger.ended(engine)
+        sweep.report()
+        until(lambda: not sweep._threads, 30, "the end of the crew")
+
+    [one] = stored(engine)
+    assert one.problem is not None
+    assert "***" in str(one.problem.facts["answer"])
+    assert "XXXX" not in str(one.problem.facts) + caplog.text
 
 
 def test_what_has_no_room_was_not_tried(engine: Engine, wecom: Bot) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote_plus, unquote, unquote_plus, urlsplit
 
 import pytest
 
@@ -60,6 +62,31 @@ def test_the_secret_that_signs_is_no_part_of_the_address() -> None:
         assert signed.name == receiver_of(url).name
         assert "SEC0123456789" in signed.secrets()
     assert receiver_of(f"{SLACK}?secret=theirs").url == f"{SLACK}?secret=theirs"
+
+
+@pytest.mark.parametrize("url", [WECOM, DINGTALK, FEISHU, SLACK, f"{SLACK}?token=a%2Fb%2Bc+d-0123"])
+@pytest.mark.parametrize(
+    "escape",
+    [
+        str, str.upper, quote_plus, lambda one: quote_plus(quote_plus(one)).lower(), json.dumps,
+        lambda one: json.dumps({"error": f"no hook {one}"}).replace("/", "\\/"),
+        lambda one: "".join(f"\\u{ord(sign):04X}" for sign in one),
+        lambda one: one.rpartition("/")[2], lambda one: re.split("[/=]", one)[-1],
+        lambda one: f"{'x' * 180} {one}",
+    ],
+)  # fmt: skip
+def test_no_secret_is_left_of_an_answer_that_has_the_address(
+    url: str, escape: Callable[[str], str]
+) -> None:
+    receiver = receiver_of(url)
+
+    masked = receiver.masked(escape(url).encode()).decode()
+
+    assert "***" in masked
+    plain = unquote_plus(unquote_plus(masked.replace("\\/", "/"))).lower()
+    for secret in receiver.secrets():
+        assert unquote(secret).lower() not in plain
+    assert receiver.masked(b'{"errcode":0,"errmsg":"ok"}') == b'{"errcode":0,"errmsg":"ok"}'
 
 
 def test_dingtalk_is_signed_in_the_query_encoded_once() -> None:
