@@ -110,6 +110,12 @@ class LaneView:
         """Return whether nothing is sent by *path* before a person opens a gate of the account."""
         return any(gate.opens_at() is None for gate in self.gates if gate.concerns(path))
 
+    def opened_by(self, account: str) -> str:
+        """Return the command that lets *account*, which is off, go on; what is first to be done."""
+        if self.gate(GateKind.RESTORED):
+            return "broadcast restored"
+        return f"broadcast unhalt --account {account}"
+
     def gate(self, *kinds: GateKind) -> Gate | None:
         """Return the first closed gate of the account or its paths of one of these kinds."""
         return next((gate for gate in self.gates if gate.kind in kinds), None)

@@ -64,6 +64,10 @@ class Lanes:
         """Return whether *account* is halted, or stopped for sends by *path*."""
         return self._lane(account).is_off_for(path)
 
+    def opened_by(self, account: str, path: SendPath) -> str | None:
+        """Return the command that lets *account* send by *path*; None where nothing keeps it."""
+        return self._lane(account).opened_by(account) if self.is_off(account, path) else None
+
     def is_stopped(self, account: str) -> bool:
         """Return whether *account* was stopped, by an answer of WeChat's or by too many doubts."""
         return _is_stopped(self._lane(account))

@@ -96,25 +96,28 @@ class Asking:
         #: Before the question it was said whether a worker answers.
         self.workers_are_named = False
 
-    def show(self, prepared: Prepared, warnings: Iterable[Message], *, asks: bool = False) -> bool:
-        """Show the broadcast to be sent, with *warnings*; return whether its account is off.
+    def show(
+        self, prepared: Prepared, warnings: Iterable[Message], *, asks: bool = False
+    ) -> str | None:
+        """Show the broadcast to be sent, with *warnings*; return what opens its account, if off.
 
         *asks*: a question follows, so that only the weightiest lines are shown.
         """
         order, path = self._wish.order, self._wish.path
         lanes, engine = ledger_facts.lanes(self._run.engine), self._run.engine
-        blocked = lanes.is_off(order.account.name, path)
+        opens = lanes.opened_by(order.account.name, path)
         most = None if asks else confirmation.MOST_LINES
         facts = summary(
             order, prepared, stops=lanes.stops(order.account.name, path), now=prepared.now,
-            content=confirmation.content_lines(engine, order.content, most=most), blocked=blocked,
+            content=confirmation.content_lines(engine, order.content, most=most),
+            blocked=opens is not None,
         )  # fmt: skip
         lines = [*weighed([*facts, *map(_tag, self.tags)])]
         lines += [(NOTICE, one) for one in self._notices(prepared, warnings, asks=asks)]
         self._terminal.note_each(
             fitting(self._terminal, lines) if asks else (line for _, line in lines)
         )
-        return blocked
+        return opens
 
     def _notices(
         self, prepared: Prepared, warnings: Iterable[Message], *, asks: bool
@@ -183,15 +186,15 @@ class Asking:
         """Show the broadcast on a terminal, and ask unless it was said that it may go."""
         is_shown = self.is_shown(prepared)
         asks = self._wish.ask is Ask.ASK
-        blocked = is_shown and self.show(prepared, warnings, asks=asks)
+        opens = self.show(prepared, warnings, asks=asks) if is_shown else None
         if not questions.may_go(
             prepared.list_owner, self._wish.confirmed, repeat=self._wish.repeat,
             terminal=self._terminal if is_shown else None,
         ):  # fmt: skip
             return False
-        return not (is_shown and asks) or self._agreed(prepared, blocked=blocked)
+        return not (is_shown and asks) or self._agreed(prepared, opens=opens)
 
-    def _agreed(self, prepared: Prepared, *, blocked: bool) -> bool:
+    def _agreed(self, prepared: Prepared, *, opens: str | None) -> bool:
         """Ask with the facts that cannot be corrected afterwards: how many, which list, when.
 
         For everybody the account's name is asked for: a yes is typed too easily.
@@ -203,7 +206,7 @@ class Asking:
 
             followers = ours.count(self._run.engine, account)
         message = question(
-            self._wish.order, prepared, blocked=blocked, followers=followers,
+            self._wish.order, prepared, opens=opens, followers=followers,
             tags={one.id: one.name for one in self.tags}, preview_to=self._preview_to,
             campaign=self._wish.campaign,
             source=target.name if isinstance(target, ListFile)

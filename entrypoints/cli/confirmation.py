@@ -75,7 +75,7 @@ def question(
     prepared: Prepared,
     *,
     source: str | Message,
-    blocked: bool,
+    opens: str | None = None,
     tags: Mapping[int, str] = MappingProxyType({}),
     followers: int = 0,
     preview_to: str | None = None,
@@ -83,16 +83,17 @@ def question(
 ) -> Message:
     """Return the question, with the facts that cannot be fixed afterwards: number, list, time.
 
-    *blocked*: the account is halted or stopped; *tags*: the names of those that are known;
-    *followers*: how many follow by our own list, 0: there is none; *preview_to*: who can get a
-    preview first; *campaign*: whose run it is.
+    *opens*: the command that opens the account, where it is off; *tags*: the names of those that
+    are known; *followers*: how many follow by our own list, 0: there is none; *preview_to*: who
+    can get a preview first; *campaign*: whose run it is.
     """
     at, estimate = order.scheduled_at, prepared.estimate
     at_most = estimate is not None and estimate.at_most
     known = overlap_words.strongest(prepared.known, at_most=at_most)
+    blocked = opens is not None
     when = _when(order, prepared, blocked=blocked)
     audience = prepared.wanted.audience
-    recall = Message("send.recall_unhalted", account=order.account.name)
+    recall = Message("send.recall_opened", command=opens)
     if not blocked:
         recall = _recall(prepared, at)
         if isinstance(audience, Everyone):

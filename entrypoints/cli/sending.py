@@ -228,8 +228,8 @@ class Sending:
     def _tell_what_waits(self, path: SendPath) -> None:
         """Say that the account makes no call now; who was shown it before hears of a halt."""
         account, lanes = self._wish.order.account.name, ledger_facts.lanes(self._run.engine)
-        if lanes.is_off(account, path):
-            self._terminal.say("send.blocked", account=account)
+        if opens := lanes.opened_by(account, path):
+            self._terminal.say("send.blocked", command=opens)
         elif self._wish.ask is Ask.NOBODY and self._wish.order.scheduled_at is None:
             self._terminal.say_each(lanes.waits(account, path))
 

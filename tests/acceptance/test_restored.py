@@ -124,7 +124,14 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     until_closed(system)
     assert causes(system, broadcast_id) >= {"database_restored"}
     assert system.broadcast("unhalt", status=None).returncode == 0
-    system.broadcast("resume", broadcast_id, status=None)
+    resumed = system.broadcast("resume", broadcast_id, status=None).stdout
+    (system.folder / "list.txt").write_text("\n".join(system.simulator.openids(9)), "ascii")
+    asked = typed(
+        "broadcast send --openids list.txt --text new", folder=system.folder,
+        environment={**os.environ, **system.env}, answers=["n"],
+    ).text  # fmt: skip
+    for text in (resumed, asked):
+        assert ("broadcast restored" in text, "unhalt" in text) == (True, False), text
     assert len(system.simulator.mass_calls()) == calls
 
     shown = system.broadcast("restored", status=1).stdout

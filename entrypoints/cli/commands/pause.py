@@ -245,6 +245,7 @@ def _steer(
         text = "cancel.done_no_list"
     if report.lane.is_off_for(report.path):
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
+    opens = report.lane.opened_by(report.account)
     steer.wake(run.waker, report)
-    run.terminal.say(text, id=broadcast_id, state=report.state, account=report.account)
+    run.terminal.say(text, id=broadcast_id, state=report.state, command=opens)
     show_what_remains(run, report, under_way, as_json=as_json)

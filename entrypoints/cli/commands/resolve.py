@@ -260,7 +260,9 @@ def retried(report: Report, done: Retried) -> Iterator[Message]:
 def _goes(report: Report, done: Retried) -> Message:
     blocked = done.goes in {Goes.ON, Goes.ALREADY} and report.lane.is_off_for(report.path)
     goes = "on_blocked" if blocked else done.goes
-    return Message(f"retry.goes.{goes}", id=report.id, account=report.account)
+    return Message(
+        f"retry.goes.{goes}", id=report.id, command=report.lane.opened_by(report.account)
+    )
 
 
 def _reviewed(report: Report, group: RetryGroup) -> Iterator[Message]:

@@ -35,7 +35,7 @@ def asked(
     )  # fmt: skip
     order = SimpleNamespace(account=SimpleNamespace(name="default"), scheduled_at=at)
     made = confirmation.question(
-        cast("Order", order), cast("Prepared", prepared), source="list.txt", blocked=False
+        cast("Order", order), cast("Prepared", prepared), source="list.txt"
     )
     return Texts("en")(made)
 
@@ -89,7 +89,7 @@ def to_all(
     account = SimpleNamespace(name="default", send_protection=protected)
     order = SimpleNamespace(account=account, scheduled_at=at)
     made = confirmation.question(
-        cast("Order", order), cast("Prepared", prepared), source="", blocked=False,
+        cast("Order", order), cast("Prepared", prepared), source="",
         followers=followers,
     )  # fmt: skip
     return Texts("en")(made)
