@@ -5,7 +5,17 @@ from datetime import datetime
 from sqlalchemy import UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from models.base import Ascii16, Ascii32, Ascii64, Ascii128, Base, LongWords, RowID, Text128
+from models.base import (
+    Ascii16,
+    Ascii32,
+    Ascii64,
+    Ascii128,
+    Base,
+    BigCount,
+    LongWords,
+    RowID,
+    Text128,
+)
 
 
 class APIKeyRow(Base):
@@ -44,6 +54,8 @@ class Installation(Base):
     place: Mapped[LongWords | None]
     #: When a worker was last at work on it, to the minute.
     seen_at: Mapped[datetime | None]
+    #: Grows with each such note; Redis has the same number, and a restored database a smaller one.
+    notes: Mapped[BigCount]
 
 
 class RestoreRow(Base):

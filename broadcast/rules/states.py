@@ -164,6 +164,7 @@ class Reason(StrEnum):
     MISSED_TIME = "missed_time"
     OTHER_PLACE = "other_place"  #: the database is not where it made its calls: it is a copy
     COUNTER_BEHIND = "counter_behind"  #: more calls were claimed than the database knows
+    WORK_FORGOTTEN = "work_forgotten"  #: workers were at work on it later than it knows
     REDIS_EMPTY = "redis_empty"  #: nobody knows whether the database is older than its calls
     DRAFT_EDITED = "draft_edited"  #: it says something else than what was to go out
     DRAFT_GONE = "draft_gone"  #: WeChat has it no more, before anything was accepted

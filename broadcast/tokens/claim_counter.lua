@@ -1,7 +1,7 @@
--- Raise an account's count of claims; never lower it.
+-- Raise an account's count of claims, or that of the workers' notes; never lower it.
 --
--- KEYS[1]  counts  hash  account: the newest number, a space, the claim that has it
--- ARGV[1]  account
+-- KEYS[1]  counts  hash  account, or '*' for the notes: the newest number, a space, the claim that has it
+-- ARGV[1]  account, or '*'
 -- ARGV[2]  number of the claim
 -- ARGV[3]  the claim's name; a repeat after a lost reply has the same
 -- ARGV[4]  '1': begin to count where there is no count, or an older one

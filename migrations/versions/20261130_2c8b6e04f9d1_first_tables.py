@@ -134,10 +134,14 @@ def _installed() -> None:
         "postgresql": "clock_timestamp()",
     }.get(op.get_bind().dialect.name, "utc_timestamp(6)")
     columns: list[sa.ColumnClause[object]] = [
-        sa.column(name) for name in ("number", "id", "created_at", "oldest_compatible")
+        sa.column(name) for name in ("number", "id", "created_at", "oldest_compatible", "notes")
     ]
     op.execute(
         sa.insert(sa.table("bc_installation", *columns)).values(
-            number=1, id=secrets.token_hex(16), created_at=sa.text(now), oldest_compatible=1
+            number=1,
+            id=secrets.token_hex(16),
+            created_at=sa.text(now),
+            oldest_compatible=1,
+            notes=0,
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -154,6 +154,44 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     )  # fmt: skip
     assert "get it twice. Resume?" in " ".join(declined.text.split())
     assert causes(system, broadcast_id) == {"maybe_sent_since"}
+
+
+@on("sqlite")
+def test_what_was_cancelled_after_a_backup_stays_unsent_though_nothing_was_called_since(
+    database_url: str, start_system: StartSystem
+) -> None:
+    system = start_system(followers=100, database_url=database_url)
+    people = system.simulator.openids(100)
+    run(system)
+    system.until_state(system.send(people[:10], "--text", "first")["id"], "completed")
+    at = datetime.now(UTC) + timedelta(seconds=30)
+    wrong = system.send(people[10:20], "--text", "wrong", "--at", at.isoformat())["id"]
+    system.kill_all()
+    backup = copies.copied(system.database_url, "backup")
+    before = noted(system)
+    run(system)
+    system.broadcast("cancel", wrong, "--yes")
+    until(lambda: noted(system) > before, 30, "a worker to note that it is at work")
+    system.kill_all()
+    system.engine.dispose()
+
+    copies.restored(backup, system.database_url)
+    run(system)
+    until_closed(system)
+
+    shown = system.broadcast("restored", status=1).stdout
+    assert ("at work on this database" in shown, "--moved" in shown) == (True, False)
+    refused = system.broadcast("restored", "--moved", "--yes", status=2)
+    assert "it is no move" in refused.stderr
+    system.broadcast("restored", "--since", "today 00:00", "--yes")
+    until(lambda: datetime.now(UTC) > at + timedelta(seconds=5), 90, "the time of the broadcast")
+    assert causes(system, wrong) == {"maybe_sent_since"}
+    assert len(system.simulator.mass_calls()) == 1
+
+
+def noted(system: System) -> int:
+    """Return how often workers noted that they are at work."""
+    return restores.facts(system.engine).notes
 
 
 def unknown(system: System, broadcast_id: str) -> list[Any]:

@@ -380,7 +380,9 @@ def counted(report: Report) -> dict[str, int]:
 
 def install(engine: Engine) -> None:
     """Insert the row that a migration makes."""
-    row = {"number": 1, "id": "one", "created_at": present(engine), "oldest_compatible": 1}
+    row = {
+        "number": 1, "id": "one", "created_at": present(engine), "oldest_compatible": 1, "notes": 0
+    }  # fmt: skip
     with engine.begin() as connection:
         connection.execute(insert(Installation).values(row))
 

@@ -7,7 +7,7 @@ person answers (``broadcast restored``).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import NoReturn
 
 from sqlalchemy import Engine
@@ -44,6 +44,8 @@ class DatabaseCheck:
         self._engine = engine
         self._gateway = gateway
         self._waits = waits
+        #: By this process, since it began.
+        self._has_noted = False
 
     def check(self, account: Account) -> None:
         """Return if the account's calls may be made. Raises OutOfReachError where they may not."""
@@ -63,7 +65,7 @@ class DatabaseCheck:
             return set()
         unproved = set[str]()
         for name, lane in facts.lanes.items():
-            verdict = restore_guard.judge(facts, name, counted=counts.get(name))
+            verdict = restore_guard.judge(facts, name, counts=counts)
             if isinstance(verdict, Reason):
                 self._close(verdict)
             if name not in accounts or (verdict is Trust.KNOWN and facts.is_recent(lane.seen_at)):
@@ -71,9 +73,16 @@ class DatabaseCheck:
             rests = verdict is Trust.COUNT_CALLS and lane.rests
             if rests or not self._is_proved(accounts[name]):
                 unproved.add(name)
-        if not facts.is_recent(facts.seen_at):
-            restores.note_seen(self._engine)
+        if not (self._has_noted and facts.is_recent(facts.seen_at)):
+            self._note_seen()
         return unproved
+
+    def _note_seen(self, accounts: Collection[str] = ()) -> None:
+        """Note that a worker is at work, and let Redis know; raises RedisAwayError."""
+        number = restores.note_seen(self._engine, accounts)
+        if number is not None:
+            self.counter.note(number)
+            self._has_noted = True
 
     def _is_proved(self, account: Account) -> bool:
         """Return whether the account's calls may be made; False: WeChat does not answer.
@@ -94,7 +103,7 @@ class DatabaseCheck:
         if verdict is Trust.NEW:
             self.counter.begin(account.name, lane.claims)
         if not facts.is_recent(lane.seen_at):
-            restores.note_seen(self._engine, [account.name])
+            self._note_seen([account.name])
         return True
 
     def _close(self, reason: Reason) -> NoReturn:
@@ -104,15 +113,15 @@ class DatabaseCheck:
 
     def _facts_and_verdict(self, account: str) -> tuple[DatabaseFacts, Verdict]:
         """Look at the database and judge it. Raises OutOfReachError where the lanes are closed."""
-        # Redis first: a claim is committed before it is counted.
-        counted = self.counter.read().get(account)
+        # Redis first: a claim or note is committed before it is counted.
+        counts = self.counter.read()
         facts = restores.facts(self._engine, [account])
         if facts.is_closed:
             raise OutOfReachError("error.database.restored")
-        verdict = restore_guard.judge(facts, account, counted=counted)
+        verdict = restore_guard.judge(facts, account, counts=counts)
         if verdict is Trust.COUNT_CALLS:
             owed_since = restores.owed_since(self._engine, account)
-            verdict = restore_guard.judge(facts, account, counted=counted, owed_since=owed_since)
+            verdict = restore_guard.judge(facts, account, counts=counts, owed_since=owed_since)
         return facts, verdict
 
     def _by_count(self, account: Account) -> Verdict:

@@ -1,8 +1,9 @@
 """The restore guard: whether a database is the one that made its account's calls.
 
 A database that was restored from a backup, or copied, does not know what was sent since, and would
-send it again. Three facts show that: the place at which the database lives, how many calls its lane
-has claimed as Redis counts them, and, where Redis is empty, WeChat's own count of the day's calls.
+send it again. Four facts show that: the place at which the database lives, how many calls its lane
+has claimed as Redis counts them, how often workers noted there that they are at work, and, where
+Redis is empty, WeChat's own count of the day's calls.
 """
 
 from __future__ import annotations
@@ -37,6 +38,16 @@ SEEN_EVERY: Final = timedelta(minutes=1)
 
 
 @frozen
+class Counts:
+    """What Redis counted of a database: one that was restored is behind it."""
+
+    #: Claims of each account.
+    claims: Mapping[str, int]
+    #: Notes of workers that are at work; None: there is no count.
+    notes: int | None = None
+
+
+@frozen
 class LaneFacts:
     """Facts of an account's lane in the database."""
 
@@ -59,6 +70,8 @@ class DatabaseFacts:
     place: str
     #: When a worker was last at work on it, whatever it knew.
     seen_at: datetime | None
+    #: How often that was noted: it only grows.
+    notes: int
     #: A person is to say what became of it.
     is_closed: bool
     now: datetime
@@ -79,6 +92,10 @@ class DatabaseFacts:
         """When a worker last knew a lane of it; None: never."""
         return max((lane.seen_at for lane in self.lanes.values() if lane.seen_at), default=None)
 
+    def is_forgetful(self, counts: Counts) -> bool:
+        """Return whether it lacks notes of workers: what people changed meanwhile is lost, too."""
+        return counts.notes is not None and counts.notes > self.notes
+
     def is_recent(self, seen_at: datetime | None) -> bool:
         """Return whether a moment need not be noted anew."""
         return seen_at is not None and abs(self.now - seen_at) < SEEN_EVERY
@@ -88,19 +105,21 @@ def judge(
     facts: DatabaseFacts,
     account: str,
     *,
-    counted: int | None,
+    counts: Counts,
     owed_since: datetime | None = None,
 ) -> Verdict:
     """Return whether the calls of an account may be made, or the reason to close the lanes.
 
-    *counted*: its calls by Redis; None: it has no count. *owed_since*: since when the account owes
-    the oldest of what it still has to send; None: it owes nothing.
+    *counts*: Redis's, read before the facts. *owed_since*: since when the account owes the oldest
+    of what it still has to send; None: it owes nothing.
     """
-    lane = facts.lane(account)
+    lane, counted = facts.lane(account), counts.claims.get(account)
     if facts.is_elsewhere:
         return Reason.OTHER_PLACE
     if counted is not None and counted > lane.claims:
         return Reason.COUNTER_BEHIND
+    if facts.is_forgetful(counts):
+        return Reason.WORK_FORGOTTEN
     if lane.seen_at is None and not lane.claims:
         return Trust.NEW
     if counted is not None:

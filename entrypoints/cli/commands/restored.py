@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -12,7 +12,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.redaction import kept_words
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.restore_guard import DatabaseFacts
+from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts
 from broadcast.views.words import Moment, Shortened, reason
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import Why, new_app
@@ -92,12 +92,14 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
     return exits.FAILED
 
 
-def _unknown(facts: DatabaseFacts, counts: Mapping[str, int]) -> Iterator[Message]:
-    """Yield the accounts that made calls which the database does not know."""
-    for account, counted in counts.items():
+def _unknown(facts: DatabaseFacts, counts: Counts) -> Iterator[Message]:
+    """Yield what Redis knows of the database, and the database does not."""
+    for account, counted in counts.claims.items():
         n = facts.lane(account).claims
         if counted > n:
             yield Message("restored.behind", account=account, counted=counted, n=n)
+    if facts.is_forgetful(counts):
+        yield Message("restored.forgetful", counted=counts.notes, n=facts.notes)
 
 
 def _say(run: Run, done: Answered, *, letters: int) -> None:

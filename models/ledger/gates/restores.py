@@ -45,14 +45,15 @@ _RESTS: Final = or_(
 def facts_in(connection: Connection, accounts: Collection[str] | None = None) -> DatabaseFacts:
     """Return what the database says of itself and of the lanes of *accounts*; None: of all."""
     query = select(
-        Installation.id, Installation.place, Installation.seen_at, LANES_CLOSED, database_now()
-    )
+        Installation.id, Installation.place, Installation.seen_at, Installation.notes,
+        LANES_CLOSED, database_now(),
+    )  # fmt: skip
     lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS)
     lanes = among(lanes, Lane.account, accounts)
-    id_, known_place, seen_at, is_closed, moment = connection.execute(query).one()
+    id_, known_place, seen_at, notes, is_closed, moment = connection.execute(query).one()
     return DatabaseFacts(
-        id=id_, known_place=known_place, seen_at=seen_at, is_closed=bool(is_closed), now=moment,
-        place=place_of(connection),
+        id=id_, known_place=known_place, seen_at=seen_at, notes=notes,
+        is_closed=bool(is_closed), now=moment, place=place_of(connection),
         lanes={
             account: LaneFacts(claims=claims, seen_at=seen, rests=bool(rests))
             for account, claims, seen, rests in connection.execute(lanes)
@@ -135,14 +136,18 @@ are_lanes_closed = reading(closed_gates.are_lanes_closed)
 
 
 @writing
-def note_seen(connection: Connection, accounts: Collection[str] = ()) -> None:
-    """Note that a worker is at work on the database, and knows the lanes of *accounts*."""
+def note_seen(connection: Connection, accounts: Collection[str] = ()) -> int | None:
+    """Note that a worker is at work on the database, and knows the lanes of *accounts*.
+
+    Returns the number of the note; None: the lanes are closed.
+    """
     if closed_gates.are_lanes_closed(connection):
-        return
+        return None
     note_place(connection)
     moment = {"seen_at": now(connection)}
-    connection.execute(update(Installation).values(moment))
+    connection.execute(update(Installation).values(moment | {"notes": Installation.notes + 1}))
     connection.execute(update(Lane).where(Lane.account.in_(accounts)).values(moment))
+    return connection.scalar(select(Installation.notes))
 
 
 @writing

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, exists, func, insert, select, update
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.restore_guard import DatabaseFacts, restore_point
+from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts, restore_point
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
 from models.base import change, count_of
@@ -58,16 +58,15 @@ def answer(
     connection: Connection,
     *,
     since: datetime | None,
-    counts: Mapping[str, int],
+    counts: Counts,
     who: str,
     why: str | None = None,
 ) -> Answered:
     """Open the lanes. *since*: up to when the database knows what was sent; None: it was moved.
 
     What may have been sent or called off since is held, and campaigns are disabled; a batch whose
-    call had begun before is repeated with its clientmsgid. *counts*: the claims of each lane as
-    Redis counts them. Raises InputError where *since* is to come, or a lane of a moved database is
-    behind them.
+    call had begun before is repeated with its clientmsgid. *counts*: Redis's. Raises
+    InputError where *since* is to come, or a moved database is behind them.
     """
     lanes = lane_rows.lock_lanes(connection)
     facts = restores.facts_in(connection)
@@ -79,11 +78,16 @@ def answer(
         held = _hold(connection, who=who, before=before)
         disabled = campaign_edits.disable_restored(connection, before=before, who=who)
     opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
-    claims = {name: max(own.claims, counts.get(name, 0)) for name, own in facts.lanes.items()}
+    claims = {
+        name: max(own.claims, counts.claims.get(name, 0)) for name, own in facts.lanes.items()
+    }
     for name, number in claims.items():
         unsure = {} if point is None else {"unsure_until": before}
         change(connection, Lane, name, claims=number, seen_at=moment, **unsure)
     connection.execute(update(Installation).values(place=facts.place or None))
+    # A worker may note that it is at work meanwhile.
+    behind = update(Installation).where(Installation.notes < (counts.notes or 0))
+    connection.execute(behind.values(notes=counts.notes))
     connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
     repeats = 0 if point is None else _unknown(connection)
     return Answered(
@@ -91,14 +95,15 @@ def answer(
     )
 
 
-def _point(
-    facts: DatabaseFacts, since: datetime | None, counts: Mapping[str, int]
-) -> datetime | None:
+def _point(facts: DatabaseFacts, since: datetime | None, counts: Counts) -> datetime | None:
     """Return up to when the database knows what was sent; None: it knows all."""
     if since is None:
-        behind = [name for name, own in facts.lanes.items() if counts.get(name, 0) > own.claims]
+        claims = counts.claims
+        behind = [name for name, own in facts.lanes.items() if claims.get(name, 0) > own.claims]
         if behind:
             raise InputError("error.restored.behind", account=behind[0])
+        if facts.is_forgetful(counts):
+            raise InputError("error.restored.forgetful")
         return None
     if since > facts.now:
         raise InputError("error.restored.to_come", now=facts.now)

@@ -11,6 +11,7 @@ from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.drafts import Look, Mark
 from broadcast.rules.gates.gate import GateKind, GateScope
+from broadcast.rules.gates.restore_guard import Counts
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from models.ledger.gates import gate_changes, restores
 from models.ledger.gates.gate_changes import Closing
@@ -127,13 +128,15 @@ def find_a_copy(stage: Stage) -> None:
 
 def say_it_moved(stage: Stage) -> None:
     """Let a person say that nothing is missing."""
-    restore_answers.answer(stage.engine, since=None, counts={}, who=WHO)
+    restore_answers.answer(stage.engine, since=None, counts=Counts(claims={}), who=WHO)
     stage.driver = None
 
 
 def say_it_was_restored(stage: Stage) -> None:
     """Let a person say that it is a backup of now."""
-    restore_answers.answer(stage.engine, since=present(stage.engine), counts={}, who=WHO)
+    restore_answers.answer(
+        stage.engine, since=present(stage.engine), counts=Counts(claims={}), who=WHO
+    )
     stage.driver = None
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
+from broadcast.rules.gates.restore_guard import Counts
 from models.ledger.campaigns import campaign_edits, campaign_rows, due_launches, rehearsal_rows
 from models.ledger.campaigns.launch_rows import NotBegunError
 from models.ledger.steer import restore_answers
@@ -249,7 +250,7 @@ def test_nothing_is_decided_while_the_lanes_are_closed_and_what_was_due_until_th
         # Edited since they were closed, it goes on.
         edited = plan("0 * * * *", policy=replace(one, size_brake=0))
         campaign_edits.edit(world.engine, campaign_rows.named(world.engine, name), edited, who="li")
-    restore_answers.answer(world.engine, since=world.clock.now, counts={}, who="li")
+    restore_answers.answer(world.engine, since=world.clock.now, counts=Counts(claims={}), who="li")
     world.beat()
     assert [world.states(one) for one in campaigns] == [{("held", "launch.restored"): 1}] * 3
 
@@ -290,7 +291,7 @@ def test_a_launch_under_way_while_the_lanes_are_closed_is_not_published(world: W
     world.clock.pass_(MINUTE)
     assert not due_launches.to_launch(world.engine, accounts=["default"])
     assert due_launches.reserve_launch(world.engine, launch_id) is None
-    restore_answers.answer(world.engine, since=world.clock.now, counts={}, who="li")
+    restore_answers.answer(world.engine, since=world.clock.now, counts=Counts(claims={}), who="li")
     assert world.states(campaign) == {("held", "launch.restored"): 1}
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, insert, select
 
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import Missed, Overlap, Policy
+from broadcast.rules.gates.restore_guard import Counts
 from broadcast.rules.states import Reason
 from models.every_table import Base
 from models.ledger.campaigns import campaign_edits
@@ -95,7 +96,7 @@ def restore(world: World, backup: Backup) -> None:
 
 def answer(world: World, backup: Backup) -> None:
     """Say of when the backup is, and enable the campaigns again."""
-    told = restore_answers.answer(world.engine, since=backup.at, counts={}, who="li")
+    told = restore_answers.answer(world.engine, since=backup.at, counts=Counts(claims={}), who="li")
     for name in told.disabled:
         campaign_edits.enable(world.engine, name, who="li")
 

@@ -19,6 +19,7 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
 from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.restore_guard import Counts
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from models.campaign_tables import CampaignRow
 from models.engine import now, open_engine
@@ -71,8 +72,10 @@ def answered(
     *,
     since: datetime | None = None,
     counts: Mapping[str, int] | None = None,
+    notes: int | None = None,
 ) -> Answered:
-    return restore_answers.answer(engine, since=since, counts=counts or {}, who="tests")
+    counted = Counts(claims=counts or {}, notes=notes)
+    return restore_answers.answer(engine, since=since, counts=counted, who="tests")
 
 
 def closed(engine: Engine) -> None:
@@ -408,6 +411,23 @@ def test_a_database_that_knows_fewer_calls_than_redis_was_not_moved(
 
     assert refused.value.message_id == "error.restored.behind"
     assert restore_answers.closed_at(engine) is not None
+
+
+def test_a_database_that_knows_fewer_notes_than_redis_was_not_moved_and_a_backup_gets_their_number(
+    engine: Engine, broadcast_id: str
+) -> None:
+    assert [restores.note_seen(engine) for _ in range(2)] == [1, 2]
+    closed(engine)
+    assert restores.note_seen(engine) is None
+
+    with pytest.raises(InputError) as refused:
+        answered(engine, notes=3)
+    answered(engine, since=present(engine), notes=3)
+
+    assert refused.value.message_id == "error.restored.forgetful"
+    assert restores.facts(engine).notes == 3
+    answered(engine, since=present(engine), notes=1)
+    assert restores.note_seen(engine) == 4
 
 
 def test_no_backup_is_of_a_time_to_come(engine: Engine, broadcast_id: str) -> None:

@@ -14,6 +14,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.waits import DEFAULT_TUNING
+from broadcast.rules.gates.restore_guard import Counts
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import Phase
 from broadcast.tokens.claim_counter import ClaimCounter
@@ -27,9 +28,10 @@ from models.installation import Installation
 from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
+from models.place import place_of
 from producer import outbox
 from tests.integration.models import campaign_world
-from tests.kit import ledger
+from tests.kit import copies, ledger
 from tests.kit.ledger import Driver
 from worker.delivery.database_check import DatabaseCheck
 from worker.delivery.ports import Gateway
@@ -106,7 +108,7 @@ def test_the_first_check_notes_the_place_and_begins_to_count(
     assert facts.known_place == facts.place
     assert facts.is_recent(facts.lane("default").seen_at)
     assert facts.is_recent(facts.seen_at)
-    assert counter.read() == {"default": 0}
+    assert counter.read().claims == {"default": 0}
 
 
 def test_a_copy_is_closed_that_was_made_before_a_worker_was_at_work(
@@ -130,7 +132,60 @@ def test_the_first_worker_may_come_days_after_the_first_request(
 
     checked(engine, counter).check(SHOP)
 
-    assert counter.read() == {"default": 0}
+    assert counter.read().claims == {"default": 0}
+
+
+def test_a_backup_after_which_nothing_was_called_is_closed(
+    engine: Engine, counter: ClaimCounter
+) -> None:
+    sent(engine, counter)
+    engine.dispose()
+    url = engine.url.render_as_string(hide_password=False)
+    backup = copies.copied(url, "backup")
+    # Another worker begins; what a person cancels now is not in the backup.
+    assert checked(engine, counter).watch({"default": SHOP}) == set()
+    before = counter.read()
+    engine.dispose()
+    copies.restored(backup, url)
+    # PostgreSQL fills no database anew, so that this one is at another place.
+    with engine.begin() as connection:
+        connection.execute(update(Installation).values(place=place_of(connection)))
+
+    with pytest.raises(OutOfReachError, match=r"database\.restored"):
+        checked(engine, counter).watch({"default": SHOP})
+
+    assert is_closed(engine)
+    assert before.claims == {"default": restores.facts(engine).lane("default").claims}
+
+
+def test_a_worker_notes_that_it_is_at_work_as_it_begins_and_each_minute(
+    engine: Engine, counter: ClaimCounter
+) -> None:
+    ledger.broadcast(engine)
+    checked(engine, counter).check(SHOP)
+    check = checked(engine, counter)
+    notes = []
+    for passed in (0, 30, 40, 70):
+        ledger.pass_time(engine, timedelta(seconds=passed))
+        check.watch({"default": SHOP})
+        notes.append(counter.read().notes or 0)
+
+    assert notes[0] == notes[1] < notes[2] < notes[3] == restores.facts(engine).notes
+
+
+def test_a_note_that_redis_lost_or_never_got_accuses_nobody(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    sent(engine, counter)
+    # A worker was killed between its commit and Redis.
+    restores.note_seen(engine)
+    checked(engine, counter).check(SHOP)
+    valkey.flushall()
+
+    checked(engine, counter, quota(used=1)).watch({"default": SHOP})
+
+    assert not is_closed(engine)
+    assert counter.read().notes == restores.facts(engine).notes
 
 
 def test_an_older_database_is_closed_and_stays_so(engine: Engine, counter: ClaimCounter) -> None:
@@ -166,7 +221,7 @@ def test_an_empty_redis_is_filled_again_where_wechat_counts_what_the_ledger_has(
 
     assert checked(engine, counter, quota(used=3)).watch({"default": SHOP}) == set()
 
-    assert counter.read() == {"default": 3}
+    assert counter.read().claims == {"default": 3}
     assert not is_closed(engine)
 
 
@@ -195,7 +250,7 @@ def test_an_empty_redis_waits_for_a_wechat_that_is_away(
         checked(engine, counter, no_answer(scope=Scope.ACCOUNT)).check(SHOP)
 
     assert not is_closed(engine)
-    assert counter.read() == {}
+    assert counter.read().claims == {}
 
 
 def test_an_empty_redis_closes_the_lanes_of_a_database_of_yesterday(
@@ -250,7 +305,7 @@ def test_an_account_that_wechat_does_not_answer_keeps_no_other_one_waiting(
     for _ in range(3):
         assert check.watch(accounts) == {SHOP.name}
 
-    assert counter.read() == {OTHER.name: 1}
+    assert counter.read().claims == {OTHER.name: 1}
     assert not is_closed(engine)
     # An account that was stopped is not asked for again.
     assert asked.count(SHOP.name) == 1
@@ -273,7 +328,7 @@ def test_an_account_that_waits_for_wechat_is_asked_for_when_its_wait_is_over(
     ledger.pass_time(engine, timedelta(hours=1))
 
     assert check.watch({SHOP.name: SHOP}) == set()
-    assert counter.read() == {SHOP.name: 1}
+    assert counter.read().claims == {SHOP.name: 1}
 
 
 def test_a_lane_whose_account_is_in_no_settings_any_more_makes_nobody_suspicious(
@@ -380,7 +435,7 @@ def test_of_two_threads_that_check_a_new_database_none_takes_it_for_an_old_one(
         connection.execute(update(Lane).values(seen_at=None))
     read = counter.read
 
-    def read_and_be_slow() -> Mapping[str, int]:
+    def read_and_be_slow() -> Counts:
         counts = read()
         # The other thread begins to count before this one looks at the database.
         monkeypatch.setattr(counter, "read", read)
@@ -391,4 +446,4 @@ def test_of_two_threads_that_check_a_new_database_none_takes_it_for_an_old_one(
     checked(engine, counter).check(SHOP)
 
     assert not is_closed(engine)
-    assert counter.read() == {"default": 0}
+    assert counter.read().claims == {"default": 0}

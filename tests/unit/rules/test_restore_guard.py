@@ -9,6 +9,7 @@ import pytest
 
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.restore_guard import (
+    Counts,
     DatabaseFacts,
     LaneFacts,
     Trust,
@@ -29,16 +30,22 @@ def facts(**changed: Any) -> DatabaseFacts:
     """What a database says that made 7 calls and is as it was, but for what *changed*."""
     lane = {name: changed.pop(name) for name in ("claims", "seen_at") if name in changed}
     usual: dict[str, Any] = {
-        "id": "one", "known_place": "here", "place": "here", "seen_at": NOW, "is_closed": False,
-        "now": NOW, "lanes": {"shop": LaneFacts(**{"claims": 7, "seen_at": NOW, **lane})},
+        "id": "one", "known_place": "here", "place": "here", "seen_at": NOW, "notes": 5,
+        "is_closed": False, "now": NOW,
+        "lanes": {"shop": LaneFacts(**{"claims": 7, "seen_at": NOW, **lane})},
     }  # fmt: skip
     return DatabaseFacts(**{**usual, **changed})
 
 
 def judged(
-    *, counted: int | None = 7, owed_since: datetime | None = None, **changed: Any
+    *,
+    counted: int | None = 7,
+    noted: int | None = 5,
+    owed_since: datetime | None = None,
+    **changed: Any,
 ) -> Verdict:
-    return judge(facts(**changed), "shop", counted=counted, owed_since=owed_since)
+    counts = Counts(claims={} if counted is None else {"shop": counted}, notes=noted)
+    return judge(facts(**changed), "shop", counts=counts, owed_since=owed_since)
 
 
 def test_the_database_that_made_the_calls_goes_on() -> None:
@@ -62,6 +69,16 @@ def test_a_place_that_is_not_known_is_no_other_place() -> None:
 def test_a_database_that_knows_fewer_calls_than_redis_is_closed() -> None:
     assert judged(claims=6) is Reason.COUNTER_BEHIND
     assert judged(known_place=None, claims=0, counted=1) is Reason.COUNTER_BEHIND
+
+
+def test_a_database_that_knows_fewer_notes_of_workers_than_redis_is_closed_without_a_call() -> None:
+    assert judged(notes=4) is Reason.WORK_FORGOTTEN
+    assert judged(notes=4, claims=0, seen_at=None, counted=None) is Reason.WORK_FORGOTTEN
+
+
+def test_a_note_that_was_committed_and_not_counted_is_no_restore() -> None:
+    assert judged(notes=6) is Trust.KNOWN
+    assert judged(noted=None) is Trust.KNOWN
 
 
 def test_a_lane_without_a_call_that_no_worker_ever_saw_is_new() -> None:
