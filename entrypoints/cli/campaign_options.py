@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns.campaign import CampaignPlan
 from broadcast.rules.campaigns.template import OF_FILE, Template
@@ -116,24 +118,29 @@ class PlanOptions(OptionGroup):
     policy: PolicyOptions
     rest: RunOptions
 
-    def plan(self, run: Run, account: Account, old: CampaignPlan | None) -> CampaignPlan:
-        """Return the plan, checked; what is not said is as in *old*. Raises InputError."""
+    def plan(
+        self, run: Run, account: Account, old: CampaignPlan | None
+    ) -> tuple[CampaignPlan, Sequence[Message]]:
+        """Return the plan, checked, and what is doubtful in its content.
+
+        What is not said is as in *old*. Raises InputError.
+        """
         from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
 
-        tags, said = Tags(run, account), self._plain()
+        tags, said, doubts = Tags(run, account), self._plain(), list[Message]()
         if old is None or is_given(self.audience):
             self.audience.check(asks=is_terminal())
             said |= _audience(self.audience.target(tags.id_of), account)
         said |= self._narrowing(run, account, tags)
         if old is None or self.rest.article or is_given(self.content):
-            said |= self._content(limit=run.settings.text_limit)
+            said |= self._content(limit=run.settings.text_limit, doubts=doubts)
         files = {one.name: said.pop(one.name, None) for one in fields(ByPerson)}
         plan = said_plans.plan_of(
             shape.parse_as(CampaignMembers, said), account, old,
             settings=run.settings, engine=run.engine, person=ByPerson(**files),
         )  # fmt: skip
         _check_files(plan.template)
-        return plan
+        return plan, doubts
 
     def _plain(self) -> dict[str, Any]:
         """Return the members that are said in the words of a program."""
@@ -160,7 +167,8 @@ class PlanOptions(OptionGroup):
             said |= {"exclude": others, "exclude_files": files}
         return said
 
-    def _content(self, *, limit: int) -> dict[str, Any]:
+    def _content(self, *, limit: int, doubts: list[Message]) -> dict[str, Any]:
+        """Return the members of the content, and add to *doubts* what is doubtful in it."""
         if self.rest.article is not None:
             if is_given(self.content):
                 raise InputError("error.usage.two_contents")
@@ -172,6 +180,7 @@ class PlanOptions(OptionGroup):
         content = self.content.read(limit=limit)
         if content.names:
             raise InputError("error.campaign.content_file")
+        doubts += content.notices
         return {"content": content.value}
 
 

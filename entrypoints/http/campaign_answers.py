@@ -72,8 +72,8 @@ class StoredCampaign(Campaign):
     """A campaign as it was stored."""
 
     notices: list[Notice] = Field(
-        description="what the account's campaigns plan beyond WeChat's limits, and until when "
-        "WeChat waits for the administrator"
+        description="what is doubtful in the content, what the account's campaigns plan beyond "
+        "WeChat's limits, and until when WeChat waits for the administrator"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from broadcast.day import SHANGHAI
 from broadcast.errors import InputError, RequestError
+from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account, check_kind_allows
 from broadcast.rules.calls.outcomes import SendPath
@@ -210,6 +211,11 @@ def _per_cent(text: str) -> int:
     if found is None:
         raise InputError("error.campaign.brake", text=one_line(text)[:_SHOWN])
     return int(found[1])
+
+
+def doubts_of(plan: CampaignPlan, *, settings: Settings, engine: Engine) -> Sequence[Message]:
+    """Return what a send of the content of the first run would be warned of."""
+    return _first_run(plan, settings, now=present(engine)).order.content.notices
 
 
 def _first_run(plan: CampaignPlan, settings: Settings, *, now: datetime) -> ParsedRequest:

@@ -60,3 +60,21 @@ def test_whoever_types_the_name_of_the_account_may_call_the_send_off_although_ye
 
     assert "EVERY follower" in shown
     assert "`broadcast cancel` stops it" in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("at_terminal", [True, False])
+@pytest.mark.usefixtures("here")
+def test_what_a_send_of_its_content_is_warned_of_is_said_of_a_campaign_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, at_terminal: bool
+) -> None:
+    words = ("--tag", "2", "--text", rf"Doors open\n{'x' * 300}")
+    for command in (("add", "weekly", *FRIDAYS), ("edit", "weekly", "--title", "Doors")):
+        if at_terminal:
+            typed(monkeypatch, "y")
+
+        shown = " ".join(said(capsys, "campaigns", *command, *words).split())
+
+        asked_at = shown.index("[y/N]") if at_terminal else len(shown)
+        for warning in ("WeChat's newer rules guarantee only 300", r"The text has \n, which"):
+            assert shown.count(warning) == 1
+            assert shown.index(warning) < asked_at

@@ -66,8 +66,8 @@ def add(
     check_name(name)
     campaign_edits.refuse_taken(run.engine, name)
     with nothing_stored("campaign.interrupted"):
-        plan = said.plan(run, run.settings.account(account), None)
-        _check_agreed(run, name, plan, asks=_asks(said.audience, yes=yes))
+        plan, doubts = said.plan(run, run.settings.account(account), None)
+        _check_agreed(run, name, plan, doubts=doubts, asks=_asks(said.audience, yes=yes))
     made = campaign_edits.add(run.engine, name, plan, who=who())
     _tell(run, made, "campaign.added", as_json=as_json)
 
@@ -85,10 +85,10 @@ def edit(
     """Change what is given of a campaign."""
     old = campaign_rows.named(run.engine, name)
     with nothing_stored("campaign.interrupted"):
-        plan = said.plan(run, run.settings.account(old.plan.account), old.plan)
+        plan, doubts = said.plan(run, run.settings.account(old.plan.account), old.plan)
         if plan == old.plan:
             raise InputError("error.campaign.no_change", name=name)
-        _check_agreed(run, name, plan, asks=_asks(said.audience, yes=yes))
+        _check_agreed(run, name, plan, doubts=doubts, asks=_asks(said.audience, yes=yes))
     edited = campaign_edits.edit(run.engine, old, plan, who=who())
     _tell(run, edited, "campaign.edited", as_json=as_json)
 
@@ -97,24 +97,27 @@ def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
     return not asking.is_said(to_all=audience.to_all, yes=yes, yes_to_all=audience.yes_to_all)
 
 
-def _check_agreed(run: Run, name: str, plan: CampaignPlan, *, asks: bool) -> None:
+def _check_agreed(
+    run: Run, name: str, plan: CampaignPlan, *, doubts: Sequence[Message], asks: bool
+) -> None:
     """Show a campaign on a terminal and ask; for everybody the account's name is typed.
 
     Raises typer.Exit for a no.
     """
     terminal, now, zone = run.terminal, present(run.engine), plan.schedule.zone
     account = run.settings.account(plan.account)
-    over = counted_sends.excesses(run.engine, account, changed={name: plan})
+    warnings = [*doubts, *counted_sends.excesses(run.engine, account, changed={name: plan})]
     times = plan.next_times(now)
     is_far = bool(times) and times[0] - now > due_times.FAR
     if not is_terminal():
         if asks and is_far:
             raise InputError("error.campaign.far")
-        terminal.warn_each(over)
+        terminal.warn_each(warnings)
         return
     lines = [*confirmation.account_lines(account)]
     lines += campaign_lines.plan_lines(plan, times, now, settings=run.settings)
-    warnings = [Message("campaign.far"), *over] if is_far else over
+    if is_far:
+        warnings.insert(0, Message("campaign.far"))
     weighed = [*_weighed(lines)]
     weighed += [(NOTICE, Message("output.warning", text=one)) for one in warnings]
     shown = (

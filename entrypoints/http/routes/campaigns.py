@@ -13,6 +13,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from broadcast.errors import InputError, UnknownIdError
+from broadcast.message import Message
 from broadcast.rules.api_keys import Scope
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
@@ -70,15 +71,15 @@ def add(caller: Submitter, members: bodies.Members) -> Response:
     said = shape.parse_as(NewCampaign, members)
     said_plans.check_name(said.name)
     account = caller.account(said.account).name
-    plan = _plan(caller, said, account)
+    plan, doubts = _plan(caller, said, account)
     made = campaign_edits.add(caller.parts.engine, said.name, plan, who=caller.who)
     where = {"Location": f"/v1/campaigns/{quote(said.name)}"}
-    return json_answers.as_json(_stored(caller, made), status=201, headers=where)
+    return json_answers.as_json(_stored(caller, made, doubts), status=201, headers=where)
 
 
 def _plan(
     caller: Caller, said: CampaignMembers, account: str, *, old: CampaignPlan | None = None
-) -> CampaignPlan:
+) -> tuple[CampaignPlan, Sequence[Message]]:
     here = caller.parts
     try:
         plan = said_plans.plan_of(
@@ -87,7 +88,7 @@ def _plan(
     except InputError as error:
         raise submitting.without_others(caller, error) from None
     _check_may_send(caller, plan.template)
-    return plan
+    return plan, said_plans.doubts_of(plan, settings=here.settings, engine=here.engine)
 
 
 def _check_may_send(caller: Caller, template: Template) -> None:
@@ -95,9 +96,9 @@ def _check_may_send(caller: Caller, template: Template) -> None:
         caller.needs(Scope.TO_ALL)
 
 
-def _stored(caller: Caller, campaign: Campaign) -> dict[str, Any]:
+def _stored(caller: Caller, campaign: Campaign, doubts: Sequence[Message]) -> dict[str, Any]:
     account = caller.account(campaign.plan.account)
-    found = [*counted_sends.excesses(caller.parts.engine, account)]
+    found = [*doubts, *counted_sends.excesses(caller.parts.engine, account)]
     if campaign.next_due_at is not None and campaign.plan.template.to_all:
         found += account.asked(campaign.next_due_at)
     return campaign_object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
@@ -179,9 +180,10 @@ def edit(caller: Submitter, name: str, members: bodies.Members) -> dict[str, Any
     """Change what the body says; a run that was begun goes on as it was."""
     said = shape.parse_as(CampaignChange, members)
     old = _theirs(caller, name)
-    plan = _plan(caller, said, old.plan.account, old=old.plan)
+    plan, doubts = _plan(caller, said, old.plan.account, old=old.plan)
     known = old if said.version is None else replace(old, version=said.version)
-    return _stored(caller, campaign_edits.edit(caller.parts.engine, known, plan, who=caller.who))
+    edited = campaign_edits.edit(caller.parts.engine, known, plan, who=caller.who)
+    return _stored(caller, edited, doubts)
 
 
 def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str, Any]:

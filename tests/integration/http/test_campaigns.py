@@ -68,6 +68,20 @@ def test_a_campaign_is_added_changed_stopped_and_removed(program: Program) -> No
     assert code_of(program.get(path)) == (404, "api.no_campaign")
 
 
+def test_what_a_broadcast_of_its_content_is_warned_of_is_named_of_a_campaign_too(
+    program: Program,
+) -> None:
+    name = f"weekly {secrets.token_hex(4)}"
+    long = {"content": {"msgtype": "text", "text": {"content": "{date}" + "x" * 295}}}
+
+    made = program.ask("POST", "/v1/campaigns", {**WEEKLY, **long, "name": name}).json()
+    edited = program.ask("PATCH", f"/v1/campaigns/{name}", TEXT).json()
+
+    # What others plan is named, too.
+    assert made["notices"][0]["code"] == "notice.content.long"
+    assert "notice.content.long" not in [one["code"] for one in edited["notices"]]
+
+
 def test_another_audience_has_its_own_narrowing_and_another_content_is_whole(
     program: Program,
 ) -> None:
