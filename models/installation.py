@@ -1,8 +1,9 @@
 """Tables of no account: the installation itself, and the keys of its HTTP API."""
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import (
@@ -69,3 +70,11 @@ class RestoreRow(Base):
     why: Mapped[LongWords | None]
     #: Up to when it knows what was sent; NULL: it was moved, and knows all.
     since: Mapped[datetime | None]
+    #: Claims of the accounts that it had no lane of, as Redis counted them: a JSON object.
+    forgotten: Mapped[LongWords]
+
+
+#: Of the newest answer: their lanes begin with these claims.
+FORGOTTEN: Final = (
+    select(RestoreRow.forgotten).order_by(RestoreRow.id.desc()).limit(1).scalar_subquery()
+)

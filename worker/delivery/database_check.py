@@ -64,11 +64,13 @@ class DatabaseCheck:
         if facts.is_closed:
             return set()
         unproved = set[str]()
-        for name, lane in facts.lanes.items():
+        for name in sorted({*facts.lanes, *counts.claims}):
+            lane = facts.lane(name)
             verdict = restore_guard.judge(facts, name, counts=counts)
             if isinstance(verdict, Reason):
                 self._close(verdict)
-            if name not in accounts or (verdict is Trust.KNOWN and facts.is_recent(lane.seen_at)):
+            is_here = name in accounts and name in facts.lanes
+            if not is_here or (verdict is Trust.KNOWN and facts.is_recent(lane.seen_at)):
                 continue
             rests = verdict is Trust.COUNT_CALLS and lane.rests
             if rests or not self._is_proved(accounts[name]):

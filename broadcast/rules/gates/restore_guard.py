@@ -8,7 +8,7 @@ Redis is empty, WeChat's own count of the day's calls.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -77,10 +77,18 @@ class DatabaseFacts:
     now: datetime
     #: By account.
     lanes: Mapping[str, LaneFacts]
+    #: Claims of accounts that had no lane when a person answered, as Redis counted them then.
+    forgotten: Mapping[str, int]
 
     def lane(self, account: str) -> LaneFacts:
-        """Return the facts of a lane; one that is not there yet has claimed nothing."""
-        return self.lanes.get(account, LaneFacts())
+        """Return the facts of a lane, also of one that is not there yet."""
+        return self.lanes.get(account, LaneFacts(claims=self.forgotten.get(account, 0)))
+
+    def behind(self, counts: Counts) -> Iterator[str]:
+        """Yield the accounts of which Redis counts more claims, with a lane or without one."""
+        for account, counted in counts.claims.items():
+            if counted > self.lane(account).claims:
+                yield account
 
     @property
     def is_elsewhere(self) -> bool:

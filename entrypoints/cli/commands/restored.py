@@ -94,10 +94,9 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
 
 def _unknown(facts: DatabaseFacts, counts: Counts) -> Iterator[Message]:
     """Yield what Redis knows of the database, and the database does not."""
-    for account, counted in counts.claims.items():
-        n = facts.lane(account).claims
-        if counted > n:
-            yield Message("restored.behind", account=account, counted=counted, n=n)
+    for account in facts.behind(counts):
+        counted, n = counts.claims[account], facts.lane(account).claims
+        yield Message("restored.behind", account=account, counted=counted, n=n)
     if facts.is_forgetful(counts):
         yield Message("restored.forgetful", counted=counts.notes, n=facts.notes)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
@@ -24,7 +25,7 @@ from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import database_now, now
-from models.installation import Installation, RestoreRow
+from models.installation import FORGOTTEN, Installation, RestoreRow
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.rows import closed_gates, lane_rows
@@ -46,14 +47,15 @@ def facts_in(connection: Connection, accounts: Collection[str] | None = None) ->
     """Return what the database says of itself and of the lanes of *accounts*; None: of all."""
     query = select(
         Installation.id, Installation.place, Installation.seen_at, Installation.notes,
-        LANES_CLOSED, database_now(),
+        LANES_CLOSED, database_now(), FORGOTTEN,
     )  # fmt: skip
     lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS)
     lanes = among(lanes, Lane.account, accounts)
-    id_, known_place, seen_at, notes, is_closed, moment = connection.execute(query).one()
+    id_, known_place, seen_at, notes, is_closed, moment, forgotten = connection.execute(query).one()
     return DatabaseFacts(
         id=id_, known_place=known_place, seen_at=seen_at, notes=notes,
         is_closed=bool(is_closed), now=moment, place=place_of(connection),
+        forgotten=json.loads(forgotten or "{}"),
         lanes={
             account: LaneFacts(claims=claims, seen_at=seen, rests=bool(rests))
             for account, claims, seen, rests in connection.execute(lanes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from models.base import among, change, row_of, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
+from models.installation import FORGOTTEN
 from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import LockedLane, one_row, selected
 from models.place import note_place
@@ -48,13 +50,23 @@ def ensure_lane(connection: Connection, account: Account) -> bool:
         )
         connection.execute(
             insert(Lane).values(
-                account=account.name, fence=0, gate_counter=0, breaker_since=0, claims=0
+                account=account.name,
+                fence=0,
+                gate_counter=0,
+                breaker_since=0,
+                claims=_forgotten_claims(connection, account.name),
             )
         )
         # A copy that is made from now on is noticed.
         note_place(connection)
         return True
     return False
+
+
+def _forgotten_claims(connection: Connection, account: str) -> int:
+    """Return with how many claims a new lane begins: a restored database had forgotten them."""
+    claims: Mapping[str, int] = json.loads(connection.scalar(select(FORGOTTEN)) or "{}")
+    return claims.get(account, 0)
 
 
 _LOCK_ACCOUNTS = text(f"LOCK TABLE {AccountRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -37,7 +38,7 @@ class Answered:
     repeats: int
     #: Campaigns that were disabled.
     disabled: list[str]
-    #: Claims of each lane, from which on Redis counts.
+    #: Claims of each account, from which on Redis counts.
     claims: Mapping[str, int]
 
 
@@ -79,16 +80,19 @@ def answer(
         disabled = campaign_edits.disable_restored(connection, before=before, who=who)
     opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
     claims = {
-        name: max(own.claims, counts.claims.get(name, 0)) for name, own in facts.lanes.items()
+        name: max(facts.lane(name).claims, counts.claims.get(name, 0))
+        for name in {*facts.lanes, *facts.forgotten, *counts.claims}
     }
-    for name, number in claims.items():
+    for name in facts.lanes:
         unsure = {} if point is None else {"unsure_until": before}
-        change(connection, Lane, name, claims=number, seen_at=moment, **unsure)
+        change(connection, Lane, name, claims=claims[name], seen_at=moment, **unsure)
     connection.execute(update(Installation).values(place=facts.place or None))
     # A worker may note that it is at work meanwhile.
     behind = update(Installation).where(Installation.notes < (counts.notes or 0))
     connection.execute(behind.values(notes=counts.notes))
-    connection.execute(insert(RestoreRow).values(at=moment, who=who, why=why, since=point))
+    forgotten = json.dumps({name: claims[name] for name in claims.keys() - facts.lanes.keys()})
+    row = {"at": moment, "who": who, "why": why, "since": point, "forgotten": forgotten}
+    connection.execute(insert(RestoreRow).values(row))
     repeats = 0 if point is None else _unknown(connection)
     return Answered(
         opened=opened, point=point, held=held, repeats=repeats, disabled=disabled, claims=claims
@@ -98,10 +102,8 @@ def answer(
 def _point(facts: DatabaseFacts, since: datetime | None, counts: Counts) -> datetime | None:
     """Return up to when the database knows what was sent; None: it knows all."""
     if since is None:
-        claims = counts.claims
-        behind = [name for name, own in facts.lanes.items() if claims.get(name, 0) > own.claims]
-        if behind:
-            raise InputError("error.restored.behind", account=behind[0])
+        for account in facts.behind(counts):
+            raise InputError("error.restored.behind", account=account)
         if facts.is_forgetful(counts):
             raise InputError("error.restored.forgetful")
         return None

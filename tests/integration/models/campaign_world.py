@@ -102,7 +102,7 @@ class World:
 
     def answered(self) -> None:
         """Store that a person answered at this moment: it is a backup."""
-        row = {"at": self.clock.now, "who": "li", "since": self.clock.now}
+        row = {"at": self.clock.now, "who": "li", "since": self.clock.now, "forgotten": "{}"}
         with self.engine.begin() as connection:
             connection.execute(insert(RestoreRow).values(row))
 

@@ -430,6 +430,33 @@ def test_a_database_that_knows_fewer_notes_than_redis_was_not_moved_and_a_backup
     assert restores.note_seen(engine) == 4
 
 
+def test_a_database_that_does_not_know_an_account_with_calls_was_not_moved(
+    engine: Engine, broadcast_id: str
+) -> None:
+    closed(engine)
+
+    with pytest.raises(InputError) as refused:
+        answered(engine, counts={"default": 0, "other": 1})
+
+    assert refused.value.facts["account"] == "other"
+    assert restore_answers.closed_at(engine) is not None
+
+
+def test_a_lane_that_a_backup_has_not_begins_with_the_claims_of_the_answer(
+    engine: Engine, broadcast_id: str
+) -> None:
+    closed(engine)
+
+    for _ in range(2):
+        done = answered(engine, since=present(engine), counts={"other": 4})
+        assert done.claims == {"default": 0, "other": 4}
+    ledger.broadcast(engine, owner=ledger.account("other"))
+
+    lanes = restores.facts(engine).lanes
+    assert {name: lane.claims for name, lane in lanes.items()} == {"default": 0, "other": 4}
+    assert Driver(engine, "other").claim().lane_number == 5
+
+
 def test_no_backup_is_of_a_time_to_come(engine: Engine, broadcast_id: str) -> None:
     closed(engine)
 

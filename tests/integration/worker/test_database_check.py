@@ -28,6 +28,7 @@ from models.installation import Installation
 from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
+from models.ledger.steer import restore_answers
 from models.place import place_of
 from producer import outbox
 from tests.integration.models import campaign_world
@@ -360,6 +361,27 @@ def test_a_lane_of_another_workers_account_that_is_behind_closes_all(
         checked(engine, counter).watch({SHOP.name: accounts[SHOP.name]})
 
     assert is_closed(engine)
+
+
+def test_an_account_that_a_backup_has_not_closes_all_until_one_answer(
+    engine: Engine, counter: ClaimCounter
+) -> None:
+    sent(engine, counter)
+    counter.begin(OTHER.name, 5)
+
+    with pytest.raises(OutOfReachError, match=r"database\.restored"):
+        checked(engine, counter).watch({SHOP.name: SHOP})
+    answer_with_a_time(engine, counter)
+    ledger.broadcast(engine, owner=OTHER)
+    checked(engine, counter).check(OTHER)
+    checked(engine, counter).watch({SHOP.name: SHOP, OTHER.name: OTHER})
+
+    assert not is_closed(engine)
+
+
+def answer_with_a_time(engine: Engine, counter: ClaimCounter) -> None:
+    """Say that it is a backup of now."""
+    restore_answers.answer(engine, since=present(engine), counts=counter.read(), who="tests")
 
 
 def test_the_calls_of_one_account_explain_none_of_anothers_of_days_ago(

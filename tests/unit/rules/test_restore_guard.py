@@ -32,7 +32,7 @@ def facts(**changed: Any) -> DatabaseFacts:
     usual: dict[str, Any] = {
         "id": "one", "known_place": "here", "place": "here", "seen_at": NOW, "notes": 5,
         "is_closed": False, "now": NOW,
-        "lanes": {"shop": LaneFacts(**{"claims": 7, "seen_at": NOW, **lane})},
+        "lanes": {"shop": LaneFacts(**{"claims": 7, "seen_at": NOW, **lane})}, "forgotten": {},
     }  # fmt: skip
     return DatabaseFacts(**{**usual, **changed})
 
@@ -79,6 +79,15 @@ def test_a_database_that_knows_fewer_notes_of_workers_than_redis_is_closed_witho
 def test_a_note_that_was_committed_and_not_counted_is_no_restore() -> None:
     assert judged(notes=6) is Trust.KNOWN
     assert judged(noted=None) is Trust.KNOWN
+
+
+def test_calls_of_an_account_without_a_lane_are_known_where_an_answer_stored_them() -> None:
+    counts = Counts(claims={"other": 2, "shop": 7, "third": 1}, notes=5)
+
+    assert list(facts().behind(counts)) == ["other", "third"]
+    assert list(facts(forgotten={"other": 2}).behind(counts)) == ["third"]
+    assert judge(facts(), "other", counts=counts) is Reason.COUNTER_BEHIND
+    assert judge(facts(forgotten={"other": 2}), "other", counts=counts) is Trust.KNOWN
 
 
 def test_a_lane_without_a_call_that_no_worker_ever_saw_is_new() -> None:
