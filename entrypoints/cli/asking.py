@@ -124,6 +124,15 @@ class Asking:
     ) -> Iterator[Message]:
         """Yield what a person may have overlooked, the weightiest first."""
         order = self._wish.order
+        if isinstance(self._wish.target, Everyone):
+            from models.ledger.campaigns import counted_sends  # noqa: PLC0415 - for everybody alone
+
+            campaign = self._wish.campaign
+            for other in counted_sends.beside_to_all(
+                self._run.engine, order.account, prepared.starts,
+                name=str(campaign.facts["name"]) if campaign else "",
+            ):  # fmt: skip
+                yield Message("output.warning", text=other)
         if asks and order.scheduled_at is None:
             self.workers_are_named = True
             yield from self.who_sends(scheduled=False)

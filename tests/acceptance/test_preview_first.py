@@ -97,7 +97,10 @@ def test_before_a_send_to_everybody_it_is_offered_beside_the_name(system: System
 
     assert f"name to go on, or p for a preview to {EDITOR} first: p" in " ".join(shown.text.split())
     assert [one["wxname"] for one in previews(system)] == [EDITOR]
-    assert len(system.all_reports()) == 1
+    (first,) = system.all_reports()
+    second = asked(system, "--to-all --text 'hello again'", "n")
+    other = f"To everybody already on the day of this one: {first.id} at"
+    assert other in " ".join(second.text.split())
 
 
 def test_without_a_receiver_none_is_offered_and_p_is_no_yes(start_system: StartSystem) -> None:

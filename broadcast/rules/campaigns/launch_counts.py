@@ -20,6 +20,8 @@ from broadcast.rules.campaigns.template import Template
 
 #: All followers, by WeChat's list or by ours.
 EVERYBODY: Final = "everybody"
+#: Sends to everybody that WeChat takes of a service account in a day.
+TO_ALL_A_DAY: Final = 1
 #: Launches of a campaign that are counted: one that has more is over every limit by then.
 _MOST: Final = 200
 
@@ -86,6 +88,29 @@ def excesses(kind: AccountKind, sends: Iterable[Send]) -> Iterator[Message]:
         yield from _of_month(kind, (list(of_day) for _, of_day in of_month))
 
 
+def beside(kind: AccountKind, one: Send, sends: Iterable[Send]) -> Iterator[Message]:
+    """Yield what else counts on the day of *one*, which goes to everybody: WeChat takes the first.
+
+    Of a subscription account what is planned alone; what was sent counts with its messages.
+    """
+    today = [
+        each
+        for each in sends
+        if day.start(each.at) == day.start(one.at) and (each.name, each.at) != (one.name, one.at)
+    ]
+    if kind is AccountKind.SUBSCRIPTION:
+        found = [each for each in today if each.planned]
+    else:
+        found = [*_to_all(one, today)] if kind is AccountKind.SERVICE else []
+    for each in sorted(found, key=lambda each: each.at)[:1]:
+        name = "before" if each.at <= one.at else "after"
+        yield Message(f"launches.to_all_{name}", name=each.name, at=each.at, most=TO_ALL_A_DAY)
+
+
+def _to_all(one: Send, today: Iterable[Send]) -> Iterator[Send]:
+    return (each for each in today if each.to_all and one.to_all)
+
+
 def _of_month(kind: AccountKind, days: Iterable[Sequence[Send]]) -> Iterator[Message]:
     before: dict[str, list[Send]] = {}
     for of_day in days:
@@ -124,8 +149,7 @@ def _limits(
     if kind is AccountKind.SUBSCRIPTION:
         yield "launches.over_day", ALLOWANCES[kind].most, today
     if kind is AccountKind.SERVICE:
-        to_all = (each for each in today if each.to_all and one.to_all)
-        yield "launches.over_to_all", 1, to_all
+        yield "launches.over_to_all", TO_ALL_A_DAY, _to_all(one, today)
         group = one.whom
         if one.whom == EVERYBODY:
             # Those have most who had most before.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -66,10 +67,7 @@ def excesses(
     *changed*: campaigns by name that are to be stored so.
     """
     moment = now(connection)
-    mine = CampaignRow.next_due_at.is_not(None) & (CampaignRow.account == account.name)
-    plans = {one.name: one.plan for one in campaign_rows.some(connection, mine)}
-    made = _SENDS.where(BroadcastRow.account == account.name, day.month_start(moment) <= _AT)
-    sends = [_send(row) for row in connection.execute(made)]
+    sends = _sends(connection, account, moment, changed=changed)
     unsure = _UNSURE.where(
         LaunchRow.account == account.name, day.month_start(moment) <= LaunchRow.due_at
     )
@@ -78,11 +76,39 @@ def excesses(
         for due, template, name in connection.execute(unsure)
         if template is not None
     ]
+    return list(launch_counts.excesses(account.account_kind, sends))
+
+
+@reading
+def beside_to_all(
+    connection: Connection, account: Account, at: datetime, *, name: str = ""
+) -> Sequence[Message]:
+    """Return what keeps a send to everybody at *at* from being the only one of its day.
+
+    *name*: of its campaign, if it is a run.
+    """
+    one = Send(at=at, name=name, whom=EVERYBODY, to_all=True)
+    sends = _sends(connection, account, now(connection), changed={})
+    return list(launch_counts.beside(account.account_kind, one, sends))
+
+
+def _sends(
+    connection: Connection,
+    account: Account,
+    moment: datetime,
+    *,
+    changed: Mapping[str, CampaignPlan],
+) -> list[Send]:
+    """Return what was sent this month, is scheduled, and is planned."""
+    mine = CampaignRow.next_due_at.is_not(None) & (CampaignRow.account == account.name)
+    plans = {one.name: one.plan for one in campaign_rows.some(connection, mine)}
+    made = _SENDS.where(BroadcastRow.account == account.name, day.month_start(moment) <= _AT)
+    sends = [_send(row) for row in connection.execute(made)]
     for name, plan in {**plans, **changed}.items():
         # What is wrong with its times is said where they are decided.
         with contextlib.suppress(InputError):
             sends += launch_counts.planned(name, plan, moment)
-    return list(launch_counts.excesses(account.account_kind, sends))
+    return sends
 
 
 def _send(row: Row[*tuple[Any, ...]]) -> Send:

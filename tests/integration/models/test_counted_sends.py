@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import Engine, update
 
+from broadcast.rules.campaigns.template import Template
 from broadcast.rules.states import BatchState
 from models.every_table import Batch, BroadcastRow
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends
 from models.ledger.views import broadcast_reports
-from tests.integration.models.campaign_world import HOUR, World, plan
+from tests.integration.models.campaign_world import HOUR, TEMPLATE, World, plan
 from tests.integration.models.still_clock import NOON, StillClock
 from tests.kit import ledger
 
@@ -94,3 +97,19 @@ def test_a_campaign_that_is_to_be_stored_or_changed_counts_as_it_will_be(world: 
     [found, *_] = counted_sends.excesses(world.engine, ledger.account(), changed=added)
     assert found.facts["name"] == "new"
     assert [one.name for one in campaign_rows.every(world.engine)] == ["hourly"]
+
+
+def test_a_send_to_everybody_is_told_of_the_other_one_of_its_day(world: World) -> None:
+    to_all = Template(request=dict(TEMPLATE.request) | {"audience": {"to_all": True}})
+    world.add("eve", replace(plan(None, at=NOON + 2 * HOUR), template=to_all))
+
+    def said(hours: float, name: str = "") -> list[str]:
+        at = NOON + hours * HOUR
+        return [
+            one.id
+            for one in counted_sends.beside_to_all(world.engine, ledger.account(), at, name=name)
+        ]
+
+    assert said(0) == ["launches.to_all_after"]
+    assert said(3) == ["launches.to_all_before"]
+    assert said(2, "eve") == said(24) == []

@@ -15,6 +15,7 @@ from broadcast.rules.campaigns.due_times import Schedule
 from broadcast.rules.campaigns.launch_counts import (
     EVERYBODY,
     Send,
+    beside,
     excesses,
     planned,
     whom,
@@ -155,3 +156,21 @@ def test_a_day_is_asked_for_once_of_each_send(monkeypatch: pytest.MonkeyPatch) -
 
     assert ("over_month", "c4") in {(limit, name) for limit, name, _ in over(SERVICE, *hourly)}
     assert asked.call_count == len(hourly)
+
+
+def test_what_else_goes_to_everybody_on_its_day_is_said_of_a_send_to_everybody() -> None:
+    one = Send(at=FIRST, name="", whom=EVERYBODY, to_all=True)
+    sent = Send(at=FIRST - HOUR, name="20261201-a", whom=EVERYBODY, to_all=True)
+    tomorrow, other = send(FIRST + DAY, EVERYBODY, to_all=True), send(FIRST, "tag 2")
+    later = send(FIRST + HOUR, EVERYBODY, name="later", to_all=True)
+
+    def said(kind: AccountKind, *sends: Send) -> list[tuple[str, object]]:
+        return [(m.id, m.facts["name"]) for m in beside(kind, one, [*sends, tomorrow, other])]
+
+    assert said(SERVICE) == []
+    assert said(SERVICE, later) == [("launches.to_all_after", "later")]
+    assert said(SERVICE, later, sent) == [("launches.to_all_before", "20261201-a")]
+    assert said(SERVICE, replace(one, planned=True)) == []
+    assert said(AccountKind.TEST, later, sent) == []
+    # What it sent, it is told by the number of its messages.
+    assert said(SUBSCRIPTION, sent) == [("launches.to_all_before", "c")]
