@@ -90,8 +90,11 @@ def _action(one: OperatorAction) -> dict[str, Any]:
 
 
 def forbidden(lane: LaneView | None) -> dict[str, Any]:
-    """Return the halt and the stop of an account, None where there is none."""
-    return {"halted": _halt(lane), "stopped": _stop(lane)}
+    """Return the halt and the stop of an account, and that a restore closed its lane.
+
+    None where there is none.
+    """
+    return {"halted": _halt(lane), "stopped": _stop(lane), "restored": _restored(lane)}
 
 
 def _halt(lane: LaneView | None) -> dict[str, Any] | None:
@@ -111,6 +114,13 @@ def _stop(lane: LaneView | None) -> dict[str, Any] | None:
         "at": utc(gate.closed_at), "reason": gate.reason and gate.reason.value,
         "errcode": gate.errcode, "errmsg": gate.errmsg, "path": gate.path and gate.path.value,
     }  # fmt: skip
+
+
+def _restored(lane: LaneView | None) -> dict[str, Any] | None:
+    gate = lane and lane.gate(GateKind.RESTORED)
+    if not gate:
+        return None
+    return {"at": utc(gate.closed_at), "reason": gate.reason and gate.reason.value}
 
 
 _STOPS: Final = frozenset({GateKind.STOP, GateKind.BREAKER})

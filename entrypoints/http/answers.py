@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from broadcast.rules.states import BatchState, BroadcastState
 
 Count = int | None
+_RESTORED = "nothing is sent, as the database is a copy, or was restored or moved"
 
 
 class Answer(BaseModel):
@@ -227,6 +228,7 @@ class Account(Answer):
     calls_per_minute: int
     halted: dict[str, Any] | None
     stopped: dict[str, Any] | None
+    restored: dict[str, Any] | None = Field(description=_RESTORED)
 
 
 class AccountList(Answer):
@@ -242,6 +244,7 @@ class Switched(Answer):
     changed: bool
     halted: dict[str, Any] | None
     stopped: dict[str, Any] | None
+    restored: dict[str, Any] | None = Field(description=_RESTORED)
 
 
 class Reason(Answer):

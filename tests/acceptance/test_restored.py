@@ -73,6 +73,8 @@ def until_closed(system: System) -> None:
     told = system.broadcast("accounts", status=None)
     assert told.returncode in {0, 1}, told.stderr
     assert "broadcast restored" in told.stdout
+    as_json = system.broadcast("accounts", "--json", status=None).stdout.splitlines()[-1]
+    assert [one["restored"] is None for one in json.loads(as_json)["accounts"]] == [False]
 
 
 def causes(system: System, broadcast_id: str) -> set[str]:

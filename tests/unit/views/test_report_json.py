@@ -128,6 +128,15 @@ def test_in_a_list_it_comes_without_its_batches() -> None:
     assert "batch_list" not in in_a_list(TOLD)
 
 
+def test_an_account_whose_lane_a_restore_closed_says_since_when_and_why() -> None:
+    gate = of_account(GateKind.RESTORED, reason=Reason.COUNTER_BEHIND)
+    told = forbidden(replace(FREE, gates=(gate,)))
+
+    assert (told["halted"], told["stopped"]) == (None, None)
+    assert set(told["restored"]) == {"at", "reason"}
+    assert told["restored"]["reason"] == "counter_behind"
+
+
 def test_a_stop_of_one_interface_names_it_and_that_of_the_account_goes_first() -> None:
     path = replace(
         of_account(GateKind.STOP, reason=Reason.ACCOUNT_STOPPED, errcode=45159),
@@ -138,4 +147,4 @@ def test_a_stop_of_one_interface_names_it_and_that_of_the_account_goes_first() -
 
     assert (alone["path"], alone["errcode"]) == ("sendall", 45159)
     assert (first["path"], first["errcode"]) == (None, 48001)
-    assert forbidden(FREE) == {"halted": None, "stopped": None}
+    assert forbidden(FREE) == {"halted": None, "stopped": None, "restored": None}
