@@ -71,7 +71,8 @@ def owed_since(connection: Connection, account: str) -> datetime | None:
     """Return since when the account owes the oldest of what it still has to send.
 
     A broadcast since it was stored, unless its time is still to come; a request of the outbox; a
-    run of a campaign since it was due. None: it owes nothing.
+    run that is due since its campaign was stored: yesterday's backup has no run of today, and a
+    person may edit a campaign in it. None: it owes nothing.
     """
     stored = select(func.min(BroadcastRow.created_at)).where(
         BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES),
@@ -80,14 +81,14 @@ def owed_since(connection: Connection, account: str) -> datetime | None:
     posted = select(func.min(OutboxRow.created_at)).where(
         or_(OutboxRow.account == account, OutboxRow.account.is_(None))
     )
-    undecided = select(func.min(CampaignRow.next_due_at)).where(
-        CampaignRow.account == account, CampaignRow.next_due_at <= database_now()
-    )
-    begun = select(func.min(LaunchRow.due_at)).where(
-        LaunchRow.account == account,
+    begun = exists().where(
+        LaunchRow.campaign_id == CampaignRow.id,
         LaunchRow.state.in_([LaunchState.BEGUN, LaunchState.QUEUED]),
     )
-    owed = (one.scalar_subquery() for one in (stored, posted, undecided, begun))
+    due = select(func.min(CampaignRow.created_at)).where(
+        CampaignRow.account == account, or_(CampaignRow.next_due_at <= database_now(), begun)
+    )
+    owed = (one.scalar_subquery() for one in (stored, posted, due))
     found = connection.execute(select(*owed)).one()
     return day.first_of(*found)
 

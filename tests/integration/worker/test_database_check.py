@@ -25,7 +25,7 @@ from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow
 from models.engine import now
 from models.installation import Installation
-from models.ledger.campaigns import campaign_edits
+from models.ledger.campaigns import campaign_edits, due_launches
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from models.ledger.steer import restore_answers
@@ -415,11 +415,18 @@ def request_of_the_outbox(engine: Engine) -> None:
 def run_of_a_campaign(engine: Engine) -> None:
     campaign_edits.add(engine, "weekly", campaign_world.plan("0 20 * * *"), who="operator")
     with engine.begin() as connection:
-        connection.execute(update(CampaignRow).values(next_due_at=now(connection) - DAY))
+        moment = now(connection)
+        due = update(CampaignRow).values(created_at=moment - DAY, next_due_at=moment)
+        connection.execute(due)
 
 
-@pytest.mark.parametrize("owe", [request_of_the_outbox, run_of_a_campaign])
-def test_what_was_due_yesterday_and_is_no_broadcast_yet_is_owed_as_well(
+def run_that_was_begun(engine: Engine) -> None:
+    run_of_a_campaign(engine)
+    due_launches.decide_due(engine)
+
+
+@pytest.mark.parametrize("owe", [request_of_the_outbox, run_of_a_campaign, run_that_was_begun])
+def test_what_was_stored_before_today_and_is_no_broadcast_yet_is_owed_as_well(
     engine: Engine, counter: ClaimCounter, valkey: Valkey, owe: Callable[[Engine], None]
 ) -> None:
     sent(engine, counter, calls=4)
