@@ -15,7 +15,7 @@ from broadcast.rules.campaigns import due_times
 _WEEKDAYS: Final = "一二三四五六日"
 _SHOWN: Final = 40
 #: Two braces are one that is meant.
-_PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}\s]{1,32})\}")
+_PLACE: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 #: A variable in braces as a Chinese input method types them, or in one of these.
 _WIDE: Final = re.compile(r"\uff5b\s*(\w{1,32})\s*[\uff5d}]|\{\s*(\w{1,32})\s*\uff5d")
 
@@ -39,8 +39,7 @@ def rendered(text: str, known: Mapping[str, str]) -> str:
     wide = _WIDE.search(text)
     if wide is not None and (wide[1] or wide[2]) in known:
         raise InputError("error.campaign.wide_braces", name=wide[1] or wide[2])
-    rest = _PLACE.sub("", text)
-    if rest.count("{") != rest.count("}"):
+    if re.search("[{}]", _PLACE.sub("", text)):
         raise InputError("error.campaign.braces")
 
     def value(found: re.Match[str]) -> str:
@@ -55,9 +54,9 @@ def rendered(text: str, known: Mapping[str, str]) -> str:
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> InputError:
-    near = difflib.get_close_matches(name, known, n=1)
+    near = difflib.get_close_matches(name.strip(), known, n=1)
     shown = [f"{{{one}}}" for one in near or known]
     return InputError(
         "error.campaign.variable_near" if near else "error.campaign.variable",
-        name=quoted(name, _SHOWN), known=", ".join(shown),
+        name=quoted(name if name.strip() else f"{{{name}}}", _SHOWN), known=", ".join(shown),
     )  # fmt: skip
