@@ -246,7 +246,7 @@ def refuse_what_lists_nobody(
 
 def _not_there(broadcast_id: str, *, near: Sequence[str]) -> UnknownIdError:
     """Return the refusal; an id of another day is no slip, and whoever took it would be resent."""
-    slips = [one for one in near if _apart(one, broadcast_id) <= _A_SLIP]
+    slips = [one for one in near if one and _apart(one, broadcast_id) <= _A_SLIP]
     if slips:
         return UnknownIdError(
             "error.broadcast.unknown_near", id=broadcast_id, near=", ".join(slips), field="exclude"

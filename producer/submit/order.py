@@ -96,7 +96,8 @@ def parse_at(text: str, *, now: datetime | None = None, option: str = "--at") ->
         utc = zoned.astimezone(day.SHANGHAI).astimezone(UTC)
     except (ValueError, OverflowError):
         name = "error.at.unreadable" if now is None else "error.at.unreadable_here"
-        raise InputError(name, text=quoted(text, _SHOWN), option=option) from None
+        field = option.removeprefix("--")
+        raise InputError(name, text=quoted(text, _SHOWN), option=option, field=field) from None
     return utc
 
 

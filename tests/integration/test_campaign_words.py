@@ -78,3 +78,14 @@ def test_what_a_send_of_its_content_is_warned_of_is_said_of_a_campaign_too(
         for warning in ("WeChat's newer rules guarantee only 300", r"The text has \n, which"):
             assert shown.count(warning) == 1
             assert shown.index(warning) < asked_at
+
+
+@pytest.mark.usefixtures("here")
+def test_a_key_of_a_run_is_refused_beside_the_time_of_a_held_one(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add(capsys, "--tag", "2")
+
+    refused = said(capsys, "campaigns", "run", "weekly", "--key", "k", "--due", "20:00", status=2)
+
+    assert "--key is for a run of now and does not go with --due" in refused

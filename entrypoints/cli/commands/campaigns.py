@@ -282,7 +282,7 @@ def run_(
 ) -> None:
     """Run a campaign now, release a run that is held, or try the next one."""
     if due is not None and key is not None:
-        raise InputError("error.usage.belongs_to", option="--key", needed="NAME")
+        raise InputError("error.usage.apart_run", option="--key", other="--due")
     if edited and due is None:
         raise InputError("error.usage.belongs_to", option="--edited", needed="--due")
     campaign = campaign_rows.named(run.engine, name)

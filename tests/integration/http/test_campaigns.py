@@ -192,6 +192,9 @@ def test_a_run_of_now_is_begun_once_for_its_key(served: Served, program: Program
     assert code_of(run_now(program, name, key="k", edited=True)) == (422, "usage.belongs_to")
     unknown = run_now(program, name, key=None, due="2026-01-01T20:00:00+08:00")
     assert code_of(unknown) == (422, "launch.none")
+    unreadable = run_now(program, name, key=None, due="foo").json()
+    assert unreadable["field"] == "due"
+    assert "broadcast campaigns" not in unknown.json()["detail"] + unreadable["detail"]
 
 
 #: What is wrong with a campaign, its status and its error.
@@ -264,6 +267,16 @@ def test_a_campaign_that_could_not_run_is_refused_and_nothing_is_stored(
     assert len(campaign_rows.every(served.engine)) == before
 
 
+def test_an_excluded_broadcast_that_no_id_is_like_is_refused_without_a_guess(
+    program: Program,
+) -> None:
+    list_ = {"audience": {"followers": True}, "exclude": ["broadcast:x"], "name": "x"}
+    told = program.ask("POST", "/v1/campaigns", {**WEEKLY, **list_})
+
+    assert code_of(told) == (422, "broadcast.unknown")
+    assert "Did you mean" not in told.json()["detail"]
+
+
 def test_a_campaign_has_a_content_or_the_title_of_a_draft(program: Program) -> None:
     bare = {"name": "bare", "account": "shop", **FRIDAYS, **TO_TAG}
 
@@ -277,6 +290,8 @@ def test_a_name_is_taken_once_and_an_account_is_kept(program: Program) -> None:
     moved = program.ask("PATCH", f"/v1/campaigns/{name}", {"account": "main"})
 
     assert code_of(taken) == (409, "campaign.name_taken")
+    assert "broadcast campaigns" not in taken.json()["detail"]
+    assert "used once in an installation" in taken.json()["detail"]
     assert code_of(moved) == (422, "campaign.account")
 
 
