@@ -106,10 +106,9 @@ class Asking:
         order, path = self._wish.order, self._wish.path
         lanes, engine = ledger_facts.lanes(self._run.engine), self._run.engine
         opens = lanes.opened_by(order.account.name, path)
-        most = None if asks else confirmation.MOST_LINES
         facts = summary(
             order, prepared, stops=lanes.stops(order.account.name, path), now=prepared.now,
-            content=confirmation.content_lines(engine, order.content, most=most),
+            content=confirmation.content_lines(engine, order.content),
             blocked=opens is not None,
         )  # fmt: skip
         lines = [*weighed([*facts, *map(_tag, self.tags)])]

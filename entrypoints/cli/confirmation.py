@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
 
 from sqlalchemy import Engine
 
@@ -26,6 +25,7 @@ from broadcast.settings import program_settings
 from broadcast.views import content as contents
 from broadcast.views import overlap_words
 from broadcast.views.words import Joined, Moment, sizes
+from entrypoints.cli.question_screen import INDENT
 from entrypoints.cli.terminal import AsWritten
 from producer.submit.order import Order
 from producer.submit.prepare import Prepared
@@ -253,23 +253,14 @@ def _is_simulator(account: Account) -> bool:
     return any(one.api_base == account.api_base for one in left.values())
 
 
-#: Most lines of a text that are shown.
-MOST_LINES: Final = 12
-
-
-def content_lines(
-    engine: Engine, content: Content, *, most: int | None = MOST_LINES
-) -> Iterator[Message | AsWritten]:
-    """Yield the kind and the content that followers will get, *most* lines of it.
+def content_lines(engine: Engine, content: Content) -> Iterator[Message | AsWritten]:
+    """Yield the kind and the content that followers will get.
 
     Raises DatabaseAwayError.
     """
     yield Message("confirmation.content", msgtype=contents.kind(content.msgtype))
-    each = list(contents.written(content, _names(engine, content)))
-    for line in each[:most]:
+    for line in contents.written(content, _names(engine, content)):
         yield line if isinstance(line, Message) else _indented(line)
-    if most is not None and len(each) > most:
-        yield Message("confirmation.more_lines", n=len(each) - most)
 
 
 def articles(draft: Marks | None) -> Iterator[Message]:
@@ -291,4 +282,4 @@ def _names(engine: Engine, content: Content) -> Mapping[str, str]:
 
 def _indented(line: str) -> AsWritten:
     # What followers will read is shown as they will read it, a link with a token in it too.
-    return AsWritten(f"    {visible(line, ' ')}")
+    return AsWritten(f"{INDENT}{visible(line, ' ')}")

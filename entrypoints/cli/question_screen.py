@@ -17,6 +17,8 @@ ROWS: Final = 12
 MOST_NOTICES: Final = 3
 #: Characters of one line of a text: two rows of Chinese.
 MOST_CHARACTERS: Final = 74
+#: Before each line of a text.
+INDENT: Final = "    "
 
 #: What a line says: whose account, to how many, what and when, which always stays; what a person
 #: may have overlooked; all else.
@@ -44,19 +46,34 @@ def fitting(
 ) -> Iterator[Sayable]:
     """Yield those of the weighed *lines* that fit, as they are printed, and how many do not.
 
-    *more*: the text that says so.
+    *more*: the text that says so. Behind a text that is cut it says how long that is.
     """
-    left, notices, kept = ROWS - 1, MOST_NOTICES, dict[int, str]()
+    texts = {n: line for n, (_, line) in enumerate(lines) if isinstance(line, AsWritten)}
+    kept = _kept(terminal, lines)
+    if any(kept.get(n) != line for n, line in texts.items()):
+        size = sum(len(line.removeprefix(INDENT)) for line in texts.values())
+        cut, behind = Message("confirmation.cut", lines=len(texts), n=size), max(texts) + 1
+        lines = [*lines[:behind], (FACT, cut), *lines[behind:]]
+        kept = _kept(terminal, lines)
+    yield from (kept[n] for n in sorted(kept))
+    if hidden := len([n for n in range(len(lines)) if n not in kept and n not in texts]):
+        yield Message(more, n=hidden)
+
+
+def _kept(terminal: Terminal, lines: Sequence[tuple[int, Sayable]]) -> dict[int, str]:
+    """Return the lines that fit, by their places; of a text the first ones."""
+    left, notices, kept, is_cut = ROWS - 1, MOST_NOTICES, dict[int, str](), False
     for n, (weight, line) in sorted(enumerate(lines), key=lambda each: each[1][0]):
-        text = terminal.as_note(line)
+        text, is_text = terminal.as_note(line), isinstance(line, AsWritten)
         if isinstance(line, AsWritten) and len(line) > MOST_CHARACTERS:
             text = AsWritten(f"{line[:MOST_CHARACTERS]}…")
         rows = _rows(text)
-        if weight == FACT or (rows <= left and (notices or weight == REST)):
+        fits = rows <= left and (notices or weight == REST) and not (is_text and is_cut)
+        if weight == FACT or fits:
             left, notices, kept[n] = left - rows, notices - (weight == NOTICE), text
-    yield from (kept[n] for n in sorted(kept))
-    if len(kept) < len(lines):
-        yield Message(more, n=len(lines) - len(kept))
+        else:
+            is_cut = is_cut or is_text
+    return kept
 
 
 def _rows(text: str) -> int:

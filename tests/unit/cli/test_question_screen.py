@@ -59,9 +59,25 @@ def test_rows_are_counted_as_the_terminal_breaks_them(line: str, rows: int) -> N
 
 
 def test_a_long_line_of_a_text_takes_two_rows() -> None:
-    (text,) = shown((FACT, AsWritten("字" * 600)))
+    text, mark = shown((FACT, AsWritten("字" * 600)))
 
     assert text == "字" * question_screen.MOST_CHARACTERS + "…"
+    assert "(1 line, 600 characters; whole: the same command with --dry-run)" in mark
+
+
+def test_a_text_that_is_cut_says_how_long_it_is_and_is_no_notice() -> None:
+    text = [AsWritten(f"    line {n:02}" + "字" * 40 * (n == 6)) for n in range(30)]
+    lines = [(FACT, Plain("fact")), (FACT, text[0]), *[(REST, one) for one in text[1:]]]
+
+    texts = shown(*lines, (FACT, Plain("at once")), (NOTICE, Plain("notice")))
+
+    # The line of two rows does not fit, so that no later one is shown either.
+    assert texts == [
+        "fact", *map(str, text[:6]),
+        "    … (30 lines, 250 characters; whole: the same command with --dry-run)",
+        "at once", "notice",
+    ]  # fmt: skip
+    assert shown(*lines, *[(NOTICE, Plain("n"))] * 5)[-1].startswith("2 lines more: ")
 
 
 def test_the_first_line_of_a_content_is_a_fact_and_a_stop_is_a_notice() -> None:
