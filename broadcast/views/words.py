@@ -173,10 +173,10 @@ def _(fact: Reason, texts: Texts) -> str:
 
 @fact_words.register(Moment)
 def _(fact: Moment, texts: Texts) -> str:
-    local, span = fact.at.astimezone(day.SHANGHAI), fact.at - fact.now
+    local = fact.at.astimezone(day.SHANGHAI)
     facts = {
         "weekday": texts(f"weekday.{local.isoweekday()}"), "date": f"{local:%Y-%m-%d}",
-        "time": f"{local:%H:%M}", "distance": _distance(span, texts),
+        "time": f"{local:%H:%M}", "distance": _distance(fact, texts),
     }  # fmt: skip
     names_zone = texts.names_zone()
     if not texts.has_distances:
@@ -249,10 +249,14 @@ def _(fact: Shortened, texts: Texts) -> object:
     return shown
 
 
-def _distance(span: timedelta, texts: Texts) -> str:
-    """Return the distance of a moment ahead, or back."""
+def _distance(moment: Moment, texts: Texts) -> str:
+    """Return the distance of a moment ahead, or back; from two days on in days of the calendar."""
+    span = moment.at - moment.now
     if round(abs(span).total_seconds()) < 1:
         return texts("distance.now")
+    if abs(span) >= timedelta(days=2):
+        dates = (each.astimezone(day.SHANGHAI).date() for each in (moment.at, moment.now))
+        span = next(dates) - next(dates)
     return texts("distance.ahead" if span > timedelta(0) else "distance.back", span=abs(span))
 
 

@@ -33,7 +33,10 @@ from tests.unit.views.reports import EN, NOW, ZH
         ("zh", timedelta(0), "2026-11-27 周五 14:00（北京时间，现在）"),
         ("en", timedelta(seconds=-90), "Fri 2026-11-27 13:58 Beijing time (90 s ago)"),
         ("zh", timedelta(minutes=30), "2026-11-27 周五 14:30（北京时间，30 分钟后）"),
-        ("zh", timedelta(days=3, hours=10), "2026-12-01 周二 00:00（北京时间，3 天后）"),
+        ("zh", timedelta(days=3, hours=10), "2026-12-01 周二 00:00（北京时间，4 天后）"),
+        ("zh", timedelta(days=3, hours=9), "2026-11-30 周一 23:00（北京时间，3 天后）"),
+        ("en", timedelta(days=-2, hours=-15), "Tue 2026-11-24 23:00 Beijing time (3 days ago)"),
+        ("en", timedelta(hours=47), "Sun 2026-11-29 13:00 Beijing time (in 47 h)"),
     ],
 )
 def test_a_moment_is_told_in_beijing_time_with_its_distance(
