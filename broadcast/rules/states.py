@@ -165,6 +165,8 @@ class Reason(StrEnum):
     OTHER_PLACE = "other_place"  #: the database is not where it made its calls: it is a copy
     COUNTER_BEHIND = "counter_behind"  #: more calls were claimed than the database knows
     WORK_FORGOTTEN = "work_forgotten"  #: workers were at work on it later than it knows
+    #: Redis is empty, and WeChat refuses to say how many calls the account made today.
+    CALLS_UNCOUNTED = "calls_uncounted"
     REDIS_EMPTY = "redis_empty"  #: nobody knows whether the database is older than its calls
     DRAFT_EDITED = "draft_edited"  #: it says something else than what was to go out
     DRAFT_GONE = "draft_gone"  #: WeChat has it no more, before anything was accepted

@@ -137,8 +137,9 @@ class DatabaseCheck:
                 obstacles.apply_no_answer(self._engine, account, answer, waits=self._waits)
                 return Trust.COUNT_CALLS
             else:
-                # WeChat does not say it to this account.
-                return Reason.REDIS_EMPTY
+                # WeChat does not say it to this account: the others go on.
+                obstacles.wait_for_count(self._engine, account, waits=self._waits)
+                return Trust.COUNT_CALLS
         called = restores.called_today(self._engine, account.name)
         if restore_guard.explains(used, called, shared_quota=account.shared_quota):
             return Trust.NEW

@@ -145,6 +145,8 @@ DEFAULT_TUNING = Tuning()
 
 #: Pause before the next request to WeChat for a token or a quota.
 NOT_READY = timedelta(seconds=5)
+#: Pause before the next question how many calls were made today, where WeChat refuses to say.
+UNCOUNTED = timedelta(minutes=10)
 #: Pause before the next request to Redis: it is ours, so no scale for WeChat's waits applies.
 REDIS_AWAY = timedelta(seconds=2)
 

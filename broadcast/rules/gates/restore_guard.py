@@ -8,7 +8,7 @@ Redis is empty, WeChat's own count of the day's calls.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeAlias
@@ -57,6 +57,8 @@ class LaneFacts:
     seen_at: datetime | None = None
     #: WeChat refuses the account or is away, and is not asked now.
     rests: bool = False
+    #: It waits because WeChat refuses to count its calls of today.
+    is_uncounted: bool = False
 
 
 @frozen
@@ -83,6 +85,11 @@ class DatabaseFacts:
     def lane(self, account: str) -> LaneFacts:
         """Return the facts of a lane, also of one that is not there yet."""
         return self.lanes.get(account, LaneFacts(claims=self.forgotten.get(account, 0)))
+
+    @property
+    def uncounted(self) -> Sequence[str]:
+        """The accounts whose calls nobody can count: each waits for WeChat, or for a person."""
+        return [name for name, lane in self.lanes.items() if lane.is_uncounted]
 
     def behind(self, counts: Counts) -> Iterator[str]:
         """Yield the accounts of which Redis counts more claims, with a lane or without one."""

@@ -43,7 +43,7 @@ def restored(
         raise InputError("error.restored.both")
     facts = restores.facts(run.engine)
     # Who says of when a backup is may know more than what was found.
-    is_there = facts.is_closed or facts.is_elsewhere
+    is_there = facts.is_closed or facts.is_elsewhere or facts.uncounted
     if since is None and not (moved and is_there):
         raise typer.Exit(_show(run, facts))
     at = None if since is None else order.parse_at(since, now=facts.now, option="--since")
@@ -71,9 +71,11 @@ def restored(
 def _show(run: Run, facts: DatabaseFacts) -> int:
     """Say what was found and both answers; return the exit status."""
     say = run.terminal.say
-    if not facts.is_closed:
+    if not (facts.is_closed or facts.uncounted):
         say("restored.open")
         return exits.DONE
+    for account in facts.uncounted:
+        say("restored.uncounted", account=account)
     for account, lane in ledger_facts.lanes(run.engine).by_account.items():
         gate = lane.gate(GateKind.RESTORED)
         if gate is not None:

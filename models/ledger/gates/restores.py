@@ -41,6 +41,9 @@ _RESTS: Final = or_(
         GateRow.kind == GateKind.STOP, STANDS,
     ),
 )  # fmt: skip
+_UNCOUNTED: Final = and_(
+    Lane.not_before > database_now(), Lane.wait_reason == Reason.CALLS_UNCOUNTED
+)
 
 
 def facts_in(connection: Connection, accounts: Collection[str] | None = None) -> DatabaseFacts:
@@ -49,7 +52,7 @@ def facts_in(connection: Connection, accounts: Collection[str] | None = None) ->
         Installation.id, Installation.place, Installation.seen_at, Installation.notes,
         LANES_CLOSED, database_now(), FORGOTTEN,
     )  # fmt: skip
-    lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS)
+    lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS, _UNCOUNTED)
     lanes = among(lanes, Lane.account, accounts)
     id_, known_place, seen_at, notes, is_closed, moment, forgotten = connection.execute(query).one()
     return DatabaseFacts(
@@ -57,8 +60,10 @@ def facts_in(connection: Connection, accounts: Collection[str] | None = None) ->
         is_closed=bool(is_closed), now=moment, place=place_of(connection),
         forgotten=json.loads(forgotten or "{}"),
         lanes={
-            account: LaneFacts(claims=claims, seen_at=seen, rests=bool(rests))
-            for account, claims, seen, rests in connection.execute(lanes)
+            account: LaneFacts(
+                claims=claims, seen_at=seen, rests=bool(rests), is_uncounted=bool(uncounted)
+            )
+            for account, claims, seen, rests, uncounted in connection.execute(lanes)
         },
     )  # fmt: skip
 

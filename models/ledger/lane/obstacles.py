@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, select
 
@@ -102,13 +103,22 @@ def apply_no_answer_of_account(
     return True
 
 
-@writing
-def wait_for_redis(connection: Connection, account: Account) -> None:
+def wait_for_redis(engine: Engine, account: Account) -> None:
     """Make the lane of *account* wait because Redis gives neither token nor pace."""
+    _wait(engine, account, waits_module.REDIS_AWAY, reason=Reason.REDIS_AWAY)
+
+
+def wait_for_count(engine: Engine, account: Account, *, waits: Waits) -> None:
+    """Make the lane of *account* wait because nobody counts its calls of today."""
+    _wait(engine, account, waits.scaled(waits_module.UNCOUNTED), reason=Reason.CALLS_UNCOUNTED)
+
+
+@writing
+def _wait(connection: Connection, account: Account, pause: timedelta, *, reason: Reason) -> None:
     lane_rows.ensure_lane(connection, account)
     lane_rows.lock(connection, account.name)
-    until = now(connection) + waits_module.REDIS_AWAY
-    lane_rows.wait(connection, account.name, until=until, reason=Reason.REDIS_AWAY)
+    until = now(connection) + pause
+    lane_rows.wait(connection, account.name, until=until, reason=reason)
     lane_rows.refresh_due(connection, account.name)
 
 

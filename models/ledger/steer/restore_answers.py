@@ -78,6 +78,8 @@ def answer(
     if point is not None:
         held = _hold(connection, who=who, before=before)
         disabled = campaign_edits.disable_restored(connection, before=before, who=who)
+    for name in facts.uncounted:
+        lane_rows.lift(connection, name)
     opened = [name for name in lanes if _open(connection, name, who=who, why=why)]
     claims = {
         name: max(facts.lane(name).claims, counts.claims.get(name, 0))

@@ -27,6 +27,7 @@ from models.engine import now
 from models.installation import Installation
 from models.ledger.campaigns import campaign_edits, due_launches
 from models.ledger.gates import restores
+from models.ledger.lane.next_work import Kind
 from models.ledger.rows.transaction import present
 from models.ledger.steer import restore_answers
 from models.place import place_of
@@ -226,19 +227,52 @@ def test_an_empty_redis_is_filled_again_where_wechat_counts_what_the_ledger_has(
     assert not is_closed(engine)
 
 
-@pytest.mark.parametrize("answer", [quota(used=9), no_answer(scope=Scope.PATH, errcode=48001)])
-def test_an_empty_redis_closes_the_lanes_where_wechat_counts_more_or_does_not_say(
-    engine: Engine, counter: ClaimCounter, valkey: Valkey, answer: object
+def test_an_empty_redis_closes_the_lanes_where_wechat_counts_more(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
 ) -> None:
-    if isinstance(answer, NoAnswer):
-        answer = NoAnswer(outcome=Outcome.STOP_BROADCAST, scope=Scope.PATH, errcode=48001)
     sent(engine, counter)
     valkey.flushall()
 
     with pytest.raises(OutOfReachError, match=r"database\.restored"):
-        checked(engine, counter, answer).check(SHOP)
+        checked(engine, counter, quota(used=9)).check(SHOP)
 
     assert is_closed(engine)
+
+
+REFUSED = {
+    76021: Outcome.STOP_BROADCAST, 48001: Outcome.STOP_ACCOUNT, 45009: Outcome.QUOTA_TODAY
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("errcode", REFUSED)
+def test_an_account_whose_calls_wechat_refuses_to_count_waits_alone_for_wechat_or_a_person(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey, errcode: int
+) -> None:
+    accounts, asked = two_accounts(engine, counter), list[str]()
+    valkey.flushall()
+    refused = NoAnswer(outcome=REFUSED[errcode], scope=Scope.PATH, errcode=errcode)
+    answers: dict[str, object] = {SHOP.name: refused, OTHER.name: quota(used=1)}
+    check = DatabaseCheck(
+        engine, counter=counter, gateway=by_account(answers, asked), waits=DEFAULT_TUNING.waits
+    )
+
+    for _ in range(3):
+        assert check.watch(accounts) == {SHOP.name}
+    with pytest.raises(OutOfReachError, match=r"database\.uncounted"):
+        check.check(SHOP)
+
+    assert (counter.read().claims, is_closed(engine)) == ({OTHER.name: 1}, False)
+    # It was asked for by the first look, and by the check.
+    assert asked.count(SHOP.name) == 2
+    assert restores.facts(engine).uncounted == [SHOP.name]
+    # The lease of the first driver ends.
+    ledger.pass_time(engine, timedelta(minutes=1))
+    driver = Driver(engine)
+    assert driver.next().kind is Kind.WAIT
+    done = restore_answers.answer(engine, since=None, counts=counter.read(), who="tests")
+    counter.begin(SHOP.name, done.claims[SHOP.name])
+    assert check.watch(accounts) == set()
+    assert driver.next().kind is Kind.CALL
 
 
 def test_an_empty_redis_waits_for_a_wechat_that_is_away(
