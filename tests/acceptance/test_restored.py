@@ -140,6 +140,9 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     assert ("--since" in shown, "--moved" in shown) == (True, False)
     wrong = system.broadcast("restored", "--since", "foo", status=2).stderr
     assert "--since “foo” is not a time" in wrong
+    unasked = system.broadcast("restored", "--since", of.isoformat(), status=2).stderr
+    assert "repeat the command with --yes" in unasked
+    assert causes(system, broadcast_id) >= {"database_restored"}
     told = system.broadcast("restored", "--since", of.isoformat(), "--yes").stdout
     assert "made after the backup are gone" in told
     assert "calls were made, and this database knows" in told

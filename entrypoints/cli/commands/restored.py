@@ -17,6 +17,7 @@ from broadcast.views.words import Moment, Shortened, reason
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import Why, new_app
 from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import is_terminal
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from models.ledger.steer import restore_answers
@@ -49,6 +50,8 @@ def restored(
     at = None if since is None else order.parse_at(since, now=facts.now, option="--since")
     if at is not None and at > facts.now:
         raise InputError("error.restored.to_come", now=Moment(facts.now, facts.now))
+    if not (yes or is_terminal()):
+        raise InputError("error.restored.unasked")
     words = "restored.question_moved" if at is None else "restored.question_since"
     declined = "restored.declined" if facts.is_closed else "campaign.declined"
     run.terminal.confirm(words, declined, yes=yes, at=at and Moment(at, facts.now))
@@ -110,6 +113,8 @@ def _say(run: Run, done: Answered, *, letters: int) -> None:
         say("restored.point", at=Moment(done.point, now))
         if done.held:
             say("restored.held", n=len(done.held), ids=Shortened(done.held), id=done.held[0])
+        if done.runs:
+            say("restored.runs", n=done.runs)
         if done.repeats:
             say("restored.repeats", n=done.repeats)
         if done.disabled:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, exists, func, insert, select, update
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
+from broadcast.rules.campaigns.launches import LaunchState, Why
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts, restore_point
 from broadcast.rules.states import BatchState, Phase
@@ -17,6 +18,7 @@ from models.accounts import Lane
 from models.base import change, count_of
 from models.batch_tables import OF_ACCOUNT, STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
+from models.campaign_tables import LaunchRow
 from models.installation import Installation, RestoreRow
 from models.ledger.campaigns import campaign_edits
 from models.ledger.gates import gate_changes, restores
@@ -36,6 +38,8 @@ class Answered:
     #: Broadcasts that were held, and batches that are repeated with their clientmsgid.
     held: list[str]
     repeats: int
+    #: Runs of campaigns that are held, as they may have been sent.
+    runs: int
     #: Campaigns that were disabled.
     disabled: list[str]
     #: Claims of each account, from which on Redis counts.
@@ -95,10 +99,11 @@ def answer(
     forgotten = json.dumps({name: claims[name] for name in claims.keys() - facts.lanes.keys()})
     row = {"at": moment, "who": who, "why": why, "since": point, "forgotten": forgotten}
     connection.execute(insert(RestoreRow).values(row))
-    repeats = 0 if point is None else _unknown(connection)
     return Answered(
-        opened=opened, point=point, held=held, repeats=repeats, disabled=disabled, claims=claims
-    )
+        opened=opened, point=point, held=held, disabled=disabled, claims=claims,
+        repeats=0 if point is None else _unknown(connection),
+        runs=0 if point is None else _held_runs(connection),
+    )  # fmt: skip
 
 
 def _point(facts: DatabaseFacts, since: datetime | None, counts: Counts) -> datetime | None:
@@ -156,3 +161,8 @@ def _open(connection: Connection, account: str, *, who: str, why: str | None) ->
 def _unknown(connection: Connection) -> int:
     maybe_sent = Batch.state.in_([BatchState.UNKNOWN, BatchState.CALLING])
     return count_of(connection, Batch, maybe_sent)
+
+
+def _held_runs(connection: Connection) -> int:
+    held = LaunchRow.state == LaunchState.HELD
+    return count_of(connection, LaunchRow, held, LaunchRow.why == Why.RESTORED)

@@ -147,3 +147,16 @@ def states(world: World, campaign: Campaign) -> dict[datetime, tuple[str, str | 
     }
     assert len(found) == len(rows)
     return found
+
+
+def test_the_answer_counts_the_runs_that_it_holds(still: tuple[Engine, StillClock]) -> None:
+    world = World(*still)
+    world.add("minutely", plan("* * * * *"))
+    world.close_lanes()
+    world.clock.pass_(2 * MINUTE + SECOND)
+
+    done = restore_answers.answer(
+        world.engine, since=NOON, counts=Counts(claims={}, notes=None), who="li"
+    )
+
+    assert (done.disabled, done.runs) == (["minutely"], 2)
