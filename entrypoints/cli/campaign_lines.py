@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 
-from broadcast.day import SHANGHAI
+from broadcast.day import SHANGHAI, is_night
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.quoting import one_line
@@ -98,18 +98,22 @@ def _is_protected(settings: Settings, account: str) -> bool:
 
 def request_lines(template: Template) -> Iterator[Message]:
     """Yield audience and content of a request."""
-    request = template.request
     yield Message("campaign.whom", whom=whom(template))
     if options := _narrowing_of(template):
         yield Message("campaign.narrowed", options=options)
+    yield content_line(template)
+
+
+def content_line(template: Template) -> Message:
+    """Return the content of a request."""
+    content = template.request["content"]
     if template.draft_title is not None:
-        yield Message("campaign.draft", title=one_line(template.draft_title))
-    elif template.article_file is not None:
-        yield Message("campaign.article", path=template.article_file)
-    elif "text" in request["content"]:
-        yield Message("campaign.text", text=contents.preview(request["content"]))
-    else:
-        yield Message("confirmation.content", msgtype=kind(request["content"]["msgtype"]))
+        return Message("campaign.draft", title=one_line(template.draft_title))
+    if template.article_file is not None:
+        return Message("campaign.article", path=template.article_file)
+    if "text" in content:
+        return Message("campaign.text", text=contents.preview(content))
+    return Message("confirmation.content", msgtype=kind(content["msgtype"]))
 
 
 def _narrowing_of(template: Template) -> str:
@@ -122,17 +126,49 @@ def _narrowing_of(template: Template) -> str:
     return " ".join(words)
 
 
-def whom(template: Template) -> Message:
-    """Return the audience of a request."""
+def whom(template: Template, size: int | None = None) -> Message:
+    """Return the audience of a request; *size*: how many its file has now, if that is known."""
     audience, tag = template.request["audience"], template.request.get("with_tag")
     if template.audience_file is not None:
-        return Message("campaign.whom.file", path=template.audience_file)
+        name = "file" if size is None else "file_now"
+        return Message(f"campaign.whom.{name}", path=template.audience_file, n=size)
     if "tag_id" in audience:
         return Message("campaign.whom.tag", tag=audience["tag_id"])
     if "to_all" in audience:
         return Message("campaign.whom.to_all", account=template.request["account"])
     name = "followers" if tag is None else "followers_tag"
     return Message(f"campaign.whom.{name}", tag=tag)
+
+
+def question(
+    plan: CampaignPlan,
+    times: Sequence[datetime],
+    now: datetime,
+    *,
+    wish: Message,
+    size: int | None,
+) -> Message:
+    """Return the question before a campaign is stored or enabled; *wish*: its beginning.
+
+    For everybody the account's name is typed.
+    """
+    if not times:
+        return Message("campaign.question_past", wish=wish)
+    template, zone = plan.template, plan.schedule.zone
+    at, night = moment_words(times[0], zone, now), next(filter(is_night, times), None)
+    if night is not None:
+        name = "campaign.at_night" if night == times[0] else "campaign.later_at_night"
+        at = Message(name, at=at, night=moment_words(night, zone, now))
+    return Message(
+        "campaign.question" if plan.schedule.cron else "campaign.question_once", wish=wish, at=at,
+        whom=whom(template, size),
+        choices=Message("send.by_name" if template.to_all else "send.choices"),
+    )  # fmt: skip
+
+
+def enabling(campaign: Campaign) -> str:
+    """Return the command that enables a campaign."""
+    return command_line(["broadcast", "campaigns", "enable", campaign.name])
 
 
 def run_lines(

@@ -108,6 +108,17 @@ def is_given(group: OptionGroup) -> bool:
 
 
 @frozen
+class SaidPlan:
+    """A campaign as a command says it, checked."""
+
+    plan: CampaignPlan
+    #: What is doubtful in its content.
+    doubts: Sequence[Message] = ()
+    #: How many the file of its list has now, if it has one.
+    size: int | None = None
+
+
+@frozen
 class PlanOptions(OptionGroup):
     """What a command says of a campaign."""
 
@@ -118,13 +129,8 @@ class PlanOptions(OptionGroup):
     policy: PolicyOptions
     rest: RunOptions
 
-    def plan(
-        self, run: Run, account: Account, old: CampaignPlan | None
-    ) -> tuple[CampaignPlan, Sequence[Message]]:
-        """Return the plan, checked, and what is doubtful in its content.
-
-        What is not said is as in *old*. Raises InputError.
-        """
+    def plan(self, run: Run, account: Account, old: CampaignPlan | None) -> SaidPlan:
+        """Return what is said, checked; what is not is as in *old*. Raises InputError."""
         from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
 
         tags, said, doubts = Tags(run, account), self._plain(), list[Message]()
@@ -139,8 +145,7 @@ class PlanOptions(OptionGroup):
             shape.parse_as(CampaignMembers, said), account, old,
             settings=run.settings, engine=run.engine, person=ByPerson(**files),
         )  # fmt: skip
-        _check_files(plan.template)
-        return plan, doubts
+        return SaidPlan(plan=plan, doubts=doubts, size=_check_files(plan.template))
 
     def _plain(self) -> dict[str, Any]:
         """Return the members that are said in the words of a program."""
@@ -199,9 +204,11 @@ def _audience(target: Target, account: Account) -> dict[str, Any]:
             return {"audience": {"to_all": True, "confirm_to_all": account.name}}
 
 
-def _check_files(template: Template) -> None:
-    """Raise InputError where a file of a campaign cannot be read."""
+def _check_files(template: Template) -> int | None:
+    """Return how many its list has. Raises InputError where a file of it cannot be read."""
     if template.article_file is not None:
         campaign_drafts.articles_of(template.article_file)
     if template.audience_file is not None:
-        openid_list.read(Path(regular(template.audience_file))).close()
+        with openid_list.read(Path(regular(template.audience_file))) as listed:
+            return listed.planned
+    return None

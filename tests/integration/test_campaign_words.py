@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -89,3 +90,69 @@ def test_a_key_of_a_run_is_refused_beside_the_time_of_a_held_one(
     refused = said(capsys, "campaigns", "run", "weekly", "--key", "k", "--due", "20:00", status=2)
 
     assert "--key is for a run of now and does not go with --due" in refused
+
+
+def question(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *words: str, answer: str
+) -> str:
+    """Answer the question of a command; return all that was said, in one line."""
+    typed(monkeypatch, answer)
+    status = 0 if answer in {"y", "default"} else 1
+    return " ".join(said(capsys, "campaigns", *words, status=status).split())
+
+
+@pytest.mark.usefixtures("here")
+def test_the_question_says_how_many_are_in_the_list_now_and_once_of_one_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("\n".join(ledger.openids(5)), encoding="ascii")
+    words = ("add", "weekly", "--openids", "list.txt", *TEXT)
+    once = ("--at", "2027-03-01 20:00")
+
+    often = question(capsys, monkeypatch, *words, *FRIDAYS, answer="n")
+    one = question(capsys, monkeypatch, *words, *once, answer="n")
+    monkeypatch.setenv("BROADCAST_LANG", "zh")
+    chinese = question(capsys, monkeypatch, *words, *once, answer="n")
+
+    file = tmp_path / "list.txt"
+    assert f"the OpenIDs of {file} (5 now), read again when it runs" in often
+    assert "at each of these times, first Fri" in often
+    assert "read again when it runs once: Mon 2027-03-01 20:00" in one
+    assert f"发给名单 {file} 中的 OpenID（现在 5 个" in chinese
+    assert not {"第一次", "每次"} & set(re.findall("第一次|每次", chinese))
+    assert "at night" not in often + one
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        (("--cron", "30 22 * * 5"), "first at night, on Fri"),
+        (("--cron", "0 7,12 1 * *"), "at night, on"),
+        (("--at", "2027-03-01 07:59"), "once: at night, on Mon 2027-03-01 07:59"),
+    ],
+)
+def test_the_question_names_the_night_as_that_of_a_send_does(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    times: tuple[str, str],
+    told: str,
+) -> None:
+    assert told in question(
+        capsys, monkeypatch, "add", "weekly", "--tag", "2", *TEXT, *times, answer="n"
+    )
+
+
+def test_an_edit_of_a_disabled_campaign_says_that_it_stays_disabled(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(capsys, "--tag", "2")
+    said(capsys, "campaigns", "disable", "weekly")
+
+    shown = question(capsys, monkeypatch, "edit", "weekly", "--text", "bye", answer="y")
+
+    assert "first" not in shown
+    assert "It is disabled and stays so" in shown
+    assert "until `broadcast campaigns enable weekly`. [y/N]" in shown
+    assert "It is disabled still. To enable it: broadcast campaigns enable weekly" in shown
+    assert campaign_rows.named(here, "weekly").next_due_at is None

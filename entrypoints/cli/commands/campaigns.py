@@ -13,6 +13,7 @@ from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
+from broadcast.rules.campaigns.launches import CampaignState
 from broadcast.views.campaigns import campaign_object, launch_object, listed
 from entrypoints.cli import (
     asking,
@@ -21,7 +22,7 @@ from entrypoints.cli import (
     campaign_runs,
     confirmation,
 )
-from entrypoints.cli.campaign_options import PlanOptions
+from entrypoints.cli.campaign_options import PlanOptions, SaidPlan
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.group import grouped
 from entrypoints.cli.question_screen import FACT, NOTICE, REST, fitting
@@ -66,9 +67,9 @@ def add(
     check_name(name)
     campaign_edits.refuse_taken(run.engine, name)
     with nothing_stored("campaign.interrupted"):
-        plan, doubts = said.plan(run, run.settings.account(account), None)
-        _check_agreed(run, name, plan, doubts=doubts, asks=_asks(said.audience, yes=yes))
-    made = campaign_edits.add(run.engine, name, plan, who=who())
+        found = said.plan(run, run.settings.account(account), None)
+        _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes))
+    made = campaign_edits.add(run.engine, name, found.plan, who=who())
     _tell(run, made, "campaign.added", as_json=as_json)
 
 
@@ -85,12 +86,13 @@ def edit(
     """Change what is given of a campaign."""
     old = campaign_rows.named(run.engine, name)
     with nothing_stored("campaign.interrupted"):
-        plan, doubts = said.plan(run, run.settings.account(old.plan.account), old.plan)
-        if plan == old.plan:
+        found = said.plan(run, run.settings.account(old.plan.account), old.plan)
+        if found.plan == old.plan:
             raise InputError("error.campaign.no_change", name=name)
-        _check_agreed(run, name, plan, doubts=doubts, asks=_asks(said.audience, yes=yes))
-    edited = campaign_edits.edit(run.engine, old, plan, who=who())
-    _tell(run, edited, "campaign.edited", as_json=as_json)
+        _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes), old=old)
+    edited = campaign_edits.edit(run.engine, old, found.plan, who=who())
+    is_off = edited.state is CampaignState.DISABLED
+    _tell(run, edited, "campaign.edited_disabled" if is_off else "campaign.edited", as_json=as_json)
 
 
 def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
@@ -98,16 +100,20 @@ def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
 
 
 def _check_agreed(
-    run: Run, name: str, plan: CampaignPlan, *, doubts: Sequence[Message], asks: bool
+    run: Run, name: str, said: SaidPlan, *, asks: bool, old: Campaign | None = None
 ) -> None:
     """Show a campaign on a terminal and ask; for everybody the account's name is typed.
 
-    Raises typer.Exit for a no.
+    *old*: as it is stored. Raises typer.Exit for a no.
     """
-    terminal, now, zone = run.terminal, present(run.engine), plan.schedule.zone
+    terminal, now, plan = run.terminal, present(run.engine), said.plan
     account = run.settings.account(plan.account)
-    warnings = [*doubts, *counted_sends.excesses(run.engine, account, changed={name: plan})]
-    times = plan.next_times(now)
+    is_off = old is not None and old.state is CampaignState.DISABLED
+    warnings, times = [*said.doubts], list[datetime]()
+    # While it is disabled, no time is ahead and nothing counts.
+    if not is_off:
+        warnings += counted_sends.excesses(run.engine, account, changed={name: plan})
+        times += plan.next_times(now)
     is_far = bool(times) and times[0] - now > due_times.FAR
     if not is_terminal():
         if asks and is_far:
@@ -124,15 +130,15 @@ def _check_agreed(
         fitting(terminal, weighed, more="campaign.more") if asks else (one for _, one in weighed)
     )
     terminal.note_each(shown)
-    request = plan.template
-    facts = {
-        "name": name, "whom": campaign_lines.whom(request), "account": plan.account,
-        "at": campaign_lines.moment_words(times[0] if times else now, zone, now),
-    }  # fmt: skip
-    if not (times and request.to_all):
-        question = "campaign.question" if times else "campaign.question_past"
-        terminal.confirm(question, "campaign.declined", yes=not asks, **facts)
-    elif asks and terminal.ask("campaign.question_to_all", **facts) != plan.account:
+    wish = Message("campaign.wish", name=name)
+    question = campaign_lines.question(plan, times, now, wish=wish, size=said.size)
+    if old is not None and is_off:
+        question = Message(
+            "campaign.question_disabled", wish=wish, command=campaign_lines.enabling(old)
+        )
+    answer = terminal.ask(question) if asks else plan.account
+    to_all = plan.template.to_all and times
+    if asks and not (answer == plan.account if to_all else terminal.agrees(answer)):
         terminal.decline("campaign.declined")
 
 
@@ -149,7 +155,7 @@ def _weighed(lines: Iterable[Message]) -> Iterator[tuple[int, Message]]:
 def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
     """Say what was done, and when it is due next."""
     now, times = present(run.engine), campaign.next_times()
-    run.terminal.say(done, name=campaign.name)
+    run.terminal.say(done, name=campaign.name, command=campaign_lines.enabling(campaign))
     run.terminal.say_all(
         campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings)
     )
