@@ -156,3 +156,20 @@ def test_an_edit_of_a_disabled_campaign_says_that_it_stays_disabled(
     assert "until `broadcast campaigns enable weekly`. [y/N]" in shown
     assert "It is disabled still. To enable it: broadcast campaigns enable weekly" in shown
     assert campaign_rows.named(here, "weekly").next_due_at is None
+
+
+def test_everybody_is_sent_to_again_only_in_as_many_words(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(capsys, "--to-all", "--yes-to-all")
+    said(capsys, "campaigns", "disable", "weekly")
+
+    refused = said(capsys, "campaigns", "enable", "weekly", status=2)
+    wrong = question(capsys, monkeypatch, "enable", "weekly", answer="yes")
+    assert campaign_rows.named(here, "weekly").state == "disabled"
+    right = question(capsys, monkeypatch, "enable", "weekly", answer="default")
+
+    assert "say so with --yes-to-all" in refused
+    assert "Enable campaign “weekly”? Without another question it sends to every follower" in wrong
+    assert "Nothing was changed." in wrong
+    assert "Campaign “weekly” is enabled." in right

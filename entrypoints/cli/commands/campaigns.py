@@ -12,7 +12,7 @@ import typer
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
-from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
+from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import CampaignState
 from broadcast.views.campaigns import campaign_object, launch_object, listed
 from entrypoints.cli import (
@@ -46,6 +46,7 @@ Name = Annotated[
     str, typer.Argument(metavar="NAME", help="help.campaigns.name", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="help.campaigns.yes")]
+YesToAll = Annotated[bool, typer.Option("--yes-to-all", help="help.send.yes_to_all")]
 #: Behind every due time: those that have none are the last.
 FAR_OFF: Final = datetime.max.replace(tzinfo=UTC)
 #: Runs that ``show`` shows.
@@ -100,7 +101,13 @@ def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
 
 
 def _check_agreed(
-    run: Run, name: str, said: SaidPlan, *, asks: bool, old: Campaign | None = None
+    run: Run,
+    name: str,
+    said: SaidPlan,
+    *,
+    asks: bool,
+    old: Campaign | None = None,
+    wish: Message | None = None,
 ) -> None:
     """Show a campaign on a terminal and ask; for everybody the account's name is typed.
 
@@ -130,7 +137,7 @@ def _check_agreed(
         fitting(terminal, weighed, more="campaign.more") if asks else (one for _, one in weighed)
     )
     terminal.note_each(shown)
-    wish = Message("campaign.wish", name=name)
+    wish = wish or Message("campaign.wish", name=name)
     question = campaign_lines.question(plan, times, now, wish=wish, size=said.size)
     if old is not None and is_off:
         question = Message(
@@ -245,8 +252,16 @@ def show(
 
 
 @campaigns.command(help="help.campaigns.enable")
-def enable(run: Run, name: Name, *, as_json: AsJSON = False) -> None:
-    """Enable a campaign from now on."""
+def enable(run: Run, name: Name, *, yes_to_all: YesToAll = False, as_json: AsJSON = False) -> None:
+    """Enable a campaign from now on; of one to everybody it is asked as when it is added."""
+    old = campaign_rows.named(run.engine, name)
+    to_all = old.plan.template.to_all
+    if old.state is CampaignState.DISABLED:
+        refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=is_terminal())
+        if to_all and old.plan.next_times(present(run.engine)):
+            wish = Message("campaign.wish_enable", name=name)
+            found = SaidPlan(plan=old.plan)
+            _check_agreed(run, old.name, found, asks=not yes_to_all, wish=wish)
     enabled = campaign_edits.enable(run.engine, name, who=who())
     _tell(run, enabled, "campaign.enabled", as_json=as_json)
 
@@ -283,7 +298,7 @@ def run_(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.campaigns.dry_run")] = False,
     rehearse: Annotated[bool, typer.Option("--rehearse", help="help.campaigns.rehearse")] = False,
     yes: Yes = False,
-    yes_to_all: Annotated[bool, typer.Option("--yes-to-all", help="help.send.yes_to_all")] = False,
+    yes_to_all: YesToAll = False,
     as_json: AsJSON = False,
 ) -> None:
     """Run a campaign now, release a run that is held, or try the next one."""

@@ -83,10 +83,11 @@ class Player:
         agrees: list[str] = []
         if command[0] == "resume" or (command[0] == "restored" and len(command) > 1):
             agrees = ["--yes"]
-        if "--due" in command:
+        if "--due" in command or command[:2] == ["campaigns", "enable"]:
             campaign = campaign_rows.named(self.world.system.engine, command[2])
             # The account's name is typed where a run goes to everybody.
-            agrees = ["--yes", *(["--yes-to-all"] if campaign.plan.template.to_all else [])]
+            agrees = ["--yes"] if "--due" in command else []
+            agrees += ["--yes-to-all"] if campaign.plan.template.to_all else []
         done = self.world.system.broadcast(*command, *agrees, status=None, timeout_s=120)
         said = done.stdout + done.stderr
         print(f">>> {shlex.join(command)}: {done.returncode}\n{said if len(said) < 2000 else ''}")
