@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
+from typing import Final
 
 from broadcast.day import SHANGHAI, is_night
 from broadcast.errors import SettingsError
@@ -13,7 +14,7 @@ from broadcast.quoting import one_line
 from broadcast.rules import content as contents
 from broadcast.rules.accounts import ANSWERS_WITHIN
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
-from broadcast.rules.campaigns.due_times import Schedule
+from broadcast.rules.campaigns.due_times import Days, Schedule
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState
 from broadcast.rules.campaigns.template import Template
 from broadcast.rules.reports import Report
@@ -21,6 +22,10 @@ from broadcast.settings.program_settings import Settings
 from broadcast.views.content import kind
 from broadcast.views.words import Joined, Moment
 from entrypoints.cli.terminal import command_line
+from producer.campaigns.said_plans import NONE
+
+#: Members of the request that are shown as their options are written.
+_OF_A_RUN: Final = ("title", "priority", "spread_days")
 
 
 def due_words(due: datetime, zone: str) -> str:
@@ -138,6 +143,61 @@ def whom(template: Template, size: int | None = None) -> Message:
         return Message("campaign.whom.to_all", account=template.request["account"])
     name = "followers" if tag is None else "followers_tag"
     return Message(f"campaign.whom.{name}", tag=tag)
+
+
+def changes(old: CampaignPlan, new: CampaignPlan) -> Message:
+    """Return in one line what an edit changes."""
+    each = [
+        Message("campaign.change", old=was or NONE, new=to_be or NONE)
+        for was, to_be in zip(_members(old), _members(new), strict=True)
+        if was != to_be
+    ]
+    if old.schedule.cron and new.schedule.at:
+        each.append(Message("campaign.not_again", cron=old.schedule.cron))
+    return Message("campaign.changes", changes=Joined(each, "separator"))
+
+
+def _members(plan: CampaignPlan) -> Iterator[Message | str]:
+    """Yield what can be changed of a campaign, most of it as its options say it."""
+    schedule, policy, request = plan.schedule, plan.policy, plan.template.request
+    at = schedule.at and due_words(schedule.at, schedule.zone)
+    yield f"--at {at}" if at else f"--cron {schedule.cron}"
+    yield " ".join(f"--except {one}" for one in schedule.exceptions)
+    yield content_line(plan.template)
+    yield Message("campaign.whom", whom=whom(plan.template))
+    yield _narrowing_of(plan.template)
+    yield f"--timezone {schedule.zone}"
+    rest = {
+        "--from": schedule.first, "--until": schedule.last, "--missed": policy.missed,
+        "--overlap": policy.overlap, "--size-brake": policy.size_brake,
+        "--late-by": policy.late_by, **{f"--{one}": request.get(one) for one in _OF_A_RUN},
+    }  # fmt: skip
+    for option, value in rest.items():
+        yield "" if value is None else f"{option} {value}"
+
+
+def no_longer_excepted(old: Schedule, new: Schedule, now: datetime) -> Iterator[Message]:
+    """Yield the days ahead that an edit leaves out no more, though it names others."""
+    today = now.astimezone(new.tzinfo).date()
+    ended = [
+        one
+        for one in old.exceptions
+        if today <= one.last
+        and not any(each.first <= one.first and one.last <= each.last for each in new.exceptions)
+    ]
+    if ended and new.exceptions:
+        kept = sorted({*ended, *new.exceptions}, key=str)
+        yield Message(
+            "campaign.no_longer_excepted", days=Joined(list(map(_span_words, ended)), "comma"),
+            options=" ".join(f"--except {one}" for one in kept),
+        )  # fmt: skip
+
+
+def _span_words(span: Days) -> Message:
+    first = _day_words(span.first)
+    if span.first == span.last:
+        return first
+    return Message("campaign.day_span", first=first, last=_day_words(span.last))
 
 
 def question(

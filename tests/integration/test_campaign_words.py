@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,47 @@ def test_everybody_is_sent_to_again_only_in_as_many_words(
     assert "Enable campaign “weekly”? Without another question it sends to every follower" in wrong
     assert "Nothing was changed." in wrong
     assert "Campaign “weekly” is enabled." in right
+
+
+def test_days_that_an_edit_excepts_no_more_are_named_with_what_keeps_them(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    year = datetime.now(UTC).year + 1
+    first, span, last = f"{year}-12-25", f"{year}-10-01..{year}-10-07", f"{year}-12-31"
+    kept = f"--except {span} --except {first} --except {last}"
+    add(capsys, "--tag", "2", "--except", first, "--except", span)
+
+    shown = question(capsys, monkeypatch, "edit", "weekly", "--except", last, answer="n")
+    monkeypatch.setenv("BROADCAST_LANG", "zh")
+    chinese = question(capsys, monkeypatch, "edit", "weekly", "--except", last, answer="n")
+
+    assert re.search(f"Warning: No longer excepted: ... {year}-10-01 to ... {year}-10-07, ", shown)
+    assert f"{first}. To keep: {kept}" in shown
+    assert re.search(f"原来除外的 .*、{first} 周. 不再除外。要保留：{kept}", chinese)
+
+
+def test_without_a_terminal_it_is_said_too_that_days_are_excepted_no_more(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    year = datetime.now(UTC).year + 1
+    add(capsys, "--tag", "2", "--except", f"{year}-12-25")
+    edit = ("campaigns", "edit", "weekly", "--yes", "--except")
+
+    assert f"{year}-12-25. To keep: --except " in said(capsys, *edit, "12-31")
+    more = said(capsys, *edit, f"{year}-12-20..{year}-12-31", "--except", "12-31")
+    assert "To keep" not in said(capsys, *edit, "none") + more
+
+
+@pytest.mark.usefixtures("here")
+def test_the_first_line_says_what_an_edit_changes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(capsys, "--tag", "2")
+    edit = ("edit", "weekly", "--at", "2027-03-01 20:00", "--text", "bye", "--missed", "late")
+
+    shown = question(capsys, monkeypatch, *edit, "--title", "spring", answer="n")
+
+    assert shown.startswith(
+        "Changes: --cron 0 20 * * 5 → --at 2027-03-01 20:00 · Text: Doors open at nine → Text: bye"
+        " · --missed ask → --missed late · none → --title spring · no longer every “0 20 * * 5”"
+    )

@@ -116,7 +116,10 @@ def _check_agreed(
     terminal, now, plan = run.terminal, present(run.engine), said.plan
     account = run.settings.account(plan.account)
     is_off = old is not None and old.state is CampaignState.DISABLED
-    warnings, times = [*said.doubts], list[datetime]()
+    warnings, times = list[Message](), list[datetime]()
+    if old is not None:
+        warnings += campaign_lines.no_longer_excepted(old.plan.schedule, plan.schedule, now)
+    warnings += said.doubts
     # While it is disabled, no time is ahead and nothing counts.
     if not is_off:
         warnings += counted_sends.excesses(run.engine, account, changed={name: plan})
@@ -127,12 +130,13 @@ def _check_agreed(
             raise InputError("error.campaign.far")
         terminal.warn_each(warnings)
         return
-    lines = [*confirmation.account_lines(account)]
+    lines = [campaign_lines.changes(old.plan, plan)] if old else []
+    lines += confirmation.account_lines(account)
     lines += campaign_lines.plan_lines(plan, times, now, settings=run.settings)
     if is_far:
         warnings.insert(0, Message("campaign.far"))
     weighed = [*_weighed(lines)]
-    weighed += [(NOTICE, Message("output.warning", text=one)) for one in warnings]
+    weighed += [(_weight(one), Message("output.warning", text=one)) for one in warnings]
     shown = (
         fitting(terminal, weighed, more="campaign.more") if asks else (one for _, one in weighed)
     )
@@ -147,6 +151,11 @@ def _check_agreed(
     to_all = plan.template.to_all and times
     if asks and not (answer == plan.account if to_all else terminal.agrees(answer)):
         terminal.decline("campaign.declined")
+
+
+def _weight(warning: Message) -> int:
+    # What an edit takes away unasked stays, whatever else there is to be seen.
+    return FACT if warning.id == "campaign.no_longer_excepted" else NOTICE
 
 
 def _weighed(lines: Iterable[Message]) -> Iterator[tuple[int, Message]]:
