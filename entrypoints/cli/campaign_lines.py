@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
 
 from broadcast.day import SHANGHAI, is_night
-from broadcast.errors import SettingsError
+from broadcast.errors import InputError, SettingsError
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules import content as contents
@@ -16,7 +17,7 @@ from broadcast.rules.accounts import ANSWERS_WITHIN
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.due_times import Days, Schedule
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState
-from broadcast.rules.campaigns.template import Template
+from broadcast.rules.campaigns.template import NOTHING, Template
 from broadcast.rules.reports import Report
 from broadcast.settings.program_settings import Settings
 from broadcast.views.content import kind
@@ -248,4 +249,23 @@ def run_lines(
     if launch.state is LaunchState.HELD:
         at = due_words(launch.due_at, campaign.plan.schedule.zone)
         words = ["broadcast", "campaigns", "run", campaign.name, "--due", at]
-        yield Message("campaign.release", command=command_line(words))
+        edited = _edited_since(campaign, launch)
+        if edited is None:
+            yield Message("campaign.release", command=command_line(words))
+            return
+        as_before, as_edited = command_line(words), command_line([*words, "--edited"])
+        before = content_line(launch.template)
+        yield Message("campaign.release_before", content=before, command=as_before)
+        now_is = content_line(edited)
+        yield Message("campaign.release_edited", content=now_is, command=as_edited)
+
+
+def _edited_since(campaign: Campaign, launch: Launch) -> Template | None:
+    """Return the request of a held run as its campaign is now, where it differs."""
+    if launch.version == campaign.version or launch.template == NOTHING:
+        return None
+    # Its times may be past working out here.
+    with contextlib.suppress(InputError):
+        edited = campaign.plan.rendered(launch.due_at)
+        return None if edited == replace(launch.template, agreed=None) else edited
+    return None

@@ -44,6 +44,8 @@ class RunAsked:
     #: The same send within a day is meant.
     again: bool = False
     dry_run: bool = False
+    #: A held run is released with what its campaign is now.
+    edited: bool = False
 
 
 def agreed(run: Run, one: RunAsked) -> Agreed:
@@ -109,7 +111,11 @@ def _campaign(one: RunAsked, now: datetime) -> Message:
     else:
         name = "extra_run" if campaign.next_due_at is None else "extra_run_next"
         at = campaign_lines.moment_words(campaign.next_due_at or now, zone, now)
-    return Message(f"send.{name}", name=campaign.name, at=at)
+    sends: Message | str = ""
+    if launch.id and (one.edited or launch.version != campaign.version):
+        content = campaign_lines.content_line(launch.template)
+        sends = Message("send.as_edited" if one.edited else "send.as_before", content=content)
+    return Message(f"send.{name}", name=campaign.name, at=at, sends=sends)
 
 
 def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int:

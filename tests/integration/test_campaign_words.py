@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.message import Message
+from entrypoints.cli.campaign_lines import due_words
 from models.ledger.campaigns import campaign_rows, launch_rows
+from tests.integration.models.campaign_world import run_of
 from tests.integration.test_audience_options import TEXT, typed
 from tests.integration.test_which import said
 from tests.kit import ledger
@@ -218,3 +222,32 @@ def test_the_first_line_says_what_an_edit_changes(
         "Changes: --cron 0 20 * * 5 → --at 2027-03-01 20:00 · Text: Doors open at nine → Text: bye"
         " · --missed ask → --missed late · none → --title spring · no longer every “0 20 * * 5”"
     )
+
+
+def test_a_held_run_whose_campaign_was_edited_is_released_by_either_of_two_commands(
+    here: Engine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "list.txt").write_text("\n".join(ledger.openids(5)), encoding="ascii")
+    add(capsys, "--openids", "list.txt")
+    campaign = campaign_rows.named(here, "weekly")
+    launch, _ = launch_rows.run_now(here, campaign, run_of(campaign), key="k", who="li")
+    launch_rows.hold(here, launch, Message("launch.missed"))
+    release = f"broadcast campaigns run weekly --due '{due_words(launch.due_at, 'Asia/Shanghai')}'"
+    assert f"To send it all the same: {release}" in " ".join(
+        said(capsys, "campaigns", "list").split()
+    )
+
+    said(capsys, "campaigns", "edit", "weekly", "--text", "Doors open at ten")
+
+    for command in (("list",), ("show", "weekly")):
+        shown = " ".join(said(capsys, "campaigns", *command).split())
+        assert f"as it was (Text: Doors open at nine): {release} To send" in shown
+        assert f"as the campaign is now (Text: Doors open at ten): {release} --edited" in shown
+    words = shlex.split(release)[2:]
+    before = question(capsys, monkeypatch, *words, answer="n")
+    now = question(capsys, monkeypatch, *words, "--edited", answer="n")
+    assert "as it was before the campaign was edited (Text: Doors open at nine)." in before
+    assert "as the campaign is now (Text: Doors open at ten)." in now

@@ -46,6 +46,7 @@ Name = Annotated[
     str, typer.Argument(metavar="NAME", help="help.campaigns.name", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="help.campaigns.yes")]
+Due = Annotated[str | None, typer.Option("--due", metavar="TIME", help="help.campaigns.due")]
 YesToAll = Annotated[bool, typer.Option("--yes-to-all", help="help.send.yes_to_all")]
 #: Behind every due time: those that have none are the last.
 FAR_OFF: Final = datetime.max.replace(tzinfo=UTC)
@@ -296,9 +297,7 @@ def run_(
     run: Run,
     name: Name,
     *,
-    due: Annotated[
-        str | None, typer.Option("--due", metavar="TIME", help="help.campaigns.due")
-    ] = None,
+    due: Due = None,
     edited: Annotated[bool, typer.Option("--edited", help="help.campaigns.edited")] = False,
     key: Annotated[
         str | None, typer.Option("--key", metavar="KEY", help="help.campaigns.key")
@@ -333,8 +332,9 @@ def run_(
     refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=dry_run or is_terminal())
     said = dry_run or asking.is_said(to_all=to_all, yes=yes, yes_to_all=yes_to_all)
     asked = campaign_runs.RunAsked(
-        campaign=campaign, launch=launch, ask=asking.ask_of(said=said), dry_run=dry_run, again=again
-    )
+        campaign=campaign, launch=launch, ask=asking.ask_of(said=said), dry_run=dry_run,
+        again=again, edited=edited,
+    )  # fmt: skip
     with nothing_stored("campaign.interrupted"):
         agreed = campaign_runs.agreed(run, asked)
     if dry_run:
