@@ -24,7 +24,7 @@ from entrypoints.cli.tag_lookup import Tags
 from entrypoints.cli.terminal import command_line
 from models.ledger.campaigns import launch_rows
 from models.ledger.rows.transaction import present
-from producer.campaigns import asked_runs
+from producer.campaigns import asked_runs, rehearsing
 from producer.campaigns.launching import PreparedLaunch
 from producer.submit.prepare import Reader
 from producer.wiring.wechat import QuotaWithReason
@@ -57,9 +57,9 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     terminal, launch, problems = run.terminal, one.launch, list[Message]()
     is_new, quota = launch.id == 0, QuotaWithReason(run.wechat)
     here = replace(run.door(), quota=quota, reader=Reader.PERSON)
-    found = asked_runs.prepared_run(
-        one.campaign, launch, here, wechat=run.wechat, again=one.again or not is_new
-    )
+    # Another due time is no double send.
+    again = one.again or not is_new or (one.dry_run and one.campaign.next_due_at is not None)
+    found = asked_runs.prepared_run(one.campaign, launch, here, wechat=run.wechat, again=again)
     if is_new and one.ask is not Ask.ASK:
         for doubt in found.doubts:
             raise InputError(doubt.id, **doubt.facts)
@@ -73,7 +73,8 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     unproved = asking.why_unproved(quota.why)
     warnings = [*problems, *found.doubts, *prepared.notices, *unproved]
     if one.dry_run:
-        asking.show(prepared, warnings)
+        over = rehearsing.beyond(one.campaign, launch.due_at, prepared.notices, door=here)
+        asking.show(prepared, [*warnings, *over])
     elif one.ask is Ask.NOBODY:
         terminal.warn_each(warnings)
     if not (one.dry_run or asking.may_go(prepared, warnings)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -103,8 +103,7 @@ def _plan(
         yield from found.doubts
         telling = [one for one in found.ready.notices if rehearsals.is_telling(one)]
         yield from telling
-        if not any(map(rehearsals.is_limit, telling)):
-            yield from _beyond(campaign, due, door=door)
+        yield from beyond(campaign, due, telling, door=door)
         after, estimate = rehearsals.fresh_from(due), found.ready.estimate
         synced_at = None if estimate is None else estimate.synced_at
         if synced_at is not None and synced_at < after:
@@ -113,8 +112,15 @@ def _plan(
             yield Message(name, account=launch.account, at=synced_at, after=after)
 
 
-def _beyond(campaign: Campaign, due: datetime, *, door: SubmitService) -> Iterator[Message]:
-    """Yield the limit of WeChat's beyond which a run is, with the runs before it."""
+def beyond(
+    campaign: Campaign, due: datetime, notices: Iterable[Message], *, door: SubmitService
+) -> Iterator[Message]:
+    """Yield the limit of WeChat's beyond which a run is, with the runs before it.
+
+    Unless the *notices* of its plan say so.
+    """
+    if any(map(rehearsals.is_limit, notices)):
+        return
     account = door.settings.account(campaign.plan.account)
     changed = {campaign.name: campaign.plan}
     for one in counted_sends.excesses(door.engine, account, changed=changed):

@@ -251,3 +251,31 @@ def test_a_held_run_whose_campaign_was_edited_is_released_by_either_of_two_comma
     now = question(capsys, monkeypatch, *words, "--edited", answer="n")
     assert "as it was before the campaign was edited (Text: Doors open at nine)." in before
     assert "as the campaign is now (Text: Doors open at ten)." in now
+
+
+def test_a_dry_run_names_the_limit_beyond_which_the_run_is_as_a_rehearsal_does(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(capsys, "--to-all", "--yes-to-all")
+    words = ("--to-all", "--yes-to-all", *TEXT, "--cron", "0 21 * * 5")
+    said(capsys, "campaigns", "add", "second", *words)
+
+    first = said(capsys, "campaigns", "run", "weekly", "--dry-run")
+    second = " ".join(said(capsys, "campaigns", "run", "second", "--dry-run").split())
+
+    over = "is send number 2 of its day to everybody: WeChat allows 1. Before it: "
+    assert over in " ".join(said(capsys, "campaigns", "list").split())
+    assert over in second
+    assert over not in " ".join(first.split())
+
+
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_of_the_next_time_is_no_double_send(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("\n".join(ledger.openids(5)), encoding="ascii")
+    add(capsys, "--openids", "list.txt")
+    said(capsys, "send", "--openids", "list.txt", *TEXT)
+
+    assert "Dry run: the plan fits" in said(capsys, "campaigns", "run", "weekly", "--dry-run")
+    assert "--again" in said(capsys, "campaigns", "run", "weekly", status=2)
