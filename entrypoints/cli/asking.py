@@ -75,6 +75,8 @@ class SendRequest:
     repeat: str | Message
     #: A preview can be sent of what it has now.
     has_preview: bool = True
+    #: The same command with --dry-run shows what does not fit before the question.
+    is_cut: bool = True
 
     @property
     def path(self) -> SendPath:
@@ -106,6 +108,7 @@ class Asking:
         order, path = self._wish.order, self._wish.path
         lanes, engine = ledger_facts.lanes(self._run.engine), self._run.engine
         opens = lanes.opened_by(order.account.name, path)
+        is_cut = asks and self._wish.is_cut
         facts = summary(
             order, prepared, stops=lanes.stops(order.account.name, path), now=prepared.now,
             content=confirmation.content_lines(engine, order.content),
@@ -114,7 +117,7 @@ class Asking:
         lines = [*weighed([*facts, *map(_tag, self.tags)])]
         lines += [(NOTICE, one) for one in self._notices(prepared, warnings, asks=asks)]
         self._terminal.note_each(
-            fitting(self._terminal, lines) if asks else (line for _, line in lines)
+            fitting(self._terminal, lines) if is_cut else (line for _, line in lines)
         )
         return opens
 

@@ -99,6 +99,8 @@ def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:
         confirmed=() if owner is None or asks else (owner.id,),
         repeat=command_line(["broadcast", *run.arguments]), campaign=_campaign(one, prepared.now),
         has_preview=template.article_file is None,
+        # Without --due a dry run is of the next time.
+        is_cut=bool(one.launch.id) or one.campaign.next_due_at is None,
     )  # fmt: skip
 
 

@@ -279,3 +279,28 @@ def test_a_dry_run_of_the_next_time_is_no_double_send(
 
     assert "Dry run: the plan fits" in said(capsys, "campaigns", "run", "weekly", "--dry-run")
     assert "--again" in said(capsys, "campaigns", "run", "weekly", status=2)
+
+
+def test_of_a_run_of_now_nothing_is_cut_as_no_dry_run_shows_it(
+    here: Engine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "list.txt").write_text("\n".join(ledger.openids(5)), encoding="ascii")
+    (tmp_path / "out.txt").write_text("\n".join(ledger.openids(2)), encoding="ascii")
+    text = "\n".join(f"line {n}" for n in range(9))
+    options = ("--exclude", "file:out.txt", "--priority", "5", "--title", "spring", *FRIDAYS)
+    said(capsys, "campaigns", "add", "weekly", "--openids", "list.txt", "--text", text, *options)
+    campaign = campaign_rows.named(here, "weekly")
+    launch, _ = launch_rows.run_now(here, campaign, run_of(campaign), key="k", who="li")
+    launch_rows.hold(here, launch, Message("launch.missed"))
+    due = due_words(launch.due_at, "Asia/Shanghai")
+
+    shown = question(capsys, monkeypatch, "run", "weekly", answer="n")
+    held = question(capsys, monkeypatch, "run", "weekly", "--due", due, answer="n")
+
+    assert "line 8" in shown
+    assert "Priority 5" in shown
+    assert "--dry-run shows all" not in shown
+    assert "--dry-run shows all" in held
