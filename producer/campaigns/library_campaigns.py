@@ -62,8 +62,10 @@ class Campaigns:
 
     def add(self, name: str, said: CampaignArguments) -> Campaign:
         """Store a campaign, enabled. Raises ConflictError where its name is taken."""
-        check_name(name)
+        # A name among the members would be another one.
+        shape.parse_as(CampaignMembers, said)
         form = shape.parse_as(NewCampaign, {**said, "name": name})
+        check_name(form.name)
         plan = self._plan(form, form.account)
         return campaign_edits.add(self.door.engine, name, plan, who=self.who)
 
@@ -83,6 +85,8 @@ class Campaigns:
         old = self.get(name)
         plan = self._plan(shape.parse_as(CampaignChange, said), old.plan.account, old.plan)
         known = old if version is None else replace(old, version=version)
+        if (plan, known.version) == (old.plan, old.version):
+            return old
         return campaign_edits.edit(self.door.engine, known, plan, who=self.who)
 
     def list(self) -> Sequence[Campaign]:

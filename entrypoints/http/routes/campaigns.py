@@ -182,6 +182,8 @@ def edit(caller: Submitter, name: str, members: bodies.Members) -> dict[str, Any
     old = _theirs(caller, name)
     plan, doubts = _plan(caller, said, old.plan.account, old=old.plan)
     known = old if said.version is None else replace(old, version=said.version)
+    if (plan, known.version) == (old.plan, old.version):
+        return _stored(caller, old, doubts)
     edited = campaign_edits.edit(caller.parts.engine, known, plan, who=caller.who)
     return _stored(caller, edited, doubts)
 

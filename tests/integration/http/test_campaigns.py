@@ -60,6 +60,9 @@ def test_a_campaign_is_added_changed_stopped_and_removed(program: Program) -> No
     assert edited["except"] == ["2030-01-01..2030-02-01"]
     assert (edited["missed"], edited["late_by_s"], edited["size_brake"]) == ("late", 7200, 0)
     assert edited["request"] == {**made["request"], "title": "{date}"}
+    for same in ({}, {"missed": "late"}):
+        assert program.ask("PATCH", path, same).json()["version"] == 2
+    assert code_of(program.ask("PATCH", path, {"version": 1})) == (409, "campaign.edited")
     plain = program.ask("PATCH", path, {"from": "none", "except": []}).json()
     assert (plain["from"], plain["except"]) == (None, [])
     assert program.ask("POST", f"{path}/disable").json()["next"] == []

@@ -35,6 +35,7 @@ def test_a_campaign_is_added_edited_stopped_and_removed(campaigns: Campaigns) ->
     assert (made.created_by, made.plan.account) == ("python shop", "default")
     assert (edited.version, edited.plan.schedule.zone) == (2, "Europe/Berlin")
     assert campaigns.get("weekly") == edited
+    assert campaigns.edit("weekly", {"timezone": "Europe/Berlin"}) == edited
     assert campaigns.disable("weekly").next_due_at is None
     assert campaigns.enable("weekly").next_due_at is not None
     begun = campaigns.run("weekly", key="order-1")
@@ -80,6 +81,15 @@ def test_what_is_wrong_raises_and_stores_nothing(
 
     assert caught.value.message_id == message_id
     assert campaign_rows.every(here) == []
+
+
+def test_a_name_that_is_none_or_a_second_one_is_refused(campaigns: Campaigns) -> None:
+    for name, said in ((cast("str", None), WEEKLY), ("weekly", WEEKLY | {"name": "monthly"})):
+        with pytest.raises(InputError) as refused:
+            campaigns.add(name, said)
+        assert refused.value.facts["field"] == "name"
+
+    assert list(campaigns.list()) == []
 
 
 def test_a_campaign_that_another_one_edited_is_taken_or_unknown_is_refused(
