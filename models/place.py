@@ -17,12 +17,13 @@ from sqlalchemy import Connection, Engine, update
 from models.installation import Installation
 
 #: MariaDB has no id of a server that outlives its container: when the table was made stays with the
-#: files, and a dump makes it anew.
+#: files, and a dump makes it anew. So does OPTIMIZE TABLE: then the server still has its name.
 _QUERIES: Final = {
     "postgresql": "SELECT system_identifier, oid FROM pg_control_system(), pg_database"
     " WHERE datname = current_database()",
     "mysql": "SELECT @@server_uuid, DATABASE()",
-    "mariadb": "SELECT UNIX_TIMESTAMP(create_time), table_schema FROM information_schema.tables"
+    "mariadb": "SELECT UNIX_TIMESTAMP(create_time), table_schema, CONCAT(@@hostname, ':', @@port)"
+    " FROM information_schema.tables"
     " WHERE table_schema = DATABASE() AND table_name = 'bc_installation'",
 }
 _MAY_ASK: Final = "SELECT has_function_privilege('pg_control_system()', 'execute')"
@@ -36,8 +37,7 @@ def place_of(connection: Connection) -> str:
         return _of_file(connection)
     if name == "postgresql" and not _may_ask(connection.engine):
         return ""
-    server, database = connection.exec_driver_sql(_QUERIES[name]).one()
-    return f"{name} {server} {database}"
+    return " ".join(map(str, (name, *connection.exec_driver_sql(_QUERIES[name]).one())))
 
 
 def note_place(connection: Connection) -> None:

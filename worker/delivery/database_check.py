@@ -7,8 +7,9 @@ person answers (``broadcast restored``).
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Collection, Mapping
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from sqlalchemy import Engine
 
@@ -26,6 +27,10 @@ from models.ledger.lane import obstacles
 from worker.delivery.ports import Gateway
 
 log = logging.getLogger(__name__)
+
+#: So often, and so many seconds apart, a database whose table was made anew is compared with Redis.
+_LOOKS: Final = 20
+_LOOK_AFTER_S: Final = 0.05
 
 
 class DatabaseCheck:
@@ -60,7 +65,7 @@ class DatabaseCheck:
         calls. Raises OutOfReachError where the lanes are closed.
         """
         counts = self.counter.read()
-        facts = restores.facts(self._engine)
+        facts = self._facts()
         if facts.is_closed:
             return set()
         unproved = set[str]()
@@ -117,7 +122,7 @@ class DatabaseCheck:
         """Look at the database and judge it. Raises OutOfReachError where the lanes are closed."""
         # Redis first: a claim or note is committed before it is counted.
         counts = self.counter.read()
-        facts = restores.facts(self._engine, [account])
+        facts = self._facts([account])
         if facts.is_closed:
             raise OutOfReachError("error.database.restored")
         verdict = restore_guard.judge(facts, account, counts=counts)
@@ -125,6 +130,25 @@ class DatabaseCheck:
             owed_since = restores.owed_since(self._engine, account)
             verdict = restore_guard.judge(facts, account, counts=counts, owed_since=owed_since)
         return facts, verdict
+
+    def _facts(self, accounts: Collection[str] | None = None) -> DatabaseFacts:
+        """Return the facts of the lanes of *accounts*, once a new name of its place is noted."""
+        facts = restores.facts(self._engine, accounts)
+        if facts.is_closed or not facts.is_renamed:
+            return facts
+        # A call may be claimed between the looks into Redis and the ledger.
+        for _ in range(_LOOKS):
+            counts = self.counter.read()
+            facts = restores.facts(self._engine)
+            if not facts.is_renamed or facts.is_closed:
+                break
+            if facts.has_new_place(counts):
+                restores.note_new_place(self._engine, facts.known_place, facts.place)
+            elif not facts.was_rebuilt:
+                break
+            else:
+                time.sleep(_LOOK_AFTER_S)
+        return restores.facts(self._engine, accounts)
 
     def _by_count(self, account: Account) -> Verdict:
         """Judge by WeChat's count of today's calls; the same as before where it is away."""

@@ -8,6 +8,7 @@ Redis is empty, WeChat's own count of the day's calls.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -100,7 +101,41 @@ class DatabaseFacts:
     @property
     def is_elsewhere(self) -> bool:
         """True if it is known to live at another place."""
+        if not self.is_renamed:
+            return False
+        known, here = _of_mariadb(self.known_place or ""), _of_mariadb(self.place)
+        # A new container has another name, and the same files.
+        return known is None or here is None or known[:2] != here[:2]
+
+    @property
+    def is_renamed(self) -> bool:
+        """True if its place has another name than the one that is known."""
         return bool(self.known_place and self.place) and self.known_place != self.place
+
+    @property
+    def was_rebuilt(self) -> bool:
+        """True if its place differs in nothing but when its table was made.
+
+        OPTIMIZE TABLE makes that anew where the database is, and a dump wherever it is restored.
+        """
+        known, here = _of_mariadb(self.known_place or ""), _of_mariadb(self.place)
+        if known is None or here is None:
+            return False
+        return known[0] != here[0] and known[1:] == here[1:]
+
+    def has_new_place(self, counts: Counts) -> bool:
+        """Return whether it is the same database, whose place has another name; of all lanes.
+
+        Where its table was made anew, Redis must count exactly what it has: a copy has another
+        Redis, and what was restored is behind this one.
+        """
+        if not self.is_elsewhere:
+            return self.is_renamed
+        claims = all(
+            self.lane(name).claims == counts.claims.get(name, 0)
+            for name in {*self.lanes, *counts.claims}
+        )
+        return self.was_rebuilt and counts.notes == self.notes and claims
 
     @property
     def known_until(self) -> datetime | None:
@@ -114,6 +149,12 @@ class DatabaseFacts:
     def is_recent(self, seen_at: datetime | None) -> bool:
         """Return whether a moment need not be noted anew."""
         return seen_at is not None and abs(self.now - seen_at) < SEEN_EVERY
+
+
+def _of_mariadb(place: str) -> tuple[str, str, str] | None:
+    """Return when its table was made, the database, and the server's host and port."""
+    found = re.fullmatch(r"mariadb (\S+) (.+) (\S+:\d+)", place)
+    return found and (found[1], found[2], found[3])
 
 
 def judge(

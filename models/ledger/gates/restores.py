@@ -159,6 +159,13 @@ def note_seen(connection: Connection, accounts: Collection[str] = ()) -> int | N
 
 
 @writing
+def note_new_place(connection: Connection, known: str | None, place: str) -> None:
+    """Note that the place of the database has another name, unless another worker did."""
+    here = update(Installation).where(Installation.place == known)
+    connection.execute(here.values(place=place))
+
+
+@writing
 def close_lanes(connection: Connection, reason: Reason) -> list[str]:
     """Close every lane until a person answers; return the accounts whose lane was open."""
     closing = Closing(kind=GateKind.RESTORED, who=WORKER, reason=reason)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from sqlalchemy import Engine, update
+from sqlalchemy import Connection, Engine, update
 
 from broadcast.errors import OutOfReachError, RedisAwayError
 from broadcast.rules.accounts import Account
@@ -33,14 +33,16 @@ from models.ledger.steer import restore_answers
 from models.place import place_of
 from producer import outbox
 from tests.integration.models import campaign_world
-from tests.kit import copies, ledger
+from tests.kit import copies, ledger, template
 from tests.kit.ledger import Driver
+from tests.kit.wait import until
 from worker.delivery.database_check import DatabaseCheck
 from worker.delivery.ports import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from tests.servers.mariadb import MariaDB
     from tests.servers.valkey import Valkey
 
 SHOP, OTHER = ledger.account(), ledger.account("other")
@@ -213,6 +215,48 @@ def test_the_sweep_closes_a_database_at_another_place(
 
     assert is_closed(engine)
     assert checked(engine, counter).watch({"default": SHOP}) == set()
+
+
+@pytest.fixture
+def optimized_mariadb(mariadb: MariaDB, counter: ClaimCounter) -> Iterator[Engine]:
+    """A database of MariaDB that made a call, after OPTIMIZE TABLE."""
+    engine = template.migrated(mariadb.fresh_database())
+    sent(engine, counter)
+    before = restores.facts(engine).place
+    with engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        # MariaDB has the moment to the second.
+        until(lambda: optimized(connection) != before, 10, "another moment of the table")
+    yield engine
+    engine.dispose()
+
+
+def optimized(connection: Connection) -> str:
+    connection.exec_driver_sql("OPTIMIZE TABLE bc_installation").all()
+    return place_of(connection)
+
+
+def test_a_table_of_mariadb_that_was_optimized_is_the_same_database(
+    optimized_mariadb: Engine, counter: ClaimCounter
+) -> None:
+    assert restores.facts(optimized_mariadb).was_rebuilt
+
+    checked(optimized_mariadb, counter).check(SHOP)
+
+    facts = restores.facts(optimized_mariadb)
+    assert (facts.is_closed, facts.is_renamed) == (False, False)
+    checked(optimized_mariadb, counter).watch({"default": SHOP})
+
+
+def test_a_dump_of_mariadb_beside_another_redis_stays_closed_whatever_its_server_is_called(
+    optimized_mariadb: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    valkey.flushall()
+
+    with pytest.raises(OutOfReachError, match=r"database\.restored"):
+        checked(optimized_mariadb, counter, quota(used=1)).watch({"default": SHOP})
+
+    assert is_closed(optimized_mariadb)
 
 
 def test_an_empty_redis_is_filled_again_where_wechat_counts_what_the_ledger_has(

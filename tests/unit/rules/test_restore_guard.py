@@ -61,6 +61,43 @@ def test_a_database_at_another_place_is_closed_whatever_redis_counts() -> None:
         assert judged(place="there", counted=counted) is Reason.OTHER_PLACE
 
 
+MADE = "mariadb 1 bc mariadb-0:3306"
+MADE_ANEW = "mariadb 2 bc mariadb-0:3306"
+
+
+def test_a_container_of_another_name_with_the_same_files_is_the_same_place() -> None:
+    there = facts(known_place=MADE, place="mariadb 1 bc other:3307")
+
+    assert not there.is_elsewhere
+    assert there.has_new_place(Counts(claims={}))
+
+
+@pytest.mark.parametrize(
+    ("place", "counts", "is_same"),
+    [
+        (MADE_ANEW, Counts(claims={"shop": 7}, notes=5), True),
+        (MADE_ANEW, Counts(claims={"shop": 7, "other": 0}, notes=5), True),
+        (MADE_ANEW, Counts(claims={}), False),
+        (MADE_ANEW, Counts(claims={"shop": 7}), False),
+        (MADE_ANEW, Counts(claims={"shop": 6}, notes=5), False),
+        (MADE_ANEW, Counts(claims={"shop": 8}, notes=5), False),
+        (MADE_ANEW, Counts(claims={"shop": 7}, notes=4), False),
+        (MADE_ANEW, Counts(claims={"shop": 7, "other": 1}, notes=5), False),
+        ("mariadb 2 bc other:3306", Counts(claims={"shop": 7}, notes=5), False),
+        ("mariadb 2 staging mariadb-0:3306", Counts(claims={"shop": 7}, notes=5), False),
+        ("mariadb 1 staging mariadb-0:3306", Counts(claims={"shop": 7}, notes=5), False),
+    ],
+)
+def test_a_table_that_was_made_anew_is_the_same_database_where_redis_counts_what_it_has(
+    place: str, counts: Counts, *, is_same: bool
+) -> None:
+    there = facts(known_place=MADE, place=place)
+
+    assert there.is_elsewhere
+    assert there.has_new_place(counts) is is_same
+    assert judge(there, "shop", counts=counts) is Reason.OTHER_PLACE
+
+
 def test_a_place_that_is_not_known_is_no_other_place() -> None:
     assert judged(place="") is Trust.KNOWN
     assert judged(known_place=None) is Trust.KNOWN
