@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from pathlib import Path
 from typing import Final
 
 from broadcast.day import SHANGHAI, is_night
@@ -25,6 +26,8 @@ from broadcast.views.words import Joined, Moment
 from entrypoints.cli.terminal import command_line
 from producer.campaigns.said_plans import NONE
 
+#: Characters of a text that stands beside another one.
+_CUT: Final = 12
 #: Members of the request that are shown as their options are written.
 _OF_A_RUN: Final = ("title", "priority", "spread_days")
 
@@ -110,15 +113,16 @@ def request_lines(template: Template) -> Iterator[Message]:
     yield content_line(template)
 
 
-def content_line(template: Template) -> Message:
-    """Return the content of a request."""
+def content_line(template: Template, most: int = contents.LONGEST_PREVIEW) -> Message:
+    """Return the content of a request, *most* characters of a text."""
     content = template.request["content"]
     if template.draft_title is not None:
         return Message("campaign.draft", title=one_line(template.draft_title))
     if template.article_file is not None:
         return Message("campaign.article", path=template.article_file)
     if "text" in content:
-        return Message("campaign.text", text=contents.preview(content))
+        text = contents.preview(content)
+        return Message("campaign.text", text=text if len(text) <= most else f"{text[: most - 1]}…")
     return Message("confirmation.content", msgtype=kind(content["msgtype"]))
 
 
@@ -149,8 +153,10 @@ def whom(template: Template, size: int | None = None) -> Message:
 def changes(old: CampaignPlan, new: CampaignPlan) -> Message:
     """Return in one line what an edit changes."""
     each = [
-        Message("campaign.change", old=was or NONE, new=to_be or NONE)
-        for was, to_be in zip(_members(old), _members(new), strict=True)
+        Message(
+            "campaign.change", option=option and f"{option} ", old=was or NONE, new=to_be or NONE
+        )
+        for (option, was), (_, to_be) in zip(_members(old), _members(new), strict=True)
         if was != to_be
     ]
     if old.schedule.cron and new.schedule.at:
@@ -158,23 +164,24 @@ def changes(old: CampaignPlan, new: CampaignPlan) -> Message:
     return Message("campaign.changes", changes=Joined(each, "separator"))
 
 
-def _members(plan: CampaignPlan) -> Iterator[Message | str]:
-    """Yield what can be changed of a campaign, most of it as its options say it."""
-    schedule, policy, request = plan.schedule, plan.policy, plan.template.request
+def _members(plan: CampaignPlan) -> Iterator[tuple[str, object]]:
+    """Yield what can be changed of a campaign, most of it with its option."""
+    schedule, policy, template = plan.schedule, plan.policy, plan.template
     at = schedule.at and due_words(schedule.at, schedule.zone)
-    yield f"--at {at}" if at else f"--cron {schedule.cron}"
-    yield " ".join(f"--except {one}" for one in schedule.exceptions)
-    yield content_line(plan.template)
-    yield Message("campaign.whom", whom=whom(plan.template))
-    yield _narrowing_of(plan.template)
-    yield f"--timezone {schedule.zone}"
-    rest = {
-        "--from": schedule.first, "--until": schedule.last, "--missed": policy.missed,
-        "--overlap": policy.overlap, "--size-brake": policy.size_brake,
-        "--late-by": policy.late_by, **{f"--{one}": request.get(one) for one in _OF_A_RUN},
-    }  # fmt: skip
-    for option, value in rest.items():
-        yield "" if value is None else f"{option} {value}"
+    yield "", f"--at {at}" if at else f"--cron {schedule.cron}"
+    yield "--except", " ".join(map(str, schedule.exceptions))
+    yield "", content_line(template, _CUT)
+    yield "", Path(template.audience_file).name if template.audience_file else whom(template)
+    yield "", _narrowing_of(template)
+    yield "--timezone", schedule.zone
+    yield "--from", schedule.first
+    yield "--until", schedule.last
+    yield "--missed", policy.missed
+    yield "--late-by", policy.late_by
+    yield "--overlap", policy.overlap
+    yield "--size-brake", str(policy.size_brake)
+    for name in _OF_A_RUN:
+        yield f"--{name.replace('_', '-')}", str(template.request.get(name, ""))
 
 
 def no_longer_excepted(old: Schedule, new: Schedule, now: datetime) -> Iterator[Message]:

@@ -74,7 +74,9 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     warnings = [*problems, *found.doubts, *prepared.notices, *unproved]
     if one.dry_run:
         over = rehearsing.beyond(one.campaign, launch.due_at, prepared.notices, door=here)
-        asking.show(prepared, [*warnings, *over])
+        # Of everybody each question says so.
+        warnings += [each for each in over if each.id != "launches.over_to_all"]
+        asking.show(prepared, warnings)
     elif one.ask is Ask.NOBODY:
         terminal.warn_each(warnings)
     if not (one.dry_run or asking.may_go(prepared, warnings)):

@@ -414,3 +414,27 @@ def test_at_most_twelve_lines_stand_before_the_question_of_a_campaign(
     assert any(one.startswith(("Next: ", "接下来：")) for one in before)
     assert any(one.startswith(("Warning: ", "注意：")) for one in before)
     assert "campaigns show" in before[-1]
+
+
+def test_at_most_twelve_lines_stand_before_the_question_of_an_edit_of_all_that_there_is(
+    system: System,
+) -> None:
+    text = "周五晚八点直播，现场抽奖，先到先得。" * 10
+    year = datetime.now(UTC).year + 1
+    days = ("--except", f"{year}-12-24..{year}-12-26", "--until", f"{year + 1}-12-31")
+    add(system, "weekly", *FRIDAYS, *days)
+    told(system, "edit", "weekly", "--text", text)
+
+    shown = typed(
+        "broadcast campaigns edit weekly --cron '0 22 * * *' --except 12-31 --tag 2 --missed late"
+        f" --overlap queue --size-brake 10 --title 十二月 --text '十二月{text}'",
+        folder=system.folder, environment={**os.environ, **system.env, "BROADCAST_LANG": "zh"},
+        answers=["n"],
+    )  # fmt: skip
+
+    lines = shown.text.splitlines()
+    before = lines[: next(n for n, one in enumerate(lines) if "保存活动" in one)]
+    print(shown.text)
+    assert before[0].startswith("修改：--cron 0 20 * * 5 → --cron 0 22 * * *")
+    assert any("不再除外。要保留：" in one for one in before)
+    assert sum(max(1, -(-cell_len(one) // COLUMNS)) for one in before) <= 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -219,8 +219,8 @@ def test_the_first_line_says_what_an_edit_changes(
     shown = question(capsys, monkeypatch, *edit, "--title", "spring", answer="n")
 
     assert shown.startswith(
-        "Changes: --cron 0 20 * * 5 → --at 2027-03-01 20:00 · Text: Doors open at nine → Text: bye"
-        " · --missed ask → --missed late · none → --title spring · no longer every “0 20 * * 5”"
+        "Changes: --cron 0 20 * * 5 → --at 2027-03-01 20:00 · Text: Doors open … → Text: bye"
+        " · --missed ask → late · --title none → spring · no longer every “0 20 * * 5”"
     )
 
 
@@ -253,20 +253,25 @@ def test_a_held_run_whose_campaign_was_edited_is_released_by_either_of_two_comma
     assert "as the campaign is now (Text: Doors open at ten)." in now
 
 
-def test_a_dry_run_names_the_limit_beyond_which_the_run_is_as_a_rehearsal_does(
-    here: Engine, capsys: pytest.CaptureFixture[str]
+@pytest.mark.usefixtures("here")
+def test_a_dry_run_names_once_the_limit_beyond_which_the_run_is(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     add(capsys, "--to-all", "--yes-to-all")
     words = ("--to-all", "--yes-to-all", *TEXT, "--cron", "0 21 * * 5")
     said(capsys, "campaigns", "add", "second", *words)
+    now = datetime.now(UTC)
+    for n in range(1, 6):
+        at = (now + timedelta(minutes=n)).isoformat(timespec="seconds")
+        said(capsys, "campaigns", "add", f"tag-{n}", "--tag", "2", *TEXT, "--at", at)
 
-    first = said(capsys, "campaigns", "run", "weekly", "--dry-run")
-    second = " ".join(said(capsys, "campaigns", "run", "second", "--dry-run").split())
+    second, fourth, fifth = (
+        said(capsys, "campaigns", "run", name, "--dry-run") for name in ("second", "tag-4", "tag-5")
+    )
 
-    over = "is send number 2 of its day to everybody: WeChat allows 1. Before it: "
-    assert over in " ".join(said(capsys, "campaigns", "list").split())
-    assert over in second
-    assert over not in " ".join(first.split())
+    assert second.count("WeChat allows 1") == 1
+    assert "is message number 5 of the month to the same people" in fifth
+    assert "of the month to the same people" not in fourth
 
 
 @pytest.mark.usefixtures("here")

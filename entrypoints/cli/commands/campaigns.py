@@ -161,9 +161,12 @@ def _weight(warning: Message) -> int:
 
 def _weighed(lines: Iterable[Message]) -> Iterator[tuple[int, Message]]:
     """Yield the weight of each line of a campaign before its question, and the line."""
-    weight = FACT
+    weight, is_edit = FACT, False
     for line in lines:
-        yield REST if line.id == "confirmation.server" else weight, line
+        is_edit = is_edit or line.id == "campaign.changes"
+        # What an edit changes of its times stands in the first line.
+        is_rest = is_edit and line.id in {"campaign.cron", "campaign.days"}
+        yield REST if is_rest or line.id == "confirmation.server" else weight, line
         if line.id.startswith("campaign.next"):
             # The first time stays, whatever else there is to be seen.
             weight = REST
