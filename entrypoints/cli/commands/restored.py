@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Annotated
 
 import typer
 
 from broadcast import day
-from broadcast.errors import InputError
+from broadcast.errors import InputError, OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import kept_words
+from broadcast.rules.gates import restore_guard
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts
+from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts, Trust, Verdict
+from broadcast.rules.states import Reason
 from broadcast.views.words import Moment, Shortened, reason
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import Why, new_app
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
+from models import schema
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from models.ledger.steer import restore_answers
@@ -75,8 +79,7 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
     """Say what was found and both answers; return the exit status."""
     say = run.terminal.say
     if not (facts.is_closed or facts.uncounted):
-        say("restored.open")
-        return exits.DONE
+        return _show_open(run)
     for account in facts.uncounted:
         say("restored.uncounted", account=account)
     for account, lane in ledger_facts.lanes(run.engine).by_account.items():
@@ -84,10 +87,8 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
         if gate is not None:
             at = Moment(gate.closed_at, facts.now)
             say("restored.closed", account=account, at=at, reason=reason(gate.reason))
-    if facts.is_elsewhere:
-        say("restored.place", known=facts.known_place or "-", place=facts.place)
     unknown = list(_unknown(facts, run.wechat.claim_counter(facts.id).read()))
-    run.terminal.say_all(unknown)
+    run.terminal.say_all([*_whereabouts(facts), *unknown])
     seen = Moment(facts.known_until or facts.now, facts.now)
     say("restored.seen", at=seen)
     say("restored.answers", at=f"{seen.at.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M}")
@@ -95,6 +96,38 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
         say("restored.or_moved")
     say("restored.copy")
     return exits.FAILED
+
+
+def _show_open(run: Run) -> int:
+    """Say of a database that is not closed whether a worker is to judge it first."""
+    facts, counts, verdicts = _verdicts(run)
+    if verdicts <= {Trust.KNOWN, Trust.NEW}:
+        run.terminal.say("restored.open")
+        return exits.DONE
+    run.terminal.say_all([*_whereabouts(facts), *_unknown(facts, counts), "restored.unjudged"])
+    return exits.FAILED
+
+
+def is_closed(run: Run) -> bool:
+    """Return whether a person must answer before anything is sent, now or once a worker looked."""
+    facts, _, verdicts = _verdicts(run)
+    return facts.is_closed or any(isinstance(one, Reason) for one in verdicts)
+
+
+def _verdicts(run: Run) -> tuple[DatabaseFacts, Counts, set[Verdict]]:
+    """Judge each lane as a worker does; where Redis is away, it has no counts."""
+    counts = Counts(claims={})
+    with contextlib.suppress(OutOfReachError):
+        # Redis first: a claim is committed before it is counted.
+        counts = run.wechat.claim_counter(schema.installation(run.engine)).read()
+    facts = restores.facts(run.engine)
+    each = {*facts.lanes, *counts.claims}
+    return facts, counts, {restore_guard.judge(facts, one, counts=counts) for one in each}
+
+
+def _whereabouts(facts: DatabaseFacts) -> Iterator[Message]:
+    if facts.is_elsewhere:
+        yield Message("restored.place", known=facts.known_place or "-", place=facts.place)
 
 
 def _unknown(facts: DatabaseFacts, counts: Counts) -> Iterator[Message]:

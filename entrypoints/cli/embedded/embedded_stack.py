@@ -77,7 +77,10 @@ def run(
             _check(terminal)
         else:
             terminal.say("up.unchecked")
-        _serve(supervisor, terminal, accounts, backlog=backlog, callback_port=callback_port)
+        _serve(
+            supervisor, terminal, accounts, backlog=backlog, callback_port=callback_port,
+            closed=_is_closed(terminal),
+        )  # fmt: skip
     return 0
 
 
@@ -113,11 +116,15 @@ def _serve(
     *,
     backlog: Iterable[Message],
     callback_port: int,
+    closed: bool = False,
 ) -> None:
-    """Run worker and beat until Ctrl-C, or until a part ends unasked."""
+    """Run worker and beat until Ctrl-C, or until a part ends unasked.
+
+    *closed*: nothing is sent before a person says what became of the database.
+    """
     terminal.say_each(backlog)
     embedded_parts.workers(supervisor)
-    terminal.say("up.ready", accounts=list(accounts), logs=UP)
+    terminal.say("up.closed" if closed else "up.ready", accounts=list(accounts), logs=UP)
     if UP_REDIS.is_file():
         terminal.say("up.redis", path=UP_REDIS)
     if any(account.callback_token for account in Settings.load().accounts().values()):
@@ -154,6 +161,18 @@ def _check(terminal: Terminal) -> None:
         raise NotReadyError("error.embedded.checks", n=len(failed(checks)))
     if off:
         terminal.warn("up.some_off", accounts=off)
+
+
+def _is_closed(terminal: Terminal) -> bool:
+    """Return whether a person is to say first what became of the database."""
+    from entrypoints.cli.commands import restored  # noqa: PLC0415 - as above
+
+    run = Run(terminal)
+    try:
+        return restored.is_closed(run)
+    finally:
+        run.wechat.close()
+        run.engine.dispose()
 
 
 def _upgraded(settings: Settings, known: Collection[Account]) -> list[Message]:

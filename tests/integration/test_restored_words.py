@@ -1,0 +1,66 @@
+"""What is said of a database that no worker has judged as it is now."""
+
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import pytest
+from sqlalchemy import Engine, update
+
+from broadcast.errors import OutOfReachError
+from broadcast.views.texts import Texts
+from entrypoints.cli.embedded import embedded_parts, embedded_stack
+from entrypoints.cli.terminal import Terminal
+from models.installation import Installation
+from tests.integration.test_which import said
+from tests.kit import ledger
+
+
+def elsewhere(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(Installation).values(place="another machine"))
+
+
+def test_a_database_without_calls_needs_no_answer(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger.broadcast(here)
+
+    assert "nothing to answer" in said(capsys, "restored")
+
+
+def test_calls_that_nothing_counts_or_another_place_are_for_a_worker_to_judge(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger.broadcast(here)
+    ledger.Driver(here).claim()
+
+    assert "    broadcast up\n    broadcast restored" in said(capsys, "restored", status=1)
+    elsewhere(here)
+    told = said(capsys, "restored", status=1)
+    assert "The database made its calls at: another machine" in told
+    assert "nothing to answer" not in told
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_up_names_the_answer_where_nothing_is_sent_before_it(
+    here: Engine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    moved: bool,
+) -> None:
+    ledger.broadcast(here)
+    if moved:
+        elsewhere(here)
+    monkeypatch.setattr(embedded_parts, "workers", lambda _: None)
+    terminal = Terminal(Texts("en"))
+
+    with pytest.raises(OutOfReachError):
+        embedded_stack._serve(
+            Mock(), terminal, ["default"], backlog=[], callback_port=0,
+            closed=embedded_stack._is_closed(terminal),
+        )  # fmt: skip
+
+    told = capsys.readouterr().out
+    assert ("broadcast restored" in told, "broadcast send" in told) == (moved, not moved)
