@@ -10,12 +10,13 @@ from sqlalchemy import Engine
 from broadcast.errors import UnknownIdError
 from broadcast.message import Message
 from broadcast.quoting import one_line
+from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
 from broadcast.views import content, report_lines
 from broadcast.views.words import Joined
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import is_utf8
+from entrypoints.cli.terminal import command_line, is_utf8
 from models.ledger.rows import locked_rows
 from models.ledger.views import broadcast_reports
 
@@ -94,12 +95,21 @@ def _only_open(run: Run, fits: Fits | None = None, prefers: Fits | None = None) 
     fitting = [report for report in each if prefers and prefers(report)] or fitting
     if len(fitting) == 1 and len(found) <= _MOST_LOOKED_AT:
         return fitting[0].id
-    shown = [
-        Message("list.named", id=one.id, state=report_lines.state(one), name=content.name(one))
-        for one in fitting[:_MOST_NAMED]
-    ]
-    more = " …" if len(fitting) > _MOST_NAMED else ""
-    raise UnknownIdError("error.broadcast.several_open", ids=Joined(shown, "semicolon"), more=more)
+    shown = [_choice(run, one) for one in fitting[:_MOST_NAMED]]
+    more = "\n    …" if len(fitting) > _MOST_NAMED else ""
+    raise UnknownIdError("error.broadcast.several_open", each=Joined(shown), more=more)
+
+
+def _choice(run: Run, report: Report) -> Message:
+    """Return the command that means this one, with the time left before its first call."""
+    words = [word for word in run.arguments if word != OPEN]
+    gate = report.gate(GateKind.COOLING_OFF)
+    kept_back = gate is not None and gate.is_closed(report.now)
+    return Message(
+        "list.choice_kept" if kept_back else "list.choice", state=report_lines.state(report),
+        command=command_line(["broadcast", *words, report.id]), name=content.name(report),
+        left=gate and gate.until and gate.until - report.now,
+    )  # fmt: skip
 
 
 def _named(found: Sequence[str]) -> str:

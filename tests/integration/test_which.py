@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import Engine
 
 from entrypoints.cli.commands import status as status_module
 from entrypoints.cli.main import run
 from models.ledger.steer import operator
+from models.ledger.submit import submits
 from tests.kit import ledger
 
 
@@ -83,9 +87,31 @@ def test_of_several_open_ones_one_must_be_named(
 ) -> None:
     both = {ledger.broadcast(here, key="1"), ledger.broadcast(here, key="2")}
 
-    told = said(capsys, "pause", status=2)
+    told = said(capsys, "pause", "--why", "a typo", status=2)
 
-    assert all(each in told for each in both)
+    for each in both:
+        assert f"broadcast pause --why 'a typo' {each} · " in told
+
+
+def kept_back(engine: Engine, key: str) -> str:
+    body = ledger.body(size=4, key=key)
+    terms = replace(ledger.terms(size=4, batches=1), cooling_off=timedelta(minutes=30))
+    return submits.store(
+        engine, body, ledger.chunks(ledger.openids(4)), terms=terms, quota=ledger.PLENTY,
+        figures=ledger.figures(size=4, batches=1),
+    ).id  # fmt: skip
+
+
+def test_of_several_that_are_kept_back_the_time_left_is_shown_with_the_command(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = [kept_back(here, "1"), kept_back(here, "2")]
+
+    told = said(capsys, "cancel", "@open", status=2)
+
+    lines = [one for one in told.splitlines() if "first call in 30 min" in one]
+    for each in both:
+        assert len([one for one in lines if f"broadcast cancel {each} · " in one]) == 1
 
 
 def test_status_alone_shows_all_open_ones_then_the_newest(
