@@ -58,6 +58,22 @@ def summary(campaign: Campaign, now: datetime, runs: Iterable[Launch]) -> Messag
     return Message("campaign.listed_past" if due < now else "campaign.listed_next", **facts, at=at)
 
 
+def grouped(over: Iterable[Message], first: str | None = None) -> Iterator[Message]:
+    """Yield what is beyond a limit: of a campaign and a limit one line, how often and until when.
+
+    Those of the campaign *first* come first.
+    """
+    each: dict[tuple[str, object], list[Message]] = {}
+    for one in over:
+        each.setdefault((one.id, one.facts.get("name")), []).append(one)
+    for (_, name), found in sorted(each.items(), key=lambda group: group[0][1] != first):
+        if name is None or len(found) == 1:
+            yield from found
+        else:
+            last = found[-1].facts["at"]
+            yield Message("launches.repeated", first=found[0], n=len(found) - 1, last=last)
+
+
 def plan_lines(
     plan: CampaignPlan, times: Sequence[datetime], now: datetime, *, settings: Settings
 ) -> Iterator[Message]:

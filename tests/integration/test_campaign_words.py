@@ -309,3 +309,20 @@ def test_of_a_run_of_now_nothing_is_cut_as_no_dry_run_shows_it(
     assert "Priority 5" in shown
     assert "--dry-run shows all" not in shown
     assert "--dry-run shows all" in held
+
+
+def test_of_a_campaign_and_a_limit_one_line_says_how_often_it_is_passed_its_own_first(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    every_day = ("--to-all", "--yes-to-all", *TEXT, "--cron")
+    said(capsys, "campaigns", "add", "morning", *every_day, "0 9 * * *")
+
+    added = said(capsys, "campaigns", "add", "dawn", *every_day, "0 8 * * *")
+    listed = said(capsys, "campaigns", "list")
+
+    for told in (added, listed):
+        warnings = [one for one in told.splitlines() if "to everybody" in one and "WeChat" in one]
+        assert len(warnings) == 1, told
+        assert re.search(r"Before it: .* dawn\. It is so \d+ times more, the last at ", warnings[0])
+    own = [one.partition(" at ")[0] for one in added.splitlines() if one.startswith("Warning: ")]
+    assert own == sorted(own, key=lambda one: "dawn" not in one)
