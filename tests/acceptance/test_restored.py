@@ -278,7 +278,7 @@ def test_what_was_due_in_a_restored_database_is_held_whatever_missed_says_and_th
     until_closed(system)
     until(lambda: schedule.at is not None and datetime.now(UTC) > schedule.at, 30, "its time")
     assert [campaigns.launches(system, one) for one in due] == [[], [], []]
-    assert "`broadcast restored`" in system.broadcast("campaigns", "list").stderr
+    assert "\n    broadcast restored" in system.broadcast("campaigns", "list").stderr
     refused = system.broadcast("campaigns", "run", "skip", "--yes", status=2)
     assert "`broadcast restored`" in refused.stderr
     system.broadcast("restored", "--since", of.isoformat(), "--yes")

@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.message import Message
+from broadcast.rules.states import Reason
 from entrypoints.cli.campaign_lines import due_words
+from entrypoints.cli.main import run
 from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.gates import restores
 from tests.integration.models.campaign_world import run_of
 from tests.integration.test_audience_options import TEXT, typed
 from tests.integration.test_which import said
@@ -326,3 +329,17 @@ def test_of_a_campaign_and_a_limit_one_line_says_how_often_it_is_passed_its_own_
         assert re.search(r"Before it: .* dawn\. It is so \d+ times more, the last at ", warnings[0])
     own = [one.partition(" at ")[0] for one in added.splitlines() if one.startswith("Warning: ")]
     assert own == sorted(own, key=lambda one: "dawn" not in one)
+
+
+def test_what_keeps_an_account_stands_before_its_campaigns(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(capsys, "--to-all", "--yes-to-all")
+    said(capsys, "halt")
+
+    run(["campaigns", "list"])
+
+    assert "broadcast unhalt --account default" in capsys.readouterr().err
+    restores.close_lanes(here, Reason.OTHER_PLACE)
+    run(["campaigns", "list"])
+    assert "\n    broadcast restored" in capsys.readouterr().err

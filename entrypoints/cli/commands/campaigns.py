@@ -21,6 +21,7 @@ from entrypoints.cli import (
     campaign_rehearsals,
     campaign_runs,
     confirmation,
+    ledger_facts,
 )
 from entrypoints.cli.campaign_options import PlanOptions, SaidPlan
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
@@ -32,7 +33,6 @@ from entrypoints.cli.sending import nothing_stored
 from entrypoints.cli.terminal import is_terminal
 from models import schema
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
-from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
 from producer.campaigns.said_plans import check_name
@@ -206,10 +206,12 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
         return
     if not found:
         run.terminal.say("campaign.none")
+    lanes = ledger_facts.lanes(run.engine)
+    # What keeps all of an account's runs stands before them.
+    for account in sorted({one.plan.account for one in found}):
+        run.terminal.note_each(lanes.stops(account))
     _show_all(run, found, held, now=now)
     _warn_of_nobody(run, found)
-    if restores.are_lanes_closed(run.engine):
-        run.terminal.warn("error.database.restored")
     for account in sorted({one.plan.account for one in found}):
         try:
             over = counted_sends.excesses(run.engine, run.settings.account(account))
