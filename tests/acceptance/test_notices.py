@@ -241,6 +241,6 @@ def test_a_copied_database_is_reported_with_the_command_that_says_what_to_do(
         return [text for text in wecom.texts if "broadcast restored" in text]
 
     until(told, 60, "the notice of the copy")
-    assert "the database is a copy" in told()[0]
+    assert "the database is another one" in told()[0]
     system.broadcast("restored", status=1)
     system.broadcast("restored", "--moved", "--yes")
