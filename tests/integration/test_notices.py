@@ -47,7 +47,7 @@ def test_the_secret_in_the_answer_of_a_bot_is_not_shown(line: CommandLine) -> No
         line.env |= {"BROADCAST_NOTIFY": bad.url, **INSIDE}
         done = line.run("notices", "test")
 
-    assert done.err.rstrip().endswith('{"errcode": 93000, "errmsg": "***"}')
+    assert '{"errcode": 93000, "errmsg": "***"}' in done.err
 
 
 def test_addresses_of_a_file_are_read_and_all_good_is_a_success(
