@@ -138,7 +138,9 @@ def _hold(connection: Connection, *, who: str, before: datetime) -> list[str]:
         .order_by(BroadcastRow.created_at, BroadcastRow.id)
     )  # fmt: skip
     held = list[str]()
-    for account, broadcast_id, created_at, unattended_at, unattended_s in connection.execute(query):
+    # Read first: a gate that is closed changes its broadcast's row.
+    found = connection.execute(query).all()
+    for account, broadcast_id, created_at, unattended_at, unattended_s in found:
         # A request of the outbox may have been on its way while the lanes were closed.
         asked_at = unattended_at and unattended_at - timedelta(seconds=unattended_s)
         if min(created_at, asked_at or created_at) <= before:
