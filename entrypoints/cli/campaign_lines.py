@@ -58,7 +58,7 @@ def summary(campaign: Campaign, now: datetime, runs: Iterable[Launch]) -> Messag
     return Message("campaign.listed_past" if due < now else "campaign.listed_next", **facts, at=at)
 
 
-def grouped(over: Iterable[Message], first: str | None = None) -> Iterator[Message]:
+def by_limit(over: Iterable[Message], first: str | None = None) -> Iterator[Message]:
     """Yield what is beyond a limit: of a campaign and a limit one line, how often and until when.
 
     Those of the campaign *first* come first.

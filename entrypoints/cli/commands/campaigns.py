@@ -124,7 +124,7 @@ def _check_agreed(
     # While it is disabled, no time is ahead and nothing counts.
     if not is_off:
         beyond = counted_sends.excesses(run.engine, account, changed={name: plan})
-        warnings += campaign_lines.grouped(beyond, name)
+        warnings += campaign_lines.by_limit(beyond, name)
         times += plan.next_times(now)
     is_far = bool(times) and times[0] - now > due_times.FAR
     if not is_terminal():
@@ -218,7 +218,7 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
         except SettingsError as error:
             # Other accounts' campaigns run all the same.
             over = [error.message]
-        run.terminal.warn_each(campaign_lines.grouped(over))
+        run.terminal.warn_each(campaign_lines.by_limit(over))
 
 
 def _show_all(
