@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine, update
 
 from broadcast.errors import OutOfReachError
+from broadcast.rules.gates.restore_guard import Counts
 from broadcast.views.texts import Texts
 from entrypoints.cli.embedded import embedded_parts, embedded_stack
 from entrypoints.cli.terminal import Terminal
 from models.installation import Installation
+from models.ledger.gates import restores
+from producer.wiring.wechat import WeChat
 from tests.integration.test_which import said
 from tests.kit import ledger
 
@@ -40,6 +44,22 @@ def test_calls_that_nothing_counts_or_another_place_are_for_a_worker_to_judge(
     told = said(capsys, "restored", status=1)
     assert "The database made its calls at: another machine" in told
     assert "nothing to answer" not in told
+
+
+def test_a_table_that_was_made_anew_where_redis_counts_all_of_it_needs_no_answer(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.broadcast(here)
+    ledger.Driver(here).claim()
+    restores.note_seen(here, ["default"])
+    facts = replace(
+        restores.facts(here), known_place="mariadb 1 bc db:3306", place="mariadb 2 bc db:3306"
+    )
+    counter = Mock(read=lambda: Counts(claims={"default": 1}, notes=facts.notes))
+    monkeypatch.setattr(WeChat, "claim_counter", lambda *_: counter)
+    monkeypatch.setattr(restores, "facts", lambda *_: facts)
+
+    assert "nothing to answer" in said(capsys, "restored")
 
 
 @pytest.mark.parametrize("moved", [False, True])
