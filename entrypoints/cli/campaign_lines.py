@@ -23,6 +23,7 @@ from broadcast.rules.reports import Report
 from broadcast.settings.program_settings import Settings
 from broadcast.views.content import kind
 from broadcast.views.words import Joined, Moment
+from entrypoints.cli import public_holidays
 from entrypoints.cli.terminal import command_line
 from producer.campaigns.said_plans import NONE
 
@@ -101,7 +102,8 @@ def plan_lines(
 
 
 def _day_words(day: date) -> Message:
-    return Message("campaign.day", date=str(day), weekday=Message(f"weekday.{day.isoweekday()}"))
+    weekday = Message(f"weekday.{day.isoweekday()}")
+    return public_holidays.beside(Message("campaign.day", date=str(day), weekday=weekday), day)
 
 
 def next_lines(
@@ -110,7 +112,10 @@ def next_lines(
     """Yield the next due times, and until when WeChat waits for the administrator then."""
     is_asked = plan.template.to_all and _is_protected(settings, plan.account)
     for due in times:
-        at, until = moment_words(due, plan.schedule.zone, now), Moment(due + ANSWERS_WITHIN, now)
+        at = public_holidays.beside(
+            moment_words(due, plan.schedule.zone, now), due.astimezone(SHANGHAI).date()
+        )
+        until = Moment(due + ANSWERS_WITHIN, now)
         yield Message("campaign.next_asked" if is_asked else "campaign.next", at=at, until=until)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
+from chinese_calendar.constants import Holiday
 from pydantic import AliasChoices
 
 from broadcast.errors import BroadcastError
@@ -289,6 +290,7 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
         *(f"launch.{why}" for why in Why),
         *(f"error.launch.{state}" for state in LaunchState if state is not LaunchState.HELD),
         *(f"weekday.{number}" for number in range(1, 8)),
+        *(f"holiday.{holiday.name}" for holiday in Holiday),
     }
 
     assert wanted - set(catalogue(lang)) == set()
