@@ -155,7 +155,7 @@ def test_an_edit_of_a_disabled_campaign_says_that_it_stays_disabled(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(capsys, "--tag", "2")
-    said(capsys, "campaigns", "disable", "weekly")
+    said(capsys, "campaigns", "remove", "weekly", "--yes")
 
     shown = question(capsys, monkeypatch, "edit", "weekly", "--text", "bye", answer="y")
 
@@ -170,7 +170,7 @@ def test_everybody_is_sent_to_again_only_in_as_many_words(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(capsys, "--to-all", "--yes-to-all")
-    said(capsys, "campaigns", "disable", "weekly")
+    said(capsys, "campaigns", "remove", "weekly", "--yes")
 
     refused = said(capsys, "campaigns", "enable", "weekly", status=2)
     wrong = question(capsys, monkeypatch, "enable", "weekly", answer="yes")
@@ -254,6 +254,23 @@ def test_a_held_run_whose_campaign_was_edited_is_released_by_either_of_two_comma
     now = question(capsys, monkeypatch, *words, "--edited", answer="n")
     assert "as it was before the campaign was edited (Text: Doors open at nine)." in before
     assert "as the campaign is now (Text: Doors open at ten)." in now
+
+
+def test_the_state_of_the_whole_counts_the_runs_that_only_a_person_lets_go(
+    here: Engine, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "list.txt").write_text("\n".join(ledger.openids(5)), encoding="ascii")
+    add(capsys, "--openids", "list.txt")
+    ledger.published(here, ledger.body())
+    campaign = campaign_rows.named(here, "weekly")
+    launch, _ = launch_rows.run_now(here, campaign, run_of(campaign), key="k", who="li")
+    assert "held" not in said(capsys, "status")
+
+    launch_rows.hold(here, launch, Message("launch.missed"))
+
+    assert "1 run of a campaign is held" in said(capsys, "status")
+    said(capsys, "campaigns", "remove", "weekly", "--yes")
+    assert "held" not in said(capsys, "status")
 
 
 @pytest.mark.usefixtures("here")

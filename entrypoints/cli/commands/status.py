@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from broadcast import day
 from broadcast.rules.accounts import unknown
 from broadcast.rules.reports import Report
-from broadcast.rules.states import NoticeState, Phase
+from broadcast.rules.states import Phase
 from broadcast.views import content, report_lines, words
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
@@ -22,9 +22,9 @@ from entrypoints.cli.commands.options import AccountName, AsJSON, BroadcastID, U
 from entrypoints.cli.following import Until
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
-from models.ledger.boxes import dead_letters, notices, outbox, webhooks
+from models.ledger.boxes import dead_letters, outbox, webhooks
 from models.ledger.rows import locked_rows
-from models.ledger.views import broadcast_reports, in_flight
+from models.ledger.views import broadcast_reports, given_up, in_flight
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,8 +33,6 @@ app = new_app()
 
 #: Open broadcasts that `status` shows.
 MOST_OPEN = 20
-#: Notices that were given up and are counted.
-MOST_LOST = 1000
 #: Pipes are as wide as it takes.
 WIDTH_OF_A_PIPE = 200
 #: From here on there is room for the year and the weekday of a moment.
@@ -86,10 +84,13 @@ def _note_what_programs_wait_for(run: Run) -> None:
         since = words.Moment(left.since, left.now)
         name = f"status.outbox{words.suffix(left.count)}"
         run.terminal.note(name, n=left.count, since=since)
-    if lost := webhooks.count_given_up(run.engine):
-        run.terminal.note("status.webhooks", n=lost)
-    if lost := len(notices.newest(run.engine, [NoticeState.GIVEN_UP], MOST_LOST)):
-        run.terminal.note("status.notices", n=lost)
+    left_over = given_up.given_up(run.engine)
+    if left_over.webhooks:
+        run.terminal.note("status.webhooks", n=left_over.webhooks)
+    if left_over.notices:
+        run.terminal.note("status.notices", n=left_over.notices)
+    if left_over.runs:
+        run.terminal.note("status.held_runs", n=left_over.runs)
 
 
 def _note_dead_letters(run: Run) -> None:

@@ -330,11 +330,6 @@ def of_broadcast(connection: Connection, broadcast_id: str) -> Sequence[Webhook]
     return every_row(connection, _WEBHOOKS.where(WebhookRow.broadcast_id == broadcast_id), Webhook)
 
 
-def count_given_up(engine: Engine) -> int:
-    """Return how many events were given up."""
-    return count(engine, [WebhookState.GIVEN_UP])
-
-
 @reading
 def one_webhook(connection: Connection, name: str) -> Webhook:
     """Return the event whose id is, or contains, *name*.

@@ -124,7 +124,7 @@ def test_a_receiver_that_is_down_for_a_day_has_its_event_shown_as_given_up(
 
     assert one.problem is not None
     assert one.problem.id == "webhook.problem.transport"
-    assert reading.count_given_up(engine) == 1
+    assert reading.count(engine, [WebhookState.GIVEN_UP]) == 1
 
 
 def test_410_is_given_up_at_once(engine: Engine, receiver: Receiver) -> None:
