@@ -21,6 +21,7 @@ from models.campaign_tables import CampaignRow, RehearsalRow
 from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.campaigns import campaign_rows
+from models.ledger.rows import closed_gates
 from models.ledger.rows.transaction import reading, selected, writing_new
 
 #: What a rehearsal is of: no two rows have the same.
@@ -29,15 +30,20 @@ _OF: Final = ("campaign_id", "due_at", "stage", "version")
 
 @reading
 def missing(connection: Connection, *, accounts: Collection[str]) -> Sequence[Run]:
-    """Return the runs of some accounts whose rehearsal has come and was not made yet."""
+    """Return the runs of some accounts whose rehearsal has come and was not made yet.
+
+    There are none before it is said what became of a restored database.
+    """
     moment = now(connection)
     soon = campaign_rows.readable(
         connection,
         (CampaignRow.next_due_at <= moment + FIRST) & CampaignRow.account.in_(accounts),
     )
     runs = [run for one in soon for run in runs_ahead(one, moment)]
+    if not runs or closed_gates.are_lanes_closed(connection):
+        return []
     made = select(*(getattr(RehearsalRow, name) for name in _OF))
-    ahead = connection.execute(made.where(RehearsalRow.due_at > moment)) if runs else ()
+    ahead = connection.execute(made.where(RehearsalRow.due_at > moment))
     known = {tuple(row) for row in ahead}
     return [run for run in runs if _key(run) not in known]
 
@@ -48,7 +54,12 @@ def _key(run: Run) -> tuple[object, ...]:
 
 @writing_new
 def record(connection: Connection, run: Run, findings: Sequence[Message]) -> None:
-    """Store what a rehearsal found, with a notice of it, unless another worker did."""
+    """Store what a rehearsal found, with a notice of it, unless another worker did.
+
+    One under way while the lanes were closed is made again after the answer.
+    """
+    if closed_gates.are_lanes_closed(connection):
+        return
     campaign, mine = run.campaign, dict(zip(_OF, _key(run), strict=True))
     to_know, name = rehearsals.is_to_be_known(findings), shlex.quote(campaign.name)
     look = Message("rehearsal.look" if to_know else "rehearsal.show", name=name)

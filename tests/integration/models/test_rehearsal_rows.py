@@ -12,9 +12,11 @@ from broadcast import stored_message
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.rehearsals import Stage
+from broadcast.rules.gates.restore_guard import Counts
 from models.every_table import NoticeRow
 from models.ledger.boxes import unreported
 from models.ledger.campaigns import campaign_edits, rehearsal_rows
+from models.ledger.steer import restore_answers
 from tests.integration.models.campaign_world import DAY, HOUR, World, plan
 from tests.integration.models.still_clock import NOON, StillClock
 
@@ -114,3 +116,20 @@ def test_nothing_is_to_be_rehearsed_of_a_campaign_that_is_off_far_off_or_another
     campaign_edits.enable(world.engine, campaign.name, who="li")
     [run] = rehearsal_rows.missing(world.engine, accounts=["default"])
     assert run.campaign.name == campaign.name
+
+
+def test_nothing_is_rehearsed_before_it_is_said_what_became_of_a_restored_database(
+    world: World, campaign: Campaign
+) -> None:
+    [under_way] = rehearsal_rows.missing(world.engine, accounts=["default"])
+
+    world.close_lanes()
+    rehearsal_rows.record(world.engine, under_way, [GONE])
+
+    assert not any("rehearsal" in notice for notice in told(world))
+    assert rehearsal_rows.missing(world.engine, accounts=["default"]) == []
+
+    restore_answers.answer(world.engine, since=world.clock.now, counts=Counts(claims={}), who="li")
+    campaign_edits.enable(world.engine, campaign.name, who="li")
+    [again] = rehearsal_rows.missing(world.engine, accounts=["default"])
+    assert again.due_at == under_way.due_at
