@@ -203,6 +203,7 @@ def planted(month: Month) -> dict[datetime, Callable[[datetime], None]]:
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1800)
 def test_a_month_that_only_a_chat_tells_of_reaches_each_follower_once_and_names_each_fault(
     begin: Begin,
 ) -> None:
