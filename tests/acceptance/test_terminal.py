@@ -16,7 +16,7 @@ import pytest
 
 from models.engine import open_engine
 from tests.acceptance.by_hand import OWNER, seated
-from tests.kit import ledger
+from tests.kit import commands, ledger
 from tests.kit.command_line import CommandLine, Result
 from tests.servers.valkey import Valkey
 
@@ -47,10 +47,9 @@ def on_terminal(
     """
     ours, theirs = pty.openpty()
     os.write(ours, ahead)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "entrypoints.cli.main", *words],
-        stdin=theirs, stdout=theirs, stderr=theirs, cwd=line.folder,
-        env=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}), start_new_session=True,
+    process = commands.started(
+        words, (theirs, theirs, theirs), line.folder,
+        environment=line.environment({"TERM": "dumb", "COLUMNS": "200", **env}), session=True,
     )  # fmt: skip
     os.close(theirs)
     shown, answered, lines = b"", 0, types.splitlines(keepends=True)

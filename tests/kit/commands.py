@@ -41,7 +41,7 @@ def run(
         out, err = (stack.enter_context(tempfile.TemporaryFile()) for _ in range(2))
         reading = stack.enter_context(_fed(stdin))
         streams = (reading, out.fileno(), err.fileno())
-        process = _started(words, streams, folder, environment=environment, before=before)
+        process = started(words, streams, folder, environment=environment, before=before)
         try:
             status = process.wait(patiently(timeout_s))
         except BaseException:
@@ -53,24 +53,26 @@ def run(
         return subprocess.CompletedProcess(list(words), status, out.read(), err.read())
 
 
-def _started(
+def started(
     words: Sequence[str | bytes],
     streams: tuple[int, int, int],
     folder: Path,
     *,
     environment: Mapping[str, str],
-    before: Sequence[str],
+    before: Sequence[str] = (),
+    session: bool = False,
 ) -> subprocess.Popen[bytes] | Fork:
+    """Start `BEFORE broadcast WORDS` on these three streams, in a session of its own or not."""
     forked = None
     if not before:
         forked = COMMANDS.start(
             "entrypoints.cli.main", words, streams=streams, folder=folder, environment=environment,
-            session=False,
+            session=session,
         )  # fmt: skip
     stdin, out, err = streams
     return forked or subprocess.Popen(
         [*before, PROGRAM, *words], stdin=stdin, stdout=out, stderr=err, cwd=folder,
-        env=environment,
+        env=environment, start_new_session=session,
     )  # fmt: skip
 
 
