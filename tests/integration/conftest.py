@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, QueuePool
 
 from models.engine import open_engine
 from models.every_table import Base
-from tests.integration.models.still_clock import StillClock
+from tests.integration.models.still_clock import NOON, StillClock
 from tests.kit import ledger, template
 from tests.kit.command_line import CommandLine
 from tests.kit.ledger import Driver, said
@@ -51,16 +52,41 @@ def engine(
     engine = kept_engines[request.param]
     ledger.empty(engine)
     yield engine
-    # Nothing of a test stays open; what was compiled stays.
-    engine.dispose()
+    _leave(engine)
+
+
+@pytest.fixture(scope="session")
+def kept_stills() -> Iterator[dict[str, tuple[Engine, StillClock]]]:
+    """What `still` gives, on the databases of `kept_engines`, by dialect."""
+    kept: dict[str, tuple[Engine, StillClock]] = {}
+    yield kept
+    for engine, _ in kept.values():
+        engine.dispose()
 
 
 @pytest.fixture
-def still(url: str) -> Iterator[tuple[Engine, StillClock]]:
+def still(
+    url: str, engine: Engine, kept_stills: dict[str, tuple[Engine, StillClock]]
+) -> Iterator[tuple[Engine, StillClock]]:
     """An engine whose clock stands still at noon in Shanghai: no test runs over a day's turn."""
-    engine = open_engine(url)
-    yield engine, StillClock(engine)
-    engine.dispose()
+    name = engine.dialect.name
+    if name not in kept_stills:
+        fresh = open_engine(url)
+        kept_stills[name] = fresh, StillClock(fresh)
+    stilled, clock = kept_stills[name]
+    clock.now = NOON
+    yield stilled, clock
+    _leave(stilled)
+
+
+def _leave(engine: Engine) -> None:
+    """Leave nothing of a test open.
+
+    What was compiled stays, and so does a connection to a server that was given back: to make one
+    costs the server more than most tests do.
+    """
+    if engine.dialect.name == "sqlite" or cast("QueuePool", engine.pool).checkedout():
+        engine.dispose()
 
 
 @pytest.fixture

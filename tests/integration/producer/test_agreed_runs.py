@@ -15,6 +15,7 @@ from broadcast.rules.campaigns.launches import Agreed, LaunchState, Policy
 from broadcast.rules.campaigns.template import OF_FILE, Template
 from broadcast.rules.gates.cooling_off import COOLING_OFF, CoolingOff
 from broadcast.rules.gates.gate import GateKind
+from models.engine import open_engine
 from models.ledger.campaigns import campaign_edits, due_launches, launch_rows
 from models.ledger.rows import known_accounts
 from models.ledger.views import broadcast_reports
@@ -151,11 +152,14 @@ def test_many_runs_take_as_many_statements_as_one_to_be_read_with_their_reports(
     world.clock.pass_(MINUTE)
     world.beat()
     runs = [run for campaign in campaigns for run in world.rows(campaign)]
-    meter = Effortmeter(world.engine)
+    # Another engine than the one of all tests, in which the meter would stay.
+    engine = open_engine(world.engine.url)
+    meter = Effortmeter(engine)
 
-    first = meter.of(lambda: asked_runs.with_reports(world.engine, runs[:1]))
-    every = meter.of(lambda: asked_runs.with_reports(world.engine, runs))
+    first = meter.of(lambda: asked_runs.with_reports(engine, runs[:1]))
+    every = meter.of(lambda: asked_runs.with_reports(engine, runs))
 
+    engine.dispose()
     found = asked_runs.with_reports(world.engine, runs)
     assert [report and report.id for _, report in found] == [run.broadcast_id for run in runs]
     assert len({run.broadcast_id for run in runs}) == len(campaigns)
