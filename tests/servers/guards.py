@@ -53,6 +53,8 @@ class ProcessWatch:
 
 
 WATCH: pytest.StashKey[ProcessWatch] = pytest.StashKey()
+#: What ran before the run. To look at each after every test that makes a process took half of that.
+EARLIER: set[psutil.Process] = set()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A developer's HTTP proxy must not stand between the tests and their own servers.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     config.stash[WATCH] = ProcessWatch()
+    EARLIER.update(psutil.process_iter())
     _end_in_order_on_sigterm()
     # A shell ignores Ctrl-C in what it starts in the background, and children inherit that; the
     # tests that press it start children.
@@ -116,7 +119,8 @@ def living() -> set[psutil.Process]:
     """
     mark = os.environ[MARK_NAME]
     family = set(psutil.Process().children(recursive=True))
-    strangers = {process for process in psutil.process_iter() if _mark_of(process) == mark}
+    later = (process for process in psutil.process_iter() if process not in EARLIER)
+    strangers = {process for process in later if _mark_of(process) == mark}
     found = (family | strangers) - {psutil.Process()}
     return {process for process in found if _lives(process) and not _is_kept(process)}
 
