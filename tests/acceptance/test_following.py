@@ -112,7 +112,7 @@ def test_ctrl_c_leaves_the_broadcast_running_and_says_so(
     line: CommandLine, stored: str, launch: Launch, words: tuple[str, ...]
 ) -> None:
     command = [sys.executable, "-m", "entrypoints.cli.main", *words[:1], stored, *words[1:]]
-    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)}, warm=True)
     process.wait_for_line("accepted by WeChat 0 of 5")
 
     process.signal_group(signal.SIGINT)
@@ -127,7 +127,7 @@ def test_the_database_may_go_away_for_a_while(
     line: CommandLine, stored: str, launch: Launch
 ) -> None:
     command = [sys.executable, "-m", "entrypoints.cli.main", "watch", stored]
-    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)}, warm=True)
     process.wait_for_line("accepted by WeChat 0 of 5")
 
     line.execute("ALTER TABLE bc_broadcasts RENAME TO elsewhere")
@@ -144,7 +144,7 @@ def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: La
     sent = line.run("send", "--openids", "list.txt", "--text", "a", "--at", at, "--json").json
     line.pass_time(timedelta(hours=5, minutes=5))
     command = [sys.executable, "-m", "entrypoints.cli.main", "watch", sent["id"]]
-    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)}, warm=True)
 
     process.wait_for_line("Overdue: it was due")
     line.run("cancel", sent["id"])
@@ -156,7 +156,7 @@ def test_a_time_that_has_passed_is_told_as_overdue(line: CommandLine, launch: La
 
 def test_redis_away_is_said_once(line: CommandLine, stored: str, launch: Launch) -> None:
     command = [sys.executable, "-m", "entrypoints.cli.main", "watch", stored]
-    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)})
+    process = launch(command, name="watch", env={**line.env, "PYTHONPATH": str(ROOT)}, warm=True)
 
     process.wait_for_line("REDIS_URL", timeout_s=30)
     line.run("cancel", stored)

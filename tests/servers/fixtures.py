@@ -169,6 +169,7 @@ class Launch(Protocol):
         *,
         name: str = "process",
         env: Mapping[str, str | None] | None = None,
+        warm: bool = False,
     ) -> RunningProcess:
         """Return the process, which has been started but need not be ready."""
 
@@ -184,9 +185,10 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
             *,
             name: str = "process",
             env: Mapping[str, str | None] | None = None,
+            warm: bool = False,
         ) -> RunningProcess:
             log = tmp_path / f"{len(started) + 1}-{name}.log"
-            process = stack.enter_context(RunningProcess(command, log=log, env=env))
+            process = stack.enter_context(RunningProcess(command, log=log, env=env, warm=warm))
             started.append(process)
             return process
 

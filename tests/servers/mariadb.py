@@ -115,7 +115,11 @@ class MariaDB(Daemon):
 
     def _connect(self) -> pymysql.Connection[pymysql.cursors.Cursor]:
         return pymysql.connect(
-            host=LOOPBACK, port=self.port, user=USER, password=PASSWORD, autocommit=True,
+            host=LOOPBACK,
+            port=self.port,
+            user=USER,
+            password=PASSWORD,
+            autocommit=True,
             ssl_disabled=True,  # it would read all certificates of this machine first
         )
 

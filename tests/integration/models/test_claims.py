@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -26,6 +25,7 @@ from models.ledger.views import broadcast_reports
 from tests.integration.models.stories import close, let_wait
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
+from tests.kit.processes import python_module
 from tests.servers.fixtures import Launch
 
 pytestmark = pytest.mark.every_database
@@ -52,38 +52,12 @@ def test_one_work_is_claimed_once_by_many_threads(engine: Engine) -> None:
     assert ledger.batch(engine, broadcast_id).attempts == 1
 
 
-DRIVE = """
-import sys
-from models.engine import open_engine
-from models.ledger.lane import claims, leases, next_work
-from models.ledger.lane.next_work import Kind
-from models.ledger.lane.record_outcomes import record
-from tests.kit.ledger import said
-
-engine, me = open_engine(sys.argv[1]), sys.argv[2]
-claimed = 0
-while True:
-    held = leases.acquire(engine, "default", me)
-    if held is None:
-        continue
-    work = next_work.next_work(engine, held.account)
-    if work.kind is Kind.REST:
-        leases.release(engine, held)
-        break
-    claim = claims.claim(engine, held, work)
-    if claim is not None:
-        claimed += 1
-        record(engine, claim.attempt_id, said(0, msg_id=work.batch_id))
-    leases.release(engine, held)
-print("claimed", claimed)
-"""
-
-
 def test_processes_that_share_a_lane_call_each_batch_once(
     engine: Engine, url: str, launch: Launch
 ) -> None:
     broadcast_id = ledger.broadcast(engine, size=60, batches=30)
-    running = [launch([sys.executable, "-c", DRIVE, url, f"driver-{n}"]) for n in range(3)]
+    drive = python_module("tests.integration.models.one_driver", url)
+    running = [launch([*drive, f"driver-{n}"], warm=True) for n in range(3)]
     assert [process.wait(timeout_s=60) for process in running] == [0, 0, 0]
     assert sum(int(process.output.split()[-1]) for process in running) == 30
     assert attempts(engine) == 30

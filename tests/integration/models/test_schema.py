@@ -33,7 +33,7 @@ from models import schema
 from models.engine import open_engine
 from models.every_table import Base, Installation
 from tests.kit import ledger
-from tests.kit.processes import ROOT
+from tests.kit.processes import ROOT, python_module
 from tests.servers.fixtures import Launch
 
 pytestmark = pytest.mark.every_database
@@ -234,18 +234,11 @@ def test_check_sees_a_difference_on_postgresql(postgresql_url: str, change: str)
     engine.dispose()
 
 
-UPGRADE = """
-import sys
-from models import schema
-from models.engine import open_engine
-print("upgraded", *schema.upgrade(open_engine(sys.argv[1])))
-"""
-
-
 def test_of_several_upgrades_at_once_one_works_and_all_end_well(
     empty: Engine, database_url: str, launch: Launch
 ) -> None:
-    running = [launch([sys.executable, "-c", UPGRADE, database_url]) for _ in range(3)]
+    upgrade = python_module("tests.integration.models.one_upgrade", database_url)
+    running = [launch(upgrade, warm=True) for _ in range(3)]
     assert [process.wait(timeout_s=60) for process in running] == [0, 0, 0]
     told = sorted(process.output.split("upgraded ")[1].split()[0] for process in running)
     assert told == [schema.HEAD, schema.HEAD, "None"]
