@@ -37,7 +37,6 @@ from tests.kit.direct import submit
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
-from tests.kit.wait import until
 from worker.delivery.lane import CALL_WITHIN_S
 
 if TYPE_CHECKING:
@@ -340,7 +339,14 @@ def count(here: Installation, *paths: str) -> int:
     return sum(len(here.simulator.calls(appid=here.appid, path=path)) for path in paths)
 
 
-def wait_for_end(measured: Measured, over: Callable[[], bool], since_s: float) -> None:
-    """Wait for the end of a case, and note how long it took."""
-    until(over, ENDS_WITHIN_S, "everything to be accepted")
-    measured.recovered_s = time.monotonic() - since_s
+def wait_for_end(
+    here: Installation,
+    broadcast_id: str,
+    since_s: float,
+    *,
+    over: Callable[[str], bool] | None = None,
+) -> float:
+    """Wait until a broadcast is completed, or what else it ends with; return how long it took."""
+    ended = over or here.completed
+    here.until_stored(lambda: ended(broadcast_id), ENDS_WITHIN_S, "everything to be accepted")
+    return time.monotonic() - since_s

@@ -121,7 +121,7 @@ def die_working(site: Site, *, row: Row, fate: Fate, database: str) -> Measured:
                 replaced_s = time.monotonic()
                 here.worker()
             with here.beat_wakes(*tasks):
-                wait_for_end(measured, lambda: over(broadcast_id), replaced_s)
+                measured.recovered_s = wait_for_end(here, broadcast_id, replaced_s, over=over)
             judge(measured, here, broadcast_id, course=_course(row, fate, doomed))
             measured.expect("requests for a token", count(here, *TOKENS), row.tokens)
             if row.questions is not None:
@@ -167,7 +167,7 @@ def die_submitting(site: Site, *, row: SubmitRow, database: str) -> Measured:
                 began_s = time.monotonic()
                 here.worker()
             with here.beat_wakes(names.SWEEP):
-                wait_for_end(measured, lambda: here.completed(told["id"]), began_s)
+                measured.recovered_s = wait_for_end(here, told["id"], began_s)
             judge(measured, here, told["id"], course=UNHURT[Fate.ARRIVED])
 
     how = "in portions" if row.portions else "whole"
@@ -215,7 +215,7 @@ def wake_late(site: Site, *, row: WokenRow, fate: Fate, database: str) -> Measur
                 joined_s = time.monotonic()
                 here.worker()
             with here.beat_wakes(names.SWEEP):
-                wait_for_end(measured, lambda: here.completed(broadcast_id), joined_s)
+                measured.recovered_s = wait_for_end(here, broadcast_id, joined_s)
                 asleep = on_course(here.made(broadcast_id), (None,))
                 measured.expect("first attempt while it sleeps", asleep[0], None)
                 _wake(here, first, broadcast_id)
@@ -235,7 +235,7 @@ def nap(site: Site, *, database: str) -> Measured:
             awake_s = time.monotonic() + NAP_S
             until(lambda: time.monotonic() > awake_s, 2 * NAP_S + 1, "the end of the nap")
             _wake(here, only, broadcast_id, stop=False)
-            wait_for_end(measured, lambda: here.completed(broadcast_id), awake_s)
+            measured.recovered_s = wait_for_end(here, broadcast_id, awake_s)
             judge(measured, here, broadcast_id, course=NAP)
 
     return measure((Point.CLAIM_COMMITTED.value, "stopped for a moment", database), run)

@@ -22,6 +22,7 @@ from tests.kit.api import Program
 from tests.kit.processes import RunningProcess, python_module
 from tests.kit.simulator import Simulator
 from tests.kit.wait import until
+from tests.kit.writes import after_writes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -34,6 +35,8 @@ CALLBACK_READY = "callback ready "
 BEAT = ("-A", "worker", "beat")
 #: Seconds between two wakes of a test that does not wait for beat's next one.
 WAKES_S = 0.5
+#: Seconds between two questions whether the database was written to.
+LOOK_S = 0.02
 #: What beat wakes, but for the sweep, which it wakes often.
 WAKES = (names.LAUNCH_DUE, names.POLL_RESULTS)
 
@@ -250,9 +253,14 @@ class System:
 
     def until_state(self, broadcast_id: str, *states: str, timeout_s: float = 60) -> Report:
         """Wait until a broadcast stands in one of these states; return its report."""
-        until(
+        self.until_stored(
             lambda: self.report(broadcast_id).state in states,
             timeout_s,
             f"{broadcast_id} in {states}",
         )
         return self.report(broadcast_id)
+
+    def until_stored(self, look: Callable[[], object], timeout_s: float, what: str) -> None:
+        """Wait as `until` does for what a look at the database alone tells."""
+        with after_writes(self.database_url, look) as seen:
+            until(seen, timeout_s, what, pause_s=LOOK_S)

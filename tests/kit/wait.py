@@ -21,11 +21,14 @@ def patiently(timeout_s: float) -> float:
     return BUSY * timeout_s
 
 
-def until(predicate: Callable[[], T], timeout_s: float, what: str) -> T:
+def until(
+    predicate: Callable[[], T], timeout_s: float, what: str, *, pause_s: float = LONGEST_PAUSE_S
+) -> T:
     """Return the first truthy value of `predicate`; fail the test when that takes too long.
 
     `timeout_s` is more than it takes on a machine with nothing else to do; a busy one is given
-    `BUSY` times as much. `what` completes the sentence "Waited 5 s in vain for ...". What the
+    `BUSY` times as much. `what` completes the sentence "Waited 5 s in vain for ...". It looks at
+    least every `pause_s` seconds, which is for looks that cost next to nothing. What the
     predicate said last, be it a value or an exception, is part of the failure: it is usually the
     explanation. An exception counts as "not yet", because a server that is starting refuses
     connections.
@@ -35,7 +38,7 @@ def until(predicate: Callable[[], T], timeout_s: float, what: str) -> T:
     """
     limit_s = patiently(timeout_s)
     deadline = time.monotonic() + limit_s
-    pause_s = FIRST_PAUSE_S
+    next_s = FIRST_PAUSE_S
     while True:
         failure: Exception | None = None
         try:
@@ -48,5 +51,5 @@ def until(predicate: Callable[[], T], timeout_s: float, what: str) -> T:
         if time.monotonic() >= deadline:
             message = f"Waited {limit_s:g} s in vain for {what}; {last}"
             raise AssertionError(message) from failure
-        time.sleep(pause_s)
-        pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+        time.sleep(next_s)
+        next_s = min(next_s * 1.5, pause_s)

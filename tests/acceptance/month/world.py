@@ -96,7 +96,7 @@ class World:
     def be_at_rest(self) -> None:
         """Wait until nothing is to be done without a person or another time."""
         try:
-            until(lambda: not [*self.under_way()], 60, "rest")
+            self.system.until_stored(lambda: not [*self.under_way()], 60, "rest")
         except AssertionError:
             print(f"at {self.now} there is still: {[*self.under_way()]}")
             raise

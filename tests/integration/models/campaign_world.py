@@ -114,7 +114,8 @@ class World:
     def rest(self) -> None:
         """End every broadcast."""
         with self.engine.begin() as connection:
-            connection.execute(update(BroadcastRow).values(phase=Phase.ENDED))
+            under_way = BroadcastRow.phase != Phase.ENDED
+            connection.execute(update(BroadcastRow).where(under_way).values(phase=Phase.ENDED))
 
     def rows(self, campaign: Campaign) -> Sequence[Launch]:
         """Return the launches of a campaign, the first due first."""
