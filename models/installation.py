@@ -51,7 +51,7 @@ class Installation(Base):
     created_at: Mapped[datetime]
     #: The oldest schema number (``models.schema.NUMBER``) whose programs may work on this one.
     oldest_compatible: Mapped[int]
-    #: Where it was when its first request was stored (``models.place``); a copy has another place.
+    #: Where it was when it first had something to send (``models.place``); a copy is elsewhere.
     place: Mapped[LongWords | None]
     #: When a worker was last at work on it, to the minute.
     seen_at: Mapped[datetime | None]

@@ -67,7 +67,7 @@ class DatabaseFacts:
     """Facts by which a database is judged."""
 
     id: str
-    #: Where it lived when its first request was stored; None: nobody could tell.
+    #: Where it lived when it first had something to send; None: never, or nobody could tell.
     known_place: str | None
     #: Where it lives now; empty: this process cannot tell.
     place: str

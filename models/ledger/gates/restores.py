@@ -19,7 +19,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
 from broadcast.rules.states import OPEN_PHASES, Reason
 from models.accounts import Lane
-from models.base import among
+from models.base import among, is_so
 from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
@@ -43,6 +43,10 @@ _RESTS: Final = or_(
 )  # fmt: skip
 _UNCOUNTED: Final = and_(
     Lane.not_before > database_now(), Lane.wait_reason == Reason.CALLS_UNCOUNTED
+)
+#: Something of it was to be sent, or is. A copy of one that is empty yet is nobody's.
+_HAS_WORK: Final = or_(
+    *(select(one).exists() for one in (Lane.account, CampaignRow.id, OutboxRow.id))
 )
 
 
@@ -151,7 +155,8 @@ def note_seen(connection: Connection, accounts: Collection[str] = ()) -> int | N
     """
     if closed_gates.are_lanes_closed(connection):
         return None
-    note_place(connection)
+    if is_so(connection, _HAS_WORK):
+        note_place(connection)
     moment = {"seen_at": now(connection)}
     connection.execute(update(Installation).values(moment | {"notes": Installation.notes + 1}))
     connection.execute(update(Lane).where(Lane.account.in_(accounts)).values(moment))

@@ -23,7 +23,7 @@ from models.accounts import Lane
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow
-from models.engine import now
+from models.engine import now, open_engine
 from models.installation import Installation
 from models.ledger.campaigns import campaign_edits, due_launches
 from models.ledger.gates import restores
@@ -126,6 +126,27 @@ def test_a_copy_is_closed_that_was_made_before_a_worker_was_at_work(
         checked(engine, counter).watch({"default": SHOP})
 
     assert is_closed(engine)
+
+
+@pytest.mark.every_database
+def test_a_copy_of_a_database_that_has_nothing_to_send_yet_is_nobodys(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    checked(engine, counter).watch({"default": SHOP})
+    assert restores.facts(engine).known_place is None
+    engine.dispose()
+    copy = open_engine(copies.copied(engine.url.render_as_string(hide_password=False), "copy"))
+    # It has a Redis of its own.
+    valkey.flushall()
+    ledger.broadcast(copy)
+
+    checked(copy, counter).check(SHOP)
+    checked(copy, counter).watch({"default": SHOP})
+
+    assert not is_closed(copy)
+    facts = restores.facts(copy)
+    assert facts.known_place == facts.place
+    copy.dispose()
 
 
 def test_the_first_worker_may_come_days_after_the_first_request(
@@ -521,6 +542,21 @@ def test_what_was_stored_before_today_and_is_no_broadcast_yet_is_owed_as_well(
         checked(engine, counter, quota(used=0)).check(SHOP)
 
     assert is_closed(engine)
+
+
+@pytest.mark.every_database
+@pytest.mark.parametrize("store", [ledger.broadcast, request_of_the_outbox, run_of_a_campaign])
+def test_a_worker_notes_the_place_of_a_database_that_has_something_to_send_if_nobody_could_before(
+    engine: Engine, counter: ClaimCounter, store: Callable[[Engine], None]
+) -> None:
+    store(engine)
+    with engine.begin() as connection:
+        connection.execute(update(Installation).values(place=None))
+
+    checked(engine, counter).watch({"default": SHOP})
+
+    facts = restores.facts(engine)
+    assert facts.known_place == facts.place
 
 
 def test_without_redis_nobody_knows(engine: Engine, counter: ClaimCounter, valkey: Valkey) -> None:
