@@ -30,7 +30,8 @@ Each error carries a message: the id of its text in the catalogue and the facts 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import ClassVar, Final
 
 from broadcast.message import Message
@@ -160,6 +161,12 @@ _FIELDS: Final[Mapping[str, str]] = {
     "error.title.": "title", "error.exclude.": "exclude",
     "error.settings.unknown_account": "account", "error.settings.which_account": "account",
     "error.audience.": "audience", "error.content.": "content", "error.media.": "content",
+    "error.campaign.name": "name", "error.campaign.cron": "cron", "error.campaign.never": "cron",
+    "error.campaign.zone": "timezone", "error.campaign.no_times": "timezone",
+    "error.campaign.no_time": "cron", "error.campaign.two_times": "at", "error.campaign.at_": "at",
+    "error.campaign.brake": "size_brake", "error.campaign.fixed_draft": "content",
+    "error.launch.none": "due", "error.launch.list_owner": "audience",
+    "error.launch.malformed": "audience", "error.launch.size": "audience",
 }  # fmt: skip
 
 
@@ -169,6 +176,16 @@ def field_of(reason: Message) -> str | None:
     if named is not None:
         return str(named) or None
     return by_id(reason.id)
+
+
+@contextmanager
+def about(field: str) -> Iterator[None]:
+    """Let bad input that is found within name this field of a request, where it names none."""
+    try:
+        yield
+    except InputError as error:
+        error.message = Message(error.message_id, **{"field": field, **error.facts})
+        raise
 
 
 def by_id(message_id: str) -> str | None:

@@ -149,7 +149,9 @@ def run_for_program(
     """
     if due is None:
         if edited:
-            raise InputError("error.usage.belongs_to", option="--edited", needed="--due")
+            raise InputError(
+                "error.usage.belongs_to", option="--edited", needed="--due", field="edited"
+            )
         known = key and launch_rows.under_key(door.engine, campaign, checked_key(key))
         if known:
             return known

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from broadcast.day import SHANGHAI
-from broadcast.errors import InputError, RequestError
+from broadcast.errors import InputError, RequestError, about
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account, check_kind_allows
@@ -90,7 +90,7 @@ def plan_of(
     )  # fmt: skip
     refuse_what_is_not_so(_first_run(plan, settings, now=now), settings=settings, engine=engine)
     if person is None and next(plan.schedule.after(now), now) - now > due_times.FAR:
-        raise InputError("error.campaign.far")
+        raise InputError("error.campaign.far", field="at" if plan.schedule.at else "cron")
     return plan
 
 
@@ -137,31 +137,36 @@ def _schedule(
     today = here if by_person else None
     if said.exceptions is not None:
         days = (one for one in said.exceptions if one != NONE)
-        known = replace(known, exceptions=due_times.parse_exceptions(days, today))
-    found = replace(
-        known, zone=zone, first=_day(said.first, known.first, today),
-        last=_day(said.last, known.last, today),
-    )  # fmt: skip
+        with about("except"):
+            known = replace(known, exceptions=due_times.parse_exceptions(days, today))
+    with about("from"):
+        first = _day(said.first, known.first, today)
+    with about("until"):
+        last = _day(said.last, known.last, today)
+    found = replace(known, zone=zone, first=first, last=last)
     if found.at is not None and (said.first or said.last or said.exceptions):
         raise InputError(
-            "error.usage.belongs_to", option="--from, --until, --except", needed="--cron"
-        )
-    due_times.check_days(_said_days(said, found, now), here)
+            "error.usage.belongs_to", option="--from, --until, --except", needed="--cron",
+            field="from" if said.first else "until" if said.last else "except",
+        )  # fmt: skip
+    for field, day in _said_days(said, found, now):
+        with about(field):
+            due_times.check_day(day, here)
     if found != old:
         # The time of a run that is held is past, and what it sends can still be changed.
         due_times.check(found, now)
     return found
 
 
-def _said_days(said: CampaignMembers, found: Schedule, now: datetime) -> Iterator[date]:
-    """Yield the days that are said; those that are stored may be older."""
+def _said_days(said: CampaignMembers, found: Schedule, now: datetime) -> Iterator[tuple[str, date]]:
+    """Yield the days that are said, each after its member; those that are stored may be older."""
     if said.at is not None and found.at is not None:
-        yield max(found.at, now).date()
-    for text, day in ((said.first, found.first), (said.last, found.last)):
+        yield "at", max(found.at, now).date()
+    for field, text, day in (("from", said.first, found.first), ("until", said.last, found.last)):
         if text is not None and day is not None:
-            yield day
+            yield field, day
     for one in found.exceptions if said.exceptions is not None else ():
-        yield from (one.first, one.last)
+        yield from (("except", one.first), ("except", one.last))
 
 
 def _day(text: str | None, old: date | None, today: date | None) -> date | None:
@@ -175,7 +180,11 @@ def moment(text: str, zone: str, *, now: datetime | None, option: str = "--at") 
 
     *now*: a person wrote it; None: a program did.
     """
-    found = parse_at(text, now=now, option=option)
+    with about(option.removeprefix("--")):
+        return _moment(parse_at(text, now=now, option=option), text, zone)
+
+
+def _moment(found: datetime, text: str, zone: str) -> datetime:
     try:
         is_zoned = datetime.fromisoformat(text.strip()).tzinfo is not None
     except ValueError:
@@ -197,7 +206,7 @@ def _policy(said: CampaignMembers, old: Policy) -> Policy:
         if word is not None and word not in set(kind):
             known = ", ".join(kind)
             raise InputError(
-                "error.campaign.word", option=f"--{name}", text=one_line(word)[:_SHOWN],
+                "error.campaign.word", field=name, option=f"--{name}", text=one_line(word)[:_SHOWN],
                 known=known,
             )  # fmt: skip
         given |= {} if word is None else {name: kind(word)}

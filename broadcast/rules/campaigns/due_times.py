@@ -145,11 +145,10 @@ def parse_day(text: str, today: date | None) -> date:
         raise InputError("error.campaign.day", text=quoted(text, _SHOWN)) from None
 
 
-def check_days(days: Iterable[date], today: date) -> None:
+def check_day(one: date, today: date) -> None:
     """Raise InputError for a day that is further than a year back, or than ten years ahead."""
-    for one in days:
-        if not -_DAYS_BEFORE <= (one - today).days <= _DAYS_AFTER:
-            raise InputError("error.campaign.day_range", day=str(one))
+    if not -_DAYS_BEFORE <= (one - today).days <= _DAYS_AFTER:
+        raise InputError("error.campaign.day_range", day=str(one))
 
 
 def zone_here(zone: str, *, problem: str = "error.campaign.no_times") -> ZoneInfo:

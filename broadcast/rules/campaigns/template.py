@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import ConfigDict, TypeAdapter
 
+from broadcast.errors import about
 from broadcast.frozen import frozen
 from broadcast.rules.campaigns import variables
 from broadcast.rules.campaigns.launches import Agreed
@@ -56,8 +57,10 @@ class Template:
         known, request = variables.values(due, zone), deepcopy(self.request)
         for holder, name in ((request, "title"), (request["content"].get("text", {}), "content")):
             if isinstance(holder.get(name), str):
-                holder[name] = variables.rendered(holder[name], known)
-        title = self.draft_title and variables.rendered(self.draft_title, known)
+                with about(name):
+                    holder[name] = variables.rendered(holder[name], known)
+        with about("draft"):
+            title = self.draft_title and variables.rendered(self.draft_title, known)
         return replace(self, request=request, draft_title=title)
 
     def at(self, due: datetime) -> Template:

@@ -192,7 +192,8 @@ def test_a_run_of_now_is_begun_once_for_its_key(served: Served, program: Program
         mine = LaunchRow.campaign_id == campaign_rows.named(served.engine, name).id
         assert len(connection.execute(select(LaunchRow.id).where(mine)).all()) == 1
     assert code_of(run_now(program, name, key=None)) == (422, "api.no_idempotency_key")
-    assert code_of(run_now(program, name, key="k", edited=True)) == (422, "usage.belongs_to")
+    alone = run_now(program, name, key="k", edited=True)
+    assert (code_of(alone), alone.json()["field"]) == ((422, "usage.belongs_to"), "edited")
     unknown = run_now(program, name, key=None, due="2026-01-01T20:00:00+08:00")
     assert code_of(unknown) == (422, "launch.none")
     unreadable = run_now(program, name, key=None, due="foo").json()
@@ -208,11 +209,12 @@ WRONG: list[tuple[dict[str, object], int, str]] = [
     ({"cron": "0 25 * * *"}, 422, "campaign.cron"),
     ({"cron": "0 0 */31 * 2#2"}, 422, "campaign.cron_never"),
     ({"until": "2020-01-01"}, 422, "campaign.day_range"),
-    ({"until": str(datetime.now(UTC).date() - timedelta(days=2))}, 422, "campaign.never_due"),
+    ({"until": str(datetime.now(UTC).date() - timedelta(days=2)), **FRIDAYS}, 422,
+     "campaign.never_due"),
     ({"from": "0001-01-01"}, 422, "campaign.day_range"),
     ({"from": "9999-12-31"}, 422, "campaign.day_range"),
     ({"except": ["2026-12-02..9999-12-31"]}, 422, "campaign.day_range"),
-    ({"cron": None, "at": "9999-12-31T23:59", "timezone": "America/New_York"}, 422,
+    ({"cron": None, "timezone": "America/New_York", "at": "9999-12-31T23:59"}, 422,
      "campaign.day_range"),
     ({"cron": None, "at": "9999-12-31T23:59"}, 422, "campaign.day_range"),
     ({"timezone": "Asia/Peking"}, 422, "campaign.zone"),
@@ -220,10 +222,10 @@ WRONG: list[tuple[dict[str, object], int, str]] = [
     ({"cron": None, "at": "2020-01-01T20:00"}, 422, "campaign.at_past"),
     ({"cron": None, "at": "tomorrow 20:00"}, 422, "at.unreadable"),
     ({"cron": None, "at": f"{YEARS_AHEAD}T20:00"}, 422, "campaign.far"),
-    ({"from": YEARS_AHEAD}, 422, "campaign.far"),
-    ({"cron": None, "at": "2027-03-28T02:30", "timezone": "Europe/Berlin"}, 422,
+    ({"from": YEARS_AHEAD, **FRIDAYS}, 422, "campaign.far"),
+    ({"cron": None, "timezone": "Europe/Berlin", "at": "2027-03-28T02:30"}, 422,
      "campaign.time_skipped"),
-    ({"cron": None, "at": "2027-10-31T02:30", "timezone": "Europe/Berlin"}, 422,
+    ({"cron": None, "timezone": "Europe/Berlin", "at": "2027-10-31T02:30"}, 422,
      "campaign.time_twice"),
     ({"cron": None, "at": "2027-03-01T20:00", "from": "2027-01-01"}, 422, "usage.belongs_to"),
     ({"except": ["2026-13-01"]}, 422, "campaign.day"),
@@ -247,10 +249,17 @@ WRONG: list[tuple[dict[str, object], int, str]] = [
     ({"content": {}}, 422, "content.msgtype"),
     ({"content": {"msgtype": "text", "text": {"content": "{dat}"}}}, 422, "campaign.variable_near"),
     ({"content": {"msgtype": "text", "text": {"content": "{优惠}"}}}, 422, "campaign.variable"),
+    ({"content": {"msgtype": "text", "text": {"content": "{date"}}}, 422, "campaign.braces"),
+    ({"content": {"msgtype": "text", "text": {"content": "｛date｝"}}}, 422,
+     "campaign.wide_braces"),
+    ({"title": "{dat}"}, 422, "campaign.variable_near"),
+    ({"cron": "0 20 31 2 *"}, 422, "campaign.cron_no_day"),
+    ({"from": "tomorrow"}, 422, "campaign.day"),
+    ({"until": "tomorrow"}, 422, "campaign.day"),
     ({"content": {"msgtype": "mpnews", "mpnews": {"media_id": "M" * 43}}}, 422,
      "campaign.fixed_draft"),
     ({"content": {}, "draft": "News {days}"}, 422, "campaign.variable_near"),
-    ({"draft": "News {date}"}, 422, "content.unknown"),
+    ({"draft": "News {date}", **TEXT}, 422, "content.unknown"),
     ({"account": "nobody"}, 404, "api.no_account"),
     ({"account": None}, 422, "api.which_account"),
     ({"notify": {"url": "nowhere"}}, 422, "request.wrong"),
@@ -266,6 +275,8 @@ def test_a_campaign_that_could_not_run_is_refused_and_nothing_is_stored(
     told = program.ask("POST", "/v1/campaigns", {"name": "wrong", **WEEKLY, **members})
 
     assert code_of(told) == (status, code), told.text
+    # The last member of each row is the wrong one.
+    assert str(told.json()["field"]).partition(".")[0] == [*members][-1]
     assert "--" not in told.json()["detail"]
     assert len(campaign_rows.every(served.engine)) == before
 
