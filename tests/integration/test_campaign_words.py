@@ -155,7 +155,7 @@ def test_an_edit_of_a_disabled_campaign_says_that_it_stays_disabled(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(capsys, "--tag", "2")
-    said(capsys, "campaigns", "remove", "weekly", "--yes")
+    said(capsys, "campaigns", "disable", "weekly")
 
     shown = question(capsys, monkeypatch, "edit", "weekly", "--text", "bye", answer="y")
 
@@ -170,7 +170,7 @@ def test_everybody_is_sent_to_again_only_in_as_many_words(
     here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(capsys, "--to-all", "--yes-to-all")
-    said(capsys, "campaigns", "remove", "weekly", "--yes")
+    said(capsys, "campaigns", "disable", "weekly")
 
     refused = said(capsys, "campaigns", "enable", "weekly", status=2)
     wrong = question(capsys, monkeypatch, "enable", "weekly", answer="yes")
