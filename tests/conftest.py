@@ -8,6 +8,7 @@ pytest_plugins = (
     "tests.servers.guards",
     "tests.servers.proofs",
     "tests.servers.fixtures",
+    "tests.servers.compiled",
     "tests.servers.order",
     "tests.servers.shares",
 )

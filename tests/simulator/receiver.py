@@ -51,7 +51,10 @@ class Receiver:
 
     def __enter__(self) -> Self:
         """Start."""
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        # Its end waits for the next look.
+        threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         return self
 
     def __exit__(
