@@ -96,6 +96,7 @@ class WeChatClient:
             query=query,
             body=request.body() if body is None else body,
             largest_reply_bytes=request.largest_reply_bytes,
+            only_begins=request.only_begins,
             confidential=request.confidential,
             send_by=send_by,
         )

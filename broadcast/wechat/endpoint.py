@@ -66,6 +66,8 @@ class Request(ABC, Generic[Reply]):
     timeouts: ClassVar[Timeouts] = Timeouts()
     #: A larger reply is none of this endpoint's. Most have a few hundred bytes.
     largest_reply_bytes: ClassVar[int] = 1_000_000
+    #: Of a larger reply its beginning is read, and no more.
+    only_begins: ClassVar[bool] = False
     #: It is called with an access_token.
     needs_token: ClassVar[bool] = True
     #: It may be called again after a refused token, which WeChat looks at before anything else;

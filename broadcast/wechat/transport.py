@@ -69,6 +69,7 @@ class Call:
     query: Mapping[str, str | SecretStr] = field(default_factory=dict)
     body: Body | None = None
     largest_reply_bytes: int = Request.largest_reply_bytes
+    only_begins: bool = Request.only_begins
     confidential: bool = False
     send_by: SendBy | None = None
 
@@ -202,7 +203,7 @@ class Transport:
             proxies=self._plain_proxies(),
         )
         with response:
-            body = _read(response, most=call.largest_reply_bytes)
+            body = _read(response, call)
         facts: dict[str, Any] = {
             "endpoint": call.endpoint,
             "elapsed_ms": exchange.elapsed_ms,
@@ -272,12 +273,14 @@ def _wire(body: Body) -> bytes:
     return json.dumps(dict(body.data), ensure_ascii=False, default=_plain).encode()
 
 
-def _read(response: requests.Response, *, most: int) -> bytes | None:
+def _read(response: requests.Response, call: Call) -> bytes | None:
     """Return the body, or ``None`` if it is larger than a reply of this endpoint."""
     pieces, size = [], 0
     for piece in response.iter_content(_PIECE_BYTES):
-        size += len(piece)
-        if size > most:
-            return None
         pieces.append(piece)
+        size += len(piece)
+        if size > call.largest_reply_bytes:
+            if call.only_begins:
+                break
+            return None
     return b"".join(pieces)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -55,8 +55,8 @@ class Sending:
         self._wish = wish
         self._repeat = wish.repeat
         self._asking = Asking(run, wish)
-        #: That nobody has the tag that it goes to, where that is so.
-        self._empty: Sequence[Message] = ()
+        #: That nobody has the tag that it goes to, and what WeChat has no more of its content.
+        self._doubts: list[Message] = []
 
     def send(self, until: Until | None) -> int:
         """Submit the broadcast, follow it *until* then, and return the exit status."""
@@ -67,7 +67,7 @@ class Sending:
                 check_fits(prepared)
                 prepared = self._asking.cooled_off(prepared)
                 unproved = self._asking.why_unproved(why)
-                shown = [*prepared.notices, *self._empty, *unproved]
+                shown = [*prepared.notices, *self._doubts, *unproved]
                 if not self._asking.may_go(prepared, shown):
                     self._terminal.note("send.declined")
                     return exits.FAILED
@@ -79,7 +79,7 @@ class Sending:
                 self._wake_later(submitted)
             except KeyboardInterrupt:
                 return self._interrupted(prepared)
-        for warning in (*submitted.notices, *self._empty, *unproved):
+        for warning in (*submitted.notices, *self._doubts, *unproved):
             # What was said before the question is not said twice.
             if warning not in shown or not self._asking.is_shown(prepared):
                 self._terminal.warn(warning)
@@ -102,7 +102,7 @@ class Sending:
         owner = prepared.list_owner
         doubt = [owner.message] if owner is not None and owner.must_be_confirmed else []
         # Why it could not be proved stands in the error at the end.
-        self._asking.show(prepared, [*prepared.notices, *doubt, *self._empty])
+        self._asking.show(prepared, [*prepared.notices, *doubt, *self._doubts])
         proof = prepared.proof
         assert proof is not None
         if self._wish.as_json:
@@ -162,7 +162,11 @@ class Sending:
         if prepared.existing is None and quota.why is None:
             self._asking.tags = self._wish.tags.look_up(prepared.body)
             unread = reader is Reader.PROGRAM and order.scheduled_at is None
-            self._empty = self._wish.tags.empty(prepared.body, refuse=unread)
+            self._doubts = [*self._wish.tags.empty(prepared.body, refuse=unread)]
+            # Files that are named here are uploaded again.
+            if not prepared.content.names:
+                with contextlib.suppress(BroadcastError):
+                    self._doubts += self._run.wechat.gone(order.account, prepared.content.value)
         return prepared, quota.why
 
     def _uploaded(self, prepared: Prepared) -> Prepared:

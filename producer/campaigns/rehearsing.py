@@ -53,6 +53,7 @@ def rehearse(
             # Without a token nothing else can be asked.
             wechat.quota(account, _QUOTAS.get(account.account_kind, SendPath.MASS_SEND))
             whole = campaign_drafts.rehearsed(template, account, wechat=wechat)
+            findings += wechat.gone(account, template.request["content"])
         findings += _plan(campaign, due, whole, door=door)
     return findings
 

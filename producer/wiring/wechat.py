@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from broadcast.built_once import built_once
 from broadcast.errors import BroadcastError, WeChatAwayError
@@ -15,6 +15,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import storable_status
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.drafts import Marks
+from broadcast.rules.media import NO_SUCH_MEDIA, STAND_IN, used
 from broadcast.rules.plan import proof
 from broadcast.settings.program_settings import Settings
 from broadcast.tokens.claim_counter import ClaimCounter
@@ -23,6 +24,7 @@ from broadcast.tokens.redis_access import Connection, Keys, connect
 from broadcast.tokens.token_service import TokenService, TokenView
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
 from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet
+from broadcast.wechat.api.media import MaterialGet, MediaGet
 from broadcast.wechat.api.quotas import QuotaGet
 from broadcast.wechat.api.tags import TagInfo, TagsGet
 from broadcast.wechat.api.token import ClassicToken, Ping, Pong, StableToken
@@ -166,6 +168,26 @@ class WeChat:
         """Return a draft's facts; None: WeChat has none of this id. Raises as :meth:`quota`."""
         articles = self.ask_for(account, DraftGet(media_id=media_id), absent=NO_SUCH_DRAFT)
         return None if articles is None else marks(articles)
+
+    def gone(self, account: Account, content: Mapping[str, Any]) -> Iterator[Message]:
+        """Yield which media_ids of a content WeChat has not (any more). Raises as :meth:`quota`."""
+        media_ids = [one for one, _ in used(content) if not one.startswith(STAND_IN)]
+        if article := content.get("mpnews"):
+            media_ids += [article["media_id"]] * (self.draft(account, article["media_id"]) is None)
+        for media_id in media_ids:
+            if not self._has(account, MediaGet(media_id=media_id)) and not self._has(
+                account, MaterialGet(media_id=media_id)
+            ):
+                yield Message("notice.media.gone", media_id=media_id)
+
+    def _has(self, account: Account, look: Request[None]) -> bool:
+        try:
+            self.ask(account, look)
+        except WeChatRefusedError as error:
+            if error.facts["errcode"] != NO_SUCH_MEDIA:
+                raise
+            return False
+        return True
 
     def members(self, account: Account, tag_id: int) -> Iterator[bytes]:
         """Yield the packed OpenIDs of those who have a tag, sorted. Raises as :meth:`quota`."""

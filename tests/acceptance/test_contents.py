@@ -79,7 +79,7 @@ def uploads(system: System) -> list[str]:
     return [
         call["path"].rpartition("/")[2]
         for call in system.simulator.calls()
-        if "/media/" in call["path"] or "/material/" in call["path"]
+        if "upload" in call["path"] or "add_material" in call["path"]
     ]
 
 

@@ -266,3 +266,12 @@ def dies(system: System, point: Point) -> None:
 def files_of(system: System) -> list[Any]:
     with system.engine.connect() as connection:
         return list(connection.exec_driver_sql("SELECT id FROM bc_file_pieces"))
+
+
+def test_a_media_id_that_wechat_has_no_more_is_named_before_the_question(system: System) -> None:
+    words = ("send", "--openids", "list1.txt", "--account", "account1", "--dry-run")
+
+    gone = system.broadcast(*words, "--image", "id:" + "G" * 43)
+    assert f"WeChat has nothing under media_id {'G' * 43}" in gone.stderr
+    there = put(system, "photo.jpg")["media_id"]
+    assert "WeChat has nothing" not in system.broadcast(*words, "--image", f"id:{there}").stderr

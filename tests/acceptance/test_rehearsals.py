@@ -47,11 +47,12 @@ def add(
     *,
     account: str = GOOD,
     audience: Mapping[str, Any] = OF_FILE,
+    content: Mapping[str, Any] = TEXT,
     ahead: timedelta = HOUR,
     **found: Any,
 ) -> Campaign:
     """Store a campaign that is due so far ahead, to the list of a file if nothing else is said."""
-    request = {"account": account, "audience": dict(audience), "content": TEXT}
+    request = {"account": account, "audience": dict(audience), "content": dict(content)}
     if audience == OF_FILE:
         found = {"audience_file": str(system.folder / "list.txt")} | found
     at = datetime.now(UTC).replace(microsecond=0) + ahead
@@ -119,6 +120,51 @@ def faulty(system: System) -> dict[str, Campaign]:
         ),
         "rehearsal.stopped": add(system, "halted", account=HALTED),
     }  # fmt: skip
+
+
+#: Content by a media_id that WeChat has not.
+GONE = (
+    {"msgtype": "image", "images": {"media_ids": ["G" * 43]}},
+    {"msgtype": "voice", "voice": {"media_id": "G" * 43}},
+    {"msgtype": "mpvideo", "mpvideo": {"media_id": "G" * 43}},
+    {"msgtype": "mpnews", "mpnews": {"media_id": "G" * 43}},
+)
+
+
+def test_media_that_wechat_has_no_more_are_found_and_told_an_hour_ahead_and_others_are_not(
+    start_system: StartSystem, wecom: Bot
+) -> None:
+    system = start_system(followers=20, BROADCAST_NOTIFY=wecom.url, **INSIDE)
+    people = system.simulator.openids(20)
+    picture(system.folder / "there.jpg")
+
+    def to_two(name: str, content: Mapping[str, Any], *, ahead: timedelta = HOUR) -> Campaign:
+        # Of one list it would be the fifth message of the month.
+        list_file = system.folder / f"{name}.txt"
+        list_file.write_text(f"{people.pop()}\n{people.pop()}\n", "ascii")
+        return add(
+            system, name, account="default", audience_file=str(list_file), content=content,
+            ahead=ahead,
+        )  # fmt: skip
+
+    gone = [to_two(f"gone{n}", one) for n, one in enumerate(GONE)]
+    good = []
+    for name, words in (("kept", ["--permanent"]), ("dying", [])):
+        done = system.broadcast("media", "upload", "there.jpg", *words, "--json")
+        [one] = json.loads(done.stdout.splitlines()[-1])["media"]
+        there = {"msgtype": "image", "images": {"media_ids": [one["media_id"]]}}
+        good.append(to_two(name, there))
+    to_two("late", there, ahead=80 * HOUR)
+    system.worker(), system.beat()
+
+    for one in gone:
+        assert found_by(until_rehearsed(system, one)) == ["notice.media.gone"]
+    for one in good:
+        assert found_by(until_rehearsed(system, one)) == []
+    until(lambda: "\n".join(wecom.texts).count("G" * 43) >= len(GONE), 60, "a notice of each")
+    late = system.broadcast("campaigns", "run", "late", "--rehearse", status=1)
+    assert "there.jpg lives at WeChat until" in late.stdout + late.stderr
+    assert system.simulator.mass_calls() == []
 
 
 def plant(system: System) -> None:

@@ -39,7 +39,13 @@ _ASKED: Final = "notice.administrator_asked"
 _LIMIT: Final = ("notice.messages.month", "notice.messages.day")
 #: Notices of a plan that say that a run would not be what was meant. How many lists an account
 #: sent to in a month says nothing of one of them.
-_TELLING: Final = ("notice.draft.", "notice.tag.empty", _ASKED, *_LIMIT)
+_TELLING: Final = (
+    "notice.draft.unread",
+    "notice.draft.refused",
+    "notice.tag.empty",
+    _ASKED,
+    *_LIMIT,
+)
 #: Of the findings, those with which a run is sent all the same.
 _NOTES: Final = ("notice.draft.", "rehearsal.stale", _ASKED)
 

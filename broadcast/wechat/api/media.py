@@ -1,5 +1,7 @@
 """media/upload, uploadimg and uploadvideo, and material/add_material: files become ids.
 
+media/get and material/get_material say whether an id is one still.
+
 A temporary media_id lives for three days, can be used again and again, and belongs to the account
 that uploaded it; a permanent one lives until it is deleted. A refused file is an ``APIError``:
 40004 to 40006 and 40009 to 40012 (kind, format, size), 41005 and 44001 (no file), 45001 and 45007
@@ -13,8 +15,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from http import HTTPStatus
 from types import MappingProxyType
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from pydantic import SecretStr
 
@@ -183,6 +186,51 @@ class UploadVideo(Request[Media]):
     def read(self, raw: RawReply) -> Media:
         """Return the new media_id."""
         return _media(raw, "media_id")
+
+
+class _FileQuestion(Request[None]):
+    """Ask whether there is a file of a media_id; no more than its beginning is read.
+
+    Raises ``APIError``: 40007 where there is none (any more), token errors.
+    """
+
+    __slots__ = ()
+
+    largest_reply_bytes: ClassVar[int] = 4 * KIB
+    only_begins: ClassVar[bool] = True
+
+    def read(self, raw: RawReply) -> None:
+        """Raise ``APIError`` for an answer that is no file."""
+        # A video is answered with its address, and no file of these kinds begins so.
+        if raw.status != HTTPStatus.OK or raw.body.lstrip().startswith(b"{"):
+            success(raw)
+
+
+@frozen
+class MediaGet(_FileQuestion):
+    """Look for a temporary file (GET media/get)."""
+
+    method: ClassVar[Literal["GET", "POST"]] = "GET"
+    path: ClassVar[str] = "/cgi-bin/media/get"
+
+    media_id: str
+
+    def query(self) -> Mapping[str, str | SecretStr]:
+        """Return the media_id."""
+        return {"media_id": self.media_id}
+
+
+@frozen
+class MaterialGet(_FileQuestion):
+    """Look for a permanent file (POST material/get_material)."""
+
+    path: ClassVar[str] = "/cgi-bin/material/get_material"
+
+    media_id: str
+
+    def body(self) -> Body:
+        """Return the media_id."""
+        return Body(data=json_bytes({"media_id": self.media_id}, name="media_id"))
 
 
 def _checked(file: File, *, most: int) -> File:

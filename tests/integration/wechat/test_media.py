@@ -12,7 +12,9 @@ from broadcast.wechat.api.media import (
     LARGEST,
     AddMaterial,
     Material,
+    MaterialGet,
     Media,
+    MediaGet,
     MediaKind,
     MediaUpload,
     UploadImage,
@@ -21,7 +23,7 @@ from broadcast.wechat.api.media import (
 from broadcast.wechat.call_errors import APIError, InvalidRequestError, UnknownOutcomeError
 from broadcast.wechat.endpoint import File, Request
 from tests.integration.wechat.conftest import Connect, Serve
-from tests.integration.wechat.servers import TOKEN, RawServer, says
+from tests.integration.wechat.servers import TOKEN, RawServer, says, writes
 from tests.integration.wechat.test_files import parts
 
 PICTURE = File(name="周年庆.png", data=bytes(range(256)) * 4_000, content_type="image/png")
@@ -150,3 +152,31 @@ def test_what_wechat_would_refuse_does_not_leave(
 
 def test_no_file_is_printed() -> None:
     assert "film" * 2 not in repr(AddMaterial(kind=MediaKind.VIDEO, file=FILM, title="t"))
+
+
+LOOKS = (MediaGet(media_id="M"), MaterialGet(media_id="M"))
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_look_for_a_file_reads_its_beginning_and_closes(
+    serve: Serve, connect: Connect, look: Request[Any]
+) -> None:
+    """The rest never comes, and is not waited for."""
+    begun = b"HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n" + PICTURE.data[:20_000]
+    server = serve(writes(begun, then_closes=False))
+
+    assert call(connect, server, look) is None
+    (seen,) = server.requests
+    assert seen.path == look.path
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_look_for_a_video_is_answered_with_its_address_and_one_for_nothing_with_an_errcode(
+    serve: Serve, connect: Connect, look: Request[Any]
+) -> None:
+    assert call(connect, serve(says({"video_url": "http://mp.weixin.qq.com/v"})), look) is None
+    with pytest.raises(APIError) as caught:
+        call(connect, serve(says({"errcode": 40007, "errmsg": "invalid media_id"})), look)
+    assert caught.value.errcode == 40007
+    with pytest.raises(UnknownOutcomeError):
+        call(connect, serve(writes(b"HTTP/1.1 502 Bad\r\nContent-Length: 1\r\n\r\nx")), look)

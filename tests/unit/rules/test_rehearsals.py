@@ -61,9 +61,12 @@ def test_workers_that_were_not_seen_for_minutes_and_a_list_of_last_week_are_find
 
 
 def test_a_notice_of_what_would_be_refused_is_a_finding_and_one_of_a_warning_is_none() -> None:
-    told = ("notice.draft.none", "notice.messages.month", "notice.tag.empty")
+    told = ("notice.draft.unread", "notice.messages.month", "notice.tag.empty")
     assert all(is_telling(Message(one)) for one in told)
     assert not is_telling(Message("notice.submit.overlap"))
+    # WeChat is asked whether it is an older material.
+    assert not is_telling(Message("notice.draft.none"))
+    assert in_the_way([Message("notice.media.gone")])
 
 
 def test_that_a_person_will_be_asked_is_a_finding_that_is_in_the_way_of_nothing() -> None:
@@ -76,6 +79,6 @@ def test_that_a_person_will_be_asked_is_a_finding_that_is_in_the_way_of_nothing(
 
 
 def test_with_a_note_a_run_is_sent_all_the_same_and_it_is_to_be_known() -> None:
-    for one in ("rehearsal.stale", "rehearsal.stale_then", "notice.draft.none"):
+    for one in ("rehearsal.stale", "rehearsal.stale_then", "notice.draft.refused"):
         assert not in_the_way([Message(one)])
         assert is_to_be_known([Message(one)])
