@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
 
 from broadcast.message import Message
 from broadcast.rules.campaigns import rehearsals
@@ -15,9 +14,6 @@ from entrypoints.cli.run import Run
 from models.ledger.campaigns import rehearsal_rows
 from models.ledger.rows.transaction import present
 from producer.campaigns import rehearsing
-
-#: Of the next run there are two at most, and others after edits.
-_NEWEST: Final = 4
 
 
 def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
@@ -34,11 +30,9 @@ def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
 
 def found(run: Run, campaign: Campaign, now: datetime) -> Iterator[Message]:
     """Yield what the newest rehearsal of the next run of a campaign found."""
-    for one in rehearsal_rows.history(run.engine, campaign, most=_NEWEST):
-        if (one.due_at, one.version) == (campaign.next_due_at, campaign.version):
-            if one.findings:
-                yield from _findings_of(campaign, one.due_at, one.findings, now=now)
-            return
+    for one in rehearsal_rows.history(run.engine, campaign, most=1, of_next=True):
+        if one.findings:
+            yield from _findings_of(campaign, one.due_at, one.findings, now=now)
 
 
 def _findings_of(

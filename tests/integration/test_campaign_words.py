@@ -14,7 +14,7 @@ from broadcast.message import Message
 from broadcast.rules.states import Reason
 from entrypoints.cli.campaign_lines import due_words
 from entrypoints.cli.main import run
-from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.campaigns import campaign_rows, launch_rows, rehearsal_rows
 from models.ledger.gates import restores
 from tests.integration.models.campaign_world import run_of
 from tests.integration.test_audience_options import TEXT, typed
@@ -360,3 +360,23 @@ def test_what_keeps_an_account_stands_before_its_campaigns(
     restores.close_lanes(here, Reason.OTHER_PLACE)
     run(["campaigns", "list"])
     assert "\n    broadcast restored" in capsys.readouterr().err
+
+
+def test_what_was_found_of_the_next_run_is_shown_whatever_was_rehearsed_after_it(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    minute = (datetime.now(UTC) + timedelta(minutes=30)).minute
+    said(
+        capsys, "campaigns", "add", "hourly", "--tag", "2", *TEXT, "--cron", f"{minute} * * * *"
+    )  # fmt: skip
+    ahead = rehearsal_rows.missing(here, accounts=["default"])
+    assert len(ahead) > 20
+
+    for one, name in zip(ahead, ("rehearsal.never", *["rehearsal.stopped"] * 30), strict=False):
+        rehearsal_rows.record(here, one, [Message(name, account="default")])
+
+    for words in (("list",), ("show", "hourly")):
+        shown = said(capsys, "campaigns", *words)
+        assert "will not go as it is meant" in shown
+        assert "No worker has ever been at work" in shown
+        assert "is stopped" not in shown

@@ -104,8 +104,17 @@ def _kind(findings: Sequence[Message]) -> str:
 
 
 @reading
-def history(connection: Connection, campaign: Campaign, *, most: int) -> Sequence[Rehearsal]:
-    """Return the newest rehearsals of a campaign, the last first."""
+def history(
+    connection: Connection, campaign: Campaign, *, most: int, of_next: bool = False
+) -> Sequence[Rehearsal]:
+    """Return the newest rehearsals of a campaign, the last first.
+
+    *of_next*: of its next run alone, as it is now.
+    """
     mine = selected(Rehearsal, RehearsalRow).where(RehearsalRow.campaign_id == campaign.id)
+    if of_next:
+        mine = mine.where(
+            RehearsalRow.due_at == campaign.next_due_at, RehearsalRow.version == campaign.version
+        )
     rows = connection.execute(mine.order_by(RehearsalRow.id.desc()).limit(most)).mappings()
     return [Rehearsal(**{**row, "findings": row["findings"].facts["lines"]}) for row in rows]
