@@ -198,11 +198,15 @@ def preview(value: Mapping[str, Any]) -> str:
 
     *value* is a stored content, be it of a release that knows more msgtypes.
     """
-    part = value.get("images" if value["msgtype"] == "image" else value["msgtype"], {})
-    named = next((part[name] for name in _TELLING if part.get(name)), "")
-    first = named[0] if isinstance(named, list) else named
     # Followers see a link by its words.
-    return shortened(" ".join(_LINK_TAG.sub("", str(first)).split()))
+    return shortened(" ".join(_LINK_TAG.sub("", str(next(iter(named_in(value)), ""))).split()))
+
+
+def named_in(value: Mapping[str, Any]) -> Sequence[str]:
+    """Return by what a stored content is known: its text or its title first, then its ids."""
+    part = value.get("images" if value["msgtype"] == "image" else value["msgtype"], {})
+    named = [part[name] for name in _TELLING if part.get(name)]
+    return [str(one) for each in named for one in (each if isinstance(each, list) else [each])]
 
 
 def shortened(words: str) -> str:

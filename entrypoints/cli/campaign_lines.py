@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from broadcast.day import SHANGHAI, is_night
@@ -22,7 +23,7 @@ from broadcast.rules.campaigns.template import NOTHING, Template
 from broadcast.rules.reports import Report
 from broadcast.settings.program_settings import Settings
 from broadcast.views.content import kind
-from broadcast.views.words import Joined, Moment
+from broadcast.views.words import Joined, Moment, Shortened
 from entrypoints.cli import public_holidays
 from entrypoints.cli.terminal import command_line
 from producer.campaigns.said_plans import NONE
@@ -31,6 +32,7 @@ from producer.campaigns.said_plans import NONE
 _CUT: Final = 12
 #: Members of the request that are shown as their options are written.
 _OF_A_RUN: Final = ("title", "priority", "spread_days")
+NO_NAMES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def due_words(due: datetime, zone: str) -> str:
@@ -76,11 +78,16 @@ def by_limit(over: Iterable[Message], first: str | None = None) -> Iterator[Mess
 
 
 def plan_lines(
-    plan: CampaignPlan, times: Sequence[datetime], now: datetime, *, settings: Settings
+    plan: CampaignPlan,
+    times: Sequence[datetime],
+    now: datetime,
+    *,
+    settings: Settings,
+    names: Mapping[str, str] = NO_NAMES,
 ) -> Iterator[Message]:
-    """Yield what is sent to whom, and when."""
+    """Yield what is sent to whom, and when; *names*: of files, by their media_ids."""
     schedule, policy = plan.schedule, plan.policy
-    yield from request_lines(plan.template)
+    yield from request_lines(plan.template, names)
     if schedule.cron is not None:
         yield Message("campaign.cron", cron=schedule.cron, zone=schedule.zone)
     days = [
@@ -126,16 +133,23 @@ def _is_protected(settings: Settings, account: str) -> bool:
     return False
 
 
-def request_lines(template: Template) -> Iterator[Message]:
+def request_lines(template: Template, names: Mapping[str, str]) -> Iterator[Message]:
     """Yield audience and content of a request."""
     yield Message("campaign.whom", whom=whom(template))
     if options := _narrowing_of(template):
         yield Message("campaign.narrowed", options=options)
-    yield content_line(template)
+    yield content_line(template, names=names)
 
 
-def content_line(template: Template, most: int = contents.LONGEST_PREVIEW) -> Message:
-    """Return the content of a request, *most* characters of a text."""
+def content_line(
+    template: Template,
+    most: int = contents.LONGEST_PREVIEW,
+    names: Mapping[str, str] = NO_NAMES,
+) -> Message:
+    """Return the content of a request, *most* characters of a text.
+
+    *names*: of files, by their media_ids.
+    """
     content = template.request["content"]
     if template.draft_title is not None:
         return Message("campaign.draft", title=one_line(template.draft_title))
@@ -144,7 +158,8 @@ def content_line(template: Template, most: int = contents.LONGEST_PREVIEW) -> Me
     if "text" in content:
         text = contents.preview(content)
         return Message("campaign.text", text=text if len(text) <= most else f"{text[: most - 1]}…")
-    return Message("confirmation.content", msgtype=kind(content["msgtype"]))
+    what = [names.get(one, one) for one in contents.named_in(content)]
+    return Message("campaign.media", kind=kind(content["msgtype"]), what=Shortened(what))
 
 
 def _narrowing_of(template: Template) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -259,7 +260,7 @@ def content_lines(engine: Engine, content: Content) -> Iterator[Message | AsWrit
     Raises DatabaseAwayError.
     """
     yield Message("confirmation.content", msgtype=contents.kind(content.msgtype))
-    for line in contents.written(content, _names(engine, content)):
+    for line in contents.written(content, names(engine, content.value, content.names)):
         yield line if isinstance(line, Message) else _indented(line)
 
 
@@ -269,15 +270,17 @@ def articles(draft: Marks | None) -> Iterator[Message]:
         yield Message("confirmation.article", n=n, title=one_line(article.title))
 
 
-def _names(engine: Engine, content: Content) -> Mapping[str, str]:
-    """Return the names of the files: those that are named now, and those uploaded before."""
-    ids = {one for one, _ in used(content.value)} - content.names.keys()
+def names(
+    engine: Engine, content: Mapping[str, Any], named: Mapping[str, str] = MappingProxyType({})
+) -> Mapping[str, str]:
+    """Return the names of the files: those that are *named* now, and those uploaded before."""
+    ids = {one for one, _ in used(content)} - named.keys()
     if not ids:
-        return content.names
+        return named
     from models.ledger.lists import media  # noqa: PLC0415 - most broadcasts are texts
 
     known = {one: f"{name} ({one})" for one, name in media.names(engine, ids).items()}
-    return {**content.names, **known}
+    return {**named, **known}
 
 
 def _indented(line: str) -> AsWritten:

@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.message import Message
+from broadcast.rules.media import MediaKind
 from broadcast.rules.states import Reason
 from entrypoints.cli.campaign_lines import due_words
 from entrypoints.cli.main import run
 from models.ledger.campaigns import campaign_rows, launch_rows, rehearsal_rows
 from models.ledger.gates import restores
+from models.ledger.lists import media
 from tests.integration.models.campaign_world import run_of
 from tests.integration.test_audience_options import TEXT, typed
 from tests.integration.test_which import said
@@ -380,3 +382,36 @@ def test_what_was_found_of_the_next_run_is_shown_whatever_was_rehearsed_after_it
         assert "will not go as it is meant" in shown
         assert "No worker has ever been at work" in shown
         assert "is stopped" not in shown
+
+
+M = "M" * 43
+#: Options of a content, and by what it is known.
+CONTENTS = (
+    (("--image", M, "--image", "N" * 43), f"Content (pictures): photo.jpg ({M}), {'N' * 43}"),
+    (("--voice", M), f"Content (voice): photo.jpg ({M})"),
+    (("--video", M), f"Content (video): photo.jpg ({M})"),
+    (("--mpnews", M), f"Content (article): {M}"),
+    (("--card", "pFS7Fjg8kV1IdDz01r4SQwMkuCKc"), "Content (card): pFS7Fjg8kV1IdDz01r4SQwMkuCKc"),
+)
+
+
+@pytest.mark.parametrize(("words", "known"), CONTENTS)
+def test_what_a_campaign_sends_is_named_in_its_question_and_where_it_is_shown(
+    here: Engine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    known: str,
+) -> None:
+    kind = MediaKind({"--voice": "voice", "--video": "mpvideo"}.get(words[0], "image"))
+    media.remember(
+        here, ledger.account(), media_id=M, name="photo.jpg", kind=kind, permanent=True,
+        fingerprint="f", size=1,
+    )  # fmt: skip
+    at = (datetime.now(UTC) + timedelta(hours=2)).isoformat(timespec="seconds")
+    added = ("add", "once", "--tag", "2", *words, "--at", at)
+
+    assert known in question(capsys, monkeypatch, *added, answer="y")
+    assert known in " ".join(said(capsys, "campaigns", "show", "once").split())
+    monkeypatch.setenv("BROADCAST_LANG", "zh")
+    assert known.rpartition(" ")[2] in said(capsys, "campaigns", "show", "once")

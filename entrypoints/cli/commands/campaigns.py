@@ -12,7 +12,7 @@ import typer
 from broadcast.errors import InputError, OutOfReachError, SettingsError
 from broadcast.message import Message
 from broadcast.rules.campaigns import due_times
-from broadcast.rules.campaigns.campaign import Campaign, Launch
+from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan, Launch
 from broadcast.rules.campaigns.launches import CampaignState
 from broadcast.views.campaigns import campaign_object, launch_object, listed
 from entrypoints.cli import (
@@ -134,7 +134,7 @@ def _check_agreed(
         return
     lines = [campaign_lines.changes(old.plan, plan)] if old else []
     lines += confirmation.account_lines(account)
-    lines += campaign_lines.plan_lines(plan, times, now, settings=run.settings)
+    lines += _plan_lines(run, plan, times, now=now)
     if is_far:
         warnings.insert(0, Message("campaign.far"))
     weighed = [*_weighed(lines)]
@@ -153,6 +153,13 @@ def _check_agreed(
     to_all = plan.template.to_all and times
     if asks and not (answer == plan.account if to_all else terminal.agrees(answer)):
         terminal.decline("campaign.declined")
+
+
+def _plan_lines(
+    run: Run, plan: CampaignPlan, times: Sequence[datetime], *, now: datetime
+) -> Iterator[Message]:
+    names = confirmation.names(run.engine, plan.template.request["content"])
+    return campaign_lines.plan_lines(plan, times, now, settings=run.settings, names=names)
 
 
 def _weight(warning: Message) -> int:
@@ -259,9 +266,7 @@ def show(
         run.terminal.show_done({**campaign_object(campaign), "runs": each})
         return
     run.terminal.say(campaign_lines.summary(campaign, now, launches))
-    run.terminal.say_all(
-        campaign_lines.plan_lines(campaign.plan, campaign.next_times(), now, settings=run.settings)
-    )
+    run.terminal.say_all(_plan_lines(run, campaign.plan, campaign.next_times(), now=now))
     run.terminal.say_all(campaign_rehearsals.found(run, campaign, now))
     for one, report in runs:
         run.terminal.say_all(campaign_lines.run_lines(campaign, one, report, now=now))
