@@ -19,6 +19,7 @@ from broadcast.errors import BroadcastError, SettingsError
 from broadcast.logs import request_ids
 from broadcast.logs.log_lines import InEnglish, KeptLog, OfRequest, refuse
 from broadcast.message import Message
+from broadcast.settings.environment import HEARTBEAT_FILE, secret_text
 from broadcast.settings.program_settings import VAR, Settings
 from worker import queue_transport
 from worker.log_filters import WithoutGivenBack, WithoutRoutine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FLOWER_SECRETS = ("FLOWER_BASIC_AUTH", "FLOWER_COOKIE_SECRET")
 #: Seconds that a worker which ends waits for receivers.
 _DELIVERIES_END_S = 3.0
 
@@ -63,6 +65,12 @@ def _close_flower(argv: Sequence[str], environ: MutableMapping[str, str]) -> Non
     """
     if "flower" not in argv[1:]:
         return
+    try:
+        for name in _FLOWER_SECRETS:
+            if path := environ.pop(f"{name}_FILE", None):
+                environ[name] = secret_text(Path(path), name).strip()
+    except SettingsError as error:
+        refuse(error, status=error.exit_status)
     logins = ("basic_auth", "basic-auth", "auth")
     given = any(word.lstrip("-").partition("=")[0] in logins for word in argv)
     if not given and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
@@ -125,6 +133,15 @@ def _refuse_other_pools(pool: str | type[BasePool]) -> None:
     if not issubclass(kind, thread.TaskPool):
         name = kind.__module__.rpartition(".")[2]
         refuse(Message("error.worker.pool", pool=name), status=2)
+
+
+@signals.heartbeat_sent.connect
+def _show_heartbeat(**_: object) -> None:
+    """Touch a file while there is a broker, for a health check that starts no Python."""
+    if path := os.environ.get(HEARTBEAT_FILE):
+        # Where it cannot be, it grows old, and the check fails.
+        with contextlib.suppress(OSError):
+            Path(path).touch()
 
 
 @signals.worker_ready.connect

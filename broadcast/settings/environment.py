@@ -10,6 +10,14 @@ from pathlib import Path
 from broadcast.errors import SettingsError
 
 DOTENV = Path(".env")
+#: Set by the demo for its command: the database is gone with it, so no later command can look.
+DEMO = "BROADCAST_DEMO"
+#: Where a worker shows that it has its broker.
+HEARTBEAT_FILE = "BROADCAST_HEARTBEAT_FILE"
+#: Read elsewhere, before there are settings or beside them.
+NO_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT", HEARTBEAT_FILE, DEMO})
+#: URLs with a password, any of which may stand in a file: that of DATABASE_URL_FILE, and so on.
+URLS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 
 
 def read() -> Mapping[str, str | None]:
@@ -45,3 +53,28 @@ def written() -> Mapping[str, str | None]:
         blank = len(wrong.string) - len(wrong.string.lstrip("\n"))
         problem = SettingsError("error.settings.dotenv_line", line=wrong.line + blank)
     raise problem
+
+
+def secret_text(path: Path, name: str) -> str:
+    """Return what stands in the file of the secret *name*. Raises SettingsError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        problem = SettingsError("error.settings.secret_file", path=path, variable=f"{name}_FILE")
+    # Outside the handler: its error can hold what stands in the file.
+    raise problem
+
+
+def urls_of_files() -> dict[str, str]:
+    """Return the URLs that stand in files, by their variables. Raises SettingsError."""
+    said = read()
+    files = {name: path for name in URLS if (path := said.get(f"{name}_FILE"))}
+    for name in files:
+        if said.get(name) is not None:
+            raise SettingsError("error.settings.two_webhook_secrets", name=name)
+    found = {name: secret_text(Path(path), name).strip() for name, path in files.items()}
+    for name, path in files.items():
+        if not found[name]:
+            variable = f"{name}_FILE"
+            raise SettingsError("error.settings.secret_file_empty", path=path, variable=variable)
+    return found

@@ -26,6 +26,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -179,8 +180,8 @@ class Settings(WebhookSettings, QuestionSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read ``.env`` for what the environment does not name."""
-        del settings_cls, file_secret_settings
+        """Read ``.env`` for what the environment does not name, and the files of URLs."""
+        del file_secret_settings
         assert isinstance(dotenv_settings, DotEnvSettingsSource)
         named = {name.lower() for name in os.environ}
         dotenv_settings.env_vars = {
@@ -188,7 +189,8 @@ class Settings(WebhookSettings, QuestionSettings):
             for name, value in dotenv_settings.env_vars.items()
             if name.lower() not in named
         }
-        return init_settings, env_settings, dotenv_settings
+        files = InitSettingsSource(settings_cls, init_kwargs=environment.urls_of_files())
+        return init_settings, files, env_settings, dotenv_settings
 
     @field_validator("api_base", "database_url", "redis_url", "broker_url")
     @classmethod
@@ -336,7 +338,8 @@ class Settings(WebhookSettings, QuestionSettings):
 
 def variables() -> set[str]:
     """Return the names of all variables that settings are read from."""
-    return {_alias(field) for field in Settings.model_fields.values()}
+    fields = {_alias(field) for field in Settings.model_fields.values()}
+    return fields | {f"{name}_FILE" for name in environment.URLS}
 
 
 def _refuse_empty() -> None:
@@ -346,7 +349,7 @@ def _refuse_empty() -> None:
     """
     # An empty one of the environment hides that of `.env`.
     given = {**environment.written(), **os.environ}
-    known = variables()
+    known = variables() | environment.NO_SETTINGS
     for name, value in given.items():
         if name.upper() in known and not (value or "").strip():
             raise SettingsError("error.settings.empty", name=name)
@@ -359,8 +362,8 @@ def misspelt() -> dict[str, str]:
     one that is near none, or near one that is set, is left alone. Raises SettingsError.
     """
     given = {name.upper() for name in (*os.environ, *environment.written())}
-    known = variables()
-    unknown = sorted(name for name in given - known - _NOT_SETTINGS if name.startswith(_OURS))
+    known = variables() | environment.NO_SETTINGS
+    unknown = sorted(name for name in given - known if name.startswith(_OURS))
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in unknown}
     return {name: found[0] for name, found in near.items() if found and found[0] not in given}
 
@@ -369,10 +372,6 @@ def misspelt() -> dict[str, str]:
 _NEAR = 0.85
 _OF_ACCOUNT: Final = "WECHAT_"
 _OURS = ("BROADCAST_", _OF_ACCOUNT)
-#: Set by the demo for its command: the database is gone with it, so no later command can look.
-DEMO: Final = "BROADCAST_DEMO"
-#: Read elsewhere, before there are settings or beside them.
-_NOT_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT", DEMO})
 
 
 def _alias(field: FieldInfo) -> str:

@@ -19,6 +19,7 @@ from broadcast.rules import webhooks as urls
 from broadcast.rules.accounts import Account
 from broadcast.rules.notices import Receiver
 from broadcast.rules.webhooks import Network, parse_networks, parse_secrets
+from broadcast.settings.environment import secret_text
 
 SECRETS: Final = "BROADCAST_WEBHOOK_SECRETS"
 NOTIFY: Final = "BROADCAST_NOTIFY"
@@ -119,9 +120,4 @@ def _text_of(value: SecretStr | None, path: Path | None, name: str) -> str | Non
         raise SettingsError("error.settings.two_webhook_secrets", name=name)
     if path is None:
         return None if value is None else value.get_secret_value()
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        problem = SettingsError("error.settings.secret_file", path=path, variable=f"{name}_FILE")
-    # Outside the handler: its error can hold what stands in the file.
-    raise problem
+    return secret_text(path, name)

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from broadcast.message import Message
 from broadcast.rules.reports import SKIPS, Report
-from broadcast.settings.program_settings import DEMO
+from broadcast.settings.environment import DEMO
 from broadcast.views import next_steps
 from broadcast.views.blocker_lines import Lanes
 from entrypoints.cli.run import Run

@@ -43,8 +43,10 @@ def test_flower_steers_nothing_and_sends_nothing_unless_the_operator_says_so(
     start_system: StartSystem, said: str | None, status: int
 ) -> None:
     system = start_system(followers=2)
-    worker, port = system.worker(), free_port()
-    env = {**system.env, "FLOWER_BASIC_AUTH": LOGIN, "FLOWER_READ_ONLY": said}
+    beaten, login = system.folder / "heartbeat", system.folder / "login"
+    worker, port = system.worker(BROADCAST_HEARTBEAT_FILE=str(beaten)), free_port()
+    login.write_text(f"{LOGIN}\n", "ascii")
+    env = {**system.env, "FLOWER_BASIC_AUTH_FILE": str(login), "FLOWER_READ_ONLY": said}
     flower = RunningProcess(
         python_module("celery", "-A", "worker", "flower", f"--port={port}", "--address=127.0.0.1"),
         log=system.folder / "flower.log", env=env, cwd=system.folder,
@@ -58,5 +60,7 @@ def test_flower_steers_nothing_and_sends_nothing_unless_the_operator_says_so(
     found = {path: ask(f"{api}/{path}", {"args": []}) for path in posts}
 
     assert set(found.values()) == {status}
+    at = beaten.stat().st_mtime_ns
+    until(lambda: beaten.stat().st_mtime_ns > at, 10, "another heartbeat of the worker")
     assert worker.exit_status is None
     assert ask(f"{api}/queues/length") == 200

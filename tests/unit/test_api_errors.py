@@ -36,6 +36,7 @@ NEVER = {
     "error.settings.amqp_option": "the environment is read at the start",
     "error.settings.dotenv": "the environment is read at the start",
     "error.settings.empty": "the environment is read at the start",
+    "error.settings.secret_file_empty": "the environment is read at the start",
     "error.settings.login": "the environment is read at the start",
     "error.settings.account_twice": "the environment is read at the start",
     # Asked before, with an error of the API's own.

@@ -18,7 +18,7 @@ from typing import Any
 import requests
 
 from broadcast.frozen import frozen
-from broadcast.settings import program_settings
+from broadcast.settings import environment, program_settings
 from broadcast.settings.program_settings import ROOT, VAR
 from entrypoints.cli import exits
 from entrypoints.cli.embedded import embedded_parts
@@ -87,7 +87,7 @@ def _folder() -> Iterator[Path]:
 def _environment(folder: Path, terminal: Terminal) -> dict[str, str]:
     """Return the variables of the children beside the environment of this process."""
     return {
-        program_settings.DEMO: "yes",
+        environment.DEMO: "yes",
         "BROADCAST_LANG": terminal.texts.language,
         "DATABASE_URL": f"sqlite:///{folder / 'broadcast.db'}",
         "WECHAT_APPID": ACCOUNT.appid,

