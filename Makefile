@@ -62,6 +62,15 @@ random-mutants: $(DEV)  ## 200 small changes of the rules and the ledger: how ma
 bench: $(DEV)  ## the benchmarks
 	@$(PY) -m benchmarks $(ARGS)
 
+# Containers
+
+.PHONY: compose-secrets compose-test
+compose-secrets:  ## secrets/ for docker compose: passwords, accounts; SIMULATOR=1, BROKER=rabbitmq
+	@python3 tools/compose_secrets.py
+
+compose-test: $(DEV)  ## the images, built and run for real with Docker: sends, kills, stops
+	@$(PY) -m pytest -m prove tests/containers $(ARGS)
+
 # Their parts
 
 lint: $(DEV)  ## ruff, its formatter, spelling

@@ -21,9 +21,15 @@ from packaging.pylock import Pylock
 from tools.platforms import missing
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = {"app.txt": "build", "dev.txt": "dev"}
+#: With the program's own dependencies.
+FILES = {
+    "app.txt": ("--extra", "simulator", "--group", "editable"),
+    "dev.txt": ("--extra", "simulator", "--group", "dev"),
+    "production.txt": (),
+}
 #: Alone, without the program's own; some of them have no wheels.
 APART = {
+    "build.txt": "build",
     "compat.txt": "compat",
     **{f"sender-{name}.txt": name for name in ("celery52", "celery54", "kombu", "generator")},
 }
@@ -38,8 +44,8 @@ def main(arguments: list[str]) -> None:
     only_check = "--check" in arguments
     with tempfile.TemporaryDirectory() as scratch:
         uv = shutil.which("uv") or install_uv(Path(scratch))
-        for name, group in () if only_check else FILES.items():
-            output = ("--group", group, "--output-file", f"requirements/{name}")
+        for name, parts in () if only_check else FILES.items():
+            output = (*parts, "--output-file", f"requirements/{name}")
             command = [uv, "pip", "compile", *OPTIONS, *output, *arguments, "pyproject.toml"]
             subprocess.run(command, cwd=ROOT, check=True)
         for name, group in () if only_check else APART.items():

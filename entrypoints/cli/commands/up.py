@@ -89,6 +89,7 @@ def simulator(
     """Become the simulator, with the accounts of this environment."""
     from entrypoints.cli.embedded import embedded_parts  # noqa: PLC0415 - not for the help
 
+    embedded_parts.require("simulator")
     given = list(run.settings.accounts().values())
     accounts = given or [embedded_parts.LONE_ACCOUNT]
     pushes = embedded_parts.simulator_callbacks(with_token(accounts), callback) if callback else {}

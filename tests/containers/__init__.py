@@ -1,0 +1,1 @@
+"""The images and docker-compose.yml, with a real Docker."""

@@ -1,0 +1,43 @@
+"""The images, built once, and a running stack of them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.stack import Stack, docker
+from tests.servers.proofs import not_proved
+
+TAG = "test"
+
+
+@pytest.fixture(scope="session")
+def images() -> dict[str, str]:
+    """The names of the images, built of this tree."""
+    if not shutil.which("docker"):
+        not_proved("the images", "no docker on this machine")
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        not_proved("the images", "no Docker engine runs on this machine")
+    names = {"production": f"broadcast:{TAG}", "simulator": f"broadcast-simulator:{TAG}"}
+    for target, name in names.items():
+        docker("build", "--quiet", "--target", target, "--tag", name, ".")
+    return names
+
+
+@pytest.fixture(scope="module")
+def stack(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack with secrets of its own, healthy."""
+    assert images
+    stack = Stack(tmp_path_factory.mktemp("stack"), tag=TAG)
+    stack.make_secrets()
+    try:
+        stack.compose("up", "--detach", "--no-build", "--wait")
+        yield stack
+    finally:
+        logs: Path = stack.folder / "logs"
+        logs.write_text(stack.compose("logs", "--no-color"), "utf-8")
+        stack.compose("down", "--volumes", "--timeout", "5")

@@ -1,0 +1,107 @@
+"""docker-compose.yml, started for real: a broadcast while its services die one after the other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.containers.stack import Stack, docker
+from tests.kit.wait import until
+
+pytestmark = [pytest.mark.prove, pytest.mark.timeout(1800)]
+
+PEOPLE = 300_000
+CONTENT = {"msgtype": "text", "text": {"content": "Opening on Friday"}}
+KILLED = ("worker", "beat", "valkey", "postgres", "api", "flower")
+
+
+def test_each_service_may_be_killed_while_a_broadcast_goes_out_and_nobody_gets_it_twice(
+    stack: Stack,
+) -> None:
+    body = {"account": "default", "audience": {"upload": True}, "content": CONTENT}
+    stored = stack.ask_api("POST", "broadcasts", json=body, headers={"Idempotency-Key": "opening"})
+    stack.ask_api(
+        "PUT", f"broadcasts/{stored['id']}/audience", data=stack.openids(PEOPLE).encode(),
+        headers={"Content-Type": "text/plain"},
+    )  # fmt: skip
+
+    for service in KILLED:
+        until(lambda: stack.ledger()["deliveries"] > 0, 60, "the first calls")
+        stack.kill(service)
+        stack.wait_for(service)
+    assert stack.ledger()["deliveries"] < PEOPLE
+    for service in KILLED:
+        stack.compose("stop", service)
+        stack.compose("up", "--detach", "--no-build", "--no-deps", "--wait", service)
+
+    stack.exec("worker", "broadcast", "watch", stored["id"])
+    until(lambda: stack.ledger()["delivered_distinct"] == PEOPLE, 120, "everybody to have it")
+    assert stack.ledger()["doubled"] == 0
+    # It ends with another status where a check fails.
+    stack.exec("worker", "broadcast", "audit", stored["id"])
+
+
+def test_a_dump_that_was_restored_sends_nothing_before_a_person_says_what_it_is(
+    stack: Stack,
+) -> None:
+    [dump, *_] = stack.exec("backup", "ls", "/backups").split()
+    text = ("--text", "After the dump", "--yes")
+    stack.exec("worker", "broadcast", "send", "--openids", "-", *text, stdin=stack.openids(1000))
+    stack.exec("worker", "broadcast", "watch", "@last")
+    calls = stack.ledger()["deliveries"]
+
+    stack.compose("stop", "worker", "beat", "api")
+    password = "PGPASSWORD=$(cat /run/secrets/postgres_password)"
+    restore = f"{password} pg_restore --clean --if-exists --dbname broadcast /backups/{dump}"
+    stack.exec("backup", "bash", "-c", restore)
+    stack.compose("up", "--detach", "--no-build", "--wait")
+    stack.exec("worker", "broadcast", "send", "--openids", "-", *text, stdin=stack.openids(1000))
+    until(lambda: "broadcast restored" in stack.exec("worker", "broadcast", "status"), 60, "a stop")
+    assert stack.ledger()["deliveries"] == calls
+
+    since = dump.removeprefix("broadcast-").removesuffix(".dump")
+    moment = datetime.strptime(since, "%Y%m%dT%H%M%S%z").isoformat()
+    stack.exec("worker", "broadcast", "restored", "--since", moment, "--yes")
+    stack.exec("worker", "broadcast", "cancel", "@last")
+    stack.wait_for("worker")
+
+
+def test_flower_knows_neither_the_appsecret_nor_the_database(stack: Stack) -> None:
+    there = stack.exec("flower", "sh", "-c", "ls /run/secrets; env")
+
+    assert "accounts" not in there
+    assert "database" not in there.lower()
+
+
+def test_no_container_may_write_but_where_its_data_is(stack: Stack) -> None:
+    for service in ("worker", "beat", "flower", "api", "simulator"):
+        said = stack.exec(service, "sh", "-c", "touch /app/x /var/lib/broadcast/x 2>&1; true")
+        assert said.count("Read-only file system") == 2, service
+
+
+def test_without_its_secrets_compose_names_the_command_that_makes_them(
+    stack: Stack, tmp_path: Path
+) -> None:
+    (tmp_path / "docker-compose.yml").write_bytes(
+        (stack.folder / "docker-compose.yml").read_bytes()
+    )
+
+    refused = subprocess.run(
+        ["docker", "compose", "config"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert refused.returncode != 0
+    assert "make compose-secrets" in refused.stderr
+
+
+def test_the_limits_and_rights_of_every_service_are_set(stack: Stack) -> None:
+    services = json.loads(stack.compose("config", "--format", "json"))["services"]
+
+    assert all(int(one["mem_limit"]) > 0 for one in services.values())
+    assert all(one["cap_drop"] == ["ALL"] for one in services.values())
+    assert all("no-new-privileges:true" in one["security_opt"] for one in services.values())
+    assert docker("info", "--format", "{{.OSType}}") == "linux\n"

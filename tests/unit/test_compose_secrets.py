@@ -1,0 +1,110 @@
+"""`make compose-secrets`: what is missing is made, what is there stays."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from broadcast.settings.server_urls import BROKER_SCHEMES, checked_database, checked_servers
+from tools import compose_secrets
+from tools.packages import ROOT
+
+
+@pytest.fixture(autouse=True)
+def _nobody_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIMULATOR", "BROKER", "WECHAT_APPID", "WECHAT_APPSECRET"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def made(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text("utf-8") for file in (folder / "secrets").iterdir()}
+
+
+def test_every_secret_of_the_compose_file_is_made_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    compose_secrets.main(tmp_path)
+    first = made(tmp_path)
+    compose_secrets.main(tmp_path)
+
+    named = (ROOT / "docker-compose.yml").read_text("utf-8").split("first}/")[1:]
+    assert {line.partition('"')[0] for line in named} == set(first)
+    assert made(tmp_path) == first
+    checked_database(SecretStr(first["database_url"]))
+    checked_servers(SecretStr(first["broker_url"]), BROKER_SCHEMES)
+    assert (tmp_path / ".env").read_text("utf-8").count("COMPOSE_SECRETS=./secrets") == 1
+
+
+def test_only_the_owner_of_the_folder_comes_to_the_secrets_and_containers_can_read_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    before = os.umask(0o077)
+    try:
+        compose_secrets.main(tmp_path)
+    finally:
+        os.umask(before)
+
+    folder = tmp_path / "secrets"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o444}
+
+
+def test_an_account_is_that_of_the_environment_with_whatever_is_in_its_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WECHAT_APPID", "wx0123456789abcdef")
+    monkeypatch.setenv("WECHAT_APPSECRET", 'a"b\\c')
+    compose_secrets.main(tmp_path)
+
+    [account] = tomllib.loads(made(tmp_path)["accounts.toml"])["accounts"].values()
+    assert account == {"appid": "wx0123456789abcdef", "appsecret": 'a"b\\c'}
+    assert "wx0123" not in (tmp_path / ".env").read_text("utf-8")
+
+
+def test_another_broker_is_named_later_and_valkey_keeps_the_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    compose_secrets.main(tmp_path)
+    monkeypatch.setenv("BROKER", "rabbitmq")
+    compose_secrets.main(tmp_path)
+    monkeypatch.delenv("BROKER")
+    compose_secrets.main(tmp_path)
+
+    password = made(tmp_path)["rabbitmq_password"]
+    assert made(tmp_path)["broker_url"] == f"amqp://broadcast:{password}@rabbitmq//"
+    assert made(tmp_path)["redis_url"].endswith("@valkey:6379/0")
+
+
+@pytest.mark.parametrize(
+    ("env", "says"),
+    [
+        ({}, "SIMULATOR=1"),
+        ({"BROADCAST_LANG": "zh"}, "缺少公众号"),
+        ({"SIMULATOR": "1", "BROKER": "kafka"}, "rabbitmq"),
+    ],
+)
+def test_what_it_cannot_make_is_told_in_one_line(
+    env: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    place = f"Path({str(tmp_path)!r})"
+    code = f"from pathlib import Path; from tools import compose_secrets as c; c.main({place})"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, check=False, env={"PATH": os.environ["PATH"], "PYTHONUTF8": "1", **env},
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.toml"))
