@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.accounts import API_BASE
+from broadcast.rules.accounts import API_BASE, Account
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.cooling_off import CoolingOff
 from broadcast.rules.plan.audience import Everyone
@@ -75,8 +75,8 @@ class SendRequest:
     repeat: str | Message
     #: A preview can be sent of what it has now.
     has_preview: bool = True
-    #: The same command with --dry-run shows what does not fit before the question.
-    is_cut: bool = True
+    #: Says which command shows what does not fit before the question.
+    more: str = "send.more"
 
     @property
     def path(self) -> SendPath:
@@ -108,7 +108,6 @@ class Asking:
         order, path = self._wish.order, self._wish.path
         lanes, engine = ledger_facts.lanes(self._run.engine), self._run.engine
         opens = lanes.opened_by(order.account.name, path)
-        is_cut = asks and self._wish.is_cut
         facts = summary(
             order, prepared, stops=lanes.stops(order.account.name, path), now=prepared.now,
             content=confirmation.content_lines(engine, order.content),
@@ -117,7 +116,9 @@ class Asking:
         lines = [*weighed([*facts, *map(_tag, self.tags)])]
         lines += [(NOTICE, one) for one in self._notices(prepared, warnings, asks=asks)]
         self._terminal.note_each(
-            fitting(self._terminal, lines) if is_cut else (line for _, line in lines)
+            fitting(self._terminal, lines, more=self._wish.more)
+            if asks
+            else (line for _, line in lines)
         )
         return opens
 
@@ -174,13 +175,10 @@ class Asking:
         """
         if why is None or self._wish.ask is not Ask.ASK:
             return [] if why is None else [why.message]
-        from entrypoints.cli import readiness_checks  # noqa: PLC0415 - few accounts are broken
-
         order = self._wish.order
-        check = readiness_checks.keeping_from_sending(self._run.settings, order.account, why)
-        if check is None:
+        facts = broken(self._run, order.account, why)
+        if facts is None:
             return [why.message]
-        facts = {"account": order.account.name, "found": check.found, "fix": check.fix}
         if order.scheduled_at is None:
             raise InputError("error.send.account_broken", **facts)
         return [Message("send.account_broken", **facts)]
@@ -271,6 +269,16 @@ class Asking:
             yield Message("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
         elif answers is Answers.NOBODY:
             yield Message("send.no_worker")
+
+
+def broken(run: Run, account: Account, why: BroadcastError) -> Mapping[str, object] | None:
+    """Return what *why*, an error of WeChat's, says of a broken account, in `up`'s words."""
+    from entrypoints.cli import readiness_checks  # noqa: PLC0415 - few accounts are broken
+
+    check = readiness_checks.keeping_from_sending(run.settings, account, why)
+    if check is None:
+        return None
+    return {"account": account.name, "found": check.found, "fix": check.fix}
 
 
 def _tag(one: ListedTag) -> Message:

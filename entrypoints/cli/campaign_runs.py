@@ -58,7 +58,7 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     is_new, quota = launch.id == 0, QuotaWithReason(run.wechat)
     here = replace(run.door(), quota=quota, reader=Reader.PERSON)
     # Another due time is no double send.
-    again = one.again or not is_new or (one.dry_run and one.campaign.next_due_at is not None)
+    again = one.again or not is_new or launch.due_at == one.campaign.next_due_at
     found = asked_runs.prepared_run(one.campaign, launch, here, wechat=run.wechat, again=again)
     if is_new and one.ask is not Ask.ASK:
         for doubt in found.doubts:
@@ -101,8 +101,7 @@ def _as_send(run: Run, one: RunAsked, found: PreparedLaunch) -> SendRequest:
         confirmed=() if owner is None or asks else (owner.id,),
         repeat=command_line(["broadcast", *run.arguments]), campaign=_campaign(one, prepared.now),
         has_preview=template.article_file is None,
-        # Without --due a dry run is of the next time.
-        is_cut=bool(one.launch.id) or one.campaign.next_due_at is None,
+        more="send.more" if one.launch.id else "campaign.more_now",
     )  # fmt: skip
 
 

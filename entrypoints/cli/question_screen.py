@@ -21,8 +21,8 @@ MOST_CHARACTERS: Final = 74
 INDENT: Final = "    "
 
 #: What a line says: whose account, to how many, what and when, which always stays; what a person
-#: may have overlooked; all else.
-FACT, NOTICE, REST = range(3)
+#: may have overlooked; all else, and what can best be left out.
+FACT, NOTICE, REST, LAST = range(4)
 _REST: Final = (
     "confirmation.article", "confirmation.batches", "confirmation.keeps_files",
     "confirmation.left_out", "confirmation.part.", "confirmation.priority", "confirmation.server",
@@ -68,7 +68,7 @@ def _kept(terminal: Terminal, lines: Sequence[tuple[int, Sayable]]) -> dict[int,
         if isinstance(line, AsWritten) and len(line) > MOST_CHARACTERS:
             text = AsWritten(f"{line[:MOST_CHARACTERS]}…")
         rows = _rows(text)
-        fits = rows <= left and (notices or weight == REST) and not (is_text and is_cut)
+        fits = rows <= left and (notices or weight != NOTICE) and not (is_text and is_cut)
         if weight == FACT or fits:
             left, notices, kept[n] = left - rows, notices - (weight == NOTICE), text
         else:

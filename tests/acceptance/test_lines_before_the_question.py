@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.cells import cell_len
 
+from entrypoints.cli.question_screen import MOST_NOTICES
 from simulator.openid import openid_lines
 from tests.acceptance.test_audiences import suppress
 from tests.acceptance.test_drafts import Console
@@ -32,8 +34,18 @@ BAR = 12
 FOLLOWERS = 30
 MASS_SEND = "/cgi-bin/message/mass/send"
 #: Where the question begins, and what is said of the lines that are not shown.
-QUESTION = {"en": re.compile(r"(Send|Store a broadcast) "), "zh": re.compile(r"将|从 |账号恢复后")}
-MORE = {"en": "the same command with --dry-run shows all", "zh": "同一命令加 --dry-run 可查看全部"}
+QUESTION = {
+    "en": re.compile(r"(Send|Store|Enable) (?!:)"),
+    "zh": re.compile(r"将|从 |账号恢复后|保存活动|启用活动"),
+}
+MORE = {
+    "en": re.compile(r"--dry-run( --now)? shows all|show all after your answer"),
+    "zh": re.compile(r"加 --dry-run( --now)? 可查看全部|确认后用"),
+}
+WARNING = {"en": "Warning: ", "zh": "注意："}
+#: What nobody answers and a broken account are called.
+NOBODY = {"en": "No worker answers", "zh": "没有 worker 应答"}
+BROKEN = {"en": "Nothing is sent before this is fixed", "zh": "解决之前不会发送"}
 LONG = "\n".join(
     f"第 {n} 段：周五晚八点直播，现场抽奖，老客户优先，名额有限，先到先得。" * 4
     for n in range(1, 8)
@@ -55,12 +67,15 @@ class Desk:
     def quota(self, left: int) -> None:
         self.wechat.change_account(daily_limit=100, used_today={MASS_SEND: 100 - left})
 
+    def send(self, words: str) -> Shown:
+        return self.type(f"send --account account1 {words}")
+
     def type(self, words: str) -> Shown:
         environment = {
             **os.environ, **self.system.env, "BROADCAST_LANG": self._lang,
             "BROADCAST_PREVIEW_TO": "editor_01", "BROADCAST_COOLING_OFF": "60s above 5",
         }  # fmt: skip
-        line = f"broadcast send --account account1 {words}"
+        line = f"broadcast {words}"
         return typed(line, folder=self.system.folder, environment=environment, answers=["n"])
 
 
@@ -199,12 +214,86 @@ def test_at_most_twelve_lines_stand_before_the_question_in_twenty_situations(
     counted: dict[str, int] = {}
     for name, (changes, words) in SITUATIONS.items():
         changes(desk)
-        shown = desk.type(words)
+        shown = desk.send(words)
         rows = rows_before(shown, lang)
         counted[name] = len(rows)
         print(f"--- {name}: {len(rows)}\n{shown.text}")
         assert "account1" in shown.text
-        assert sum(MORE[lang] in row for row in rows) <= 1
+        assert sum(bool(MORE[lang].search(row)) for row in rows) <= 1
 
     assert len(SITUATIONS) == 20
     assert {name: rows for name, rows in counted.items() if rows > BAR} == {}
+
+
+def stored(desk: Desk, words: str) -> None:
+    desk.system.broadcast("campaigns", "add", *shlex.split(words), "--yes")
+
+
+def excluded_from_a_long_text(desk: Desk) -> None:
+    excluded(desk)
+    long_text(desk)
+
+
+def others_of_the_month(desk: Desk) -> None:
+    for n in range(4):
+        stored(desk, f"每日{n} --account account1 {TEXT} --cron '{n} 9 * * *'")
+
+
+FRIDAYS = "--cron '0 20 * * 5'"
+ALL_OF_IT = f"--account account1 --openids list.txt --text-file long.txt --title 上新 {FRIDAYS}"
+#: In this order: what one changes stays.
+CAMPAIGNS: dict[str, Situation] = {
+    "a campaign": (nothing, f"add weekly --account account1 {TEXT} {FRIDAYS}"),
+    "once, at night": (nothing, f"add once --account account1 {TEXT} {NIGHT}"),
+    "to everybody": (
+        nothing, f"add all --account account1 --to-all --text hello {FRIDAYS}",
+    ),
+    "with holidays, exclusions and a long text": (
+        excluded_from_a_long_text,
+        f"add spring {ALL_OF_IT} --exclude file:out.txt --from 2026-12-02 --except 12-25..12-28",
+    ),
+    "a fifth message of the month": (
+        others_of_the_month, f"add weekly --account account1 {TEXT} --cron '0 20 * * *'",
+    ),
+    "an edit": (nothing, "edit 每日0 --except 12-25 --text '周六 {date} 直播' --cron '0 3 * * 6'"),
+    "a run of now": (
+        lambda desk: stored(desk, f"spring {ALL_OF_IT} --exclude file:out.txt --priority 5"),
+        "run spring",
+    ),
+    "a run of now to everybody": (
+        lambda desk: stored(
+            desk, f"all --account account1 --to-all --yes-to-all --text hello {FRIDAYS}"
+        ),
+        "run all",
+    ),
+    "a run, with a long suppression list": (
+        suppressed, "run spring",
+    ),
+    "enabled again, to everybody": (
+        lambda desk: desk.system.broadcast("campaigns", "disable", "all"), "enable all",
+    ),
+    "of a broken account": (
+        wrong_secret, f"add weekly --account account1 {TEXT} --cron '0 20 * * *'",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.prove), "zh"])
+def test_before_the_question_of_a_campaign_stand_few_lines_and_what_keeps_it_from_going(
+    system: System, lang: str
+) -> None:
+    desk = Desk(system, lang)
+    counted: dict[str, tuple[int, int]] = {}
+    for name, (changes, words) in CAMPAIGNS.items():
+        changes(desk)
+        shown = desk.type(f"campaigns {words}")
+        rows = rows_before(shown, lang)
+        counted[name] = len(rows), sum(row.startswith(WARNING[lang]) for row in dict.fromkeys(rows))
+        print(f"--- {name}: {len(rows)}\n{shown.text}")
+        assert any(NOBODY[lang] in row for row in rows)
+        assert shown.text.count(NOBODY[lang]) == 1
+        assert any(BROKEN[lang] in row for row in rows) == (name == "of a broken account")
+
+    beyond = {name: n for name, n in counted.items() if n[0] > BAR or n[1] > MOST_NOTICES}
+    assert beyond == {}

@@ -306,9 +306,10 @@ def test_a_dry_run_of_the_next_time_is_no_double_send(
 
     assert "Dry run: the plan fits" in said(capsys, "campaigns", "run", "weekly", "--dry-run")
     assert "--again" in said(capsys, "campaigns", "run", "weekly", status=2)
+    assert "--again" in said(capsys, "campaigns", "run", "weekly", "--dry-run", "--now", status=2)
 
 
-def test_of_a_run_of_now_nothing_is_cut_as_no_dry_run_shows_it(
+def test_a_run_is_cut_as_a_send_is_and_a_dry_run_of_it_shows_all(
     here: Engine,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -327,10 +328,14 @@ def test_of_a_run_of_now_nothing_is_cut_as_no_dry_run_shows_it(
     shown = question(capsys, monkeypatch, "run", "weekly", answer="n")
     held = question(capsys, monkeypatch, "run", "weekly", "--due", due, answer="n")
 
-    assert "line 8" in shown
-    assert "Priority 5" in shown
-    assert "--dry-run shows all" not in shown
-    assert "--dry-run shows all" in held
+    assert "line 8" not in shown
+    assert "the same command with --dry-run --now shows all" in shown
+    assert "the same command with --dry-run shows all" in held
+    whole = " ".join(said(capsys, "campaigns", "run", "weekly", "--dry-run", "--now").split())
+    assert "line 8" in whole
+    assert "Priority 5" in whole
+    apart = said(capsys, "campaigns", "run", "weekly", "--now", "--due", due, status=2)
+    assert "--now does not go with --due" in apart
 
 
 def test_of_a_campaign_and_a_limit_one_line_says_how_often_it_is_passed_its_own_first(

@@ -26,7 +26,7 @@ from entrypoints.cli import (
 from entrypoints.cli.campaign_options import PlanOptions, SaidPlan
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.group import grouped
-from entrypoints.cli.question_screen import FACT, NOTICE, REST, fitting
+from entrypoints.cli.question_screen import FACT, LAST, NOTICE, REST, fitting
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.send_options import AudienceOptions, refuse_unsaid
 from entrypoints.cli.sending import nothing_stored
@@ -39,6 +39,7 @@ from producer.campaigns.said_plans import check_name
 from producer.request.door import SubmitService
 from producer.submit.order import checked_key
 from producer.waking import Answers
+from producer.wiring.wechat import QuotaWithReason
 
 app, campaigns = new_group("campaigns")
 
@@ -70,9 +71,9 @@ def add(
     campaign_edits.refuse_taken(run.engine, name)
     with nothing_stored("campaign.interrupted"):
         found = said.plan(run, run.settings.account(account), None)
-        _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes))
+        are_named = _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes))
     made = campaign_edits.add(run.engine, name, found.plan, who=who())
-    _tell(run, made, "campaign.added", as_json=as_json)
+    _tell(run, made, "campaign.added", as_json=as_json, is_said=are_named)
 
 
 @campaigns.command(help="help.campaigns.edit")
@@ -91,10 +92,11 @@ def edit(
         found = said.plan(run, run.settings.account(old.plan.account), old.plan)
         if found.plan == old.plan:
             raise InputError("error.campaign.no_change", name=name)
-        _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes), old=old)
+        are_named = _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes), old=old)
     edited = campaign_edits.edit(run.engine, old, found.plan, who=who())
     is_off = edited.state is CampaignState.DISABLED
-    _tell(run, edited, "campaign.edited_disabled" if is_off else "campaign.edited", as_json=as_json)
+    done = "campaign.edited_disabled" if is_off else "campaign.edited"
+    _tell(run, edited, done, as_json=as_json, is_said=are_named)
 
 
 def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
@@ -109,50 +111,72 @@ def _check_agreed(
     asks: bool,
     old: Campaign | None = None,
     wish: Message | None = None,
-) -> None:
+) -> bool:
     """Show a campaign on a terminal and ask; for everybody the account's name is typed.
 
-    *old*: as it is stored. Raises typer.Exit for a no.
+    *old*: as it is stored. Return whether it was said who would send it. Raises typer.Exit for a
+    no.
     """
-    terminal, now, plan = run.terminal, present(run.engine), said.plan
-    account = run.settings.account(plan.account)
+    now, plan = present(run.engine), said.plan
     is_off = old is not None and old.state is CampaignState.DISABLED
-    warnings, times = list[Message](), list[datetime]()
-    if old is not None:
-        warnings += campaign_lines.no_longer_excepted(old.plan.schedule, plan.schedule, now)
-    warnings += said.doubts
     # While it is disabled, no time is ahead and nothing counts.
-    if not is_off:
-        beyond = counted_sends.excesses(run.engine, account, changed={name: plan})
-        warnings += campaign_lines.by_limit(beyond, name)
-        times += plan.next_times(now)
+    times = [] if is_off else list(plan.next_times(now))
     is_far = bool(times) and times[0] - now > due_times.FAR
+    warnings = list(_warnings(run, name, said, old=old, now=now))
     if not is_terminal():
         if asks and is_far:
             raise InputError("error.campaign.far")
-        terminal.warn_each(warnings)
-        return
-    lines = [campaign_lines.changes(old.plan, plan)] if old else []
-    lines += confirmation.account_lines(account)
-    lines += _plan_lines(run, plan, times, now=now)
+        run.terminal.warn_each(warnings)
+        return False
     if is_far:
         warnings.insert(0, Message("campaign.far"))
-    weighed = [*_weighed(lines)]
+    senders = list(_senders(run, plan)) if asks and times else []
+    lines = [campaign_lines.changes(old.plan, plan)] if old else []
+    lines += confirmation.account_lines(run.settings.account(plan.account))
+    lines += _plan_lines(run, plan, times, now=now)
+    weighed = [*_weighed(lines), *((NOTICE, one) for one in senders)]
     weighed += [(_weight(one), Message("output.warning", text=one)) for one in warnings]
-    shown = (
-        fitting(terminal, weighed, more="campaign.more") if asks else (one for _, one in weighed)
-    )
-    terminal.note_each(shown)
+    shown = fitting(run.terminal, weighed, more="campaign.more")
+    run.terminal.note_each(shown if asks else (one for _, one in weighed))
     wish = wish or Message("campaign.wish", name=name)
     question = campaign_lines.question(plan, times, now, wish=wish, size=said.size)
     if old is not None and is_off:
         question = Message(
             "campaign.question_disabled", wish=wish, command=campaign_lines.enabling(old)
         )
-    answer = terminal.ask(question) if asks else plan.account
-    to_all = plan.template.to_all and times
-    if asks and not (answer == plan.account if to_all else terminal.agrees(answer)):
-        terminal.decline("campaign.declined")
+    if asks and not _is_agreed(run, question, plan if times else None):
+        run.terminal.decline("campaign.declined")
+    return bool(senders)
+
+
+def _warnings(
+    run: Run, name: str, said: SaidPlan, *, old: Campaign | None, now: datetime
+) -> Iterator[Message]:
+    """Yield what an edit takes away unasked, what is doubtful, and what is beyond a limit."""
+    if old is not None:
+        yield from campaign_lines.no_longer_excepted(old.plan.schedule, said.plan.schedule, now)
+    yield from said.doubts
+    if old is None or old.state is not CampaignState.DISABLED:
+        account = run.settings.account(said.plan.account)
+        beyond = counted_sends.excesses(run.engine, account, changed={name: said.plan})
+        yield from campaign_lines.by_limit(beyond, name)
+
+
+def _senders(run: Run, plan: CampaignPlan) -> Iterator[Message]:
+    """Yield why nothing would be sent: the account is broken, no worker answers."""
+    quota, account = QuotaWithReason(run.wechat), run.settings.account(plan.account)
+    quota.quota(account)
+    broken = quota.why and asking.broken(run, account, quota.why)
+    if broken:
+        yield Message("output.warning", text=Message("send.account_broken", **broken))
+    yield from _nobody(run)
+
+
+def _is_agreed(run: Run, question: Message, planned: CampaignPlan | None) -> bool:
+    answer = run.terminal.ask(question)
+    if planned is not None and planned.template.to_all:
+        return answer == planned.account
+    return run.terminal.agrees(answer)
 
 
 def _plan_lines(
@@ -169,25 +193,25 @@ def _weight(warning: Message) -> int:
 
 def _weighed(lines: Iterable[Message]) -> Iterator[tuple[int, Message]]:
     """Yield the weight of each line of a campaign before its question, and the line."""
-    weight, is_edit = FACT, False
+    said = {"campaign.whom", "campaign.policy", "confirmation.server"}
     for line in lines:
-        is_edit = is_edit or line.id == "campaign.changes"
-        # What an edit changes of its times stands in the first line.
-        is_rest = is_edit and line.id in {"campaign.cron", "campaign.days"}
-        yield REST if is_rest or line.id == "confirmation.server" else weight, line
-        if line.id.startswith("campaign.next"):
-            # The first time stays, whatever else there is to be seen.
-            weight = REST
+        if line.id == "campaign.changes":
+            # What an edit changes of its times stands in it.
+            said |= {"campaign.cron", "campaign.days"}
+        # The question says to whom it goes and when first.
+        is_next = line.id.startswith("campaign.next")
+        yield REST if is_next else LAST if line.id in said else FACT, line
 
 
-def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
-    """Say what was done, and when it is due next."""
+def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool, is_said: bool = False) -> None:
+    """Say what was done, and when it is due next; *is_said*: who sends it was said before."""
     now, times = present(run.engine), campaign.next_times()
     run.terminal.say(done, name=campaign.name, command=campaign_lines.enabling(campaign))
     run.terminal.say_all(
         campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings)
     )
-    _warn_of_nobody(run, [campaign])
+    if not is_said:
+        _warn_of_nobody(run, [campaign])
     if as_json:
         run.terminal.show_done(campaign_object(campaign))
 
@@ -195,10 +219,14 @@ def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool) -> None:
 def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
     """Say that no worker answers, where a run is to come."""
     if any(one.next_due_at for one in found):
-        # Nobody knows while the broker is away.
-        with contextlib.suppress(OutOfReachError):
-            if run.waker.answers(schema.installation(run.engine)) is Answers.NOBODY:
-                run.terminal.say("send.scheduled_no_worker")
+        run.terminal.say_all(_nobody(run))
+
+
+def _nobody(run: Run) -> Iterator[Message]:
+    # Nobody knows while the broker is away.
+    with contextlib.suppress(OutOfReachError):
+        if run.waker.answers(schema.installation(run.engine)) is Answers.NOBODY:
+            yield Message("send.scheduled_no_worker")
 
 
 @campaigns.command("list", help="help.campaigns.list")
@@ -275,16 +303,16 @@ def show(
 @campaigns.command(help="help.campaigns.enable")
 def enable(run: Run, name: Name, *, yes_to_all: YesToAll = False, as_json: AsJSON = False) -> None:
     """Enable a campaign from now on; of one to everybody it is asked as when it is added."""
-    old = campaign_rows.named(run.engine, name)
+    old, are_named = campaign_rows.named(run.engine, name), False
     to_all = old.plan.template.to_all
     if old.state is CampaignState.DISABLED:
         refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=is_terminal())
         if to_all and old.plan.next_times(present(run.engine)):
             wish = Message("campaign.wish_enable", name=name)
             found = SaidPlan(plan=old.plan)
-            _check_agreed(run, old.name, found, asks=not yes_to_all, wish=wish)
+            are_named = _check_agreed(run, old.name, found, asks=not yes_to_all, wish=wish)
     enabled = campaign_edits.enable(run.engine, name, who=who())
-    _tell(run, enabled, "campaign.enabled", as_json=as_json)
+    _tell(run, enabled, "campaign.enabled", as_json=as_json, is_said=are_named)
 
 
 @campaigns.command(help="help.campaigns.disable")
@@ -315,16 +343,14 @@ def run_(
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="help.send.again")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.campaigns.dry_run")] = False,
+    now: Annotated[bool, typer.Option("--now", help="help.campaigns.now")] = False,
     rehearse: Annotated[bool, typer.Option("--rehearse", help="help.campaigns.rehearse")] = False,
     yes: Yes = False,
     yes_to_all: YesToAll = False,
     as_json: AsJSON = False,
 ) -> None:
     """Run a campaign now, release a run that is held, or try the next one."""
-    if due is not None and key is not None:
-        raise InputError("error.usage.apart_run", option="--key", other="--due")
-    if edited and due is None:
-        raise InputError("error.usage.belongs_to", option="--edited", needed="--due")
+    _refuse_apart(due, key=key, edited=edited, now=now)
     campaign = campaign_rows.named(run.engine, name)
     if rehearse:
         if due is not None or key is not None:
@@ -337,7 +363,7 @@ def run_(
     door = run.door()
     if not dry_run:
         asked_runs.refuse_unanswered(door)
-    new = asked_runs.next_run if dry_run else asked_runs.run_of_now
+    new = asked_runs.next_run if dry_run and not now else asked_runs.run_of_now
     launch = new(door, campaign) if due is None else _held(door, campaign, due, edited=edited)
     to_all = launch.template.to_all
     refuse_unsaid(to_all=to_all, yes_to_all=yes_to_all, asks=dry_run or is_terminal())
@@ -355,6 +381,15 @@ def run_(
         door, campaign, launch, key=key, agreed=agreed, who=who(), maybe_sent=said or is_terminal()
     )
     raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))
+
+
+def _refuse_apart(due: str | None, *, key: str | None, edited: bool, now: bool) -> None:
+    if due is not None and key is not None:
+        raise InputError("error.usage.apart_run", option="--key", other="--due")
+    if due is not None and now:
+        raise InputError("error.usage.apart", option="--now", other="--due")
+    if due is None and edited:
+        raise InputError("error.usage.belongs_to", option="--edited", needed="--due")
 
 
 def _held(door: SubmitService, campaign: Campaign, due: str, *, edited: bool) -> Launch:
