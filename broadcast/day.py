@@ -54,19 +54,24 @@ _WRITTEN_DAY = re.compile(_ON, re.IGNORECASE)
 _WRITTEN = re.compile(rf"(?:(?!\d\d?[-/.]){_ON}(?:\s+|(?<!\d)))?{_AT}", re.IGNORECASE)
 
 
-def written_moment(text: str, now: datetime) -> datetime:
+def written_moment(text: str, now: datetime, *, back: bool = False) -> datetime:
     """Return the moment in Shanghai that a person wrote, such as ``23:30`` or ``明天 8:00``.
 
-    A time alone is one of today, past or to come, as of *now* (aware). Raises ValueError.
+    A time alone is one of today, past or to come, as of *now* (aware); *back* as in
+    :func:`written_day`. Raises ValueError.
     """
     found = _found(_WRITTEN, text)
     at = time(int(found["hour"]), int(found["minute"]))
-    return datetime.combine(_day(found, now.astimezone(SHANGHAI).date()), at, tzinfo=SHANGHAI)
+    on = _day(found, now.astimezone(SHANGHAI).date(), back=back)
+    return datetime.combine(on, at, tzinfo=SHANGHAI)
 
 
-def written_day(text: str, today: date) -> date:
-    """Return the day that a person wrote, such as ``昨天`` or ``12-24``. Raises ValueError."""
-    return _day(_found(_WRITTEN_DAY, text), today)
+def written_day(text: str, today: date, *, back: bool = False) -> date:
+    """Return the day that a person wrote, such as ``昨天`` or ``12-24``. Raises ValueError.
+
+    One without a year is the next, of which today is the first; *back*: the last, as of today.
+    """
+    return _day(_found(_WRITTEN_DAY, text), today, back=back)
 
 
 def _found(form: re.Pattern[str], text: str) -> re.Match[str]:
@@ -76,11 +81,11 @@ def _found(form: re.Pattern[str], text: str) -> re.Match[str]:
     return found
 
 
-def _day(found: re.Match[str], today: date) -> date:
+def _day(found: re.Match[str], today: date, *, back: bool) -> date:
     if found["month"]:
-        month, day = int(found["month"]), int(found["day"])
-        # Without a year it is the next one.
-        year = found["year"] or today.year + ((month, day) < (today.month, today.day))
+        on = month, day = int(found["month"]), int(found["day"])
+        here = today.month, today.day
+        year = found["year"] or today.year + (-(on > here) if back else on < here)
         return date(int(year), month, day)
     days = DAYS[(found["word"] or "today").lower()]
     return today + timedelta(days=days)

@@ -181,7 +181,9 @@ def moment(text: str, zone: str, *, now: datetime | None, option: str = "--at") 
     *now*: a person wrote it; None: a program did.
     """
     with about(option.removeprefix("--")):
-        return _moment(parse_at(text, now=now, option=option), text, zone)
+        # Only a run that was due has become a held one.
+        found = parse_at(text, now=now, option=option, back=option == "--due")
+        return _moment(found, text, zone)
 
 
 def _moment(found: datetime, text: str, zone: str) -> datetime:

@@ -82,15 +82,17 @@ CLOCK_OFF = timedelta(seconds=5)
 _SHOWN: Final = 60
 
 
-def parse_at(text: str, *, now: datetime | None = None, option: str = "--at") -> datetime:
+def parse_at(
+    text: str, *, now: datetime | None = None, option: str = "--at", back: bool = False
+) -> datetime:
     """Return the moment (UTC) that *text* names, past or to come.
 
     *text* is ISO 8601 or ``YYYY-MM-DD HH:MM``; without a zone it is Shanghai's, the account's own.
     *now*: a person wrote it, also as ``23:30`` or ``tomorrow 8:00``, with *option*; None: a program
-    did. Raises InputError.
+    did. *back*: a day without its year is the last one. Raises InputError.
     """
     try:
-        moment = _moment(text.strip(), now)
+        moment = _moment(text.strip(), now, back=back)
         zoned = moment if moment.tzinfo else moment.replace(tzinfo=day.SHANGHAI)
         # A moment at the edge of the calendar has no time in every zone.
         utc = zoned.astimezone(day.SHANGHAI).astimezone(UTC)
@@ -101,14 +103,14 @@ def parse_at(text: str, *, now: datetime | None = None, option: str = "--at") ->
     return utc
 
 
-def _moment(text: str, now: datetime | None) -> datetime:
+def _moment(text: str, now: datetime | None, *, back: bool) -> datetime:
     # A date alone is midnight to the parser, and hardly ever to the person.
     if ":" in text or "T" in text.upper():
         with contextlib.suppress(ValueError):
             return datetime.fromisoformat(text)
     if now is None:
         raise ValueError(f"{text!r} is no time of ISO 8601")
-    return day.written_moment(text, now)
+    return day.written_moment(text, now, back=back)
 
 
 def refuse_what_is_not_ahead(at: datetime, *, now: datetime, machine_now: datetime) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
+from broadcast.day import SHANGHAI
 from broadcast.rules.calls.operator_verdict import Sent
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Counts, FinishEvent
@@ -185,7 +186,13 @@ def test_one_day_is_the_day_of_the_account(
     ledger.pass_time(here, timedelta(days=1))
 
     assert "batches called 0" in told(capsys, "--day", "today")
-    for text in ("yesterday", "昨天"):
+    yesterday = datetime.now(SHANGHAI) - timedelta(days=1)
+    for text in (
+        "yesterday",
+        "昨天",
+        f"{yesterday:%m-%d}",
+        f"{yesterday.month}月{yesterday.day}日",
+    ):
         assert "batches called 2" in told(capsys, "--day", text, status=1)
     assert "batches called 2" in told(capsys, status=1)
 

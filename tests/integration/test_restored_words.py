@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import Engine, update
 
+from broadcast.day import SHANGHAI
 from broadcast.errors import OutOfReachError
 from broadcast.rules.gates.restore_guard import Counts
 from broadcast.views.texts import Texts
@@ -16,6 +18,7 @@ from entrypoints.cli.terminal import Terminal
 from models.installation import Installation
 from models.ledger.gates import restores
 from producer.wiring.wechat import WeChat
+from tests.integration.test_audience_options import typed
 from tests.integration.test_which import said
 from tests.kit import ledger
 
@@ -44,6 +47,21 @@ def test_calls_that_nothing_counts_or_another_place_are_for_a_worker_to_judge(
     told = said(capsys, "restored", status=1)
     assert "The database made its calls at: another machine" in told
     assert "nothing to answer" not in told
+
+
+def test_a_day_without_its_year_is_the_last_one_before_now_and_is_echoed(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.broadcast(here)
+    typed(monkeypatch, "n")
+    yesterday = datetime.now(SHANGHAI) - timedelta(days=1)
+
+    text = f"{yesterday.month}月{yesterday.day}日 20:00"
+    asked = said(capsys, "restored", "--since", text, status=1)
+    ahead = said(capsys, "restored", "--since", "2999-01-01 20:00", status=2)
+
+    assert f"{yesterday:%a %Y-%m-%d} 20:00 Beijing time" in " ".join(asked.split())
+    assert "understood as Tue 2999-01-01" in ahead
 
 
 def test_a_table_that_was_made_anew_where_redis_counts_all_of_it_needs_no_answer(

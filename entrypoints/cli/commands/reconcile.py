@@ -89,7 +89,7 @@ def _stretch(text: str | None, now: datetime) -> Period:
     if text is None:
         return _days(today - timedelta(days=DAYS - 1), today)
     try:
-        meant = days.written_day(text, today)
+        meant = days.written_day(text, today, back=True)
     except ValueError:
         meant = None
     if meant is None or meant > today:

@@ -52,9 +52,12 @@ def restored(
     is_there = facts.is_closed or facts.is_elsewhere or facts.uncounted
     if since is None and not (moved and is_there):
         raise typer.Exit(_show(run, facts))
-    at = None if since is None else order.parse_at(since, now=facts.now, option="--since")
+    at = None
+    if since is not None:
+        at = order.parse_at(since, now=facts.now, option="--since", back=True)
     if at is not None and at > facts.now:
-        raise InputError("error.restored.to_come", now=Moment(facts.now, facts.now))
+        shown, now = Moment(at, facts.now), Moment(facts.now, facts.now)
+        raise InputError("error.restored.to_come", at=shown, now=now)
     if not (yes or is_terminal()):
         raise InputError("error.restored.unasked")
     words = "restored.question_moved" if at is None else "restored.question_since"

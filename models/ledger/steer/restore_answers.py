@@ -115,7 +115,7 @@ def _point(facts: DatabaseFacts, since: datetime | None, counts: Counts) -> date
             raise InputError("error.restored.forgetful")
         return None
     if since > facts.now:
-        raise InputError("error.restored.to_come", now=facts.now)
+        raise InputError("error.restored.to_come", at=since, now=facts.now)
     return restore_point(since, facts.known_until)
 
 

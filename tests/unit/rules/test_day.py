@@ -65,6 +65,24 @@ def test_a_day_is_taken_as_people_write_it(text: str, meant: date) -> None:
     assert day.written_day(text, date(2026, 3, 2)) == meant
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("11月30日 20:00", datetime(2025, 11, 30, 12, tzinfo=UTC)),
+        ("3月2日 20:00", datetime(2026, 3, 2, 12, tzinfo=UTC)),
+        ("3月3日 20:00", datetime(2025, 3, 3, 12, tzinfo=UTC)),
+        ("2027-3-3 20:00", datetime(2027, 3, 3, 12, tzinfo=UTC)),
+    ],
+)
+def test_a_day_without_its_year_is_the_last_one_where_a_time_looks_back(
+    text: str, meant: datetime
+) -> None:
+    noon = datetime(2026, 3, 2, 4, tzinfo=UTC)
+
+    assert day.written_moment(text, noon, back=True) == meant
+    assert day.written_day(text.partition(" ")[0], date(2026, 3, 2), back=True) == meant.date()
+
+
 @pytest.mark.parametrize("text", ["", "3-1-", "2026-02-30", "2026-1-1 20:00", "20:00", "friday"])
 def test_what_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"time|day"):
