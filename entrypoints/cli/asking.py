@@ -127,15 +127,9 @@ class Asking:
     ) -> Iterator[Message]:
         """Yield what a person may have overlooked, the weightiest first."""
         order = self._wish.order
-        if isinstance(self._wish.target, Everyone):
-            from models.ledger.campaigns import counted_sends  # noqa: PLC0415 - for everybody alone
-
-            campaign = self._wish.campaign
-            for other in counted_sends.beside_to_all(
-                self._run.engine, order.account, prepared.starts,
-                name=str(campaign.facts["name"]) if campaign else "",
-            ):  # fmt: skip
-                yield Message("output.warning", text=other)
+        # The question says it as well.
+        for other in () if asks else self._beside(prepared):
+            yield Message("output.warning", text=other)
         if asks and order.scheduled_at is None:
             self.workers_are_named = True
             yield from self.who_sends(scheduled=False)
@@ -150,6 +144,18 @@ class Asking:
             if not (asks and warning.id == "notice.administrator_asked"):
                 yield Message("output.warning", text=warning)
         yield from known[1:]
+
+    def _beside(self, prepared: Prepared) -> Sequence[Message]:
+        """Return what else goes to everybody on the day of a send to everybody."""
+        if not isinstance(self._wish.target, Everyone):
+            return ()
+        from models.ledger.campaigns import counted_sends  # noqa: PLC0415 - for everybody alone
+
+        campaign = self._wish.campaign
+        return counted_sends.beside_to_all(
+            self._run.engine, self._wish.order.account, prepared.starts,
+            name=str(campaign.facts["name"]) if campaign else "",
+        )  # fmt: skip
 
     def _overlaps(self, prepared: Prepared) -> Iterator[Message]:
         """Yield earlier and coming broadcasts to the followers of the list, and alternatives."""
@@ -209,15 +215,12 @@ class Asking:
         For everybody the account's name is asked for: a yes is typed too easily.
         """
         target, account = self._wish.target, self._wish.order.account.name
-        is_everyone, followers = isinstance(target, Everyone), 0
-        if is_everyone:
-            from models.ledger.followers import followers as ours  # noqa: PLC0415 - numpy
-
-            followers = ours.count(self._run.engine, account)
+        is_everyone = isinstance(target, Everyone)
         message = question(
-            self._wish.order, prepared, opens=opens, followers=followers,
+            self._wish.order, prepared, opens=opens,
+            everybody=self._everybody() if is_everyone else None,
             tags={one.id: one.name for one in self.tags}, preview_to=self._preview_to,
-            campaign=self._wish.campaign,
+            campaign=self._wish.campaign, beside=next(iter(self._beside(prepared)), None),
             source=target.name if isinstance(target, ListFile)
             else Message("audience.source.synced"),
         )  # fmt: skip
@@ -227,6 +230,21 @@ class Asking:
         if answer and answer != account:
             self._terminal.note("send.not_the_name", account=account)
         return answer == account
+
+    def _everybody(self) -> Message:
+        """Return how many followers there are: by our own list, else as WeChat counts them."""
+        from models.ledger.followers import followers as ours  # noqa: PLC0415 - numpy
+
+        account = self._wish.order.account
+        if known := ours.count(self._run.engine, account.name):
+            return Message("send.everyone_known", n=known)
+        from broadcast.wechat.api.users import UserGet  # noqa: PLC0415 - for everybody alone
+
+        try:
+            total = self._run.wechat.ask(account, UserGet()).total
+        except BroadcastError:
+            return Message("send.everyone")
+        return Message("send.everyone_counted", n=total)
 
     @property
     def _preview_to(self) -> str | None:

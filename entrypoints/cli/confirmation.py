@@ -78,15 +78,16 @@ def question(
     source: str | Message,
     opens: str | None = None,
     tags: Mapping[int, str] = MappingProxyType({}),
-    followers: int = 0,
+    everybody: Message | None = None,
     preview_to: str | None = None,
     campaign: Message | None = None,
+    beside: Message | None = None,
 ) -> Message:
     """Return the question, with the facts that cannot be fixed afterwards: number, list, time.
 
     *opens*: the command that opens the account, where it is off; *tags*: the names of those that
-    are known; *followers*: how many follow by our own list, 0: there is none; *preview_to*: who
-    can get a preview first; *campaign*: whose run it is.
+    are known; *everybody*: how many follow, as far as is known; *preview_to*: who can get a
+    preview first; *campaign*: whose run it is; *beside*: what else goes to everybody that day.
     """
     at, estimate = order.scheduled_at, prepared.estimate
     at_most = estimate is not None and estimate.at_most
@@ -98,7 +99,10 @@ def question(
     if not blocked:
         recall = _recall(prepared, at)
         if isinstance(audience, Everyone):
-            recall = _with_its_number(_with_administrator(recall, order, prepared), prepared)
+            recall = _with_administrator(recall, order, prepared)
+            recall = _with_its_number(recall, prepared) if beside is None else recall
+    if beside is not None:
+        recall = Message("send.beside", beside=beside, recall=recall)
     if campaign is not None:
         recall = Message(campaign.id, **campaign.facts, recall=recall)
     name = "send.question_blocked" if blocked else "send.question"
@@ -110,9 +114,7 @@ def question(
     if isinstance(audience, Everyone):
         # The account's name is typed before everybody is sent to.
         return Message(
-            f"{name}_everyone", **facts,
-            who=Message("send.everyone_known" if followers else "send.everyone", n=followers),
-            recall=recall,
+            f"{name}_everyone", **facts, who=everybody or Message("send.everyone"), recall=recall
         )  # fmt: skip
     if isinstance(audience, Tag):
         # Nobody can say how many they are.

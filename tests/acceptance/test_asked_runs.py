@@ -133,7 +133,7 @@ def test_everybody_is_named_for_a_campaign_as_for_a_send(system: System) -> None
     agreed = answered(system, "broadcast campaigns run all --yes", "default")
 
     assert "--yes-to-all" in refused.stderr
-    assert "EVERY follower of account default" in in_one_line(wrong)
+    assert f"EVERY follower (WeChat counts {PEOPLE}) of account default" in in_one_line(wrong)
     assert "Nothing was changed." in wrong.text
     assert "is stored, and no worker has launched it yet" in in_one_line(agreed)
     system.broadcast("campaigns", "run", "all", "--yes-to-all", timeout_s=90)

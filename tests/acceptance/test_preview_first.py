@@ -100,7 +100,10 @@ def test_before_a_send_to_everybody_it_is_offered_beside_the_name(system: System
     (first,) = system.all_reports()
     second = asked(system, "--to-all --text 'hello again'", "n")
     other = f"To everybody already on the day of this one: {first.id} at"
-    assert other in " ".join(second.text.split())
+    asked_for = " ".join(second.text.split()).partition("Send to EVERY follower")[2]
+    assert other in asked_for
+    assert "WeChat allows 1 a day and will refuse this one." in asked_for
+    assert second.text.count("already on the day") == 1
 
 
 def test_without_a_receiver_none_is_offered_and_p_is_no_yes(start_system: StartSystem) -> None:

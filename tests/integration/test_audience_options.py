@@ -142,7 +142,7 @@ def test_everybody_is_sent_to_only_after_the_account_s_name_was_typed(
     assert "Audience  every follower, by WeChat's own list" in shown
     assert "followers who are suppressed get it too (--ignore-suppression)" in shown
     assert ("That is not the account's name, default." in shown) is (answer in {"y", "Default"})
-    assert "EVERY follower of account default" in shown
+    assert "EVERY follower (how many is not known: `broadcast followers sync` counts them)" in shown
     assert bool(stored(here)) is (status == 0)
 
 

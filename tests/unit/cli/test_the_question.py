@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from broadcast.message import Message
 from broadcast.rules.accounts import ALLOWANCES, AccountKind
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.plan.proof import Quota, prove
@@ -78,6 +79,8 @@ def to_all(
     kind: AccountKind = AccountKind.SERVICE,
     protected: bool = False,
     at: datetime | None = None,
+    beside: Message | None = None,
+    opens: str | None = None,
 ) -> str:
     """Return the English question of a send to everybody."""
     count = SendallCount(sent=sent, to_come=1, in_doubt=0, allowance=ALLOWANCES[kind], at=NOON)
@@ -90,7 +93,8 @@ def to_all(
     order = SimpleNamespace(account=account, scheduled_at=at)
     made = confirmation.question(
         cast("Order", order), cast("Prepared", prepared), source="",
-        followers=followers,
+        everybody=Message("send.everyone_known", n=followers) if followers else None,
+        beside=beside, opens=opens,
     )  # fmt: skip
     return Texts("en")(made)
 
@@ -100,10 +104,23 @@ def test_a_send_to_everybody_says_to_how_many_and_which_of_the_month_s_it_is() -
 
     assert "to EVERY follower (1,234,567 in our list) of account default, now?" in shown
     assert "It is message 3 of the 4 to everybody that WeChat allows in 2026-11" in shown
-    assert "EVERY follower of account" in to_all(sent=1, followers=0)
+    assert "EVERY follower (how many is not known: " in to_all(sent=1, followers=0)
     # A notice says that WeChat will refuse it.
     assert "It is message" not in to_all(sent=3, followers=0)
     assert "It is message" not in to_all(sent=0, followers=0, kind=AccountKind.SUBSCRIPTION)
+
+
+@pytest.mark.parametrize("opens", [None, "broadcast unhalt"])
+def test_that_wechat_refuses_the_second_of_a_day_to_everybody_stands_in_the_question(
+    opens: str | None,
+) -> None:
+    beside = Message("launches.to_all_before", name="20261130-a", at=NOON, most=1)
+
+    shown = to_all(sent=1, followers=9, beside=beside, opens=opens)
+
+    assert "20261130-a" in shown
+    assert "WeChat allows 1 a day and will refuse this one." in shown
+    assert "It is message" not in shown
 
 
 def test_a_send_to_everybody_says_until_when_the_administrator_is_waited_for() -> None:
