@@ -30,6 +30,7 @@ Each error carries a message: the id of its text in the catalogue and the facts 
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Final
@@ -176,6 +177,20 @@ def field_of(reason: Message) -> str | None:
     if named is not None:
         return str(named) or None
     return by_id(reason.id)
+
+
+#: Of the common errors of a file, by their numbers; all else is in the system's words.
+_OF_FILES: Final[Mapping[int | None, str]] = {
+    errno.ENOENT: "file.missing", errno.ENOTDIR: "file.missing", errno.EACCES: "file.denied",
+    errno.EPERM: "file.denied", errno.EISDIR: "file.folder", errno.ENOSPC: "file.no_room",
+    errno.EROFS: "file.read_only",
+}  # fmt: skip
+
+
+def of_file(error: OSError) -> Message | str:
+    """Return why a file cannot be read or written."""
+    known = _OF_FILES.get(error.errno)
+    return Message(known) if known else error.strerror or type(error).__name__
 
 
 @contextmanager

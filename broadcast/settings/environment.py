@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 
-from broadcast.errors import SettingsError
+from broadcast.errors import SettingsError, of_file
 
 DOTENV = Path(".env")
 #: Set by the demo for its command: the database is gone with it, so no later command can look.
@@ -44,7 +44,7 @@ def written() -> Mapping[str, str | None]:
         # The error itself carries the whole file, and the file carries secrets.
         problem = SettingsError("error.settings.dotenv", byte=error.start)
     except OSError as error:
-        problem = SettingsError("error.settings.dotenv_unread", reason=error.strerror)
+        problem = SettingsError("error.settings.dotenv_unread", reason=of_file(error))
     else:
         # The library itself skips such a line, and another account would be taken.
         wrong = next((one.original for one in parse_stream(StringIO(text)) if one.error), None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from broadcast.errors import ContentError, InputError, MediaError
+from broadcast.errors import ContentError, InputError, MediaError, of_file
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules import content as contents
@@ -235,8 +235,9 @@ def _bytes_of(path: Path, *, option: str) -> bytes:
         with path.open("rb") as file:
             return _fitting(file.read(MOST_FILE_BYTES + 1))
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ContentError("error.content.file", option=option, path=path, reason=reason) from error
+        raise ContentError(
+            "error.content.file", option=option, path=path, reason=of_file(error)
+        ) from error
 
 
 def _fitting(data: bytes) -> bytes:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
 
 import typer
 
-from broadcast.errors import BroadcastError, InputError, OutOfReachError
+from broadcast.errors import BroadcastError, InputError, OutOfReachError, of_file
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.redaction import redact
@@ -200,7 +200,7 @@ class Terminal:
                     raise
                 self.output_lost = True
                 _discard_output()
-                self.warn("output.lost", reason=error.strerror or str(error))
+                self.warn("output.lost", reason=of_file(error))
             else:
                 return
         _echo(text, err=True)
@@ -216,9 +216,7 @@ class Terminal:
             raise
         except OSError as error:
             _discard_output()
-            raise OutOfReachError(
-                "error.output.unwritten", reason=error.strerror or str(error)
-            ) from None
+            raise OutOfReachError("error.output.unwritten", reason=of_file(error)) from None
 
     def stream(self, rows: Iterable[bytes]) -> None:
         """Write rows of data, which are no words, to standard output as they come.
@@ -232,9 +230,7 @@ class Terminal:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise OutOfReachError(
-                "error.output.incomplete", reason=error.strerror or str(error)
-            ) from None
+            raise OutOfReachError("error.output.incomplete", reason=of_file(error)) from None
         except Exception as error:
             if not taken.begun:
                 raise

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
-from broadcast.errors import ArticleError, MediaError
+from broadcast.errors import ArticleError, MediaError, of_file
 from broadcast.frozen import frozen
 from broadcast.rules.drafts import Comments, Written
 from broadcast.rules.media import LocalFile, MediaKind, is_like_an_id
@@ -188,8 +188,7 @@ def _text(file: Path) -> str:
         with file.open("rb") as opened:
             data = opened.read(MOST_FILE_BYTES + 1)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ArticleError("error.article.file", path=file, reason=reason) from error
+        raise ArticleError("error.article.file", path=file, reason=of_file(error)) from error
     except ValueError:  # a NUL in the name
         raise ArticleError("error.article.file", path=file, reason="NUL") from None
     if len(data) > MOST_FILE_BYTES:

@@ -16,7 +16,7 @@ from typing import BinaryIO, Self
 
 import numpy as np
 
-from broadcast.errors import AudienceError
+from broadcast.errors import AudienceError, of_file
 from broadcast.openid import LENGTH
 from broadcast.sorted_openids import IDs, firsts, order
 from producer.audience.scan import Bytes2D, Ints
@@ -70,7 +70,7 @@ def room_needed() -> Iterator[None]:
         yield
     except OSError as error:
         raise AudienceError(
-            "error.audience.no_room", path=tempfile.gettempdir(), reason=error.strerror
+            "error.audience.no_room", path=tempfile.gettempdir(), reason=of_file(error)
         ) from error
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from broadcast.errors import AudienceError
+from broadcast.errors import AudienceError, of_file
 from broadcast.message import Message
 
 _GZIP = b"\x1f\x8b"
@@ -72,7 +72,7 @@ class Peeked:
             raise AudienceError("error.audience.gzip", source=self.name) from error
         except OSError as error:
             raise AudienceError(
-                "error.audience.unreadable", source=self.name, reason=error.strerror or error
+                "error.audience.unreadable", source=self.name, reason=of_file(error)
             ) from error
 
     @property
@@ -161,7 +161,7 @@ def _file(path: Path) -> BinaryIO:
         raise AudienceError("error.audience.missing_file", source=path) from error
     except (OSError, ValueError) as error:
         # ValueError: a NUL in the path.
-        reason = getattr(error, "strerror", None) or error
+        reason = of_file(error) if isinstance(error, OSError) else error
         raise AudienceError("error.audience.unreadable", source=path, reason=reason) from error
 
 

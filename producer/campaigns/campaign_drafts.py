@@ -82,7 +82,7 @@ def _found(title: str, account: Account, *, wechat: WeChat) -> str:
         name = "several" if found else "none"
         raise InputError(
             f"error.launch.drafts_{name}", title=one_line(title.strip()), account=account.name,
-            ids=", ".join(one.media_id for one in found),
+            ids=[one.media_id for one in found],
         )  # fmt: skip
     return found[0].media_id
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-from broadcast.errors import MediaError
+from broadcast.errors import MediaError, of_file
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules import content as contents
@@ -99,8 +99,7 @@ def _bytes(path: Path) -> tuple[bytes, int]:
     except FileNotFoundError:
         raise MediaError(MISSING, path=path) from None
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise MediaError("error.media.unreadable", path=path, reason=reason) from error
+        raise MediaError("error.media.unreadable", path=path, reason=of_file(error)) from error
     except ValueError:  # a NUL in the name
         raise MediaError(MISSING, path=path) from None
     if not data:

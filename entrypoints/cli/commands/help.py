@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from broadcast.errors import InputError
+from broadcast.errors import InputError, of_file
 from broadcast.message import Message
 from entrypoints.cli import candidates
 from entrypoints.cli.command_help import print_help
@@ -72,8 +72,7 @@ def completion(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(script, "utf-8")
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InputError("error.completion.unwritable", path=path, reason=reason) from None
+        raise InputError("error.completion.unwritable", path=path, reason=of_file(error)) from None
     run.terminal.say(Message(f"completion.installed.{shell}", path=shlex.quote(str(path))))
 
 
