@@ -215,3 +215,32 @@ def test_a_run_that_the_administrator_refused_is_held_and_sent_once_when_it_is_l
     assert len(launches(system, campaign)) == 1
     assert datetime.now(UTC) > again.due_at
     system.broadcast("audit", "--all")
+
+
+def test_a_run_whose_event_is_lost_is_shown_as_status_shows_it_and_has_one_notice_with_one_way_on(
+    start_system: StartSystem, wecom: Bot
+) -> None:
+    system = protected(start_system, wecom, callback=False)
+    request = {
+        "account": "default", "content": text("hello"),
+        "audience": {"to_all": True, "confirm_to_all": "default"},
+    }  # fmt: skip
+    campaign = add(system, "weekly", Template(request=request, audience_file=None))
+    sent = until_launch(system, campaign, 1, LaunchState.LAUNCHED).broadcast_id or ""
+    until_batch(system, sent, "accepted")
+    shown = system.broadcast("campaigns", "show", "weekly").stdout
+    assert f"broadcast {sent}, administrator asked until" in " ".join(shown.split())
+    answer(system, "none")
+    until_launch(system, campaign, 1, LaunchState.HELD)
+
+    # What is told of another end is told after that of this one.
+    other = to_all(system)
+    answer(system, "none")
+    assert "has ended" in until_about(system, wecom, other, 2)[1]
+    parts = "\n\n".join(wecom.texts).split("\n\n")
+    [held] = [one for one in parts if "weekly" in one]
+    assert commands_of(held)[0][:3] == ["campaigns", "run", "weekly"]
+    assert "or WeChat reports that it failed" in held
+    [waiting] = about(wecom, sent)
+    assert commands_of(waiting) == [["status", sent]]
+    run(system, ["campaigns", "show", "weekly"])

@@ -13,12 +13,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
 
 from broadcast.rules import notices as rules_notices
+from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
 from broadcast.views import objects
-from models.base import change
+from models.base import change, is_so
 from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
+from models.campaign_tables import LaunchRow
 from models.engine import now
 from models.ledger.boxes import notices
 from models.ledger.rows import figures
@@ -112,8 +114,10 @@ def _add_end(connection: Connection, end: Figures) -> None:
     if _awaits_administrator(end):
         return
     change(connection, BroadcastRow, row.id, reported_version=row.version)
+    # The run of a campaign is held for it, and has a notice of its own.
+    held = (LaunchRow.broadcast_id == row.id, LaunchRow.state != LaunchState.LAUNCHED)
     # What is held has notices of its doubts; what comes of them ends it once more.
-    if end.state is not BroadcastState.HELD:
+    if end.state is not BroadcastState.HELD and not is_so(connection, exists().where(*held)):
         sums = objects.event_digest(end.state, *end.sums)[:_ENOUGH]
         key = f"end {row.id} {row.finished_at} {sums}"
         notices.add(
