@@ -7,7 +7,7 @@ from typing import Any
 
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.reports import Report
-from broadcast.views.objects import utc, utc_if_any
+from broadcast.views.objects import delivered_object, utc, utc_if_any
 from broadcast.views.texts import Texts
 
 
@@ -53,4 +53,5 @@ def launch_object(launch: Launch, report: Report | None, texts: Texts) -> dict[s
         "released_by": launch.released_by, "decided_at": utc(launch.decided_at),
         "broadcast_state": report and report.state.value,
         "recipients": report and dict(report.recipients),
+        "delivered": report and delivered_object(report.delivered),
     }  # fmt: skip

@@ -38,9 +38,20 @@ _LONGEST_URL = 400
 
 def lines(report: Report) -> Iterator[Message]:
     """Yield WeChat's counts, or that there are none, and what it said of the articles."""
+    yield from counted(report)
+    yield from _articles(report)
+    yield from _copyright(report)
+    yield from _odd(report)
+    for line in report.batch_list:
+        if line.is_unverified:
+            yield Message("delivered.unverified", n=line.n, msg_id=line.msg_id)
+
+
+def counted(report: Report) -> Iterator[Message]:
+    """Yield WeChat's counts, or that there are none; nothing while they may come."""
     figures, accepted = report.delivered, report.batches["accepted"]
     if figures.jobs:
-        yield Message("delivered.counts", parts=Joined(list(_figures(report)), "separator"))
+        yield Message("delivered.counts", parts=Joined(list(sums(report)), "separator"))
         # While batches are still counted, and without a count, nobody knows that.
         if figures.counts.sent == 0 and figures.jobs == accepted:
             empty = figures.counts.total == 0
@@ -48,12 +59,6 @@ def lines(report: Report) -> Iterator[Message]:
     elif accepted and not report.results_due:
         # No poll is to come: what is not known by now may never be.
         yield from _no_counts(report.batch_list)
-    yield from _articles(report)
-    yield from _copyright(report)
-    yield from _odd(report)
-    for line in report.batch_list:
-        if line.is_unverified:
-            yield Message("delivered.unverified", n=line.n, msg_id=line.msg_id)
 
 
 def _no_counts(batches: Sequence[BatchLine]) -> Iterator[Message]:
@@ -65,7 +70,8 @@ def _no_counts(batches: Sequence[BatchLine]) -> Iterator[Message]:
         yield Message("delivered.no_counts")
 
 
-def _figures(report: Report) -> Iterator[Message]:
+def sums(report: Report) -> Iterator[Message]:
+    """Yield WeChat's counts, each that it gave."""
     counts = report.delivered.counts
     if counts.sent is not None:
         yield Message("delivered.sent", n=counts.sent)
@@ -77,7 +83,7 @@ def _figures(report: Report) -> Iterator[Message]:
         yield Message("delivered.errors", n=counts.errors)
     stopped = [line for line in report.batch_list if line.finish and not line.is_taken]
     ended = report.batches["accepted"] + len(stopped)
-    if report.delivered.jobs < ended:
+    if 0 < report.delivered.jobs < ended:
         yield Message("delivered.jobs", n=report.delivered.jobs, total=ended)
 
 

@@ -7,12 +7,13 @@ from datetime import datetime
 from typing import Final
 
 from broadcast.message import Message
+from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.circumstances import Circumstances
 from broadcast.rules.gates.gate import Gate, GateKind
 from broadcast.rules.notices import REPORTED, Notice
 from broadcast.rules.reports import LaneView, Report
-from broadcast.rules.states import Reason
-from broadcast.views import blocker_lines, content, next_steps, report_lines
+from broadcast.rules.states import Phase, Reason
+from broadcast.views import blocker_lines, content, delivered, next_steps, report_lines
 from broadcast.views.texts import Texts
 from broadcast.views.words import MOST_NAMED, Moment
 
@@ -21,6 +22,11 @@ def of_broadcast(notice: Message, report: Report, beside: Circumstances) -> Iter
     """Yield what happened to a broadcast, where it stands, and the commands that go on."""
     yield Message(f"{notice.id}_named", **notice.facts, name=content.name(report))
     yield from map(_exact, report_lines.in_short(report))
+    if report.phase is Phase.ENDED and report.path is SendPath.SENDALL:
+        # Of a list that is WeChat's there are no other sums.
+        yield from delivered.counted(report)
+        if report.results_due and not report.delivered.jobs:
+            yield Message("notice.uncounted", id=report.id)
     for line in next_steps.lines(report, beside):
         if line.id not in _NO_STEPS:
             yield line

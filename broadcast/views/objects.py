@@ -44,7 +44,7 @@ def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
         "batches": report.batches,
         "blockers": [_blocker(one) for one in blockers.blockers_of(report)],
         "calls": report.calls,
-        "delivered": _delivered(report.delivered),
+        "delivered": delivered_object(report.delivered),
         "created_at": utc_if_any(report.created_at),
         "scheduled_at": utc_if_any(report.scheduled_at),
         "started_at": utc_if_any(report.started_at),
@@ -84,7 +84,7 @@ def _blocker(one: Blocker) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _delivered(figures: Delivered) -> dict[str, Any]:
+def delivered_object(figures: Delivered) -> dict[str, Any]:
     """Return WeChat's counts; without any each is null, never 0."""
     return {**asdict(figures.counts if figures.jobs else Counts()), "jobs": figures.jobs}
 

@@ -22,7 +22,7 @@ from broadcast.rules.campaigns.launches import CampaignState, LaunchState
 from broadcast.rules.campaigns.template import NOTHING, Template
 from broadcast.rules.reports import Report
 from broadcast.settings.program_settings import Settings
-from broadcast.views import report_lines
+from broadcast.views import delivered, report_lines
 from broadcast.views.content import kind
 from broadcast.views.words import Joined, Moment, Shortened
 from entrypoints.cli import public_holidays
@@ -288,7 +288,10 @@ def run_lines(
         yield Message("campaign.ran", due=due, state=state)
     else:
         sums = [Message(f"set.{name}", n=n) for name, n in report.recipients.items() if n]
-        shown = Joined(sums, "comma") if sums else Message("campaign.no_sums")
+        sums += delivered.sums(report)
+        is_open = report.results_due or not report.batches["accepted"]
+        none = Message("campaign.no_sums" if is_open else "campaign.no_counts")
+        shown = Joined(sums, "comma") if sums else none
         as_status = report_lines.state(report)
         yield Message("campaign.sent", due=due, id=report.id, state=as_status, sums=shown)
     if launch.state is LaunchState.HELD:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState
 from broadcast.rules.states import BroadcastState
-from entrypoints.http.answers import Answer, Count, Notice, RecipientFigures
+from entrypoints.http.answers import Answer, Count, Delivered, Notice, RecipientFigures
 
 
 class LaunchReason(Answer):
@@ -29,6 +29,7 @@ class CampaignRun(Answer):
     broadcast: str | None = Field(description="its id")
     broadcast_state: BroadcastState | None
     recipients: RecipientFigures | None
+    delivered: Delivered | None
     released_by: str | None
     decided_at: str
 

@@ -211,6 +211,10 @@ def test_a_run_that_the_administrator_refused_is_held_and_sent_once_when_it_is_l
     until_sent(system, again)
     answer(system, "yes")
     until(lambda: delivered(system) == FOLLOWERS, 60, "it is sent")
+    until_batch(system, again.broadcast_id or "", "finished")
+    assert f"{FOLLOWERS} delivered" in system.broadcast("campaigns", "show", "weekly").stdout
+    [one] = json.loads(system.broadcast("campaigns", "show", "weekly", "--json").stdout)["runs"]
+    assert one["delivered"]["sent"] == FOLLOWERS
     assert len(system.simulator.calls(path=MASS_SENDALL)) == 2
     assert len(launches(system, campaign)) == 1
     assert datetime.now(UTC) > again.due_at

@@ -11,14 +11,19 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.message import Message
+from broadcast.rules.calls.waits import Waits
 from broadcast.rules.media import MediaKind
+from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.states import Reason
-from entrypoints.cli.campaign_lines import due_words
+from entrypoints.cli.campaign_lines import due_words, run_lines
 from entrypoints.cli.main import run
 from models.ledger.campaigns import campaign_rows, launch_rows, rehearsal_rows
 from models.ledger.gates import restores
 from models.ledger.lists import media
+from models.ledger.outcomes import recorded_ends
+from models.ledger.views import broadcast_reports
 from tests.integration.models.campaign_world import run_of
+from tests.integration.models.test_sendall import planned
 from tests.integration.test_audience_options import TEXT, typed
 from tests.integration.test_which import said
 from tests.kit import ledger
@@ -420,3 +425,22 @@ def test_what_a_campaign_sends_is_named_in_its_question_and_where_it_is_shown(
     assert known in " ".join(said(capsys, "campaigns", "show", "once").split())
     monkeypatch.setenv("BROADCAST_LANG", "zh")
     assert known.rpartition(" ")[2] in said(capsys, "campaigns", "show", "once")
+
+
+def test_a_run_of_which_wechat_gave_no_counts_says_so_once_none_are_to_come(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(capsys, "--to-all", "--yes-to-all")
+    campaign, broadcast_id = campaign_rows.named(here, "weekly"), planned(here, Everyone())
+
+    def sums() -> object:
+        [report] = broadcast_reports.reports(here, ids=[broadcast_id])
+        [line] = run_lines(campaign, run_of(campaign), report, now=report.now)
+        return line.facts["sums"]
+
+    assert sums() == Message("campaign.no_sums")
+    ledger.Driver(here).call(ledger.said(0, msg_id=1))
+    assert sums() == Message("campaign.no_sums")
+    batch = ledger.batch(here, broadcast_id)
+    recorded_ends.record_status(here, batch, "SEND_SUCCESS", waits=Waits())
+    assert sums() == Message("campaign.no_counts")

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
 
 from broadcast.rules import notices as rules_notices
+from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
@@ -30,6 +31,8 @@ from models.notice_tables import NoticeReceiverRow, NoticeRow
 
 #: After its end a broadcast is looked at for so long: what WeChat says of it comes within two days.
 _NEWS_FOR: Final = timedelta(days=3)
+#: So long the notice of an end waits for WeChat's counts: they come minutes after the call.
+_COUNTED_WITHIN: Final = timedelta(minutes=10)
 #: Digits of a digest that tell the sums of one end from another's.
 _ENOUGH: Final = 16
 #: Ends that one sweep looks at, and doubts.
@@ -111,7 +114,7 @@ def _ended(connection: Connection) -> Sequence[Figures]:
 
 def _add_end(connection: Connection, end: Figures) -> None:
     row = end.row
-    if _awaits_administrator(end):
+    if _awaits_administrator(end) or _awaits_counts(end):
         return
     change(connection, BroadcastRow, row.id, reported_version=row.version)
     # The run of a campaign is held for it, and has a notice of its own.
@@ -132,3 +135,11 @@ def _awaits_administrator(end: Figures) -> bool:
     is_open = batches["accepted"] > batches["finished"]
     # What a person said of it later ends it once more.
     return is_open and any(gate.until and at and at <= gate.until for gate in asked)
+
+
+def _awaits_counts(end: Figures) -> bool:
+    """Return whether WeChat's counts may come soon: of a list that is its own it alone has sums."""
+    row = end.row
+    is_early = row.finished_at is not None and row.now - row.finished_at < _COUNTED_WITHIN
+    is_open = not end.delivered.jobs and any(count.polled for count in end.counts)
+    return row.path is SendPath.SENDALL and is_early and is_open

@@ -19,6 +19,7 @@ from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.rehearsals import Run, Stage
+from broadcast.rules.finish_events import Counts, FinishEvent
 from broadcast.rules.notices import Notice
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.states import NoticeState
@@ -110,6 +111,30 @@ def test_an_end_of_which_nothing_is_left_to_do_comes_with_a_command_too(
     until_state(engine, NoticeState.SENT, sweep=sweep)
 
     assert wecom.texts[0].endswith(f"\n    broadcast status {broadcast_id}")
+
+
+@pytest.mark.parametrize("counts_come", [True, False])
+def test_the_end_of_a_send_to_wechats_own_list_is_told_with_its_counts_or_where_they_will_be(
+    engine: Engine, wecom: Bot, *, counts_come: bool
+) -> None:
+    sweep = deliverer(engine, wecom)
+    broadcast_id = test_sendall.planned(engine, Everyone())
+    Driver(engine).call(said(0, msg_id=1))
+    sweep.report()
+    assert stored(engine) == []
+
+    if counts_come:
+        counts = Counts(total=30_100, eligible=30_050, sent=30_001, errors=49)
+        event = FinishEvent(msg_id=1, status="send success", counts=counts)
+        recorded_ends.record_finish_event(engine, "default", event)
+    else:
+        ledger.pass_time(engine, timedelta(minutes=11))
+    until_state(engine, NoticeState.SENT, sweep=sweep)
+
+    [text] = wecom.texts
+    assert ("30,001 delivered" in text) is counts_come
+    assert ("WeChat's counts are not known yet" in text) is not counts_come
+    assert text.count("    broadcast ") == text.count(f"    broadcast status {broadcast_id}") == 1
 
 
 def test_a_doubt_comes_with_the_commands_that_settle_it_and_a_stop_with_its_fix(
