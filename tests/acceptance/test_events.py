@@ -121,3 +121,22 @@ def test_a_broker_that_is_away_does_not_disturb_the_lane(
 
     assert [event["batch"] for event in calls_told(listener)] == [*range(1, 11)]
     assert {event["broadcast"] for event in calls_told(listener)} == {told["id"]}
+
+
+def test_what_beat_wakes_for_nothing_is_no_event_and_a_broadcast_is(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    system = start_system(followers=2)
+    done = [f"Task {name}[" for name in (names.SWEEP, names.LAUNCH_DUE, names.REFRESH_TOKEN)]
+    with EventListener(valkey.url) as listener:
+        worker = system.worker()
+        listener.wait_for("worker-heartbeat")
+        system.beat()
+        until(lambda: all(one in worker.output for one in done), 60, "each to be woken by beat")
+        system.send(system.simulator.openids(2), "--wait")
+        until(lambda: calls_told(listener), 30, "an event of the call")
+        listener.wait_for("task-succeeded")
+
+    told = {event["name"] for event in listener.events if event["type"] == "task-received"}
+    assert names.SEND_BATCH in told
+    assert told <= {names.PLAN, names.SEND_BATCH, names.POLL_ACCOUNT}
