@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns.campaign import CampaignPlan
-from broadcast.rules.campaigns.template import OF_FILE, Template
+from broadcast.rules.campaigns.template import OF_FILE
 from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import Excluded
 from entrypoints.cli.content_options import ContentOptions
@@ -145,7 +145,7 @@ class PlanOptions(OptionGroup):
             shape.parse_as(CampaignMembers, said), account, old,
             settings=run.settings, engine=run.engine, person=ByPerson(**files),
         )  # fmt: skip
-        return SaidPlan(plan=plan, doubts=doubts, size=_check_files(plan.template))
+        return replace(_with_files(plan), doubts=doubts)
 
     def _plain(self) -> dict[str, Any]:
         """Return the members that are said in the words of a program."""
@@ -204,11 +204,13 @@ def _audience(target: Target, account: Account) -> dict[str, Any]:
             return {"audience": {"to_all": True, "confirm_to_all": account.name}}
 
 
-def _check_files(template: Template) -> int | None:
-    """Return how many its list has. Raises InputError where a file of it cannot be read."""
+def _with_files(plan: CampaignPlan) -> SaidPlan:
+    """Return a plan with its list as it is now. Raises InputError: a file cannot be read."""
+    template = plan.template
     if template.article_file is not None:
         campaign_drafts.articles_of(template.article_file)
     if template.audience_file is not None:
         with openid_list.read(Path(regular(template.audience_file))) as listed:
-            return listed.planned
-    return None
+            template = replace(template, audience_digest=listed.digest)
+            return SaidPlan(plan=replace(plan, template=template), size=listed.planned)
+    return SaidPlan(plan=plan)

@@ -29,6 +29,8 @@ from tests.integration.test_which import said
 from tests.kit import ledger
 
 FRIDAYS = ("--cron", "0 20 * * 5")
+FIFTH = "is message number 5 of the month to the same people"
+SOON = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
 
 
 def add(capsys: pytest.CaptureFixture[str], *audience: str) -> None:
@@ -297,7 +299,7 @@ def test_a_dry_run_names_once_the_limit_beyond_which_the_run_is(
     )
 
     assert second.count("WeChat allows 1") == 1
-    assert "is message number 5 of the month to the same people" in fifth
+    assert FIFTH in fifth
     assert "of the month to the same people" not in fourth
 
 
@@ -341,6 +343,34 @@ def test_a_run_is_cut_as_a_send_is_and_a_dry_run_of_it_shows_all(
     assert "Priority 5" in whole
     apart = said(capsys, "campaigns", "run", "weekly", "--now", "--due", due, status=2)
     assert "--now does not go with --due" in apart
+
+
+@pytest.mark.usefixtures("here")
+def test_sends_by_hand_to_the_list_of_a_file_count_with_the_runs_of_a_campaign_that_reads_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name, size in (("list", 20), ("copy", 20), ("other", 19)):
+        (tmp_path / f"{name}.txt").write_text("\n".join(ledger.openids(size)), encoding="ascii")
+    add_once(capsys, "first", "list")
+    for n in range(3):
+        said(capsys, "send", "--openids", "list.txt", "--yes", "--text", f"by hand {n}")
+
+    told = {name: add_once(capsys, f"to-{name}", name) for name in ("other", "copy")}
+    listed = said(capsys, "campaigns", "list")
+    for name in told:
+        said(capsys, "campaigns", "remove", f"to-{name}")
+    # The file's people are the same, whoever has come or gone since.
+    (tmp_path / "list.txt").write_text((tmp_path / "other.txt").read_text())
+    told["list"] = add_once(capsys, "to-list", "list")
+
+    assert [name for name, text in told.items() if FIFTH in text] == ["copy", "list"]
+    assert FIFTH in listed
+
+
+def add_once(capsys: pytest.CaptureFixture[str], name: str, file: str) -> str:
+    """Add a campaign of one time to the list of a file; return what is said."""
+    words = ("--openids", f"{file}.txt", *TEXT, "--at", SOON)
+    return said(capsys, "campaigns", "add", name, *words, "--yes")
 
 
 def test_of_a_campaign_and_a_limit_one_line_says_how_often_it_is_passed_its_own_first(

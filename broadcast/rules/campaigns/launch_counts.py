@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -51,6 +52,18 @@ def whom(template: Template) -> str:
     if tag is not None:
         return with_tag(tag)
     return template.audience_file or str(audience.get("openids", EVERYBODY))
+
+
+def by_people(sends: Iterable[Send], templates: Iterable[Template]) -> Iterator[Send]:
+    """Yield sends of which those to one list have one name, by a file or by the list's digest."""
+    names: dict[str, str] = {}
+    for one in templates:
+        if one.audience_file is not None:
+            digest = one.audience_digest or one.audience_file
+            name = names.get(digest) or names.get(one.audience_file) or one.audience_file
+            names |= {digest: name, one.audience_file: name}
+    for each in sends:
+        yield replace(each, whom=names.get(each.whom, each.whom))
 
 
 def with_tag(tag_id: int | str) -> str:

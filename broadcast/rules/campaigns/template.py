@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -32,6 +32,8 @@ class Template:
     #: As :mod:`producer.request.shape` has it; an article that is found anew has no media_id yet.
     request: dict[str, Any]
     audience_file: str | None = None
+    #: Of the list that the file had when a person said it.
+    audience_digest: str | None = field(default=None, compare=False)
     draft_title: str | None = None
     article_file: str | None = None
     #: With the people to leave out.

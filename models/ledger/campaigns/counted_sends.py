@@ -103,12 +103,15 @@ def _sends(
     mine = CampaignRow.next_due_at.is_not(None) & (CampaignRow.account == account.name)
     plans = {one.name: one.plan for one in campaign_rows.some(connection, mine)}
     made = _SENDS.where(BroadcastRow.account == account.name, day.month_start(moment) <= _AT)
-    sends = [_send(row) for row in connection.execute(made)]
+    rows = connection.execute(made).all()
+    sends = [_send(row) for row in rows]
     for name, plan in {**plans, **changed}.items():
         # What is wrong with its times is said where they are decided.
         with contextlib.suppress(InputError):
             sends += launch_counts.planned(name, plan, moment)
-    return sends
+    templates = [row.template for row in rows if row.template is not None]
+    templates += [plan.template for plan in (*plans.values(), *changed.values())]
+    return [*launch_counts.by_people(sends, templates)]
 
 
 def _send(row: Row[*tuple[Any, ...]]) -> Send:
