@@ -77,22 +77,26 @@ class World:
         """Add a campaign."""
         return campaign_edits.add(self.engine, name, said, who="operator")
 
-    def beat(self, *, dies: float = 0.0) -> None:
-        """Look once, as a worker does that beat woke; *dies* with this probability at each step."""
+    def beat(self, *, dies: float = 0.0) -> bool:
+        """Look once, as a worker does that beat woke; *dies* with this probability at each step.
+
+        Return whether it lived.
+        """
         if self.chance.random() < dies:
-            return
+            return False
         due_launches.decide_due(self.engine)
         self.decide_again()
         for launch_id in due_launches.to_launch(self.engine, accounts=["default"]):
             if self.chance.random() < dies:
-                return
+                return False
             reserved = due_launches.reserve_launch(self.engine, launch_id)
             if reserved is None:
                 continue
             if self.chance.random() < dies:
-                return
+                return False
             submitted(self.engine, reserved)
             self.published[reserved.launch.key] += 1
+        return True
 
     def close_lanes(self) -> None:
         """Find that the database is a restored one."""

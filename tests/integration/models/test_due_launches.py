@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
@@ -48,69 +46,6 @@ def due_times(campaign: Campaign, until: datetime, since: datetime = NOON) -> li
     """Return the due times of a campaign after its making."""
     times = campaign.plan.schedule.after(since)
     return list(itertools.takewhile(lambda due: due <= until, times))
-
-
-@pytest.mark.every_database
-def test_400_due_times_are_launched_once_by_three_beats_at_once(world: World) -> None:
-    campaigns = [world.add(f"c{n}", plan("* * * * *")) for n in range(8)]
-
-    with ThreadPoolExecutor(3) as beats:
-        for n in range(1, 51):
-            world.clock.now = NOON + n * MINUTE + 4 * SECOND
-            for done in [beats.submit(world.beat) for _ in range(3)]:
-                done.result()
-            world.rest()
-
-    for campaign in campaigns:
-        assert world.states(campaign) == {LAUNCHED: 50}
-        assert [one.due_at for one in world.rows(campaign)] == due_times(campaign, world.clock.now)
-    assert world.broadcasts() == Counter(one.key for each in campaigns for one in world.rows(each))
-
-
-@pytest.mark.parametrize("policy", [Policy(), LATE, SKIP], ids=["ask", "late", "skip"])
-def test_where_beats_die_at_any_step_each_due_time_still_has_what_its_policy_says(
-    world: World, policy: Policy
-) -> None:
-    campaign = world.add("c", plan("*/5 * * * *", policy=policy))
-
-    while world.clock.now < NOON + 20 * 5 * MINUTE:
-        world.clock.pass_(timedelta(seconds=world.chance.choice((7, 11, 23, 31))))
-        for _ in range(3):
-            world.beat(dies=0.45)
-        world.rest()
-    # Whatever was left on its way is settled by the next one that lives.
-    world.clock.pass_(MINUTE)
-    world.beat()
-
-    check_once(world, campaign, due_times(campaign, world.clock.now))
-    states = world.states(campaign)
-    assert set(states) <= {
-        Missed.ASK: {LAUNCHED, MISSED}, Missed.SKIP: {LAUNCHED, SKIPPED},
-        # An older run that is launched late is still the last one when the next is due.
-        Missed.LATE: {LAUNCHED, SUPERSEDED, TOO_LATE, ("skipped", "launch.overlap")},
-    }[policy.missed]  # fmt: skip
-    assert states[LAUNCHED] > 10
-
-
-def test_a_clock_that_is_set_back_and_forth_by_two_hours_makes_no_due_time_come_twice(
-    world: World,
-) -> None:
-    campaign = world.add("c", plan("*/10 * * * *", policy=LATE))
-    farthest = NOON
-
-    for hours in (1, -2, 1, 2, -2, -2, 2, 1, 2):
-        world.clock.now += hours * HOUR
-        for _ in range(3):
-            world.beat(dies=0.2)
-            world.clock.pass_(31 * SECOND)
-        world.beat()
-        world.rest()
-        farthest = max(farthest, world.clock.now)
-        check_once(world, campaign, due_times(campaign, farthest))
-
-    assert {state for state, _ in world.states(campaign)} == {"launched", "held", "skipped"} - (
-        set() if SUPERSEDED in world.states(campaign) else {"skipped"}
-    )
 
 
 def test_a_clock_that_is_set_forth_launches_early_and_not_again_at_the_right_time(
