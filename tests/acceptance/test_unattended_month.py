@@ -285,10 +285,17 @@ def _names(one: Heard, fault: Fault) -> bool:
 
 
 def false_alarms(player: Player) -> list[str]:
-    """Return the rehearsals' notices of runs in whose way nothing was."""
-    faulty = {fault.words[0] for fault in FAULTS if fault.before}
-    foretold = [one.text for one in player.heard if "--rehearse" in one.text]
+    """Return the rehearsals' notices of a day on which nothing was in the way of that run."""
     return [
-        text for text in foretold
-        if december.HOLIDAY in text or not any(f" {name} " in text for name in faulty)
-    ]  # fmt: skip
+        f"{one.at:%m-%d %H:%M} {one.text}"
+        for one in player.heard
+        if "--rehearse" in one.text
+        and (december.HOLIDAY in one.text or not any(_foretells(one, fault) for fault in FAULTS))
+    ]
+
+
+def _foretells(one: Heard, fault: Fault) -> bool:
+    """Return whether a notice has the words of a fault, on the day before a run in its way."""
+    ahead = [beijing(run) - one.at for run in fault.runs]
+    is_its_day = any(timedelta(0) < each <= DAY for each in ahead)
+    return is_its_day and all(word in one.text for word in fault.words)

@@ -110,10 +110,18 @@ class Fault:
     before: str | None = None
     #: It is named afterwards.
     after: str | None = None
+    #: Later runs that it is in the way of as well, until somebody does what is asked for.
+    again: tuple[str, ...] = ()
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """The runs that it is in the way of."""
+        return (*filter(None, [self.before]), *self.again)
 
 
 FAULTS = (
-    Fault("an administrator to be asked", ("everybody", "19:30"), before="12-06 19:00"),
+    Fault("an administrator to be asked", ("everybody", "19:30"), before="12-06 19:00",
+          again=("12-13 19:00", "12-20 19:00", "12-27 19:00")),
     Fault("a missing draft", ("members", "Members 2026-12-15", "--rehearse"), before="12-15 12:00"),
     Fault("an AppSecret that was reset", ("article", "40125"), before="12-18 18:00"),
     Fault("an old list of followers", ("vip", "followers sync"), before="12-09 10:00"),
