@@ -124,8 +124,11 @@ FAULTS = (
           again=("12-13 19:00", "12-20 19:00", "12-27 19:00")),
     Fault("a missing draft", ("members", "Members 2026-12-15", "--rehearse"), before="12-15 12:00"),
     Fault("an AppSecret that was reset", ("article", "40125"), before="12-18 18:00"),
-    Fault("an old list of followers", ("vip", "followers sync"), before="12-09 10:00"),
+    # It is a week old before each of the next runs, too.
+    Fault("an old list of followers", ("vip", "followers sync"), before="12-09 10:00",
+          again=("12-16 10:00", "12-23 10:00", "12-30 10:00")),
     Fault("a list that grew", ("growth", "190", "120", "--rehearse"), before="12-14 11:00"),
+    Fault("a second send of a day to come", ("regions", "12-23 daily"), before="12-23 18:00"),
     Fault("a second send of the day", ("regions", "45028"), before="12-23 18:00"),
     Fault("a fifth send to everybody", ("fifth", "--rehearse"), before="12-29 12:00"),
     Fault("a fifth message to a tag", ("vip", "12-23 vip"), before="12-30 10:00"),
