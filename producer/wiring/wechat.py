@@ -15,7 +15,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import storable_status
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.drafts import Marks
-from broadcast.rules.media import NO_SUCH_MEDIA, STAND_IN, used
+from broadcast.rules.media import NO_SUCH_MEDIA, STAND_IN, MediaKind, used
 from broadcast.rules.plan import proof
 from broadcast.settings.program_settings import Settings
 from broadcast.tokens.claim_counter import ClaimCounter
@@ -171,7 +171,11 @@ class WeChat:
 
     def gone(self, account: Account, content: Mapping[str, Any]) -> Iterator[Message]:
         """Yield which media_ids of a content WeChat has not (any more). Raises as :meth:`quota`."""
-        media_ids = [one for one, _ in used(content) if not one.startswith(STAND_IN)]
+        # No page says that WeChat shows what media/uploadvideo made.
+        media_ids = [
+            one for one, kind in used(content)
+            if kind is not MediaKind.MPVIDEO and not one.startswith(STAND_IN)
+        ]  # fmt: skip
         if article := content.get("mpnews"):
             media_ids += [article["media_id"]] * (self.draft(account, article["media_id"]) is None)
         for media_id in media_ids:
