@@ -30,7 +30,6 @@ from tests.kit import ledger
 
 FRIDAYS = ("--cron", "0 20 * * 5")
 FIFTH = "is message number 5 of the month to the same people"
-SOON = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
 
 
 def add(capsys: pytest.CaptureFixture[str], *audience: str) -> None:
@@ -369,7 +368,8 @@ def test_sends_by_hand_to_the_list_of_a_file_count_with_the_runs_of_a_campaign_t
 
 def add_once(capsys: pytest.CaptureFixture[str], name: str, file: str) -> str:
     """Add a campaign of one time to the list of a file; return what is said."""
-    words = ("--openids", f"{file}.txt", *TEXT, "--at", SOON)
+    soon = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+    words = ("--openids", f"{file}.txt", *TEXT, "--at", soon)
     return said(capsys, "campaigns", "add", name, *words, "--yes")
 
 
