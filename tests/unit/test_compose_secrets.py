@@ -108,3 +108,11 @@ def test_what_it_cannot_make_is_told_in_one_line(
     assert says in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not list(tmp_path.rglob("*.toml"))
+
+
+def test_nothing_of_what_it_makes_is_kept_in_git() -> None:
+    words = ("git", "ls-files", "--", compose_secrets.FOLDER, ".env")
+
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == ""
