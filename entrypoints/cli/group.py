@@ -131,6 +131,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
         "watch": "entrypoints.cli.commands.status",
         "list": "entrypoints.cli.commands.status",
         "recipients": "entrypoints.cli.commands.recipients",
+        "export": "entrypoints.cli.commands.export",
         "follower": "entrypoints.cli.commands.followers",
         "audit": "entrypoints.cli.commands.audit",
         "reconcile": "entrypoints.cli.commands.reconcile",
@@ -182,7 +183,7 @@ COMMANDS: Final[Mapping[str, str]] = {
 ALIASES: Final[Mapping[str, str]] = {"campaign": "campaigns"}
 #: Commands that change nothing: who reads them may leave early.
 _ONLY_SHOW: Final = frozenset({
-    "status", "watch", "list", "recipients", "follower", "accounts", "quota", "explain",
+    "status", "watch", "list", "recipients", "export", "follower", "accounts", "quota", "explain",
     "audit", "help", "completion",
 })  # fmt: skip
 _PARTS_THAT_SHOW: Final = frozenset({"list", "show", "get", "status"})

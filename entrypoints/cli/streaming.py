@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from broadcast.errors import BroadcastError, OutOfReachError
@@ -60,6 +61,26 @@ def write_all(rows: Iterable[bytes]) -> None:
         whole.flush()
     finally:
         whole.detach()
+
+
+def write_file(path: Path, rows: Iterable[bytes]) -> None:
+    """Write a file that is there whole or not at all; one of that name is replaced."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as file:
+            file.writelines(rows)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def whole(rows: Iterable[bytes], cut: list[BroadcastError]) -> Iterator[bytes]:
+    """Yield rows; raise what *cut* has at their end, as half of them are of no use."""
+    yield from rows
+    for problem in cut:
+        raise problem
 
 
 #: With it a person sees the traceback, too.

@@ -15,6 +15,8 @@ import sys
 import termios
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
 
 import typer
@@ -218,15 +220,18 @@ class Terminal:
             _discard_output()
             raise OutOfReachError("error.output.unwritten", reason=of_file(error)) from None
 
-    def stream(self, rows: Iterable[bytes]) -> None:
-        """Write rows of data, which are no words, to standard output as they come.
+    def stream(self, rows: Iterable[bytes], *, into: Path | None = None) -> None:
+        """Write rows of data, which are no words, to standard output as they come, or into a file.
 
         Whoever makes them keeps secrets out of them. Raises BrokenPipeError when nobody reads on,
-        and OutOfReachError or CutOffError where they ended before their end.
+        and OutOfReachError or CutOffError where they ended before their end. There is no file then.
         """
         taken = streaming.Rows(rows)
         try:
-            streaming.write_all(taken)
+            if into is None:
+                streaming.write_all(taken)
+            else:
+                streaming.write_file(into, taken)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -239,26 +244,36 @@ class Terminal:
             return
         raise problem
 
-    def stream_json(self, name: str, each: Iterable[Mapping[str, Any]]) -> None:
+    def stream_json(
+        self,
+        name: str,
+        each: Iterable[Mapping[str, Any]],
+        *,
+        beside: Mapping[str, Any] = MappingProxyType({}),
+        into: Path | None = None,
+    ) -> None:
         """Print the object of ``--json``, whose list *name* is never held as a whole.
 
-        A list that is cut off is JSON all the same, and its error stands in the object. Raises as
-        :meth:`stream` does.
+        *beside*: its other members. A list that is cut off is JSON all the same, and its error
+        stands in the object; a file is not written then. Raises as :meth:`stream` does.
         """
         every = iter(each)
         # What fails before anything is there to show has the object of every other failure.
         first = list(itertools.islice(every, 1))
         self._json_expected = False
         cut: list[BroadcastError] = []
-        self.stream(self._rows_of_object(name, itertools.chain(first, every), cut))
+        before = json.dumps(_clean_values(beside), ensure_ascii=False)[1:-1]
+        begin = f'{{{before}{", " if before else ""}"{name}": ['.encode()
+        rows = self._rows_of_object(begin, itertools.chain(first, every), cut)
+        self.stream(rows if into is None else streaming.whole(rows, cut), into=into)
         for problem in cut:
             raise problem
 
     def _rows_of_object(
-        self, name: str, each: Iterable[Mapping[str, Any]], cut: list[BroadcastError]
+        self, begin: bytes, each: Iterable[Mapping[str, Any]], cut: list[BroadcastError]
     ) -> Iterator[bytes]:
         """Yield the object in one line; *cut* gets what ended it before its end."""
-        yield f'{{"{name}": ['.encode()
+        yield begin
         between, cut_off = "", None
         try:
             for one in each:

@@ -7,8 +7,9 @@ they are read afterwards and nobody holds a transaction open while somebody read
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import field
+from typing import TypeAlias
 
 from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
 
@@ -18,7 +19,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import selection
-from broadcast.rules.plan.cut import ASKED, CHUNK, LEFT, cut_out, name_of
+from broadcast.rules.plan.cut import ASKED, CHUNK, LEFT, SHRUNK, cut_out, name_of
 from broadcast.rules.reports import SETS, set_of
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.base import change, row_of, value_of
@@ -112,7 +113,9 @@ class SkippedLines:
 
 
 @frozen
-class _Member:
+class Member:
+    """Some people of one list, and the batch that they are in."""
+
     n: int
     list: str
     start: int
@@ -121,6 +124,16 @@ class _Member:
     reason: Reason | None
     errcode: int | None = None
     msg_id: int | None = None
+
+
+@frozen
+class LeftOut:
+    """Some people of one list who were left out, for one reason."""
+
+    reason: str
+    list: str
+    start: int
+    size: int
 
 
 def portions(engine: Engine, broadcast_id: str, *names: str) -> Iterator[Portion]:
@@ -136,10 +149,11 @@ def portions(engine: Engine, broadcast_id: str, *names: str) -> Iterator[Portion
             raise InputError("error.recipients.set", name=name, sets=", ".join(NAMES))
     with read(engine) as connection:
         members = _members(connection, broadcast_id, frozenset(names))
-    return _read(engine, broadcast_id, members)
+    return of_members(engine, broadcast_id, members)
 
 
-def _read(engine: Engine, broadcast_id: str, members: Sequence[_Member]) -> Iterator[Portion]:
+def of_members(engine: Engine, broadcast_id: str, members: Sequence[Member]) -> Iterator[Portion]:
+    """Yield the OpenIDs of ranges, each read in a transaction of its own."""
     for member in members:
         with read(engine) as connection:
             found = packed(
@@ -151,13 +165,25 @@ def _read(engine: Engine, broadcast_id: str, members: Sequence[_Member]) -> Iter
         )  # fmt: skip
 
 
-def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[_Member]:
-    """Return the batches of some sets; of what is not planned yet, the chunks of its list."""
+def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[Member]:
+    """Return who is in some sets. Raises ConflictError where no plan says who that is."""
     stands = _published(connection, broadcast_id)
-    there = _batches(connection, broadcast_id) if stands.phase is not Phase.PLANNING else []
     if stands.planned is None and stands.path is SendPath.MASS_SEND and names & _OF_A_PLAN:
         name = "never_planned" if stands.phase is Phase.ENDED else "unplanned"
         raise ConflictError(f"error.recipients.{name}", id=broadcast_id)
+    return _in_sets(connection, broadcast_id, names, stands=stands)
+
+
+def members_in(connection: Connection, broadcast_id: str) -> list[Member]:
+    """Return who is in all sets; nobody where no plan says who that is. Raises UnknownIdError."""
+    return _in_sets(connection, broadcast_id, SETS, stands=_published(connection, broadcast_id))
+
+
+def _in_sets(
+    connection: Connection, broadcast_id: str, names: Container[str], *, stands: _Published
+) -> list[Member]:
+    """Return the batches of some sets; of what is not planned yet, the chunks of its list."""
+    there = _batches(connection, broadcast_id) if stands.phase is not Phase.PLANNING else []
     # Nobody is planned where everybody was left out.
     if not there and stands.planned:
         return _unplanned(connection, broadcast_id, names)
@@ -168,7 +194,10 @@ def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -
 _OF_A_PLAN = frozenset({"waiting", "cancelled"})
 
 
-def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | None, SendPath]:
+_Published: TypeAlias = Row[Phase, int | None, SendPath]
+
+
+def _published(connection: Connection, broadcast_id: str) -> _Published:
     query = select(BroadcastRow.phase, BroadcastRow.planned, BroadcastRow.path).where(
         BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
     )
@@ -178,17 +207,17 @@ def _published(connection: Connection, broadcast_id: str) -> Row[Phase, int | No
     return stands
 
 
-def _batches(connection: Connection, broadcast_id: str) -> Sequence[_Member]:
+def _batches(connection: Connection, broadcast_id: str) -> Sequence[Member]:
     query = (
-        selected(_Member, Batch)
+        selected(Member, Batch)
         .where(Batch.broadcast_id == broadcast_id, Batch.state != BatchState.SPLIT)
         .where(Batch.list.is_not(None))
         .order_by(Batch.n)
     )
-    return every_row(connection, query, _Member)
+    return every_row(connection, query, Member)
 
 
-def _unplanned(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[_Member]:
+def _unplanned(connection: Connection, broadcast_id: str, names: Container[str]) -> list[Member]:
     """Return everybody of a list that never became batches: they wait, or were cancelled."""
     gates = closed_gates.of_broadcasts(connection, [broadcast_id])
     cancelled = any(gate.kind is GateKind.CANCEL for gate in gates)
@@ -201,7 +230,7 @@ def _unplanned(connection: Connection, broadcast_id: str, names: frozenset[str])
         .order_by(ChunkRow.start)
     )
     return [
-        _Member(
+        Member(
             n=n, list=chosen, start=start, size=size,
             state=BatchState.CANCELLED if cancelled else BatchState.PLANNED,
             reason=Reason.BY_HAND if cancelled else None,
@@ -214,6 +243,11 @@ def _unplanned(connection: Connection, broadcast_id: str, names: frozenset[str])
 def skipped(connection: Connection, broadcast_id: str) -> list[SkippedLines]:
     """Return the lines that were left out, by reason. Raises UnknownIdError."""
     _published(connection, broadcast_id)
+    return skipped_in(connection, broadcast_id)
+
+
+def skipped_in(connection: Connection, broadcast_id: str) -> list[SkippedLines]:
+    """Do the work of :func:`skipped` in a transaction of the caller's."""
     rows = connection.execute(
         select(Skipped.reason, Skipped.count.label("lines"), Skipped.sample)
         .where(Skipped.broadcast_id == broadcast_id)
@@ -226,6 +260,22 @@ def skipped(connection: Connection, broadcast_id: str) -> list[SkippedLines]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def left_out_in(connection: Connection, broadcast_id: str) -> list[LeftOut]:
+    """Return the stored people whom the plan left out, or who left after it: in pieces."""
+    run = value_of(connection, broadcast_id, BroadcastRow.subtraction)
+    names = {
+        name_of(reason, one): reason for reason in selection.REASONS for one in (run, SHRUNK) if one
+    }
+    query = select(ChunkRow.list, ChunkRow.start, ChunkRow.size).where(
+        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list.in_(names)
+    )
+    rows = connection.execute(query.order_by(ChunkRow.list, ChunkRow.start))
+    return [
+        LeftOut(reason=names[row.list], list=row.list, start=row.start, size=row.size)
+        for row in rows
+    ]
 
 
 #: How many of a reason are shown.
