@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+from broadcast import installed
 from broadcast.errors import BrokerAwayError, RequestError, SettingsError
 from broadcast.redaction import kept_words
 from broadcast.settings.program_settings import Settings
@@ -109,7 +110,11 @@ class Producer:
 
     @property
     def campaigns(self) -> Campaigns:
-        """The campaigns; ask for them anew after a fork."""
+        """The campaigns; ask for them anew after a fork.
+
+        Raises OutOfReachError where the extra [worker] is not installed.
+        """
+        installed.require("requests", extra="worker")
         from producer.campaigns.library_campaigns import Campaigns  # noqa: PLC0415 - not for all
 
         here = self._here()

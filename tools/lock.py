@@ -23,9 +23,10 @@ from tools.platforms import missing
 ROOT = Path(__file__).resolve().parents[1]
 #: With the program's own dependencies.
 FILES = {
-    "app.txt": ("--extra", "simulator", "--group", "editable"),
-    "dev.txt": ("--extra", "simulator", "--group", "dev"),
-    "production.txt": (),
+    "app.txt": ("--extra", "simulator", "--extra", "flower", "--group", "editable"),
+    "dev.txt": ("--extra", "simulator", "--extra", "flower", "--group", "dev"),
+    "production.txt": ("--extra", "api", "--extra", "flower"),
+    "submit.txt": (),
 }
 #: Alone, without the program's own; some of them have no wheels.
 APART = {

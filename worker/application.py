@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery, signals
 
-from broadcast import names, redaction
+from broadcast import installed, names, redaction
 from broadcast.crashpoints import Point, failpoint
-from broadcast.errors import BroadcastError, SettingsError
+from broadcast.errors import BroadcastError, OutOfReachError, SettingsError
 from broadcast.logs import request_ids
 from broadcast.logs.log_lines import InEnglish, KeptLog, OfRequest, refuse
 from broadcast.message import Message
@@ -37,6 +37,7 @@ _DELIVERIES_END_S = 3.0
 @functools.cache
 def make() -> Celery:
     """Return the one application of this process."""
+    _refuse_where_not_installed()
     _close_flower(sys.argv, os.environ)
     # Numpy's library would start a thread for each core, and interrupt the process where it cannot.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -48,6 +49,13 @@ def make() -> Celery:
     app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.celery_parts:Events")
     app.config_from_object("celeryconfig")
     return app
+
+
+def _refuse_where_not_installed() -> None:
+    try:
+        installed.require("requests", extra="worker")
+    except OutOfReachError as missing:
+        refuse(missing, status=missing.exit_status)
 
 
 def _refuse_wrong_settings() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from broadcast import installed
 from broadcast.errors import AudienceError
 from broadcast.frozen import frozen
 from broadcast.openid import LENGTH
@@ -20,7 +21,6 @@ from producer.audience.openid_list import OpenIDs, SortedOpenIDs
 from producer.audience.runs import FileOpenIDs, MemoryOpenIDs, Runs, TemporaryFile
 from producer.audience.scan import DuplicateLines, Ints, MalformedLines, Scan, scan, shown, trimmed
 from producer.audience.source import LIST, Lines, Peeked, opened
-from producer.audience.workbook import rows_of_workbook
 
 _ITEMS_AT_ONCE = 8192
 _NOTHING: Ints = np.empty(0, np.int64)
@@ -130,6 +130,9 @@ def _read_stream(stream: Peeked, reading: _Reading, *, sizes: Sizes) -> str:
     if not stream.head:
         raise AudienceError("error.audience.empty", source=stream.name)
     if stream.is_workbook:
+        installed.require("python_calamine", extra="worker")
+        from producer.audience.workbook import rows_of_workbook  # noqa: PLC0415 - lists have none
+
         for layout, portions in rows_of_workbook(stream):
             for portion in portions:
                 reading.add_rows(portion, layout, encoding="utf-8")

@@ -30,6 +30,7 @@ FORBIDDEN = {
     "broadcast/enums": ("broadcast.rules",),
     "broadcast/errors": ("broadcast.rules", "broadcast.views"),
     "broadcast/frozen": ("broadcast.rules",),
+    "broadcast/installed": ("broadcast.rules",),
     "broadcast/message": ("broadcast.rules", "broadcast.views"),
     "broadcast/names": ("broadcast.rules",),
     "broadcast/openid": ("broadcast.rules", "broadcast.wechat"),

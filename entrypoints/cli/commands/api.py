@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from broadcast import installed
 from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
 from broadcast.rules.accounts import Account, no_account
@@ -44,6 +45,7 @@ def api(
     reuse_port: Annotated[bool, typer.Option("--reuse-port", help="help.api.reuse_port")] = False,
 ) -> None:
     """Serve until SIGTERM."""
+    installed.require("fastapi", extra="api")
     from entrypoints.http.app import Shutdown, serve  # noqa: PLC0415 - FastAPI is for this command alone
     from entrypoints.http.threads import CONNECTIONS  # noqa: PLC0415
     from models import durability  # noqa: PLC0415

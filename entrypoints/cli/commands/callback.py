@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from broadcast import installed
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account, no_account
@@ -34,6 +35,7 @@ def callback(
     port: Annotated[int, typer.Option(help="help.callback.port", min=0, max=65535)] = CALLBACK_PORT,
 ) -> None:
     """Serve until SIGTERM."""
+    installed.require("starlette", extra="api")
     from entrypoints.callback.callback_app import serve  # noqa: PLC0415 - not for the help
     from models import durability  # noqa: PLC0415
 

