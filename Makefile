@@ -107,6 +107,10 @@ unit-tests: $(DEV)  ## the tests that need no server
 	@# They wait for nothing, and each process collects them anew: two, not WORKERS.
 	@$(PY) -m pytest -q -n 2 --dist loadfile tests/unit $(ARGS)
 
+.PHONY: security
+security: $(DEV) .venv/security/.made  ## bandit reads the code; pip-audit asks for advisories of the pins
+	@$(PY) -m tools.security
+
 format: $(DEV)  ## let ruff fix what it can
 	@.venv/bin/ruff check --quiet --fix-only .
 	@.venv/bin/ruff format --quiet .
@@ -159,6 +163,11 @@ $(DEV): requirements/dev.txt pyproject.toml $(MADE)
 	@$(PIP) --require-hashes -r requirements/dev.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $(APP) $@
+
+.venv/security/.made: requirements/security.txt $(MADE)
+	@$(PY) -m venv .venv/security
+	@.venv/security/bin/pip --disable-pip-version-check --quiet install --require-hashes -r requirements/security.txt
+	@touch $@
 
 $(COMPAT): requirements/compat.txt $(wildcard requirements/sender-*.txt) tests/compat/node/package-lock.json \
   tools/compat.sh $(MADE)

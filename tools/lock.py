@@ -32,6 +32,7 @@ FILES = {
 APART = {
     "build.txt": "build",
     "compat.txt": "compat",
+    "security.txt": "security",
     **{f"sender-{name}.txt": name for name in ("celery52", "celery54", "kombu", "generator")},
 }
 OPTIONS = (

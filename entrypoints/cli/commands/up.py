@@ -110,7 +110,7 @@ def simulator(
     listener.set_inheritable(True)
     # This process becomes the simulator, so that signals and the exit status are its own.
     environment = {**os.environ, **pushes, **embedded_parts.simulator_env(accounts)}
-    os.execve(command[0], command, environment)  # noqa: S606
+    os.execve(command[0], command, environment)  # noqa: S606 - the simulator, in our place: no shell
 
 
 def _tell_trial(
