@@ -75,10 +75,11 @@ def _addresses(
 ) -> Mapping[str, tuple[AddressFacts, timedelta | None]]:
     """Ask each address once: what is heard from it, and how far our clock is ahead of its."""
     each = {account.api_base: account for account in accounts}
-    return {base: _address(wechat, account) for base, account in each.items()}
+    return {base: address_of(wechat, account) for base, account in each.items()}
 
 
-def _address(wechat: WeChat, account: Account) -> tuple[AddressFacts, timedelta | None]:
+def address_of(wechat: WeChat, account: Account) -> tuple[AddressFacts, timedelta | None]:
+    """Ask an account's address: what is heard from it, and how far our clock is ahead of its."""
     shown = redact(account.api_base)
     try:
         pong = wechat.ping(account)
@@ -120,19 +121,20 @@ def _account(wechat: WeChat, settings: Settings, account: Account) -> AccountFac
     except RedisAwayError:
         raise
     except BroadcastError as error:
-        token_problem = _problem(error)
+        token_problem = problem_of(error)
     else:
         calls = _calls(wechat, account)
-    return _facts(settings, account, token_problem=token_problem, calls=calls)
+    return facts_of(settings, account, token_problem=token_problem, calls=calls)
 
 
-def _facts(
+def facts_of(
     settings: Settings,
     account: Account,
     *,
     token_problem: Problem | None,
     calls: Quota | Problem | None = None,
 ) -> AccountFacts:
+    """Return what was answered for *account*, with the settings in which it is corrected."""
     return AccountFacts(
         name=account.name, token_problem=token_problem, calls=calls,
         appid_setting=_setting(settings, account, "appid"),
@@ -142,13 +144,13 @@ def _facts(
 
 def keeping_from_sending(settings: Settings, account: Account, why: BroadcastError) -> Check | None:
     """Return the check that fails where *why*, an error of WeChat's, will not pass."""
-    problem = _problem(why)
+    problem = problem_of(why)
     if not isinstance(problem, Refusal):
         return None
     of_token = str(why.facts.get("endpoint")).endswith(OF_TOKENS)
     if not of_token and not isinstance(why, TokenFetchError):
         return None
-    return keeps_from_sending(_facts(settings, account, token_problem=problem))
+    return keeps_from_sending(facts_of(settings, account, token_problem=problem))
 
 
 def _calls(wechat: WeChat, account: Account) -> Quota | Problem:
@@ -159,10 +161,10 @@ def _calls(wechat: WeChat, account: Account) -> Quota | Problem:
     except RedisAwayError:
         raise
     except BroadcastError as error:
-        return _problem(error)
+        return problem_of(error)
 
 
-def _problem(error: BroadcastError) -> Problem:
+def problem_of(error: BroadcastError) -> Problem:
     """Return an errcode where WeChat gave one, to us or to another process, else the reason."""
     errcode, errmsg = error.facts.get("errcode"), error.facts.get("errmsg")
     if isinstance(errcode, int):
@@ -196,7 +198,7 @@ def lines(checks: Iterable[Check], texts: Texts, *, accounts: int) -> Iterator[M
     """
     rows = list(_rows(list(checks), texts) if accounts > 1 else _by_subject(checks, texts))
     width = max((cell_len(label) for label, _ in rows), default=0)
-    marks = _marks(getattr(sys.stdout, "encoding", None) or "utf-8")
+    marks = marks_for(getattr(sys.stdout, "encoding", None) or "utf-8")
     for label, check in rows:
         padded = label + " " * (width - cell_len(label))
         yield Message(
@@ -226,7 +228,8 @@ def _in_one_line(own: list[Check]) -> Check:
     return replace(calls, found=Message("check.ready", calls=calls.found))
 
 
-def _marks(encoding: str) -> dict[Level, str]:
+def marks_for(encoding: str) -> dict[Level, str]:
+    """Return the mark of each level that a terminal of this encoding can show."""
     try:
         "".join(_MARKS.values()).encode(encoding)
     except UnicodeEncodeError:
