@@ -125,6 +125,8 @@ timezone = "Asia/Shanghai"
 enable_utc = True
 # It goes on where the clock was set back.
 beat_scheduler = "worker.celery_parts:Scheduler"
+# It answers whether it runs (broadcast doctor): no row says so while lanes are busy.
+beat_enable_remote_control = True
 # Losing it costs one wake of each entry.
 beat_schedule_filename = str(_VAR / "celerybeat-schedule")
 

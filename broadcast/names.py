@@ -54,4 +54,5 @@ class EventKind(StrEnum):
     GATE_CLOSED = "gate.closed"
     GATE_OPENED = "gate.opened"
     POLL_UNANSWERED = "poll.unanswered"  #: mass/get was asked about a job and did not answer
+    PUSH_REFUSED = "push.refused"  #: a request to the callback URL, signed with another token
     TOKEN_DRIFT = "token.drift"  # noqa: S105 - another program replaced the access_token

@@ -17,6 +17,7 @@ from broadcast.built_once import built_once
 from broadcast.errors import BrokerAwayError
 from broadcast.logs import request_ids
 from broadcast.redaction import redact
+from broadcast.rules.findings import Worker
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -109,22 +110,38 @@ class CeleryWaker:
 
         What it says is asked of all only where the first one has another database.
         """
-        first = self._asked(limit=1)
+        first = self.workers(limit=1)
         if not first or installation is None:
             return Answers.HERE if first else Answers.NOBODY
-        is_here = installation in first or installation in self._asked(limit=None)
+        each = (*first, *self.workers()) if first[0].installation != installation else first
+        is_here = any(one.installation == installation for one in each)
         return Answers.HERE if is_here else Answers.ELSEWHERE
 
-    def _asked(self, *, limit: int | None) -> list[str]:
-        """Return the installations of the workers that answer. Raises BrokerAwayError."""
+    def workers(self, *, limit: int | None = None) -> list[Worker]:
+        """Return the workers that answer; with *limit* no more. Raises BrokerAwayError."""
+        replies = self._asked(names.WHICH_DATABASE, limit=limit)
+        return [
+            Worker(
+                name=name, installation=str(answer.get("ok")), queues=answer.get("queues"),
+                has_beat=bool(answer.get("beat")),
+            )
+            for one in replies for name, answer in one.items()
+        ]  # fmt: skip
+
+    def has_beat(self) -> bool:
+        """Return whether a beat answers that is no worker's. Raises BrokerAwayError."""
+        return bool(self._asked("ping", limit=1, pattern="celerybeat@*", matcher="glob"))
+
+    def _asked(self, command: str, **options: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - Celery's
+        """Return what those say who know Celery's *command*. Raises BrokerAwayError."""
         try:
             replies = self._app.control.broadcast(
-                names.WHICH_DATABASE, reply=True, limit=limit, timeout=ANSWER_TIMEOUT_S
+                command, reply=True, timeout=ANSWER_TIMEOUT_S, **options
             )
         except Exception as error:  # noqa: BLE001 - as in _send
             away = _away(f"{type(error).__name__}: {redact(str(error))}")
         else:
-            return [str(answer.get("ok")) for one in replies or () for answer in one.values()]
+            return list(replies or ())
         raise away
 
     def close(self) -> None:

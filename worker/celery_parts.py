@@ -196,10 +196,17 @@ def allow_descriptors(concurrency: int) -> None:
 
 
 @inspect_command(name=names.WHICH_DATABASE)
-def which_database(state: Any) -> dict[str, str]:  # noqa: ANN401 - Celery's own
-    """Return the id of the installation whose broadcasts this worker sends."""
-    del state
-    return {"ok": _installation()}
+def which_database(state: Any) -> dict[str, object]:  # noqa: ANN401 - Celery's own
+    """Return the id of the installation whose broadcasts this worker sends, and what it reads.
+
+    A worker whose consumer was cancelled answers, and reads nothing.
+    """
+    consumer = state.consumer.task_consumer
+    return {
+        "ok": _installation(),
+        "queues": [queue.name for queue in consumer.queues] if consumer else [],
+        "beat": bool(state.consumer.controller.beat),
+    }
 
 
 @functools.cache

@@ -68,6 +68,8 @@ class _Server:
                 return await serve(account, request)
             except RefusedError as error:
                 self._refusals.note(account.name, error.refusal)
+                if error.refusal is Refusal.SIGNATURE and "signature" in request.query_params:
+                    self._store.note_refused(account.name)
                 return _refused()
             except Exception:
                 log.exception("a request failed; WeChat is to repeat it")

@@ -7,12 +7,13 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from broadcast.errors import BrokerAwayError, DatabaseAwayError
+from broadcast.errors import BrokerAwayError, DatabaseAwayError, OutOfReachError
 from broadcast.rules.pushes import Push
 from models.ledger.boxes import pushes
 
@@ -23,6 +24,8 @@ MOST = 50
 THREADS = 4
 #: SQLite has one writer: more threads would only wait for it.
 THREADS_OF_SQLITE = 1
+#: Anybody can send what is refused: the history gets one line of an account in so long.
+REFUSALS_EVERY_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class PushQueue:
         """*within_s*: the most that one push may take."""
         self._engine = engine
         self._within_s = within_s
+        self._refused_at: dict[str, float] = {}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         many = THREADS_OF_SQLITE if engine.dialect.name == "sqlite" else THREADS
         self._threads = [
@@ -72,6 +76,19 @@ class PushQueue:
             raise DatabaseAwayError(
                 "error.database.away", cause=f"no commit within {self._within_s:g} s", where=""
             ) from None
+
+    def note_refused(self, account: str) -> None:
+        """Write into the history, soon, that a request was signed with another token."""
+        moment = time.monotonic()
+        if moment - self._refused_at.get(account, -REFUSALS_EVERY_S) >= REFUSALS_EVERY_S:
+            self._refused_at[account] = moment
+            threading.Thread(target=self._note_refused, args=(account,), daemon=True).start()
+
+    def _note_refused(self, account: str) -> None:
+        try:
+            pushes.note_refused(self._engine, account)
+        except OutOfReachError as error:
+            log.warning("account %s: a refusal is not in the history: %s", account, error)
 
     def close(self) -> None:
         """Store the waiting pushes and end the threads."""

@@ -135,6 +135,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
         "follower": "entrypoints.cli.commands.followers",
         "audit": "entrypoints.cli.commands.audit",
         "reconcile": "entrypoints.cli.commands.reconcile",
+        "doctor": "entrypoints.cli.commands.doctor",
         "explain": "entrypoints.cli.commands.explain",
     },
     "stop_and_go": {
@@ -184,7 +185,7 @@ ALIASES: Final[Mapping[str, str]] = {"campaign": "campaigns"}
 #: Commands that change nothing: who reads them may leave early.
 _ONLY_SHOW: Final = frozenset({
     "status", "watch", "list", "recipients", "export", "follower", "accounts", "quota", "explain",
-    "audit", "help", "completion",
+    "audit", "doctor", "help", "completion",
 })  # fmt: skip
 _PARTS_THAT_SHOW: Final = frozenset({"list", "show", "get", "status"})
 _PARTS_THAT_ACT: Final = frozenset({"clear"})

@@ -39,7 +39,10 @@ _OF_TEXT: Final = (
     ("operator_action.", "bright_black"),
 )
 #: Of these texts the mark at the beginning alone is coloured.
-_MARKED: Final = {"check.good": "green", "check.warning": "yellow", "check.failed": "red"}
+_MARKED: Final = {
+    "check.good": "green", "check.warning": "yellow", "check.failed": "red",
+    "doctor.warning": "yellow", "doctor.failed": "red",
+}  # fmt: skip
 #: What an option takes in a sentence: what stands in capitals, a number, KIND:VALUE.
 VALUE: Final = r"(?:[A-Z][A-Z_]*\b|\d+\b|[a-z]+:[A-Za-z0-9-]+)"
 #: A command of ours with its ids and options. To compile it takes longer than most lines do, and a

@@ -26,12 +26,13 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.frozen import frozen
+from broadcast.names import EventKind
 from broadcast.rules.jobs import Period, SetAside
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import transaction
-from models.ledger.rows.transaction import every_row, reading, selected, write, writing
+from models.ledger.rows.transaction import every_row, note, reading, selected, write, writing
 
 #: A worker that took pushes and died leaves them to the others after this.
 TAKEN_FOR: Final = timedelta(minutes=1)
@@ -277,3 +278,9 @@ def pushes_set_aside(connection: Connection, account: str, within: Period) -> Se
         .limit(MOST_SET_ASIDE)
     )
     return every_row(connection, query, SetAside)[::-1]
+
+
+@writing
+def note_refused(connection: Connection, account: str) -> None:
+    """Write into the history that a request for *account* was signed with another token."""
+    note(connection, EventKind.PUSH_REFUSED, who="callback", account=account)

@@ -1,0 +1,296 @@
+"""Findings of ``broadcast doctor``: what is wrong, and the command that repairs it.
+
+Facts that the probes noted go in, findings come out. A fault that only follows from another one is
+left out, and what could not be looked at because of one is named, never taken for healthy.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+from broadcast import names
+from broadcast.frozen import frozen
+from broadcast.message import Message
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.gates import restore_guard
+from broadcast.rules.readiness import Check, ClockFacts, Level, Subject, of_clocks
+
+
+class Fault(StrEnum):
+    """Kind of a finding; the order is that of the report."""
+
+    DOTENV = "dotenv"
+    SETTINGS = "settings"
+    MISSPELT = "misspelt"
+    OPEN_FILE = "open_file"
+    DATABASE_AWAY = "database_away"
+    DATABASE_EMPTY = "database_empty"
+    DATABASE_OLD = "database_old"
+    DATABASE_NEW = "database_new"
+    DATABASE_UNFIT = "database_unfit"
+    DURABILITY = "durability"
+    COLLATION = "collation"
+    PACKET = "packet"
+    REDIS_AWAY = "redis_away"
+    REDIS_REPLICA = "redis_replica"
+    REDIS_FULL = "redis_full"
+    REDIS_EVICTS = "redis_evicts"
+    BROKER_AWAY = "broker_away"
+    NO_WORKER = "no_worker"
+    WORKER_ELSEWHERE = "worker_elsewhere"
+    WORKER_DEAF = "worker_deaf"
+    NO_BEAT = "no_beat"
+    WECHAT_AWAY = "wechat_away"
+    TOKEN = "token"  # noqa: S105 - a kind, no secret
+    WHITELIST = "whitelist"
+    TOKEN_REPLACED = "token_replaced"  # noqa: S105 - as above
+    QUOTA = "quota"
+    CALLS_UNKNOWN = "calls_unknown"
+    OTHER_PROGRAM = "other_program"
+    CLOCK = "clock"
+    RESTORED = "restored"
+    ACCOUNT_OFF = "account_off"
+    CALLBACK = "callback"
+    DEAD_LETTERS = "dead_letters"
+    DISK = "disk"
+
+
+F = Fault
+
+#: They keep nothing from being sent today.
+WARNINGS: Final = frozenset({
+    F.MISSPELT, F.OPEN_FILE, F.PACKET, F.TOKEN_REPLACED, F.CALLS_UNKNOWN, F.OTHER_PROGRAM,
+    F.DEAD_LETTERS,
+})  # fmt: skip
+#: The command of such a finding, where it has one, is all that its repair takes.
+REPAIRED: Final = frozenset({
+    F.DOTENV, F.MISSPELT, F.OPEN_FILE, F.DATABASE_EMPTY, F.DATABASE_OLD, F.DURABILITY, F.COLLATION,
+    F.PACKET, F.REDIS_FULL, F.REDIS_EVICTS, F.NO_WORKER, F.WORKER_DEAF, F.NO_BEAT, F.QUOTA,
+    F.ACCOUNT_OFF,
+})  # fmt: skip
+
+
+class Part(StrEnum):
+    """Part of the system that is looked at."""
+
+    REDIS = "redis"
+    DATABASE = "database"
+    STORED = "stored"  #: what the database says of accounts, letters, pushes
+    WORKERS = "workers"  #: and beat
+    WECHAT = "wechat"
+    CALLS = "calls"  #: those that are left
+    TOKEN = "token"  # noqa: S105 - as above
+    DISK = "disk"
+
+
+#: What was not looked at where such a fault was found.
+_BEHIND: Final[Mapping[Fault, Sequence[Part]]] = {
+    F.DOTENV: tuple(Part),
+    F.SETTINGS: tuple(Part),
+    F.DATABASE_AWAY: (Part.STORED,),
+    F.DATABASE_EMPTY: (Part.STORED,),
+    F.DATABASE_OLD: (Part.STORED,),
+    F.DATABASE_NEW: (Part.STORED,),
+    F.DATABASE_UNFIT: (Part.STORED,),
+    F.REDIS_AWAY: (Part.TOKEN,),
+    F.BROKER_AWAY: (Part.WORKERS,),
+    F.WECHAT_AWAY: (Part.CALLS,),
+    F.TOKEN: (Part.CALLS,),
+    F.WHITELIST: (Part.CALLS,),
+}
+_NO_REDIS: Final = frozenset({F.REDIS_AWAY, F.REDIS_FULL, F.REDIS_REPLICA})
+_NO_TOKEN: Final = frozenset({F.TOKEN, F.WHITELIST})
+#: What is left out where one of these was found, of the same account if it is about one.
+_FOLLOWS: Final[Mapping[Fault, Collection[Fault]]] = {
+    F.BROKER_AWAY: _NO_REDIS,
+    F.ACCOUNT_OFF: _NO_TOKEN,
+    F.OTHER_PROGRAM: {F.QUOTA},
+}
+
+
+@frozen
+class Finding:
+    """One fault that was found."""
+
+    fault: Fault
+    what: Message
+    account: str | None = None
+    #: Where *what* does not say it, and a command is not enough.
+    fix: Message | None = None
+    #: As a shell takes it, in the folder in which it was found.
+    command: str | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """True if it keeps something from being sent, safely or at all."""
+        return self.fault not in WARNINGS
+
+    @property
+    def is_repairable(self) -> bool:
+        """True if the command alone repairs it."""
+        return self.command is not None and self.fault in REPAIRED
+
+    @property
+    def why(self) -> Message:
+        """Why it matters."""
+        return Message(f"doctor.why.{self.fault}")
+
+
+@frozen
+class Worker:
+    """The answer of a worker."""
+
+    name: str
+    installation: str
+    #: The queues that it reads; None: it is of a release that does not say it.
+    queues: Collection[str] | None = None
+    #: Whether a beat runs in it.
+    has_beat: bool = False
+
+
+@frozen
+class Facts:
+    """What was noted beside the findings; None: nobody could tell."""
+
+    installation: str | None = None
+    workers: Sequence[Worker] | None = None
+    has_beat: bool = False
+    #: By how much this machine's clock is ahead of WeChat's, and the database's of this machine's.
+    ahead: timedelta | None = None
+    database_ahead: timedelta | None = None
+    #: Today's calls by account: as WeChat counts them, and as the ledger does.
+    used: Mapping[str, Mapping[SendPath, int]] = field(default_factory=dict)
+    called: Mapping[str, Mapping[SendPath, int]] = field(default_factory=dict)
+    #: Accounts whose two interfaces share their calls.
+    sharing: Collection[str] = ()
+
+
+def judge(
+    found: Iterable[Finding], facts: Facts, *, celery: str
+) -> tuple[list[Finding], list[Part]]:
+    """Return what is wrong, in order, and what was not looked at because of it.
+
+    *celery*: how a shell calls Celery with our application.
+    """
+    every = [*found, *_of_clocks(facts), *_of_counts(facts)]
+    if facts.workers is not None:
+        every += of_workers(
+            facts.workers, facts.installation, celery=celery, has_beat=facts.has_beat
+        )
+    left = sorted(
+        (one for one in every if not _follows(one, every)),
+        key=lambda one: (list(Fault).index(one.fault), one.account or ""),
+    )
+    behind = {part for one in every for part in _BEHIND.get(one.fault, ())}
+    return left, [part for part in Part if part in behind]
+
+
+def _follows(finding: Finding, every: Iterable[Finding]) -> bool:
+    """Return whether a finding follows from another one."""
+    causes = _FOLLOWS.get(finding.fault, ())
+    return any(one.fault in causes and one.account in {None, finding.account} for one in every)
+
+
+def _of_clocks(facts: Facts) -> Iterator[Finding]:
+    if facts.ahead is None:
+        return
+    of_database = None
+    if facts.database_ahead is not None:
+        of_database = facts.ahead + facts.database_ahead
+    check = of_clocks(ClockFacts(machine=facts.ahead, database=of_database))
+    if check.level is not Level.GOOD:
+        yield Finding(fault=F.CLOCK, what=Message("doctor.clock", found=check.found), fix=check.fix)
+
+
+def _of_counts(facts: Facts) -> Iterator[Finding]:
+    """Yield the accounts from which somebody else sends: WeChat counts calls that are not ours."""
+    for account, used in facts.used.items():
+        called = facts.called.get(account)
+        shared = account in facts.sharing
+        if called is None or restore_guard.explains(used, called, shared_quota=shared):
+            continue
+        counted, ours = max(used.values()), sum(called.values())
+        yield Finding(
+            fault=F.OTHER_PROGRAM, account=account,
+            what=Message("doctor.other_program", account=account, used=counted, called=ours),
+            fix=Message("fix.doctor.other_program"),
+        )  # fmt: skip
+
+
+#: The queues that workers read.
+QUEUES: Final = (names.QUEUE, names.ENQUEUE)
+
+
+def of_workers(
+    workers: Sequence[Worker], installation: str | None, *, celery: str, has_beat: bool
+) -> Iterator[Finding]:
+    """Yield what is wrong with the workers that answer, and whether beat is missing.
+
+    *installation*: of our database; None: nobody could tell.
+    """
+    here = [one for one in workers if installation in {None, one.installation}]
+    for one in workers:
+        if one not in here:
+            yield Finding(
+                fault=F.WORKER_ELSEWHERE,
+                what=Message("doctor.worker_elsewhere", worker=one.name),
+                fix=Message("fix.doctor.worker_elsewhere"),
+            )
+    if not workers:
+        yield _start("worker", F.NO_WORKER, celery=celery)
+    yield from _deaf(here, celery=celery)
+    if not has_beat and not any(one.has_beat for one in workers):
+        yield _start("beat", F.NO_BEAT, celery=celery)
+
+
+def _start(program: str, fault: Fault, *, celery: str) -> Finding:
+    files = f"--pidfile={program}.pid --logfile={program}.log"
+    return Finding(
+        fault=fault, what=Message(f"doctor.{fault}"), fix=Message(f"fix.doctor.{fault}"),
+        command=f"{celery} {program} --detach {files}",
+    )  # fmt: skip
+
+
+def _deaf(here: Sequence[Worker], *, celery: str) -> Iterator[Finding]:
+    """Yield the workers that read nothing, and all where a queue has no reader."""
+    # One that does not say what it reads may read everything.
+    read = {queue for one in here for queue in (QUEUES if one.queues is None else one.queues)}
+    for one in here:
+        known = read if one.queues or one.queues is None else ()
+        missing = [queue for queue in QUEUES if queue not in known]
+        order = f"{celery} control --destination {shlex.quote(one.name)} add_consumer"
+        if missing:
+            yield Finding(
+                fault=F.WORKER_DEAF, command=" && ".join(f"{order} {queue}" for queue in missing),
+                what=Message("doctor.worker_deaf", worker=one.name, queues=missing),
+            )  # fmt: skip
+
+
+#: Of a check of WeChat that did not pass.
+_OF_SUBJECT: Final[Mapping[Subject, Fault]] = {
+    Subject.WECHAT: F.WECHAT_AWAY,
+    Subject.TOKEN: F.TOKEN,
+    Subject.WHITELIST: F.WHITELIST,
+    Subject.CALLS: F.CALLS_UNKNOWN,
+}
+
+
+def of_check(check: Check) -> Iterator[Finding]:
+    """Yield the finding of a check that did not pass."""
+    if check.level is Level.GOOD:
+        return
+    fault, command = _OF_SUBJECT[check.subject], None
+    if check.found.id == "check.calls.none":
+        fault, command = F.QUOTA, f"broadcast quota clear --account {check.account} --yes"
+    elif check.found.id == "check.token.away":
+        fault = F.WECHAT_AWAY
+    yield Finding(
+        fault=fault, account=check.account, fix=check.fix, command=command,
+        what=Message("doctor.of_account", account=check.account, found=check.found)
+        if check.account else check.found,
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The probes of ``broadcast doctor``: each looks at one part, and changes nothing."""

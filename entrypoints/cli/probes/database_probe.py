@@ -1,0 +1,136 @@
+"""The database: whether it may be worked on, and what it says of accounts, letters and pushes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from broadcast.errors import (
+    BroadcastError,
+    DatabaseAwayError,
+    DurabilityError,
+    OutOfReachError,
+    SchemaError,
+    SettingsError,
+)
+from broadcast.message import Message
+from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.findings import Fault, Finding
+from broadcast.rules.gates.gate import GateKind
+from broadcast.views.blocker_lines import Lanes
+from broadcast.views.words import Moment
+from entrypoints.cli import ledger_facts
+from entrypoints.cli.probes.shell_words import sql
+from models import durability, mysql_columns, schema
+from models.engine import now
+from models.ledger.boxes import dead_letters
+from models.ledger.gates import restores
+from models.ledger.rows import known_accounts
+from models.ledger.rows.transaction import read
+from models.ledger.views import refused_pushes
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from producer.wiring.store_parts import StoreParts
+
+_SCHEMAS: Final = {
+    "error.schema.old": Fault.DATABASE_OLD,
+    "error.schema.missing": Fault.DATABASE_EMPTY,
+    "error.schema.no_folder": Fault.DATABASE_EMPTY,
+}
+#: What is stored at once has up to a megabyte, and the driver's own frame.
+_LEAST_PACKET: Final = 4 * 1024 * 1024
+#: A request to the callback URL that was refused longer ago says nothing of today.
+_REFUSED_WITHIN: Final = timedelta(hours=24)
+
+
+def probe(parts: StoreParts, notes: dict[str, Any]) -> Iterator[Finding]:
+    """Yield what is wrong with the database, then what it says; note what others need of it."""
+    try:
+        engine = parts.engine
+        yield from _of_server(engine)
+        notes["installation"] = schema.installation(engine)
+        if engine.dialect.name != "sqlite":
+            with read(engine) as connection:
+                notes["database_ahead"] = now(connection) - datetime.now(UTC)
+        yield from _of_ledger(engine, parts, notes)
+    except SchemaError as error:
+        fault = _SCHEMAS.get(error.message_id, Fault.DATABASE_NEW)
+        is_repaired = fault in {Fault.DATABASE_OLD, Fault.DATABASE_EMPTY}
+        command = schema.COMMAND if is_repaired else None
+        yield Finding(fault=fault, what=error.message, command=command)
+    except DatabaseAwayError as error:
+        yield Finding(fault=Fault.DATABASE_AWAY, what=error.message)
+    except OutOfReachError as error:
+        yield Finding(fault=Fault.DATABASE_UNFIT, what=error.message)
+
+
+def _of_server(engine: Engine) -> Iterator[Finding]:
+    try:
+        durability.check(engine)
+    except DurabilityError as error:
+        yield Finding(
+            fault=Fault.DURABILITY, what=error.message, command=_made_durable(engine, error)
+        )
+    if engine.dialect.name != "mysql":
+        return
+    if wrong := mysql_columns.corrections(engine):
+        tables = [one.split()[2] for one in wrong]
+        yield Finding(
+            fault=Fault.COLLATION, what=Message("doctor.collation", tables=tables),
+            command=sql(engine.url, "SET foreign_key_checks = 0", *wrong),
+        )  # fmt: skip
+    if (found := mysql_columns.longest_statement(engine)) < _LEAST_PACKET:
+        yield Finding(
+            fault=Fault.PACKET, what=Message("doctor.packet", found=found, least=_LEAST_PACKET),
+            command=sql(engine.url, "SET GLOBAL max_allowed_packet = 67108864"),
+        )  # fmt: skip
+
+
+def _made_durable(engine: Engine, error: BroadcastError) -> str | None:
+    setting = error.message_id.rpartition(".")[2]
+    match engine.dialect.name:
+        case "postgresql" if setting == "synchronous_commit":
+            # It is stronger than what server and database say, and each role may do it.
+            return sql(engine.url, f"ALTER ROLE CURRENT_USER SET {setting} = on")
+        case "postgresql":
+            return sql(engine.url, f"ALTER SYSTEM SET {setting} = on", "SELECT pg_reload_conf()")
+        case "mysql":
+            return sql(engine.url, f"SET GLOBAL {setting} = 1")
+    return None
+
+
+def _of_ledger(engine: Engine, parts: StoreParts, notes: dict[str, Any]) -> Iterator[Finding]:
+    lanes = ledger_facts.lanes(engine)
+    for used in lanes.by_account:
+        yield from _of_lane(lanes, used)
+    called = notes.setdefault("called", {})
+    for name, account in parts.settings.accounts().items():
+        try:
+            known_accounts.check_account(engine, account)
+        except SettingsError as error:
+            yield Finding(fault=Fault.SETTINGS, account=name, what=error.message)
+        called[name] = restores.called_today(engine, name)
+        if at := refused_pushes.refused_at(engine, name, _REFUSED_WITHIN):
+            seen = Moment(at, lanes.now)
+            yield Finding(
+                fault=Fault.CALLBACK, account=name,
+                what=Message("doctor.callback", account=name, at=seen),
+                fix=Message("fix.doctor.callback", account=name),
+            )  # fmt: skip
+    if dead := dead_letters.count(engine):
+        yield Finding(fault=Fault.DEAD_LETTERS, what=Message("status.dead_letters", n=dead))
+
+
+def _of_lane(lanes: Lanes, account: str) -> Iterator[Finding]:
+    lane = lanes.by_account[account]
+    if not any(map(lane.is_off_for, SendPath)):
+        return
+    is_restored = lane.gate(GateKind.RESTORED) is not None
+    yield Finding(
+        fault=Fault.RESTORED if is_restored else Fault.ACCOUNT_OFF, account=account,
+        what=Message("doctor.account_off", account=account), fix=next(lanes.stops(account)),
+        command=lane.opened_by(account),
+    )  # fmt: skip

@@ -1,0 +1,117 @@
+"""The examination: all probes at once, each in a thread of its own, with one end for all."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
+
+from broadcast.errors import BrokerAwayError
+from broadcast.message import Message
+from broadcast.rules import findings
+from broadcast.rules.accounts import Account
+from broadcast.rules.findings import Facts, Fault, Finding, Part
+from broadcast.settings.program_settings import Settings
+from entrypoints.cli.probes import (
+    database_probe,
+    disk_probe,
+    redis_probe,
+    settings_probe,
+    wechat_probe,
+)
+from entrypoints.cli.probes.shell_words import celery
+from producer.waking import CeleryWaker
+from producer.wiring.store_parts import StoreParts
+from producer.wiring.wechat import WeChat
+
+#: The whole of it ends within ten seconds, with the start of the program.
+WITHIN_S: Final = 8.5
+#: Accounts that are asked about side by side.
+_AT_ONCE: Final = 16
+#: What a part that stays silent is taken for.
+_SILENT: Final = {
+    Part.DATABASE: Fault.DATABASE_AWAY, Part.REDIS: Fault.REDIS_AWAY,
+    Part.WORKERS: Fault.BROKER_AWAY, Part.WECHAT: Fault.WECHAT_AWAY,
+}  # fmt: skip
+
+
+class _Probe(threading.Thread):
+    """A look at one part. A daemon: a part that does not answer holds up no end."""
+
+    def __init__(self, part: Part, look: Callable[[], Iterator[Finding]]) -> None:
+        super().__init__(daemon=True)
+        self.part, self._look = part, look
+        self.found: list[Finding] = []
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            for finding in self._look():
+                self.found.append(finding)
+        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+            self.error = error
+
+
+def examine() -> tuple[list[Finding], list[Part]]:
+    """Return what is wrong, and what was not looked at because of it.
+
+    Raises what a probe did not expect.
+    """
+    found: list[Finding] = []
+    notes: dict[str, Any] = {}
+    settings = settings_probe.read(found)
+    if settings is not None:
+        probes = list(_probes(settings, notes))
+        silent = _run(probes)
+        for probe in probes:
+            found += [one for one in probe.found if one not in found]
+        found += map(_unanswered, {part for part in silent if part in _SILENT})
+    return findings.judge(found, Facts(**notes), celery=celery())
+
+
+def _probes(settings: Settings, notes: dict[str, Any]) -> Iterator[_Probe]:
+    parts = StoreParts()
+    wechat = WeChat(settings, on_drift=lambda _: None, timeouts=wechat_probe.TIMEOUTS)
+    yield _Probe(Part.DATABASE, lambda: database_probe.probe(parts, notes))
+    yield _Probe(Part.REDIS, lambda: redis_probe.probe(wechat, settings))
+    yield _Probe(Part.WORKERS, lambda: _workers(CeleryWaker(settings.celery_broker_url), notes))
+    yield _Probe(Part.DISK, lambda: disk_probe.probe(settings))
+    turn = threading.BoundedSemaphore(_AT_ONCE)
+    for account in settings.accounts().values():
+
+        def probe(account: Account = account) -> Iterator[Finding]:
+            with turn:
+                yield from wechat_probe.probe(wechat, settings, account, notes=notes)
+
+        yield _Probe(Part.WECHAT, probe)
+
+
+def _workers(waker: CeleryWaker, notes: dict[str, Any]) -> Iterator[Finding]:
+    with contextlib.closing(waker):
+        try:
+            has_beat, workers = waker.has_beat(), waker.workers()
+        except BrokerAwayError as error:
+            yield Finding(fault=Fault.BROKER_AWAY, what=error.message)
+        else:
+            notes |= {"has_beat": has_beat, "workers": workers}
+
+
+def _run(probes: Iterable[_Probe]) -> list[Part]:
+    """Run all; return the parts that gave no answer in time."""
+    end = time.monotonic() + WITHIN_S
+    for probe in probes:
+        probe.start()
+    for probe in probes:
+        probe.join(max(0.0, end - time.monotonic()))
+        if probe.error is not None:
+            raise probe.error
+    return [probe.part for probe in probes if probe.is_alive()]
+
+
+def _unanswered(part: Part) -> Finding:
+    return Finding(
+        fault=_SILENT[part],
+        what=Message("doctor.silent", part=Message(f"doctor.part.{part}"), seconds=WITHIN_S),
+    )

@@ -1,0 +1,80 @@
+"""Redis: of tokens and pace, and of the broker where it is another one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from broadcast.errors import RedisAwayError
+from broadcast.message import Message
+from broadcast.rules.findings import Fault, Finding
+from broadcast.settings.program_settings import Settings
+from broadcast.settings.server_urls import REDIS_SCHEMES
+from broadcast.tokens.redis_access import connect
+from broadcast.views.words import Moment
+from entrypoints.cli.probes.shell_words import redis_cli
+from producer.wiring.wechat import WeChat
+
+#: From this part of its memory on it soon refuses to write.
+FULL: Final = 0.9
+#: A token that was replaced longer ago says nothing of today.
+_REPLACED_WITHIN: Final = timedelta(hours=24)
+
+
+def probe(wechat: WeChat, settings: Settings) -> Iterator[Finding]:
+    """Yield what is wrong with each Redis, and with the access_token that is kept there."""
+    for variable, url in _urls(settings).items():
+        try:
+            with contextlib.closing(connect(url)) as redis:
+                yield from _of_info(redis.execute_command("INFO"), variable, url)
+            if variable == "REDIS_URL":
+                yield from _of_tokens(wechat, settings)
+        except RedisAwayError as error:
+            yield Finding(fault=Fault.REDIS_AWAY, what=error.message)
+
+
+def _urls(settings: Settings) -> dict[str, str]:
+    urls = {"REDIS_URL": settings.redis_url.get_secret_value()}
+    broker = settings.broker_url.get_secret_value() if settings.broker_url else ""
+    if broker.partition("://")[0] in REDIS_SCHEMES and ";" not in broker:
+        urls |= {} if broker == urls["REDIS_URL"] else {"CELERY_BROKER_URL": broker}
+    return urls
+
+
+def _of_info(info: Mapping[str, Any], variable: str, url: str) -> Iterator[Finding]:
+    most, policy = int(info.get("maxmemory", 0)), info.get("maxmemory_policy", "noeviction")
+    if info.get("role") == "slave":
+        primary = f"{info.get('master_host')}:{info.get('master_port')}"
+        yield Finding(
+            fault=Fault.REDIS_REPLICA,
+            what=Message("doctor.redis_replica", variable=variable, primary=primary),
+        )
+    if policy != "noeviction":
+        order = ("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        yield Finding(
+            fault=Fault.REDIS_EVICTS,
+            what=Message("doctor.redis_evicts", variable=variable, policy=policy),
+            command=redis_cli(url, variable, *order),
+        )
+    if most and info["used_memory"] > most * FULL:
+        used, more = info["used_memory"], max(2 * most, 2 * int(info["used_memory"]))
+        yield Finding(
+            fault=Fault.REDIS_FULL,
+            what=Message("doctor.redis_full", variable=variable, used=used, most=most),
+            command=redis_cli(url, variable, "CONFIG", "SET", "maxmemory", str(more)),
+        )
+
+
+def _of_tokens(wechat: WeChat, settings: Settings) -> Iterator[Finding]:
+    """Yield the accounts whose shared access_token another program replaced not long ago."""
+    now = datetime.now(UTC)
+    for account in settings.accounts().values():
+        seen = wechat.view_token(account)
+        at = seen.replaced_outside_at if seen else None
+        if at is not None and now - at < _REPLACED_WITHIN:
+            yield Finding(
+                fault=Fault.TOKEN_REPLACED, account=account.name, fix=account.drifted(),
+                what=Message("token.drift_seen", account=account.name, at=Moment(at, now)),
+            )  # fmt: skip

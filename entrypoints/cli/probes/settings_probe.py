@@ -1,0 +1,86 @@
+"""Whether the settings can be read, and by whom."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from broadcast.errors import SettingsError
+from broadcast.message import Message
+from broadcast.rules.accounts import no_account
+from broadcast.rules.findings import Fault, Finding
+from broadcast.settings import environment
+from broadcast.settings.environment import DOTENV
+from broadcast.settings.program_settings import Settings, misspelt
+
+#: Docker puts secrets there, for its container alone.
+_OF_DOCKER: Final = Path("/run/secrets")
+
+
+def read(found: list[Finding]) -> Settings | None:
+    """Return the settings, None where they are of no use; add to *found* what is wrong."""
+    found += _open_files([DOTENV])
+    try:
+        written = environment.written()
+    except SettingsError as error:
+        found.append(_of_dotenv(error))
+        return None
+    found += _misspelt(written)
+    try:
+        settings = Settings.load()
+        settings.receivers()
+        if not settings.accounts():
+            raise no_account()
+    except SettingsError as error:
+        found.append(Finding(fault=Fault.SETTINGS, what=error.message))
+        return None
+    found += _open_files(_files_of(settings))
+    return settings
+
+
+def _of_dotenv(error: SettingsError) -> Finding:
+    command = None
+    if error.message_id == "error.settings.dotenv_line":
+        command = f"sed -i '{error.facts['line']}s/^/# /' {DOTENV}"
+    elif error.message_id == "error.settings.dotenv":
+        # What Chinese editors write where it is not UTF-8.
+        aside = f"{DOTENV}.utf8"
+        converted = f"(umask 077; iconv -f GB18030 -t UTF-8 {DOTENV} > {aside})"
+        command = f"{converted} && cat {aside} > {DOTENV} && rm {aside}"
+    return Finding(fault=Fault.DOTENV, what=error.message, command=command)
+
+
+def _misspelt(written: Iterable[str]) -> Iterator[Finding]:
+    in_file = {name.upper() for name in written}
+    for name, near in misspelt().items():
+        command = rf"sed -i -E 's/^(\s*(export\s+)?){name}(\s*=)/\1{near}\3/I' {DOTENV}"
+        yield Finding(
+            fault=Fault.MISSPELT, what=Message("settings.near", name=name, near=near),
+            command=command if name in in_file else None,
+        )  # fmt: skip
+
+
+def _files_of(settings: Settings) -> Iterator[Path]:
+    """Yield the files that hold secrets."""
+    for name in type(settings).model_fields:
+        if name.endswith("_file") and (path := getattr(settings, name)) is not None:
+            yield path
+    said = environment.read()
+    for name in environment.URLS:
+        if path := said.get(f"{name}_FILE"):
+            yield Path(path)
+
+
+def _open_files(paths: Iterable[Path]) -> Iterator[Finding]:
+    """Yield the files that every user of the machine can read."""
+    for path in paths:
+        if not path.is_file() or _OF_DOCKER in path.absolute().parents:
+            continue
+        if path.stat().st_mode & stat.S_IROTH:
+            yield Finding(
+                fault=Fault.OPEN_FILE, what=Message("doctor.open_file", path=path),
+                command=f"chmod o= {shlex.quote(str(path))}",
+            )  # fmt: skip

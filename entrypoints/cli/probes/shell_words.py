@@ -1,0 +1,47 @@
+"""Commands of other programs, as a shell takes them. None has a password in it: they ask for it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import URL
+
+
+def celery() -> str:
+    """Return how Celery is called with our application."""
+    beside = Path(sys.executable).with_name("celery")
+    is_found = shutil.which("celery") == str(beside)
+    return f"{'celery' if is_found else shlex.quote(str(beside))} -A worker"
+
+
+def redis_cli(url: str, variable: str, *words: str) -> str:
+    """Return a command to the Redis of *url*, which *variable* of the environment may hold."""
+    parts = urlsplit(url)
+    if os.environ.get(variable) == url and parts.scheme.startswith("redis"):
+        return f'redis-cli -u "${variable}" {shlex.join(words)}'
+    login = ["--askpass"] if parts.password or "password" in parts.query else []
+    if parts.username:
+        login += ["--user", parts.username]
+    if parts.hostname is None:
+        return shlex.join(["redis-cli", "-s", parts.path, *login, *words])
+    place = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
+    return shlex.join(["redis-cli", "-u", place, *login, *words])
+
+
+def sql(url: URL, *statements: str) -> str:
+    """Return a command to a database server."""
+    user, host, port = url.username or "", url.host, url.port
+    if url.get_backend_name() == "postgresql":
+        query = {name: value for name, value in url.query.items() if name == "host"}
+        place = URL.create("postgresql", user or None, None, host, port, url.database, query)
+        each = [word for one in statements for word in ("-c", one)]
+        return shlex.join(["psql", place.render_as_string(), *each])
+    login = ["-u", user, *(["-p"] if url.password else [])]
+    # With "localhost" the name of a socket would be meant.
+    where = ["-h", host or "localhost", "-P", str(port or 3306), "--protocol", "tcp"]
+    return shlex.join(["mysql", *where, *login, url.database or "", "-e", "; ".join(statements)])

@@ -1,0 +1,55 @@
+"""WeChat, for each account: its address, the AppSecret, the whitelist, today's calls.
+
+The access_token is the question's own, so that nothing that other programs use is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from broadcast.errors import BroadcastError
+from broadcast.rules import readiness
+from broadcast.rules.accounts import Account
+from broadcast.rules.findings import Finding, of_check
+from broadcast.rules.plan.proof import Quota
+from broadcast.rules.readiness import Check, Problem
+from broadcast.settings.program_settings import Settings
+from broadcast.wechat.deadline import Timeouts
+from entrypoints.cli import readiness_checks
+from producer.wiring.wechat import OF_TOKENS, WeChat
+
+#: Two calls, one after the other, must end before the report.
+TIMEOUTS = Timeouts(connect_s=2, read_s=3, total_s=4)
+
+
+def probe(
+    wechat: WeChat, settings: Settings, account: Account, *, notes: dict[str, Any]
+) -> Iterator[Finding]:
+    """Yield what WeChat has against *account*; note the clock, and the calls that it counts."""
+    address, ahead = readiness_checks.address_of(wechat, account)
+    notes["ahead"] = ahead
+    yield from of_check(readiness.of_address(address))
+    if address.problem is None:
+        for check in _checks(wechat, settings, account, notes=notes):
+            yield from of_check(check)
+
+
+def _checks(
+    wechat: WeChat, settings: Settings, account: Account, *, notes: dict[str, Any]
+) -> Iterator[Check]:
+    token_problem: Problem | None = None
+    calls: Quota | Problem
+    try:
+        quotas = wechat.quotas_apart(account)
+    except BroadcastError as error:
+        calls = problem = readiness_checks.problem_of(error)
+        if str(error.facts.get("endpoint")).endswith(OF_TOKENS):
+            token_problem = problem
+    else:
+        calls = next(iter(quotas.values()))
+        notes.setdefault("used", {})[account.name] = {p: one.used for p, one in quotas.items()}
+        if account.shared_quota:
+            notes.setdefault("sharing", set()).add(account.name)
+    facts = readiness_checks.facts_of(settings, account, token_problem=token_problem, calls=calls)
+    yield from readiness.of_account(facts)
