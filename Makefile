@@ -122,6 +122,7 @@ cli-docs: $(DEV) catalogue  ## docs/cli.md and its twin from the help; the table
 	@$(PY) -m tools.cli_docs
 	@$(PY) -m tools.fix_tables
 	@$(PY) -m tools.error_pages
+	@$(PY) -m tools.log_events
 
 docs-update: $(DEV)  ## what the pages for operators show, from a run of their commands
 	@DOCS_UPDATE=1 $(PY) -m pytest -q -n 2 --tb=no -m "prove or not prove" \

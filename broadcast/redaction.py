@@ -194,6 +194,7 @@ class _RedactingFactory:
 
 def _clean(record: logging.LogRecord) -> None:
     """Clean message and stack; arguments survive only where none of them holds a secret."""
+    record.template = record.msg
     try:
         message = record.getMessage()
     except Exception:  # noqa: BLE001 - logging would print the raw arguments of a bad format

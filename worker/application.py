@@ -9,15 +9,15 @@ import os
 import sys
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from celery import Celery, signals
 
 from broadcast import installed, names, redaction
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import BroadcastError, OutOfReachError, SettingsError
-from broadcast.logs import request_ids
-from broadcast.logs.log_lines import InEnglish, KeptLog, OfRequest, refuse
+from broadcast.logs import log_facts, log_format, request_ids
+from broadcast.logs.log_lines import KeptLog, refuse
 from broadcast.message import Message
 from broadcast.settings.environment import HEARTBEAT_FILE, secret_text
 from broadcast.settings.program_settings import VAR, Settings
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _FLOWER_SECRETS = ("FLOWER_BASIC_AUTH", "FLOWER_COOKIE_SECRET")
+#: What the first argument of a task names.
+_SUBJECTS: Final = {
+    names.PLAN: "broadcast", names.SEND_BATCH: "account", names.POLL_ACCOUNT: "account",
+}  # fmt: skip
 #: Seconds that a worker which ends waits for receivers.
 _DELIVERIES_END_S = 3.0
 
@@ -97,13 +101,7 @@ def _set_up_logging(loglevel: int | None = None, logfile: str | None = None, **_
         handler = KeptLog(Path(logfile))
         handler.addFilter(WithoutRoutine())
     handler.addFilter(WithoutGivenBack())
-    handler.addFilter(InEnglish())
-    handler.addFilter(OfRequest())
-    logging.basicConfig(
-        level=loglevel or logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s%(request)s",
-        handlers=[handler],
-    )
+    log_format.set_up(handler, level=loglevel or logging.INFO)
     redaction.install()
 
 
@@ -212,15 +210,24 @@ def _let_deliveries_end(**_: object) -> None:
 
 
 @signals.task_prerun.connect
-def _begin_for_a_request(task: Any, task_id: str, **_: object) -> None:  # noqa: ANN401 - Celery's
-    """Add the request of this task to the log; one of another program's is its own."""
+def _begin_for_a_request(
+    task: Any,  # noqa: ANN401 - Celery's
+    task_id: str,
+    args: Sequence[object] = (),
+    **_: object,
+) -> None:
+    """Add to the log what a task is about, and its request: that of another program is its own."""
     given = task_id if task.name == names.ENQUEUE else task.request.get(request_ids.HEADER)
     request_ids.woken_by.set(request_ids.shown(given))
+    subject = _SUBJECTS.get(task.name)
+    of = {subject: args[0]} if subject and args else {}
+    log_facts.begin(task=task.name, task_id=task_id, **of)
 
 
 @signals.task_postrun.connect
 def _end_for_a_request(**_: object) -> None:
     request_ids.woken_by.set(None)
+    log_facts.begin()
 
 
 @signals.task_postrun.connect

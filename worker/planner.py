@@ -10,6 +10,7 @@ from typing import Any
 
 from broadcast import names
 from broadcast.errors import OutOfReachError, SettingsError
+from broadcast.logs import log_facts
 from models.ledger.lane import leases
 from models.ledger.plan import plans
 from worker.delivery import planning
@@ -50,6 +51,8 @@ def _plan(broadcast_id: str, *, forward_count: int, just_submitted: bool) -> dic
     planned = planning.plan(context, broadcast_id, recent=recent)
     if planned is None:
         return None
+    with log_facts.about(account=account):
+        log.info("broadcast %s: planned, %d batches", broadcast_id, planned.batches)
     # A busy lane would be woken once a broadcast, by messages that stand before its own next one.
     if not planned.waits and not leases.is_driven(here.engine, account):
         wake(names.SEND_BATCH, account, broadcast_id)

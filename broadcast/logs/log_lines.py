@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from broadcast.errors import BroadcastError
-from broadcast.logs import request_ids
 from broadcast.message import Message
 from broadcast.settings import environment
 from broadcast.views.texts import Texts, choose_language
@@ -36,16 +35,6 @@ class InEnglish(logging.Filter):
         # A record that held a secret has been masked, and has no arguments any more.
         if isinstance(record.args, tuple):
             record.args = tuple(map(_in_english, record.args))
-        return True
-
-
-class OfRequest(logging.Filter):
-    """Adds to each record the id of its request, where it has one; keeps every record."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Add the end of the record's line."""
-        request_id = request_ids.current.get() or request_ids.woken_by.get()
-        record.request = "" if request_id is None else f" request={request_id}"
         return True
 
 

@@ -39,6 +39,7 @@ from broadcast.rules.calls.waits import CircuitBreaker, Tuning, Waits
 from broadcast.rules.gates.lateness import LATE_BY, parse_late_by
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.settings import environment, server_urls
+from broadcast.settings.process_settings import ProcessSettings
 from broadcast.settings.question_settings import QuestionSettings
 from broadcast.settings.server_urls import (
     AMQP_OPTION,
@@ -79,7 +80,7 @@ def _env(name: str) -> AliasChoices:
     return AliasChoices(name, name.lower())
 
 
-class Settings(WebhookSettings, QuestionSettings):
+class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
     """Settings of a process, read once where it is wired."""
 
     model_config = SettingsConfigDict(
@@ -165,10 +166,6 @@ class Settings(WebhookSettings, QuestionSettings):
     #: 0: a draft goes out as WeChat has it by then, and nobody looks whether it was edited.
     watch_drafts: Annotated[int, Field(ge=0, le=1)] = Field(
         1, validation_alias=_env("BROADCAST_WATCH_DRAFTS")
-    )
-    #: Most tasks at once in one worker process; each lane that is sending takes one.
-    concurrency: Annotated[int, Field(ge=1, le=512)] = Field(
-        64, validation_alias=_env("BROADCAST_CONCURRENCY")
     )
 
     @classmethod

@@ -63,14 +63,14 @@ class Gate:
         except Exception as error:
             if answering.status and isinstance(error.__cause__, DatabaseAwayError):
                 # The rest of an answer; its reader sees that it was cut off.
-                log.warning("request %s is cut off: %s", request_id, error.__cause__)
+                log.warning("an answer is cut off: %s", error.__cause__)
                 return
-            log.exception("request %s failed", request_id)
+            log.exception("a request failed")
             if not answering.status:
                 await self._refuse(request, answering, ProblemError("error.api.failed"))
         finally:
             self._inside -= 1
-            _log(request, answering.status, request_id, took_s=time.monotonic() - began)
+            _log(request, answering.status, took_s=time.monotonic() - began)
             request_ids.current.reset(token)
 
     async def _answer(self, request: Request, answering: _Answering) -> None:
@@ -115,10 +115,10 @@ def _id_of(request: Request) -> str:
     return given if _REQUEST_ID.match(given) else secrets.token_hex(8)
 
 
-def _log(request: Request, status: int, request_id: str, *, took_s: float) -> None:
+def _log(request: Request, status: int, *, took_s: float) -> None:
     path = request.scope.get("raw_path") or b""
     log.info(
-        "%s %s %s %.0f ms key=%s request=%s", request.method[:16],
+        "%s %s %s %.0f ms key=%s", request.method[:16],
         visible(path.decode("latin-1"))[:_SHOWN], status or "-", took_s * 1000,
-        getattr(request.state, "key_name", "-"), request_id,
+        getattr(request.state, "key_name", "-"),
     )  # fmt: skip

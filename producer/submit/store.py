@@ -7,6 +7,7 @@ woken after the commit: a broker that is away costs time, never a broadcast.
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from dataclasses import field
 from datetime import datetime
@@ -22,6 +23,7 @@ from broadcast.errors import (
     UnknownIdError,
 )
 from broadcast.frozen import frozen
+from broadcast.logs import log_facts
 from broadcast.message import Message
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.plan import submission
@@ -34,6 +36,8 @@ from models.ledger.submit import awaited_lists, submits
 from models.ledger.views import broadcast_reports
 from producer.media.file import kept, unresolved
 from producer.submit.prepare import Prepared
+
+log = logging.getLogger(__name__)
 
 
 class Waker(Protocol):
@@ -97,6 +101,8 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
             broadcast_id, published = reserved, _publish_awaited(prepared, reserved, engine=engine)
     except submission.PublishedMeanwhileError as existing:
         return _submitted_before(prepared, existing.id, engine=engine, waker=waker)
+    with log_facts.about(broadcast=broadcast_id, account=prepared.body.account):
+        log.info("broadcast %s: stored", broadcast_id)
     notices = tuple[Message, ...]()
     if not published.scheduled:
         # What waits for its time is launched by beat.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import signal
@@ -80,11 +81,14 @@ def test_what_programs_submit_is_sent_once_and_reported(start_system: StartSyste
 def test_a_pause_and_a_resume_by_http_stop_and_continue_the_calls(
     start_system: StartSystem,
 ) -> None:
-    system = start_system(followers=40, latency_ms=200, BROADCAST_BATCH_SIZE="2")
+    system = start_system(
+        followers=40, latency_ms=200, BROADCAST_BATCH_SIZE="2", BROADCAST_LOG_FORMAT="json"
+    )
     people = system.simulator.openids(40)
-    system.worker()
+    worker = system.worker()
     program = system.api()
-    where = f"/v1/broadcasts/{program.submit(people, key='stop').json()['id']}"
+    sent = program.submit(people, key="stop")
+    where = f"/v1/broadcasts/{sent.json()['id']}"
     system.simulator.wait_for_jobs(2)
 
     paused = program.ask("POST", f"{where}/pause", {"why": "wrong link"}).json()
@@ -99,6 +103,15 @@ def test_a_pause_and_a_resume_by_http_stop_and_continue_the_calls(
     assert paused["changed"]
     assert halted["changed"]
     assert {one["cause"] for one in resumed["blockers"]} == {"account_halted"}
+    log = [json.loads(line) for line in worker.output.splitlines() if line.startswith("{")]
+    (planned,) = [one for one in log if one["event"] == "broadcast_planned_batches"]
+    assert planned["request"] == sent.headers["X-Request-Id"]
+    assert (planned["broadcast"], planned["task"]) == (paused["id"], "broadcast.plan")
+    called = [one for one in log if one["event"] == "broadcast_batch_call"]
+    assert sorted(one["batch"] for one in called) == [*range(1, 21)]
+    assert {(one["broadcast"], one["account"], one["attempt"]) for one in called} == {
+        (paused["id"], "default", 1)
+    }
     assert system.simulator.ledger_dump() == dict.fromkeys(people, 1)
 
 

@@ -18,6 +18,7 @@ TWINS = [
     "docs/delivery-promise.md",
     "docs/json.md",
     "docs/library.md",
+    "docs/logs.md",
     "docs/python.md",
     "docs/quickstart-wechat.md",
     "docs/security.md",

@@ -22,6 +22,7 @@ from broadcast import openid
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import OutOfReachError, RedisAwayError
 from broadcast.frozen import frozen
+from broadcast.logs import log_facts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.decide import Decision
@@ -195,7 +196,8 @@ class _Drive:
     def _with_redis(self, do: Callable[[Work], None], work: Work) -> None:
         """Run *do*; where Redis is away before its call, store that the lane waits for it."""
         try:
-            do(work)
+            with log_facts.about(broadcast=work.broadcast_id, batch=work.n):
+                do(work)
         except RedisAwayError as error:
             if self._unsettled:
                 raise
@@ -306,6 +308,11 @@ class _Drive:
         failpoint(Point.CALL_ENDED)
         decision = self._record(claim.attempt_id, fact, of=of)
         self._tell(work, claim.number, fact, decision=decision)
+        with log_facts.about(attempt=claim.number, errcode=fact.errcode, rid=fact.rid):
+            log.info(
+                "broadcast %s: batch %s, call %s: %s",
+                work.broadcast_id, work.n, claim.number, fact.outcome.value,
+            )  # fmt: skip
         if fact.outcome is Outcome.TOKEN and (kept := self._lane.gateway.replace(token)):
             self._lane.apply_no_answer(kept)
 

@@ -105,11 +105,6 @@ def keywords_of(account: Account, language: Language | None) -> Keywords:
 
 def log_in_english() -> None:
     """Log in English to standard error, as workers do; secrets are masked at the record."""
-    from broadcast.logs.log_lines import InEnglish  # noqa: PLC0415 - as above
+    from broadcast.logs import log_format  # noqa: PLC0415 - as above
 
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(InEnglish())
-    logging.basicConfig(
-        level=logging.INFO, handlers=[handler],
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )  # fmt: skip
+    log_format.set_up(logging.StreamHandler(sys.stderr))

@@ -72,6 +72,7 @@ VALUES = {
     "BROADCAST_WEBHOOK_SECRETS_FILE": ("webhook_secrets_file", "/run/hooks", Path("/run/hooks")),
     "BROADCAST_WEBHOOK_NETWORKS": ("webhook_networks", "10.0.3.0/24", "10.0.3.0/24"),
     "BROADCAST_WEBHOOK_TIMEOUT": ("webhook_timeout_s", "60", 60),
+    "BROADCAST_LOG_FORMAT": ("log_format", "json", "json"),
     "BROADCAST_NOTIFY": ("notify", "https://h.example/x", SecretStr("https://h.example/x")),
     "BROADCAST_NOTIFY_FILE": ("notify_file", "/run/bots", Path("/run/bots")),
 }
@@ -84,6 +85,7 @@ WRONG = [
     ("WECHAT_CALLS_PER_MINUTE", "-1"),
     ("WECHAT_CALLS_PER_MINUTE", "many"),
     ("BROADCAST_LANG", "fr"),
+    ("BROADCAST_LOG_FORMAT", "xml"),
     ("BROADCAST_LATE_BY", "0s"),
     ("BROADCAST_LATE_BY", "59s"),
     ("BROADCAST_LATE_BY", "367d"),

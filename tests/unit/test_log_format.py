@@ -1,0 +1,94 @@
+"""A log for machines: one JSON object a line, with the event's name and what it is about."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+
+from broadcast import redaction
+from broadcast.errors import OutOfReachError
+from broadcast.logs import log_facts, log_format, request_ids
+from broadcast.views.texts import Language
+from tools import log_events
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a function that gives what was logged as JSON since the test began."""
+    monkeypatch.setenv(log_format.VARIABLE, "json")
+    written = StringIO()
+    handler = logging.StreamHandler(written)
+    root = logging.getLogger()
+    before, level = root.handlers, root.level
+    root.handlers = []
+    redaction.install()
+    log_format.set_up(handler)
+    yield lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+    redaction.uninstall()
+    root.handlers, root.level = before, level
+
+
+def test_a_line_names_its_event_its_reason_and_what_it_is_about(lines: Any) -> None:
+    log = logging.getLogger("worker.delivery.lane")
+    token = request_ids.current.set("r-1")
+
+    with log_facts.about(account="main", broadcast="20261201-abc", batch=3, rid=None):
+        away = OutOfReachError("error.database.away", cause="refused")
+        log.warning("account %s: calls wait: %s", "main", away)
+    request_ids.current.reset(token)
+    log.info("batch %d", 4)
+
+    first, second = lines()
+    assert first.pop("time").endswith("Z")
+    assert "cannot be reached" in first.pop("message")
+    assert first == {
+        "level": "warning", "logger": "worker.delivery.lane", "event": "account_calls_wait",
+        "reason": "error.database.away", "request": "r-1", "account": "main",
+        "broadcast": "20261201-abc", "batch": 3,
+    }  # fmt: skip
+    assert second.keys() == {"time", "level", "logger", "event", "message"}
+
+
+def test_a_traceback_and_a_line_break_stay_in_one_line(lines: Any) -> None:
+    try:
+        _ = 1 / 0
+    except ZeroDivisionError:
+        logging.getLogger("x").exception("nothing\nworks")
+
+    (line,) = lines()
+    assert (line["event"], line["message"]) == ("nothing_works", "nothing\nworks")
+    assert line["trace"].startswith("Traceback")
+    assert line["error"] == "ZeroDivisionError: division by zero"
+
+
+def test_a_secret_is_masked_and_the_event_keeps_its_name(lines: Any) -> None:
+    redaction.remember("sesame-open")
+
+    logging.getLogger("x").warning("key %s was refused", "sesame-open")
+
+    (line,) = lines()
+    assert line["message"] == "key *** was refused"
+    assert line["event"] == "key_was_refused"
+
+
+def test_facts_end_with_their_block_and_with_their_task() -> None:
+    log_facts.begin(task="broadcast.plan")
+    with log_facts.about(batch=1):
+        assert log_facts.now() == {"task": "broadcast.plan", "batch": 1}
+    assert log_facts.now() == {"task": "broadcast.plan"}
+    log_facts.begin()
+
+    assert log_facts.now() == {}
+
+
+@pytest.mark.parametrize("language", log_events.FILES)
+def test_the_pages_list_every_event(language: Language) -> None:
+    page = log_events.FILES[language].read_text("utf-8")
+
+    assert page == log_events.document(language), "make cli-docs"
+    assert "| `account_calls_wait` | warning | `worker.delivery.lane` |" in page
