@@ -30,6 +30,26 @@ def unpack(packed: bytes) -> bytes:
     return base64.urlsafe_b64encode(packed)
 
 
+#: In the place of an erased person in a list, so that everybody else stays at their place.
+ERASED = b"erased-" * 4
+
+
+def present(openids: bytes) -> bytes:
+    """Return OpenIDs that stand one behind the other without those of erased people."""
+    if ERASED not in openids:
+        return openids
+    return b"".join(one for one in each(openids) if one != ERASED)
+
+
+def place_of(one: bytes, packed: bytes) -> int | None:
+    """Return the place of an OpenID in a packed list, from 0; None: it is not there."""
+    wanted = pack(one)
+    at = packed.find(wanted)
+    while at % PACKED_LENGTH and at >= 0:
+        at = packed.find(wanted, at + 1)
+    return at // PACKED_LENGTH if at >= 0 else None
+
+
 def each(openids: bytes) -> Iterator[bytes]:
     """Yield the OpenIDs that stand one behind the other."""
     for start in range(0, len(openids), LENGTH):

@@ -60,6 +60,8 @@ class Batch(Base):
     errcode: Mapped[int | None]
     errmsg: Mapped[Text512 | None]
     clientmsgid: Mapped[Ascii32]
+    #: What its OpenIDs make since somebody in it was erased; NULL: nobody was. It is never called.
+    erased_key: Mapped[Ascii32 | None]
     #: Which renewal of its broadcast's content it says; 0: as it was submitted. It stays from the
     #: first call on, and is no part of the clientmsgid: the files are the same.
     renewal: Mapped[Count]

@@ -8,7 +8,7 @@ again, which changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from models.ledger.followers.follower_changes import Move
 from models.ledger.lists import suppressions
 from models.ledger.lists.suppressions import OptOutMessage
 from models.ledger.outcomes import recorded_ends
+from models.ledger.rows import erased_people
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,12 @@ def apply_pending_follower_events(engine: Engine, account: str, *, tuning: Tunin
 def _handle(engine: Engine, some: Sequence[Due], tuning: Tuning) -> int:
     """Handle some pushes; return how many were. What one work does for many it does at once."""
     groups: dict[tuple[str, _Work, int | None], list[Due]] = {}
+    unread = _of_erased(engine, some)
+    if unread:
+        pushes.mark_unread(engine, sorted(unread))
     for push in some:
+        if push.id in unread:
+            continue
         work = _work_of(push)
         alone = None if work in _FOR_MANY else push.id
         groups.setdefault((push.account, work, alone), []).append(push)
@@ -80,6 +86,20 @@ def _handle(engine: Engine, some: Sequence[Due], tuning: Tuning) -> int:
         _handled(engine, several, partial(work, engine, tuning))
         for (_, work, _), several in groups.items()
     )
+
+
+def _of_erased(engine: Engine, some: Sequence[Due]) -> Collection[int]:
+    """Return the pushes of people who were erased: nothing of them is stored."""
+    found = set[int]()
+    people = [push for push in some if _work_of(push) in {_apply_opt_outs, _move}]
+    for account in {push.account for push in people}:
+        among = erased_people.erased_among(engine, account)
+        if among is not None:
+            mine = {push.id: str(push.openid).encode() for push in people
+                    if push.account == account}  # fmt: skip
+            erased = among(mine.values())
+            found |= {push_id for push_id, one in mine.items() if one in erased}
+    return found
 
 
 def _handled(engine: Engine, some: Sequence[Due], work: Callable[[Sequence[Due]], None]) -> int:

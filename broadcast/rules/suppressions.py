@@ -18,6 +18,7 @@ class SuppressionKind(StrEnum):
     PERSON = "person"  #: an operator named them
     KEYWORD = "keyword"  #: the follower opted out by a message
     IMPORT = "import"  #: a file named them
+    ERASED = "erased"  #: they are erased: in the place of the OpenID stands its digest
 
 
 @dataclass(frozen=True, slots=True)

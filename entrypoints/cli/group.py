@@ -159,6 +159,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
         "media": "entrypoints.cli.commands.media",
         "followers": "entrypoints.cli.commands.followers",
         "suppress": "entrypoints.cli.commands.suppress",
+        "person": "entrypoints.cli.commands.person",
     },
     "programs": {
         "api": "entrypoints.cli.commands.api",
@@ -187,7 +188,7 @@ _ONLY_SHOW: Final = frozenset({
     "status", "watch", "list", "recipients", "export", "follower", "accounts", "quota", "explain",
     "audit", "doctor", "help", "completion",
 })  # fmt: skip
-_PARTS_THAT_SHOW: Final = frozenset({"list", "show", "get", "status"})
+_PARTS_THAT_SHOW: Final = frozenset({"list", "show", "get", "status", "export"})
 _PARTS_THAT_ACT: Final = frozenset({"clear"})
 
 

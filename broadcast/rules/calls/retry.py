@@ -16,6 +16,7 @@ class RetryVerdict(StrEnum):
     )
     NEVER_CALLED = "never_called"  #: waits without ever having been called
     SUPPRESSED = "suppressed"  #: refused, and some of its followers are suppressed by now
+    ERASED = "erased"  #: refused, and somebody in it was erased: its request cannot be made again
     WAITS = "waits"  #: refused for a while, or called again automatically
     IN_DOUBT = "in_doubt"  #: only a person can settle it
     MAYBE_SENT = "maybe_sent"  #: refused, but a call of it may have been taken

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from broadcast.rules.plan.cut import LEFT
 from broadcast.rules.plan.selection import Removal, Sample
-from broadcast.sorted_openids import IDs, Stream
+from broadcast.sorted_openids import Hits, IDs, Stream
 
 Scores: TypeAlias = npt.NDArray[np.uint64]
 _WORDS: Final = 7  # of four bytes each
@@ -27,15 +27,27 @@ def parts(pieces: Iterable[IDs], removals: Sequence[Removal]) -> Iterator[list[t
 
     Each list that comes of it is sorted, also where several removals have the same reason.
     """
-    streams = [(one.reason, Stream(one.pieces)) for one in removals]
+    searches = [(one.reason, _search(one)) for one in removals]
     for ids in filter(len, pieces):
         left, out = np.ones(len(ids), bool), dict[str, npt.NDArray[np.bool_]]()
-        for reason, stream in streams:
-            hits = stream.hits(ids) & left
+        for reason, search in searches:
+            hits = search(ids) & left
             left &= ~hits
             out[reason] = out[reason] | hits if reason in out else hits
         found = [(reason, ids[hits]) for reason, hits in out.items() if hits.any()]
         yield [*found, (LEFT, ids[left])]
+
+
+def _search(removal: Removal) -> Callable[[IDs], Hits]:
+    """Return what says which OpenIDs of the next piece a removal names."""
+    if (among := removal.among) is None:
+        return Stream(removal.pieces).hits
+
+    def hits(ids: IDs) -> Hits:
+        found = among(ids.tolist())
+        return np.isin(ids, np.array(list(found), ids.dtype))
+
+    return hits
 
 
 def scores(ids: IDs, seed: str) -> Scores:

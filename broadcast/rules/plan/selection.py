@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -173,7 +173,9 @@ class Removal:
 
     reason: str
     #: Packed OpenIDs in pieces of any length, sorted by ASCII, which packed bytes are not.
-    pieces: Iterable[bytes] = field(repr=False)
+    pieces: Iterable[bytes] = field(default=(), repr=False)
+    #: In the place of *pieces*: which of some OpenIDs these are.
+    among: Callable[[Iterable[bytes]], Collection[bytes]] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a reason that has no figure."""

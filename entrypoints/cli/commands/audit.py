@@ -72,6 +72,8 @@ def lines(done: Audit) -> Iterator[Message]:
         openids=_counted("openids", done.openids), batches=_counted("batches", done.batches),
         calls=_counted("calls", done.calls),
     )  # fmt: skip
+    if done.erased:
+        yield Message("audit.erased", n=done.erased)
     for check in Check:
         count = done.counts[check]
         if not count:

@@ -90,6 +90,8 @@ class Audit:
     openids: int = 0
     batches: int = 0
     calls: int = 0
+    #: People who were erased from lists: their places are audited, and nobody knows who they were.
+    erased: int = 0
     findings: list[Finding] = field(default_factory=list)
     #: All that was found, kept or not.
     counts: Counter[Check] = field(default_factory=Counter)
@@ -105,7 +107,7 @@ class Audit:
         """Return how much was audited, and each check with its count, for programs."""
         audited = {
             "broadcasts": self.broadcasts, "openids": self.openids, "batches": self.batches,
-            "calls": self.calls,
+            "calls": self.calls, "erased": self.erased,
         }  # fmt: skip
         checks = {check.value: self.counts[check] for check in Check}
         return {"ok": not self.counts, "audited": audited, "checks": checks}
@@ -155,6 +157,7 @@ def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) 
     into.broadcasts += 1
     into.openids += case.lists.size(ASKED)
     into.batches += len(case.batches)
+    into.erased += case.lists.erased
     into.calls += sum(len(batch.calls) for batch in case.batches)
     for check, ask in _CHECKS.items():
         if check is not Check.OVERLAPS:

@@ -86,6 +86,7 @@ def read_lists(connection: Connection, case: Case) -> Case:
         sizes=look.sizes | _by_reason(look.sizes, run), ranges=ranges,
         marks=look.marks | _by_reason(look.marks, run), digest=look.digest.hexdigest(),
         resolved=ASKED if run is None else name_of(LEFT, run),
+        erased=look.erased[ASKED if ASKED in look.sizes or run is None else name_of(LEFT, run)],
     )  # fmt: skip
     leaves = case.leaves if planned else ()
     if planned:
@@ -121,6 +122,7 @@ class _ListReader:
         self.case = case
         self.sizes: Counter[str] = Counter()
         self.marks: Counter[str] = Counter()
+        self.erased: Counter[str] = Counter()
         #: Whether each OpenID of a list is larger than the one before.
         self.rises: defaultdict[str, bool] = defaultdict(lambda: True)
         self.findings: list[Finding] = []
@@ -133,9 +135,11 @@ class _ListReader:
             ids = unpacked(chunk.openids)
             if chunk.list == ASKED:
                 self.digest.update(ids.view(np.uint8).data)
-            self.rises[chunk.list] &= _ascends(ids) and before < _text(ids[:1])
-            before = _text(ids[-1:])
+            there = _present(ids)
+            self.rises[chunk.list] &= _ascends(there) and before < (_text(there[:1]) or "~")
+            before = _text(there[-1:]) or before
             self._compare(chunk, ids)
+            self.erased[chunk.list] += len(ids) - len(there)
             self.sizes[chunk.list] += len(ids)
             self.marks[chunk.list] += _sum(ids)
             yield chunk.start, chunk.openids
@@ -147,7 +151,8 @@ class _ListReader:
         if not whole or (chunk.start, chunk.size) != (at, len(ids)):
             facts = where | {"said": chunk.size, "counted": len(ids), "before": at}
             self.findings.append(self.case.finding(Found.SIZE, None, **facts))
-        said, real = (chunk.first_openid, chunk.last_openid), (_text(ids[:1]), _text(ids[-1:]))
+        there = _present(ids)
+        said, real = (chunk.first_openid, chunk.last_openid), (_text(there[:1]), _text(there[-1:]))
         if said != real:
             facts = where | {"said": " … ".join(said), "real": " … ".join(real)}
             self.findings.append(self.case.finding(Found.EDGES, None, **facts))
@@ -207,6 +212,12 @@ def _range(row: AuditedBroadcast, packed: bytes) -> AuditedRange:
     return AuditedRange(marks=_sum(unpacked(packed)), key=key)
 
 
+def _present(ids: IDs) -> IDs:
+    """Return those who are not erased; everybody else stands in order."""
+    there: IDs = ids[ids != np.bytes_(openid.ERASED)]
+    return there
+
+
 def _text(one: IDs) -> str:
     return one.tobytes().decode("ascii")
 
@@ -249,9 +260,9 @@ def _owned(
         pieces = ((chunk.start, chunk.openids) for chunk in stored)
         if lists is None:
             cuts = _cut(pieces, _on_list(leaves, name))
-            yield from ((batch.n, unpacked(packed)) for batch, packed in cuts)
+            yield from ((batch.n, _present(unpacked(packed))) for batch, packed in cuts)
         elif name == lists.resolved:
-            yield from ((0, unpacked(packed)) for _, packed in pieces)
+            yield from ((0, _present(unpacked(packed))) for _, packed in pieces)
 
 
 def _twice(

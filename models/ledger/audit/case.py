@@ -184,6 +184,7 @@ class AuditedBatch:
     state: BatchState
     reason: Reason | None
     clientmsgid: str
+    erased_key: str | None
     attempts: int
     first_called_at: datetime | None
     msg_id: int | None
@@ -271,6 +272,7 @@ class AuditedBroadcast:
     audience_kind: str
     audience_spec: str
     audience_digest: str
+    erased_digest: str | None
     path: SendPath
     phase: Phase
     result: BroadcastState | None
@@ -314,6 +316,8 @@ class Lists:
     resolved: str
     #: SHA-256 over the OpenIDs of the list as it was given.
     digest: str
+    #: How many people were erased from the list as it was given, or from which the plan cuts.
+    erased: int = 0
 
     def size(self, name: str | None) -> int:
         """Return how many OpenIDs a list holds."""

@@ -77,8 +77,8 @@ def _lists(case: Case) -> Iterator[Finding]:
         given = row.read - row.malformed - row.duplicate
         if counted != given:
             yield case.finding(Found.PLANNED, planned=given, counted=counted)
-        elif lists.digest != row.audience_digest:
-            yield case.finding(Found.AUDIENCE, said=row.audience_digest, counted=lists.digest)
+        elif lists.digest != (said := row.erased_digest or row.audience_digest):
+            yield case.finding(Found.AUDIENCE, said=said, counted=lists.digest)
     elif _is_wechats(row) and (row.planned is not None or counted):
         planned = "-" if row.planned is None else row.planned
         yield case.finding(Found.PLANNED, planned=planned, counted=counted)
@@ -196,7 +196,7 @@ def keys(case: Case) -> Iterator[Finding]:
     """
     for batch in case.batches:
         made = _made(case, batch)
-        if made is not None and batch.clientmsgid != made:
+        if made is not None and (batch.erased_key or batch.clientmsgid) != made:
             yield case.finding(Found.KEY_CHANGED, batch, key=batch.clientmsgid, made=made)
         for call in batch.calls:
             same = call.clientmsgid in {batch.clientmsgid, made}

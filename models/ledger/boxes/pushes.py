@@ -182,6 +182,16 @@ def mark_handled(connection: Connection, push_ids: Sequence[int]) -> None:
 
 
 @writing
+def mark_unread(connection: Connection, push_ids: Sequence[int]) -> None:
+    """Mark pushes of erased people as handled, and forget from whom they came."""
+    connection.execute(
+        update(PushRow)
+        .where(PushRow.id.in_(push_ids))
+        .values(due_at=None, handled_at=now(connection), problem=None, openid=None)
+    )
+
+
+@writing
 def mark_failed(connection: Connection, taken: Due, problem: str) -> None:
     """Store why a push could not be handled; it is tried again after a growing pause, for ever."""
     pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), LONGEST_PAUSE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -29,6 +30,7 @@ from broadcast.sorted_openids import SAMPLED, IDs, Range, packed, ranges
 from models.followers import FollowerChunk, FollowerPage
 from models.ledger.followers import follower_syncs, followers
 from models.ledger.followers.follower_syncs import ROWS_AT_ONCE, Ended, Sync
+from models.ledger.rows import erased_people
 from models.ledger.rows.transaction import present, read, write
 
 #: Given those whom no page lists, returns those of them who follow all the same.
@@ -82,6 +84,7 @@ class _Building:
         self._engine, self._sync, self._ask = engine, sync, ask
         self._before = followers.newest(engine, sync.account)
         self._seen_at = self._moments()
+        self._erased = erased_people.erased_among(engine, sync.account)
 
     def built(self) -> Ended:
         """Store the list, of all that are known and not only of those who follow."""
@@ -118,9 +121,11 @@ class _Building:
             upto = None if one.upto is None else one.upto.decode()
             before = known.upto(one.upto)
             changes = self._changes(after=after, upto=upto)
-            found = self._merged(before, changes, one, whole=whole)
+            listed_here = self._without_erased(one)
+            found = self._merged(before, changes, listed_here, whole=whole)
             counts += (
-                found.listed, len(found.concluded), found.follow.sum(), found.joined, found.lost
+                found.listed + len(one.ids) - len(listed_here.ids), len(found.concluded),
+                found.follow.sum(), found.joined, found.lost,
             )  # fmt: skip
             store.add(found)
             after = upto or ""
@@ -130,6 +135,13 @@ class _Building:
             left=lost,
         )  # fmt: skip
         return listed, concluded, made
+
+    def _without_erased(self, one: Range) -> Range:
+        """Return a range without the people who were erased: they stand in no list of ours."""
+        if self._erased is None or not (found := self._erased(one.ids.tolist())):
+            return one
+        there = ~np.isin(one.ids, np.array(list(found), one.ids.dtype))
+        return replace(one, ids=one.ids[there], pages=one.pages[there])
 
     def _merged(
         self, before: FollowerFacts, changes: Changes, listed: Range, *, whole: Pass | None

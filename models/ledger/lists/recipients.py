@@ -160,8 +160,8 @@ def of_members(engine: Engine, broadcast_id: str, members: Sequence[Member]) -> 
                 connection, broadcast_id, member.list, start=member.start, size=member.size
             )
         yield Portion(
-            openids=openid.unpack(found), n=member.n, state=member.state, reason=member.reason,
-            errcode=member.errcode, msg_id=member.msg_id,
+            openids=openid.present(openid.unpack(found)), n=member.n, state=member.state,
+            reason=member.reason, errcode=member.errcode, msg_id=member.msg_id,
         )  # fmt: skip
 
 

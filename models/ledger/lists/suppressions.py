@@ -42,6 +42,7 @@ from broadcast.rules.suppressions import (
 )
 from models.engine import now
 from models.ledger.rows import locked_rows
+from models.ledger.rows.erased_people import IS_ERASED, digest_of
 from models.ledger.rows.locked_rows import Changes
 from models.ledger.rows.transaction import every_row, read, reading, selected, write_new
 from models.suppressions import ListName, Suppression
@@ -321,7 +322,8 @@ def count_in(connection: Connection, account: str) -> int:
 @reading
 def of_openid(connection: Connection, account: str, one: str) -> list[Suppressed]:
     """Return why somebody gets nothing from the account: nothing where they do."""
-    query = select(*_COLUMNS).where(_stands(account), Suppression.openid == one)
+    known = [one, digest_of(connection)(one.encode()).decode()]
+    query = select(*_COLUMNS).where(_stands(account), Suppression.openid.in_(known))
     rows = connection.execute(query.order_by(Suppression.since)).mappings()
     return [_suppressed(row) for row in rows]
 
@@ -356,7 +358,7 @@ def _behind(account: str, openid_: str, kind: str) -> Select[*tuple[Any, ...]]:
     """
     return (
         select(*_COLUMNS)
-        .where(Suppression.account == account, Suppression.lifted_at.is_(None))
+        .where(Suppression.account == account, Suppression.lifted_at.is_(None), ~IS_ERASED)
         .where(Suppression.openid >= openid_)
         .where(or_(Suppression.openid > openid_, Suppression.kind > kind))
         .order_by(Suppression.openid, Suppression.kind)
@@ -374,7 +376,7 @@ def _openids(engine: Engine, account: str, between: tuple[str, str] | None) -> I
     after = ""
     query = (
         select(Suppression.openid)
-        .where(Suppression.account == account, Suppression.lifted_at.is_(None))
+        .where(Suppression.account == account, Suppression.lifted_at.is_(None), ~IS_ERASED)
         .order_by(Suppression.openid)
         .limit(READ_AT_ONCE)
     )

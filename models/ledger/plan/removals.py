@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from sqlalchemy import Connection, Engine, and_
 
+from broadcast import openid
 from broadcast.frozen import frozen
 from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.audience import OpenIDs
@@ -27,7 +28,7 @@ from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.followers import followers
 from models.ledger.lists import recipients, suppressions
-from models.ledger.rows import locked_rows
+from models.ledger.rows import erased_people, locked_rows
 from models.ledger.rows.transaction import every_row, read, selected
 
 #: Who is in these got it, or may have.
@@ -134,7 +135,7 @@ def member_pieces(
     for start, end in _steps(of_one_list):
         with read(engine) as connection:
             found = recipients.packed(connection, broadcast_id, name, start=start, size=end - start)
-        yield found
+        yield openid.pack(openid.present(openid.unpack(found)))
 
 
 class _Piece:
@@ -253,7 +254,9 @@ def leaves_out(
         return True
     if left_since is not None and followers.any_left(engine, account, since=left_since):
         return True
-    return not selection.ignore_suppression and suppressions.any_of(engine, account)
+    if selection.ignore_suppression:
+        return erased_people.erased_among(engine, account) is not None
+    return suppressions.any_of(engine, account)
 
 
 def unplanned(engine: Engine, selection: Selection) -> list[str]:
@@ -300,6 +303,9 @@ def removals_of(
             f"broadcast {name} is not planned yet, so nobody knows who gets it"
         )
     found = list[Removal]()
+    if among := erased_people.erased_among(engine, account):
+        # They are left out though all others on the suppression list are to get it.
+        found.append(Removal(reason="suppressed", among=among))
     if not selection.ignore_suppression:
         pieces = Rereadable(lambda: suppressions.pieces(engine, account))
         found.append(Removal(reason="suppressed", pieces=pieces))

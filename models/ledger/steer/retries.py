@@ -220,6 +220,7 @@ class LeftBatch:
     reason: Reason | None
     errcode: int | None
     attempts: int
+    erased_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,7 +245,7 @@ def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
     return [
         Left(
             row,
-            retry_verdict(
+            RetryVerdict.ERASED if row.erased_key else retry_verdict(
                 row.state, row.reason, errcode=row.errcode, called=bool(row.attempts),
                 maybe_sent=row.id in sent, was_taken=row.id in took,
             ),

@@ -97,4 +97,4 @@ def people(engine: Engine, whole: Export) -> Iterator[Portion | tuple[str, bytes
             found = recipients.packed(
                 connection, broadcast_id, one.list, start=one.start, size=one.size
             )
-        yield one.reason, openid.unpack(found)
+        yield one.reason, openid.present(openid.unpack(found))

@@ -17,7 +17,6 @@ from broadcast.rules.overlap import Newer
 from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import EXCLUDED_LISTS, REASONS
 from broadcast.rules.states import BatchState, Phase
-from broadcast.sorted_openids import unpacked
 from models.base import Packed, place_in, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
@@ -92,8 +91,8 @@ def _places(connection: Connection, account: str, one: str) -> Iterator[tuple[st
     ).all()
     for chunk_id in _holding(connection, near, one):
         chunk = connection.execute(select(ChunkRow).where(ChunkRow.id == chunk_id)).one()
-        place = int(np.searchsorted(ids := unpacked(chunk.openids), one.encode()))
-        if place < len(ids) and ids[place] == one.encode():
+        place = openid.place_of(one.encode(), chunk.openids)
+        if place is not None:
             yield chunk.broadcast_id, chunk.list, chunk.start + place
 
 

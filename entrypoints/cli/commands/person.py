@@ -1,0 +1,85 @@
+"""``person``: what is stored about one person, and its end (个人信息保护法)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from broadcast import openid
+from broadcast.errors import InputError
+from broadcast.redaction import kept_words
+from broadcast.views.objects import utc
+from entrypoints.cli.commands.followers import follower_json
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_group
+from entrypoints.cli.run import Run, who
+from entrypoints.cli.terminal import is_terminal
+from models.ledger.followers import followers
+from models.ledger.lists import suppressions
+from models.ledger.rows import mentions
+from models.ledger.rows.mentions import Mention
+from models.ledger.steer import erasures
+from models.ledger.views import received
+
+app, person = new_group("person")
+
+OpenID = Annotated[
+    str, typer.Argument(metavar="OPENID", help="help.follower.openid", show_default=False)
+]
+#: More broadcasts than a person can have got.
+_ALL: Final = 1_000_000
+#: Rows of one person have a column of these; any other row that names them is about others, too.
+_OF_A_PERSON: Final = frozenset({"openid", "target"})
+
+
+@person.command("export", help="help.person.export")
+def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
+    """Print all that is stored about a person, as JSON."""
+    whose, engine = run.settings.account(account).name, _checked(run, one)
+    known = followers.of_openid(engine, whose, one)
+    suppressed = suppressions.of_openid(engine, whose, one)
+    got = received.of_openid(engine, whose, one, most=_ALL)
+    beside = {"account": whose, "openid": one, **follower_json(known, suppressed, got)}
+    run.terminal.stream_json("rows", _rows(mentions.mentions(engine, one), one), beside=beside)
+
+
+def _checked(run: Run, one: str) -> Any:  # noqa: ANN401 - the engine
+    if not openid.is_openid(one.encode("utf-8", "replace")):
+        raise InputError("error.openid.malformed", text=one)
+    return run.engine
+
+
+def _rows(found: Iterator[Mention], one: str) -> Iterator[Mapping[str, Any]]:
+    for each in found:
+        row = {"table": each.table.name}
+        names = [name for name in _OF_A_PERSON & each.row.keys() if each.row[name] == one]
+        keys = [key.name for key in each.table.primary_key]
+        for name in each.row if names else keys:
+            value = each.row[name]
+            row[name] = utc(value) if isinstance(value, datetime) else value
+        yield row
+
+
+@person.command("erase", help="help.person.erase")
+def erase(
+    run: Run,
+    one: OpenID,
+    *,
+    account: AccountName = None,
+    yes: Annotated[bool, typer.Option("--yes", help="help.person.yes")] = False,
+    why: Why = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Erase a person, once that is confirmed."""
+    whose, engine = run.settings.account(account).name, _checked(run, one)
+    if not (yes or is_terminal()):
+        raise InputError("error.person.unasked", account=whose, openid=one)
+    run.terminal.confirm("person.question", "person.declined", yes=yes, openid=one, account=whose)
+    done = erasures.erase(engine, whose, one, who=who(), why=kept_words(why))
+    run.terminal.say("person.erased", n=done.broadcasts, rows=done.rows, account=whose)
+    if as_json:
+        run.terminal.show_done({
+            "account": whose, "broadcasts": done.broadcasts, "rows": done.rows
+        })  # fmt: skip

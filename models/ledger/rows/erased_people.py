@@ -1,0 +1,57 @@
+"""People who were erased: suppressed by a digest of their OpenID, which no row has any more.
+
+The digest is made with the id of the installation, so that tables of digests made elsewhere are of
+no use. Whoever has the database and an OpenID can still ask whether it was erased: so does a plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable
+
+from sqlalchemy import Connection, Engine, select
+
+from broadcast import openid
+from broadcast.rules.suppressions import SuppressionKind
+from models.installation import Installation
+from models.ledger.rows.transaction import read
+from models.suppressions import Suppression
+
+Digest = Callable[[bytes], bytes]
+
+IS_ERASED = Suppression.kind == SuppressionKind.ERASED
+
+
+def digest_of(connection: Connection) -> Digest:
+    """Return what makes the digest of an OpenID, which has its length."""
+    salt = hashlib.sha256(str(connection.scalar(select(Installation.id))).encode())
+
+    def digest(one: bytes) -> bytes:
+        salted = salt.copy()
+        salted.update(one)
+        return openid.unpack(salted.digest()[: openid.PACKED_LENGTH])
+
+    return digest
+
+
+Among = Callable[[Iterable[bytes]], Collection[bytes]]
+
+
+def erased_among(engine: Engine, account: str) -> Among | None:
+    """Return what finds the erased people of an account among some OpenIDs; None: nobody was.
+
+    All digests are in hand, 28 bytes each: a question for each OpenID would take hours.
+    """
+    with read(engine) as connection:
+        found = connection.scalars(
+            select(Suppression.openid).where(Suppression.account == account, IS_ERASED)
+        )
+        digests = {one.encode() for one in found}
+        digest = digest_of(connection) if digests else None
+    if digest is None:
+        return None
+
+    def among(openids: Iterable[bytes]) -> Collection[bytes]:
+        return {one for one in openids if digest(one) in digests}
+
+    return among

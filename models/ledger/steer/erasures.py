@@ -1,0 +1,309 @@
+"""Erasing a person: their OpenID goes from every row, and a digest keeps them suppressed.
+
+The digest comes first, so that a plan which is made meanwhile leaves them out. In lists another
+word takes their place, so that sizes and places stay; clientmsgids and digests of what was sent
+stay as well, and beside them stands what the list makes now, by which it is audited. Whatever is
+still to be called, or may have to be, is refused before anything is changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, literal, select, update
+
+from broadcast import openid
+from broadcast.errors import ConflictError
+from broadcast.frozen import frozen
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
+from broadcast.rules.dead_letters import LetterState
+from broadcast.rules.followers import FACTS, FOLLOWS
+from broadcast.rules.plan.cut import ASKED
+from broadcast.rules.states import SENT, BatchState, Phase
+from broadcast.rules.suppressions import SuppressionKind
+from models.accounts import AccountRow
+from models.base import Packed, change, count_of, place_in, row_of
+from models.batch_tables import Batch
+from models.box_tables import DeadLetterRow, OutboxRow
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.followers import FollowerChange, FollowerChunk, FollowerSync
+from models.ledger.followers import follower_syncs, followers
+from models.ledger.lists import recipients
+from models.ledger.rows import lane_rows, mentions
+from models.ledger.rows.erased_people import digest_of
+from models.ledger.rows.transaction import read, reading, write, writing, writing_new
+from models.recipients import ChunkRow
+from models.suppressions import Suppression
+
+#: No call of these is made any more but for a retry, which leaves a batch alone once somebody in it
+#: was erased. The halves of one that was split are batches themselves.
+_CLOSED = SENT | {BatchState.REFUSED, BatchState.CANCELLED, BatchState.SPLIT}
+
+
+@frozen
+class Erased:
+    """Numbers of what was changed."""
+
+    broadcasts: int
+    rows: int
+
+
+def erase(engine: Engine, account: str, one: str, *, who: str, why: str | None = None) -> Erased:
+    """Erase a person of an account. Done twice it finds nothing more.
+
+    Raises ConflictError where they are in what is still to be called, or was not decided.
+    """
+    is_new = _suppress(engine, account, one, who=who, why=why)
+    try:
+        ids = _broadcasts_of(engine, account, one)
+        for broadcast_id in ids:
+            _check_closed(engine, broadcast_id, one)
+        _check_boxes(engine, account, one)
+    except ConflictError:
+        if is_new:
+            _lift(engine, account, one)
+        raise
+    for broadcast_id in ids:
+        while not _erase_from(engine, broadcast_id, one):
+            pass
+    follower_syncs.clear(engine, account, keep=1)
+    _unfollow(engine, account, one)
+    found = list(mentions.mentions(engine, one))
+    for each in found:
+        mentions.blot(engine, each, one)
+    return Erased(broadcasts=len(ids), rows=len(found))
+
+
+@writing_new
+def _suppress(connection: Connection, account: str, one: str, *, who: str, why: str | None) -> bool:
+    """Suppress a person by their digest; return whether they were not yet."""
+    digest = digest_of(connection)(one.encode()).decode()
+    if count_of(connection, Suppression, *_erased(account, digest)):
+        return False
+    connection.execute(
+        insert(Suppression).values(
+            account=account, openid=digest, kind=SuppressionKind.ERASED, since=now(connection),
+            who=who, why=why, change=0,
+        )
+    )  # fmt: skip
+    return True
+
+
+@writing
+def _lift(connection: Connection, account: str, one: str) -> None:
+    digest = digest_of(connection)(one.encode()).decode()
+    connection.execute(delete(Suppression).where(*_erased(account, digest)))
+
+
+def _erased(account: str, digest: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Suppression.account == account, Suppression.openid == digest,
+        Suppression.kind == SuppressionKind.ERASED,
+    )  # fmt: skip
+
+
+# Lists
+
+
+@reading
+def _broadcasts_of(connection: Connection, account: str, one: str) -> Sequence[str]:
+    """Return the broadcasts of which a list holds somebody."""
+    packed = openid.pack(one.encode())
+    near = (
+        select(ChunkRow.broadcast_id)
+        .join(BroadcastRow, BroadcastRow.id == ChunkRow.broadcast_id)
+        .where(BroadcastRow.account == account)
+        .where(ChunkRow.first_openid <= one, ChunkRow.last_openid >= one)
+        .where(place_in(ChunkRow.openids, literal(packed, Packed)) > 0)
+    )
+    return connection.scalars(near.distinct().order_by(ChunkRow.broadcast_id)).all()
+
+
+@frozen
+class _Standing:
+    """Where somebody stands."""
+
+    chunk_id: int
+    list: str
+    #: In its list.
+    place: int
+    openids: bytes
+
+
+def _places(connection: Connection, broadcast_id: str, one: str) -> Iterator[_Standing]:
+    query = select(ChunkRow.id, ChunkRow.list, ChunkRow.start, ChunkRow.openids).where(
+        ChunkRow.broadcast_id == broadcast_id, ChunkRow.first_openid <= one,
+        ChunkRow.last_openid >= one,
+    )  # fmt: skip
+    for row in connection.execute(query).all():
+        at = openid.place_of(one.encode(), row.openids)
+        if at is not None:
+            yield _Standing(
+                chunk_id=row.id, list=row.list, place=row.start + at, openids=row.openids
+            )
+
+
+@reading
+def _check_closed(connection: Connection, broadcast_id: str, one: str) -> None:
+    _check_batches(connection, broadcast_id, list(_places(connection, broadcast_id, one)))
+
+
+def _check_batches(
+    connection: Connection, broadcast_id: str, places: Sequence[_Standing]
+) -> list[tuple[int, _Standing]]:
+    """Return the batches in whose range somebody stands, by id. Raises ConflictError."""
+    phase = row_of(connection, broadcast_id, BroadcastRow.phase).phase
+    if phase in {Phase.UPLOADING, Phase.PLANNING}:
+        raise ConflictError("error.person.open", id=broadcast_id)
+    found = []
+    for each in places:
+        rows = connection.execute(
+            select(Batch.id, Batch.n, Batch.state)
+            .where(Batch.broadcast_id == broadcast_id, Batch.list == each.list)
+            .where(Batch.start <= each.place, Batch.start + Batch.size > each.place)
+        ).all()
+        for row in rows:
+            if row.state is BatchState.IN_DOUBT:
+                raise ConflictError("error.person.in_doubt", id=broadcast_id, n=row.n)
+            if row.state not in _CLOSED:
+                raise ConflictError("error.person.open", id=broadcast_id)
+            found.append((row.id, each))
+    return found
+
+
+def _erase_from(engine: Engine, broadcast_id: str, one: str) -> bool:
+    """Erase somebody from the lists of a broadcast, in one transaction.
+
+    False: somebody else was erased meanwhile, and the digest is another one.
+    """
+    with read(engine) as connection:
+        known = row_of(connection, broadcast_id, BroadcastRow.erased_digest).erased_digest
+    digest = _digest_without(engine, broadcast_id, one)
+
+    def work(connection: Connection) -> bool:
+        lane_rows.lock_unless_ended(connection, broadcast_id)
+        row = row_of(
+            connection, broadcast_id, BroadcastRow.account, BroadcastRow.key,
+            BroadcastRow.content, BroadcastRow.audience_digest, BroadcastRow.erased_digest,
+        )  # fmt: skip
+        if row.erased_digest != known:
+            return False
+        places = list(_places(connection, broadcast_id, one))
+        batches = _check_batches(connection, broadcast_id, places)
+        appid = row_of(connection, row.account, AccountRow.appid).appid
+
+        def key_of(batch_id: int) -> str:
+            mine = row_of(connection, batch_id, Batch.list, Batch.start, Batch.size)
+            packed = recipients.packed(
+                connection, broadcast_id, mine.list, start=mine.start, size=mine.size
+            )
+            return clientmsgid_of(appid=appid, key=row.key, content=row.content, packed=packed)
+
+        before = {batch_id: key_of(batch_id) for batch_id, _ in batches}
+        for each in places:
+            _blot_out(connection, each, one)
+        for batch_id, key in before.items():
+            stored = row_of(connection, batch_id, Batch.clientmsgid, Batch.erased_key)
+            # What did not fit before is no fitter now: the audit goes on finding it.
+            fits = key == (stored.erased_key or stored.clientmsgid)
+            change(connection, Batch, batch_id, erased_key=key_of(batch_id) if fits else key)
+        if digest is not None and digest[0] == (row.erased_digest or row.audience_digest):
+            change(connection, BroadcastRow, broadcast_id, erased_digest=digest[1])
+        return True
+
+    return write(engine, work)
+
+
+def _digest_without(engine: Engine, broadcast_id: str, one: str) -> tuple[str, str] | None:
+    """Return the digests of the list as it was given, with and without somebody.
+
+    None: no list was given.
+    """
+    before, after = hashlib.sha256(), hashlib.sha256()
+    start, name = 0, one.encode()
+    query = select(ChunkRow.size, ChunkRow.openids).where(
+        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == ASKED
+    )
+    while True:
+        with read(engine) as connection:
+            row = connection.execute(query.where(ChunkRow.start == start)).first()
+        if row is None:
+            return (before.hexdigest(), after.hexdigest()) if start else None
+        listed = openid.unpack(row.openids)
+        before.update(listed)
+        after.update(_without(listed, name))
+        start += row.size
+
+
+def _without(listed: bytes, name: bytes) -> bytes:
+    if name not in listed:
+        return listed
+    return b"".join(openid.ERASED if one == name else one for one in openid.each(listed))
+
+
+def _blot_out(connection: Connection, place: _Standing, one: str) -> None:
+    """Put the word for an erased person into the place of somebody in a chunk."""
+    listed = _without(openid.unpack(place.openids), one.encode())
+    there = openid.present(listed)
+    change(
+        connection, ChunkRow, place.chunk_id, openids=openid.pack(listed),
+        first_openid=there[: openid.LENGTH].decode(), last_openid=there[-openid.LENGTH :].decode(),
+    )  # fmt: skip
+
+
+# Followers, and what other programs asked for
+
+
+def _check_boxes(engine: Engine, account: str, one: str) -> None:
+    """Raise ConflictError where a request, a message or a pass is still to be worked on."""
+    if follower_syncs.under_way(engine, account) is not None:
+        raise ConflictError("error.person.syncing", account=account)
+    for each in mentions.mentions(engine, one):
+        if each.table is OutboxRow.__table__:
+            raise ConflictError("error.person.outbox")
+        if each.table is DeadLetterRow.__table__ and each.row["state"] is LetterState.DEAD:
+            raise ConflictError("error.person.dead_letter", id=each.row["id"])
+
+
+@writing
+def _unfollow(connection: Connection, account: str, one: str) -> None:
+    """Remove somebody from our copy of WeChat's list, and from the suppression list in clear."""
+    for table in (FollowerChange, Suppression):
+        connection.execute(delete(table).where(table.openid == one))
+    newest = followers.newest_list_in(connection, account)
+    if newest is None:
+        return
+    mine = (FollowerChunk.sync_id == newest.sync_id, FollowerChunk.run == newest.run)
+    near = (FollowerChunk.first_openid <= one, FollowerChunk.last_openid >= one)
+    row = connection.execute(
+        select(FollowerChunk.id, FollowerChunk.start, FollowerChunk.openids, FollowerChunk.facts)
+        .where(*mine, *near)
+    ).first()  # fmt: skip
+    at = None if row is None else openid.place_of(one.encode(), row.openids)
+    if row is None or at is None:
+        return
+    facts = np.frombuffer(row.facts, FACTS)
+    left = np.delete(facts, at)
+    packed = (
+        row.openids[: at * openid.PACKED_LENGTH] + row.openids[(at + 1) * openid.PACKED_LENGTH :]
+    )
+    names = openid.unpack(packed)
+    if not names:
+        connection.execute(delete(FollowerChunk).where(FollowerChunk.id == row.id))
+    else:
+        change(
+            connection, FollowerChunk, row.id, openids=packed, facts=left.tobytes(),
+            size=len(left), first_openid=names[: openid.LENGTH].decode(),
+            last_openid=names[-openid.LENGTH :].decode(),
+        )  # fmt: skip
+    connection.execute(
+        update(FollowerChunk).where(*mine, FollowerChunk.start > row.start)
+        .values(start=FollowerChunk.start - 1)
+    )  # fmt: skip
+    change(
+        connection, FollowerSync, newest.sync_id, size=FollowerSync.size - 1,
+        followers=FollowerSync.followers - int(bool(facts[at]["flags"] & FOLLOWS)),
+    )  # fmt: skip
