@@ -144,6 +144,21 @@ class CeleryWaker:
             return list(replies or ())
         raise away
 
+    def queue_lengths(self) -> dict[str, int]:
+        """Return how many messages wait in each queue. Raises BrokerAwayError."""
+        self.connect()
+        try:
+            with self._app.connection_or_acquire() as connection:
+                channel: Any = connection.default_channel
+                # As celeryconfig declares them.
+                return {
+                    name: channel.queue_declare(name, durable=True, auto_delete=False).message_count
+                    for name in (names.QUEUE, names.ENQUEUE)
+                }
+        except Exception as error:  # noqa: BLE001 - as in _send
+            away = _away(f"{type(error).__name__}: {redact(str(error))}")
+        raise away
+
     def close(self) -> None:
         """Close what was connected."""
         if "_app" in self.__dict__:

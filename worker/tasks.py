@@ -214,6 +214,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
 def sweep() -> dict[str, int]:
     """Wake for what was left behind, then move on what only time can settle."""
     here = parts()
+    _housekeeping("mark", here.wechat.sweep_mark.note)
     # Before the wakes: a database that was copied is to wake nobody.
     _housekeeping("database", lambda: here.database_check.watch(here.accounts))
     with alone(names.SWEEP, "wake") as first:

@@ -159,6 +159,10 @@ class Keys:
         """Return the key of the counts of claims, by account, of one database."""
         return self._key(installation, "claims")
 
+    def sweep(self) -> str:
+        """Return the key of the last sweep's mark; no account has this name."""
+        return self._key("*", "sweep")
+
     def _key(self, account: str, name: str) -> str:
         return f"{self.prefix}broadcast:{{{account}}}:{name}"
 

@@ -12,6 +12,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns.campaign import Campaign
+from broadcast.rules.metrics import Figures, Samples
 from broadcast.settings.program_settings import Settings
 from entrypoints.http.keyring import KeyRing
 from entrypoints.http.threads import Threads
@@ -46,6 +47,13 @@ class Waker(LaneWaker, Protocol):
         """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
 
 
+class PartsSamples(Protocol):
+    """Figures of what is beside the ledger."""
+
+    def samples(self, calls: Figures) -> Samples:
+        """Return them; *calls*: the ledger's of today."""
+
+
 @frozen
 class APIParts:
     """One API process's."""
@@ -56,6 +64,7 @@ class APIParts:
     waker: Waker
     looks: WeChatChecks
     remote: RemoteParts
+    outside: PartsSamples
     keys: KeyRing
     threads: Threads
     #: Whether the process is about to end: whoever streams for ever must not.

@@ -19,7 +19,7 @@ from entrypoints.http.api_parts import APIParts
 from entrypoints.http.caller import texts_of
 from entrypoints.http.problems import ProblemError
 from entrypoints.http.request_gate import Gate
-from entrypoints.http.routes import ROUTERS, health
+from entrypoints.http.routes import ROUTERS, health, metrics
 from entrypoints.serving.server import Server, collect_as_a_server_does
 from producer.request import shape
 
@@ -31,6 +31,7 @@ def application(parts: APIParts, *, language: Language) -> Gate:
     app = bare()
     app.state.parts, app.state.language = parts, language
     app.state.readiness = health.readiness(parts)
+    app.state.metrics = metrics.look(parts)
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     _refuse_as_problems(app)
     openapi.serve(app)

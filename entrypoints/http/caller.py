@@ -16,7 +16,7 @@ from entrypoints.http import bodies
 from entrypoints.http.api_parts import APIParts
 from entrypoints.http.problems import ProblemError
 
-_BEARER: Final = HTTPBearer(
+BEARER: Final = HTTPBearer(
     auto_error=False, scheme_name="key", description="A key of BROADCAST_API_KEYS or `api-keys new`"
 )
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="broadcast"'}
@@ -81,7 +81,7 @@ def having(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
 
     async def caller(
         request: Request,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     ) -> Caller:
         parts: APIParts = request.app.state.parts
         if credentials is None or not credentials.credentials:

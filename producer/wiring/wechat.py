@@ -21,6 +21,7 @@ from broadcast.settings.program_settings import Settings
 from broadcast.tokens.claim_counter import ClaimCounter
 from broadcast.tokens.pace import Limiter
 from broadcast.tokens.redis_access import Connection, Keys, connect
+from broadcast.tokens.sweep_mark import SweepMark
 from broadcast.tokens.token_service import TokenService, TokenView
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
 from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet
@@ -92,6 +93,11 @@ class WeChat:
     def limiter(self) -> Limiter:
         """The pace of all accounts."""
         return Limiter(self.redis, keys=self._keys)
+
+    @built_once
+    def sweep_mark(self) -> SweepMark:
+        """The mark of the last sweep."""
+        return SweepMark(self.redis, keys=self._keys)
 
     def claim_counter(self, installation: str) -> ClaimCounter:
         """Return the count of the claims of one database."""

@@ -89,6 +89,7 @@ def _parts(run: Run, ending: Shutdown) -> APIParts:
     from models.ledger.boxes import api_keys as stored  # noqa: PLC0415
     from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
     from producer.waking import RestingWaker  # noqa: PLC0415
+    from producer.wiring.metrics import PartsMetrics  # noqa: PLC0415
     from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.settings.celery_broker_url), Threads(run.engine)
@@ -97,7 +98,7 @@ def _parts(run: Run, ending: Shutdown) -> APIParts:
         settings=run.settings, engine=run.engine, waker=waker,
         quota=RecentQuotas(QuotaWithReason(run.wechat).quota),
         looks=ClientChecks(run.wechat), remote=WiredRemoteParts(run, waker), threads=threads,
-        is_ending=ending,
+        is_ending=ending, outside=PartsMetrics(run.wechat, waker, run.settings.accounts()),
         keys=KeyRing(
             run.settings, functools.partial(stored.good, run.engine), threads=threads.keys
         ),

@@ -14,6 +14,7 @@ from entrypoints.http.routes import (
     dead_letters,
     events,
     health,
+    metrics,
     recipients,
     webhooks,
 )
@@ -21,4 +22,5 @@ from entrypoints.http.routes import (
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     broadcasts.router, recipients.router, events.router, controls.router, accounts.router,
     campaigns.router, dead_letters.router, webhooks.router, health.router,
+    metrics.router,
 )  # fmt: skip

@@ -1,0 +1,83 @@
+"""Metrics for Prometheus: without a key on the loopback interface alone."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import time
+from collections.abc import Callable
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials
+from starlette.responses import Response
+
+from broadcast.rules.api_keys import APIKey, Scope
+from broadcast.rules.metrics import Samples
+from broadcast.views import metrics as views_metrics
+from entrypoints.http import bodies, caller, openapi
+from entrypoints.http.api_parts import APIParts
+from entrypoints.http.keyring import Shared
+from models.ledger.views import metrics as ledger_metrics
+
+router = APIRouter(tags=["health"])
+
+#: Whoever scrapes is answered by one look in so many seconds.
+RESTS_S: Final = 10.0
+#: Of a proxy, whose caller is elsewhere, or of a caller who means to show a key. A header takes
+#: rights away, and gives none.
+_NOT_FROM_HERE: Final = ("authorization", "forwarded", "via", "x-forwarded-for", "x-real-ip")
+_SHOWN: Final = (
+    "# HELP broadcast_part_reachable 1: the part answers\n# TYPE broadcast_part_reachable gauge\n"
+    'broadcast_part_reachable{part="redis"} 1.0\n'
+)
+_read = caller.having(Scope.READ)
+
+
+async def scraper(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(caller.BEARER)],
+) -> APIKey | None:
+    """Return the key of who asks; None: it asks from this machine, without one."""
+    if is_here(request):
+        bodies.refuse_unknown_parameters(request)
+        return None
+    return (await _read(request, credentials)).key
+
+
+def is_here(request: Request) -> bool:
+    """Return whether the peer is this machine itself, and no proxy on it."""
+    if request.client is None or any(name in request.headers for name in _NOT_FROM_HERE):
+        return False
+    return ipaddress.ip_address(request.client.host).is_loopback
+
+
+@router.get(
+    "/metrics", operation_id="metrics", response_class=Response,
+    summary="Figures for Prometheus",
+    # None on the loopback interface.
+    openapi_extra={"security": [{}]},
+    responses=openapi.streams("Figures of the last seconds", {"text/plain": _SHOWN})
+    | openapi.answers(401, 403, 422, 503),
+)  # fmt: skip
+async def metrics(request: Request, key: Annotated[APIKey | None, Depends(scraper)]) -> Response:
+    """Return the figures of the ledger and of the parts, of the accounts that the key is good for.
+
+    Without a key on the loopback interface. One look each ten seconds answers everybody.
+    """
+    look: Shared[Samples] = request.app.state.metrics
+    samples = await look.since(time.monotonic() - RESTS_S)
+    may_see: Callable[[str], bool] = key.may_use if key is not None else lambda _: True
+    page = views_metrics.exposed(samples, may_see=may_see)
+    return Response(page, headers={"Content-Type": views_metrics.CONTENT_TYPE})
+
+
+def look(parts: APIParts) -> Shared[Samples]:
+    """Return the look that answers everybody who asks."""
+    work = functools.partial(parts.threads.readers.run, _samples, parts)
+    return Shared(work, rest_s=RESTS_S)
+
+
+def _samples(parts: APIParts) -> Samples:
+    found = ledger_metrics.samples(parts.engine)
+    return {**found, **parts.outside.samples(found.get("calls_today", {}))}

@@ -1,0 +1,105 @@
+"""Figures of what is beside the ledger: Redis, the broker, and WeChat's count of calls."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from broadcast import day
+from broadcast.errors import BroadcastError, BrokerAwayError, RedisAwayError
+from broadcast.rules.accounts import Account
+from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.metrics import Figures, Samples
+from broadcast.rules.plan.proof import Quota
+from producer.waking import CeleryWaker
+from producer.wiring.wechat import WeChat
+
+#: WeChat is asked for the calls that are left so often; between, those made since are taken off.
+ASKED_EVERY_S: Final = 300.0
+
+
+class PartsMetrics:
+    """The figures of the parts of one process. For threads."""
+
+    def __init__(self, wechat: WeChat, waker: CeleryWaker, accounts: Mapping[str, Account]) -> None:
+        """*accounts*: those of the settings."""
+        self._wechat, self._waker, self._accounts = wechat, waker, accounts
+        self._calls_left = CallsLeft(wechat.quota, accounts)
+
+    def samples(self, calls: Figures) -> Samples:
+        """Return what the parts say, nothing of one that is away; *calls*: today's."""
+        found: dict[str, Figures] = {"calls_left_today": self._calls_left.figures(calls)}
+        reachable: dict[tuple[str, ...], float] = {("redis",): 0, ("broker",): 0}
+        with contextlib.suppress(RedisAwayError):
+            found["last_sweep_age_seconds"] = {(): self._wechat.sweep_mark.age().total_seconds()}
+            found |= self._tokens()
+            reachable["redis",] = 1
+        with contextlib.suppress(BrokerAwayError):
+            lengths = self._waker.queue_lengths()
+            found["queue_messages"] = {(name,): count for name, count in lengths.items()}
+            reachable["broker",] = 1
+        return found | {"part_reachable": reachable}
+
+    def _tokens(self) -> Samples:
+        found: dict[str, dict[tuple[str, ...], float]] = defaultdict(dict)
+        for name, account in self._accounts.items():
+            found["token_remaining_seconds"][name,] = 0
+            if token := self._wechat.tokens.peek(account.appid):
+                left = token.expires_at - datetime.now(UTC)
+                found["token_remaining_seconds"][name,] = left.total_seconds()
+                found["token_age_seconds"][name,] = token.age.total_seconds()
+                found["token_changes_total"][name,] = token.generation
+        return found
+
+
+class CallsLeft:
+    """WeChat's answers of the last minutes, asked for by a thread of its own."""
+
+    def __init__(
+        self, ask: Callable[[Account, SendPath], Quota], accounts: Mapping[str, Account]
+    ) -> None:
+        """*ask* raises BroadcastError where WeChat does not answer."""
+        self._ask, self._accounts = ask, accounts
+        self._asking = threading.Lock()
+        self._next = 0.0
+        #: What was left, once so many calls were made on that day in Shanghai.
+        self._answers: dict[tuple[str, SendPath], tuple[int, float, datetime]] = {}
+
+    def figures(self, calls: Figures) -> Figures:
+        """Return what is left after *calls*, by account and path; ask anew where that is due."""
+        if time.monotonic() >= self._next and self._asking.acquire(blocking=False):
+            self._next = time.monotonic() + ASKED_EVERY_S
+            threading.Thread(target=self._renew, args=(calls,), daemon=True).start()
+        return {
+            of: max(left - max(self._made(calls, of) - made, 0), 0)
+            for of, (left, made, today) in [*self._answers.items()] if today == _today()
+        }  # fmt: skip
+
+    def _made(self, calls: Figures, of: tuple[str, SendPath]) -> float:
+        """Return how many calls WeChat may have counted with those of a path."""
+        name, path = of
+        shared = self._accounts[name].shared_quota
+        return sum(
+            count for (account, one, outcome, _), count in calls.items()
+            if account == name and (shared or one == path) and outcome != Outcome.NOT_CALLED
+        )  # fmt: skip
+
+    def _renew(self, calls: Figures) -> None:
+        for of in itertools.product(self._accounts, SendPath):
+            self._answers.pop(of, None)
+            today = _today()
+            # It is away, or has no such path for this account: nothing is known.
+            with contextlib.suppress(BroadcastError):
+                left = self._ask(self._accounts[of[0]], of[1]).remain
+                self._answers[of] = left, self._made(calls, of), today
+        self._asking.release()
+
+
+def _today() -> datetime:
+    return day.start(datetime.now(UTC))
