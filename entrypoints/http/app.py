@@ -31,7 +31,7 @@ def application(parts: APIParts, *, language: Language) -> Gate:
     app = bare()
     app.state.parts, app.state.language = parts, language
     app.state.readiness = health.readiness(parts)
-    app.state.metrics = metrics.look(parts)
+    app.state.metrics = metrics.shared_samples(parts)
     app.state.routes = [route for router in ROUTERS for route in router.routes]
     _refuse_as_problems(app)
     openapi.serve(app)

@@ -65,14 +65,14 @@ async def metrics(request: Request, key: Annotated[APIKey | None, Depends(scrape
 
     Without a key on the loopback interface. One look each ten seconds answers everybody.
     """
-    look: Shared[Samples] = request.app.state.metrics
-    samples = await look.since(time.monotonic() - RESTS_S)
+    latest: Shared[Samples] = request.app.state.metrics
+    samples = await latest.since(time.monotonic() - RESTS_S)
     may_see: Callable[[str], bool] = key.may_use if key is not None else lambda _: True
     page = views_metrics.exposed(samples, may_see=may_see)
     return Response(page, headers={"Content-Type": views_metrics.CONTENT_TYPE})
 
 
-def look(parts: APIParts) -> Shared[Samples]:
+def shared_samples(parts: APIParts) -> Shared[Samples]:
     """Return the look that answers everybody who asks."""
     work = functools.partial(parts.threads.readers.run, _samples, parts)
     return Shared(work, rest_s=RESTS_S)
