@@ -159,6 +159,13 @@ def _compare_clocks(**_: object) -> None:
 
 
 @signals.worker_ready.connect
+def _show_metrics(**_: object) -> None:
+    from worker.wiring import parts  # noqa: PLC0415 - as above
+
+    parts().metrics.start()
+
+
+@signals.worker_ready.connect
 def _wake_for_what_was_left(sender: object = None, **_: object) -> None:
     """Sweep at once: after a crash nothing waits for the next beat."""
     del sender
@@ -222,6 +229,13 @@ def _begin_for_a_request(
     subject = _SUBJECTS.get(task.name)
     of = {subject: args[0]} if subject and args else {}
     log_facts.begin(task=task.name, task_id=task_id, **of)
+
+
+@signals.task_postrun.connect
+def _count_task(task: Any, state: str | None = None, **_: object) -> None:  # noqa: ANN401 - Celery's
+    from worker.delivery import metrics  # noqa: PLC0415 - as above
+
+    metrics.TASKS.labels(task.name, state).inc()
 
 
 @signals.task_postrun.connect

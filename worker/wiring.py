@@ -37,6 +37,7 @@ from worker.delivery.heartbeat import Heartbeat
 from worker.delivery.lane import LaneContext
 from worker.delivery.notices import NoticeDeliverer
 from worker.delivery.webhooks import WebhookDeliverer
+from worker.metrics_server import MetricsServer
 from worker.wake import MOST_FORWARDS
 
 if TYPE_CHECKING:
@@ -122,6 +123,11 @@ class WorkerParts(StoreParts):
             self.engine, self.poster, settings.receivers(), waits=self.tuning.waits,
             longest_s=settings.webhook_timeout_s, stopping=stopping,
         )  # fmt: skip
+
+    @built_once
+    def metrics(self) -> MetricsServer:
+        """The server of this worker's own metrics."""
+        return MetricsServer(self.settings, self.engine)
 
     @built_once
     def requests(self) -> Requests:
@@ -260,6 +266,7 @@ def end_deliveries(timeout_s: float) -> None:
         here, end = parts(), time.monotonic() + timeout_s
         for crew in (here.requests, here.launches, here.webhooks, here.notices):
             crew.join(end - time.monotonic())
+        here.metrics.stop()
 
 
 def lane_owner(pid: int) -> str:

@@ -23,3 +23,8 @@ class ProcessSettings(BaseSettings):
     concurrency: Annotated[int, Field(ge=1, le=512)] = Field(
         64, validation_alias=_env("BROADCAST_CONCURRENCY")
     )
+    #: Where a worker shows its own metrics; without a port it does not.
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, validation_alias=_env("BROADCAST_METRICS_PORT")
+    )
+    metrics_host: str = Field("127.0.0.1", validation_alias=_env("BROADCAST_METRICS_HOST"))

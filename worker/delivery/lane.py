@@ -35,6 +35,7 @@ from models.ledger.lane.claims import Claim
 from models.ledger.lane.next_work import CallContent, Kind, Work
 from models.ledger.lane.record_outcomes import Called
 from models.ledger.plan import renewals
+from worker.delivery import metrics
 from worker.delivery.heartbeat import Heartbeat, KeptLease
 from worker.delivery.ports import Counter, Gateway, MassCall, Pace
 from worker.delivery.prefetch import Prefetch
@@ -152,6 +153,8 @@ class _Drive:
         #: A claim of ours may stand in the ledger without an end. Then nothing more is called here:
         #: the next driver of the lane adopts it before anything else.
         self._unsettled = False
+        #: Since when the lane waits for its next call, by the monotonic clock.
+        self._waits_since = time.monotonic()
 
     def run(self) -> None:
         """Run step after step until the slice is over; then record whether there is more."""
@@ -232,6 +235,8 @@ class _Drive:
     def _call(self, work: Work) -> None:
         lane = self._lane
         token = lane.gateway.token()
+        is_token = not isinstance(token, NoAnswer)
+        metrics.TOKEN_READS.labels(lane.account.name, is_token).inc()
         if isinstance(token, NoAnswer):
             self._lane.apply_no_answer(token)
             return
@@ -265,6 +270,7 @@ class _Drive:
             self._unsettled = False
             return
         self._audience.called(work)
+        metrics.LANE_WAIT_SECONDS.observe(time.monotonic() - self._waits_since)
         of = Called(batch_id=work.batch_id, account=self._lease.acquired.account)
         if self._is_counted(claim, of):
             send_by = SendBy.after(begun, moment=claim.read_at, within_s=CALL_WITHIN_S)
@@ -384,6 +390,8 @@ class _Drive:
                 return decision
 
     def _tell(self, work: Work, number: int, fact: CallResult, *, decision: Decision) -> None:
+        self._waits_since = time.monotonic()
+        metrics.count_call(self._lane.account.name, fact)
         self._done.lines.append(
             {
                 "broadcast": work.broadcast_id, "batch": work.n, "attempt": number,

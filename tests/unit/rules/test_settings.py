@@ -62,6 +62,8 @@ VALUES = {
     "BROADCAST_PAUSE_AFTER_REFUSALS": ("pause_after_refusals", "0", 0),
     "BROADCAST_PAUSE_AFTER_DOUBTS": ("pause_after_doubts", "1000", 1000),
     "BROADCAST_WATCH_DRAFTS": ("watch_drafts", "0", 0),
+    "BROADCAST_METRICS_PORT": ("metrics_port", "9808", 9808),
+    "BROADCAST_METRICS_HOST": ("metrics_host", "0.0.0.0", "0.0.0.0"),
     "BROADCAST_CONCURRENCY": ("concurrency", "512", 512),
     "WECHAT_NOTIFY_URL": ("notify_url", "https://h.example/x", "https://h.example/x"),
     "BROADCAST_WEBHOOK_SECRETS": (
@@ -133,6 +135,7 @@ WRONG = [
     ("BROADCAST_PAUSE_AFTER_REFUSALS", "-1"),
     ("BROADCAST_PAUSE_AFTER_DOUBTS", "1001"),
     ("BROADCAST_WATCH_DRAFTS", "2"),
+    ("BROADCAST_METRICS_PORT", "0"),
     ("BROADCAST_CONCURRENCY", "0"),
 ]
 

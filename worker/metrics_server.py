@@ -1,0 +1,123 @@
+"""The server of a worker's own metrics: open to this machine alone, to others by an API key."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler
+
+from prometheus_client import make_wsgi_app
+from prometheus_client.exposition import ThreadingWSGIServer
+from sqlalchemy import Engine
+
+from broadcast.errors import BroadcastError
+from broadcast.rules import api_keys
+from broadcast.rules.api_keys import APIKey, Scope
+from broadcast.rules.metrics import is_here
+from broadcast.settings.environment import secret_text
+from broadcast.settings.program_settings import Settings
+from models.ledger.boxes import api_keys as stored
+from worker.delivery.metrics import REGISTRY
+
+log = logging.getLogger(__name__)
+
+_VARIABLE: Final = "BROADCAST_API_KEYS"
+_BEARER: Final = "Bearer "
+
+
+class MetricsServer:
+    """The server of one process."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        """*engine*: of the database, which has keys, too."""
+        self._settings = settings
+        self._page = _Page(functools.partial(_good, settings, engine))
+        self._server: ThreadingWSGIServer | None = None
+
+    def start(self) -> None:
+        """Start where a port is set; what keeps it from that is one line, and the worker goes on.
+
+        Sends are worth more than their figures, and a second worker on a machine has the same port.
+        """
+        host, port = self._settings.metrics_host, self._settings.metrics_port
+        if port is None:
+            return
+        try:
+            server = _server_class(host)((host, port), _Handler)
+        except OSError as error:
+            log.error("no metrics on %s:%d, the worker goes on: %s", host, port, error.strerror)  # noqa: TRY400 - its words say all
+            return
+        server.set_app(self._page)
+        self._server = server
+        threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+        log.info("metrics on http://%s:%d/metrics", host, port)
+
+    def stop(self) -> None:
+        """Close the port."""
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()
+
+
+def _server_class(host: str) -> type[ThreadingWSGIServer]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return type("_Server", (ThreadingWSGIServer,), {"address_family": family})
+
+
+class _Handler(WSGIRequestHandler):
+    #: Seconds; who says nothing holds a thread.
+    timeout = 5
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing: it is scraped all the time."""
+
+
+class _Page:
+    """The page, or a refusal, as WSGI has it."""
+
+    def __init__(self, keys: Callable[[int], Sequence[APIKey]]) -> None:
+        self._page: Any = make_wsgi_app(REGISTRY)
+        # Strangers have them read once a second.
+        self._keys = functools.lru_cache(maxsize=1)(keys)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - WSGI's
+        status = self._status(environ)
+        if status is HTTPStatus.OK:
+            page: Iterable[bytes] = self._page(environ, start_response)
+            return page
+        start_response(f"{status.value} {status.phrase}", [("WWW-Authenticate", "Bearer")])
+        return ()
+
+    def _status(self, environ: dict[str, Any]) -> HTTPStatus:
+        if environ["PATH_INFO"] != "/metrics":
+            return HTTPStatus.NOT_FOUND
+        headers = {name.removeprefix("HTTP_").replace("_", "-").lower() for name in environ}
+        if is_here(environ["REMOTE_ADDR"], headers):
+            return HTTPStatus.OK
+        given = environ.get("HTTP_AUTHORIZATION", "")
+        if not given.startswith(_BEARER):
+            return HTTPStatus.UNAUTHORIZED
+        try:
+            key = api_keys.find(self._keys(int(time.monotonic())), given.removeprefix(_BEARER))
+        except BroadcastError as error:
+            log.warning("metrics cannot be shown: %s", error)
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        if key is None:
+            return HTTPStatus.UNAUTHORIZED
+        # Lanes of every account stand on one page.
+        may_read = Scope.READ in key.scopes and key.accounts is None
+        return HTTPStatus.OK if may_read else HTTPStatus.FORBIDDEN
+
+
+def _good(settings: Settings, engine: Engine, _second: int) -> Sequence[APIKey]:
+    texts = [] if settings.api_keys is None else [settings.api_keys.get_secret_value()]
+    if settings.api_keys_file is not None:
+        texts.append(secret_text(settings.api_keys_file, _VARIABLE))
+    parsed = [key for text in texts for key in api_keys.parse(text, where=_VARIABLE)]
+    return [*parsed, *stored.good(engine)]
