@@ -235,8 +235,7 @@ class _Drive:
     def _call(self, work: Work) -> None:
         lane = self._lane
         token = lane.gateway.token()
-        is_token = not isinstance(token, NoAnswer)
-        metrics.TOKEN_READS.labels(lane.account.name, is_token).inc()
+        metrics.TOKEN_READS.labels(lane.account.name, not isinstance(token, NoAnswer)).inc()
         if isinstance(token, NoAnswer):
             self._lane.apply_no_answer(token)
             return
