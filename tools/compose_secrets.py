@@ -14,7 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "secrets"
-BROKERS = ("", "valkey", "rabbitmq")
+#: What may be chosen, the usual first.
+CHOICES = {"DATABASE": ("postgres", "mysql"), "BROKER": ("valkey", "rabbitmq")}
+MYSQL_FILES = {"COMPOSE_FILE": "docker-compose.yml:docker-compose.mysql.yml"}
 #: In a container another user reads them; on this machine the folder lets only its owner in.
 MODE, FOLDER_MODE = 0o444, 0o700
 CHINESE = os.environ.get("BROADCAST_LANG", "").startswith("zh")
@@ -22,8 +24,9 @@ CHINESE = os.environ.get("BROADCAST_LANG", "").startswith("zh")
 
 def main(root: Path = ROOT) -> None:
     """Make what is missing; say where the login of Flower is."""
-    if (wanted := os.environ.get("BROKER", "")) not in BROKERS:
-        sys.exit(f"BROKER={wanted}: valkey | rabbitmq")
+    for name, values in CHOICES.items():
+        if (wanted := os.environ.get(name, "")) not in {"", *values}:
+            sys.exit(f"{name}={wanted}: {' | '.join(values)}")
     folder = root / FOLDER
     folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
     folder.chmod(FOLDER_MODE)
@@ -32,17 +35,26 @@ def main(root: Path = ROOT) -> None:
     _write(folder / "accounts.toml", account)
     words = {
         name: _write(folder / name, secrets.token_hex(24))
-        for name in ("postgres_password", "valkey_password", "rabbitmq_password")
+        for name in ("postgres_password", "mysql_password", "valkey_password", "rabbitmq_password")
     }
     _write(folder / "api_keys", secrets.token_urlsafe(32))
     _write(folder / "flower_cookie_secret", secrets.token_hex(32))
     _write(folder / "flower_login", f"ops:{secrets.token_urlsafe(18)}")
-    database = f"postgresql://broadcast:{words['postgres_password']}@postgres/broadcast"
     redis = f"redis://:{words['valkey_password']}@valkey:6379/0"
-    _write(folder / "database_url", database)
     _write(folder / "redis_url", redis)
-    _write_broker(folder / "broker_url", redis, words["rabbitmq_password"])
-    _note(root / ".env", {"COMPOSE_SECRETS": f"./{FOLDER}", **_of_trial()})
+    databases = {
+        "postgres": f"postgresql://broadcast:{words['postgres_password']}@postgres/broadcast",
+        "mysql": f"mysql://broadcast:{words['mysql_password']}@mysql/broadcast",
+    }
+    _write_chosen(folder / "database_url", "DATABASE", databases)
+    brokers = {
+        "valkey": redis,
+        "rabbitmq": f"amqp://broadcast:{words['rabbitmq_password']}@rabbitmq//",
+    }
+    _write_chosen(folder / "broker_url", "BROKER", brokers)
+    files = MYSQL_FILES if _kept(folder / "database_url").startswith("mysql") else {}
+    _forget(root / ".env", MYSQL_FILES)
+    _note(root / ".env", {"COMPOSE_SECRETS": f"./{FOLDER}", **files, **_of_trial()})
     _say(
         f"Made: {FOLDER}/. Flower's login: {FOLDER}/flower_login. Next:\n"
         "    docker compose up --build --detach --wait",
@@ -74,12 +86,20 @@ def _ask(prompt: str, ask: object) -> str:
     return str(answer)
 
 
-def _write_broker(file: Path, redis: str, password: str) -> None:
-    """Write the broker's URL: as BROKER says, else as it is, else that of Valkey."""
-    wanted = os.environ.get("BROKER")
+def _write_chosen(file: Path, name: str, urls: dict[str, str]) -> None:
+    """Write the URL that the variable *name* chooses; without it what is there stays."""
+    wanted = os.environ.get(name)
     if wanted:
         file.unlink(missing_ok=True)
-    _write(file, f"amqp://broadcast:{password}@rabbitmq//" if wanted == "rabbitmq" else redis)
+    _write(file, urls[wanted or CHOICES[name][0]])
+
+
+def _forget(file: Path, variables: dict[str, str]) -> None:
+    """Remove lines from `.env` that this program has written."""
+    written = {f"{name}={value}\n" for name, value in variables.items()}
+    if file.is_file():
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        file.write_text("".join(line for line in lines if line not in written), "utf-8")
 
 
 def _of_trial() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.containers.stack import docker
@@ -39,6 +41,17 @@ def test_the_program_runs_as_nobody_who_may_change_it(images: dict[str, str]) ->
         images["production"], "sh", "-c", "find / -xdev -user 10001 -not -path '/proc/*' 2>&-; true"
     )
     assert own.split() == ["/var/lib/broadcast"]
+
+
+def test_no_start_compiles_a_module(images: dict[str, str]) -> None:
+    """Neither of ours, nor of a library, nor of Python: that took each start a second."""
+    starts = ("celery -A worker report", "broadcast status", "broadcast api", "broadcast --help")
+    words = "export PYTHONVERBOSE=1; " + "; ".join(f"{start} 2>&1" for start in starts) + "; true"
+    said = run(images["production"], "sh", "-c", words)
+
+    compiled = re.findall(r"^# code object from '(.*\.py)'", said, re.MULTILINE)
+    assert compiled == []
+    assert said.count("code object from '/bytecode") > 1000
 
 
 def test_every_module_of_ours_is_compiled(images: dict[str, str]) -> None:

@@ -19,7 +19,7 @@ from tools.packages import ROOT
 
 @pytest.fixture(autouse=True)
 def _nobody_says_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SIMULATOR", "BROKER", "WECHAT_APPID", "WECHAT_APPSECRET"):
+    for name in ("SIMULATOR", "BROKER", "DATABASE", "WECHAT_APPID", "WECHAT_APPSECRET"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -35,7 +35,9 @@ def test_every_secret_of_the_compose_file_is_made_and_stays(
     first = made(tmp_path)
     compose_secrets.main(tmp_path)
 
-    named = (ROOT / "docker-compose.yml").read_text("utf-8").split("first}/")[1:]
+    files = ("docker-compose.yml", "docker-compose.mysql.yml")
+    text = "".join((ROOT / name).read_text("utf-8") for name in files)
+    named = text.split("first}/")[1:]
     assert {line.partition('"')[0] for line in named} == set(first)
     assert made(tmp_path) == first
     checked_database(SecretStr(first["database_url"]))
@@ -116,3 +118,17 @@ def test_nothing_of_what_it_makes_is_kept_in_git() -> None:
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout == ""
+
+
+def test_mysql_is_named_with_its_compose_file_and_postgres_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    files = "COMPOSE_FILE=docker-compose.yml:docker-compose.mysql.yml\n"
+    for database, count in (("mysql", 1), ("", 1), ("postgres", 0)):
+        monkeypatch.setenv("DATABASE", database)
+        compose_secrets.main(tmp_path)
+
+        assert (tmp_path / ".env").read_text("utf-8").count(files) == count
+        password = made(tmp_path)["mysql_password" if count else "postgres_password"]
+        assert f":{password}@" in made(tmp_path)["database_url"]
