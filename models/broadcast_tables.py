@@ -111,6 +111,8 @@ class BroadcastRow(Base):
     reported_version: Mapped[BigInt | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    #: Its lists, calls and history were removed, or are on their way out.
+    pruned_at: Mapped[datetime | None]
     woken_at: Mapped[datetime | None]
 
     __table_args__ = (

@@ -174,6 +174,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
         "demo": "entrypoints.cli.commands.up",
         "simulator": "entrypoints.cli.commands.up",
         "db": "entrypoints.cli.commands.up",
+        "prune": "entrypoints.cli.commands.prune",
         "help": "entrypoints.cli.commands.help",
         "completion": "entrypoints.cli.commands.help",
     },

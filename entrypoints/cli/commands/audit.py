@@ -74,6 +74,8 @@ def lines(done: Audit) -> Iterator[Message]:
     )  # fmt: skip
     if done.erased:
         yield Message("audit.erased", n=done.erased)
+    if done.pruned:
+        yield Message("audit.pruned", n=done.pruned)
     for check in Check:
         count = done.counts[check]
         if not count:

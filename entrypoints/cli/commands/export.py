@@ -52,6 +52,8 @@ def export(
     else:
         pieces = map(_piece, exports.people(run.engine, whole))
         run.terminal.stream_json("people", pieces, beside=_beside(whole), into=output)
+    if whole.pruned_at is not None:
+        run.terminal.note("export.pruned", id=whole.report.id)
     if output is not None:
         run.terminal.note("export.written", id=whole.report.id, file=str(output))
 
@@ -61,6 +63,7 @@ def _beside(whole: Export) -> dict[str, Any]:
     rows = {name: getattr(whole, name) for name in ("batches", "calls", "gates", "history")}
     return {
         "broadcast": json_objects.as_json(whole.report),
+        "pruned_at": utc_if_any(whole.pruned_at),
         "content": json.loads(whole.report.content),
         **{name: list(map(_row, found)) for name, found in rows.items()},
         "lines": [

@@ -212,6 +212,8 @@ def follower(
         run.terminal.say(
             "follower.earlier", n=most, openid=one, account=whose, most=min(10 * most, 1000)
         )
+    if pruned := received.pruned(engine, whose):
+        run.terminal.say("follower.pruned", n=pruned)
     if as_json:
         shown = follower_json(known, suppressed, got)
         run.terminal.show_done({"account": whose, "openid": one, **shown, "more": more})

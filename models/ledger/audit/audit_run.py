@@ -23,6 +23,7 @@ from broadcast.rules.calls.outcomes import SAID_ACCEPTED
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.finish_events import Counts, job_end_of
 from broadcast.rules.gates.lateness import STUCK
+from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.states import SENT, BatchState, Phase
 from models.accounts import AccountRow, Lane
@@ -82,6 +83,10 @@ _CHECKS: Mapping[Check, Callable[..., Iterator[Finding]]] = {
 }
 
 
+#: They compare batches with their calls, which a pruned broadcast has none of.
+_BY_CALLS = frozenset({Check.CALLS, Check.MSG_IDS})
+
+
 @dataclass(slots=True, kw_only=True)
 class Audit:
     """Result of an audit."""
@@ -92,6 +97,8 @@ class Audit:
     calls: int = 0
     #: People who were erased from lists: their places are audited, and nobody knows who they were.
     erased: int = 0
+    #: Broadcasts of which nothing is left but figures, batches and keys.
+    pruned: int = 0
     findings: list[Finding] = field(default_factory=list)
     #: All that was found, kept or not.
     counts: Counter[Check] = field(default_factory=Counter)
@@ -107,7 +114,7 @@ class Audit:
         """Return how much was audited, and each check with its count, for programs."""
         audited = {
             "broadcasts": self.broadcasts, "openids": self.openids, "batches": self.batches,
-            "calls": self.calls, "erased": self.erased,
+            "calls": self.calls, "erased": self.erased, "pruned": self.pruned,
         }  # fmt: skip
         checks = {check.value: self.counts[check] for check in Check}
         return {"ok": not self.counts, "audited": audited, "checks": checks}
@@ -155,12 +162,19 @@ def _broadcast(engine: Engine, broadcast_id: str, waits: Waits, *, into: Audit) 
         # Pruned since its id was read.
         return
     into.broadcasts += 1
-    into.openids += case.lists.size(ASKED)
     into.batches += len(case.batches)
     into.erased += case.lists.erased
-    into.calls += sum(len(batch.calls) for batch in case.batches)
+    row = case.row
+    if row.pruned_at is None:
+        into.openids += case.lists.size(ASKED)
+        into.calls += sum(len(batch.calls) for batch in case.batches)
+    else:
+        into.pruned += 1
+        given = row.audience_kind == OpenIDs.kind
+        into.openids += row.read - row.malformed - row.duplicate if given else 0
+        into.calls += sum(batch.attempts for batch in case.batches)
     for check, ask in _CHECKS.items():
-        if check is not Check.OVERLAPS:
+        if check is not Check.OVERLAPS and not (row.pruned_at and check in _BY_CALLS):
             for finding in ask(case):
                 into.add(finding)
 

@@ -290,6 +290,8 @@ class AuditedBroadcast:
     #: None: it was cancelled before its list came.
     published_at: datetime | None
     moved_at: datetime | None
+    #: When its lists, calls and history were removed: figures, batches and keys are all there is.
+    pruned_at: datetime | None
 
 
 @frozen

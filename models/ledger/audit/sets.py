@@ -67,8 +67,8 @@ def _figures(case: Case) -> Iterator[Finding]:
 def _lists(case: Case) -> Iterator[Finding]:
     """The list that was given is the one that was asked for."""
     row, lists = case.row, case.lists
-    if row.published_at is None:
-        # None was given; what was stored of it is on its way out.
+    if row.published_at is None or row.pruned_at is not None:
+        # None was given, or it was pruned; what is stored of it is on its way out.
         return
     if row.audience_kind in audiences.KINDS and _asked_for(row) is None:
         yield case.finding(Found.UNREADABLE, kind=row.audience_kind)
@@ -99,9 +99,9 @@ def _is_wechats(row: AuditedBroadcast) -> bool:
 
 def _tiles(case: Case) -> Iterator[Finding]:
     """The batches that were not split hold everybody who is left once, each in its range."""
-    lists, leaves = case.lists, case.leaves
+    lists, leaves, is_there = case.lists, case.leaves, case.row.pruned_at is None
     for batch in case.batches:
-        if batch.size and batch.id not in lists.ranges:
+        if is_there and batch.size and batch.id not in lists.ranges:
             yield case.finding(
                 Found.RANGE, batch, list=batch.list or "-", start=batch.start,
                 size=batch.size or 0, counted=lists.size(batch.list),
@@ -109,12 +109,16 @@ def _tiles(case: Case) -> Iterator[Finding]:
     if not all(is_recognised(batch.state) for batch in case.batches):
         return
     # Where people were taken out of a batch its range is open; marks and sums then prove the rest.
-    if not lists.is_shrunk and all(batch.list != own_list(batch.n) for batch in case.batches):
+    if (
+        is_there
+        and not lists.is_shrunk
+        and all(batch.list != own_list(batch.n) for batch in case.batches)
+    ):
         yield from _gaps(case, lists.resolved)
     total = sum(batch.size or 0 for batch in leaves)
     if total != case.row.planned:
         yield case.finding(Found.LEAVES, planned=case.row.planned or 0, counted=total)
-    elif ASKED in lists.sizes and all(batch.id in lists.ranges for batch in leaves):
+    elif is_there and ASKED in lists.sizes and all(batch.id in lists.ranges for batch in leaves):
         out = [reason for reason in SKIPS if reason in lists.sizes]
         counted = total + sum(lists.size(reason) for reason in out)
         marks = sum(lists.ranges[batch.id].marks for batch in leaves)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import field
+from datetime import datetime
 from typing import TypeAlias
 
 from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
@@ -166,8 +167,10 @@ def of_members(engine: Engine, broadcast_id: str, members: Sequence[Member]) -> 
 
 
 def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[Member]:
-    """Return who is in some sets. Raises ConflictError where no plan says who that is."""
+    """Return who is in some sets. Raises ConflictError where nobody knows who that is."""
     stands = _published(connection, broadcast_id)
+    if stands.pruned_at is not None:
+        raise ConflictError("error.recipients.pruned", id=broadcast_id)
     if stands.planned is None and stands.path is SendPath.MASS_SEND and names & _OF_A_PLAN:
         name = "never_planned" if stands.phase is Phase.ENDED else "unplanned"
         raise ConflictError(f"error.recipients.{name}", id=broadcast_id)
@@ -194,13 +197,13 @@ def _in_sets(
 _OF_A_PLAN = frozenset({"waiting", "cancelled"})
 
 
-_Published: TypeAlias = Row[Phase, int | None, SendPath]
+_Published: TypeAlias = Row[Phase, int | None, SendPath, datetime | None]
 
 
 def _published(connection: Connection, broadcast_id: str) -> _Published:
-    query = select(BroadcastRow.phase, BroadcastRow.planned, BroadcastRow.path).where(
-        BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING
-    )
+    query = select(
+        BroadcastRow.phase, BroadcastRow.planned, BroadcastRow.path, BroadcastRow.pruned_at
+    ).where(BroadcastRow.id == broadcast_id, BroadcastRow.phase != Phase.UPLOADING)
     stands = connection.execute(query).first()
     if stands is None:
         raise locked_rows.unknown_id(connection, broadcast_id)

@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy import Connection, Engine, and_
 
 from broadcast import openid
+from broadcast.errors import UnknownIdError
 from broadcast.frozen import frozen
 from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.audience import OpenIDs
@@ -333,6 +334,8 @@ def _of_broadcast(engine: Engine, broadcast_id: str) -> list[Iterable[bytes]]:
         phase = value_of(connection, broadcast_id, BroadcastRow.phase)
         if phase is None:
             raise locked_rows.unknown_id(connection, broadcast_id)
+        if value_of(connection, broadcast_id, BroadcastRow.pruned_at) is not None:
+            raise UnknownIdError("error.plan.excludes_pruned", id=broadcast_id)
         if phase is Phase.PLANNING:
             ranges: Sequence[Range] = [unplanned_members(connection, broadcast_id)]
         else:

@@ -171,6 +171,12 @@ def run(
     return work(connection, locked_broadcast(connection, broadcast_id))
 
 
+def refuse_pruned(connection: Connection, broadcast_id: str) -> None:
+    """Raise ConflictError for a broadcast whose lists and calls were removed."""
+    if value_of(connection, broadcast_id, BroadcastRow.pruned_at) is not None:
+        raise ConflictError("error.broadcast.pruned", id=broadcast_id)
+
+
 def log_action(
     connection: Connection,
     broadcast: LockedBroadcast,

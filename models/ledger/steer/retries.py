@@ -94,6 +94,7 @@ def retry(
     kept = suppressed_batches(engine, broadcast_id, found)
 
     def work(connection: Connection, broadcast: LockedBroadcast) -> Retried:
+        locked_rows.refuse_pruned(connection, broadcast.id)
         if any(gate.kind is GateKind.CANCEL for gate in _own(connection, broadcast)):
             raise InputError("error.retry.cancelled", id=broadcast.id)
         left = without_suppressed(retry_verdict_of(connection, broadcast.id), kept)
@@ -232,11 +233,16 @@ class Left:
 
 
 def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
-    """Return the batches that are neither accepted nor split nor cancelled, with their verdicts."""
+    """Return the batches that are neither accepted nor split nor cancelled, with their verdicts.
+
+    None of a broadcast that was pruned: nobody knows their calls any more.
+    """
     rows = every_row(
         connection,
         selected(LeftBatch, Batch)
+        .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(LEFT_OVER))
+        .where(BroadcastRow.pruned_at.is_(None))
         .order_by(Batch.n),
         LeftBatch,
     )

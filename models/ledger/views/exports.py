@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, inspect, select
@@ -12,7 +13,9 @@ from broadcast import openid
 from broadcast.frozen import frozen
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
+from models.base import value_of
 from models.batch_tables import AttemptRow, Batch, GateRow
+from models.broadcast_tables import BroadcastRow
 from models.event import Event
 from models.ledger.lists import recipients
 from models.ledger.lists.recipients import LeftOut, Member, Portion, SkippedLines
@@ -27,6 +30,8 @@ class Export:
     """A broadcast at one moment; its people are read afterwards, by these ranges."""
 
     report: Report
+    #: When its people, calls and history were removed; None: they were not.
+    pruned_at: datetime | None
     batches: Rows
     calls: Rows
     gates: Rows
@@ -41,7 +46,8 @@ class Export:
 def export(connection: Connection, broadcast_id: str) -> Export:
     """Return a broadcast. Raises UnknownIdError."""
     report = broadcast_reports.report_in(connection, broadcast_id)
-    is_there = report.phase is not Phase.UPLOADING
+    pruned_at = value_of(connection, broadcast_id, BroadcastRow.pruned_at)
+    is_there = report.phase is not Phase.UPLOADING and pruned_at is None
     left_out = recipients.left_out_in(connection, broadcast_id)
     listed = {one.reason for one in left_out}
     mine = Batch.broadcast_id == broadcast_id
@@ -49,7 +55,7 @@ def export(connection: Connection, broadcast_id: str) -> Export:
     events = _numbered(Event).outerjoin(Batch, Batch.id == Event.batch_id)
     batches = _numbered(_Child, "parent_id").outerjoin(Batch, Batch.id == _Child.parent_id)
     return Export(
-        report=report,
+        report=report, pruned_at=pruned_at,
         batches=_rows(
             connection, batches.where(_Child.broadcast_id == broadcast_id).order_by(_Child.n)
         ),

@@ -17,12 +17,12 @@ from broadcast.rules.overlap import Newer
 from broadcast.rules.plan.cut import Chunk
 from broadcast.rules.plan.selection import EXCLUDED_LISTS, REASONS
 from broadcast.rules.states import BatchState, Phase
-from models.base import Packed, place_in, value_of
+from models.base import Packed, count_of, place_in, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.plan import removals
 from models.ledger.plan.removals import REACHED, Part, Range
-from models.ledger.rows.transaction import at_one_moment, read
+from models.ledger.rows.transaction import at_one_moment, read, reading
 from models.recipients import ChunkRow
 
 #: Chunks that one statement looks at: with enough found, no older ones are.
@@ -73,6 +73,13 @@ def of_openid(connection: Connection, account: str, one: str, *, most: int) -> l
         )
         for row in rows.all()
     ]  # fmt: skip
+
+
+@reading
+def pruned(connection: Connection, account: str) -> int:
+    """Return of how many broadcasts of an account nobody knows any more who was in them."""
+    mine = (BroadcastRow.account == account, BroadcastRow.pruned_at.is_not(None))
+    return count_of(connection, BroadcastRow, *mine)
 
 
 def _places(connection: Connection, account: str, one: str) -> Iterator[tuple[str, str, int]]:

@@ -1,0 +1,153 @@
+"""Pruning: OpenIDs, calls and history of what ended long ago go; figures, batches and keys stay.
+
+A broadcast is marked under its lane's lock before anything of it goes, so that no retry begins with
+half of it, and whatever was left behind when this process died is found by the mark. Each portion
+is a transaction of its own, which no worker waits for long.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute
+
+from broadcast.frozen import frozen
+from broadcast.rules.states import SENT, BatchState, Phase
+from models.base import change, delete_some
+from models.batch_tables import AttemptRow, Batch
+from models.broadcast_tables import BroadcastRow
+from models.engine import now
+from models.event import Event
+from models.ledger.lists.uploads import CHUNKS_AT_ONCE
+from models.ledger.rows import lane_rows
+from models.ledger.rows.transaction import read, reading, write, writing
+from models.recipients import ChunkRow, Skipped
+
+#: WeChat counts messages of a month, and newer broadcasts are held against those of some days.
+LEAST = timedelta(days=32)
+#: WeChat may still recognise a clientmsgid, or report the end of a job.
+CALLS_KEPT = timedelta(hours=48)
+_ROWS_AT_ONCE = 500
+#: No call of these follows; a state of a newer release is none of them.
+_SETTLED = SENT | {BatchState.REFUSED, BatchState.CANCELLED, BatchState.SPLIT}
+
+
+@frozen
+class Pruned:
+    """Numbers of what goes, or went."""
+
+    broadcasts: int = 0
+    openids: int = 0
+    calls: int = 0
+    lines: int = 0
+    #: As old, and not at rest, or called just now.
+    kept: int = 0
+
+
+def _is_old(connection: Connection, older_than: timedelta) -> ColumnElement[bool]:
+    moment = now(connection)
+    mine = Batch.broadcast_id == BroadcastRow.id
+    young = moment - CALLS_KEPT
+    recent = or_(AttemptRow.started_at > young, AttemptRow.outcome_recorded_at > young)
+    return and_(
+        BroadcastRow.phase == Phase.ENDED,
+        BroadcastRow.finished_at < moment - older_than,
+        BroadcastRow.pruned_at.is_(None),
+        ~exists().where(mine, or_(Batch.state.not_in(_SETTLED), Batch.poll_at.is_not(None))),
+        ~exists().where(AttemptRow.batch_id == Batch.id, mine, recent),
+    )
+
+
+@reading
+def prunable(connection: Connection, older_than: timedelta) -> Pruned:
+    """Return how much of what ended so long ago would go."""
+    old = select(BroadcastRow.id).where(_is_old(connection, older_than)).scalar_subquery()
+    batches = select(Batch.id).where(Batch.broadcast_id.in_(old)).scalar_subquery()
+
+    def count(what: ColumnElement[Any], *which: ColumnElement[bool]) -> int:
+        return int(connection.scalar(select(what).where(*which)) or 0)
+
+    return Pruned(
+        broadcasts=count(func.count(BroadcastRow.id), BroadcastRow.id.in_(old)),
+        openids=count(func.sum(ChunkRow.size), ChunkRow.broadcast_id.in_(old)),
+        calls=count(func.count(AttemptRow.id), AttemptRow.batch_id.in_(batches)),
+        lines=count(func.count(Event.id), Event.broadcast_id.in_(old)),
+        kept=count(
+            func.count(BroadcastRow.id), BroadcastRow.created_at < now(connection) - older_than,
+            BroadcastRow.pruned_at.is_(None), BroadcastRow.id.not_in(old),
+        ),
+    )  # fmt: skip
+
+
+def prune(engine: Engine, older_than: timedelta) -> int:
+    """Prune what ended so long ago, and what a prune that died left behind; return how many."""
+    with read(engine) as connection:
+        found = connection.scalars(
+            select(BroadcastRow.id)
+            .where(or_(_is_old(connection, older_than), _has_a_rest()))
+            .order_by(BroadcastRow.finished_at)
+        ).all()
+    done = 0
+    for broadcast_id in found:
+        if _mark(engine, broadcast_id, older_than):
+            _clear(engine, broadcast_id)
+            done += 1
+    return done
+
+
+def _has_a_rest() -> ColumnElement[bool]:
+    """What was marked and still has rows of before."""
+    mine = Batch.broadcast_id == BroadcastRow.id
+    return and_(
+        BroadcastRow.pruned_at.is_not(None),
+        or_(
+            exists().where(ChunkRow.broadcast_id == BroadcastRow.id),
+            exists().where(AttemptRow.batch_id == Batch.id, mine),
+            exists().where(_is_line_before(BroadcastRow.id, BroadcastRow.pruned_at)),
+        ),
+    )
+
+
+def _is_line_before(broadcast_id: Any, moment: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns
+    return and_(Event.broadcast_id == broadcast_id, Event.at <= moment)
+
+
+@writing
+def _mark(connection: Connection, broadcast_id: str, older_than: timedelta) -> bool:
+    """Mark a broadcast as pruned, unless it is called again meanwhile; return whether it is."""
+    account = connection.scalar(select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id))
+    lane_rows.lock(connection, str(account))
+    is_marked = select(BroadcastRow.pruned_at).where(BroadcastRow.id == broadcast_id)
+    if connection.scalar(is_marked) is not None:
+        return True
+    old = select(BroadcastRow.id).where(_is_old(connection, older_than))
+    if connection.scalar(old.where(BroadcastRow.id == broadcast_id)) is None:
+        return False
+    change(connection, BroadcastRow, broadcast_id, pruned_at=now(connection))
+    return True
+
+
+def _clear(engine: Engine, broadcast_id: str) -> None:
+    """Remove the rows of a marked broadcast, a portion at a time."""
+    with read(engine) as connection:
+        batches = connection.scalars(select(Batch.id).where(Batch.broadcast_id == broadcast_id))
+        ids = batches.all()
+        pruned_at = connection.scalar(
+            select(BroadcastRow.pruned_at).where(BroadcastRow.id == broadcast_id)
+        )
+    _remove(engine, ChunkRow.id, ChunkRow.broadcast_id == broadcast_id, most=CHUNKS_AT_ONCE)
+    for start in range(0, len(ids), _ROWS_AT_ONCE):
+        some = AttemptRow.batch_id.in_(ids[start : start + _ROWS_AT_ONCE])
+        _remove(engine, AttemptRow.id, some, most=_ROWS_AT_ONCE)
+    lines = update(Skipped).where(Skipped.broadcast_id == broadcast_id).values(sample="[]")
+    write(engine, lambda connection: connection.execute(lines))
+    _remove(engine, Event.id, _is_line_before(broadcast_id, pruned_at), most=_ROWS_AT_ONCE)
+
+
+def _remove(
+    engine: Engine, key: InstrumentedAttribute[Any], which: ColumnElement[bool], *, most: int
+) -> None:
+    while write(engine, lambda c: delete_some(c, key, which, most=most)) == most:
+        pass
