@@ -126,7 +126,7 @@ cli-docs: $(DEV) catalogue  ## docs/cli.md and its twin from the help; the table
 
 docs-update: $(DEV)  ## what the pages for operators show, from a run of their commands
 	@DOCS_UPDATE=1 $(PY) -m pytest -q -n 2 --tb=no -m "prove or not prove" \
-	  tests/docs/test_pages.py; git diff --stat -- README*.md docs
+	  tests/docs/test_pages.py tests/docs/test_moving_page.py; git diff --stat -- README*.md docs
 
 golden: $(DEV)  ## the evidence of tests/golden, taken anew: only for a change that means to change it
 	@GOLDEN_UPDATE=1 $(PY) -m pytest -q --tb=short -m "prove or not prove" tests/golden $(ARGS); git diff --stat -- tests/golden

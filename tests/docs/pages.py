@@ -6,7 +6,8 @@ stands for anything, alone on a line for any lines. What follows a question in i
 Where a sentence is wrapped makes no difference; a command that is to be typed next is a whole line.
 
 Comments in the page, which no reader sees, steer: `<!-- scene: NAME -->` lays out what has happened
-before the next block, `<!-- skip: REASON -->` leaves the next block alone.
+before the next block, `<!-- file: NAME -->` writes the next block of Python into a file there,
+`<!-- skip: REASON -->` leaves the next block alone.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class Play:
     #: Where a block begins and ends in the text, and what should stand there.
     renewed: list[tuple[Example, str]] = field(default_factory=list)
     _skip: bool = field(default=False)
+    _file: str = field(default="")
 
     def document(self, page: Path) -> Document:
         """Return the page, whose examples are evaluated in order."""
@@ -84,11 +86,12 @@ class Play:
                 self._directives,
                 CodeBlockParser("console", self._console),
                 CodeBlockParser("sh", self._shell),
+                CodeBlockParser("python", self._python),
             ]
         ).parse(page)
 
     def _directives(self, document: Document) -> Iterable[Region]:
-        for region in DirectiveInHTMLCommentLexer("scene|skip", ".+?")(document):
+        for region in DirectiveInHTMLCommentLexer("scene|file|skip", ".+?")(document):
             region.evaluator = self._directive
             yield region
 
@@ -97,6 +100,8 @@ class Play:
         if lexemes["directive"] == "skip":
             self._skip = True
             self.skipped.append(lexemes["arguments"])
+        elif lexemes["directive"] == "file":
+            self._file = lexemes["arguments"]
         else:
             self.stage.clear()
             SCENES[lexemes["arguments"]](self.stage)
@@ -104,6 +109,11 @@ class Play:
     def _left_alone(self) -> bool:
         skip, self._skip = self._skip, False
         return skip
+
+    def _python(self, example: Example) -> None:
+        name, self._file = self._file, ""
+        if not self._left_alone() and name:
+            (self.stage.folder / name).write_text(example.parsed, "utf-8")
 
     def _type(self, command: str, *answers: str) -> Shown:
         command = IN_MAKE.get(command, command).replace(DAY, day_ahead())

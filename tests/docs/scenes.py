@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from broadcast import day
 from broadcast.rules.states import BroadcastState
+from tests.compat import clients
 from tests.docs.stage import ACCOUNTS, Stage
 
 MASS_SEND = "/cgi-bin/message/mass/send"
+#: Who asked the old script for no more messages; nobody of the lists.
+OPTED_OUT = [f"oOptedOut{number:019}" for number in range(12)]
 
 
 def quiet(stage: Stage) -> None:
@@ -112,6 +116,21 @@ def several_accounts(stage: Stage) -> None:
     (stage.folder / "shop.csv").write_text("\n".join(["openid", *lines]), "utf-8")
 
 
+def old_script(stage: Stage) -> None:
+    """Beside the list lies an environment with wechatpy, whose 15th call will be lost."""
+    people = stage.wechat.openids(30_000)
+    (stage.folder / "list.txt").write_text("\n".join(people) + "\n", "utf-8")
+    (stage.folder / "opted-out.txt").write_text("\n".join(OPTED_OUT) + "\n", "utf-8")
+    python = stage.folder / "old" / "bin" / "python"
+    python.parent.mkdir(parents=True, exist_ok=True)
+    words = clients.driver("redirected.py", stage.wechat.url)
+    account = stage.wechat.account
+    settings = f"APPID={account.appid} APPSECRET={account.secret}"
+    python.write_text(f'#!/bin/sh\n{settings} exec {shlex.join(words)} "$@"\n', "utf-8")
+    python.chmod(0o755)
+    stage.wechat.fault("drop", when="before", path=MASS_SEND, skip=14, count=1)
+
+
 def _refuse(stage: Stage, errcode: int, errmsg: str, **limits: int) -> None:
     limits = {"errcode": errcode, **limits}
     stage.wechat.fault("errcode", errmsg=errmsg, path=MASS_SEND, when="before", **limits)
@@ -142,4 +161,5 @@ SCENES: Final[Mapping[str, Callable[[Stage], None]]] = {
     "late": late,
     "two calls left": two_calls_left,
     "several accounts": several_accounts,
+    "old script": old_script,
 }

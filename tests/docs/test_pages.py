@@ -32,16 +32,22 @@ UPDATE = "DOCS_UPDATE"
 def test_every_command_of_a_page_shows_what_the_page_says(
     tmp_path: Path, valkey: Valkey, name: str, lang: str
 ) -> None:
-    page = ROOT / name
-    wrong: list[str] = []
     with Stage(tmp_path, valkey=valkey, lang=lang) as stage:
-        play = Play(stage=stage)
-        for example in play.document(page):
-            try:
-                example.evaluate()
-            except SybilFailure as failure:
-                wrong.append(str(failure))
-    if os.environ.get(UPDATE) and play.renewed:
-        page.write_text(rewritten(page.read_text("utf-8"), play.renewed), "utf-8")
+        wrong = played(stage, name)
 
     assert not wrong, "\n\n".join(wrong)
+
+
+def played(stage: Stage, name: str) -> list[str]:
+    """Play a page; return where it says something else than the terminal."""
+    page = ROOT / name
+    wrong: list[str] = []
+    play = Play(stage=stage)
+    for example in play.document(page):
+        try:
+            example.evaluate()
+        except SybilFailure as failure:
+            wrong.append(str(failure))
+    if os.environ.get(UPDATE) and play.renewed:
+        page.write_text(rewritten(page.read_text("utf-8"), play.renewed), "utf-8")
+    return wrong

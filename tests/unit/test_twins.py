@@ -19,6 +19,7 @@ TWINS = [
     "docs/json.md",
     "docs/library.md",
     "docs/logs.md",
+    "docs/moving.md",
     "docs/python.md",
     "docs/quickstart-wechat.md",
     "docs/security.md",
