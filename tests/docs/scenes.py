@@ -116,6 +116,12 @@ def several_accounts(stage: Stage) -> None:
     (stage.folder / "shop.csv").write_text("\n".join(["openid", *lines]), "utf-8")
 
 
+def two_people(stage: Stage) -> None:
+    """A list of two colleagues' phones."""
+    lines = ["openid", *stage.wechat.openids(2)]
+    (stage.folder / "two.csv").write_text("\n".join(lines), "utf-8")
+
+
 def old_script(stage: Stage) -> None:
     """Beside the list lies an environment with wechatpy, whose 15th call will be lost."""
     people = stage.wechat.openids(30_000)
@@ -161,5 +167,6 @@ SCENES: Final[Mapping[str, Callable[[Stage], None]]] = {
     "late": late,
     "two calls left": two_calls_left,
     "several accounts": several_accounts,
+    "two people": two_people,
     "old script": old_script,
 }

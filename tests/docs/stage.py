@@ -90,6 +90,7 @@ class Stage:
         _, default, *_ = (self.folder / "accounts.toml").read_text("utf-8").split("[accounts.")
         file = self.folder / "one.toml"
         file.write_text(f"[accounts.{default}", "utf-8")
+        file.chmod(0o600)
         return file
 
     # What a scene changes

@@ -20,6 +20,8 @@ PAGES = (
     ("docs/quickstart-wechat.zh.md", "zh"),
     ("docs/campaigns.md", "en"),
     ("docs/campaigns.zh.md", "zh"),
+    ("docs/production.md", "en"),
+    pytest.param("docs/production.zh.md", "zh", marks=pytest.mark.prove),
     ("docs/operating.md", "en"),
     # The longest pages take half a minute each: `make prove` plays the second.
     pytest.param("docs/operating.zh.md", "zh", marks=pytest.mark.prove),
