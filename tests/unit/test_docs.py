@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from entrypoints.cli import main
 from tests.docs.pages import steps
 from tools.packages import PACKAGES
 
@@ -37,6 +40,8 @@ PLACE = re.compile(
 #: A cell of a table that names packages, and what stands behind it.
 ROW = re.compile(r"^\| (`[\w/]+/`[^|]*) \|(.*)$", re.MULTILINE)
 FILE = re.compile(r"`([\w/]+\.py)`")
+#: A command line of ours, quoted or in a block.
+NAMED = re.compile(r"(?:`|^ *(?:\$ )?)(broadcast [a-z][^`\n|>]*)", re.MULTILINE)
 #: What is said in the page's language.
 QUOTED = re.compile(r"'[^']*'")
 
@@ -124,6 +129,35 @@ def test_every_file_of_a_package_is_where_the_architecture_says(name: str) -> No
 
     assert len(rows) > 30
     assert missing == []
+
+
+@pytest.mark.parametrize("name", ["faq", "moving", "production"])
+def test_every_command_and_option_that_a_page_names_is_there(name: str) -> None:
+    for page in (DOCS / f"{name}.md", DOCS / f"{name}.zh.md"):
+        named = NAMED.findall(page.read_text("utf-8"))
+
+        assert len(named) > 5
+        assert [line for line in named if unknown(line)] == []
+
+
+def unknown(line: str) -> set[str]:
+    """Return the words of a command line that the program does not have."""
+    node: Any = typer.main.get_command(main._root())
+    for word in line.split()[1:]:
+        if word.startswith("-") or not hasattr(node, "get_command"):
+            break
+        node = node.get_command(None, word)
+        if node is None:
+            return {word}
+    given = re.findall(r"(?<= )--[a-z-]+", QUOTED.sub("''", line))
+    return set(given) - {option for parameter in node.params for option in parameter.opts}
+
+
+def test_a_command_and_an_option_that_are_not_there_are_found() -> None:
+    assert unknown("broadcast sned") == {"sned"}
+    assert unknown("broadcast token fetch --account shop") == {"fetch"}
+    assert unknown("broadcast send --openids a.csv --txt 'a --b'") == {"--txt"}
+    assert unknown("broadcast campaigns add weekly --cron '0 20 * * 5' --yes") == set()
 
 
 def test_a_link_that_leads_nowhere_is_found(tmp_path: Path) -> None:
