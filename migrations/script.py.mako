@@ -7,8 +7,12 @@ Before you commit this revision:
 
 - Read it line by line; autogenerate sees no CHECK constraint, no renamed column and no data.
 - One small step: MySQL commits after every statement, so half a revision stays half done.
-- Workers of the release before run while it does. Add now, drop one release later; a new column is
-  nullable or has a server default. A rename is an addition, a copy and, later, a drop.
+- Workers of the release before run while it does, and go on after an *expand* revision: it adds
+  tables, indexes and columns that are nullable or have a server default, and no more. What those
+  workers cannot work beside (a drop, a new type, a word that they do not know) is a *contract*
+  revision one release later, which sets `oldest_compatible` of `bc_installation` to its own number;
+  they stop then. A rename is an addition, a copy and, later, a drop. `make check` holds revisions
+  to what they say (`tools/migration_rules.py`).
 - A statement that locks a big table waits for 10 s at most and then fails. On PostgreSQL build an
   index with `postgresql_concurrently=True` inside `op.get_context().autocommit_block()`, add a
   constraint as NOT VALID first, and move data in portions outside of the migration.
@@ -27,6 +31,7 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+KIND = "expand"
 
 
 def upgrade() -> None:

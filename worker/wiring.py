@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from broadcast.built_once import built_once
-from broadcast.errors import OutOfReachError, RedisAwayError, SettingsError
+from broadcast.errors import BroadcastError, OutOfReachError, RedisAwayError, SettingsError
 from broadcast.outbound.posting import Poster
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
@@ -50,6 +50,14 @@ log = logging.getLogger(__name__)
 #: Set once this process is asked to stop.
 stopping = threading.Event()
 _building = threading.Lock()
+
+
+def _end_worker(problem: BroadcastError) -> None:
+    """Let this worker end once its tasks have: an upgrade left it behind."""
+    from celery.worker import state  # noqa: PLC0415 - a worker alone
+
+    log.critical("this worker ends: %s", problem)
+    state.should_stop = problem.exit_status  # type: ignore[assignment]
 
 
 class WorkerParts(StoreParts):
@@ -155,7 +163,7 @@ class WorkerParts(StoreParts):
         """The restore guard: whether this database made the calls of its accounts."""
         return DatabaseCheck(
             self.engine, counter=self.wechat.claim_counter(schema.installation(self.engine)),
-            gateway=self.gateway, waits=self.tuning.waits,
+            gateway=self.gateway, waits=self.tuning.waits, end=_end_worker,
         )  # fmt: skip
 
     def context(self, name: str, *, forward_count: int = 0) -> LaneContext:

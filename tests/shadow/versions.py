@@ -50,12 +50,12 @@ class Version:
 WORKING_TREE = Version("the working tree", ROOT, is_warm=True)
 
 
-def archived(folder: Path) -> Version:
-    """Return the version of COMMIT, from a wheel that is built in *folder* without any network."""
-    short = COMMIT[:7]
+def archived(folder: Path, commit: str = COMMIT) -> Version:
+    """Return the version of a commit, from a wheel built in *folder* without any network."""
+    short = commit[:7]
     try:
         tree = subprocess.run(
-            ["git", "archive", COMMIT], cwd=ROOT, capture_output=True, check=True
+            ["git", "archive", commit], cwd=ROOT, capture_output=True, check=True
         ).stdout
     except (OSError, subprocess.CalledProcessError):
         not_proved("the shadow run", f"the commit {short} is not here: git fetch --unshallow")

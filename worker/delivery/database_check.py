@@ -13,7 +13,7 @@ from typing import Final, NoReturn
 
 from sqlalchemy import Engine
 
-from broadcast.errors import OutOfReachError
+from broadcast.errors import OutOfReachError, SchemaError
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
@@ -22,6 +22,7 @@ from broadcast.rules.gates import restore_guard
 from broadcast.rules.gates.restore_guard import DatabaseFacts, Trust, Verdict
 from broadcast.rules.states import Reason
 from broadcast.tokens.claim_counter import ClaimCounter
+from models import schema
 from models.ledger.gates import restores
 from models.ledger.lane import obstacles
 from worker.delivery.ports import Gateway
@@ -43,12 +44,14 @@ class DatabaseCheck:
         counter: ClaimCounter,
         gateway: Callable[[Account], Gateway],
         waits: Waits,
+        end: Callable[[SchemaError], None] | None = None,
     ) -> None:
-        """*counter*: of this database, and of no other."""
+        """*counter*: of this database, and of no other. *end*: what ends this worker."""
         self.counter = counter
         self._engine = engine
         self._gateway = gateway
         self._waits = waits
+        self._end = end
         #: By this process, since it began.
         self._has_noted = False
 
@@ -132,8 +135,13 @@ class DatabaseCheck:
         return facts, verdict
 
     def _facts(self, accounts: Collection[str] | None = None) -> DatabaseFacts:
-        """Return the facts of the lanes of *accounts*, once a new name of its place is noted."""
+        """Return the facts of the lanes of *accounts*, once a new name of its place is noted.
+
+        Raises SchemaError where an upgrade has ended what this program may do.
+        """
         facts = restores.facts(self._engine, accounts)
+        if facts.oldest_compatible > schema.NUMBER:
+            self._refuse_newer()
         if facts.is_closed or not facts.is_renamed:
             return facts
         # A call may be claimed between the looks into Redis and the ledger.
@@ -149,6 +157,14 @@ class DatabaseCheck:
             else:
                 time.sleep(_LOOK_AFTER_S)
         return restores.facts(self._engine, accounts)
+
+    def _refuse_newer(self) -> None:
+        try:
+            schema.check(self._engine)
+        except SchemaError as error:
+            if self._end is not None:
+                self._end(error)
+            raise
 
     def _by_count(self, account: Account) -> Verdict:
         """Judge by WeChat's count of today's calls; the same as before where it is away."""

@@ -82,6 +82,8 @@ class DatabaseFacts:
     lanes: Mapping[str, LaneFacts]
     #: Claims of accounts that had no lane when a person answered, as Redis counted them then.
     forgotten: Mapping[str, int]
+    #: The oldest schema whose programs may work on it.
+    oldest_compatible: int = 1
 
     def lane(self, account: str) -> LaneFacts:
         """Return the facts of a lane, also of one that is not there yet."""

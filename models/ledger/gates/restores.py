@@ -54,15 +54,17 @@ def facts_in(connection: Connection, accounts: Collection[str] | None = None) ->
     """Return what the database says of itself and of the lanes of *accounts*; None: of all."""
     query = select(
         Installation.id, Installation.place, Installation.seen_at, Installation.notes,
-        LANES_CLOSED, database_now(), FORGOTTEN,
+        LANES_CLOSED, database_now(), FORGOTTEN, Installation.oldest_compatible,
     )  # fmt: skip
     lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS, _UNCOUNTED)
     lanes = among(lanes, Lane.account, accounts)
-    id_, known_place, seen_at, notes, is_closed, moment, forgotten = connection.execute(query).one()
+    id_, known_place, seen_at, notes, is_closed, moment, forgotten, oldest = connection.execute(
+        query
+    ).one()
     return DatabaseFacts(
         id=id_, known_place=known_place, seen_at=seen_at, notes=notes,
         is_closed=bool(is_closed), now=moment, place=place_of(connection),
-        forgotten=json.loads(forgotten or "{}"),
+        forgotten=json.loads(forgotten or "{}"), oldest_compatible=oldest,
         lanes={
             account: LaneFacts(
                 claims=claims, seen_at=seen, rests=bool(rests), is_uncounted=bool(uncounted)

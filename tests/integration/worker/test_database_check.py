@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import Connection, Engine, update
 
-from broadcast.errors import OutOfReachError, RedisAwayError
+from broadcast.errors import OutOfReachError, RedisAwayError, SchemaError
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
@@ -19,6 +19,7 @@ from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import Phase
 from broadcast.tokens.claim_counter import ClaimCounter
 from broadcast.tokens.redis_access import Keys, connect
+from models import schema
 from models.accounts import Lane
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
@@ -99,6 +100,28 @@ def make_old(engine: Engine) -> None:
 
 def is_closed(engine: Engine) -> bool:
     return restores.facts(engine).is_closed
+
+
+def test_an_upgrade_that_leaves_this_release_behind_ends_its_worker_before_a_call(
+    engine: Engine, counter: ClaimCounter
+) -> None:
+    ledger.broadcast(engine)
+    ended = list[SchemaError]()
+    check = DatabaseCheck(
+        engine, counter=counter, gateway=lambda _: cast("Gateway", None),
+        waits=DEFAULT_TUNING.waits, end=ended.append,
+    )  # fmt: skip
+    for number in (1, schema.NUMBER):
+        with engine.begin() as connection:
+            connection.execute(update(Installation).values(oldest_compatible=number))
+        check.check(SHOP)
+    with engine.begin() as connection:
+        connection.execute(update(Installation).values(oldest_compatible=schema.NUMBER + 1))
+
+    with pytest.raises(SchemaError):
+        check.check(SHOP)
+
+    assert len(ended) == 1
 
 
 def test_the_first_check_notes_the_place_and_begins_to_count(

@@ -1,0 +1,97 @@
+"""Revisions are what they say, and words that are stored are known before they are written."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from models import schema
+from models.base import _ENUMS
+from tests.shadow.test_rolling_upgrade import CONTRACT, EXPAND
+from tools.migration_rules import CONTRACT as CONTRACTS
+from tools.migration_rules import kind_of, problems
+
+VERSIONS = Path(schema.MIGRATIONS) / "versions"
+#: It makes the tables; until the first release it was edited in place.
+FIRST = schema.REVISIONS[0]
+#: Words of which rows are made, and the number of the schema from which on they are written.
+WORDS = VERSIONS.parent / "stored_words.csv"
+
+
+def revisions() -> dict[str, str]:
+    """Return the sources of all revisions but the first, by id."""
+    found = {}
+    for file in VERSIONS.glob("*.py"):
+        source = file.read_text("utf-8")
+        found[source.partition('revision = "')[2].partition('"')[0]] = source
+    assert FIRST in found
+    del found[FIRST]
+    return found
+
+
+def test_each_revision_is_what_it_says() -> None:
+    found = {one: list(problems(source)) for one, source in revisions().items()}
+
+    assert found.keys() == set(schema.REVISIONS[1:])
+    assert not any(found.values()), found
+
+
+def test_a_word_is_stored_from_a_contract_revision_on() -> None:
+    """Workers of the release before would meet a word of which they do not know what it means."""
+    sources = revisions()
+    contracts = {
+        number for number, one in enumerate(schema.REVISIONS, start=1)
+        if one == FIRST or kind_of(sources[one]) == CONTRACTS
+    }  # fmt: skip
+    with WORDS.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+
+    listed = {(row["kind"], row["word"]) for row in rows}
+    stored = {(enum.__name__, member.value) for enum in _ENUMS for member in enum}
+    assert listed == stored, "a new word is written one release after it is known"
+    assert {int(row["since"]) for row in rows} <= contracts
+
+
+@pytest.mark.parametrize("source", [EXPAND, CONTRACT])
+def test_made_up_revisions_keep_the_rules(source: str) -> None:
+    assert list(problems(source)) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "problem"),
+    [
+        ('op.drop_column("bc_batches", "n")', "does no drop_column"),
+        ('op.alter_column("bc_batches", "n", type_=sa.Text())', "does no alter_column"),
+        ('op.rename_table("bc_batches", "bc_calls")', "does no rename_table"),
+        ('op.execute("UPDATE bc_batches SET state = \'new\'")', "does no execute"),
+        ('op.add_column("bc_batches", sa.Column("x", sa.Text(), nullable=False))', "is nullable"),
+        ('op.add_column("bc_batches", sa.Column("x", sa.Text()))', "is nullable"),
+        ('op.create_index("x", "bc_batches", ["n"], unique=True)', "what is not unique"),
+        ('op.create_unique_constraint("x", "bc_batches", ["n"])', "does no create_unique"),
+        ('with op.batch_alter_table("bc_batches") as batch:\n        batch.drop_column("n")',
+         "does no drop_column"),
+    ],
+)  # fmt: skip
+def test_what_is_no_addition_is_reported(statement: str, problem: str) -> None:
+    before, _, rest = EXPAND.partition("    op.add_column")
+    source = f"{before}    {statement}\n\n\ndef downgrade{rest.partition('def downgrade')[2]}"
+
+    [found] = problems(source)
+
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (EXPAND.replace('KIND = "expand"\n', ""), "KIND"),
+        (EXPAND.replace('"expand"', '"something"'), "KIND"),
+        (CONTRACT.replace("oldest_compatible", "notes"), "oldest_compatible"),
+    ],
+)
+def test_a_revision_says_what_it_is(source: str, problem: str) -> None:
+    [found] = problems(source)
+
+    assert problem in found
