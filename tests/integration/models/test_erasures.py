@@ -45,8 +45,6 @@ from tests.kit import follows, ledger
 from tests.kit.ledger import LOST, Driver, said
 from tests.kit.openids import split
 
-pytestmark = pytest.mark.every_database
-
 WHO = "tests"
 PEOPLE = ledger.openids(40)
 #: In the first batch; the first and last of it are the edges of a chunk.
@@ -136,6 +134,7 @@ def everywhere(engine: Engine, one: str, broadcast_id: str) -> None:
             connection.execute(insert(table).values(values))
 
 
+@pytest.mark.every_database
 @pytest.mark.parametrize("one", [ONE, EDGE], ids=["within", "edge"])
 def test_nothing_names_an_erased_person_and_the_audit_finds_the_promise_kept(
     engine: Engine, one: str

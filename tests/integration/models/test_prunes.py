@@ -23,8 +23,6 @@ from tests.integration.models.test_erasures import call, cancelled, left_out, re
 from tests.kit import ledger
 from tests.kit.ledger import LOST, said
 
-pytestmark = pytest.mark.every_database
-
 AGE = timedelta(days=400)
 WHO = "tests"
 
@@ -66,6 +64,7 @@ def audited(engine: Engine) -> audit_run.Audit:
     return audit_run.audit_all(engine, waits=Waits())
 
 
+@pytest.mark.every_database
 def test_prune_removes_people_calls_and_history_and_the_audit_counts_as_before(
     engine: Engine,
 ) -> None:
