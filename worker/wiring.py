@@ -129,7 +129,7 @@ class WorkerParts(StoreParts):
         settings = self.settings
         return NoticeDeliverer(
             self.engine, self.poster, settings.receivers(), waits=self.tuning.waits,
-            longest_s=settings.webhook_timeout_s, stopping=stopping,
+            longest_s=settings.webhook_timeout_s, again=settings.notify_again, stopping=stopping,
         )  # fmt: skip
 
     @built_once

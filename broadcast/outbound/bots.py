@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from broadcast.outbound import mail
 from broadcast.outbound.posting import Poster, PostResult
 from broadcast.rules import notices
-from broadcast.rules.notices import Receiver
+from broadcast.rules.notices import Bot, Receiver
 
 
 def say(poster: Poster, receiver: Receiver, text: str) -> PostResult:
     """Post *text* to *receiver* once, signed where it asks for that. Never raises."""
+    if receiver.bot is Bot.MAIL:
+        return mail.send(receiver, text, timeout_s=poster.timeout_s)
     url, body = notices.request_of(receiver, text, at=datetime.now(UTC))
     result = poster.post(url, body, signature={})
     if result.problem is not None:

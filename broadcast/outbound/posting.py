@@ -63,6 +63,7 @@ class Poster:
 
     def __init__(self, *, timeout_s: float, allowed: Sequence[Network]) -> None:
         """*timeout_s*: of a whole try; *allowed*: the private networks that it may reach."""
+        self.timeout_s = timeout_s
         self._timeouts = Timeouts(
             connect_s=min(_CONNECT_S, timeout_s), read_s=timeout_s, total_s=timeout_s
         )

@@ -20,7 +20,7 @@ from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote_plus, unquote, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, quote_plus, unquote, urlencode, urlsplit
 
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -36,6 +36,11 @@ from broadcast.rules.states import BroadcastState, NoticeState, Phase
 WAITS: Final = "waits"
 STOPPED: Final = "stopped"
 ENDED: Final = "ended"
+
+#: What their kinds begin with of which a person must act: they are posted again until one does.
+_REPEATED: Final = (WAITS, STOPPED, "launch_held")
+#: From its beginning on, with pauses that double.
+_REPEATED_FOR: Final = timedelta(days=1)
 
 #: Gates of which there are notices: no person closed them, and a person has to open them.
 REPORTED: Final = CLOSED_UNASKED | {GateKind.STOP}
@@ -61,6 +66,32 @@ class Notice:
     #: When it was added, or a person had it tried again.
     since: datetime
 
+    @property
+    def kind(self) -> str:
+        """Kind of what it reports."""
+        return self.message.id.rpartition(".")[2]
+
+    @property
+    def subject(self) -> str:
+        """Id or name of what it is about."""
+        return str(self.message.facts.get("subject"))
+
+    @property
+    def was_posted(self) -> bool:
+        """True if its receiver has it, and hears it again."""
+        return self.state is NoticeState.WAITING and self.tries > 0 and self.problem is None
+
+    @property
+    def asks_for_a_person(self) -> bool:
+        """True if it is posted again until a person acts."""
+        return self.kind.startswith(_REPEATED)
+
+    def again_at(self, now: datetime, *, again: timedelta) -> datetime | None:
+        """Return when to post it again, *again* after the first post at least; None: never."""
+        at = now + max(again, now - self.since)
+        may = self.asks_for_a_person and again and at < self.since + _REPEATED_FOR
+        return at if may else None
+
 
 def is_still_so(kind: str, report: Report) -> bool:
     """Return whether a broadcast stands as a notice of this *kind* says."""
@@ -77,6 +108,7 @@ class Bot(StrEnum):
     FEISHU = "feishu"
     DINGTALK = "dingtalk"
     SLACK = "slack"  #: and whatever else takes the form of Slack
+    MAIL = "mail"  #: a mail server
 
 
 _PATHS: Final = (
@@ -85,7 +117,13 @@ _PATHS: Final = (
     ("/robot/send", Bot.DINGTALK),
 )
 #: Bytes of a text. Feishu and DingTalk count the whole request.
-LONGEST: Final = {Bot.WECOM: 2048, Bot.FEISHU: 15_000, Bot.DINGTALK: 15_000, Bot.SLACK: 12_000}
+LONGEST: Final = {
+    Bot.WECOM: 2048, Bot.FEISHU: 15_000, Bot.DINGTALK: 15_000, Bot.SLACK: 12_000,
+    Bot.MAIL: 100_000,
+}  # fmt: skip
+#: TLS from the first byte; TLS from STARTTLS on; this machine's own server.
+MAIL_SCHEMES: Final = ("smtps", "smtp", "mailto")
+_MAILBOX: Final = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+", re.ASCII)
 
 
 @frozen
@@ -102,10 +140,13 @@ class Receiver:
     def name(self) -> str:
         """Its name, which shows nothing secret: kind, host, a fingerprint."""
         fingerprint = hashlib.sha256(self.url.encode()).hexdigest()[:8]
-        return f"{self.bot}:{urlsplit(self.url).netloc.lower()}:{fingerprint}"
+        host = urlsplit(self.url).netloc.rpartition("@")[2].lower()
+        return f"{self.bot}:{host}:{fingerprint}"
 
     def secrets(self) -> list[str]:
         """Return what must not be shown of it."""
+        if self.bot is Bot.MAIL:
+            return [self.secret] if len(self.secret) >= SHORTEST_SECRET else []
         parts = urlsplit(self.url)
         # WeCom's and DingTalk's paths are everybody's.
         path = parts.path if self.bot in {Bot.FEISHU, Bot.SLACK} else ""
@@ -144,12 +185,50 @@ def receiver_of(url: str) -> Receiver:
     ``secret`` in the query is the key of a bot that signs, and no part of the address.
     """
     parts = urlsplit(url)
+    if parts.scheme in MAIL_SCHEMES:
+        login, at, host = parts.netloc.rpartition("@")
+        user, _, password = login.partition(":")
+        address = parts._replace(netloc=f"{user}{at}{host}").geturl()
+        return Receiver(bot=Bot.MAIL, url=address, secret=unquote(password))
     bot = next((bot for path, bot in _PATHS if parts.path.startswith(path)), Bot.SLACK)
     if bot is Bot.SLACK:
         return Receiver(bot=bot, url=url, secret="")
     query = dict(parse_qsl(parts.query))
     secret = query.pop("secret", "")
     return Receiver(bot=bot, url=parts._replace(query=urlencode(query)).geturl(), secret=secret)
+
+
+@frozen
+class MailAddress:
+    """The address of a mail server, and of the mails that it is given."""
+
+    scheme: str
+    host: str
+    port: int
+    user: str
+    sender: str
+    recipients: Sequence[str]
+
+
+def mail_address(url: str) -> MailAddress:
+    """Return what the *url* of a mail server says. Raises ValueError for one that says too little.
+
+    ``to``, which may stand several times, and ``from`` are its query.
+    """
+    parts = urlsplit(url)
+    queries = parse_qs(parts.query, strict_parsing=bool(parts.query))
+    user, host = unquote(parts.username or ""), parts.hostname or "localhost"
+    is_local = parts.scheme == "mailto"
+    recipients = queries.pop("to", []) + [unquote(parts.path)] * is_local
+    [sender] = queries.pop("from", [user if "@" in user else f"broadcast@{host}"])
+    are_boxes = all(map(_MAILBOX.fullmatch, [sender, *recipients]))
+    if queries or not recipients or not are_boxes or not (parts.hostname or is_local):
+        raise ValueError("no address of mail")
+    port = parts.port or {"smtps": 465, "smtp": 587, "mailto": 25}[parts.scheme]
+    return MailAddress(
+        scheme=parts.scheme, host=host, port=port, user=user, sender=sender,
+        recipients=recipients,
+    )  # fmt: skip
 
 
 def request_of(receiver: Receiver, text: str, *, at: datetime) -> tuple[str, bytes]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 from broadcast import redaction
-from broadcast.day import in_seconds
+from broadcast.day import in_seconds, parse_duration
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules import notices
@@ -46,6 +48,10 @@ class WebhookSettings(BaseSettings):
     #: Where notices go: URLs of bots (``broadcast.rules.notices``).
     notify: SecretStr | None = Field(None, validation_alias=_env(NOTIFY))
     notify_file: Path | None = Field(None, validation_alias=_env(f"{NOTIFY}_FILE"))
+    #: How long after its post a notice that asks for a person is posted again; 0: never.
+    notify_again: Annotated[timedelta, BeforeValidator(parse_duration)] = Field(
+        timedelta(minutes=30), validation_alias=_env("BROADCAST_NOTIFY_AGAIN")
+    )
 
     @field_validator("webhook_secrets")
     @classmethod
@@ -101,7 +107,13 @@ class WebhookSettings(BaseSettings):
 
     def receiver_problem(self, url: str) -> Message | None:
         """Return why nothing can be posted to *url*, as the end of a sentence; None: it can."""
-        return urls.problem_of(url, self.allowed_networks)
+        if urlsplit(url).scheme not in notices.MAIL_SCHEMES:
+            return urls.problem_of(url, self.allowed_networks)
+        try:
+            notices.mail_address(url)
+        except ValueError:
+            return Message("webhook.url.mail")
+        return None
 
     def refuse_unreachable(self, accounts: Iterable[Account]) -> None:
         """Raise SettingsError for an account whose receiver may not be reached."""

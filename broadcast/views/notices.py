@@ -70,8 +70,9 @@ def _exact(line: Message) -> Message:
 def in_a_list(one: Notice, texts: Texts, *, now: datetime) -> Message:
     """Return the first line of a notice, to whom it goes, and how far it is on its way."""
     at = one.due_at and Moment(one.due_at, now)
+    state = "again" if one.was_posted else one.state
     return Message(
         "notices.line", at=Moment(one.since, now), name=one.receiver,
         what=texts(one.message).partition("\n")[0],
-        state=Message(f"notices.state.{one.state}", at=at, problem=one.problem or ""),
+        state=Message(f"notices.state.{state}", at=at, problem=one.problem or ""),
     )  # fmt: skip

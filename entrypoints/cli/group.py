@@ -170,6 +170,7 @@ SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
     "machine": {
         "up": "entrypoints.cli.commands.up",
         "notices": "entrypoints.cli.commands.notices",
+        "ack": "entrypoints.cli.commands.notices",
         "callback": "entrypoints.cli.commands.callback",
         "demo": "entrypoints.cli.commands.up",
         "simulator": "entrypoints.cli.commands.up",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Engine
@@ -64,11 +66,15 @@ class NoticeDeliverer(Crew[Due]):
         *,
         waits: Waits,
         longest_s: float,
+        again: timedelta,
         stopping: threading.Event,
     ) -> None:
-        """*receivers* by name; *longest_s*: the most that a try may last."""
+        """*receivers* by name; *longest_s*: the most that a try may last.
+
+        *again*: how long after its post one that asks for a person is posted again; 0: never.
+        """
         super().__init__(stopping=stopping)
-        self._put_off = put_off(longest_s)
+        self._put_off, self._again = put_off(longest_s), again
         self._engine = engine
         self._poster = poster
         self._receivers = receivers
@@ -116,15 +122,17 @@ class NoticeDeliverer(Crew[Due]):
     def _record(
         self, some: Sequence[Notice], state: NoticeState, problem: Message | None = None
     ) -> None:
-        boxes_notices.record(self._engine, some, state, problem=problem, waits=self._waits)
+        boxes_notices.record(
+            self._engine, some, state, problem=problem, waits=self._waits, again=self._again
+        )
 
     def _text(self, one: Notice, receiver: Receiver) -> str:
         """Return what is posted; nothing of what is so no more."""
         notice = one.message
         texts = Texts(choose_language(environment.read()), distances=False)
-        subject = str(notice.facts.get("subject"))
+        subject = one.subject
         try:
-            lines = self._lines(notice, subject, key=one.key)
+            lines = self._lines(one)
             with texts.zone_once():
                 words = [redact(texts(line)) for line in lines]
         except UnknownIdError:
@@ -135,36 +143,34 @@ class NoticeDeliverer(Crew[Due]):
             # One that cannot be said keeps no other one from being said.
             log.exception("notice %s of %s cannot be said", notice.id, subject)
             words = [texts("notice.bare", subject=subject)]
-        if words and _kind(notice) in _OF_BROADCAST and not any(_COMMAND in one for one in words):
+        if words and one.was_posted:
+            words.append(texts("notice.again", subject=shlex.quote(subject)))
+        if words and one.kind in _OF_BROADCAST and not any(_COMMAND in one for one in words):
             words.append(texts("notice.look", id=subject))
         # The last of a notice's own lines has the command that goes on.
         more = [Message("notice.more", id=subject), *_own_lines(notice)]
         rest = texts(more[-1])
         return rules_notices.fitted(words, rest, bot=receiver.bot)
 
-    def _lines(self, notice: Message, subject: str, *, key: str) -> list[Message]:
+    def _lines(self, one: Notice) -> list[Message]:
         """Return what is said; nothing of what is so no more."""
-        kind = _kind(notice)
+        notice, kind, subject = one.message, one.kind, one.subject
         if kind == rules_notices.STOPPED:
             lanes, moment = broadcast_reports.lanes(self._engine)
             waiting = [
-                broadcast_reports.report(self._engine, one, whole=False)
-                for one in in_flight.going_on(self._engine, [subject])[:MOST_NAMED]
+                broadcast_reports.report(self._engine, each, whole=False)
+                for each in in_flight.going_on(self._engine, [subject])[:MOST_NAMED]
             ]
             return list(views_notices.of_account(notice, lanes[subject], moment, waiting=waiting))
         if kind not in _OF_BROADCAST:
             is_still_so = _STILL_SO.get(kind.partition("_")[0])
-            is_so = is_still_so is None or is_still_so(self._engine, key)
+            is_so = is_still_so is None or is_still_so(self._engine, one.key)
             return [notice, *_own_lines(notice)] if is_so else []
         report = broadcast_reports.report(self._engine, subject)
         if not rules_notices.is_still_so(kind, report):
             return []
         beside = beside_reports.circumstances(self._engine, report, waits=self._waits)
         return list(views_notices.of_broadcast(notice, report, beside))
-
-
-def _kind(notice: Message) -> str:
-    return notice.id.rpartition(".")[2]
 
 
 def _own_lines(notice: Message) -> Sequence[Message]:

@@ -1,8 +1,9 @@
-"""``notices`` to people's chats: what became of the newest; a test of the addresses."""
+"""``notices`` to people: what became of the newest; a test of the addresses. And ``ack``."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 
@@ -62,3 +63,17 @@ def test(run: Run) -> None:
                 "notices.refused", name=name, problem=problem, status=exits.FAILED
             )
     raise typer.Exit(status)
+
+
+@app.command(help="help.ack")
+def ack(
+    run: Run,
+    subject: Annotated[str | None, typer.Argument(metavar="[ID]", help="help.ack.id")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="help.ack.all")] = False,
+) -> None:
+    """End the repeated posts of notices. Raises InputError."""
+    if (subject is None) is not every:
+        raise InputError("error.ack.which")
+    n = boxes_notices.acknowledge(run.engine, subject)
+    run.terminal.say("notices.acknowledged" if n else "notices.not_repeated", n=n)

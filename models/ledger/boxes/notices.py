@@ -102,11 +102,13 @@ def record(
     *,
     waits: Waits,
     problem: Message | None = None,
+    again: timedelta = timedelta(0),
 ) -> None:
     """Record what came of notices to one receiver, which rests for a moment now.
 
-    With WAITING they are tried again, for a day in all. What another worker recorded meanwhile
-    stays.
+    With WAITING they are tried again, for a day in all. With SENT those that ask for a person wait
+    as well: they are posted again after *again*, if that is not 0. Workers of before end that. What
+    another worker recorded meanwhile stays.
     """
     moment = now(connection)
     for name in {one.receiver for one in some}:
@@ -116,6 +118,9 @@ def record(
         if state is NoticeState.WAITING:
             due_at = webhooks.next_try(one.tries + 1, now=moment, since=one.since, waits=waits)
             end = state if due_at else NoticeState.GIVEN_UP
+        elif state is NoticeState.SENT:
+            due_at = one.again_at(moment, again=waits.scaled(again))
+            end = NoticeState.WAITING if due_at else state
         mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
         tries = one.tries + (state is not NoticeState.PASSED)
         values = {"state": end, "due_at": due_at, "problem": problem, "tries": tries}
@@ -136,3 +141,19 @@ def retry_given_up(connection: Connection) -> int:
     anew = {"state": NoticeState.WAITING, "tries": 0, "since": moment, "due_at": moment}
     lost = update(NoticeRow).where(NoticeRow.state == NoticeState.GIVEN_UP)
     return connection.execute(lost.values(anew)).rowcount
+
+
+@writing
+def acknowledge(connection: Connection, subject: str | None) -> int:
+    """End the posts of the notices about *subject* (None: of all) that ask for a person.
+
+    Return how many notices there were, each of one receiver.
+    """
+    waiting = every_row(connection, _NOTICES.where(NoticeRow.state == NoticeState.WAITING), Notice)
+    mine = [
+        one for one in waiting if one.asks_for_a_person and subject in {None, one.subject}
+    ]  # fmt: skip
+    for one in mine:
+        end = NoticeState.SENT if one.was_posted else NoticeState.PASSED
+        change(connection, NoticeRow, one.id, state=end, due_at=None)
+    return len(mine)

@@ -48,12 +48,14 @@ def wecom(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bot]:
         yield bot
 
 
-def deliverer(engine: Engine, *some: Bot, scale: float = 0.001) -> NoticeDeliverer:
+def deliverer(
+    engine: Engine, *some: Bot, scale: float = 0.001, again: timedelta = timedelta(0)
+) -> NoticeDeliverer:
     """Return what a worker with these bots in its settings has, registered."""
     receivers = [rules_notices.receiver_of(bot.url) for bot in some]
     made = NoticeDeliverer(
         engine, Poster(timeout_s=2, allowed=LOOPBACK), {one.name: one for one in receivers},
-        waits=Waits(scale), longest_s=2, stopping=threading.Event(),
+        waits=Waits(scale), longest_s=2, again=again, stopping=threading.Event(),
     )  # fmt: skip
     made.register()
     return made
@@ -467,3 +469,70 @@ def test_a_long_notice_of_several_lines_is_cut_and_ends_with_its_own_command(
     assert 1 <= text.count(": empty.") < len(findings)
     assert text.endswith("\n    broadcast campaigns run weekly --rehearse")
     assert len(text.encode()) <= rules_notices.LONGEST[rules_notices.Bot.WECOM]
+
+
+def until_posted(sweep: NoticeDeliverer, bot: Bot, count: int) -> list[str]:
+    """Sweep until so many texts were posted, and what is due was done; return them."""
+
+    def posted() -> bool:
+        sweep.report()
+        return len(bot.texts) >= count
+
+    until(posted, 30, f"{count} posts")
+    sweep.join(60)
+    return bot.texts
+
+
+def test_what_waits_for_a_person_is_posted_again_until_the_person_acts(
+    engine: Engine, wecom: Bot
+) -> None:
+    half_an_hour = timedelta(minutes=30)
+    sweep = deliverer(engine, wecom, scale=1, again=half_an_hour)
+    broadcast_id = doubtful(engine)
+    [first] = until_posted(sweep, wecom, 1)
+    [kept] = stored(engine)
+    assert kept.was_posted
+
+    ledger.pass_time(engine, half_an_hour)
+    _, second = until_posted(sweep, wecom, 2)
+    # Each pause is as long as all before it.
+    for posts in (2, 3):
+        ledger.pass_time(engine, half_an_hour)
+        until_posted(sweep, wecom, posts)
+        assert len(wecom.texts) == posts
+
+    assert second.splitlines()[0] == first.splitlines()[0]
+    assert second.endswith(f"\n    broadcast ack {broadcast_id}")
+    ledger.stop(engine, ledger.account())
+    resolves.resolve(engine, broadcast_id, 1, verdict=NotSent(), who="tests")
+    ledger.pass_time(engine, timedelta(hours=2))
+    operator.unhalt(engine, "default", who="tests")
+    until_posted(sweep, wecom, 4)
+    ends = [text for text in wecom.texts if "has ended" in text]
+    assert len(ends) == 1
+    assert len([text for text in wecom.texts if "waits for a person" in text]) == 3
+    ledger.pass_time(engine, timedelta(hours=8))
+    sweep.report()
+    sweep.join(60)
+    assert {one.due_at for one in stored(engine)} == {None}, "nothing is posted again"
+
+
+def test_it_ends_after_a_day_and_by_an_acknowledgement(engine: Engine, wecom: Bot) -> None:
+    sweep = deliverer(engine, wecom, scale=1, again=timedelta(minutes=30))
+    broadcast_id = doubtful(engine)
+    until_posted(sweep, wecom, 1)
+
+    assert notices.acknowledge(engine, "another") == 0
+    [before] = stored(engine)
+    assert before.was_posted
+    assert notices.acknowledge(engine, broadcast_id) == 1
+    [after] = stored(engine)
+    assert (after.state, after.due_at) == (NoticeState.SENT, None)
+
+    moment = before.since
+    posts = 0
+    while (at := before.again_at(moment, again=timedelta(minutes=30))) is not None:
+        posts, moment = posts + 1, at
+    assert posts == 6
+    assert moment - before.since < timedelta(days=1)
+    assert before.again_at(before.since, again=timedelta(0)) is None

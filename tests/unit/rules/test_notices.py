@@ -17,6 +17,7 @@ from broadcast.rules.notices import (
     Bot,
     fit_together,
     fitted,
+    mail_address,
     receiver_of,
     refusal,
     request_of,
@@ -184,3 +185,25 @@ def test_gates_are_reported_that_no_person_closed_and_one_has_to_open() -> None:
         GateKind.HOLD, GateKind.DRAFT, GateKind.BREAKER, GateKind.STOP, GateKind.RESTORED,
     }  # fmt: skip
     assert reported == REPORTED
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("smtps://u:p@h.example/?to=a@b.example", ("h.example", 465, "u", "broadcast@h.example")),
+        ("smtp://me%40h.example:p@h.example:25/?to=a@b.example",
+         ("h.example", 25, "me@h.example", "me@h.example")),
+        ("mailto:a@b.example?from=x@y.example", ("localhost", 25, "", "x@y.example")),
+    ],
+)  # fmt: skip
+def test_an_address_of_mail_says_server_and_sender(
+    url: str, where: tuple[str, int, str, str]
+) -> None:
+    receiver = receiver_of(url)
+    address = mail_address(receiver.url)
+
+    assert (address.host, address.port, address.user, address.sender) == where
+    assert list(address.recipients) == ["a@b.example"]
+    assert receiver.bot is Bot.MAIL
+    assert ":p@" not in receiver.url
+    assert "@" not in receiver.name

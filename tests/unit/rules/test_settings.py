@@ -62,6 +62,7 @@ VALUES = {
     "BROADCAST_PAUSE_AFTER_REFUSALS": ("pause_after_refusals", "0", 0),
     "BROADCAST_PAUSE_AFTER_DOUBTS": ("pause_after_doubts", "1000", 1000),
     "BROADCAST_WATCH_DRAFTS": ("watch_drafts", "0", 0),
+    "BROADCAST_NOTIFY_AGAIN": ("notify_again", "1h", timedelta(hours=1)),
     "BROADCAST_METRICS_PORT": ("metrics_port", "9808", 9808),
     "BROADCAST_METRICS_HOST": ("metrics_host", "0.0.0.0", "0.0.0.0"),
     "BROADCAST_CONCURRENCY": ("concurrency", "512", 512),
@@ -136,6 +137,7 @@ WRONG = [
     ("BROADCAST_PAUSE_AFTER_DOUBTS", "1001"),
     ("BROADCAST_WATCH_DRAFTS", "2"),
     ("BROADCAST_METRICS_PORT", "0"),
+    ("BROADCAST_NOTIFY_AGAIN", "soon"),
     ("BROADCAST_CONCURRENCY", "0"),
 ]
 

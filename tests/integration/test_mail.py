@@ -1,0 +1,100 @@
+"""Notices by mail, to a real server: TLS, its login, and what it does not take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from broadcast.outbound import bots
+from broadcast.outbound.posting import Poster, PostResult
+from broadcast.rules import notices
+from tests.kit import mail
+from tests.kit.command_line import CommandLine
+
+TEXT = "[broadcast] 账号 default：群发待处理\n第二行"
+
+
+def say(url: str) -> PostResult:
+    return bots.say(Poster(timeout_s=5, allowed=()), notices.receiver_of(url), TEXT)
+
+
+@pytest.mark.parametrize("scheme", ["smtps", "smtp"])
+def test_a_text_is_a_mail_to_everybody_who_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    with mail.mail_server(tmp_path, scheme) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+
+        assert say(server.url("ops@example.org", "boss@example.org")).problem is None
+
+    [one] = server.mails
+    assert server.recipients == [["ops@example.org", "boss@example.org"]]
+    assert one["Subject"] == TEXT.partition("\n")[0]
+    assert one.get_content().splitlines() == TEXT.splitlines()
+    assert one["From"] == "broadcast@127.0.0.1"
+
+
+def test_one_mailbox_that_is_not_there_keeps_it_from_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with mail.mail_server(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+
+        assert say(server.url("ops@example.org", mail.UNKNOWN)).problem is None
+        assert mail.UNKNOWN in caplog.text
+        alone = say(server.url(mail.UNKNOWN)).problem
+
+    assert server.recipients == [["ops@example.org"]]
+    assert alone is not None
+    assert alone.id == "notice.problem.mail"
+
+
+def test_a_wrong_password_is_a_problem_that_does_not_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail.mail_server(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        problem = say(server.url(password="wrong-password-0123")).problem
+
+    assert problem is not None
+    assert "535" in str(problem.facts) or "Authentication" in str(problem.facts)
+    assert "wrong-password" not in str(problem.facts)
+    assert server.mails == []
+
+
+def test_a_server_with_a_certificate_of_somebody_else_gets_nothing(tmp_path: Path) -> None:
+    with mail.mail_server(tmp_path) as server:
+        problem = say(server.url()).problem
+
+    assert problem is not None
+    assert "certificate" in str(problem.facts).lower()
+    assert server.mails == []
+
+
+def test_a_test_of_the_addresses_reaches_mail_too(line: CommandLine, tmp_path: Path) -> None:
+    with mail.mail_server(tmp_path) as server:
+        line.env |= {
+            "BROADCAST_NOTIFY": server.url(), "SSL_CERT_FILE": str(server.certificate),
+            "BROADCAST_LANG": "en",
+        }  # fmt: skip
+        done = line.run("notices", "test")
+
+    assert done.status == 0, done.err
+    assert done.out.startswith(f"mail:127.0.0.1:{server.port}:")
+    assert mail.PASSWORD not in done.out
+    assert server.mails[0]["Subject"] == "[broadcast] A test: notices of broadcasts come here."
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["smtps://host.example", "smtps://h.example/?to=ops", "smtps:///?to=a@b.example",
+     "smtps://h.example/?to=a@b.example&cc=c@d.example", "mailto:", "mailto:ops"],
+)  # fmt: skip
+def test_an_address_that_says_too_little_is_refused(line: CommandLine, url: str) -> None:
+    line.env |= {"BROADCAST_NOTIFY": url, "BROADCAST_LANG": "en"}
+
+    done = line.run("notices", "test")
+
+    assert done.status == 2
+    assert "then /?to=NAME@HOST" in done.err
