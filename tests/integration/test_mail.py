@@ -89,7 +89,8 @@ def test_a_test_of_the_addresses_reaches_mail_too(line: CommandLine, tmp_path: P
 @pytest.mark.parametrize(
     "url",
     ["smtps://host.example", "smtps://h.example/?to=ops", "smtps:///?to=a@b.example",
-     "smtps://h.example/?to=a@b.example&cc=c@d.example", "mailto:", "mailto:ops"],
+     "smtps://h.example/?to=a@b.example&cc=c@d.example", "mailto:", "mailto:ops",
+     "smtps://[::1/?to=a@b.example", "smtps://h.example:x/?to=a@b.example"],
 )  # fmt: skip
 def test_an_address_that_says_too_little_is_refused(line: CommandLine, url: str) -> None:
     line.env |= {"BROADCAST_NOTIFY": url, "BROADCAST_LANG": "en"}
