@@ -37,8 +37,9 @@ def main(root: Path = ROOT) -> None:
         name: _write(folder / name, secrets.token_hex(24))
         for name in ("postgres_password", "mysql_password", "valkey_password", "rabbitmq_password")
     }
-    _write(folder / "api_keys", secrets.token_urlsafe(32))
+    _write_api_keys(folder)
     _write(folder / "flower_cookie_secret", secrets.token_hex(32))
+    _write(folder / "grafana_password", secrets.token_urlsafe(18))
     _write(folder / "flower_login", f"ops:{secrets.token_urlsafe(18)}")
     redis = f"redis://:{words['valkey_password']}@valkey:6379/0"
     _write(folder / "redis_url", redis)
@@ -84,6 +85,15 @@ def _ask(prompt: str, ask: object) -> str:
             " trial add SIMULATOR=1"
         )
     return str(answer)
+
+
+def _write_api_keys(folder: Path) -> None:
+    """Write a key of every right, and Prometheus' own, which may read alone."""
+    scraper = _write(folder / "metrics_key", secrets.token_urlsafe(32))
+    keys = _kept(folder / "api_keys") or secrets.token_urlsafe(32)
+    if scraper not in keys:
+        (folder / "api_keys").unlink(missing_ok=True)
+        _write(folder / "api_keys", f"{keys}\nprometheus:read:{scraper}")
 
 
 def _write_chosen(file: Path, name: str, urls: dict[str, str]) -> None:

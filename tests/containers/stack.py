@@ -98,7 +98,7 @@ class Stack:
 
     def ask_api(self, method: str, path: str, **more: Any) -> Any:
         """Ask the HTTP API with the key of the secrets."""
-        key = (self.folder / "secrets" / "api_keys").read_text("ascii")
+        key = (self.folder / "secrets" / "api_keys").read_text("ascii").split()[0]
         headers = {"Authorization": f"Bearer {key}", **more.pop("headers", {})}
         url = f"http://127.0.0.1:{self.ports['API']}/v1/{path}"
         answer = requests.request(method, url, headers=headers, timeout=TIMEOUT_S, **more)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -12,7 +14,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from broadcast.rules import api_keys
+from broadcast.rules.api_keys import Scope
 from broadcast.settings.server_urls import BROKER_SCHEMES, checked_database, checked_servers
+from tests.servers.binaries import find
+from tests.servers.proofs import not_proved
 from tools import compose_secrets
 from tools.packages import ROOT
 
@@ -43,6 +49,72 @@ def test_every_secret_of_the_compose_file_is_made_and_stays(
     checked_database(SecretStr(first["database_url"]))
     checked_servers(SecretStr(first["broker_url"]), BROKER_SCHEMES)
     assert (tmp_path / ".env").read_text("utf-8").count("COMPOSE_SECRETS=./secrets") == 1
+
+
+def test_prometheus_has_a_key_that_may_read_alone_also_beside_keys_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "api_keys").write_text("key-of-before-0123456789", "ascii")
+    compose_secrets.main(tmp_path)
+
+    found = made(tmp_path)
+    first, scraper = api_keys.parse(found["api_keys"], where="the file")
+    assert first == api_keys.parse("key-of-before-0123456789", where="here")[0]
+    assert (scraper.name, set(scraper.scopes)) == ("prometheus", {Scope.READ})
+    assert scraper.accounts is None
+    assert api_keys.find([scraper], found["metrics_key"]) == scraper
+
+
+def test_the_compose_file_with_monitoring_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docker = shutil.which("docker")
+    if (
+        docker is None
+        or subprocess.run(
+            [docker, "compose", "version"], capture_output=True, check=False
+        ).returncode
+    ):
+        not_proved("docker-compose.yml can be read", "docker compose is not there")
+    monkeypatch.setenv("SIMULATOR", "1")
+    compose_secrets.main(tmp_path)
+    shutil.copy(ROOT / "docker-compose.yml", tmp_path)
+
+    done = subprocess.run(
+        [docker, "compose", "--profile", "observability", "config", "--format", "json"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    assert {"prometheus", "grafana", "api", "worker"} <= set(services)
+    for name in ("prometheus", "grafana"):
+        files = [one["source"] for one in services[name]["volumes"] if one["type"] == "bind"]
+        assert files
+        for file in files:
+            assert (ROOT / Path(file).relative_to(tmp_path)).is_file()
+        assert services[name]["cap_drop"] == ["ALL"]
+    keys = {one["source"] for one in services["prometheus"]["secrets"]}
+    assert keys == {"metrics_key"}
+
+
+def test_prometheus_can_read_its_file(tmp_path: Path) -> None:
+    promtool = find("promtool")
+    if promtool is None:
+        not_proved("prometheus.yml", "promtool is not there")
+    text = (ROOT / "monitoring" / "prometheus.yml").read_text("utf-8")
+    (tmp_path / "key").write_text("key")
+    text = text.replace("/etc/prometheus/alerts.yml", str(ROOT / "monitoring" / "alerts.yml"))
+    (tmp_path / "p.yml").write_text(text.replace("/run/secrets/metrics_key", str(tmp_path / "key")))
+
+    done = subprocess.run(
+        [promtool, "check", "config", tmp_path / "p.yml"], capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_only_the_owner_of_the_folder_comes_to_the_secrets_and_containers_can_read_them(
