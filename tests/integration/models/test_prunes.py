@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -198,3 +199,22 @@ def test_a_prune_that_died_goes_on_and_a_broadcast_that_is_retried_first_is_kept
         lists = connection.scalars(select(ChunkRow.broadcast_id).distinct()).all()
     assert lists == [other]
     assert json.dumps(audited(engine).figures()["checks"]).count(": 0") >= 12
+
+
+def test_prune_goes_on_beside_a_lane_that_sends(engine: Engine) -> None:
+    ids = old(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bc_lanes SET leased_until = NULL, owner = NULL")
+    going = ledger.broadcast(engine, size=60, batches=30)
+
+    def send() -> None:
+        call(engine, *(said(0, msg_id=900 + n) for n in range(30)))
+
+    with ThreadPoolExecutor(1) as threads:
+        sending = threads.submit(send)
+        assert prunes.prune(engine, AGE) == len(ids)
+        sending.result()
+
+    assert broadcast_reports.report(engine, going).recipients["accepted"] == 60
+    assert audited(engine).findings == []
+    assert (rows(engine)["bc_attempts"], audited(engine).pruned) == (30, len(ids))
