@@ -22,6 +22,7 @@ READ_DRAFTS: Final = "broadcast.read_drafts"
 HANDLE_PUSHES: Final = "broadcast.handle_pushes"
 SUBMIT_OUTBOX: Final = "broadcast.submit_outbox"
 DELIVER_WEBHOOKS: Final = "broadcast.deliver_webhooks"
+REPORT: Final = "broadcast.report"
 
 QUEUE: Final = "broadcast"
 #: By this name other programs hand a broadcast over, as a task and as its queue.

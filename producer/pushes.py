@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from broadcast.errors import OutOfReachError
 from broadcast.rules import finish_events
 from broadcast.rules.calls.waits import Tuning
-from broadcast.rules.finish_events import UnreadableFinishError
+from broadcast.rules.finish_events import JobEnd, UnreadableFinishError
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action
 from broadcast.wechat.callback import RefusedError
 from broadcast.wechat.callback.push_body import read
@@ -48,14 +48,21 @@ _LAST: Final = _SECOND - timedelta(microseconds=1)
 MOST_AHEAD: Final = timedelta(days=1)
 
 
-def handle(engine: Engine, *, tuning: Tuning, goes_on: Callable[[], bool]) -> int:
+def handle(
+    engine: Engine,
+    *,
+    tuning: Tuning,
+    goes_on: Callable[[], bool],
+    tell: Callable[[str], object] = str,
+) -> int:
     """Handle due pushes, round by round while *goes_on*; return how many were handled.
 
+    *tell* is called with the broadcast of each job that WeChat stopped, at the first push of it.
     Raises DatabaseAwayError; what was taken is due again after a minute.
     """
     handled = 0
     while goes_on() and (taken := pushes.reserve_due(engine, most=MOST)):
-        handled += _handle(engine, taken, tuning)
+        handled += _handle(engine, taken, tuning, tell=tell)
     return handled
 
 
@@ -70,7 +77,9 @@ def apply_pending_follower_events(engine: Engine, account: str, *, tuning: Tunin
         last = some[-1].id
 
 
-def _handle(engine: Engine, some: Sequence[Due], tuning: Tuning) -> int:
+def _handle(
+    engine: Engine, some: Sequence[Due], tuning: Tuning, *, tell: Callable[[str], object] = str
+) -> int:
     """Handle some pushes; return how many were. What one work does for many it does at once."""
     groups: dict[tuple[str, _Work, int | None], list[Due]] = {}
     unread = _of_erased(engine, some)
@@ -83,7 +92,7 @@ def _handle(engine: Engine, some: Sequence[Due], tuning: Tuning) -> int:
         alone = None if work in _FOR_MANY else push.id
         groups.setdefault((push.account, work, alone), []).append(push)
     return sum(
-        _handled(engine, several, partial(work, engine, tuning))
+        _handled(engine, several, partial(work, engine, (tuning, tell)))
         for (_, work, _), several in groups.items()
     )
 
@@ -149,21 +158,25 @@ def _work_of(push: Due) -> _Work:
     return _move if push.kind in {SUBSCRIBE, UNSUBSCRIBE} else _ignore
 
 
-def _record_finish(engine: Engine, tuning: Tuning, some: Sequence[Due]) -> None:
+def _record_finish(engine: Engine, means: _Means, some: Sequence[Due]) -> None:
+    tuning, tell = means
     for push in some:
         event = finish_events.read_finish(read(push.body.encode()).fields)
         if event.created_at and _is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
-        recorded_ends.record_finish_event(engine, push.account, event, tuning=tuning)
+        recorded = recorded_ends.record_finish_event(engine, push.account, event, tuning=tuning)
+        end = finish_events.job_end_of(event.status, event.counts)
+        if recorded.new and recorded.broadcast_id and end is JobEnd.REFUSED:
+            tell(recorded.broadcast_id)
 
 
-def _ignore(_engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> None:
+def _ignore(_engine: Engine, _means: _Means, some: Sequence[Due]) -> None:
     # No follower of ours: WeChat's OpenIDs have 28 characters.
     for push in some:
         log.info("push %d of account %s names no follower: ignored", push.id, push.account)
 
 
-def _apply_opt_outs(engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> None:
+def _apply_opt_outs(engine: Engine, _means: _Means, some: Sequence[Due]) -> None:
     wishes = [
         OptOutMessage(
             openid=push.openid,
@@ -177,7 +190,7 @@ def _apply_opt_outs(engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> Non
     suppressions.apply_opt_outs(engine, some[0].account, wishes)
 
 
-def _move(engine: Engine, _tuning: Tuning, some: Sequence[Due]) -> None:
+def _move(engine: Engine, _means: _Means, some: Sequence[Due]) -> None:
     moves = [
         Move(openid=push.openid, at=_moment_of(push), left=push.kind == UNSUBSCRIBE)
         for push in some
@@ -215,6 +228,7 @@ def _is_ahead(moment: datetime, push: Due) -> bool:
     return moment - push.received_at > MOST_AHEAD
 
 
-_Work: TypeAlias = Callable[[Engine, Tuning, Sequence[Due]], None]
+_Means: TypeAlias = tuple[Tuning, Callable[[str], object]]
+_Work: TypeAlias = Callable[[Engine, _Means, Sequence[Due]], None]
 #: What is done for the pushes of an account together; order is nothing to these.
 _FOR_MANY: Final[frozenset[_Work]] = frozenset({_ignore, _apply_opt_outs, _move})

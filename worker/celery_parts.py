@@ -17,7 +17,7 @@ import resource
 import threading
 import time
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from celery import beat
 from celery.app import events
@@ -31,12 +31,16 @@ from sqlalchemy import Engine
 from broadcast import names
 from broadcast.errors import OutOfReachError
 from broadcast.message import Message
+from broadcast.redaction import redact
 from models import schema
 from models.engine import now
 from models.ledger.rows.transaction import read
 from worker import messages
 from worker.queue_watch import watch
 from worker.wiring import parts, pool_size
+
+#: Of an event of a task, what monitors show of words of others.
+_SHOWN: Final = frozenset({"name", "args", "kwargs", "result", "exception", "traceback"})
 
 
 class Dispatcher(EventDispatcher):
@@ -56,6 +60,9 @@ class Dispatcher(EventDispatcher):
         One with a policy of its own, as tasks send them, ends by that.
         """
         options.setdefault("retry_policy", {"errback": _stop_where_asked})
+        for name in _SHOWN.intersection(options):
+            if isinstance(options[name], str):
+                options[name] = messages.without_openids(redact(options[name]))
         try:
             super().send(type, **options)
         finally:
@@ -97,9 +104,17 @@ class Request(request.Request):
             raise InvalidTaskError("eta")
         # Now, and not when it runs: the queue may be empty meanwhile because this was taken.
         fields: dict[str, Any] = self._request_dict  # type: ignore[attr-defined] # not in its stubs
+        if self.task.name == names.ENQUEUE:
+            # Of another program, with the OpenIDs.
+            self._argsrepr, self._kwargsrepr = "()", messages.outline(fields["kwargs"])
         again = fields["delivery_info"]["redelivered"]
         is_of_it = messages.is_of(message, names.ENQUEUE)
         fields["sent_after"] = watch.empty_at if is_of_it and not again else None
+
+    def info(self, safe: bool = True) -> Any:  # noqa: ANN401, FBT001, FBT002 - Celery's
+        """Return what a monitor may ask of a task under way: arguments as its events say them."""
+        del safe
+        return super().info(safe=True)
 
     def maybe_expire(self) -> Literal[True] | None:
         """Revoke the message if it seems too old and another one like it was just taken."""

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from broadcast import names
 from broadcast.errors import OutOfReachError
 from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
@@ -21,6 +22,7 @@ from broadcast.views.program_words import refusal
 from models.ledger.boxes import dead_letters
 from producer.request import incoming
 from worker import queue_transport
+from worker.wake import wake
 from worker.wiring import parts
 
 log = logging.getLogger(__name__)
@@ -42,7 +44,9 @@ def store_unread(body: str, why: str) -> str:
     Raises OutOfReachError.
     """
     reason = Message("error.dead.no_message", problem=why)
-    return store_letter(incoming.letter(LetterSource.CELERY, reason, text=body, value=None))
+    letter_id = store_letter(incoming.letter(LetterSource.CELERY, reason, text=body, value=None))
+    wake(names.REPORT, "letter", letter_id)
+    return letter_id
 
 
 def try_later(work: Callable[[], None]) -> None:

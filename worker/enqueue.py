@@ -35,6 +35,7 @@ from producer.request import incoming
 from producer.submit.store import Submitted, Waker
 from worker import dead_letters, messages, planner, program_door
 from worker.application import make
+from worker.wake import wake
 from worker.wiring import WorkerParts, parts, stopping
 
 log = logging.getLogger(__name__)
@@ -142,6 +143,7 @@ def refuse(message: messages.CanvasError) -> bool:
     )  # fmt: skip
     try:
         answer = _stored_letter(task_message, Message("error.dead.canvas", part=message.part))
+        wake(names.REPORT, "letter", answer["dead_letter"])
     except RecursionError:
         return False
     if not task_message.unanswered:

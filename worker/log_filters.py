@@ -13,6 +13,7 @@ _REGULAR: Final = frozenset({
     names.DELIVER_WEBHOOKS,
 })  # fmt: skip
 #: Loggers of a task received, ended, and sent by beat.
+_LOGGED: Final = frozenset({"rejected", "raised expected"})
 _LOGGERS: Final = frozenset({"celery.worker.strategy", "celery.app.trace", "celery.beat"})
 
 
@@ -27,13 +28,16 @@ class WithoutRoutine(logging.Filter):
 
 
 class WithoutGivenBack(logging.Filter):
-    """Leaves out Celery's page on a message that goes back to the broker: our line says why."""
+    """Leaves out Celery's word on a message that goes back to the broker, and on a finding.
+
+    Our own line says why.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether *record* says something else."""
         facts = getattr(record, "data", None)
-        rejected = isinstance(facts, dict) and facts.get("description") == "rejected"
-        return record.name != "celery.app.trace" or not rejected
+        is_logged = isinstance(facts, dict) and facts.get("description") in _LOGGED
+        return record.name != "celery.app.trace" or not is_logged
 
 
 def _task_of(record: logging.LogRecord) -> object:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from celery.worker import consumer
 from broadcast import names
 from broadcast.errors import OutOfReachError
 from broadcast.logs import request_ids
+from broadcast.redaction import redact
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,31 @@ class CanvasError(MalformedError):
 def log_dropped(why: str) -> None:
     """Log in one line that a message was dropped; foreign text may be long."""
     log.error("message dropped: %s", why.encode("unicode_escape").decode()[:LONGEST])
+
+
+_SHOWN: Final = ("key", "account", "at", "title")
+_LONGEST_OUTLINE: Final = 1000
+#: An OpenID stands between other characters than its own; one of WeChat's, which begins with an
+#: "o", may also be a part of a key.
+_OPENID: Final = re.compile(
+    r"(?<![\w-])[A-Za-z0-9_-]{28}(?![\w-])"
+    r"|(?<![A-Za-z0-9])o(?=[a-z0-9_-]{0,26}[A-Z])[A-Za-z0-9_-]{27}(?![A-Za-z0-9])"
+)
+
+
+def without_openids(text: str) -> str:
+    """Return *text* without what has the form of an OpenID."""
+    return _OPENID.sub("(OpenID)", text)
+
+
+def outline(body: Mapping[str, Any]) -> str:
+    """Return what a monitor may show of a request: which it is, and how many it is for."""
+    shown = {name: body[name] for name in _SHOWN if isinstance(body.get(name), str)}
+    audience = body.get("audience")
+    if isinstance(audience, dict):
+        for name, value in audience.items():
+            shown[f"audience.{name}"] = len(value) if isinstance(value, list) else "…"
+    return without_openids(redact(repr(shown)))[:_LONGEST_OUTLINE]
 
 
 def is_of(message: Any, queue: str) -> bool:  # noqa: ANN401 - kombu's
@@ -201,11 +228,26 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
+class Finding(Exception):  # noqa: N818 - nothing went wrong in the task
+    """What a person must see, in one line: why the task is shown as failed."""
+
+    def __repr__(self) -> str:
+        """Return the line alone, as monitors show it."""
+        return str(self)
+
+
 class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
     """A task that looks at its arguments before it runs."""
 
     abstract = True
     Request = "worker.celery_parts:Request"
+    # Celery logs a line without a traceback, and acknowledges the message as that of any failure.
+    throws = (Finding,)
+
+    def on_failure(self, exc: Exception, *args: Any) -> None:  # noqa: ANN401 - Celery's
+        """Leave the traceback of a finding out of what monitors get."""
+        if isinstance(exc, Finding):
+            args[-1].traceback = None
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own
         """Run with arguments that fit; drop the message where they do not."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Collection, Iterator
 from typing import Final
 
+from broadcast import names
 from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
 from broadcast.rules.dead_letters import LetterSource
@@ -20,6 +21,7 @@ from producer.request import incoming
 from worker import program_door
 from worker.delivery.crew import Crew
 from worker.program_door import PlanInline
+from worker.wake import wake
 from worker.wiring import WorkerParts, stopping
 
 log = logging.getLogger(__name__)
@@ -81,3 +83,4 @@ def _store_dead_letter(here: WorkerParts, posted: Posted, reason: Message) -> No
     letter_id = outbox.move_to_dead_letters(here.engine, posted.id, letter)
     if letter_id is not None:
         log.error("dead letter %s: %s", letter_id, refusal(reason, ENGLISH))
+        wake(names.REPORT, "letter", letter_id)

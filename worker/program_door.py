@@ -21,8 +21,9 @@ from producer.request.shape import Request
 from producer.submit.store import Submitted, Waker
 from producer.wiring.wechat import ClientChecks
 from worker import planner
+from worker.task_findings import Watch
 from worker.wake import wake
-from worker.wiring import WorkerParts
+from worker.wiring import WorkerParts, parts
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ def refusal_of(submit_by: Callable[[PlanInline], object], what: str) -> Message 
     Raises OutOfReachError: it is submitted later.
     """
     submitted = PlanInline()
+    watch = Watch(parts())
     try:
         submit_by(submitted)
     except OutOfReachError:
@@ -127,6 +129,8 @@ def refusal_of(submit_by: Callable[[PlanInline], object], what: str) -> Message 
         return Message("error.dead.failed", kind=type(error).__name__)
     for broadcast_id in submitted.ids:
         planner.plan(broadcast_id, just_submitted=True)
+        if watch.has_held(broadcast_id):
+            wake(names.REPORT, "broadcast", broadcast_id)
     return None
 
 

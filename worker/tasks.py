@@ -2,7 +2,8 @@
 
 They carry ids, and ``broadcast.enqueue`` what another program asks for. Beside ids some carry
 *forward_count*: how often workers that lack the account passed them on.
-None of them retries or raises for what it met: rows and sweeps carry the work on.
+None of them retries: rows and sweeps carry the work on. What a person must see is raised at the
+end, when all is committed and the next wake is published (worker/task_findings.py).
 Those that beat wakes send no events: monitors would list 53,000 idle ones a day. What they find is
 done by others.
 """
@@ -33,7 +34,7 @@ from models.ledger.lists import uploads
 from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import sweeps
 from producer import pushes as producer_pushes
-from worker import campaigns, celery_parts, enqueue, planner
+from worker import campaigns, celery_parts, enqueue, planner, task_findings
 from worker import dead_letters as worker_dead_letters
 from worker import outbox as worker_outbox
 from worker.delivery import lane, metrics, polling, watches
@@ -57,11 +58,18 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
         unanswered=bool(request.ignore_result), expires=celery_parts.moment_of(request.expires),
         sent_after=request.get("sent_after"),
     )  # fmt: skip
+    here = parts()
+    watch = task_findings.Watch(here)
     token = request_ids.current.set(request_ids.shown(message.task_id))
     try:
-        return enqueue.submit_message(message)
+        answer = enqueue.submit_message(message)
     finally:
         request_ids.current.reset(token)
+    if answer["dead_letter"]:
+        task_findings.raise_of_letter(here, answer["dead_letter"])
+    elif answer["created"] and watch.has_held(answer["id"]):
+        task_findings.raise_of_broadcasts(here, [answer["id"]])
+    return answer
 
 
 @shared_task(name=names.PLAN)
@@ -70,8 +78,12 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
 
     *forward_count*: through how many workers the message went that lack the account.
     """
+    here = parts()
+    watch = task_findings.Watch(here)
     planned = planner.plan(broadcast_id, forward_count=forward_count)
     _start_webhooks_here()
+    if watch.has_held(broadcast_id):
+        task_findings.raise_of_broadcasts(here, [broadcast_id])
     return planned
 
 
@@ -86,23 +98,30 @@ def _start_webhooks_here() -> None:
 @shared_task(name=names.SEND_BATCH, bind=True)
 def send_batch(
     self: Task[Any, Any], account: str, broadcast_id: str, *, forward_count: int = 0
-) -> dict[str, Any]:
+) -> list[str]:
     """Drive one slice of an account's lane; *broadcast_id* only shows why it was woken.
+
+    Returns a line a call, and raises a finding where it met one.
 
     *forward_count*: through how many workers the message went that lack the account.
     """
+    here = parts()
+    watch = task_findings.Watch(here)
     try:
-        context = parts().context(account, forward_count=forward_count)
+        context = here.context(account, forward_count=forward_count)
     except OutOfReachError as error:
         log.warning("account %s: the sweep wakes its lane later: %s", account, error)
-        return {"account": account, "busy": False, "calls": []}
+        return []
     except SettingsError as error:
         if not forward(names.SEND_BATCH, account, broadcast_id, forward_count=forward_count):
             log.warning("account %s: the sweep wakes its lane later: %s", account, error)
-        return {"account": account, "busy": False, "calls": []}
+        watch.raise_of_slice(account, broadcast_id, ())
+        return []
+    calls: list[dict[str, Any]] = []
     while True:
         done = lane.drive(context)
         metrics.SLICES.labels(account, done.busy).inc()
+        calls += done.lines
         # The next slice is nobody's in particular.
         request_ids.woken_by.set(None)
         _tell(self, account, done)
@@ -110,7 +129,9 @@ def send_batch(
         goes_on_elsewhere = not done.again or wake(names.SEND_BATCH, account, broadcast_id)
         _start_webhooks_here()
         if goes_on_elsewhere or stopping.is_set():
-            return {"account": account, "busy": done.busy, "calls": done.lines}
+            break
+    watch.raise_of_slice(account, broadcast_id, calls)
+    return ["another worker drives the lane"] if done.busy else task_findings.result_of(calls)
 
 
 def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
@@ -118,9 +139,16 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
     try:
         for line in done.lines:
             # With retry=False the transport's own errors would come through, whatever they are.
-            task.send_event(names.EVENT_BATCH, account=account, **line)
+            event = {name: fact for name, fact in line.items() if name != "of"}
+            task.send_event(names.EVENT_BATCH, account=account, **event)
     except OperationalError as error:
         log.warning("account %s: events for monitors not sent: %s", account, error)
+
+
+@shared_task(name=names.REPORT)
+def report(kind: str, subject: str) -> None:
+    """Raise what a task found of which no monitor hears; *kind*: of ``task_findings.OF``."""
+    task_findings.OF[kind](parts(), subject)
 
 
 @shared_task(name=names.POLL_ACCOUNT)
@@ -142,8 +170,11 @@ def poll_account(account: str, *, forward_count: int = 0) -> int:
 
 
 def _ask(account: str, *, forward_count: int) -> int:
-    answered = polling.ask(parts().context(account, forward_count=forward_count))
+    here = parts()
+    stopped: list[str] = []
+    answered = polling.ask(here.context(account, forward_count=forward_count), stopped.append)
     _start_webhooks_here()
+    task_findings.raise_of_broadcasts(here, stopped)
     return answered
 
 
@@ -151,17 +182,20 @@ def _ask(account: str, *, forward_count: int) -> int:
 def handle_pushes() -> int:
     """Handle WeChat's pushes, of every account."""
     here = parts()
+    stopped: list[str] = []
     with alone(names.HANDLE_PUSHES, "all") as first:
         if not first:
             return 0
         try:
             handled = producer_pushes.handle(
-                here.engine, tuning=here.tuning, goes_on=lambda: not stopping.is_set()
-            )
+                here.engine, tuning=here.tuning, goes_on=lambda: not stopping.is_set(),
+                tell=stopped.append,
+            )  # fmt: skip
             _start_webhooks_here()
         except OutOfReachError as error:
             log.warning("pushes of WeChat are handled later: %s", error)
             return 0
+    task_findings.raise_of_broadcasts(here, stopped)
     return handled
 
 
@@ -206,8 +240,11 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
         return "ok"
     log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
     if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_WHITELISTED:
+        watch = task_findings.Watch(here)
         with contextlib.suppress(OutOfReachError):
             obstacles.apply_no_answer(here.engine, account, fact, waits=here.tuning.waits)
+        if watch.closed(account=account.name):
+            wake(names.REPORT, "account", account.name)
     return fact.outcome.value
 
 
@@ -222,7 +259,8 @@ def sweep() -> dict[str, int]:
         counts = _wake_again(here) if first else {"plans": 0, "lanes": 0}
     # After the wakes, and each apart: one that fails each time, or waits for a row, must not
     # keep the wakes from lanes that are marked as woken by then.
-    _housekeeping("hold", lambda: sweeps.doubt_expired(here.engine, tuning=here.tuning))
+    tell = functools.partial(wake, names.REPORT, "broadcast")
+    _housekeeping("hold", lambda: sweeps.doubt_expired(here.engine, tuning=here.tuning, tell=tell))
     _housekeeping("forget", lambda: sweeps.forget_uploads(here.engine))
     _housekeeping("drop files", lambda: uploads.drop_files_of_ended(here.engine))
     for task in _DUE:

@@ -12,6 +12,7 @@ from broadcast import names
 from broadcast.rules.calls.outcomes import Outcome
 from models.batch_tables import AttemptRow, Batch
 from tests.acceptance.conftest import sets_of
+from tests.kit import foreign
 from tests.kit.endpoints import MASS_SEND
 from tests.kit.listeners import EventListener
 from tests.kit.wait import until
@@ -38,6 +39,17 @@ def broker() -> Iterator[Valkey]:
 def calls_told(listener: EventListener) -> list[dict[str, Any]]:
     """The events of calls up to now."""
     return [event for event in listener.events if event["type"] == names.EVENT_BATCH]
+
+
+def of_type(listener: EventListener, kind: str) -> list[dict[str, Any]]:
+    """The events of this type up to now."""
+    return [event for event in listener.events if event["type"] == kind]
+
+
+def named(listener: EventListener, kind: str) -> list[dict[str, Any]]:
+    """The same, each with the name of its task, which the first event alone says."""
+    names_ = {event["uuid"]: event["name"] for event in of_type(listener, "task-received")}
+    return [{**event, "name": names_[event["uuid"]]} for event in of_type(listener, kind)]
 
 
 def attempts(system: System, broadcast_id: str) -> list[tuple[Any, ...]]:
@@ -121,6 +133,47 @@ def test_a_broker_that_is_away_does_not_disturb_the_lane(
 
     assert [event["batch"] for event in calls_told(listener)] == [*range(1, 11)]
     assert {event["broadcast"] for event in calls_told(listener)} == {told["id"]}
+
+
+def test_what_a_person_must_see_is_a_failed_task_that_was_acknowledged_and_the_lane_went_on(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    system = start_system(followers=8, BROADCAST_BATCH_SIZE="2", BROADCAST_LANG="zh")
+    openids = system.simulator.openids(8)
+    system.simulator.fault("errcode", errcode=45008, path=MASS_SEND, skip=1, count=1)
+    with EventListener(valkey.url) as listener:
+        worker = system.worker()
+        listener.wait_for("worker-heartbeat")
+        sent = system.send(openids)["id"]
+        system.until_state(sent, "paused", timeout_s=20)
+        system.send(openids[:4], "--text", "另一条", "--wait")
+        with foreign.app_of(valkey.url) as app:
+            text = {"msgtype": "text", "text": {"content": "您好"}}
+            bad = {"key": "k", "content": text, "audience": {"openids": openids}, "bad": openids[0]}
+            app.send_task(names.ENQUEUE, kwargs=bad, queue=names.ENQUEUE)
+            app.send_task("broadcast.unknown", kwargs=bad, queue=names.ENQUEUE)
+        until(lambda: of_type(listener, "task-failed")[2:], 30, "three failures")
+        failed = {event["name"]: event for event in named(listener, "task-failed")}
+        until(lambda: not valkey.client().hlen(names.UNACKED), 30, "every message to be taken")
+
+    short = sent.rpartition("-")[2]
+    slice_, bad_body, no_task = (
+        failed[name]["exception"] for name in (names.SEND_BATCH, names.ENQUEUE, names.REPORT)
+    )
+    assert slice_.startswith(f"{short} 2/4 refused 45008 · 图文消息的文章篇数过多 · 已自动暂停：")
+    assert f"{sent} --set cancelled --set refused > rest.txt → broadcast send " in slice_
+    assert bad_body.startswith("dead-")
+    assert "broadcast dead drop dead-" in bad_body
+    assert "broadcast dead drop dead-" in no_task
+    assert len(of_type(listener, "task-failed")) == 3
+    # The lane went on behind it, and no message came twice.
+    assert [event["batch"] for event in calls_told(listener)] == [1, 2, 1, 2]
+    received = [event["uuid"] for event in of_type(listener, "task-received")]
+    assert len(received) == len(set(received))
+    # Neither a monitor nor the log has more than the line.
+    assert all(event["traceback"] is None for event in failed.values())
+    assert "Traceback" not in worker.output
+    assert not any(openid in repr(listener.events) for openid in openids)
 
 
 def test_what_beat_wakes_for_nothing_is_no_event_and_a_broadcast_is(

@@ -79,7 +79,7 @@ class LaneContext:
 class Slice:
     """The result of one slice."""
 
-    #: One line a call: batch number, outcome, errcode, milliseconds.
+    #: One line a call: batch number, and that of the last one, outcome, errcode, milliseconds.
     lines: list[dict[str, Any]] = field(default_factory=list)
     #: There is more to do now, or soon: wake again.
     again: bool = False
@@ -395,6 +395,6 @@ class _Drive:
             {
                 "broadcast": work.broadcast_id, "batch": work.n, "attempt": number,
                 "outcome": fact.outcome.value, "errcode": fact.errcode, "ms": fact.elapsed_ms,
-                "then": decision.verdict.value,
+                "then": decision.verdict.value, "of": self._content_of(work).last_n,
             }
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import RedisAwayError
@@ -18,8 +19,11 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50
 
 
-def ask(lane: LaneContext) -> int:
-    """Ask for the account's due batches; return how many were answered."""
+def ask(lane: LaneContext, tell: Callable[[str], object] = str) -> int:
+    """Ask for the account's due batches; return how many were answered.
+
+    *tell* is called with the broadcast of each whose job failed.
+    """
     answered = 0
     waits = lane.tuning.waits
     for batch in recorded_ends.due_batches(lane.engine, lane.account.name, AT_ONCE, waits=waits):
@@ -31,6 +35,8 @@ def ask(lane: LaneContext) -> int:
             break
         failpoint(Point.SETTLE_ANSWERED)
         recorded_ends.record_status(lane.engine, batch, answer, waits=waits)
+        if answer == recorded_ends.FAILED:
+            tell(batch.broadcast_id)
         failpoint(Point.SETTLE_STORED)
         answered += 1
     return answered

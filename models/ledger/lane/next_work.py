@@ -212,6 +212,8 @@ class CallContent:
     msgtype: str
     audience_kind: str
     audience_spec: str
+    #: Number of the last batch.
+    last_n: int | None
 
     @property
     def audience(self) -> Audience:
@@ -222,8 +224,9 @@ class CallContent:
 @reading
 def call_content(connection: Connection, broadcast_id: str) -> CallContent:
     """Return what the calls of a broadcast have in common."""
-    query = selected(CallContent, BroadcastRow).where(BroadcastRow.id == broadcast_id)
-    return one_row(connection, query, CallContent)
+    last_n = select(func.max(Batch.n)).where(Batch.broadcast_id == broadcast_id).scalar_subquery()
+    query = selected(CallContent, BroadcastRow, last_n=last_n)
+    return one_row(connection, query.where(BroadcastRow.id == broadcast_id), CallContent)
 
 
 @reading

@@ -13,19 +13,20 @@ from broadcast.rules.calls.attempts import NoAnswer, storable
 from broadcast.rules.calls.outcomes import Scope
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.notices import REPORTED
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.accounts import Lane
 from models.base import value_of
-from models.batch_tables import Batch, GateRow
+from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
-from models.engine import now
+from models.engine import database_now, now
 from models.ledger.gates import gate_changes
 from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import record_outcomes
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import WORKER, read, write, writing
+from models.ledger.rows.transaction import WORKER, read, reading, write, writing
 
 #: What is raised where a row cannot be read: bad JSON, no such kind, a gap in a list.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -35,6 +36,24 @@ def problem_of(error: Exception) -> str:
     """Return in one line what could not be read of a broadcast."""
     words = " ".join(f"{type(error).__name__}: {error}".split())
     return f"its stored content or audience cannot be read: {words}"[:400]
+
+
+@reading
+def closed_within(
+    connection: Connection, span: timedelta, *, account: str = "", broadcast_id: str = ""
+) -> list[str]:
+    """Return whose gates, of which there are notices, were closed up to *span* ago and are closed.
+
+    Broadcasts of *account*, or of that of *broadcast_id*; "": the account itself.
+    """
+    of = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id).scalar_subquery()
+    query = (
+        select(GateRow.broadcast_id, GateRow.closed_at, database_now().label("now"))
+        .where(GateRow.account == (account or of), STANDS, GateRow.kind.in_(REPORTED))
+        .order_by(GateRow.id)
+    )
+    rows = connection.execute(query)
+    return [row.broadcast_id for row in rows if row.closed_at >= row.now - span]
 
 
 @writing

@@ -6,7 +6,7 @@ can settle (a window that closed, a time that came, an upload that died) is move
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 
@@ -113,23 +113,30 @@ def _due_lanes(connection: Connection, moment: datetime) -> list[tuple[str, str]
     return [(account, broadcast_id) for account, broadcast_id in rows]
 
 
-def doubt_expired(engine: Engine, *, tuning: Tuning = DEFAULT_TUNING) -> int:
+def doubt_expired(
+    engine: Engine,
+    *,
+    tuning: Tuning = DEFAULT_TUNING,
+    tell: Callable[[str], object] = str,
+) -> int:
     """Put batches in doubt that were unknown for 23 h, paused and halted or not; return how many.
 
-    Raises the first error when it has tried all.
+    *tell* is called with the broadcast of each. Raises the first error when it has tried all.
     """
     with read(engine) as connection:
         late = now(connection) - tuning.waits.scaled(REPEAT_WINDOW)
-        ids = connection.scalars(
-            select(Batch.id)
+        found = connection.execute(
+            select(Batch.id, Batch.broadcast_id)
             # The index on account and state answers it lane by lane.
             .join(Lane, Lane.account == Batch.account)
             .where(Batch.state == BatchState.UNKNOWN, Batch.first_called_at <= late)
         ).all()
     doubts, failed = 0, None
-    for batch_id in ids:
+    for batch in found:
         try:
-            doubts += record_outcomes.expire(engine, batch_id, tuning=tuning)
+            if record_outcomes.expire(engine, batch.id, tuning=tuning):
+                doubts += 1
+                tell(batch.broadcast_id)
         except OutOfReachError:
             raise
         except Exception as error:  # noqa: BLE001 - a bad row keeps no other one from its end

@@ -32,6 +32,7 @@ from producer.submit.recent_quotas import RecentQuotas
 from tests.kit import ledger
 from worker import application, celery_parts, enqueue, messages, planner, program_door
 from worker import dead_letters as worker_dead_letters
+from worker.messages import Finding
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 AWAY = DatabaseAwayError("error.database.away", reason="refused")
@@ -105,7 +106,7 @@ def sends(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def come(expires: datetime, /, **headers: object) -> dict[str, Any]:
+def come(expires: datetime, /, **headers: object) -> Any:
     """Run the task of a message as the worker does with what it takes from the broker."""
     app = Celery("shop", set_as_current=False)
     sent = app.amqp.as_task_v2(
@@ -120,8 +121,7 @@ def come(expires: datetime, /, **headers: object) -> dict[str, Any]:
     )  # fmt: skip
     request = celery_parts.Request(taken, app=ours, task=ours.tasks[names.ENQUEUE])
     assert not request.revoked()
-    answer: dict[str, Any] = request.execute()
-    return answer
+    return request.execute()
 
 
 def kept(engine: Engine) -> list[KeptLetter]:
@@ -210,12 +210,14 @@ def test_a_broadcast_whose_list_is_still_to_come_cannot_be_excluded(engine: Engi
 def test_every_message_that_expired_is_a_dead_letter_and_says_so_to_its_sender(
     engine: Engine, left: list[tuple[str, dict[str, Any]]], headers: dict[str, object]
 ) -> None:
-    answers_ = [come(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), **headers) for _ in range(2)]
+    ends = [come(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), **headers) for _ in range(2)]
+    answers_ = [answer for _, answer in left]
 
     (one,) = kept(engine)
     assert (one.key, one.times) == ("k", 2)
     assert one.reason == Message("error.dead.expired", at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
-    assert left == [("task-1", answer) for answer in answers_]
+    assert [task_id for task_id, _ in left] == ["task-1", "task-1"]
+    assert all(isinstance(end.exception, Finding) for end in ends)
     assert {answer["dead_letter"] for answer in answers_} == {one.id}
     assert "2026-01-02 11:04:05 (Beijing time)" in answers_[0]["error"]["text"]
     assert broadcast_reports.reports(engine) == []

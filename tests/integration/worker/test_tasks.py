@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,17 +15,20 @@ from sqlalchemy import Engine
 
 from broadcast.errors import SettingsError
 from broadcast.rules.accounts import Account
+from broadcast.rules.calls.attempts import NoAnswer
+from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.waits import Tuning
 from broadcast.tokens.token_service import Token
 from broadcast.wechat.client import WeChatClient
 from broadcast.wechat_account.account_client import AccountClient
 from models.ledger.boxes import outbox
 from models.ledger.lane import apply_decision
-from models.ledger.steer import sweeps
+from models.ledger.steer import operator, sweeps
 from tests.kit import ledger
-from tests.kit.ledger import Driver, said
+from tests.kit.ledger import LOST, Driver, said
 from worker import planner, tasks, wake
 from worker.delivery.gateway import WeChatGateway
+from worker.messages import Finding
 
 
 @pytest.fixture
@@ -242,3 +245,28 @@ def test_sweep_wakes_although_what_only_time_can_settle_fails(
         "sweep: step hold failed: RuntimeError: hold is broken",
         "sweep: step forget failed: RuntimeError: forget is broken",
     ]
+
+
+def test_what_tasks_without_events_find_is_raised_by_one_that_has_some(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, woken: list[tuple[object, ...]]
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    Driver(engine).call(LOST)
+    ledger.pass_time(engine, timedelta(hours=24))
+    refused = NoAnswer(outcome=Outcome.STOP_ACCOUNT, scope=Scope.ACCOUNT, errcode=40125)
+    gateway = SimpleNamespace(refresh=lambda **_: refused)
+    wired(engine, monkeypatch, "default", gateway=lambda _: gateway)
+    monkeypatch.setenv("BROADCAST_LANG", "zh")
+
+    tasks.sweep()
+    with pytest.raises(Finding, match=f" → broadcast resolve {broadcast_id} --batch 1 --sent "):
+        tasks.report("broadcast", broadcast_id)
+    for _ in range(2):
+        tasks.refresh_token()
+
+    findings = [list(map(str, words[1:])) for words in woken if words[0] == "broadcast.report"]
+    assert findings == [["broadcast", broadcast_id], ["account", "default"]]
+    with pytest.raises(Finding, match=r"^default · 已停用：.*40125.* → broadcast unhalt"):
+        tasks.report(*findings[1])
+    operator.unhalt(engine, "default", who="a person")
+    tasks.report(*findings[1])

@@ -1,0 +1,80 @@
+"""What a slice's result says fits into Celery's events, and what monitors show names nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from celery.utils.saferepr import saferepr
+
+from broadcast.rules.calls.decide import Verdict
+from worker import messages, task_findings
+
+OPENID = "oFafUecNUNZZfk0LqzGhxPgmbqSH"
+
+
+def call(
+    n: int, then: Verdict = Verdict.ACCEPT, code: int | None = 0, **more: Any
+) -> dict[str, Any]:
+    outcome = more.pop("outcome", "accepted")
+    return {"broadcast": "20261201-zur3yc", "batch": n, "of": 1200, "then": then.value,
+            "outcome": outcome, "errcode": code, **more}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("then", "code", "outcome", "said"),
+    [
+        (Verdict.ACCEPT, 0, "accepted", "accepted"),
+        (Verdict.ACCEPT, 45065, "already_accepted", "accepted"),
+        (Verdict.REFUSE, 45008, "content", "refused 45008"),
+        (Verdict.DOUBT, None, "unknown", "in doubt"),
+        (Verdict.REPEAT, 45011, "throttled", "throttled 45011"),
+        (Verdict.REPEAT_UNKNOWN, None, "unknown", "unknown"),
+    ],
+)
+def test_a_call_is_one_short_line(then: Verdict, code: int | None, outcome: str, said: str) -> None:
+    lines = task_findings.result_of([call(3, then, code, outcome=outcome, of=12)])
+
+    assert lines == [f"zur3yc 3/12 {said}"]
+
+
+def test_a_full_slice_has_a_line_a_call_that_celery_does_not_cut() -> None:
+    # 60 calls a minute for ten seconds, and one that was under way.
+    lines = task_findings.result_of([call(n) for n in range(1, 12)])
+
+    assert len(lines) == 11
+    assert saferepr(lines, 1024) == repr(lines)
+
+
+@pytest.mark.parametrize("every", [1000, 50, 2, 1])
+def test_however_many_calls_a_slice_had_celery_does_not_cut_them(every: int) -> None:
+    calls = [call(n, Verdict.REFUSE, 45008) if n % every == 0 else call(n) for n in range(1, 501)]
+
+    lines = task_findings.result_of(calls)
+
+    assert saferepr(lines, 1024) == repr(lines)
+    assert lines[-1].split(maxsplit=1)[1].partition("/")[0].rpartition("-")[2] == "500"
+
+
+def test_neighbours_that_ended_alike_share_a_line_where_they_do_not_fit() -> None:
+    calls = [call(n) for n in range(1, 60)]
+
+    assert task_findings.result_of(calls) == ["zur3yc 1-59/1200 accepted"]
+
+
+def test_the_last_number_is_no_smaller_than_that_of_a_half_made_meanwhile() -> None:
+    assert task_findings.result_of([call(13, of=12)]) == ["zur3yc 13/13 accepted"]
+
+
+def test_a_request_is_outlined_without_its_openids_and_its_text() -> None:
+    body = {
+        "key": f"welcome-{OPENID}", "account": "default", "bad": OPENID,
+        "content": {"msgtype": "text", "text": {"content": "您好"}},
+        "audience": {"openids": [OPENID] * 3},
+    }  # fmt: skip
+
+    said = "{'key': 'welcome-(OpenID)', 'account': 'default', 'audience.openids': 3}"
+    assert messages.outline(body) == said
+    assert messages.without_openids(f"x {OPENID}, y") == "x (OpenID), y"
+    key = "order-3f1c2b4a-9d8e-4c7b-a6f5-0123456789ab"
+    assert messages.without_openids(key) == key

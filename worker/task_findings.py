@@ -1,0 +1,193 @@
+"""Findings: what a task met that a person must see, in one line, with the command that goes on.
+
+Who watches tasks sees them as failed ones. Nothing is done by that: all was committed before, and
+the next wake is published.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import Any, Final
+
+from broadcast.errors import OutOfReachError, UnknownIdError
+from broadcast.logs.log_lines import ENGLISH
+from broadcast.message import Message
+from broadcast.redaction import redact
+from broadcast.rules.calls.decide import Verdict
+from broadcast.rules.dead_letters import stays_wrong
+from broadcast.rules.gates import blockers
+from broadcast.settings import environment
+from broadcast.views import blocker_lines, next_steps, program_words
+from broadcast.views.texts import Texts, choose_language
+from broadcast.views.words import Meaning, fact_words
+from models.ledger.boxes import dead_letters
+from models.ledger.lane import obstacles
+from models.ledger.views import beside_reports, broadcast_reports
+from worker.messages import Finding, without_openids
+from worker.wiring import WorkerParts
+
+log = logging.getLogger(__name__)
+
+#: Celery cuts a result that is longer for its events, and ours is followed by a bracket.
+MOST: Final = 1000
+_WORDS: Final = {
+    Verdict.ACCEPT: "accepted", Verdict.REFUSE: "refused", Verdict.DOUBT: "in doubt",
+    Verdict.SPLIT: "split",
+}  # fmt: skip
+#: Commands of what goes on automatically.
+_WAITS: Final = frozenset({"watch", "pause", "up"})
+_MET: Final = frozenset({Verdict.REFUSE, Verdict.DOUBT})
+
+
+def result_of(calls: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return a line a call; of more than fit uncut, neighbours that ended alike share one."""
+    calls = list(calls)
+    lines = [_line([call]) for call in calls]
+    if len(repr(lines)) > MOST:
+        lines = [_line(list(alike)) for _, alike in groupby(calls, key=_alike)]
+    while len(repr(lines)) > MOST:
+        lines = ["…", *lines[2:]]
+    return lines
+
+
+def _alike(call: Mapping[str, Any]) -> tuple[str, str]:
+    return call["broadcast"], _word(call)
+
+
+def _line(alike: Sequence[Mapping[str, Any]]) -> str:
+    first, last = alike[0], alike[-1]
+    span = str(first["batch"]) if first is last else f"{first['batch']}-{last['batch']}"
+    total = max(last["of"] or 0, last["batch"])
+    return f"{_short(first['broadcast'])} {span}/{total} {_word(first)}"
+
+
+def _word(call: Mapping[str, Any]) -> str:
+    word = _WORDS.get(call["then"], call["outcome"])
+    code = call["errcode"]
+    return f"{word} {code}" if code and call["then"] != Verdict.ACCEPT else word
+
+
+def _short(broadcast_id: str) -> str:
+    return broadcast_id.rpartition("-")[2]
+
+
+class Watch:
+    """Looks for what a task meets, from now on."""
+
+    def __init__(self, here: WorkerParts) -> None:
+        """*here*: this process's parts."""
+        self._here = here
+        self._begun = time.monotonic()
+
+    def raise_of_slice(
+        self, account: str, broadcast_id: str, calls: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Raise what a slice met; *broadcast_id*: of its task."""
+        named = calls[-1]["broadcast"] if calls else broadcast_id
+        closed = [one or named for one in self.closed(account=account)]
+        met = [call["broadcast"] for call in calls if call["then"] in _MET]
+        raise_of_broadcasts(self._here, [*met, *closed], calls)
+
+    def has_held(self, broadcast_id: str) -> bool:
+        """Return whether the broadcast, or its account, was held since."""
+        return not {"", broadcast_id}.isdisjoint(self.closed(broadcast_id=broadcast_id))
+
+    def closed(self, **whose: str) -> Sequence[str]:
+        """Return of whom gates closed since; nothing where the database is away."""
+        # SQLite's clock has milliseconds.
+        span = timedelta(seconds=time.monotonic() - self._begun + 0.01)
+        try:
+            return obstacles.closed_within(self._here.engine, span, **whose)
+        except OutOfReachError as error:
+            log.warning("not looked for what was held: %s", error)
+            return ()
+
+
+def raise_of_broadcasts(
+    here: WorkerParts, ids: Sequence[str], calls: Sequence[Mapping[str, Any]] = ()
+) -> None:
+    """Raise where broadcasts stand, if there are some; *calls*: of a slice."""
+    found: list[tuple[str, list[Message | Meaning]]] = []
+    for one in dict.fromkeys(ids):
+        met = [c for c in calls if c["broadcast"] == one and c["then"] != Verdict.ACCEPT]
+        codes = dict.fromkeys(call["errcode"] for call in met if call["errcode"])
+        head = ", ".join(result_of(met)) or _short(one)
+        found.append((head, [*map(Meaning, codes), *_lines(here, one)]))
+    if found:
+        raise_in_words(lambda texts: " | ".join(_up_to_command(texts, *each) for each in found))
+
+
+def _lines(here: WorkerParts, broadcast_id: str) -> Sequence[Message]:
+    """Return why a broadcast stands, and the commands that go on."""
+    look = Message("notice.look", id=broadcast_id)
+    try:
+        report = broadcast_reports.report(here.engine, broadcast_id)
+        beside = beside_reports.circumstances(here.engine, report, waits=here.tuning.waits)
+    except (OutOfReachError, UnknownIdError) as error:
+        log.warning("broadcast %s: not asked where it stands: %s", broadcast_id, error)
+        return [look]
+    stands = [one for one in blockers.in_force(report) if one.command.split()[1] not in _WAITS]
+    lines = [blocker_lines.line(one, report) for one in stands]
+    return [*lines, *next_steps.lines(report, beside), look]
+
+
+def _up_to_command(texts: Texts, head: str, lines: Iterable[Message | Meaning]) -> str:
+    """Return the meaning of codes, and the lines up to the first command."""
+    said = [head]
+    for one in lines:
+        line = texts(one) if isinstance(one, Message) else str(fact_words(one, texts))
+        said += ["·", line]
+        if "\n    broadcast " in line:
+            break
+    return " ".join(said)
+
+
+def raise_of_account(here: WorkerParts, account: str) -> None:
+    """Raise why an account is stopped, unless it is not any more."""
+    lanes, now = broadcast_reports.lanes(here.engine)
+    if account in lanes:
+        lines = [*blocker_lines.of_account(account, lanes[account], now)]
+        if lines:
+            raise_in_words(lambda texts: f"{account} · " + " ".join(map(texts, lines)))
+
+
+def raise_of_letter(here: WorkerParts, letter_id: str) -> None:
+    """Raise why a request became a dead letter."""
+    # Whoever stored it has logged it.
+    raise Finding(_one_line(f"{letter_id} · {_of_letter(here, letter_id, _texts())}"))
+
+
+def _of_letter(here: WorkerParts, letter_id: str, texts: Texts) -> str:
+    try:
+        letter, _ = dead_letters.letter_named(here.engine, letter_id)
+    except (OutOfReachError, UnknownIdError):
+        return f"broadcast dead show {letter_id}"
+    lost = letter.is_cut or stays_wrong(letter.reason)
+    step = texts("dead.wrong" if lost else "dead.next", id=letter_id)
+    return f"{program_words.refusal(letter.reason, texts)} {step}"
+
+
+#: By what the message of a finding says that it is of.
+OF: Final[Mapping[str, Callable[[WorkerParts, str], None]]] = {
+    "account": raise_of_account, "letter": raise_of_letter,
+    "broadcast": lambda here, broadcast_id: raise_of_broadcasts(here, [broadcast_id]),
+}  # fmt: skip
+
+
+def raise_in_words(say: Callable[[Texts], str]) -> None:
+    """Raise a finding in the language of people, and log it in English."""
+    log.warning("%s", _one_line(say(ENGLISH)))
+    raise Finding(_one_line(say(_texts())))
+
+
+def _texts() -> Texts:
+    return Texts(choose_language(environment.read()), distances=False)
+
+
+def _one_line(text: str) -> str:
+    """Return *text* in one line, without a secret and an OpenID; commands begin with an arrow."""
+    return without_openids(redact(" ".join(text.replace("\n    ", " → ").split())))
