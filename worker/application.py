@@ -7,7 +7,6 @@ import functools
 import logging
 import os
 import sys
-from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,9 +18,9 @@ from broadcast.errors import BroadcastError, OutOfReachError, SettingsError
 from broadcast.logs import log_facts, log_format, request_ids
 from broadcast.logs.log_lines import KeptLog, refuse
 from broadcast.message import Message
-from broadcast.settings.environment import HEARTBEAT_FILE, secret_text
+from broadcast.settings.environment import HEARTBEAT_FILE
 from broadcast.settings.program_settings import VAR, Settings
-from worker import queue_transport
+from worker import flower, queue_transport
 from worker.log_filters import WithoutGivenBack, WithoutRoutine
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FLOWER_SECRETS = ("FLOWER_BASIC_AUTH", "FLOWER_COOKIE_SECRET")
 #: What the first argument of a task names.
 _SUBJECTS: Final = {
     names.PLAN: "broadcast", names.SEND_BATCH: "account", names.POLL_ACCOUNT: "account",
@@ -42,7 +40,7 @@ _DELIVERIES_END_S = 3.0
 def make() -> Celery:
     """Return the one application of this process."""
     _refuse_where_not_installed()
-    _close_flower(sys.argv, os.environ)
+    flower.close(sys.argv, os.environ)
     # Numpy's library would start a thread for each core, and interrupt the process where it cannot.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _refuse_wrong_settings()
@@ -68,26 +66,6 @@ def _refuse_wrong_settings() -> None:
         Settings.load()
     except SettingsError as error:
         refuse(error, status=error.exit_status)
-
-
-def _close_flower(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
-    """End the process where Flower would show every page to everyone, as it does by default.
-
-    Nor does it steer workers and send tasks, unless the operator says so.
-    """
-    if "flower" not in argv[1:]:
-        return
-    try:
-        for name in _FLOWER_SECRETS:
-            if path := environ.pop(f"{name}_FILE", None):
-                environ[name] = secret_text(Path(path), name).strip()
-    except SettingsError as error:
-        refuse(error, status=error.exit_status)
-    logins = ("basic_auth", "basic-auth", "auth")
-    given = any(word.lstrip("-").partition("=")[0] in logins for word in argv)
-    if not given and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
-        refuse(Message("error.flower.no_login"), status=2)
-    environ.setdefault("FLOWER_READ_ONLY", "true")
 
 
 @signals.setup_logging.connect
