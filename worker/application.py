@@ -40,13 +40,13 @@ _DELIVERIES_END_S = 3.0
 def make() -> Celery:
     """Return the one application of this process."""
     _refuse_where_not_installed()
-    flower.close(sys.argv, os.environ)
     # Numpy's library would start a thread for each core, and interrupt the process where it cannot.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     _refuse_wrong_settings()
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
+    flower.prepare(sys.argv, os.environ)
     queue_transport.install()
     app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.celery_parts:Events")
     app.config_from_object("celeryconfig")

@@ -1,22 +1,43 @@
-"""Flower, which Celery brings: what it needs before it starts."""
+"""Flower, which Celery brings: closed to strangers, and showing this system at a glance."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 from broadcast.errors import SettingsError
-from broadcast.logs.log_lines import refuse
+from broadcast.logs.log_lines import announce, refuse
 from broadcast.message import Message
 from broadcast.settings.environment import secret_text
+from broadcast.settings.program_settings import VAR
 
-_SECRETS = ("FLOWER_BASIC_AUTH", "FLOWER_COOKIE_SECRET")
+_SECRETS: Final = ("FLOWER_BASIC_AUTH", "FLOWER_BROKER_API", "FLOWER_COOKIE_SECRET")
+#: Where the operator says nothing else.
+_DEFAULTS: Final = {
+    # Who logs in may look.
+    "FLOWER_READ_ONLY": "true",
+    # The newest first: Flower sorts by "received" where there is such a column.
+    "FLOWER_TASKS_COLUMNS": "state,result,name,args,received,runtime",
+    # Minutes count when a broadcast has failed, and a write takes milliseconds a thousand tasks.
+    "FLOWER_STATE_SAVE_INTERVAL": "60000",
+    # A worker that died in the night is still there in the morning.
+    "FLOWER_PURGE_OFFLINE_WORKERS": "86400",
+}
+#: Flower keeps a line as long as it is: the reason and the command would be off the screen.
+_SHEET: Final = b"""
+#tasks-table td.overflow-auto { white-space: normal !important; overflow-wrap: anywhere; }
+.tasks-table tr > :nth-child(2) { min-width: 36rem; max-width: 36rem; }
+.tasks-table tr > :nth-child(3) { min-width: 13rem; }
+.tasks-table tr > :nth-child(4) { min-width: 14rem; max-width: 14rem; }
+"""
 
 
-def close(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
-    """End the process where Flower would show every page to everyone, as it does by default.
+def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
+    """Prepare for a start of Flower; do nothing where another program starts.
 
-    Nor does it steer workers and send tasks, unless the operator says so.
+    End the process where Flower would show every page to everyone, as it does by default.
     """
     if "flower" not in argv[1:]:
         return
@@ -26,8 +47,69 @@ def close(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
                 environ[name] = secret_text(Path(path), name).strip()
     except SettingsError as error:
         refuse(error, status=error.exit_status)
-    logins = ("basic_auth", "basic-auth", "auth")
-    given = any(word.lstrip("-").partition("=")[0] in logins for word in argv)
-    if not given and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
+    given = {
+        name.replace("-", "_"): value
+        for name, _, value in (word.lstrip("-").partition("=") for word in argv)
+    }
+    logins = given.keys() & {"basic_auth", "auth"}
+    if not logins and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
         refuse(Message("error.flower.no_login"), status=2)
-    environ.setdefault("FLOWER_READ_ONLY", "true")
+    for name, value in _DEFAULTS.items():
+        environ.setdefault(name, value)
+    _remember(environ)
+    if given.get("read_only", environ["FLOWER_READ_ONLY"]).lower() in _NO:
+        announce(Message("flower.steers"))
+    _change_pages()
+
+
+#: As Flower reads it.
+_NO: Final = frozenset({"false", "no", "off", "n", "f", "0"})
+
+
+def _remember(environ: MutableMapping[str, str]) -> None:
+    """Have Flower keep what it saw, where there is a place."""
+    if "FLOWER_DB" in environ or os.access(VAR, os.W_OK):
+        environ.setdefault("FLOWER_DB", str(VAR / "flower"))
+        environ.setdefault("FLOWER_PERSISTENT", "true")
+
+
+def _change_pages() -> None:
+    """Ask for the login everywhere, and show why a task failed in place of its result."""
+    from flower import urls  # noqa: PLC0415 - Flower alone needs it
+    from flower.options import default_options  # noqa: PLC0415
+    from flower.views import monitor  # noqa: PLC0415
+
+    monitor.Metrics.prepare = monitor.Healthcheck.prepare = _demand_login
+    default_options.format_task = _shown
+    urls.settings["static_handler_class"] = _with_our_sheet(urls.StaticFileHandler)
+
+
+def _with_our_sheet(handler: Any) -> type:  # noqa: ANN401 - Tornado's
+    """Return a handler of files that sends our sheet after Flower's own."""
+
+    class Handler(handler):  # type: ignore[misc] # known only where Flower starts
+        @classmethod
+        def get_content(cls, place: str, start: int | None = None, end: int | None = None) -> bytes:
+            """Return what stands in a file."""
+            ours = _SHEET if place.endswith("flower.css") else b""
+            return (Path(place).read_bytes() + ours)[start:end]
+
+        def get_content_size(self) -> int:
+            """Return how long that is."""
+            return len(self.get_content(self.absolute_path))
+
+    return Handler
+
+
+def _demand_login(handler: Any) -> None:  # noqa: ANN401 - Flower's
+    # With a password it raises the answer itself.
+    if not handler.current_user:
+        handler.send_error(401)
+
+
+def _shown(task: Any) -> Any:  # noqa: ANN401 - Celery's own
+    """Return a task as the pages show it."""
+    task.result = task.exception or task.result
+    if task.kwargs not in {None, "", "{}"}:
+        task.args = task.kwargs
+    return task

@@ -22,9 +22,14 @@ ENGLISH: Final = Texts("en")
 
 def refuse(what: Message | BroadcastError, *, status: int) -> NoReturn:
     """End the process with one line and *status*; logging is not set up yet."""
+    announce(what)
+    sys.exit(status)
+
+
+def announce(what: Message | BroadcastError) -> None:
+    """Print one line for whoever starts the process."""
     texts = Texts(choose_language(environment.read()))
     print(texts(what), file=sys.stderr)  # noqa: T201
-    sys.exit(status)
 
 
 class InEnglish(logging.Filter):

@@ -20,7 +20,6 @@ FOLDER = ROOT / "requirements"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: Dependencies that no module of ours imports, and who needs them.
 NEVER_IMPORTED = {
-    "flower": "celery, as its command",
     "httptools": "uvicorn, by its name",
     "psycopg": "SQLAlchemy, by the database's URL",
     "pymysql": "SQLAlchemy, by the database's URL",
