@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import sys
 from collections.abc import Iterable
@@ -12,9 +13,11 @@ import typer
 from sqlalchemy import Engine
 
 from broadcast import day
+from broadcast.errors import BrokerAwayError
 from broadcast.rules.accounts import unknown
+from broadcast.rules.gates.lateness import is_leased
 from broadcast.rules.reports import Report
-from broadcast.rules.states import Phase
+from broadcast.rules.states import BroadcastState, Phase
 from broadcast.views import content, report_lines, words
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
@@ -107,7 +110,29 @@ def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
 
         run.terminal.note("status.webhook")
         run.terminal.note_each(presented.lines(newest, now=datetime.now(UTC)))
-    showing.show(run, *in_flight.beside_report(run.engine, broadcast_id), as_json=as_json)
+    report, under_way = in_flight.beside_report(run.engine, broadcast_id)
+    showing.show(run, report, under_way, as_json=as_json)
+    _say_of_workers(run, [report])
+
+
+def _say_of_workers(run: Run, shown: Iterable[Report]) -> None:
+    """Say what doctor says of the workers, where a broadcast waits for one."""
+    if not any(map(_waits_for_worker, shown)):
+        return
+    from entrypoints.cli.commands import doctor  # noqa: PLC0415 - it needs Celery
+    from entrypoints.cli.probes import worker_probe  # noqa: PLC0415 - as above
+
+    # What was stored is shown, whether the broker answers or not.
+    with contextlib.suppress(BrokerAwayError):
+        for finding in worker_probe.unfit(run):
+            doctor.say(run, finding)
+
+
+def _waits_for_worker(report: Report) -> bool:
+    """Return whether a worker is to take up a broadcast, and none has its account's lane."""
+    is_due = report.state in {BroadcastState.PLANNING, BroadcastState.SENDING}
+    driven = report.driven
+    return is_due and driven is not None and not is_leased(driven.signs, report.now)
 
 
 def _accounts_shown(run: Run, shown: Iterable[str]) -> set[str]:
@@ -119,12 +144,13 @@ def _accounts_shown(run: Run, shown: Iterable[str]) -> set[str]:
 
 
 def _say_in_short(run: Run, found: Iterable[str]) -> None:
-    for broadcast_id in found:
-        report = broadcast_reports.report(run.engine, broadcast_id)
+    shown = [broadcast_reports.report(run.engine, broadcast_id) for broadcast_id in found]
+    for report in shown:
         short = report_lines.in_short(report, showing.absent_of(run, report))
         run.terminal.say_all([*short, *ledger_facts.steps(run, report)])
         run.terminal.say(Plain(""))
     run.terminal.say("status.in_short")
+    _say_of_workers(run, shown)
 
 
 @app.command(help="help.watch")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from broadcast.errors import BrokerAwayError
 from broadcast.message import Message
 from broadcast.rules import findings
 from broadcast.rules.accounts import Account
@@ -20,6 +18,7 @@ from entrypoints.cli.probes import (
     redis_probe,
     settings_probe,
     wechat_probe,
+    worker_probe,
 )
 from entrypoints.cli.probes.shell_words import celery
 from producer.waking import CeleryWaker
@@ -72,11 +71,11 @@ def examine() -> tuple[list[Finding], list[Part]]:
 
 
 def _probes(settings: Settings, notes: dict[str, Any]) -> Iterator[_Probe]:
-    parts = StoreParts()
+    parts, waker = StoreParts(), CeleryWaker(settings.celery_broker_url)
     wechat = WeChat(settings, on_drift=lambda _: None, timeouts=wechat_probe.TIMEOUTS)
     yield _Probe(Part.DATABASE, lambda: database_probe.probe(parts, notes))
     yield _Probe(Part.REDIS, lambda: redis_probe.probe(wechat, settings))
-    yield _Probe(Part.WORKERS, lambda: _workers(CeleryWaker(settings.celery_broker_url), notes))
+    yield _Probe(Part.WORKERS, lambda: worker_probe.probe(waker, notes))
     yield _Probe(Part.DISK, lambda: disk_probe.probe(settings))
     turn = threading.BoundedSemaphore(_AT_ONCE)
     for account in settings.accounts().values():
@@ -86,16 +85,6 @@ def _probes(settings: Settings, notes: dict[str, Any]) -> Iterator[_Probe]:
                 yield from wechat_probe.probe(wechat, settings, account, notes=notes)
 
         yield _Probe(Part.WECHAT, probe)
-
-
-def _workers(waker: CeleryWaker, notes: dict[str, Any]) -> Iterator[Finding]:
-    with contextlib.closing(waker):
-        try:
-            has_beat, workers = waker.has_beat(), waker.workers()
-        except BrokerAwayError as error:
-            yield Finding(fault=Fault.BROKER_AWAY, what=error.message)
-        else:
-            notes |= {"has_beat": has_beat, "workers": workers}
 
 
 def _run(probes: Iterable[_Probe]) -> list[Part]:

@@ -1,0 +1,40 @@
+"""Workers and beat, by what they answer on the broker."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from broadcast.errors import BrokerAwayError
+from broadcast.rules.findings import Fault, Finding, of_workers
+from entrypoints.cli.probes.shell_words import celery
+from models import schema
+from producer.waking import CeleryWaker
+from producer.wiring.store_parts import StoreParts
+
+
+def probe(waker: CeleryWaker, notes: dict[str, Any]) -> Iterator[Finding]:
+    """Note who answers; yield that the broker is away."""
+    with contextlib.closing(waker):
+        try:
+            has_beat, workers = waker.has_beat(), waker.workers()
+        except BrokerAwayError as error:
+            yield Finding(fault=Fault.BROKER_AWAY, what=error.message)
+        else:
+            notes |= {"has_beat": has_beat, "workers": workers}
+
+
+def unfit(parts: StoreParts) -> list[Finding]:
+    """Return the workers that answer and do none of our work; all are asked if the first does none.
+
+    Raises BrokerAwayError and DatabaseAwayError.
+    """
+    installation = schema.installation(parts.engine)
+    found: list[Finding] = []
+    for limit in (1, None):
+        workers = parts.waker.workers(limit=limit)
+        found = list(of_workers(workers, installation, celery=celery(), has_beat=True))
+        if not found:
+            break
+    return [one for one in found if one.fault is not Fault.NO_WORKER]
