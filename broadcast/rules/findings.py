@@ -159,6 +159,7 @@ class Facts:
 
     installation: str | None = None
     workers: Sequence[Worker] | None = None
+    is_broker_redis: bool = True
     has_beat: bool = False
     #: By how much this machine's clock is ahead of WeChat's, and the database's of this machine's.
     ahead: timedelta | None = None
@@ -183,15 +184,17 @@ def judge(
             facts.workers, facts.installation, celery=celery, has_beat=facts.has_beat
         )
     left = sorted(
-        (one for one in every if not _follows(one, every)),
+        (one for one in every if not _follows(one, every, facts)),
         key=lambda one: (list(Fault).index(one.fault), one.account or ""),
     )
     behind = {part for one in every for part in _BEHIND.get(one.fault, ())}
     return left, [part for part in Part if part in behind]
 
 
-def _follows(finding: Finding, every: Iterable[Finding]) -> bool:
+def _follows(finding: Finding, every: Iterable[Finding], facts: Facts) -> bool:
     """Return whether a finding follows from another one."""
+    if finding.fault is F.BROKER_AWAY and not facts.is_broker_redis:
+        return False
     causes = _FOLLOWS.get(finding.fault, ())
     return any(one.fault in causes and one.account in {None, finding.account} for one in every)
 

@@ -142,6 +142,11 @@ def _none(_value: str) -> bool:
     return False
 
 
+def is_amqp(urls: str) -> bool:
+    """Return whether a broker is RabbitMQ."""
+    return urlsplit(urls).scheme in AMQP_SCHEMES
+
+
 def for_celery(urls: str) -> str:
     """Return *urls* in Celery's words: ``unix://`` of our client is its ``redis+socket://``.
 

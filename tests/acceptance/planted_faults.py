@@ -110,7 +110,7 @@ def cancel(*queues: str) -> Step:
     """Do what `celery -A worker control cancel_consumer` does."""
 
     def step(system: System) -> None:
-        with foreign.app_of(system.valkey.url) as app:
+        with foreign.app_of(system.env.get("CELERY_BROKER_URL", system.valkey.url)) as app:
             app.conf.control_exchange = "broadcast"
             for queue in queues:
                 app.control.cancel_consumer(queue, reply=True, timeout=1)
@@ -123,7 +123,7 @@ def strangers_send(system: System) -> None:
     known, url = system.simulator.account, f"{system.simulator.url}/cgi-bin"
     body = {"grant_type": "client_credential", "appid": known.appid, "secret": known.secret}
     token = requests.post(f"{url}/stable_token", json=body, timeout=60).json()["access_token"]
-    for n in range(4):
+    for n in range(10):
         message = {
             "touser": system.simulator.openids(2), "msgtype": "text",
             "text": {"content": f"hello {n}"},

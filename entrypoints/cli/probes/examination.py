@@ -12,6 +12,7 @@ from broadcast.rules import findings
 from broadcast.rules.accounts import Account
 from broadcast.rules.findings import Facts, Fault, Finding, Part
 from broadcast.settings.program_settings import Settings
+from broadcast.settings.server_urls import is_amqp
 from entrypoints.cli.probes import (
     database_probe,
     disk_probe,
@@ -62,6 +63,7 @@ def examine() -> tuple[list[Finding], list[Part]]:
     notes: dict[str, Any] = {}
     settings = settings_probe.read(found)
     if settings is not None:
+        notes["is_broker_redis"] = not is_amqp(settings.celery_broker_url)
         probes = list(_probes(settings, notes))
         silent = _run(probes)
         for probe in probes:

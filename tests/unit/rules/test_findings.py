@@ -120,6 +120,12 @@ def test_what_follows_from_another_fault_is_left_out(
     assert cause in found
 
 
+def test_a_broker_of_its_own_is_named_beside_a_redis_that_is_away() -> None:
+    away = [of(F.REDIS_AWAY), of(F.BROKER_AWAY)]
+
+    assert judged(*away, workers=None, is_broker_redis=False) == away
+
+
 @pytest.mark.parametrize(
     ("fault", "left_out"),
     [
