@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +23,8 @@ from tests.acceptance.administering import administrator
 from tests.acceptance.conftest import of
 from tests.acceptance.planted_faults import PLANTS, TOKEN, Plant, cancel
 from tests.kit.command_line import CommandLine
-from tests.kit.wait import until
+from tests.kit.wait import patiently, until
+from tests.servers.ports import LOOPBACK
 from tests.servers.proofs import not_proved
 
 if TYPE_CHECKING:
@@ -186,6 +189,27 @@ def ended(pid_file: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(60)
+
+
+@pytest.mark.prove
+def test_where_nobody_answers_it_ends_within_ten_seconds(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        listeners = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(4)]
+        database, redis, broker, wechat = (
+            f"{LOOPBACK}:{listener.getsockname()[1]}" for listener in listeners
+        )
+        line = CommandLine(tmp_path, env={
+            "DATABASE_URL": f"postgresql://somebody@{database}/broadcast",
+            "REDIS_URL": f"redis://{redis}/0", "WECHAT_API_BASE": f"http://{wechat}",
+            "CELERY_BROKER_URL": f"amqp://guest:guest@{broker}//",
+        })  # fmt: skip
+        began = time.monotonic()
+        said = line.run("doctor", "--json").json
+
+    assert time.monotonic() - began < patiently(10)
+    faults = [F.DATABASE_AWAY, F.REDIS_AWAY, F.BROKER_AWAY, F.WECHAT_AWAY]
+    assert [one["id"] for one in said["findings"]] == faults
+    assert said["not_looked_at"] == ["stored", "workers", "calls", "token"]
 
 
 @pytest.mark.prove

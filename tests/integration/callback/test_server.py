@@ -8,14 +8,18 @@ import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
-from sqlalchemy import make_url
+from sqlalchemy import func, make_url, select
 
+from broadcast.names import EventKind
 from broadcast.wechat.callback.push_body import MOST_BYTES, Form
+from models.every_table import Event
+from models.ledger.views import refused_pushes
 from tests.integration.callback.conftest import Served, settings, started, url_of
 from tests.kit import pushes, template
 from tests.kit.commands import run
@@ -120,6 +124,30 @@ def test_whatever_is_not_wechats_gets_the_same_answer(served: Served, account: s
 
     assert all(refused(answer) for answer in answers)
     assert not {"server", "x-powered-by"} & {name.lower() for name in answers[0].headers}
+
+
+def test_a_request_that_is_signed_with_another_token_is_in_the_history_until_a_push_is_accepted(
+    served: Served,
+) -> None:
+    def refused_at() -> datetime | None:
+        return refused_pushes.refused_at(served.engine, "plain", timedelta(hours=1))
+
+    wechat = served.to("plain")
+    requests.get(wechat.url, timeout=240)
+    for _ in range(3):
+        assert refused(replace(wechat, token="another").push(event("subscribe")))
+    until(refused_at, 30, "the refusal in the history")
+    with served.engine.connect() as connection:
+        noted = connection.scalar(
+            select(func.count()).where(
+                Event.account == "plain", Event.kind == EventKind.PUSH_REFUSED
+            )
+        )
+
+    assert wechat.push(event("CLICK", at=next(NUMBERS))).text == "success"
+    assert refused_at() is None
+    # Anybody can send them: the history has one line of many.
+    assert noted == 1
 
 
 def test_an_account_with_a_key_takes_nothing_in_clear(served: Served) -> None:

@@ -1,0 +1,55 @@
+"""Commands that `broadcast doctor` prints: of other programs, and never with a password."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from sqlalchemy import make_url
+
+from entrypoints.cli.probes.shell_words import redis_cli, sql
+
+ORDER = ("CONFIG", "SET", "maxmemory", "1")
+PASSWORD = "p@:/?;#%+ w"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("redis://cache:6379/2", "-u redis://cache:6379/2"),
+        ("rediss://cache:6379/0?ssl_cert_reqs=none", "-u rediss://cache:6379/0"),
+        ("redis://:pa%3Ass@cache:6379/0", "-u redis://cache:6379/0 --askpass"),
+        ("redis://app:pa%3Ass@cache/0", "-u redis://cache/0 --askpass --user app"),
+        ("unix:///run/cache?db=0&password=pa%3Ass", "-s /run/cache --askpass"),
+    ],
+)
+def test_redis_is_named_by_its_place_and_asks_for_the_password(url: str, place: str) -> None:
+    assert redis_cli(url, "REDIS_URL", *ORDER) == f"redis-cli {place} CONFIG SET maxmemory 1"
+
+
+def test_a_shell_that_has_the_url_takes_it_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "redis://:pa%3Ass@cache:6379/0"
+    monkeypatch.setenv("REDIS_URL", url)
+
+    assert redis_cli(url, "REDIS_URL", "PING") == 'redis-cli -u "$REDIS_URL" PING'
+    assert "--askpass" in redis_cli(url.replace("cache", "other"), "REDIS_URL", "PING")
+
+
+def test_the_commands_of_databases_ask_for_the_password() -> None:
+    postgresql = make_url("postgresql+psycopg://app@db:5433/shop?sslpassword=hidden")
+    mysql = make_url("mysql+pymysql://app@db/shop?charset=utf8mb4")
+    socket = make_url("postgresql+psycopg://app@/shop?host=/run/postgresql")
+
+    words = [
+        shlex.split(sql(url.set(password=PASSWORD), "SELECT 'a b'", "SELECT 2"))
+        for url in (postgresql, mysql, socket)
+    ]
+
+    assert words[0] == [
+        "psql", "postgresql://app@db:5433/shop", "-c", "SELECT 'a b'", "-c", "SELECT 2",
+    ]  # fmt: skip
+    assert words[1][:5] == ["mysql", "-h", "db", "-P", "3306"]
+    assert words[1][-6:] == ["-u", "app", "-p", "shop", "-e", "SELECT 'a b'; SELECT 2"]
+    assert words[2][1] == "postgresql://app@/shop?host=%2Frun%2Fpostgresql"
+    assert "hidden" not in str(words)
+    assert PASSWORD not in str(words)
