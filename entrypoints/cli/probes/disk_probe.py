@@ -15,7 +15,7 @@ from broadcast.settings.program_settings import IS_CHECKOUT, VAR, Settings
 
 #: What is left of a disk, as a part of it unless it is very large, and on any disk.
 _LEAST_PART: Final = 0.05
-_PLENTY: Final = 5 * 1024**3
+_PLENTY: Final = 2 * 1024**3
 _LITTLE: Final = 200 * 1024**2
 _MB: Final = 1024**2
 
