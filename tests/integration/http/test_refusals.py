@@ -219,7 +219,7 @@ def test_a_member_that_this_release_does_not_have_is_unknown(program: Program, n
     assert program.get("/v1/broadcasts", key=f"later {name}").json()["broadcasts"] == []
 
 
-@pytest.mark.parametrize("path", ["/v1/lists", "/metrics", "/v1/broadcasts/x/approve"])
+@pytest.mark.parametrize("path", ["/v1/lists", "/v1/broadcasts/x/approve"])
 def test_an_address_that_this_release_does_not_have_is_not_found(
     program: Program, path: str
 ) -> None:
