@@ -13,6 +13,12 @@ from broadcast.message import Message
 from broadcast.settings.environment import secret_text
 from broadcast.settings.program_settings import VAR
 
+#: Of a login of Flower, as NIST SP 800-63B has it.
+SHORTEST_PASSWORD: Final = 8
+_TRIED: Final = frozenset({
+    "11111111", "12345678", "123456789", "1234567890", "88888888", "administrator", "changeme",
+    "password", "password1", "qwertyuiop",
+})  # fmt: skip
 _SECRETS: Final = ("FLOWER_BASIC_AUTH", "FLOWER_BROKER_API", "FLOWER_COOKIE_SECRET")
 #: Where the operator says nothing else.
 _DEFAULTS: Final = {
@@ -54,6 +60,7 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     logins = given.keys() & {"basic_auth", "auth"}
     if not logins and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
         refuse(Message("error.flower.no_login"), status=2)
+    _refuse_guessable(given.get("basic_auth") or environ.get("FLOWER_BASIC_AUTH", ""))
     for name, value in _DEFAULTS.items():
         environ.setdefault(name, value)
     _remember(environ)
@@ -64,6 +71,14 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
 
 #: As Flower reads it.
 _NO: Final = frozenset({"false", "no", "off", "n", "f", "0"})
+
+
+def _refuse_guessable(logins: str) -> None:
+    """End the process where a password is one that is tried first."""
+    for user, _, password in (login.partition(":") for login in logins.split(",") if login):
+        tried = password.lower()
+        if len(tried) < SHORTEST_PASSWORD or tried.startswith(user.lower()) or tried in _TRIED:
+            refuse(Message("error.flower.weak_login", user=user, least=SHORTEST_PASSWORD), status=2)
 
 
 def _remember(environ: MutableMapping[str, str]) -> None:

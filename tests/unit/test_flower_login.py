@@ -1,0 +1,35 @@
+"""Flower does not start with a login that a stranger guesses."""
+
+from __future__ import annotations
+
+import pytest
+
+from worker import flower
+
+
+@pytest.fixture(autouse=True)
+def _changes_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flower, "_change_pages", lambda: None)
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+
+
+@pytest.mark.parametrize(
+    "login", ["ops:short", "ops:", "ops", "ops:ops-2026-broadcast", "user:password",
+              "a:Gk2-uvW3x.Lq,admin:admin"],
+)  # fmt: skip
+def test_a_password_that_is_guessed_ends_the_start_in_one_line(
+    login: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        flower.prepare(["celery", "-A", "worker", "flower"], {"FLOWER_BASIC_AUTH": login})
+
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "FLOWER_BASIC_AUTH" in line
+    assert login.partition(":")[2] in {"", "password"} or login not in line
+
+
+@pytest.mark.parametrize("login", ["ops:Gk2-uvW3x.Lq", "a:Gk2-uvW3x.Lq,b:correct horse battery"])
+def test_a_password_that_nobody_guesses_is_taken(login: str) -> None:
+    flower.prepare(["celery", "-A", "worker", "flower"], {"FLOWER_BASIC_AUTH": login})
+    flower.prepare(["celery", "-A", "worker", "flower", f"--basic_auth={login}"], {})
