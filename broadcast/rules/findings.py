@@ -98,6 +98,8 @@ _BEHIND: Final[Mapping[Fault, Sequence[Part]]] = {
     F.DATABASE_NEW: (Part.STORED,),
     F.DATABASE_UNFIT: (Part.STORED,),
     F.REDIS_AWAY: (Part.TOKEN,),
+    F.REDIS_REPLICA: (Part.WORKERS,),
+    F.REDIS_FULL: (Part.WORKERS,),
     F.BROKER_AWAY: (Part.WORKERS,),
     F.WECHAT_AWAY: (Part.CALLS,),
     F.TOKEN: (Part.CALLS,),
@@ -107,7 +109,10 @@ _NO_REDIS: Final = frozenset({F.REDIS_AWAY, F.REDIS_FULL, F.REDIS_REPLICA})
 _NO_TOKEN: Final = frozenset({F.TOKEN, F.WHITELIST})
 #: What is left out where one of these was found, of the same account if it is about one.
 _FOLLOWS: Final[Mapping[Fault, Collection[Fault]]] = {
+    # Whoever answers writes into Redis, where that is the broker.
     F.BROKER_AWAY: _NO_REDIS,
+    F.NO_WORKER: _NO_REDIS,
+    F.NO_BEAT: _NO_REDIS,
     F.ACCOUNT_OFF: _NO_TOKEN,
     F.OTHER_PROGRAM: {F.QUOTA},
 }
@@ -193,9 +198,9 @@ def judge(
 
 def _follows(finding: Finding, every: Iterable[Finding], facts: Facts) -> bool:
     """Return whether a finding follows from another one."""
-    if finding.fault is F.BROKER_AWAY and not facts.is_broker_redis:
-        return False
     causes = _FOLLOWS.get(finding.fault, ())
+    if causes is _NO_REDIS and not facts.is_broker_redis:
+        return False
     return any(one.fault in causes and one.account in {None, finding.account} for one in every)
 
 

@@ -106,6 +106,8 @@ def test_calls_that_the_ledger_does_not_know_are_somebody_elses(
     [
         (of(F.REDIS_AWAY), of(F.BROKER_AWAY), False),
         (of(F.REDIS_FULL), of(F.BROKER_AWAY), False),
+        (of(F.REDIS_FULL), of(F.NO_BEAT), False),
+        (of(F.REDIS_REPLICA), of(F.NO_WORKER), False),
         (of(F.TOKEN, account="shop"), of(F.ACCOUNT_OFF, account="shop"), False),
         (of(F.TOKEN, account="shop"), of(F.ACCOUNT_OFF, account="news"), True),
         (of(F.QUOTA, account="shop"), of(F.OTHER_PROGRAM, account="shop"), False),
