@@ -84,6 +84,7 @@ def mail_server(folder: Path, scheme: str = "smtps") -> Iterator[MailServer]:
         yield server
     finally:
         controller.stop()
+        controller.loop.close()
 
 
 def _certificate(folder: Path) -> Path:

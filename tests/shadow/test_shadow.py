@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.servers.proofs import PREFIX
-from tests.shadow import comparing, story, versions
+from tests.shadow import comparing, story
 from tests.shadow.side import Found, Side
 from tests.shadow.versions import WORKING_TREE, Version, archived
 
@@ -74,9 +74,7 @@ def test_each_difference_is_told_with_the_name_of_the_broadcast(
 
 
 def test_a_clone_without_that_commit_says_that_nothing_was_proved(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setattr(versions, "COMMIT", "0" * 40)
-
     with pytest.raises(pytest.skip.Exception, match=rf"{PREFIX}.*git fetch --unshallow"):
-        archived(tmp_path)
+        archived(tmp_path, "0" * 40)

@@ -32,6 +32,11 @@ encoding_aes_key = "{AES_KEY}"
 unsubscribe_words = ["退订", "TD"]
 replies = {{ "你好" = "您好！" }}
 
+[accounts.refusing]
+appid = "wx0000000000000004"
+appsecret = "secret-of-nobody"
+callback_token = "{TOKEN}"
+
 [accounts.none]
 appid = "wx0000000000000003"
 appsecret = "secret-of-nobody"
@@ -51,7 +56,8 @@ class Served:
         url = f"{self.url}/wechat/{account}/callback"
         if account == "safe":
             return Sender(url=url, appid="wx0000000000000002", aes_key=AES_KEY)
-        return Sender(url=url, appid=APPID)
+        # Of this one the history notes a refusal; of the others it may have noted one before.
+        return Sender(url=url, appid="wx0000000000000004" if account == "refusing" else APPID)
 
     def stored(self, account: str) -> list[PushRow]:
         """What was stored for an account, in order."""

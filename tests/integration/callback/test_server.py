@@ -130,9 +130,9 @@ def test_a_request_that_is_signed_with_another_token_is_in_the_history_until_a_p
     served: Served,
 ) -> None:
     def refused_at() -> datetime | None:
-        return refused_pushes.refused_at(served.engine, "plain", timedelta(hours=1))
+        return refused_pushes.refused_at(served.engine, "refusing", timedelta(hours=1))
 
-    wechat = served.to("plain")
+    wechat = served.to("refusing")
     requests.get(wechat.url, timeout=240)
     for _ in range(3):
         assert refused(replace(wechat, token="another").push(event("subscribe")))
@@ -140,7 +140,7 @@ def test_a_request_that_is_signed_with_another_token_is_in_the_history_until_a_p
     with served.engine.connect() as connection:
         noted = connection.scalar(
             select(func.count()).where(
-                Event.account == "plain", Event.kind == EventKind.PUSH_REFUSED
+                Event.account == "refusing", Event.kind == EventKind.PUSH_REFUSED
             )
         )
 

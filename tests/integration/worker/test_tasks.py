@@ -48,6 +48,8 @@ def woken(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
 CHECKED = SimpleNamespace(watch=len)
 #: Nobody hears of anything.
 NOTICES = SimpleNamespace(report=lambda: 0)
+#: Nobody asks when a sweep last came.
+WECHAT = SimpleNamespace(sweep_mark=SimpleNamespace(note=lambda: None))
 #: Nothing waits in the outbox for this worker.
 REQUESTS = SimpleNamespace(start=lambda: 0)
 
@@ -62,6 +64,7 @@ def wired(engine: Engine, monkeypatch: pytest.MonkeyPatch, *names: str, **more: 
         database_check=CHECKED,
         notices=NOTICES,
         requests=REQUESTS,
+        wechat=WECHAT,
         **more,
     )
     monkeypatch.setattr(tasks, "parts", lambda: here)
