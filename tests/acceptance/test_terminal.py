@@ -6,11 +6,13 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +56,7 @@ def on_terminal(
     os.close(theirs)
     shown, answered, lines = b"", 0, types.splitlines(keepends=True)
     # Linux ends a terminal whose other side is gone with an error, macOS with nothing.
-    while data := _read(ours):
+    while data := _read(ours, again=process if interrupted and answered else None):
         shown += data
         if shown.count(b"[y/N]") == answered:
             continue
@@ -69,7 +71,10 @@ def on_terminal(
     return Result(process.wait(60), shown.decode().replace("\r\n", "\n"), "")
 
 
-def _read(terminal: int) -> bytes:
+def _read(terminal: int, *, again: Any = None) -> bytes:
+    """Return what is shown next; Python forgets a Ctrl-C that came just before it reads."""
+    while again and not select.select([terminal], [], [], 20)[0]:
+        again.send_signal(signal.SIGINT)
     try:
         return os.read(terminal, 65536)
     except OSError:
