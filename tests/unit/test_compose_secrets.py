@@ -67,6 +67,7 @@ def test_prometheus_has_a_key_that_may_read_alone_also_beside_keys_of_before(
     assert api_keys.find([scraper], found["metrics_key"]) == scraper
 
 
+@pytest.mark.prove
 def test_the_compose_file_with_monitoring_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,6 +101,7 @@ def test_the_compose_file_with_monitoring_can_be_read(
     assert keys == {"metrics_key"}
 
 
+@pytest.mark.prove
 def test_prometheus_can_read_its_file(tmp_path: Path) -> None:
     promtool = find("promtool")
     if promtool is None:
