@@ -60,8 +60,8 @@ def browser() -> Iterator[Chrome]:
 
 def rows_of(browser: Chrome, flower: Flower) -> list[str]:
     """Return the rows that the first page of tasks shows, the newest first."""
-    browser.get(f"http://{LOGIN}@127.0.0.1:{flower.port}/tasks")
-    # The browser keeps the last search of this page.
+    # The browser keeps the last search of the page of tasks, whenever it draws it.
+    browser.get(f"http://{LOGIN}@127.0.0.1:{flower.port}/broker")
     browser.execute_script("localStorage.clear()")
     browser.get(f"http://{LOGIN}@127.0.0.1:{flower.port}/tasks")
 
@@ -70,6 +70,23 @@ def rows_of(browser: Chrome, flower: Flower) -> list[str]:
         return [" ".join(row.text.split()) for row in found]
 
     return until(lambda: shown()[5:] and shown(), 15, "rows")
+
+
+def searched(browser: Chrome, word: str) -> list[str]:
+    """Type *word* as a person does, and return the rows that are shown in the end.
+
+    Until three characters are typed Flower shows none.
+    """
+
+    def shown() -> list[str]:
+        found = browser.find_elements(By.CSS_SELECTOR, "#tasks-table tbody tr")
+        return [" ".join(row.text.split()) for row in found]
+
+    field = browser.find_element(By.CSS_SELECTOR, "#tasks-table_filter input, .dt-search input")
+    field.clear()
+    field.send_keys(word)
+    end = word.rpartition("-")[2]
+    return until(lambda: (now := shown()) and all(end in row for row in now) and now, 15, word)
 
 
 def plant(system: System, broker: str) -> dict[str, str]:
@@ -160,6 +177,8 @@ def test_ops_find_what_failed_why_and_the_next_command_also_after_a_restart_of_f
     until(lambda: worker.output.count("Task broadcast.sweep[") > woken + 4, 60, "idle sweeps")
     check(rows_of(browser, flower), sent, system)
     assert all(flower.json("tasks", search=broadcast_id) for broadcast_id in sent.values())
+    for word in (sent["account1"], sent["account2"].rpartition("-")[2]):
+        assert searched(browser, word)
     after = flower.json("tasks", limit="100")
     # With waits this short WeChat is asked for results all the time.
     assert {one["name"] for uuid, one in after.items() if uuid not in before} <= {
