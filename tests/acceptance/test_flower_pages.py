@@ -77,16 +77,17 @@ def searched(browser: Chrome, word: str) -> list[str]:
 
     Until three characters are typed Flower shows none.
     """
+    end = word.rpartition("-")[2]
 
     def shown() -> list[str]:
         found = browser.find_elements(By.CSS_SELECTOR, "#tasks-table tbody tr")
-        return [" ".join(row.text.split()) for row in found]
+        rows = [" ".join(row.text.split()) for row in found]
+        return rows if all(end in row for row in rows) else []
 
     field = browser.find_element(By.CSS_SELECTOR, "#tasks-table_filter input, .dt-search input")
     field.clear()
     field.send_keys(word)
-    end = word.rpartition("-")[2]
-    return until(lambda: (now := shown()) and all(end in row for row in now) and now, 15, word)
+    return until(shown, 15, word)
 
 
 def plant(system: System, broker: str) -> dict[str, str]:
