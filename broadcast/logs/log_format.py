@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
 from broadcast.errors import BroadcastError
 from broadcast.logs import log_facts, request_ids
@@ -18,7 +18,6 @@ from broadcast.logs.log_lines import InEnglish
 from broadcast.message import Message
 from broadcast.settings import environment
 
-LogFormat = Literal["text", "json"]
 VARIABLE: Final = "BROADCAST_LOG_FORMAT"
 TEXT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s%(request)s"
 _FACT: Final = re.compile(r"%(?:\(\w+\))?[-+#0 ]*[\d*]*(?:\.\d+)?[a-zA-Z%]")

@@ -31,5 +31,9 @@ def test_a_password_that_is_guessed_ends_the_start_in_one_line(
 
 @pytest.mark.parametrize("login", ["ops:Gk2-uvW3x.Lq", "a:Gk2-uvW3x.Lq,b:correct horse battery"])
 def test_a_password_that_nobody_guesses_is_taken(login: str) -> None:
-    flower.prepare(["celery", "-A", "worker", "flower"], {"FLOWER_BASIC_AUTH": login})
-    flower.prepare(["celery", "-A", "worker", "flower", f"--basic_auth={login}"], {})
+    command, by_variable = ["celery", "-A", "worker", "flower"], {"FLOWER_BASIC_AUTH": login}
+    by_option: dict[str, str] = {}
+    flower.prepare(command, by_variable)
+    flower.prepare([*command, f"--basic_auth={login}"], by_option)
+
+    assert by_variable["FLOWER_READ_ONLY"] == by_option["FLOWER_READ_ONLY"] == "true"

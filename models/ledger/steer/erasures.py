@@ -21,7 +21,7 @@ from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.dead_letters import LetterState
 from broadcast.rules.followers import FACTS, FOLLOWS
 from broadcast.rules.plan.cut import ASKED
-from broadcast.rules.states import SENT, BatchState, Phase
+from broadcast.rules.states import BATCH_AT_REST, UNCALLED_PHASES, BatchState
 from broadcast.rules.suppressions import SuppressionKind
 from models.accounts import AccountRow
 from models.base import Packed, change, count_of, place_in, row_of
@@ -37,10 +37,6 @@ from models.ledger.rows.erased_people import digest_of
 from models.ledger.rows.transaction import read, reading, write, writing, writing_new
 from models.recipients import ChunkRow
 from models.suppressions import Suppression
-
-#: No call of these is made any more but for a retry, which leaves a batch alone once somebody in it
-#: was erased. The halves of one that was split are batches themselves.
-_CLOSED = SENT | {BatchState.REFUSED, BatchState.CANCELLED, BatchState.SPLIT}
 
 
 @frozen
@@ -156,7 +152,7 @@ def _check_batches(
 ) -> list[tuple[int, _Standing]]:
     """Return the batches in whose range somebody stands, by id. Raises ConflictError."""
     phase = row_of(connection, broadcast_id, BroadcastRow.phase).phase
-    if phase in {Phase.UPLOADING, Phase.PLANNING}:
+    if phase in UNCALLED_PHASES:
         raise ConflictError("error.person.open", id=broadcast_id)
     found = []
     for each in places:
@@ -168,7 +164,8 @@ def _check_batches(
         for row in rows:
             if row.state is BatchState.IN_DOUBT:
                 raise ConflictError("error.person.in_doubt", id=broadcast_id, n=row.n)
-            if row.state not in _CLOSED:
+            # A retry leaves a batch alone once somebody in it was erased.
+            if row.state not in BATCH_AT_REST:
                 raise ConflictError("error.person.open", id=broadcast_id)
             found.append((row.id, each))
     return found

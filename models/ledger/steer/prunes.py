@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.frozen import frozen
-from broadcast.rules.states import SENT, BatchState, Phase
+from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase
 from models.base import change, delete_some
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
@@ -30,8 +30,8 @@ LEAST = timedelta(days=32)
 #: WeChat may still recognise a clientmsgid, or report the end of a job.
 CALLS_KEPT = timedelta(hours=48)
 _ROWS_AT_ONCE = 500
-#: No call of these follows; a state of a newer release is none of them.
-_SETTLED = SENT | {BatchState.REFUSED, BatchState.CANCELLED, BatchState.SPLIT}
+#: A batch in doubt waits for a person.
+_SETTLED = BATCH_AT_REST - {BatchState.IN_DOUBT}
 
 
 @frozen
