@@ -135,6 +135,8 @@ def old_script(stage: Stage) -> None:
     python.write_text(f'#!/bin/sh\n{settings} exec {shlex.join(words)} "$@"\n', "utf-8")
     python.chmod(0o755)
     stage.wechat.fault("drop", when="before", path=MASS_SEND, skip=14, count=1)
+    # A worker that has just started may not have fetched the token yet.
+    stage.type("broadcast token refresh")
 
 
 def _refuse(stage: Stage, errcode: int, errmsg: str, **limits: int) -> None:
