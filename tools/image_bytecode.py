@@ -2,6 +2,8 @@
 
 Usage: PYTHONPYCACHEPREFIX=FOLDER python image_bytecode.py. Python looks for bytecode in that
 folder, so no start compiles anything. All bytecode of all packages would be twice as much.
+A library's module that was compiled loses its source, a seventh of the image: its lines of a
+traceback keep file, line and function, but not the text.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import pkgutil
 import py_compile
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 OURS = ("broadcast", "celeryconfig", "entrypoints", "models", "producer", "worker")
 #: What libraries import when they are at work.
@@ -37,12 +40,23 @@ def main() -> None:
     """Compile every source file that was imported."""
     for name in (*LATER, *modules(OURS)):
         importlib.import_module(name)
-    for module in [*sys.modules.values()]:
-        origin = getattr(getattr(module, "__spec__", None), "origin", None) or ""
-        if origin.endswith(".py"):
-            # Whatever a layer of the image does to the times of its files, it is good.
-            mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-            py_compile.compile(origin, doraise=True, invalidation_mode=mode)
+    specs = [getattr(module, "__spec__", None) for module in sys.modules.values()]
+    # A module may have more names than one.
+    sources = {spec.origin: spec.name for spec in specs if spec and spec.has_location}
+    for source, name in sources.items():
+        if source.endswith(".py"):
+            of_library = "site-packages" in source and name.split(".")[0] not in OURS
+            compiled(Path(source), of_library=of_library)
+
+
+def compiled(source: Path, *, of_library: bool) -> None:
+    """Compile a module; where it is a library's, put the bytecode in its source's place."""
+    # Whatever a layer of the image does to the times of its files, it is good.
+    mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+    place = str(source.with_suffix(".pyc")) if of_library else None
+    py_compile.compile(str(source), place, doraise=True, invalidation_mode=mode)
+    if of_library:
+        source.unlink()
 
 
 def modules(names: tuple[str, ...]) -> Iterator[str]:
