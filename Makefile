@@ -3,6 +3,8 @@
 PYTHON_CANDIDATES = $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 # More than cores: tests wait for leases and clocks. Few, as each collects every test and starts servers.
 WORKERS = 4
+# What `make check` runs of the tests: nothing, where `make test` follows.
+UNIT_TESTS = unit-tests
 PY = .venv/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check --quiet install
 # The tests start hundreds of processes, each of which would compile our modules anew.
@@ -46,7 +48,7 @@ prove: $(DEV) $(COMPAT)  ## the long proofs: whole crash table, long outages, 10
 
 check: $(DEV)  ## lint, types, import rules, migrations in step, sizes, statements, unit tests: a minute
 	@$(MAKE) --no-print-directory -k -j$(WORKERS) types lint statements imports migrations-in-step limits \
-	  unit-tests
+	  $(UNIT_TESTS)
 	@echo "check: all good"
 
 chaos: $(DEV)  ## random faults against the real thing: SEED=… RUNS=… MINUTES=…

@@ -124,7 +124,7 @@ def test_what_the_administrator_does_not_confirm_is_refused_and_reaches_nobody(
     system.broadcast("audit", sent)
 
 
-@pytest.mark.parametrize("hides", [False, True])
+@pytest.mark.parametrize("hides", [False, pytest.param(True, marks=pytest.mark.prove)])
 def test_an_event_that_is_lost_is_asked_for_at_the_end_of_the_time(
     start_system: StartSystem, wecom: Bot, hides: bool
 ) -> None:
@@ -221,6 +221,7 @@ def test_a_run_that_the_administrator_refused_is_held_and_sent_once_when_it_is_l
     system.broadcast("audit", "--all")
 
 
+@pytest.mark.prove
 def test_a_run_whose_event_is_lost_is_shown_as_status_shows_it_and_has_one_notice_with_one_way_on(
     start_system: StartSystem, wecom: Bot
 ) -> None:

@@ -119,6 +119,7 @@ def test_a_run_that_a_restore_held_says_that_it_may_have_been_sent(system: Syste
     assert launch_rows.current(system.engine, launch.id).state == "held"
 
 
+@pytest.mark.prove
 def test_everybody_is_named_for_a_campaign_as_for_a_send(system: System) -> None:
     words = "--to-all --text hello --cron '0 20 * * 5'"
     not_added = answered(system, f"broadcast campaigns add all {words} --yes", "y")

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tests.servers.postgresql import PostgreSQL
 
 FAULT_S = 2.0
-SERVERS = ("postgresql", "mariadb")
+SERVERS = ("postgresql", pytest.param("mariadb", marks=pytest.mark.prove))
 #: By what the proxy knows the transactions of a lane.
 WORKERS_COMMITS = {"claim": "INSERT INTO bc_attempts", "record": "UPDATE bc_attempts SET"}
 

@@ -68,6 +68,7 @@ def test_rabbitmq_that_is_cut_or_stopped_costs_time_and_nothing_else(
         one.ends_whole()
 
 
+@pytest.mark.prove
 def test_rabbitmq_that_is_silent_costs_time_and_nothing_else(
     through: Through, start_system: StartSystem
 ) -> None:

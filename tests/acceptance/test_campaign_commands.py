@@ -379,6 +379,7 @@ def test_a_dry_run_shows_the_next_run_and_stores_nothing(system: System) -> None
     assert system.all_reports() == []
 
 
+@pytest.mark.prove
 def test_a_run_that_nobody_launches_is_stored_and_said_so(system: System) -> None:
     made = add(system)
     done = system.broadcast("campaigns", "run", "weekly", timeout_s=90)

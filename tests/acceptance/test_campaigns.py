@@ -227,6 +227,7 @@ def test_a_source_that_is_gone_or_doubtful_holds_the_run_until_a_person_releases
     }  # fmt: skip
 
 
+@pytest.mark.prove
 def test_an_article_is_found_by_its_title_or_made_of_its_file_at_each_run(
     start_system: StartSystem,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Three random schedules of faults, ten in `make prove`; `make chaos` runs as many as one likes."""
+"""Two random schedules of faults, ten in `make prove`; `make chaos` runs as many as one likes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from broadcast.rules.plan.audience import Everyone
 from tests.chaos.schedule import SPAN_S, draw
 from tests.chaos.side_by_side import run_all
 
-#: One on PostgreSQL, two on SQLite; each has four sends to WeChat's own lists.
-SHORT = (3, 7, 8)
+#: One on PostgreSQL, one on SQLite; each has four sends to WeChat's own lists.
+SHORT = (3, 8)
 
 
 @pytest.mark.parametrize(
-    "seeds", [SHORT, pytest.param((1, 2, 4, 5, 6, 9, 10), marks=pytest.mark.prove)]
+    "seeds", [SHORT, pytest.param((1, 2, 4, 5, 6, 7, 9, 10), marks=pytest.mark.prove)]
 )
 def test_the_promise_holds_under_random_faults(seeds: tuple[int, ...]) -> None:
     broken = []

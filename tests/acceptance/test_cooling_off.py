@@ -82,7 +82,10 @@ def test_the_time_left_is_shown_everywhere_and_its_end_needs_no_beat(
     assert system.simulator.ledger()["delivered_max"] == 1
 
 
-@pytest.mark.parametrize("moment_left", [timedelta(seconds=4), timedelta(milliseconds=400)])
+@pytest.mark.parametrize(
+    "moment_left",
+    [pytest.param(timedelta(seconds=4), marks=pytest.mark.prove), timedelta(milliseconds=400)],
+)
 def test_a_cancel_in_it_makes_no_call_even_at_the_last_moment(
     start_system: StartSystem, moment_left: timedelta
 ) -> None:

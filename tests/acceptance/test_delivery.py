@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from broadcast.rules.states import BatchState
 from models.ledger.views import broadcast_reports
 from tests.acceptance.conftest import sets_of
@@ -82,6 +84,7 @@ def test_two_workers_and_four_broadcasts_never_have_two_calls_of_one_account_in_
     }  # fmt: skip
 
 
+@pytest.mark.prove
 def test_two_slow_accounts_take_hardly_longer_than_one(start_system: StartSystem) -> None:
     system = start_system(followers=100, accounts=2, latency_ms=1_000, BROADCAST_BATCH_SIZE="10")
     one, two = system.simulator.accounts

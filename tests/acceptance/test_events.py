@@ -102,6 +102,7 @@ def test_each_call_is_told_once_as_the_ledger_has_it(
     assert {key for event in told for key in event} == CELERYS | {*OURS, "then"}
 
 
+@pytest.mark.prove
 def test_a_broker_that_is_away_does_not_disturb_the_lane(
     start_system: StartSystem, broker: Valkey
 ) -> None:

@@ -45,6 +45,7 @@ def limit_files(server: Server, size: int | str) -> None:
             assert done.returncode == 0 or not process.is_running(), done.stderr
 
 
+@pytest.mark.prove
 def test_postgresql_with_a_full_disk_is_waited_for(
     postgresql: PostgreSQL, postgresql_url: str, start_system: StartSystem
 ) -> None:

@@ -56,7 +56,9 @@ def test_what_nobody_sent_in_time_is_held_and_goes_out_by_the_one_command(
     assert system.simulator.ledger()["delivered_max"] == 1
 
 
-@pytest.mark.parametrize("course", ["asleep", "killed", "unreachable"])
+@pytest.mark.parametrize(
+    "course", [pytest.param("asleep", marks=pytest.mark.prove), "killed", "unreachable"]
+)
 def test_after_a_claim_that_sent_nothing_the_first_call_can_still_be_late(
     start_system: StartSystem, course: str
 ) -> None:
@@ -107,6 +109,7 @@ def test_what_may_be_late_goes_out_late(start_system: StartSystem) -> None:
     assert sets_of(system.until_state(sent, "completed")) == {"accepted": 20}
 
 
+@pytest.mark.prove
 def test_a_broadcast_that_stood_in_line_is_not_late(start_system: StartSystem) -> None:
     """The lane was busy all the time; then it is the line that was long."""
     # Ten calls of 0.7 s: however slow the machine is, the second one is there before they end.

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from sqlalchemy import Connection, create_engine, func, select
 
 from models.engine import now
@@ -87,6 +88,9 @@ def knows_again(system: System) -> None:
     until(looked, 60, "three looks at the empty queue")
 
 
+@pytest.mark.parametrize(
+    "broker_url", ["valkey", pytest.param("rabbitmq", marks=pytest.mark.prove)], indirect=True
+)
 def test_what_waited_in_the_queue_for_longer_than_it_may_is_held(
     start_system: StartSystem, valkey: Valkey, broker_url: str
 ) -> None:

@@ -265,6 +265,7 @@ def test_40059_for_an_accepted_batch_is_asked_again_until_mass_get_says_success(
 # Replies and requests that take their time
 
 
+@pytest.mark.prove
 def test_a_reply_that_drips_for_longer_than_the_lease_is_waited_for_by_one_driver(
     liar: Liar, victim: Victim
 ) -> None:

@@ -184,6 +184,7 @@ def test_a_batch_that_was_taken_and_meets_45009_ever_since_is_held_before_its_ke
     victim.got_it()
 
 
+@pytest.mark.prove
 def test_a_batch_that_was_taken_and_could_not_be_asked_about_for_23_hours_is_held_in_doubt(
     calendar: Calendar, morning: datetime, victim: Victim
 ) -> None:

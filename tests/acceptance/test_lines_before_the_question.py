@@ -205,6 +205,7 @@ def rows_before(shown: Shown, lang: str) -> list[str]:
     raise AssertionError(f"nothing was asked:\n{shown.text}")
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.prove), "zh"])
 def test_at_most_twelve_lines_stand_before_the_question_in_twenty_situations(
@@ -278,6 +279,7 @@ CAMPAIGNS: dict[str, Situation] = {
 }  # fmt: skip
 
 
+@pytest.mark.prove
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.prove), "zh"])
 def test_before_the_question_of_a_campaign_stand_few_lines_and_what_keeps_it_from_going(

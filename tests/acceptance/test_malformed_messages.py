@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: One line of a log: Celery's longest names a task, its id and what it returned.
 LONGEST_LINE = 1000
 SHORT, LONG = 300, 10_000
+#: RabbitMQ is for the long proofs.
+BROKERS = ["valkey", pytest.param("rabbitmq", marks=pytest.mark.prove)]
 COUNTS = [pytest.param(SHORT), pytest.param(LONG, marks=pytest.mark.prove)]
 SEED = 20261126
 UNPACKED_BYTES = 400_000_000
@@ -100,6 +102,7 @@ def test_nothing_in_a_rabbitmq_queue_stops_a_worker(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
+@pytest.mark.parametrize("broker_url", BROKERS, indirect=True)
 def test_a_message_that_unpacks_to_whatever_length_costs_a_worker_no_memory(
     start_system: StartSystem, broker_url: str
 ) -> None:
@@ -125,6 +128,7 @@ def peak_bytes(pid: int) -> int:
     return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
 
 
+@pytest.mark.parametrize("broker_url", BROKERS, indirect=True)
 def test_nothing_that_is_published_to_every_worker_stops_one(
     start_system: StartSystem, valkey: Valkey, broker_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

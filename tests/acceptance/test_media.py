@@ -215,6 +215,7 @@ def test_a_picture_for_a_time_after_its_death_is_uploaded_again_before_it_is_sen
     until(lambda: not files_of(system), 30, "the files are removed")
 
 
+@pytest.mark.prove
 def test_a_spread_past_the_death_of_its_picture_repeats_what_it_said_and_uploads_for_the_next_day(
     system: System, clock: Clock
 ) -> None:

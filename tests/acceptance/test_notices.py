@@ -70,7 +70,7 @@ def until_about(system: System, bot: Bot, broadcast_id: str, count: int) -> list
     return about(bot, broadcast_id)
 
 
-@pytest.mark.parametrize("choice", ["resume", "cancel"])
+@pytest.mark.parametrize("choice", [pytest.param("resume", marks=pytest.mark.prove), "cancel"])
 def test_a_missed_time_is_reported_with_both_ways_on_and_then_its_end(
     start_system: StartSystem, wecom: Bot, choice: str
 ) -> None:
@@ -95,7 +95,7 @@ def test_a_missed_time_is_reported_with_both_ways_on_and_then_its_end(
         run(system, command)
 
 
-@pytest.mark.parametrize("verdict", ["--sent", "--not-sent"])
+@pytest.mark.parametrize("verdict", ["--sent", pytest.param("--not-sent", marks=pytest.mark.prove)])
 def test_a_doubt_a_stopped_account_and_the_end_arrive_once_with_commands_that_settle_them(
     start_system: StartSystem, wecom: Bot, verdict: str
 ) -> None:

@@ -236,6 +236,7 @@ def nothing_is_open_to_others(up: RunningProcess, var: Path) -> None:
     assert password not in up.output
 
 
+@pytest.mark.prove
 def test_up_lists_what_was_stored_before_it_goes_on_with_it(
     installation: Path, tmp_path: Path
 ) -> None:

@@ -256,6 +256,7 @@ def test_a_run_is_rehearsed_a_day_and_an_hour_before_and_anew_after_an_edit_whoe
     assert told["name"] == "hour"
 
 
+@pytest.mark.prove
 def test_a_rehearsal_keeps_no_launch_waiting_and_one_whose_worker_dies_is_made_by_the_next(
     start_system: StartSystem,
 ) -> None:

@@ -97,6 +97,7 @@ def test_no_program_sends_the_first_text_to_those_who_got_the_corrected_one(
     assert system.simulator.ledger()["delivered_max"] == 2
 
 
+@pytest.mark.prove
 def test_whoever_may_have_it_is_not_among_the_rest(system: System) -> None:
     """The first batch went out and its reply was lost; then its repeat and the next are refused."""
     system.simulator.fault("drop", when="after", path=MASS_SEND, count=1)

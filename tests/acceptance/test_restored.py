@@ -85,6 +85,7 @@ def causes(system: System, broadcast_id: str) -> set[str]:
     return {one["cause"] for one in told["blockers"]}
 
 
+@pytest.mark.prove
 @on("mariadb")
 def test_a_copy_beside_the_original_makes_no_call(
     begun: tuple[System, str], tmp_path: Path
@@ -161,6 +162,7 @@ def test_a_restored_backup_repeats_what_had_begun_and_holds_the_rest(
     assert causes(system, broadcast_id) == {"maybe_sent_since"}
 
 
+@pytest.mark.prove
 @on("sqlite")
 def test_what_was_cancelled_after_a_backup_stays_unsent_though_nothing_was_called_since(
     database_url: str, start_system: StartSystem
@@ -252,6 +254,7 @@ def test_a_moved_database_goes_on_when_a_person_says_so(
     assert told["id"] in system.broadcast("list").stdout
 
 
+@pytest.mark.prove
 def test_what_was_due_in_a_restored_database_is_held_whatever_missed_says_and_the_next_is_sent_once(
     start_system: StartSystem,
 ) -> None:

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from broadcast import day
 from broadcast.rules.states import Reason
 from models.ledger.views import broadcast_reports
@@ -52,6 +54,7 @@ LOST = Story(25, 10, (10, 9, 6))
 STORIES = (STEADY, SHRINKING, SHARED, LOST)
 
 
+@pytest.mark.prove
 def test_nothing_is_lost_where_days_and_the_month_turn_and_the_quota_shrinks(
     start_system: StartSystem, tmp_path: Path
 ) -> None:

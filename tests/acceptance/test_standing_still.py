@@ -130,6 +130,7 @@ def test_accounts_are_listed_with_the_database_away_and_say_what_is_not_known(
     assert "hunter2" not in result.out + result.err
 
 
+@pytest.mark.prove
 def test_an_account_that_left_the_settings_with_work_left_is_told(line: CommandLine) -> None:
     sent = line.run(*SEND, "hello", "--json").json["id"]
     other = line.run(*SEND, "goodbye", "--json").json["id"]

@@ -215,6 +215,7 @@ def test_a_month_that_only_a_chat_tells_of_reaches_each_follower_once_and_names_
     check(month, FAULTS)
 
 
+@pytest.mark.prove
 def test_a_week_of_it_with_a_missing_draft_and_a_dead_worker(begin: Begin) -> None:
     month = begin("12-11 18:00", names=("sale", "members"))
     month.expected = [one for one in month.expected if one.due <= "12-15 12:00"]

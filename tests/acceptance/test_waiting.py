@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.acceptance.conftest import UNLIMITED, sets_of
 from tests.kit.processes import RunningProcess
 from tests.kit.simulator import Simulator
@@ -68,6 +70,7 @@ def test_ctrl_c_while_send_waits_leaves_the_broadcast_running_and_names_it(
     assert sets_of(system.until_state(told.id, "completed")) == {"accepted": 40}
 
 
+@pytest.mark.prove
 def test_a_long_broadcast_does_not_starve_another_account_of_the_only_thread(
     start_system: StartSystem,
 ) -> None:

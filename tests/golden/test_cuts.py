@@ -11,8 +11,8 @@ from tests.golden.sending import installation
 from tests.servers.valkey import Valkey
 
 FILE = "cuts.json"
-#: Groups of combinations that `make prove` and `make golden` send; each has every trait.
-REST = range(1, combinations.GROUPS)
+#: `make test` sends each seventh of the combinations; `make prove` and `make golden` all of them.
+EACH = 7
 
 
 def test_every_content_meets_every_audience_and_every_batch_size() -> None:
@@ -42,7 +42,8 @@ def test_a_change_of_the_evidence_is_named() -> None:
 
 
 @pytest.mark.timeout(900)  # it takes long, so it begins early
-@pytest.mark.parametrize("group", [0, *(pytest.param(n, marks=pytest.mark.prove) for n in REST)])
+@pytest.mark.prove
+@pytest.mark.parametrize("group", range(combinations.GROUPS))
 def test_every_batch_has_the_people_the_key_and_the_bytes_that_are_kept(
     tmp_path: Path, valkey: Valkey, monkeypatch: pytest.MonkeyPatch, group: int
 ) -> None:
@@ -53,6 +54,16 @@ def test_every_batch_has_the_people_the_key_and_the_bytes_that_are_kept(
         turns = sender.turns(asked)
 
     kept.check(FILE, {**cuts, _turns(group): turns})
+
+
+@pytest.mark.timeout(900)
+def test_some_batches_have_the_people_the_key_and_the_bytes_that_are_kept(
+    tmp_path: Path, valkey: Valkey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = combinations.all_of_them()[::EACH]
+    sizes = {one.batch_size for one in asked}
+    with installation(tmp_path, valkey, patch=monkeypatch, sizes=sorted(sizes)) as sender:
+        kept.check(FILE, sender.send(asked))
 
 
 def test_no_line_is_of_a_combination_that_is_gone() -> None:

@@ -110,6 +110,7 @@ def test_variables_of_the_contract_reach_no_test(
     _run(pytester).assert_outcomes(passed=2)
 
 
+@pytest.mark.prove
 def test_killed_run_leaves_no_server(pytester: pytest.Pytester, launch: Launch) -> None:
     """Kill -9 of pytest itself: its servers and their folders go as well."""
     pytester.makepyfile(
@@ -140,7 +141,13 @@ def test_killed_run_leaves_no_server(pytester: pytest.Pytester, launch: Launch) 
     until(lambda: not any(folder.exists() for folder in folders), 10, "the folders to be gone")
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["one-process", "xdist"])
+@pytest.mark.parametrize(
+    "workers",
+    [
+        pytest.param([], id="one-process"),
+        pytest.param(["-n", "2"], id="xdist", marks=pytest.mark.prove),
+    ],
+)
 def test_last_line_names_what_was_not_proved(
     workers: list[str], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""Each test of the ledger runs on one of its databases, in turn.
+"""Each test runs on one of its databases, in turn.
 
 What a test decides is the same on every database; where the databases themselves differ (locks,
 types, plans, limits) its module says ``pytestmark = pytest.mark.every_database``. The others are
@@ -21,7 +21,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     same: dict[str, dict[str, pytest.Item]] = defaultdict(dict)
     for item in items:
         database = _database(item)
-        if database is not None and item.get_closest_marker("every_database") is None:
+        marks = {mark.name for mark in item.iter_markers()}
+        if database is not None and not marks & {"every_database", "prove"}:
             same[item.nodeid.replace(database, "")][database] = item
     for name, shares in same.items():
         turn = sorted(shares)[crc32(name.encode()) % len(shares)]
@@ -32,4 +33,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _database(item: pytest.Item) -> str | None:
     callspec = getattr(item, "callspec", None)
-    return None if callspec is None else callspec.params.get("engine")
+    if callspec is None:
+        return None
+    return callspec.params.get("engine") or callspec.params.get("database_url")

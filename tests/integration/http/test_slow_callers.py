@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import pytest
 from sqlalchemy import Engine, select
 
 from broadcast.rules import api_keys
@@ -32,7 +31,6 @@ def _nobody_stores(engine: Engine) -> Iterator[None]:
         yield
 
 
-@pytest.mark.every_database
 def test_as_many_uploads_as_there_may_be_stop_nobody_else(fresh_url: str, tmp_path: Path) -> None:
     # The server is to bear with whoever holds the rows, however slow the machine is.
     folder, engine = tmp_path / "temporary", open_engine(fresh_url, patient=True)

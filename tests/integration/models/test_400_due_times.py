@@ -155,7 +155,7 @@ CONDITIONS = {
     **{f"{one.zone} {one.day}": of_night(one) for one in NIGHTS},
 }
 #: Of each kind one is for every run, on a file; the others are for the long proofs.
-SHORT = ("three beats", "killed beats", "clock steps", "outage", "Australia/Lord_Howe 2026-04-05")
+SHORT = ("killed beats", "clock steps", "outage")
 STORIES = [
     *(("sqlite", name, 0) for name in SHORT),
     *(

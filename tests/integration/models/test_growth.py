@@ -25,8 +25,6 @@ from tests.integration.models import crowded
 from tests.kit import ledger
 from tests.kit.ledger import LOST, PLENTY, Driver, said
 
-pytestmark = pytest.mark.every_database
-
 Statement = tuple[str, Any]
 
 
@@ -110,6 +108,7 @@ def doubtful(engine: Engine, broadcast_id: str) -> int:
     return next(row.n for row in ledger.batches(engine, broadcast_id) if row.state == "in_doubt")
 
 
+@pytest.mark.every_database
 def test_nothing_that_is_done_all_day_reads_a_table_that_grows_from_end_to_end(
     busy: Engine,
 ) -> None:
@@ -132,6 +131,7 @@ def test_list_of_fifty_broadcasts_takes_a_handful_of_statements(busy: Engine) ->
     assert len(heard) <= 9, [statement for statement, _ in heard]
 
 
+@pytest.mark.every_database
 def test_cancel_of_a_thousand_batches_takes_a_handful_of_statements(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine, size=2_000, batches=1_000)
     with listening(engine) as heard:

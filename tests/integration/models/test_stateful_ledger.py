@@ -242,7 +242,7 @@ def _run(machine: Callable[..., LedgerMachine], still: Still, **how: Any) -> Non
 @SQLITE
 @MACHINES
 def test_random_histories_keep_the_promise(machine: type[LedgerMachine], still: Still) -> None:
-    _run(machine, still, max_examples=24, stateful_step_count=40, derandomize=True)
+    _run(machine, still, max_examples=16, stateful_step_count=40, derandomize=True)
 
 
 @pytest.mark.prove

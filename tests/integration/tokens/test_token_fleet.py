@@ -49,6 +49,7 @@ def test_many_processes_without_a_token_make_one_fetch(
     assert fetcher.calls == ["normal"]
 
 
+@pytest.mark.prove
 def test_200_processes_with_the_same_failed_token_make_one_fetch(
     connection: Connection, fetcher: CountingFetcher
 ) -> None:
