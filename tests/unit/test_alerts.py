@@ -43,7 +43,10 @@ def calls(outcome: str, errcode: str, value: str) -> dict[str, str]:
     return series("broadcast_calls_today", path, value)
 
 
-#: A normal hour: a broadcast goes out, two calls of the morning were refused, a page is down.
+#: Of an account that goes out over several days, and has made its calls of today.
+SPREAD = 'account="spread"'
+#: A normal hour: a broadcast goes out, others are paused, scheduled, or go on tomorrow; two calls
+#: of the morning were refused, a page is down.
 NORMAL = [
     series("up", value="1"),
     series("broadcast_last_sweep_age_seconds", value="3"),
@@ -54,11 +57,18 @@ NORMAL = [
     series("broadcast_part_reachable", 'part="broker"', "1"),
     series("broadcast_token_remaining_seconds", OF, "7200-60x80"),
     series("broadcast_calls_left_today", f'{OF}, path="mass_send"', "90-1x80"),
-    series("broadcast_batches", f'{OF}, state="planned"', "3"),
+    series("broadcast_batches", f'{OF}, state="planned"', "203"),
+    series("broadcast_batches_for_today", OF, "3"),
+    series("broadcast_calls_left_today", f'{SPREAD}, path="mass_send"', "0"),
+    series("broadcast_batches", f'{SPREAD}, state="planned"', "28"),
+    series("broadcast_batches_for_today", SPREAD, "0"),
+    series("broadcast_broadcasts", f'{SPREAD}, state="sending"', "1"),
     series("broadcast_oldest_in_doubt_batch_age_seconds", OF),
     series("broadcast_oldest_unsettled_batch_age_seconds", OF, "30"),
     series("broadcast_broadcasts", f'{OF}, state="sending"', "1"),
     series("broadcast_broadcasts", f'{OF}, state="held"', "0"),
+    series("broadcast_broadcasts", f'{OF}, state="paused"', "1"),
+    series("broadcast_broadcasts", f'{OF}, state="scheduled"', "1"),
     age("launches", "4", "scheduled"), items("launches", "0", "held"),
     calls("accepted", "0", "1+1x80"), calls("stop_broadcast", "40007", "2"),
     age("webhooks", "40"), items("webhooks", "0", "given_up"),
@@ -79,7 +89,7 @@ FAULTS: dict[str, list[dict[str, str]]] = {
     ],
     "BroadcastPartAway": [series("broadcast_part_reachable", 'part="redis"', "0")],
     "BroadcastTokenOld": [series("broadcast_token_remaining_seconds", OF, "0")],
-    "BroadcastCallsFew": [series("broadcast_batches", f'{OF}, state="planned"', "95")],
+    "BroadcastCallsFew": [series("broadcast_batches_for_today", OF, "95")],
     "BroadcastInDoubt": [series("broadcast_oldest_in_doubt_batch_age_seconds", OF, "1+60x80")],
     "BroadcastUnsettled": [
         series("broadcast_oldest_unsettled_batch_age_seconds", OF, "3000+60x80")

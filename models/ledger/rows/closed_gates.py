@@ -95,6 +95,8 @@ _OWN = _FORBIDS.where(GateRow.broadcast_id == BroadcastRow.id)
 NO_GATE = and_(_NONE_OF_ACCOUNT, ~_OWN)
 #: The same of a batch that may have been sent.
 NO_GATE_FOR_REPEAT = and_(_NONE_OF_ACCOUNT, ~_OWN.where(GateRow.kind != GateKind.RESTORED))
+#: The same of a broadcast, though the account's calls may be used up.
+NO_GATE_BUT_QUOTA = and_(~_FORBIDS.where(OF_ACCOUNT, GateRow.kind != GateKind.QUOTA), ~_OWN)
 
 
 #: The database was restored or copied, and nobody has said what became of it.

@@ -7,10 +7,21 @@ a broadcast's id: there would be ever more of them.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, case, column, func, literal, select, table, text, union_all
+from sqlalchemy import (
+    Connection,
+    bindparam,
+    case,
+    column,
+    func,
+    literal,
+    select,
+    table,
+    text,
+    union_all,
+)
 
 from broadcast import day, names
 from broadcast.rules.calls.outcomes import Outcome
@@ -21,8 +32,9 @@ from broadcast.rules.states import UNCALLED_PHASES, BatchState, BroadcastState, 
 from models.base import Moment
 from models.batch_tables import IS_A_CALL, OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.box_tables import QueueRow
-from models.broadcast_tables import BroadcastRow
+from models.broadcast_tables import BroadcastRow, Reservation
 from models.engine import database_now, now
+from models.ledger.gates.quotas import day_of
 from models.ledger.rows import closed_gates, figures
 from models.ledger.rows.figures import ReportedRow
 from models.ledger.rows.transaction import at_one_moment, every_row
@@ -49,6 +61,20 @@ _BATCHES: Final = (
     .where(BroadcastRow.phase.not_in(UNCALLED_PHASES), IS_A_CALL, Batch.state != BatchState.SPLIT)
     .group_by(Batch.account, Batch.state)
 )
+#: Of each broadcast whose calls no gate forbids for the whole day: its batches that wait, and, if
+#: it goes out over several days, the calls that it has reserved today.
+_FOR_TODAY: Final = select(
+    BroadcastRow.account,
+    select(_COUNT)
+    .where(Batch.broadcast_id == BroadcastRow.id, IS_A_CALL)
+    .where(Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN]))
+    .scalar_subquery(),
+    case((BroadcastRow.spread_days, func.coalesce(
+        select(func.sum(Reservation.calls))
+        .where(Reservation.broadcast_id == BroadcastRow.id, Reservation.day == bindparam("today"))
+        .scalar_subquery(), 0,
+    ))),
+).where(BroadcastRow.phase == Phase.SENDING, closed_gates.NO_GATE_BUT_QUOTA)  # fmt: skip
 _CALL: Final = AttemptRow.account, AttemptRow.path, AttemptRow.outcome, AttemptRow.errcode
 _CALLS: Final = (
     select(*_CALL, _COUNT)
@@ -117,6 +143,10 @@ def samples(connection: Connection) -> Samples:
         found["people"][account, set_of(state)] += int(size or 0)
         if age := _AGES.get(state):
             found[age][account,] = max(found[age][account,], _age(since, moment))
+    last = {"today": day_of(moment), "moment": day.turn(moment) - timedelta(seconds=1)}
+    for account, waiting, reserved in connection.execute(_FOR_TODAY, last):
+        most = waiting if reserved is None else int(reserved)
+        found["batches_for_today"][account,] += min(waiting, most)
     today = AttemptRow.started_at >= day.start(moment)
     for account, path, outcome, errcode, count in connection.execute(_CALLS.where(today)):
         code = "other" if outcome == Outcome.UNLISTED else errcode

@@ -8,9 +8,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, insert
 
+from broadcast import day
 from broadcast.message import Message
+from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.dead_letters import Letter, LetterSource
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState
 from broadcast.views.metrics import METRICS
 from models.engine import now
@@ -115,3 +118,32 @@ def test_a_time_that_nobody_launches_grows_late(engine: Engine) -> None:
     ages = [one["box_oldest_age_seconds"][due_now] for one in (ahead, due, late)]
     assert ages[0] == 0
     assert 10 <= ages[1] < 100 <= ages[2]
+
+
+def test_batches_for_today_are_those_that_no_gate_and_no_later_day_keeps_back(
+    engine: Engine,
+) -> None:
+    with read(engine) as connection:
+        tonight = now(connection) + timedelta(seconds=1)
+    ledger.broadcast(engine, batches=4)
+    paused, held = ledger.broadcast(engine, batches=5), ledger.broadcast(engine, batches=10)
+    ledger.published(engine, ledger.body(at=tonight), batches=7)
+    quota = Quota(daily_limit=29, used=0, remain=29)
+    spread = ledger.published(
+        engine, ledger.body(size=16, text="days"), size=16, batches=8, quota=quota, spread=True
+    )
+    ledger.planned(engine, spread, quota=quota)
+    operator.pause(engine, paused, who="tests")
+    stories.close(engine, GateKind.BREAKER, broadcast_id=held)
+
+    free_today = 29 - (4 + 5 + 10 + 7)
+    assert metrics.samples(engine)["batches_for_today"] == {("default",): 4 + free_today}
+
+
+def test_batches_that_have_no_call_left_today_are_for_today(engine: Engine) -> None:
+    ledger.broadcast(engine, batches=4)
+    with read(engine) as connection:
+        until = day.turn(now(connection))
+    stories.close(engine, GateKind.QUOTA, until=until, path=SendPath.MASS_SEND)
+
+    assert metrics.samples(engine)["batches_for_today"] == {("default",): 4}
