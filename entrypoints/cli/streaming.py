@@ -55,12 +55,11 @@ def write_all(rows: Iterable[bytes]) -> None:
         stream.writelines(rows)
         stream.flush()
         return
-    whole = io.BufferedWriter(stream)
-    try:
-        whole.writelines(rows)
-        whole.flush()
-    finally:
-        whole.detach()
+    # No buffer over it: one that cannot be emptied takes standard output with it when it goes.
+    for row in rows:
+        left = memoryview(row)
+        while left:
+            left = left[stream.write(left) or 0 :]
 
 
 def write_file(path: Path, rows: Iterable[bytes]) -> None:

@@ -98,3 +98,17 @@ def test_who_looks_may_stop_reading(line: CommandLine, words: tuple[str, ...]) -
     _, told = run(line, UNREAD, *words)
 
     assert told == ""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", [("export", "@last"), ("person", "export", PEOPLE[0])])
+def test_who_exports_may_stop_reading(
+    line: CommandLine, monkeypatch: pytest.MonkeyPatch, unbuffered: str, words: tuple[str, ...]
+) -> None:
+    line.run(*SEND)
+    # As in a container, where each write meets the closed pipe.
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+
+    _, told = run(line, UNREAD, *words)
+
+    assert told == ""
