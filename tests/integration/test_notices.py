@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from broadcast.message import Message
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.notices import receiver_of
 from broadcast.rules.states import NoticeState
+from entrypoints.cli.main import run
 from models.ledger.boxes import notices, unreported
+from tests.integration.models.test_notices import doubtful
 from tests.kit import bots, ledger
 from tests.kit.command_line import CommandLine
 
@@ -136,3 +139,29 @@ def test_what_was_given_up_is_listed_noted_by_status_and_sent_again(line: Comman
     assert line.run("notices", "retry").out.startswith("1 notice will be sent again")
     assert "given up" not in line.run("notices", "list").out
     assert line.run("notices", "retry").out.startswith("0 notices will be sent again")
+
+
+@pytest.mark.parametrize("named", [slice(None), slice(-6, None), "@last", "@open"])
+def test_ack_takes_what_other_commands_take_for_a_broadcast(
+    here: Engine, capsys: pytest.CaptureFixture[str], named: slice | str
+) -> None:
+    unreported.register(here, ["wecom:a:1"], alone=False)
+    broadcast_id = doubtful(here)
+    unreported.report(here)
+
+    assert run(["ack", named if isinstance(named, str) else broadcast_id[named]]) == 0
+
+    assert capsys.readouterr().out == "1 notice will not be sent again.\n"
+    assert notices.newest(here, [NoticeState.WAITING], 9) == []
+
+
+def test_ack_refuses_what_nobody_knows_and_takes_what_is_said_already(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broadcast_id = doubtful(here)
+
+    assert [run(["ack", one]) for one in (broadcast_id, "default", "nosuch")] == [0, 0, 2]
+
+    told = capsys.readouterr()
+    assert told.out.splitlines() == ["No such notice is sent again."] * 2
+    assert told.err.startswith("Error: Broadcast nosuch does not exist.")

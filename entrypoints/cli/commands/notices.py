@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from broadcast.errors import InputError
+from broadcast.errors import InputError, UnknownIdError
 from broadcast.rules.states import NoticeState
 from broadcast.views import json_objects
 from broadcast.views import notices as views_notices
-from entrypoints.cli import exits
+from entrypoints.cli import exits, which
 from entrypoints.cli.commands.options import AsJSON, new_group
 from entrypoints.cli.run import Run
 from models.ledger.boxes import notices as boxes_notices
+from models.ledger.campaigns import campaign_rows
+from models.ledger.rows import known_accounts
 
 app, notices = new_group("notices")
 
@@ -72,8 +75,19 @@ def ack(
     *,
     every: Annotated[bool, typer.Option("--all", help="help.ack.all")] = False,
 ) -> None:
-    """End the repeated posts of notices. Raises InputError."""
+    """End the repeated posts of notices. Raises InputError, UnknownIdError."""
     if (subject is None) is not every:
         raise InputError("error.ack.which")
     n = boxes_notices.acknowledge(run.engine, subject)
+    if not n and subject is not None:
+        n = boxes_notices.acknowledge(run.engine, _meant(run, subject))
     run.terminal.say("notices.acknowledged" if n else "notices.not_repeated", n=n)
+
+
+def _meant(run: Run, text: str) -> str:
+    """Return the account, campaign or broadcast that *text* stands for. Raises UnknownIdError."""
+    if known_accounts.is_known(run.engine, text):
+        return text
+    with contextlib.suppress(UnknownIdError):
+        return campaign_rows.named(run.engine, text).name
+    return which.stored(run, text)
