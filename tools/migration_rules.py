@@ -14,8 +14,11 @@ EXPAND, CONTRACT = "expand", "contract"
 #: What an expand revision may ask of Alembic.
 ADDS: Final = frozenset({
     "add_column", "autocommit_block", "batch_alter_table", "create_index", "create_table", "f",
-    "get_bind", "get_context",
+    "get_context",
 })  # fmt: skip
+HELPERS: Final = "alembic.op and sqlalchemy"
+#: What it holds is not done: nothing is ever taken back.
+DOWN: Final = "downgrade"
 #: By this a contract revision says whose programs it stops.
 STOPS: Final = "oldest_compatible"
 
@@ -33,43 +36,80 @@ def kind_of(source: str) -> str | None:
 def problems(source: str) -> Iterator[str]:
     """Yield what keeps a revision from being what it says."""
     kind = kind_of(source)
-    upgrade = next(
-        (
-            node for node in ast.parse(source).body
-            if isinstance(node, ast.FunctionDef) and node.name == "upgrade"
-        ),
-        None,
-    )  # fmt: skip
-    if kind not in {EXPAND, CONTRACT} or upgrade is None:
+    body = ast.parse(source).body
+    has_upgrade = any(isinstance(one, ast.FunctionDef) and one.name == "upgrade" for one in body)
+    if kind not in {EXPAND, CONTRACT} or not has_upgrade:
         yield f'it has an upgrade(), and KIND = "{EXPAND}" or KIND = "{CONTRACT}"'
     elif kind == CONTRACT:
         if STOPS not in source:
             yield f"a contract revision raises {STOPS} in bc_installation"
     else:
-        yield from _not_additions(upgrade)
+        yield from _not_additions(body)
 
 
-def _not_additions(upgrade: ast.FunctionDef) -> Iterator[str]:
-    calls = [node for node in ast.walk(upgrade) if isinstance(node, ast.Call)]
-    asked = [(node, _asked(node.func)) for node in calls]
-    new = {_first(node) for node, name in asked if name == "create_table"}
-    for node, name in asked:
+def _not_additions(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield what is no addition, wherever in the revision it stands: any function may be called."""
+    kept = [one for one in body if not (isinstance(one, ast.FunctionDef) and one.name == DOWN)]
+    nodes = [node for one in kept for node in ast.walk(one)]
+    words = {name for node in nodes for name in _imported(node, "sqlalchemy")}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and _root(node) not in words and node.attr not in ADDS:
+            what = f"does no {node.attr}: it is one release too early"
+            yield f"line {node.lineno}: an expand revision {what}"
+        elif isinstance(node, ast.Import | ast.ImportFrom) and not _is_known(node):
+            yield f"line {node.lineno}: an expand revision imports {HELPERS} alone"
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    yield from _too_strict(calls)
+    yield from _handed_over(nodes, {id(node.func) for node in calls})
+
+
+def _too_strict(calls: list[ast.Call]) -> Iterator[str]:
+    """Yield additions that refuse what older programs write."""
+    named = [(node, getattr(node.func, "attr", None)) for node in calls]
+    new = {_first(node) for node, name in named if name == "create_table"}
+    for node, name in named:
         where = f"line {node.lineno}"
-        if name is not None and name not in ADDS:
-            yield f"{where}: an expand revision does no {name}: it is one release too early"
-        elif name == "add_column" and not _may_be_left_out(node):
+        if name == "add_column" and not _may_be_left_out(node):
             yield f"{where}: a new column is nullable or has a server_default"
         elif name == "create_index" and _is_unique(node) and not _tables(node) & new:
             yield f"{where}: older programs may write what is not unique"
 
 
-def _asked(called: ast.expr) -> str | None:
-    """Return what is asked of Alembic's ``op``, or of its batch; None: of something else."""
-    if not isinstance(called, ast.Attribute):
-        return None
-    if isinstance(called.value, ast.Name):
-        return called.attr if called.value.id in {"op", "batch_op", "batch"} else None
-    return called.attr if called.attr == "autocommit_block" else None
+def _handed_over(nodes: list[ast.AST], called: set[int]) -> Iterator[str]:
+    """Yield where Alembic's ``op`` gets another name, under which nobody looks for it."""
+    looked_at = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    ops = {name for node in nodes for name in _imported(node, "alembic")}
+    for node in nodes:
+        alone = isinstance(node, ast.Name) and node.id in ops and id(node) not in looked_at
+        aside = isinstance(node, ast.Attribute) and _root(node) in ops and id(node) not in called
+        if alone or aside:
+            line = getattr(node, "lineno", 0)
+            yield f"line {line}: what Alembic does is called by its own name"
+
+
+def _imported(node: ast.AST, package: str) -> list[str]:
+    """Return the names that an import from a package binds."""
+    if isinstance(node, ast.Import):
+        return [
+            (one.asname or one.name).partition(".")[0] for one in node.names
+            if one.name.partition(".")[0] == package
+        ]  # fmt: skip
+    if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == package:
+        return [one.asname or one.name for one in node.names]
+    return []
+
+
+def _is_known(node: ast.Import | ast.ImportFrom) -> bool:
+    if isinstance(node, ast.ImportFrom) and node.module == "alembic":
+        return [one.name for one in node.names] == ["op"]
+    return bool(_imported(node, "sqlalchemy") or _imported(node, "__future__"))
+
+
+def _root(node: ast.expr) -> str | None:
+    """Return the name of which *node* is a part, or a part of a call of a part."""
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.value if isinstance(node, ast.Attribute) else node.func
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def _first(node: ast.Call) -> str:

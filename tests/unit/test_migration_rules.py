@@ -72,6 +72,11 @@ def test_made_up_revisions_keep_the_rules(source: str) -> None:
         ('op.create_unique_constraint("x", "bc_batches", ["n"])', "does no create_unique"),
         ('with op.batch_alter_table("bc_batches") as batch:\n        batch.drop_column("n")',
          "does no drop_column"),
+        ('with op.batch_alter_table("bc_batches") as b:\n        b.drop_column("n")',
+         "does no drop_column"),
+        ("op.get_bind()", "does no get_bind"),
+        ('do = op.create_table\n    do("bc_new")', "by its own name"),
+        ('getattr(op, "drop_" + "table")("bc_batches")', "by its own name"),
     ],
 )  # fmt: skip
 def test_what_is_no_addition_is_reported(statement: str, problem: str) -> None:
@@ -81,6 +86,49 @@ def test_what_is_no_addition_is_reported(statement: str, problem: str) -> None:
     [found] = problems(source)
 
     assert problem in found
+
+
+HELPER = """
+
+def _clear():
+    op.drop_table("bc_batches")
+
+
+def upgrade() -> None:
+    _clear()
+"""
+CALLED_FURTHER_ON = """
+
+def upgrade() -> None:
+    bind = op.get_bind()
+    bind.exec_driver_sql("DROP TABLE bc_batches")
+    op.get_bind().execute("UPDATE bc_batches SET n = 1")
+    op.get_context().connection.execute("UPDATE bc_batches SET n = 1")
+    with op.batch_alter_table("bc_batches") as b:
+        b.drop_column("n")
+"""
+
+
+def test_what_is_done_by_a_call_further_on_is_reported() -> None:
+    head, tail = EXPAND.split("\n\ndef upgrade")[0], EXPAND.partition("\n\ndef downgrade")[2]
+
+    def found(middle: str) -> list[str]:
+        source = f"{head}{middle}\n\ndef downgrade{tail}"
+        return [one.partition(" does no ")[2].partition(":")[0] for one in problems(source)]
+
+    assert found(HELPER) == ["drop_table"]
+    assert set(found(CALLED_FURTHER_ON)) >= {
+        "get_bind", "exec_driver_sql", "execute", "connection", "drop_column",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "line", ["import os", "from models import base", "from alembic import op as o, context"]
+)
+def test_an_expand_revision_imports_nothing_that_could_do_it(line: str) -> None:
+    [found] = problems(EXPAND.replace("from alembic import op", f"from alembic import op\n{line}"))
+
+    assert "imports" in found
 
 
 @pytest.mark.parametrize(
