@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from broadcast import redaction
 from broadcast.errors import SettingsError
+from broadcast.logs import log_format
 from broadcast.logs.log_lines import announce, refuse
 from broadcast.message import Message
 from broadcast.settings.environment import secret_text
@@ -66,6 +69,7 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     _remember(environ)
     if given.get("read_only", environ["FLOWER_READ_ONLY"]).lower() in _NO:
         announce(Message("flower.steers"))
+    _write_log()
     _change_pages()
 
 
@@ -86,6 +90,12 @@ def _remember(environ: MutableMapping[str, str]) -> None:
     if "FLOWER_DB" in environ or os.access(VAR, os.W_OK):
         environ.setdefault("FLOWER_DB", str(VAR / "flower"))
         environ.setdefault("FLOWER_PERSISTENT", "true")
+
+
+def _write_log() -> None:
+    """Log as the other processes do: Tornado takes a handler that it finds."""
+    log_format.set_up(logging.StreamHandler())
+    redaction.install()
 
 
 def _change_pages() -> None:

@@ -125,7 +125,7 @@ def refusal_of(submit_by: Callable[[PlanInline], object], what: str) -> Message 
         return error.message
     except Exception as error:
         # It would be tried for ever, and nobody would know why.
-        log.exception("%s cannot be submitted", what)
+        log.exception("a request of another program cannot be submitted: %s", what)
         return Message("error.dead.failed", kind=type(error).__name__)
     for broadcast_id in submitted.ids:
         planner.plan(broadcast_id, just_submitted=True)

@@ -180,7 +180,7 @@ OF: Final[Mapping[str, Callable[[WorkerParts, str], None]]] = {
 
 def raise_in_words(say: Callable[[Texts], str]) -> None:
     """Raise a finding in the language of people, and log it in English."""
-    log.warning("for a person: %s", _one_line(say(ENGLISH)))
+    log.warning("a person is asked for: %s", _one_line(say(ENGLISH)))
     raise Finding(_one_line(say(_texts())))
 
 

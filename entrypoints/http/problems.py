@@ -74,7 +74,7 @@ def problem_of(error: BroadcastError) -> ProblemError:
     problem, facts = ProblemError(error.message_id), {**error.facts}
     if problem.status == _AWAY:
         # The request may be good; this installation cannot answer it now.
-        log.warning("answered %s: %s", _AWAY, error)
+        log.warning("a request is refused for now with %s: %s", _AWAY, error)
         problem.headers["Retry-After"] = str(RETRY_AFTER_S)
         facts |= dict.fromkeys(_OF_THE_INSIDE & facts.keys(), "…")
     elif "field" not in facts and (field := field_of(error.message_id)):

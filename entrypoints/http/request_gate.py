@@ -118,7 +118,7 @@ def _id_of(request: Request) -> str:
 def _log(request: Request, status: int, *, took_s: float) -> None:
     path = request.scope.get("raw_path") or b""
     log.info(
-        "%s %s %s %.0f ms key=%s", request.method[:16],
+        "a request was answered: %s %s with %s in %.0f ms, key=%s", request.method[:16],
         visible(path.decode("latin-1"))[:_SHOWN], status or "-", took_s * 1000,
         getattr(request.state, "key_name", "-"),
     )  # fmt: skip

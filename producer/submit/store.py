@@ -101,7 +101,7 @@ def store(prepared: Prepared, *, engine: Engine, waker: Waker, reported: bool = 
             broadcast_id, published = reserved, _publish_awaited(prepared, reserved, engine=engine)
     except submission.PublishedMeanwhileError as existing:
         return _submitted_before(prepared, existing.id, engine=engine, waker=waker)
-    with log_facts.about(broadcast=broadcast_id, account=prepared.body.account):
+    with log_facts.about(broadcast=broadcast_id, account=prepared.body.account.name):
         log.info("broadcast %s: stored", broadcast_id)
     notices = tuple[Message, ...]()
     if not published.scheduled:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,6 +29,7 @@ from tests.servers.ports import LOOPBACK, free_port
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
+    from tests.kit.system import System
 
 SEED = 20261127
 
@@ -103,6 +104,9 @@ def test_a_pause_and_a_resume_by_http_stop_and_continue_the_calls(
     assert paused["changed"]
     assert halted["changed"]
     assert {one["cause"] for one in resumed["blockers"]} == {"account_halted"}
+    (stored,) = [one for one in logged(system) if one["event"] == "broadcast_stored"]
+    assert stored["request"] == sent.headers["X-Request-Id"]
+    assert (stored["broadcast"], stored["account"]) == (paused["id"], "default")
     log = [json.loads(line) for line in worker.output.splitlines() if line.startswith("{")]
     (planned,) = [one for one in log if one["event"] == "broadcast_planned_batches"]
     assert planned["request"] == sent.headers["X-Request-Id"]
@@ -113,6 +117,12 @@ def test_a_pause_and_a_resume_by_http_stop_and_continue_the_calls(
         (paused["id"], "default", 1)
     }
     assert system.simulator.ledger_dump() == dict.fromkeys(people, 1)
+
+
+def logged(system: System) -> list[dict[str, Any]]:
+    """Return what the processes of a system logged as JSON."""
+    lines = [line for one in system.processes for line in one.output.splitlines()]
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 #: What the page of the API allows a submit more while the broker is away.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,3 +56,14 @@ def test_flower_steers_nothing_and_sends_nothing_unless_the_operator_says_so(
     closed = ["", "tasks", "broker", "api/tasks", "metrics", "healthcheck"]
     assert {flower.ask(path, login=False) for path in closed} == {401}
     assert {flower.ask(path) for path in closed} == {200}
+
+
+def test_its_log_has_the_form_that_is_asked_for(start_system: StartSystem) -> None:
+    system = start_system(followers=2, BROADCAST_LOG_FORMAT="json")
+
+    flower = Flower(system)
+
+    until(lambda: "Registered tasks" in flower.process.output, 30, "the lines of its start")
+    lines = [json.loads(line) for line in flower.process.output.splitlines()]
+    assert {line["logger"] for line in lines} >= {"flower.command"}
+    assert LOGIN not in flower.process.output

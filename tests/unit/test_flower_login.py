@@ -8,8 +8,9 @@ from worker import flower
 
 
 @pytest.fixture(autouse=True)
-def _changes_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
+def _changes_nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flower, "_change_pages", lambda: None)
+    monkeypatch.setattr(flower, "_write_log", lambda: None)
     monkeypatch.setenv("BROADCAST_LANG", "en")
 
 

@@ -74,7 +74,7 @@ class Crew(ABC, Generic[T]):
                 try:
                     thread.start()
                 except RuntimeError as error:
-                    log.error("%s later: %s", self.what, error)  # noqa: TRY400 - its words say all
+                    log.error("what is due waits, %s later: %s", self.what, error)  # noqa: TRY400 - its words say all
                 else:
                     # It ends by taking itself out, and waits with that until here.
                     self._threads.add(thread)
@@ -97,9 +97,9 @@ class Crew(ABC, Generic[T]):
                 pass
         except OutOfReachError as error:
             self._is_away = True
-            log.warning("%s later: %s", self.what, error)
+            log.warning("what is due waits, %s later: %s", self.what, error)
         except Exception:
-            log.exception("%s later", self.what)
+            log.exception("what is due waits, %s later", self.what)
         finally:
             with self._guard:
                 self._threads.discard(threading.current_thread())
