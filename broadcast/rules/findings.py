@@ -66,6 +66,8 @@ F = Fault
 WARNINGS: Final = frozenset({
     F.MISSPELT, F.OPEN_FILE, F.PACKET, F.TOKEN_REPLACED, F.CALLS_UNKNOWN, F.OTHER_PROGRAM,
     F.DEAD_LETTERS,
+    # Anybody can ask there.
+    F.CALLBACK,
 })  # fmt: skip
 #: The command of such a finding, where it has one, is all that its repair takes.
 REPAIRED: Final = frozenset({
