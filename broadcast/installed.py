@@ -11,4 +11,5 @@ from broadcast.errors import OutOfReachError
 def require(package: str, *, extra: Literal["worker", "api", "simulator"]) -> None:
     """Raise OutOfReachError, which says what to install, where *package* is not there."""
     if find_spec(package) is None:
-        raise OutOfReachError("error.not_installed", package=package, extra=extra)
+        which = "error.not_installed_for_trials" if extra == "simulator" else "error.not_installed"
+        raise OutOfReachError(which, package=package, extra=extra)

@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import distribution
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from packaging.requirements import Requirement
@@ -60,7 +61,7 @@ def test_without_extras_a_program_posts_submits_and_steers(tmp_path: Path) -> No
         "WECHAT_APPSECRET": "0" * 32,
     }
 
-    ended = _without_extras(tmp_path, "-c", SUBMITS, **env)
+    ended = _without_extras(tmp_path, "-c", SUBMITS, env=env)
 
     assert ended.stdout.split() == ["worker", "paused", "True"], ended.stderr
 
@@ -80,14 +81,36 @@ def test_a_process_whose_extra_is_not_installed_says_what_to_install_in_one_line
 
     (line,) = ended.stderr.splitlines()
     assert "pip install '.[worker]'" in line
+    assert "image" not in line
     assert ended.returncode == 3
 
 
-def _without_extras(folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
+@pytest.mark.parametrize(
+    ("command", "extra"), [("simulator", "simulator"), ("api", "api"), ("callback", "api")]
+)
+def test_with_the_workers_extra_what_needs_another_says_so_in_one_line(
+    command: str, extra: str, tmp_path: Path
+) -> None:
+    least = [*LEAST, *PROJECT["project"]["optional-dependencies"]["worker"]]
+
+    ended = _without_extras(tmp_path, "-m", "entrypoints.cli.main", command, least=least)
+
+    (line,) = ended.stderr.splitlines()
+    assert f"pip install '.[{extra}]'" in line
+    assert ("broadcast-simulator" in line) is (extra == "simulator")
+    assert ended.returncode == 3
+
+
+def _without_extras(
+    folder: Path,
+    *words: str,
+    least: list[str] = LEAST,
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> subprocess.CompletedProcess[str]:
     """Run a Python that sees the distributions of the least installation, and no other."""
     packages = folder / "packages"
     packages.mkdir()
-    for name in _closure(LEAST):
+    for name in _closure(least):
         for file in distribution(name).files or ():
             first = file.parts[0]
             if first != ".." and not (packages / first).exists():

@@ -10,7 +10,6 @@ from typing import Annotated
 
 import typer
 
-from broadcast import installed
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from entrypoints.cli.commands.callback import with_token
@@ -90,7 +89,7 @@ def simulator(
     """Become the simulator, with the accounts of this environment."""
     from entrypoints.cli.embedded import embedded_parts  # noqa: PLC0415 - not for the help
 
-    installed.require("simulator", extra="simulator")
+    embedded_parts.require_simulator()
     given = list(run.settings.accounts().values())
     accounts = given or [embedded_parts.LONE_ACCOUNT]
     pushes = embedded_parts.simulator_callbacks(with_token(accounts), callback) if callback else {}

@@ -88,12 +88,18 @@ def valkey_server() -> str:
     return str(program)
 
 
+def require_simulator() -> None:
+    """Raise OutOfReachError where the simulator, or the server that it runs in, is not there."""
+    for package in ("simulator", "starlette", "uvicorn"):
+        installed.require(package, extra="simulator")
+
+
 def simulator_command(*words: str) -> list[str]:
     """Return the command of the simulator; the accounts travel in :func:`simulator_env`.
 
     Raises OutOfReachError where it is not installed.
     """
-    installed.require("simulator", extra="simulator")
+    require_simulator()
     return [sys.executable, "-m", "simulator", *words]
 
 
