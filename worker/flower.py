@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,22 +13,19 @@ from broadcast.errors import SettingsError
 from broadcast.logs import log_format
 from broadcast.logs.log_lines import announce, refuse
 from broadcast.message import Message
+from broadcast.rules.guessable import SHORTEST, is_guessable
 from broadcast.settings.environment import secret_text
 from broadcast.settings.program_settings import VAR
 
-#: Of a login of Flower, as NIST SP 800-63B has it.
-SHORTEST_PASSWORD: Final = 8
-_TRIED: Final = frozenset({
-    "11111111", "12345678", "123456789", "1234567890", "88888888", "administrator", "changeme",
-    "password", "password1", "qwertyuiop",
-})  # fmt: skip
+#: Signs of a secret by which cookies are signed: whoever knows it needs no login.
+SHORTEST_COOKIE_SECRET: Final = 16
 _SECRETS: Final = ("FLOWER_BASIC_AUTH", "FLOWER_BROKER_API", "FLOWER_COOKIE_SECRET")
 #: Where the operator says nothing else.
 _DEFAULTS: Final = {
     # Who logs in may look.
     "FLOWER_READ_ONLY": "true",
     # The newest first: Flower sorts by "received" where there is such a column.
-    "FLOWER_TASKS_COLUMNS": "state,result,name,args,received,runtime",
+    "FLOWER_TASKS_COLUMNS": "state,result,name,runtime,args,received",
     # Minutes count when a broadcast has failed, and a write takes milliseconds a thousand tasks.
     "FLOWER_STATE_SAVE_INTERVAL": "60000",
     # A worker that died in the night is still there in the morning.
@@ -39,7 +36,7 @@ _SHEET: Final = b"""
 #tasks-table td.overflow-auto { white-space: normal !important; overflow-wrap: anywhere; }
 .tasks-table tr > :nth-child(2) { min-width: 36rem; max-width: 36rem; }
 .tasks-table tr > :nth-child(3) { min-width: 13rem; }
-.tasks-table tr > :nth-child(4) { min-width: 14rem; max-width: 14rem; }
+.tasks-table tr > :nth-child(5) { min-width: 14rem; max-width: 14rem; }
 """
 
 
@@ -64,6 +61,7 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     if not logins and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
         refuse(Message("error.flower.no_login"), status=2)
     _refuse_guessable(given.get("basic_auth") or environ.get("FLOWER_BASIC_AUTH", ""))
+    _refuse_weak_cookies(given.get("cookie_secret") or environ.get("FLOWER_COOKIE_SECRET"))
     for name, value in _DEFAULTS.items():
         environ.setdefault(name, value)
     _remember(environ)
@@ -80,9 +78,14 @@ _NO: Final = frozenset({"false", "no", "off", "n", "f", "0"})
 def _refuse_guessable(logins: str) -> None:
     """End the process where a password is one that is tried first."""
     for user, _, password in (login.partition(":") for login in logins.split(",") if login):
-        tried = password.lower()
-        if len(tried) < SHORTEST_PASSWORD or tried.startswith(user.lower()) or tried in _TRIED:
-            refuse(Message("error.flower.weak_login", user=user, least=SHORTEST_PASSWORD), status=2)
+        if is_guessable(password) or password.lower().startswith(user.lower()):
+            refuse(Message("error.flower.weak_login", user=user, least=SHORTEST), status=2)
+
+
+def _refuse_weak_cookies(secret: str | None) -> None:
+    """End the process where a cookie of somebody who logged in can be made."""
+    if secret and (len(secret) < SHORTEST_COOKIE_SECRET or is_guessable(secret)):
+        refuse(Message("error.flower.weak_secret", least=SHORTEST_COOKIE_SECRET), status=2)
 
 
 def _remember(environ: MutableMapping[str, str]) -> None:
@@ -101,12 +104,28 @@ def _write_log() -> None:
 def _change_pages() -> None:
     """Ask for the login everywhere, and show why a task failed in place of its result."""
     from flower import urls  # noqa: PLC0415 - Flower alone needs it
+    from flower.app import Flower  # noqa: PLC0415
     from flower.options import default_options  # noqa: PLC0415
     from flower.views import monitor  # noqa: PLC0415
 
     monitor.Metrics.prepare = monitor.Healthcheck.prepare = _demand_login
     default_options.format_task = _shown
     urls.settings["static_handler_class"] = _with_our_sheet(urls.StaticFileHandler)
+    Flower.start_http_server = _refusing_a_taken_port(Flower.start_http_server)
+
+
+def _refusing_a_taken_port(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return Flower's start of its server, which ends in one line where it cannot listen."""
+
+    def started(program: Any) -> Any:  # noqa: ANN401 - Flower's
+        try:
+            return start(program)
+        except OSError as error:
+            address = f"{program.options.address or '*'}:{program.options.port}"
+            reason = os.strerror(error.errno) if error.errno else str(error)
+            refuse(Message("error.flower.listen", address=address, reason=reason), status=3)
+
+    return started
 
 
 def _with_our_sheet(handler: Any) -> type:  # noqa: ANN401 - Tornado's
@@ -137,4 +156,7 @@ def _shown(task: Any) -> Any:  # noqa: ANN401 - Celery's own
     task.result = task.exception or task.result
     if task.kwargs not in {None, "", "{}"}:
         task.args = task.kwargs
+    if task.failed and task.started:
+        # Celery says it of what succeeded alone.
+        task.runtime = task.failed - task.started
     return task

@@ -114,7 +114,9 @@ def raise_of_broadcasts(
     found: list[tuple[str, list[Message | Meaning]]] = []
     for one in dict.fromkeys(ids):
         met = [c for c in calls if c["broadcast"] == one and c["then"] != Verdict.ACCEPT]
-        codes = dict.fromkeys(call["errcode"] for call in met if call["errcode"])
+        # What is still to be verified explains nothing.
+        sure = [call for call in met if call["then"] != Verdict.VERIFY]
+        codes = dict.fromkeys(call["errcode"] for call in sure if call["errcode"])
         head = ", ".join(result_of(met)) or _short(one)
         found.append((head, [*map(Meaning, codes), *_lines(here, one)]))
     if found:

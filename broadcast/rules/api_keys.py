@@ -20,6 +20,7 @@ from broadcast import redaction
 from broadcast.errors import SettingsError
 from broadcast.frozen import frozen
 from broadcast.rules import accounts
+from broadcast.rules.guessable import is_guessable
 
 #: The name of a key that was given none.
 UNNAMED: Final = "api"
@@ -27,6 +28,8 @@ LONGEST_NAME: Final = 64
 _NAME: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}\Z")
 #: One word as HTTP has it in a header; what somebody can guess is refused.
 _KEY: Final = re.compile(r"[A-Za-z0-9._~+/=-]{8,256}\Z")
+#: What is shorter is warned of.
+LONG_ENOUGH: Final = 16
 _BEGINNING: Final = "wbk_"
 _RANDOM_BYTES: Final = 32
 _PARTS: Final = 3
@@ -56,6 +59,8 @@ class APIKey:
     #: None: every account of the settings.
     accounts: frozenset[str] | None
     digest: str
+    #: It might be tried out; of keys of the settings alone.
+    is_short: bool = False
 
     def may_use(self, account: str) -> bool:
         """Return whether it is good for this account."""
@@ -173,4 +178,9 @@ def _made(  # noqa: PLR0917 - one place makes them
     redaction.remember(key)
     if not _KEY.match(key):
         raise SettingsError("error.api_keys.form", name=where, n=n)
-    return APIKey(name=name, scopes=scopes, accounts=limits, digest=digest(key))
+    if is_guessable(key):
+        raise SettingsError("error.api_keys.guessable", name=where, n=n)
+    return APIKey(
+        name=name, scopes=scopes, accounts=limits, digest=digest(key),
+        is_short=len(key) < LONG_ENOUGH,
+    )  # fmt: skip

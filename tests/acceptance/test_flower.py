@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from broadcast import names
 from tests.kit.flower import LOGIN, Flower
+from tests.kit.processes import python_module
 from tests.kit.wait import until
+from tests.servers.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
@@ -67,3 +72,19 @@ def test_its_log_has_the_form_that_is_asked_for(start_system: StartSystem) -> No
     lines = [json.loads(line) for line in flower.process.output.splitlines()]
     assert {line["logger"] for line in lines} >= {"flower.command"}
     assert LOGIN not in flower.process.output
+
+
+def test_a_port_that_is_taken_ends_its_start_in_one_line(start_system: StartSystem) -> None:
+    system = start_system(followers=2)
+    with socket.create_server((LOOPBACK, 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(
+            [*python_module("celery", "-A", "worker", "flower", f"--port={port}"),
+             f"--address={LOOPBACK}"],
+            cwd=system.folder, env={**os.environ, **system.env, "FLOWER_BASIC_AUTH": LOGIN},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    (line,) = ended.stderr.splitlines()
+    assert f"{LOOPBACK}:{port} (Address already in use)" in line
+    assert ended.returncode == 3

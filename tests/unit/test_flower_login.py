@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from celery.events.state import Task
 
 from worker import flower
 
@@ -28,6 +29,28 @@ def test_a_password_that_is_guessed_ends_the_start_in_one_line(
     [line] = capsys.readouterr().err.splitlines()
     assert "FLOWER_BASIC_AUTH" in line
     assert login.partition(":")[2] in {"", "password"} or login not in line
+
+
+@pytest.mark.parametrize("secret", ["secret", "Gk2-uvW3x.Lq", "0" * 32])
+def test_a_secret_of_cookies_that_is_guessed_ends_the_start_in_one_line(
+    secret: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    login = {"FLOWER_BASIC_AUTH": "ops:Gk2-uvW3x.Lq", "FLOWER_COOKIE_SECRET": secret}
+    with pytest.raises(SystemExit) as end:
+        flower.prepare(["celery", "-A", "worker", "flower"], login)
+
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "FLOWER_COOKIE_SECRET" in line
+    assert secret == "secret" or secret not in line
+
+
+def test_a_failed_task_has_the_time_that_it_took() -> None:
+    failed = Task(uuid="1", started=10.0, failed=12.5, exception="a finding")
+    waiting = Task(uuid="2", received=1.0)
+
+    assert (flower._shown(failed).runtime, flower._shown(failed).result) == (2.5, "a finding")
+    assert flower._shown(waiting).runtime is None
 
 
 @pytest.mark.parametrize("login", ["ops:Gk2-uvW3x.Lq", "a:Gk2-uvW3x.Lq,b:correct horse battery"])

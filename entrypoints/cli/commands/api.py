@@ -80,6 +80,8 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
             run.terminal.warn("api.open_file", path=path)
     if unknown := api_keys.of_unknown_accounts(keys, run.settings.accounts()):
         run.terminal.warn("api.unknown_accounts", keys=", ".join(unknown))
+    if short := sorted({key.name for key in keys if key.is_short}):
+        run.terminal.warn("api.short_keys", names=", ".join(short), least=api_keys.LONG_ENOUGH)
 
 
 def _parts(run: Run, ending: Shutdown) -> APIParts:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from celery.exceptions import WorkerShutdown
 from celery.worker import state
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
+from broadcast.logs.log_lines import ENGLISH
+from broadcast.rules.calls.decide import Verdict
+from broadcast.rules.calls.waits import DEFAULT_TUNING
+from broadcast.views.words import Meaning, fact_words
+from tests.integration.models.test_notices import doubtful
 from tests.servers.ports import LOOPBACK
-from worker import application
+from worker import application, task_findings
+from worker.messages import Finding
 
 if TYPE_CHECKING:
     from tests.servers.fixtures import MakeProxy
@@ -67,3 +74,25 @@ def test_an_event_of_a_worker_waits_for_no_answer_and_a_wake_does(
         with pytest.raises(TimeoutError):
             pooled.send("worker-heartbeat")
         proxy.flow()
+
+
+def test_an_errcode_that_is_still_to_be_verified_does_not_stand_before_the_reason(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "en")
+    broadcast_id = doubtful(engine)
+    here: Any = SimpleNamespace(engine=engine, tuning=DEFAULT_TUNING)
+    calls = [
+        {"broadcast": broadcast_id, "batch": 1, "of": 1, "errcode": code, "outcome": word,
+         "then": then.value}
+        for code, word, then in (
+            (45065, "already_accepted", Verdict.VERIFY), (40130, "bad_recipients", Verdict.REFUSE),
+        )
+    ]  # fmt: skip
+
+    with pytest.raises(Finding) as met:
+        task_findings.raise_of_broadcasts(here, [broadcast_id], calls)
+
+    _, _, reasons = str(met.value).partition(" · ")
+    assert str(fact_words(Meaning(45065), ENGLISH)) not in reasons
+    assert reasons.startswith(str(fact_words(Meaning(40130), ENGLISH)))

@@ -59,6 +59,12 @@ def test_each_key_is_compared_whichever_it_is(monkeypatch: pytest.MonkeyPatch) -
     assert all(len(key.digest) == 64 for key in keys)
 
 
+def test_a_key_that_may_be_tried_out_is_told_apart() -> None:
+    short, long = api_keys.parse(f"a:read:Gk2-uvW3x.Lq,b:read:{KEY}", where=WHERE)
+
+    assert (short.is_short, long.is_short) == (True, False)
+
+
 def test_every_new_key_is_another_one_that_can_be_read_again() -> None:
     keys = {api_keys.new_key() for _ in range(100)}
 
@@ -73,6 +79,8 @@ def test_every_new_key_is_another_one_that_can_be_read_again() -> None:
         (f"n:read@:{KEY}", "Entry 1"), (f"n::{KEY}", "Entry 1"), (f"a b:read:{KEY}", "Entry 1"),
         (f"{KEY}1,n:read@shop/x:{KEY}", "Entry 2"), (f"{KEY},x:read:{KEY}", "twice"),
         (f"n:read:{KEY} {KEY}", "entry 1"), ("n:read:ключключ", "entry 1"),
+        ("12345678", "tried"), ("n:read:Password", "tried"), (f"{KEY},changeme", "entry 2"),
+        ("aaaaaaaa", "tried"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_without_the_key(text: str, words: str) -> None:

@@ -1,0 +1,21 @@
+"""Words that a stranger tries first, and no secret may be."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: As NIST SP 800-63B has it.
+SHORTEST: Final = 8
+#: So many different signs has whatever was made by chance.
+_DIFFERENT: Final = 3
+_TRIED: Final = frozenset({
+    "123123123", "12345678", "123456789", "1234567890", "administrator", "changeme", "changeit",
+    "iloveyou", "letmein1", "passw0rd", "password", "password1", "password123", "qwertyui",
+    "qwertyuiop", "sunshine", "superman", "woaini1314",
+})  # fmt: skip
+
+
+def is_guessable(secret: str) -> bool:
+    """Return whether *secret* is short, one of the first that are tried, or hardly changes."""
+    tried = secret.lower()
+    return len(tried) < SHORTEST or tried in _TRIED or len(set(tried)) < _DIFFERENT
