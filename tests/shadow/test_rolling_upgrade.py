@@ -21,8 +21,8 @@ from tests.shadow.side import BATCH_SIZE, Side
 from tests.shadow.versions import Version, archived
 from tools.migration_rules import problems
 
-#: The release before: the commit before revisions were marked as what they are.
-BEFORE = "df453a069c7a8e60d653ec1b5bc1dcb456006a48"
+#: The release before: the commit before images, units of systemd and quiet events came.
+BEFORE = "c649fcfa05c9be19ff6f12f6dd1a1a26d3c28b63"
 BATCHES = 40
 
 #: What a later release may bring while this one is up: a column, a table and an index.
