@@ -141,6 +141,7 @@ def samples(connection: Connection) -> Samples:
     for account, state, count, size, since in connection.execute(_BATCHES):
         found["batches"][account, state] += count
         found["people"][account, set_of(state)] += int(size or 0)
+        found["batches_for_today"][account,] += 0
         if age := _AGES.get(state):
             found[age][account,] = max(found[age][account,], _age(since, moment))
     last = {"today": day_of(moment), "moment": day.turn(moment) - timedelta(seconds=1)}
