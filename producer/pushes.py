@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Engine
 
+from broadcast import openid
 from broadcast.errors import OutOfReachError
 from broadcast.rules import finish_events
 from broadcast.rules.calls.waits import Tuning
@@ -99,8 +100,9 @@ def _handle(
 
 def _of_erased(engine: Engine, some: Sequence[Due]) -> Collection[int]:
     """Return the pushes of people who were erased: nothing of them is stored."""
-    found = set[int]()
     people = [push for push in some if _work_of(push) in {_apply_opt_outs, _move}]
+    # Somebody was erased while these waited; the word in their place is nobody.
+    found = {push.id for push in people if str(push.openid).encode() == openid.ERASED}
     for account in {push.account for push in people}:
         among = erased_people.erased_among(engine, account)
         if among is not None:

@@ -16,7 +16,7 @@ from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Waits
 from broadcast.rules.dead_letters import LetterSource, LetterState
 from broadcast.rules.plan.selection import Removal, Selection
-from broadcast.rules.pushes import SUBSCRIBE, Action, Push
+from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.every_table import (
     Base,
@@ -256,6 +256,27 @@ def test_neither_a_pass_nor_a_push_brings_an_erased_person_back(engine: Engine) 
         assert connection.execute(select(FollowerPage.id)).all() == []
         assert connection.execute(select(FollowerChange.openid)).all() == []
         assert connection.scalars(select(PushRow.openid)).all() == [None, None]
+
+
+@pytest.mark.parametrize("action", [None, Action.UNSUBSCRIBE], ids=["left", "opted-out"])
+def test_a_push_that_waited_while_its_person_was_erased_makes_up_nobody(
+    engine: Engine, action: Action | None
+) -> None:
+    push = Push(
+        account="default", kind=UNSUBSCRIBE, dedup="a", openid=ONE, msg_id=None,
+        happened_at=NOW, action=action,
+    )  # fmt: skip
+    ledger.ended(engine)
+    pushes.store(engine, push)
+    erase(engine)
+
+    assert push_work.handle(engine, tuning=DEFAULT_TUNING, goes_on=lambda: True) == 0
+
+    with engine.connect() as connection:
+        assert connection.scalars(select(FollowerChange.openid)).all() == []
+        kinds = connection.scalars(select(Suppression.kind)).all()
+        assert kinds == [SuppressionKind.ERASED]
+        assert connection.scalars(select(PushRow.openid)).all() == [None]
 
 
 def planning(engine: Engine) -> None:
