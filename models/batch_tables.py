@@ -60,8 +60,9 @@ class Batch(Base):
     errcode: Mapped[int | None]
     errmsg: Mapped[Text512 | None]
     clientmsgid: Mapped[Ascii32]
-    #: What its OpenIDs make since somebody in it was erased; NULL: nobody was. It is never called.
-    erased_key: Mapped[Ascii32 | None]
+    #: How many in it were erased. With any it is never called, and its clientmsgid is of the list
+    #: as it was.
+    erased: Mapped[Count]
     #: Which renewal of its broadcast's content it says; 0: as it was submitted. It stays from the
     #: first call on, and is no part of the clientmsgid: the files are the same.
     renewal: Mapped[Count]

@@ -55,8 +55,6 @@ class BroadcastRow(Base):
     audience_kind: Mapped[Ascii16]
     audience_spec: Mapped[LongWords]
     audience_digest: Mapped[Ascii64]
-    #: The same of the list since somebody in it was erased; NULL: nobody was.
-    erased_digest: Mapped[Ascii64 | None]
     path: Mapped[SendPath]
     #: Who of it is not meant (``broadcast.rules.plan.selection``); NULL: everybody is, but for
     #: those who are suppressed. And how two parts of one audience differ.

@@ -209,7 +209,8 @@ def _end(piece: _Piece) -> int:
 
 def _range(row: AuditedBroadcast, packed: bytes) -> AuditedRange:
     key = clientmsgid_of(appid=row.appid, key=row.key, content=row.content, packed=packed)
-    return AuditedRange(marks=_sum(unpacked(packed)), key=key)
+    ids = unpacked(packed)
+    return AuditedRange(marks=_sum(ids), key=key, erased=len(ids) - len(_present(ids)))
 
 
 def _present(ids: IDs) -> IDs:

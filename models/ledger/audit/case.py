@@ -51,6 +51,7 @@ class Found(StrEnum):
     SIZE = "sets.size"
     EDGES = "sets.edges"
     RANGE = "sets.range"
+    ERASED = "sets.erased"
     NO_BATCH = "sets.no_batch"
     LEAVES = "sets.leaves"
     MEMBERS = "sets.members"
@@ -184,7 +185,7 @@ class AuditedBatch:
     state: BatchState
     reason: Reason | None
     clientmsgid: str
-    erased_key: str | None
+    erased: int
     attempts: int
     first_called_at: datetime | None
     msg_id: int | None
@@ -272,7 +273,6 @@ class AuditedBroadcast:
     audience_kind: str
     audience_spec: str
     audience_digest: str
-    erased_digest: str | None
     path: SendPath
     phase: Phase
     result: BroadcastState | None
@@ -302,6 +302,8 @@ class AuditedRange:
     marks: int
     #: The clientmsgid that they make.
     key: str
+    #: How many of them were erased.
+    erased: int
 
 
 @frozen

@@ -77,8 +77,8 @@ def _lists(case: Case) -> Iterator[Finding]:
         given = row.read - row.malformed - row.duplicate
         if counted != given:
             yield case.finding(Found.PLANNED, planned=given, counted=counted)
-        elif lists.digest != (said := row.erased_digest or row.audience_digest):
-            yield case.finding(Found.AUDIENCE, said=said, counted=lists.digest)
+        elif not lists.erased and lists.digest != row.audience_digest:
+            yield case.finding(Found.AUDIENCE, said=row.audience_digest, counted=lists.digest)
     elif _is_wechats(row) and (row.planned is not None or counted):
         planned = "-" if row.planned is None else row.planned
         yield case.finding(Found.PLANNED, planned=planned, counted=counted)
@@ -106,6 +106,9 @@ def _tiles(case: Case) -> Iterator[Finding]:
                 Found.RANGE, batch, list=batch.list or "-", start=batch.start,
                 size=batch.size or 0, counted=lists.size(batch.list),
             )  # fmt: skip
+        there = lists.ranges.get(batch.id)
+        if there and there.erased != batch.erased:
+            yield case.finding(Found.ERASED, batch, said=batch.erased, counted=there.erased)
     if not all(is_recognised(batch.state) for batch in case.batches):
         return
     # Where people were taken out of a batch its range is open; marks and sums then prove the rest.
@@ -197,10 +200,11 @@ def keys(case: Case) -> Iterator[Finding]:
     """No clientmsgid was changed, and none was used for another batch.
 
     A call that never left may name the one that its batch had before people were taken out of it.
+    Where somebody was erased nobody knows what the list made.
     """
     for batch in case.batches:
-        made = _made(case, batch)
-        if made is not None and (batch.erased_key or batch.clientmsgid) != made:
+        made = None if batch.erased else _made(case, batch)
+        if made is not None and batch.clientmsgid != made:
             yield case.finding(Found.KEY_CHANGED, batch, key=batch.clientmsgid, made=made)
         for call in batch.calls:
             same = call.clientmsgid in {batch.clientmsgid, made}

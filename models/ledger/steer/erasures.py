@@ -1,14 +1,12 @@
 """Erasing a person: their OpenID goes from every row, and a digest keeps them suppressed.
 
-The digest comes first, so that a plan which is made meanwhile leaves them out. In lists another
-word takes their place, so that sizes and places stay; clientmsgids and digests of what was sent
-stay as well, and beside them stands what the list makes now, by which it is audited. Whatever is
-still to be called, or may have to be, is refused before anything is changed.
+The digest comes first, so that a plan which is made meanwhile leaves them out. Where they are in
+what is still to be called, or may have to be, the erasure is refused and the digest goes again. In
+lists another word takes their place, so that sizes and places stay; each batch counts its erased.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,13 +15,10 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, litera
 from broadcast import openid
 from broadcast.errors import ConflictError
 from broadcast.frozen import frozen
-from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.dead_letters import LetterState
 from broadcast.rules.followers import FACTS, FOLLOWS
-from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.states import BATCH_AT_REST, UNCALLED_PHASES, BatchState
 from broadcast.rules.suppressions import SuppressionKind
-from models.accounts import AccountRow
 from models.base import Packed, change, count_of, place_in, row_of
 from models.batch_tables import Batch
 from models.box_tables import DeadLetterRow, OutboxRow
@@ -31,10 +26,9 @@ from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerSync
 from models.ledger.followers import follower_syncs, followers
-from models.ledger.lists import recipients
 from models.ledger.rows import lane_rows, mentions
 from models.ledger.rows.erased_people import digest_of
-from models.ledger.rows.transaction import read, reading, write, writing, writing_new
+from models.ledger.rows.transaction import reading, writing, writing_new
 from models.recipients import ChunkRow
 from models.suppressions import Suppression
 
@@ -50,7 +44,8 @@ class Erased:
 def erase(engine: Engine, account: str, one: str, *, who: str, why: str | None = None) -> Erased:
     """Erase a person of an account. Done twice it finds nothing more.
 
-    Raises ConflictError where they are in what is still to be called, or was not decided.
+    Raises ConflictError where they are in what is still to be called, or was not decided. Then
+    nothing was erased, unless a retry came in between: what was erased by then stays so.
     """
     is_new = _suppress(engine, account, one, who=who, why=why)
     try:
@@ -58,13 +53,13 @@ def erase(engine: Engine, account: str, one: str, *, who: str, why: str | None =
         for broadcast_id in ids:
             _check_closed(engine, broadcast_id, one)
         _check_boxes(engine, account, one)
+        for broadcast_id in ids:
+            _erase_from(engine, broadcast_id, one)
+            is_new = False
     except ConflictError:
         if is_new:
             _lift(engine, account, one)
         raise
-    for broadcast_id in ids:
-        while not _erase_from(engine, broadcast_id, one):
-            pass
     follower_syncs.clear(engine, account, keep=1)
     _unfollow(engine, account, one)
     found = list(mentions.mentions(engine, one))
@@ -149,8 +144,8 @@ def _check_closed(connection: Connection, broadcast_id: str, one: str) -> None:
 
 def _check_batches(
     connection: Connection, broadcast_id: str, places: Sequence[_Standing]
-) -> list[tuple[int, _Standing]]:
-    """Return the batches in whose range somebody stands, by id. Raises ConflictError."""
+) -> list[int]:
+    """Return the ids of the batches in whose range somebody stands. Raises ConflictError."""
     phase = row_of(connection, broadcast_id, BroadcastRow.phase).phase
     if phase in UNCALLED_PHASES:
         raise ConflictError("error.person.open", id=broadcast_id)
@@ -167,72 +162,19 @@ def _check_batches(
             # A retry leaves a batch alone once somebody in it was erased.
             if row.state not in BATCH_AT_REST:
                 raise ConflictError("error.person.open", id=broadcast_id)
-            found.append((row.id, each))
+            found.append(row.id)
     return found
 
 
-def _erase_from(engine: Engine, broadcast_id: str, one: str) -> bool:
-    """Erase somebody from the lists of a broadcast, in one transaction.
-
-    False: somebody else was erased meanwhile, and the digest is another one.
-    """
-    with read(engine) as connection:
-        known = row_of(connection, broadcast_id, BroadcastRow.erased_digest).erased_digest
-    digest = _digest_without(engine, broadcast_id, one)
-
-    def work(connection: Connection) -> bool:
-        lane_rows.lock_unless_ended(connection, broadcast_id)
-        row = row_of(
-            connection, broadcast_id, BroadcastRow.account, BroadcastRow.key,
-            BroadcastRow.content, BroadcastRow.audience_digest, BroadcastRow.erased_digest,
-        )  # fmt: skip
-        if row.erased_digest != known:
-            return False
-        places = list(_places(connection, broadcast_id, one))
-        batches = _check_batches(connection, broadcast_id, places)
-        appid = row_of(connection, row.account, AccountRow.appid).appid
-
-        def key_of(batch_id: int) -> str:
-            mine = row_of(connection, batch_id, Batch.list, Batch.start, Batch.size)
-            packed = recipients.packed(
-                connection, broadcast_id, mine.list, start=mine.start, size=mine.size
-            )
-            return clientmsgid_of(appid=appid, key=row.key, content=row.content, packed=packed)
-
-        before = {batch_id: key_of(batch_id) for batch_id, _ in batches}
-        for each in places:
-            _blot_out(connection, each, one)
-        for batch_id, key in before.items():
-            stored = row_of(connection, batch_id, Batch.clientmsgid, Batch.erased_key)
-            # What did not fit before is no fitter now: the audit goes on finding it.
-            fits = key == (stored.erased_key or stored.clientmsgid)
-            change(connection, Batch, batch_id, erased_key=key_of(batch_id) if fits else key)
-        if digest is not None and digest[0] == (row.erased_digest or row.audience_digest):
-            change(connection, BroadcastRow, broadcast_id, erased_digest=digest[1])
-        return True
-
-    return write(engine, work)
-
-
-def _digest_without(engine: Engine, broadcast_id: str, one: str) -> tuple[str, str] | None:
-    """Return the digests of the list as it was given, with and without somebody.
-
-    None: no list was given.
-    """
-    before, after = hashlib.sha256(), hashlib.sha256()
-    start, name = 0, one.encode()
-    query = select(ChunkRow.size, ChunkRow.openids).where(
-        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == ASKED
-    )
-    while True:
-        with read(engine) as connection:
-            row = connection.execute(query.where(ChunkRow.start == start)).first()
-        if row is None:
-            return (before.hexdigest(), after.hexdigest()) if start else None
-        listed = openid.unpack(row.openids)
-        before.update(listed)
-        after.update(_without(listed, name))
-        start += row.size
+@writing
+def _erase_from(connection: Connection, broadcast_id: str, one: str) -> None:
+    """Erase somebody from the lists of a broadcast, and count them in its batches."""
+    lane_rows.lock_unless_ended(connection, broadcast_id)
+    places = list(_places(connection, broadcast_id, one))
+    for batch_id in _check_batches(connection, broadcast_id, places):
+        change(connection, Batch, batch_id, erased=Batch.erased + 1)
+    for each in places:
+        _blot_out(connection, each, one)
 
 
 def _without(listed: bytes, name: bytes) -> bytes:

@@ -221,7 +221,7 @@ class LeftBatch:
     reason: Reason | None
     errcode: int | None
     attempts: int
-    erased_key: str | None
+    erased: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
     return [
         Left(
             row,
-            RetryVerdict.ERASED if row.erased_key else retry_verdict(
+            RetryVerdict.ERASED if row.erased else retry_verdict(
                 row.state, row.reason, errcode=row.errcode, called=bool(row.attempts),
                 maybe_sent=row.id in sent, was_taken=row.id in took,
             ),

@@ -12,16 +12,20 @@ from sqlalchemy import Engine, insert, select, text, update
 from broadcast import openid
 from broadcast.errors import ConflictError
 from broadcast.rules.calls.attempts import CallResult
+from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Waits
 from broadcast.rules.dead_letters import LetterSource, LetterState
+from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.plan.selection import Removal, Selection
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
 from models.every_table import (
+    AccountRow,
+    AttemptRow,
     Base,
     Batch,
-    ChunkRow,
+    BroadcastRow,
     DeadLetterRow,
     Event,
     FollowerChange,
@@ -33,6 +37,7 @@ from models.every_table import (
     Suppression,
 )
 from models.ledger.audit import audit_run
+from models.ledger.audit.case import Found
 from models.ledger.boxes import pushes
 from models.ledger.followers import follower_lists, follower_syncs, followers
 from models.ledger.lane import leases
@@ -41,6 +46,7 @@ from models.ledger.plan import plans, removals, subtract
 from models.ledger.steer import erasures, operator, retries
 from models.ledger.views import broadcast_reports, received
 from producer import pushes as push_work
+from tests.integration.models.tampering import found, overwrite
 from tests.kit import follows, ledger
 from tests.kit.ledger import LOST, Driver, said
 from tests.kit.openids import split
@@ -182,21 +188,19 @@ def test_an_erased_person_is_in_no_set_that_anybody_reads(engine: Engine) -> Non
 
 
 def test_a_changed_list_is_found_though_somebody_was_erased_from_it(engine: Engine) -> None:
-    accepted(engine)
+    broadcast_id = accepted(engine)
     erase(engine)
-    with engine.begin() as connection:
-        packed = connection.scalar(select(ChunkRow.openids).order_by(ChunkRow.start).limit(1))
-        assert packed is not None
-        other = openid.pack(b"oX" + b"9" * 26)
-        connection.execute(
-            update(ChunkRow)
-            .where(ChunkRow.start == 0)
-            .values(openids=packed[: -openid.PACKED_LENGTH] + other)
-        )
+    overwrite(engine, broadcast_id, 39, openid.pack(b"oX" + b"9" * 26))
 
-    found = {one.found.check.value for one in audit_run.audit_all(engine, waits=Waits()).findings}
+    assert found(engine) == {Found.KEY_CHANGED}
 
-    assert {"sets", "keys"} <= found
+
+def test_one_erased_too_many_is_found(engine: Engine) -> None:
+    broadcast_id = accepted(engine)
+    erase(engine)
+    overwrite(engine, broadcast_id, 6, openid.pack(openid.ERASED))
+
+    assert found(engine) == {Found.ERASED}
 
 
 def test_retry_leaves_a_batch_alone_in_which_somebody_was_erased(engine: Engine) -> None:
@@ -279,6 +283,54 @@ def test_a_push_that_waited_while_its_person_was_erased_makes_up_nobody(
         assert connection.scalars(select(PushRow.openid)).all() == [None]
 
 
+@pytest.mark.parametrize("erased_before", [0, 1])
+def test_a_retry_in_between_lifts_the_suppression_only_where_nothing_was_erased(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, erased_before: int
+) -> None:
+    for _ in range(erased_before):
+        accepted(engine)
+    again = refused(engine)
+    # The order of the broadcasts is that of their ids.
+    ids = sorted(erasures._broadcasts_of(engine, "default", ONE), key=lambda one: one == again)
+    look = erasures._check_boxes
+
+    def retry_and_look(engine: Engine, account: str, one: str) -> None:
+        look(engine, account, one)
+        retries.retry(engine, again, who=WHO)
+
+    monkeypatch.setattr(erasures, "_broadcasts_of", lambda *_: ids)
+    monkeypatch.setattr(erasures, "_check_boxes", retry_and_look)
+
+    with pytest.raises(ConflictError):
+        erase(engine)
+
+    assert [one.kind for one in suppressions.of_openid(engine, "default", ONE)] == [
+        SuppressionKind.ERASED
+    ] * erased_before
+    monkeypatch.undo()
+    call(engine, said(0, msg_id=81))
+    erase(engine)
+    assert where(engine, ONE) == set()
+    assert audit_run.audit_all(engine, waits=Waits()).findings == []
+
+
+def test_the_clientmsgid_that_a_list_makes_after_an_erasure_is_that_of_no_call(
+    engine: Engine,
+) -> None:
+    broadcast_id = accepted(engine)
+    erase(engine)
+    with engine.begin() as connection:
+        packed = recipients.packed(connection, broadcast_id, ASKED, start=0, size=10)
+        key, content = connection.execute(select(BroadcastRow.key, BroadcastRow.content)).one()
+        appid = connection.scalars(select(AccountRow.appid)).one()
+        other = clientmsgid_of(appid=appid, key=key, content=content, packed=packed)
+        first = select(Batch.id).where(Batch.n == 1).scalar_subquery()
+        change = update(AttemptRow).where(AttemptRow.batch_id == first)
+        assert connection.execute(change.values(clientmsgid=other)).rowcount == 1
+
+    assert found(engine) == {Found.KEY_OF_CALL}
+
+
 def planning(engine: Engine) -> None:
     ledger.published(engine, ledger.body(size=40), size=40)
 
@@ -335,4 +387,4 @@ def test_erasing_is_refused_while_it_may_still_be_sent_and_changes_nothing(
     with engine.connect() as connection:
         erased = Suppression.kind == SuppressionKind.ERASED
         assert connection.execute(select(Suppression.openid).where(erased)).all() == []
-        assert connection.scalars(select(Batch.erased_key).distinct()).all() == [None]
+        assert connection.scalars(select(Batch.erased).distinct()).all() == [0]
