@@ -17,7 +17,7 @@ def test_prune_begins_with_a_yes_and_everything_else_says_what_is_gone(
 ) -> None:
     done, failed, *_ = old(here)
     planned = told(capsys, "prune", "--older-than", "400d", "--dry-run")
-    assert "4 broadcasts with" in planned
+    assert "4 broadcasts." in planned
     assert "--yes" in told(capsys, "prune", "--older-than", "400d", status=2)
     for age in ("31d", "400x", "0"):
         told(capsys, "prune", "--older-than", age, "--yes", status=2)

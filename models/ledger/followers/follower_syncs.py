@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Engine,
     exists,
@@ -21,17 +19,25 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from models.accounts import AccountRow
-from models.base import change, delete_some, is_so
+from models.base import change, is_so
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
-from models.ledger.rows.transaction import every_row, first, read, reading, selected, write, writing
+from models.ledger.rows.transaction import (
+    every_row,
+    first,
+    read,
+    reading,
+    remove,
+    selected,
+    write,
+    writing,
+)
 
 #: A pass that nobody went on with for so long begins anew: its first pages show another time.
 STALE_AFTER = timedelta(days=7)
@@ -282,24 +288,14 @@ def clear(engine: Engine, account: str, *, keep: int) -> None:
         finished = every_row(connection, ended, Sync)
     counted = [one.id for one in finished if one.run is not None][:keep]
     for one in finished:
-        _remove(engine, FollowerPage.id, FollowerPage.sync_id == one.id)
+        remove(engine, FollowerPage.id, FollowerPage.sync_id == one.id, most=ROWS_AT_ONCE)
         chunks = [FollowerChunk.sync_id == one.id]
         if one.id in counted:
             chunks.append(FollowerChunk.run != one.run)
-        _remove(engine, FollowerChunk.id, *chunks)
-
-
-def _remove(
-    engine: Engine,
-    key: InstrumentedAttribute[Any],
-    *which: ColumnElement[bool],
-    most: int = ROWS_AT_ONCE,
-) -> None:
-    while write(engine, lambda c: delete_some(c, key, *which, most=most)) == most:
-        pass
+        remove(engine, FollowerChunk.id, *chunks, most=ROWS_AT_ONCE)
 
 
 def forget_changes(engine: Engine, account: str, *, before: datetime) -> None:
     """Remove what pushes said before a moment, which a list holds by now."""
     old = (FollowerChange.account == account, FollowerChange.changed_at < before)
-    _remove(engine, FollowerChange.openid, *old, most=CHANGES_AT_ONCE)
+    remove(engine, FollowerChange.openid, *old, most=CHANGES_AT_ONCE)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
@@ -267,6 +268,14 @@ def note(
 KEPT_FOR: Final = timedelta(days=30)
 #: Rows of one transaction; a dead letter may have megabytes.
 _AT_ONCE: Final = 200
+
+
+def remove(
+    engine: Engine, key: InstrumentedAttribute[Any], *which: ColumnElement[bool], most: int
+) -> None:
+    """Remove rows, found by the column *key*, up to *most* in each transaction."""
+    while write(engine, lambda c: delete_some(c, key, *which, most=most)) == most:
+        pass
 
 
 @writing

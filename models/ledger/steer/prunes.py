@@ -10,19 +10,18 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select, update
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
 
 from broadcast.frozen import frozen
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase
-from models.base import change, delete_some
+from models.base import change, count_of, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.event import Event
 from models.ledger.lists.uploads import CHUNKS_AT_ONCE
 from models.ledger.rows import lane_rows
-from models.ledger.rows.transaction import read, reading, write, writing
+from models.ledger.rows.transaction import read, reading, remove, write, writing
 from models.recipients import ChunkRow, Skipped
 
 #: WeChat counts messages of a month, and newer broadcasts are held against those of some days.
@@ -35,18 +34,15 @@ _SETTLED = BATCH_AT_REST - {BatchState.IN_DOUBT}
 
 
 @frozen
-class Pruned:
-    """Numbers of what goes, or went."""
+class Prunable:
+    """How many broadcasts would go."""
 
     broadcasts: int = 0
-    openids: int = 0
-    calls: int = 0
-    lines: int = 0
     #: As old, and not at rest, or called just now.
     kept: int = 0
 
 
-def _is_old(connection: Connection, older_than: timedelta) -> ColumnElement[bool]:
+def _is_prunable(connection: Connection, older_than: timedelta) -> ColumnElement[bool]:
     moment = now(connection)
     mine = Batch.broadcast_id == BroadcastRow.id
     young = moment - CALLS_KEPT
@@ -61,24 +57,14 @@ def _is_old(connection: Connection, older_than: timedelta) -> ColumnElement[bool
 
 
 @reading
-def prunable(connection: Connection, older_than: timedelta) -> Pruned:
+def prunable(connection: Connection, older_than: timedelta) -> Prunable:
     """Return how much of what ended so long ago would go."""
-    old = select(BroadcastRow.id).where(_is_old(connection, older_than)).scalar_subquery()
-    batches = select(Batch.id).where(Batch.broadcast_id.in_(old)).scalar_subquery()
-
-    def count(what: ColumnElement[Any], *which: ColumnElement[bool]) -> int:
-        return int(connection.scalar(select(what).where(*which)) or 0)
-
-    return Pruned(
-        broadcasts=count(func.count(BroadcastRow.id), BroadcastRow.id.in_(old)),
-        openids=count(func.sum(ChunkRow.size), ChunkRow.broadcast_id.in_(old)),
-        calls=count(func.count(AttemptRow.id), AttemptRow.batch_id.in_(batches)),
-        lines=count(func.count(Event.id), Event.broadcast_id.in_(old)),
-        kept=count(
-            func.count(BroadcastRow.id), BroadcastRow.created_at < now(connection) - older_than,
-            BroadcastRow.pruned_at.is_(None), BroadcastRow.id.not_in(old),
-        ),
-    )  # fmt: skip
+    goes = _is_prunable(connection, older_than)
+    is_old = BroadcastRow.created_at < now(connection) - older_than
+    return Prunable(
+        broadcasts=count_of(connection, BroadcastRow, goes),
+        kept=count_of(connection, BroadcastRow, is_old, BroadcastRow.pruned_at.is_(None), ~goes),
+    )
 
 
 def prune(engine: Engine, older_than: timedelta) -> int:
@@ -86,7 +72,7 @@ def prune(engine: Engine, older_than: timedelta) -> int:
     with read(engine) as connection:
         found = connection.scalars(
             select(BroadcastRow.id)
-            .where(or_(_is_old(connection, older_than), _has_a_rest()))
+            .where(or_(_is_prunable(connection, older_than), _was_left_half_done()))
             .order_by(BroadcastRow.finished_at)
         ).all()
     done = 0
@@ -97,7 +83,7 @@ def prune(engine: Engine, older_than: timedelta) -> int:
     return done
 
 
-def _has_a_rest() -> ColumnElement[bool]:
+def _was_left_half_done() -> ColumnElement[bool]:
     """What was marked and still has rows of before."""
     mine = Batch.broadcast_id == BroadcastRow.id
     return and_(
@@ -105,25 +91,23 @@ def _has_a_rest() -> ColumnElement[bool]:
         or_(
             exists().where(ChunkRow.broadcast_id == BroadcastRow.id),
             exists().where(AttemptRow.batch_id == Batch.id, mine),
-            exists().where(_is_line_before(BroadcastRow.id, BroadcastRow.pruned_at)),
+            exists().where(_is_of_before(BroadcastRow.id, BroadcastRow.pruned_at)),
         ),
     )
 
 
-def _is_line_before(broadcast_id: Any, moment: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns
+def _is_of_before(broadcast_id: Any, moment: Any) -> ColumnElement[bool]:  # noqa: ANN401 - columns
     return and_(Event.broadcast_id == broadcast_id, Event.at <= moment)
 
 
 @writing
 def _mark(connection: Connection, broadcast_id: str, older_than: timedelta) -> bool:
     """Mark a broadcast as pruned, unless it is called again meanwhile; return whether it is."""
-    account = connection.scalar(select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id))
-    lane_rows.lock(connection, str(account))
-    is_marked = select(BroadcastRow.pruned_at).where(BroadcastRow.id == broadcast_id)
-    if connection.scalar(is_marked) is not None:
+    lane_rows.lock_unless_ended(connection, broadcast_id)
+    if value_of(connection, broadcast_id, BroadcastRow.pruned_at) is not None:
         return True
-    old = select(BroadcastRow.id).where(_is_old(connection, older_than))
-    if connection.scalar(old.where(BroadcastRow.id == broadcast_id)) is None:
+    goes = _is_prunable(connection, older_than)
+    if not count_of(connection, BroadcastRow, BroadcastRow.id == broadcast_id, goes):
         return False
     change(connection, BroadcastRow, broadcast_id, pruned_at=now(connection))
     return True
@@ -132,22 +116,13 @@ def _mark(connection: Connection, broadcast_id: str, older_than: timedelta) -> b
 def _clear(engine: Engine, broadcast_id: str) -> None:
     """Remove the rows of a marked broadcast, a portion at a time."""
     with read(engine) as connection:
-        batches = connection.scalars(select(Batch.id).where(Batch.broadcast_id == broadcast_id))
-        ids = batches.all()
-        pruned_at = connection.scalar(
-            select(BroadcastRow.pruned_at).where(BroadcastRow.id == broadcast_id)
-        )
-    _remove(engine, ChunkRow.id, ChunkRow.broadcast_id == broadcast_id, most=CHUNKS_AT_ONCE)
+        mine = select(Batch.id).where(Batch.broadcast_id == broadcast_id)
+        ids = connection.scalars(mine).all()
+        pruned_at = value_of(connection, broadcast_id, BroadcastRow.pruned_at)
+    remove(engine, ChunkRow.id, ChunkRow.broadcast_id == broadcast_id, most=CHUNKS_AT_ONCE)
     for start in range(0, len(ids), _ROWS_AT_ONCE):
         some = AttemptRow.batch_id.in_(ids[start : start + _ROWS_AT_ONCE])
-        _remove(engine, AttemptRow.id, some, most=_ROWS_AT_ONCE)
+        remove(engine, AttemptRow.id, some, most=_ROWS_AT_ONCE)
     lines = update(Skipped).where(Skipped.broadcast_id == broadcast_id).values(sample="[]")
     write(engine, lambda connection: connection.execute(lines))
-    _remove(engine, Event.id, _is_line_before(broadcast_id, pruned_at), most=_ROWS_AT_ONCE)
-
-
-def _remove(
-    engine: Engine, key: InstrumentedAttribute[Any], which: ColumnElement[bool], *, most: int
-) -> None:
-    while write(engine, lambda c: delete_some(c, key, which, most=most)) == most:
-        pass
+    remove(engine, Event.id, _is_of_before(broadcast_id, pruned_at), most=_ROWS_AT_ONCE)
