@@ -141,12 +141,26 @@ class Terminal:
         """Return whether an answer is a yes, in the person's language or in English."""
         return answer.casefold() in self.texts("send.yes").split()
 
-    def confirm(self, question: Sayable, declined: str, /, *, yes: bool, **facts: object) -> bool:
+    def confirm(
+        self,
+        question: Sayable,
+        declined: str,
+        unasked: str | None = None,
+        /,
+        *,
+        yes: bool,
+        **facts: object,
+    ) -> bool:
         """Ask for a yes where somebody sits at a terminal and did not say it before (*yes*).
 
-        Return whether it was asked. Raises typer.Exit for a no, once *declined* is said.
+        Return whether it was asked. Raises typer.Exit for a no, once *declined* is said, and
+        InputError *unasked* where nobody can be asked.
         """
-        if yes or not is_terminal():
+        if yes:
+            return False
+        if not is_terminal():
+            if unasked is not None:
+                raise InputError(unasked, **facts)
             return False
         if not self.agrees(self.ask(question, **facts)):
             self.decline(declined, **facts)

@@ -24,7 +24,7 @@ from entrypoints.cli import (
     ledger_facts,
 )
 from entrypoints.cli.campaign_options import PlanOptions, SaidPlan
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
+from entrypoints.cli.commands.options import AccountName, AsJSON, Yes, new_group
 from entrypoints.cli.group import grouped
 from entrypoints.cli.question_screen import FACT, LAST, NOTICE, REST, fitting
 from entrypoints.cli.run import Run, who
@@ -46,7 +46,6 @@ app, campaigns = new_group("campaigns")
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="help.campaigns.name", show_default=False)
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="help.campaigns.yes")]
 Due = Annotated[str | None, typer.Option("--due", metavar="TIME", help="help.campaigns.due")]
 YesToAll = Annotated[bool, typer.Option("--yes-to-all", help="help.send.yes_to_all")]
 #: Behind every due time: those that have none are the last.

@@ -16,7 +16,7 @@ from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import in_members, refusal
 from broadcast.views.words import Moment
 from entrypoints.cli import ledger_facts
-from entrypoints.cli.commands.options import AsJSON, new_group
+from entrypoints.cli.commands.options import AsJSON, Yes, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import Plain, clean
 from models.ledger.boxes import dead_letters
@@ -112,7 +112,7 @@ def drop(
     ] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="help.dead.drop.all")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    yes: Yes = False,
     as_json: AsJSON = False,
 ) -> None:
     """Drop a dead letter, or all of them: nobody wants them sent."""

@@ -28,8 +28,9 @@ BroadcastID = Annotated[
     ),
 ]
 Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="help.why")]
+Yes = Annotated[bool, typer.Option("--yes", help="help.yes")]
 #: Of a command that asks where a newer broadcast reached the same followers.
-Yes = Annotated[bool, typer.Option("--yes", help="help.newer.yes")]
+YesToNewer = Annotated[bool, typer.Option("--yes", help="help.newer.yes")]
 _UNTIL = typer.Option(
     "--until", metavar="accepted|finished", help="help.until", autocompletion=candidates.until
 )

@@ -16,7 +16,7 @@ from broadcast.rules.states import SHOWN_DONE, BroadcastState, Phase
 from broadcast.views import report_lines
 from broadcast.views.words import Moment, follower_count, rest_of
 from entrypoints.cli import draft_looks, exits, questions, which
-from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, new_app
+from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, YesToNewer, new_app
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
 from entrypoints.cli.terminal import is_terminal
@@ -68,7 +68,7 @@ def resume(
     run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
-    yes: Yes = False,
+    yes: YesToNewer = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:

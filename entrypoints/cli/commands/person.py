@@ -13,9 +13,8 @@ from broadcast.errors import InputError
 from broadcast.redaction import kept_words
 from broadcast.views.objects import utc
 from entrypoints.cli.commands.followers import follower_json
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_group
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, Yes, new_group
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import is_terminal
 from models.ledger.followers import followers
 from models.ledger.lists import suppressions
 from models.ledger.rows import mentions
@@ -37,7 +36,8 @@ _OF_A_PERSON: Final = frozenset({"openid", "target"})
 @person.command("export", help="help.person.export")
 def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     """Print all that is stored about a person, as JSON."""
-    whose, engine = run.settings.account(account).name, _checked(run, one)
+    _check(one)
+    whose, engine = run.settings.account(account).name, run.engine
     known = followers.of_openid(engine, whose, one)
     suppressed = suppressions.of_openid(engine, whose, one)
     got = received.of_openid(engine, whose, one, most=_ALL)
@@ -45,10 +45,9 @@ def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     run.terminal.stream_json("rows", _rows(mentions.mentions(engine, one), one), beside=beside)
 
 
-def _checked(run: Run, one: str) -> Any:  # noqa: ANN401 - the engine
+def _check(one: str) -> None:
     if not openid.is_openid(one.encode("utf-8", "replace")):
         raise InputError("error.openid.malformed", text=one)
-    return run.engine
 
 
 def _rows(found: Iterator[Mention], one: str) -> Iterator[Mapping[str, Any]]:
@@ -68,16 +67,18 @@ def erase(
     one: OpenID,
     *,
     account: AccountName = None,
-    yes: Annotated[bool, typer.Option("--yes", help="help.person.yes")] = False,
+    yes: Yes = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:
     """Erase a person, once that is confirmed."""
-    whose, engine = run.settings.account(account).name, _checked(run, one)
-    if not (yes or is_terminal()):
-        raise InputError("error.person.unasked", account=whose, openid=one)
-    run.terminal.confirm("person.question", "person.declined", yes=yes, openid=one, account=whose)
-    done = erasures.erase(engine, whose, one, who=who(), why=kept_words(why))
+    _check(one)
+    whose = run.settings.account(account).name
+    run.terminal.confirm(
+        "person.question", "person.declined", "error.person.unasked", yes=yes, openid=one,
+        account=whose,
+    )  # fmt: skip
+    done = erasures.erase(run.engine, whose, one, who=who(), why=kept_words(why))
     run.terminal.say("person.erased", n=done.broadcasts, rows=done.rows, account=whose)
     if as_json:
         run.terminal.show_done({

@@ -15,7 +15,7 @@ from broadcast.rules.hand_calls import ByHand, each_once, is_receiver
 from broadcast.views.words import Moment
 from broadcast.wechat.api.mass import MassPreview, of_preview
 from entrypoints.cli import confirmation, draft_looks, ledger_facts
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_app
+from entrypoints.cli.commands.options import AccountName, AsJSON, Yes, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import grouped
 from entrypoints.cli.previewing import PreviewResult, calls_of, sent
@@ -46,7 +46,7 @@ def preview(
         str | None, typer.Option("--group", metavar="NAME", help="help.preview.group")
     ] = None,
     account: AccountName = None,
-    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    yes: Yes = False,
     as_json: AsJSON = False,
 ) -> None:
     """Send a content to named people."""

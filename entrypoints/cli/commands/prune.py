@@ -9,9 +9,8 @@ from typing import Annotated, Final
 import typer
 
 from broadcast.errors import InputError
-from entrypoints.cli.commands.options import AsJSON, counted, new_app
+from entrypoints.cli.commands.options import AsJSON, Yes, counted, new_app
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import is_terminal
 from models.ledger.steer import prunes
 
 app = new_app()
@@ -28,7 +27,7 @@ def prune(
         str, typer.Option("--older-than", metavar="DAYS", help="help.prune.older_than")
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.prune.dry_run")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="help.prune.yes")] = False,
+    yes: Yes = False,
     as_json: AsJSON = False,
 ) -> None:
     """Say what would go; remove it once that is confirmed."""
@@ -40,9 +39,9 @@ def prune(
     run.terminal.say("prune.found", days=days, **asdict(found))
     done = 0
     if not dry_run:
-        if not (yes or is_terminal()):
-            raise InputError("error.prune.unasked", days=days)
-        run.terminal.confirm("prune.question", "prune.declined", yes=yes, days=days)
+        run.terminal.confirm(
+            "prune.question", "prune.declined", "error.prune.unasked", yes=yes, days=days
+        )
         done = prunes.prune(run.engine, age)
         run.terminal.say("prune.done", n=done)
     if as_json:

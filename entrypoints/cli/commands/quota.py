@@ -25,13 +25,7 @@ from broadcast.wechat.api.quotas import (
     QuotaClear,
 )
 from entrypoints.cli import ledger_facts
-from entrypoints.cli.commands.options import (
-    AccountName,
-    AsJSON,
-    Why,
-    alone,
-    new_group,
-)
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, Yes, alone, new_group
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import short
@@ -169,7 +163,7 @@ def clear(
         str | None, typer.Option("--interface", metavar="PATH", help="help.quota.interface")
     ] = None,
     account: AccountName = None,
-    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    yes: Yes = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:

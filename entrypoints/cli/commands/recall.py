@@ -20,7 +20,7 @@ from broadcast.views import content as contents
 from broadcast.views.words import Joined, Moment, Shortened, numbered
 from broadcast.wechat.api.mass_control import MassDelete
 from entrypoints.cli import which
-from entrypoints.cli.commands.options import AsJSON, Why, counted, new_app
+from entrypoints.cli.commands.options import AsJSON, Why, Yes, counted, new_app
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
@@ -61,7 +61,7 @@ def recall(
     article: Annotated[
         str | None, typer.Option("--article", metavar="N", help="help.recall.article")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    yes: Yes = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:

@@ -24,7 +24,7 @@ from broadcast.views.job_words import job_status, of_job
 from broadcast.views.next_steps import of_groups
 from broadcast.views.words import Moment, code_of, follower_count, numbered, reason, speaker
 from entrypoints.cli import questions, which
-from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, Yes, counted, new_app
+from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, YesToNewer, counted, new_app
 from entrypoints.cli.group import ALONE
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
@@ -208,7 +208,7 @@ def retry(
     run: Run,
     *,
     broadcast_id: BroadcastID = which.OPEN,
-    yes: Yes = False,
+    yes: YesToNewer = False,
     why: Why = None,
     as_json: AsJSON = False,
 ) -> None:

@@ -19,9 +19,8 @@ from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts, Trust, Ve
 from broadcast.rules.states import Reason
 from broadcast.views.words import Moment, Shortened, reason
 from entrypoints.cli import exits, ledger_facts
-from entrypoints.cli.commands.options import Why, new_app
+from entrypoints.cli.commands.options import Why, Yes, new_app
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import is_terminal
 from models import schema
 from models.ledger.gates import restores
 from models.ledger.rows.transaction import present
@@ -41,7 +40,7 @@ def restored(
         str | None, typer.Option("--since", metavar="TIME", help="help.restored.since")
     ] = None,
     moved: Annotated[bool, typer.Option("--moved", help="help.restored.moved")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="help.restored.yes")] = False,
+    yes: Yes = False,
     why: Why = None,
 ) -> None:
     """Show what was found; with an answer open the lanes."""
@@ -58,11 +57,11 @@ def restored(
     if at is not None and at > facts.now:
         shown, now = Moment(at, facts.now), Moment(facts.now, facts.now)
         raise InputError("error.restored.to_come", at=shown, now=now)
-    if not (yes or is_terminal()):
-        raise InputError("error.restored.unasked")
     words = "restored.question_moved" if at is None else "restored.question_since"
     declined = "restored.declined" if facts.is_closed else "campaign.declined"
-    run.terminal.confirm(words, declined, yes=yes, at=at and Moment(at, facts.now))
+    run.terminal.confirm(
+        words, declined, "error.restored.unasked", yes=yes, at=at and Moment(at, facts.now)
+    )
     counter = run.wechat.claim_counter(facts.id)
     counts = counter.read()
     letters = 0

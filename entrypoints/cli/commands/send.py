@@ -12,7 +12,7 @@ from broadcast.message import Message
 from broadcast.rules import reports
 from entrypoints.cli import draft_looks, showing
 from entrypoints.cli.asking import Ask, SendRequest, ask_of, is_said
-from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, new_app
+from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, Yes, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
 from entrypoints.cli.group import grouped
@@ -35,7 +35,7 @@ def send(
     account: AccountName = None,
     order: OrderOptions,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.send.dry_run")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="help.send.yes")] = False,
+    yes: Yes = False,
     confirm: Annotated[
         list[str] | None, typer.Option("--confirm", metavar="ID", help="help.send.confirm")
     ] = None,

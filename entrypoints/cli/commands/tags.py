@@ -28,7 +28,7 @@ from broadcast.wechat.api.tags import (
 )
 from broadcast.wechat.endpoint import Request
 from entrypoints.cli import exits, tag_lookup
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
+from entrypoints.cli.commands.options import AccountName, AsJSON, Yes, new_group
 from entrypoints.cli.run import Run
 from entrypoints.cli.tag_lookup import Tagged
 from entrypoints.cli.terminal import is_terminal, short
@@ -100,7 +100,7 @@ def delete(
     *,
     tag: _Tag,
     account: AccountName = None,
-    yes: Annotated[bool, typer.Option("--yes", help="help.by_hand.yes")] = False,
+    yes: Yes = False,
     as_json: AsJSON = False,
 ) -> None:
     """Delete a tag; its followers stay."""
