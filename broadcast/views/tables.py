@@ -8,8 +8,7 @@ import io
 import json
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from broadcast import openid
 from broadcast.quoting import visible
@@ -32,11 +31,11 @@ class Members(Protocol):
         """Their batch."""
 
     @property
-    def state(self) -> Enum:
+    def state(self) -> str | None:
         """The state of that batch."""
 
     @property
-    def reason(self) -> Enum | None:
+    def reason(self) -> str | None:
         """The reason of that state."""
 
     @property
@@ -64,50 +63,54 @@ def portions_csv(members: Iterable[Members]) -> Iterator[bytes]:
     """Yield a table with one row an OpenID."""
     yield codecs.BOM_UTF8 + row(COLUMNS)
     for portion in members:
-        # What follows the OpenID is the same for the whole batch.
-        reason = portion.reason.value if portion.reason else ""
-        rest = row((portion.n, portion.state.value, reason, portion.errcode, portion.msg_id))
-        yield openid.with_end(portion.openids, b"," + rest)
+        yield openid.with_end(portion.openids, b"," + row(_of_batch(portion)))
 
 
 def portions_lines(members: Iterable[Members]) -> Iterator[bytes]:
     """Yield one JSON object an OpenID, each on a line."""
     for portion in members:
-        rest = {
-            "batch": portion.n, "state": portion.state.value,
-            "reason": portion.reason.value if portion.reason else None,
-            "errcode": portion.errcode, "msg_id": portion.msg_id,
-        }  # fmt: skip
-        before, after = b'{"openid": "', b'", ' + _line(rest)[1:]
+        rest = _line(COLUMNS[1:], _of_batch(portion))
+        before, after = b'{"openid": "', b'", ' + rest[1:]
         # Each end begins the next object; the last one has nothing to begin.
         joined = openid.with_end(portion.openids, after + before)
         if joined:
             yield before + joined.removesuffix(before)
 
 
+def _of_batch(portion: Members) -> tuple[object, ...]:
+    """Return what follows the OpenID: the same for the whole batch."""
+    return portion.n, portion.state, portion.reason, portion.errcode, portion.msg_id
+
+
 def skipped_csv(found: Iterable[Skipped]) -> Iterator[bytes]:
     """Yield a table of lines that were left out, safe for spreadsheets."""
     yield codecs.BOM_UTF8 + row(SKIPPED_COLUMNS)
-    for one in found:
-        for line, text in one.lines:
-            yield row((harmless(visible(text)), line or None, SKIPPED, one.reason))
+    for text, *rest in left_out(found):
+        yield row((harmless(text), *rest))
 
 
-def harmless(cell: str) -> str:
-    """Return *cell* so that no spreadsheet takes it for a formula, by wide signs neither."""
+def harmless(text: str) -> str:
+    """Return *text* on one line, and no formula to a spreadsheet, by wide signs neither."""
+    cell = visible(text)
     return f"'{cell}" if unicodedata.normalize("NFKC", cell[:1]).startswith(_FORMULA) else cell
 
 
 def skipped_lines(found: Iterable[Skipped]) -> Iterator[bytes]:
     """Yield one JSON object a line that was left out."""
+    for facts in left_out(found):
+        yield _line(SKIPPED_COLUMNS, facts)
+
+
+def left_out(found: Iterable[Skipped]) -> Iterator[tuple[str, int | None, str, str]]:
+    """Yield the facts of each line that was left out, in the order of their columns."""
     for one in found:
         for line, text in one.lines:
-            yield _line({"text": text, "line": line or None, "state": SKIPPED} | {
-                "reason": one.reason
-            })  # fmt: skip
+            # Who is left out by a list of ours came from no line, stored as 0.
+            yield text, line or None, SKIPPED, one.reason
 
 
-def _line(value: dict[str, Any]) -> bytes:
+def _line(names: Iterable[str], facts: Iterable[object]) -> bytes:
+    value = dict(zip(names, facts, strict=True))
     return json.dumps(value, ensure_ascii=False).encode(errors="replace") + b"\n"
 
 

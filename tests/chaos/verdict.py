@@ -79,6 +79,7 @@ def leaves(engine: Engine) -> list[Leaf]:
             )
             for name in SETS
             for portion in recipients.portions(engine, one.id, name)
+            if portion.state
         ]  # fmt: skip
     return found
 

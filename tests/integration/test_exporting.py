@@ -15,6 +15,7 @@ from broadcast.rules.reports import SETS
 from entrypoints.cli import main
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
+from tests.integration.models.test_erasures import PEOPLE, left_out
 from tests.integration.models.test_recipients import in_all_sets
 from tests.integration.test_resolving import told
 from tests.kit import ledger
@@ -83,6 +84,24 @@ def test_table_in_a_file_has_a_row_a_person_and_each_line_that_was_left_out(
     assert left_out == [(f"'{FORMULA}", "malformed", "3"), ("b", "malformed", "7")]
     assert next(row for row in rows if row["batch"] == "1")["calls"] == "1"
     assert [one.name for one in tmp_path.iterdir() if one.suffix == ".part"] == []
+
+
+def test_who_was_left_out_by_the_plan_is_in_no_batch(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broadcast_id = left_out(here)
+
+    whole = json.loads(told(capsys, "export", broadcast_id))
+    rows = list(csv.DictReader(io.StringIO(told(capsys, "export", broadcast_id, "--csv"))))
+
+    [piece] = [piece for piece in whole["people"] if piece["set"] == "skipped"]
+    out = [PEOPLE[5], PEOPLE[7]]
+    assert piece == {
+        "set": "skipped", "batch": None, "state": None, "reason": "suppressed", "openids": out,
+    }  # fmt: skip
+    assert [(row["reason"], row["batch"], row["state"], row["line"]) for row in rows
+            if row["set"] == "skipped"] == [("suppressed", "", "", "")] * 2  # fmt: skip
+    assert sorted(openid for row in rows for openid in list(row.values())[:1]) == PEOPLE
 
 
 @pytest.mark.parametrize("kind", [["--csv"], []])

@@ -14,7 +14,6 @@ from sqlalchemy import Engine
 
 from broadcast import openid
 from broadcast.errors import InputError
-from broadcast.quoting import visible
 from broadcast.rules.reports import set_of
 from broadcast.views import json_objects, tables
 from broadcast.views.objects import utc, utc_if_any
@@ -82,16 +81,16 @@ def _row(found: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _piece(one: Portion | tuple[str, bytes]) -> dict[str, Any]:
+def _piece(one: Portion) -> dict[str, Any]:
     """Return some people who have everything else in common."""
-    if isinstance(one, Portion):
-        known = {"set": set_of(one.state), "batch": one.n, "state": one.state.value}
-        return known | {"openids": _each(one.openids)}
-    return {"set": tables.SKIPPED, "reason": one[0], "openids": _each(one[1])}
+    return {
+        "set": _set(one), "batch": one.n or None, "state": one.state, "reason": one.reason,
+        "openids": [each.decode("ascii") for each in openid.each(one.openids)],
+    }  # fmt: skip
 
 
-def _each(openids: bytes) -> list[str]:
-    return [one.decode("ascii") for one in openid.each(openids)]
+def _set(one: Portion) -> str:
+    return set_of(one.state) if one.state else tables.SKIPPED
 
 
 def _table(engine: Engine, whole: Export) -> Iterator[bytes]:
@@ -99,22 +98,11 @@ def _table(engine: Engine, whole: Export) -> Iterator[bytes]:
     yield codecs.BOM_UTF8 + tables.row(COLUMNS)
     batches = {row["n"]: row for row in whole.batches}
     for one in exports.people(engine, whole):
-        if isinstance(one, Portion):
-            row = batches.get(one.n, {})
-            rest = (
-                set_of(one.state), one.reason and one.reason.value, one.n, one.state.value,
-                one.errcode, one.msg_id, row.get("attempts"),
-                utc_if_any(row.get("first_called_at")), None,
-            )  # fmt: skip
-            yield openid.with_end(one.openids, b"," + tables.row(rest))
-        else:
-            reason, openids = one
-            yield openid.with_end(openids, b"," + tables.row(_left_out(reason)))
-    for lines in whole.lines:
-        for line, text in lines.lines:
-            shown = tables.harmless(visible(text))
-            yield tables.row((shown, *_left_out(lines.reason, line or None)))
-
-
-def _left_out(reason: str, line: int | None = None) -> tuple[object, ...]:
-    return (tables.SKIPPED, reason, *[None] * (len(COLUMNS) - 4), line)
+        row = batches.get(one.n, {})
+        rest = (
+            _set(one), one.reason, one.n or None, one.state, one.errcode, one.msg_id,
+            row.get("attempts"), utc_if_any(row.get("first_called_at")), None,
+        )  # fmt: skip
+        yield openid.with_end(one.openids, b"," + tables.row(rest))
+    for text, line, state, reason in tables.left_out(whole.lines):
+        yield tables.row((tables.harmless(text), state, reason, *[None] * 6, line))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
@@ -47,7 +46,7 @@ def recipients(
         if set(names) != {sets.SKIPPED}:
             raise InputError("error.recipients.skipped_alone")
         found = sets.skipped(ledger, broadcast_id)
-        rows = _skipped_table(found) if as_csv else _skipped(found, run.terminal.texts)
+        rows = tables.skipped_csv(found) if as_csv else _skipped(found, run.terminal.texts)
         run.terminal.stream(rows)
         _tell_skipped(run.terminal, found)
         return
@@ -91,15 +90,6 @@ def _reason_word(reason: str) -> Message:
     if reason in SKIPS:
         return Message(f"skip.word.{reason}")
     return Message("word.newer", word=reason)
-
-
-def _skipped_table(found: Iterable[SkippedLines]) -> Iterator[bytes]:
-    yield codecs.BOM_UTF8 + tables.row(tables.SKIPPED_COLUMNS)
-    for one in found:
-        for line, text in one.lines:
-            shown = clean(one_line(text))
-            # Who is left out by a list of ours came from no line, stored as 0.
-            yield tables.row((tables.harmless(shown), line or None, sets.SKIPPED, one.reason))
 
 
 def _tell_skipped(terminal: Terminal, found: Iterable[SkippedLines]) -> None:

@@ -96,9 +96,10 @@ class Portion:
 
     #: One behind the other, 28 ASCII characters each, sorted.
     openids: bytes = field(repr=False)
+    #: 0, and no state: they were left out, for the reason.
     n: int
-    state: BatchState
-    reason: Reason | None
+    state: BatchState | None
+    reason: str | None
     errcode: int | None
     msg_id: int | None
 
@@ -115,26 +116,16 @@ class SkippedLines:
 
 @frozen
 class Member:
-    """Some people of one list, and the batch that they are in."""
+    """Some people of one list, and the batch that they are in; none where they were left out."""
 
-    n: int
+    n: int = 0
     list: str
     start: int
     size: int
-    state: BatchState
-    reason: Reason | None
+    state: BatchState | None = None
+    reason: str | None
     errcode: int | None = None
     msg_id: int | None = None
-
-
-@frozen
-class LeftOut:
-    """Some people of one list who were left out, for one reason."""
-
-    reason: str
-    list: str
-    start: int
-    size: int
 
 
 def portions(engine: Engine, broadcast_id: str, *names: str) -> Iterator[Portion]:
@@ -190,7 +181,7 @@ def _in_sets(
     # Nobody is planned where everybody was left out.
     if not there and stands.planned:
         return _unplanned(connection, broadcast_id, names)
-    return [member for member in there if set_of(member.state) in names]
+    return [member for member in there if member.state and set_of(member.state) in names]
 
 
 #: The sets that hold anybody of a list that was never cut.
@@ -265,7 +256,7 @@ def skipped_in(connection: Connection, broadcast_id: str) -> list[SkippedLines]:
     ]  # fmt: skip
 
 
-def left_out_in(connection: Connection, broadcast_id: str) -> list[LeftOut]:
+def left_out_in(connection: Connection, broadcast_id: str) -> list[Member]:
     """Return the stored people whom the plan left out, or who left after it: in pieces."""
     run = value_of(connection, broadcast_id, BroadcastRow.subtraction)
     names = {
@@ -276,7 +267,7 @@ def left_out_in(connection: Connection, broadcast_id: str) -> list[LeftOut]:
     )
     rows = connection.execute(query.order_by(ChunkRow.list, ChunkRow.start))
     return [
-        LeftOut(reason=names[row.list], list=row.list, start=row.start, size=row.size)
+        Member(reason=names[row.list], list=row.list, start=row.start, size=row.size)
         for row in rows
     ]
 

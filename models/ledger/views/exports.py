@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Select, inspect, select
 from sqlalchemy.orm import aliased
 
-from broadcast import openid
 from broadcast.frozen import frozen
 from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
@@ -18,8 +17,8 @@ from models.batch_tables import AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.event import Event
 from models.ledger.lists import recipients
-from models.ledger.lists.recipients import LeftOut, Member, Portion, SkippedLines
-from models.ledger.rows.transaction import at_one_moment, read
+from models.ledger.lists.recipients import Member, Portion, SkippedLines
+from models.ledger.rows.transaction import at_one_moment
 from models.ledger.views import broadcast_reports
 
 Rows = Sequence[Mapping[str, Any]]
@@ -37,7 +36,7 @@ class Export:
     gates: Rows
     history: Rows
     members: Sequence[Member]
-    left_out: Sequence[LeftOut]
+    left_out: Sequence[Member]
     #: The first lines of each reason whose people stand in no list.
     lines: Sequence[SkippedLines]
 
@@ -94,13 +93,6 @@ def _rows(connection: Connection, query: Select[Any]) -> Rows:
     ]
 
 
-def people(engine: Engine, whole: Export) -> Iterator[Portion | tuple[str, bytes]]:
-    """Yield the people of each batch, then reason and people of those who were left out."""
-    broadcast_id = whole.report.id
-    yield from recipients.of_members(engine, broadcast_id, whole.members)
-    for one in whole.left_out:
-        with read(engine) as connection:
-            found = recipients.packed(
-                connection, broadcast_id, one.list, start=one.start, size=one.size
-            )
-        yield one.reason, openid.present(openid.unpack(found))
+def people(engine: Engine, whole: Export) -> Iterator[Portion]:
+    """Yield the people of each batch, then those who were left out."""
+    return recipients.of_members(engine, whole.report.id, [*whole.members, *whole.left_out])

@@ -47,6 +47,7 @@ class Books:
             (portion.state, list(split(portion.openids)))
             for name in SETS
             for portion in recipients.portions(self._engine, broadcast_id, name)
+            if portion.state
         ]
 
     def keys(self, broadcast_id: str) -> set[str]:
