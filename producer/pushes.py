@@ -16,8 +16,8 @@ from typing import Final, TypeAlias
 
 from sqlalchemy import Engine
 
-from broadcast import openid
 from broadcast.errors import OutOfReachError
+from broadcast.openid import ERASED
 from broadcast.rules import finish_events
 from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.finish_events import JobEnd, UnreadableFinishError
@@ -101,16 +101,13 @@ def _handle(
 def _of_erased(engine: Engine, some: Sequence[Due]) -> Collection[int]:
     """Return the pushes of people who were erased: nothing of them is stored."""
     people = [push for push in some if _work_of(push) in {_apply_opt_outs, _move}]
-    # Somebody was erased while these waited; the word in their place is nobody.
-    found = {push.id for push in people if str(push.openid).encode() == openid.ERASED}
-    for account in {push.account for push in people}:
-        among = erased_people.erased_among(engine, account)
-        if among is not None:
-            mine = {push.id: str(push.openid).encode() for push in people
-                    if push.account == account}  # fmt: skip
-            erased = among(mine.values())
-            found |= {push_id for push_id, one in mine.items() if one in erased}
-    return found
+    asked = {(push.account, str(push.openid)) for push in people}
+    erased = erased_people.erased_of(engine, asked) if asked else ()
+    return {
+        push.id for push in people
+        # Somebody was erased while these waited; the word in their place is nobody.
+        if (push.account, push.openid) in erased or push.openid == ERASED.decode()
+    }  # fmt: skip
 
 
 def _handled(engine: Engine, some: Sequence[Due], work: Callable[[Sequence[Due]], None]) -> int:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable
+from typing import TypeAlias
 
 from sqlalchemy import Connection, Engine, select
 
 from broadcast import openid
 from broadcast.rules.suppressions import SuppressionKind
 from models.installation import Installation
-from models.ledger.rows.transaction import read
+from models.ledger.rows.transaction import read, reading
 from models.suppressions import Suppression
 
 Digest = Callable[[bytes], bytes]
@@ -32,6 +33,22 @@ def digest_of(connection: Connection) -> Digest:
         return openid.unpack(salted.digest()[: openid.PACKED_LENGTH])
 
     return digest
+
+
+_Person: TypeAlias = tuple[str, str]
+
+
+@reading
+def erased_of(connection: Connection, people: Collection[_Person]) -> Collection[_Person]:
+    """Return those of some people, each an account and an OpenID, who were erased."""
+    digest = digest_of(connection)
+    asked = {(account, digest(one.encode()).decode()): one for account, one in people}
+    query = select(Suppression.account, Suppression.openid).where(
+        Suppression.account.in_([account for account, _ in asked]),
+        Suppression.openid.in_([one for _, one in asked]), IS_ERASED,
+    )  # fmt: skip
+    found = map(tuple, connection.execute(query))
+    return {(key[0], asked[key]) for key in found if key in asked}
 
 
 Among = Callable[[Iterable[bytes]], Collection[bytes]]
