@@ -26,7 +26,7 @@ from broadcast.rules.followers import (
     nothing_known,
 )
 from broadcast.rules.plan.cut import CHUNK
-from broadcast.sorted_openids import SAMPLED, IDs, Range, packed, ranges
+from broadcast.sorted_openids import SAMPLED, IDs, Range, ranges
 from models.followers import FollowerChunk, FollowerPage
 from models.ledger.followers import follower_syncs, followers
 from models.ledger.followers.follower_syncs import ROWS_AT_ONCE, Ended, Sync
@@ -278,13 +278,11 @@ class _Store:
         return self._start
 
     def _add_row(self, some: FollowerFacts) -> None:
-        size = len(some.ids)
         self._rows.append({
-            "sync_id": self._sync.id, "run": self.run, "start": self._start, "size": size,
-            "first_openid": some.ids[0].decode(), "last_openid": some.ids[-1].decode(),
-            "openids": packed(some.ids), "facts": some.facts.tobytes(),
+            "sync_id": self._sync.id, "run": self.run, "start": self._start,
+            **followers.columns_of(some),
         })  # fmt: skip
-        self._start += size
+        self._start += len(some.ids)
         if len(self._rows) >= ROWS_AT_ONCE:
             self._write()
 

@@ -234,8 +234,10 @@ def changes_between(
 
 def of_openid(engine: Engine, account: str, openid: str) -> Follower | None:
     """Return what is known of one person; None: nothing."""
-    there = newest(engine, account)
-    piece = nothing_known() if there is None else _chunk_of(engine, there, openid)
+    with read(engine) as connection:
+        there = newest_list_in(connection, account)
+        chunk = None if there is None else chunk_with(connection, there, openid)
+    piece = chunk[1] if chunk else nothing_known()
     changes, _ = changes_between(engine, account, after=openid[:-1], upto=openid)
     mine = changes.ids == openid.encode()
     one = Changes(ids=changes.ids[mine], followed=changes.followed[mine], left=changes.left[mine])
@@ -285,8 +287,10 @@ def left_since_change(
     return [there for one in found if (there := of_openid(engine, account, one))]
 
 
-@reading
-def _chunk_of(connection: Connection, of: FollowerList, openid: str) -> FollowerFacts:
+def chunk_with(
+    connection: Connection, of: FollowerList, openid: str
+) -> tuple[int, FollowerFacts] | None:
+    """Return the chunk that holds an OpenID if its list does, and its id."""
     query = (
         select(FollowerChunk.id)
         .where(FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run)
@@ -295,9 +299,18 @@ def _chunk_of(connection: Connection, of: FollowerList, openid: str) -> Follower
     # Its id first: MariaDB reads the OpenIDs of each row that a statement passes.
     found = connection.scalar(query)
     if found is None:
-        return nothing_known()
+        return None
     row = row_of(connection, found, FollowerChunk.openids, FollowerChunk.facts)
-    return FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+    return found, FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+
+
+def columns_of(some: FollowerFacts) -> dict[str, object]:
+    """Return the columns of a chunk that holds some people."""
+    return {
+        "size": len(some.ids), "first_openid": some.ids[0].decode(),
+        "last_openid": some.ids[-1].decode(), "openids": packed(some.ids),
+        "facts": some.facts.tobytes(),
+    }  # fmt: skip
 
 
 def _follower(openid: str, facts: np.void) -> Follower:

@@ -16,7 +16,7 @@ from broadcast import openid
 from broadcast.errors import ConflictError
 from broadcast.frozen import frozen
 from broadcast.rules.dead_letters import LetterState
-from broadcast.rules.followers import FACTS, FOLLOWS
+from broadcast.rules.followers import FOLLOWS, FollowerFacts
 from broadcast.rules.states import BATCH_AT_REST, UNCALLED_PHASES, BatchState
 from broadcast.rules.suppressions import SuppressionKind
 from models.base import Packed, change, count_of, place_in, row_of
@@ -213,36 +213,26 @@ def _unfollow(connection: Connection, account: str, one: str) -> None:
     for table in (FollowerChange, Suppression):
         connection.execute(delete(table).where(table.openid == one))
     newest = followers.newest_list_in(connection, account)
-    if newest is None:
+    if newest is None or (chunk := followers.chunk_with(connection, newest, one)) is None:
         return
-    mine = (FollowerChunk.sync_id == newest.sync_id, FollowerChunk.run == newest.run)
-    near = (FollowerChunk.first_openid <= one, FollowerChunk.last_openid >= one)
-    row = connection.execute(
-        select(FollowerChunk.id, FollowerChunk.start, FollowerChunk.openids, FollowerChunk.facts)
-        .where(*mine, *near)
-    ).first()  # fmt: skip
-    at = None if row is None else openid.place_of(one.encode(), row.openids)
-    if row is None or at is None:
+    chunk_id, known = chunk
+    at = np.flatnonzero(known.ids == one.encode())
+    if not len(at):
         return
-    facts = np.frombuffer(row.facts, FACTS)
-    left = np.delete(facts, at)
-    packed = (
-        row.openids[: at * openid.PACKED_LENGTH] + row.openids[(at + 1) * openid.PACKED_LENGTH :]
-    )
-    names = openid.unpack(packed)
-    if not names:
-        connection.execute(delete(FollowerChunk).where(FollowerChunk.id == row.id))
+    left = FollowerFacts(ids=np.delete(known.ids, at), facts=np.delete(known.facts, at))
+    if len(left.ids):
+        change(connection, FollowerChunk, chunk_id, **followers.columns_of(left))
     else:
-        change(
-            connection, FollowerChunk, row.id, openids=packed, facts=left.tobytes(),
-            size=len(left), first_openid=names[: openid.LENGTH].decode(),
-            last_openid=names[-openid.LENGTH :].decode(),
-        )  # fmt: skip
-    connection.execute(
-        update(FollowerChunk).where(*mine, FollowerChunk.start > row.start)
-        .values(start=FollowerChunk.start - 1)
+        connection.execute(delete(FollowerChunk).where(FollowerChunk.id == chunk_id))
+    behind = (
+        FollowerChunk.sync_id == newest.sync_id, FollowerChunk.run == newest.run,
+        FollowerChunk.first_openid > one,
     )  # fmt: skip
+    connection.execute(
+        update(FollowerChunk).where(*behind).values(start=FollowerChunk.start - 1)
+    )  # fmt: skip
+    followed = int((known.facts["flags"][at] & FOLLOWS).any())
     change(
         connection, FollowerSync, newest.sync_id, size=FollowerSync.size - 1,
-        followers=FollowerSync.followers - int(bool(facts[at]["flags"] & FOLLOWS)),
+        followers=FollowerSync.followers - followed,
     )  # fmt: skip
