@@ -22,6 +22,7 @@ from models.ledger.lane import obstacles
 from models.ledger.lists import suppressions
 from models.ledger.plan import late_opt_outs, plans
 from models.ledger.plan.plans import ToPlan
+from models.ledger.rows import erased_people
 from producer import pushes
 from producer.submit.recent_quotas import RecentQuotas
 from worker.delivery.lane import LaneContext
@@ -239,15 +240,19 @@ def _subtract(
     )
     audience = broadcast.audience
     source: Iterator[IDs] | None = None
+    erased: int | None = None
     if isinstance(audience, Followers):
         wanted = None if audience.tag_id is None else tags[audience.tag_id]
+        # Nobody is refused their erasure for a list that is not stored yet.
+        erased = erased_people.count(lane.engine, broadcast.account)
         source = subtract.followed(lane.engine, broadcast.account, tagged=wanted)
     out: list[Removal] = removals.removals_of(
         lane.engine, broadcast.account, selection, given=given, left_since=_left_since(broadcast)
     )
     return subtract.subtract(
-        lane.engine, broadcast, lane.account, removals=out, source=source, sample=selection.sample
-    )
+        lane.engine, broadcast, lane.account, removals=out, source=source,
+        sample=selection.sample, erased=erased,
+    )  # fmt: skip
 
 
 def _stored(lane: LaneContext, broadcast: ToPlan, name: str) -> Iterable[bytes]:

@@ -42,7 +42,8 @@ def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     suppressed = suppressions.of_openid(engine, whose, one)
     got = received.of_openid(engine, whose, one, most=_ALL)
     beside = {"account": whose, "openid": one, **follower_json(known, suppressed, got)}
-    run.terminal.stream_json("rows", _rows(mentions.mentions(engine, one), one), beside=beside)
+    rows = _rows(mentions.mentions(engine, whose, one), one)
+    run.terminal.stream_json("rows", rows, beside=beside)
 
 
 def _check(one: str) -> None:

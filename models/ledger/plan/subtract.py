@@ -32,7 +32,7 @@ from models.ledger.lane import transitions
 from models.ledger.lists import recipients
 from models.ledger.lists.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.ledger.plan.plans import ToPlan
-from models.ledger.rows import lane_rows
+from models.ledger.rows import erased_people, lane_rows
 from models.ledger.rows.transaction import read, reading, write
 from models.recipients import ChunkRow
 
@@ -45,13 +45,15 @@ def subtract(
     removals: Sequence[Removal],
     source: Iterable[IDs] | None = None,
     sample: Sample | None = None,
+    erased: int | None = None,
 ) -> bool:
     """Remove people from the list of a broadcast; return whether it is to be cut.
 
     *source*: the list, sorted, of an audience that was given by no list. *sample*: how many of
-    those who are left get it.
+    those who are left get it. *erased*: how many were erased before *removals* were looked for.
 
-    False where it is planned no more, and where it ended here: without anybody who is left it is
+    False where it is planned no more, where more were erased by now, so that it is to be planned
+    anew, and where it ended here: without anybody who is left it is
     stored as *cancelled*, shown as failed, and everybody skipped; a single person, to whom
     mass/send sends nothing, is cancelled with the reason ``too_few``. What was subtracted
     once is not subtracted again.
@@ -69,7 +71,10 @@ def subtract(
     if not store.close() and source is None:
         return True
     done = write(
-        engine, lambda connection: _publish_lists(connection, broadcast, account, store=store)
+        engine,
+        lambda connection: _publish_lists(
+            connection, broadcast, account, store=store, erased=erased
+        ),
     )
     clear_unused_lists(engine, broadcast.id)
     return done
@@ -202,14 +207,21 @@ def _insert(connection: Connection, broadcast_id: str, rows: list[dict[str, obje
 
 
 def _publish_lists(
-    connection: Connection, broadcast: ToPlan, account: Account, *, store: _Store
+    connection: Connection,
+    broadcast: ToPlan,
+    account: Account,
+    *,
+    store: _Store,
+    erased: int | None,
 ) -> bool:
-    """Publish the lists of a run, unless another run was first."""
+    """Publish the lists of a run, unless another run was first, or somebody was erased."""
     lane_rows.lock(connection, broadcast.account)
     mine = (BroadcastRow.id == broadcast.id, BroadcastRow.phase == Phase.PLANNING)
     stands = connection.execute(select(BroadcastRow.subtraction).where(*mine)).first()
     if stands is None or stands.subtraction is not None:
         return stands is not None
+    if erased is not None and erased != erased_people.count_in(connection, broadcast.account):
+        return False
     connection.execute(update(BroadcastRow).where(*mine).values(subtraction=store.run))
     moved = {what: size for what, size in store.sizes.items() if what not in {LEFT, KEPT}}
     left = store.sizes[LEFT]

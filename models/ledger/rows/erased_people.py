@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import ColumnElement, Connection, Engine, select
 
 from broadcast import openid
-from broadcast.rules.suppressions import SuppressionKind
+from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind
+from models.base import count_of
 from models.installation import Installation
 from models.ledger.rows.transaction import read, reading
 from models.suppressions import Suppression
@@ -42,13 +43,30 @@ _Person: TypeAlias = tuple[str, str]
 def erased_of(connection: Connection, people: Collection[_Person]) -> Collection[_Person]:
     """Return those of some people, each an account and an OpenID, who were erased."""
     digest = digest_of(connection)
-    asked = {(account, digest(one.encode()).decode()): one for account, one in people}
+    asked = {(account, one): digest(one.encode()).decode() for account, one in people}
     query = select(Suppression.account, Suppression.openid).where(
-        Suppression.account.in_([account for account, _ in asked]),
-        Suppression.openid.in_([one for _, one in asked]), IS_ERASED,
+        Suppression.account.in_([ALL_ACCOUNTS, *(account for account, _ in asked)]),
+        Suppression.openid.in_(asked.values()), IS_ERASED,
     )  # fmt: skip
-    found = map(tuple, connection.execute(query))
-    return {(key[0], asked[key]) for key in found if key in asked}
+    found = set(map(tuple, connection.execute(query)))
+    return {
+        person for person, one in asked.items() if found & {(person[0], one), (ALL_ACCOUNTS, one)}
+    }
+
+
+def _erased_in(account: str) -> tuple[ColumnElement[bool], ...]:
+    return Suppression.account.in_([account, ALL_ACCOUNTS]), IS_ERASED
+
+
+@reading
+def count(connection: Connection, account: str) -> int:
+    """Return how many people of an account were erased."""
+    return count_in(connection, account)
+
+
+def count_in(connection: Connection, account: str) -> int:
+    """Do the work of :func:`count` in a transaction of the caller's."""
+    return count_of(connection, Suppression, *_erased_in(account))
 
 
 Among = Callable[[Iterable[bytes]], Collection[bytes]]
@@ -60,9 +78,7 @@ def erased_among(engine: Engine, account: str) -> Among | None:
     All digests are in hand, 28 bytes each: a question for each OpenID would take hours.
     """
     with read(engine) as connection:
-        found = connection.scalars(
-            select(Suppression.openid).where(Suppression.account == account, IS_ERASED)
-        )
+        found = connection.scalars(select(Suppression.openid).where(*_erased_in(account)))
         digests = {one.encode() for one in found}
         digest = digest_of(connection) if digests else None
     if digest is None:

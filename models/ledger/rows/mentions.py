@@ -16,18 +16,22 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
 )
 from sqlalchemy.types import TypeDecorator
 
 from broadcast import openid
 from broadcast.frozen import frozen
+from broadcast.rules.suppressions import ALL_ACCOUNTS
 from models.base import EnumText, place_in
+from models.broadcast_tables import BroadcastRow
 from models.every_table import Base
 from models.ledger.rows.transaction import read, write
 
 #: What a program or an operator wrote, for everybody or to name a broadcast: it is no record of a
-#: person, and the keys of batches are made of it.
-_NOT_OF_A_PERSON: Final = frozenset({"content", "key"})
+#: person, and the keys of batches are made of it. And the edges of packed lists, which change with
+#: these.
+_NOT_OF_A_PERSON: Final = frozenset({"content", "key", "first_openid", "last_openid"})
 
 
 @frozen
@@ -43,16 +47,31 @@ class Mention:
         return and_(*(key == self.row[key.name] for key in self.table.primary_key))
 
 
-def mentions(engine: Engine, one: str) -> Iterator[Mention]:
-    """Yield every row with an OpenID in clear, table by table; each is read whole once."""
+def mentions(engine: Engine, account: str, one: str) -> Iterator[Mention]:
+    """Yield every row with an OpenID in clear, table by table; each is read whole once.
+
+    Rows of other accounts are left out: an OpenID is of one, so theirs are another's concern.
+    """
     for table in Base.metadata.sorted_tables:
         texts = [column for column in table.c if _may_hold(column)]
         if not texts:
             continue
         found = [_has(column, one) for column in texts]
         with read(engine) as connection:
-            rows = connection.execute(select(table).where(or_(*found))).mappings().all()
+            mine = select(table).where(_is_of(table, account), or_(*found))
+            rows = connection.execute(mine).mappings().all()
         yield from (Mention(table=table, row=dict(row)) for row in rows)
+
+
+def _is_of(table: Table, account: str) -> ColumnElement[bool]:
+    """What is true of the rows of an account, and of those of none or all."""
+    if "account" in table.c:
+        own = table.c.account
+        return or_(own.is_(None), own.in_([account, ALL_ACCOUNTS]))
+    if "broadcast_id" in table.c:
+        theirs = select(BroadcastRow.id).where(BroadcastRow.account == account)
+        return table.c.broadcast_id.in_(theirs)
+    return true()
 
 
 def _has(column: Column[Any], one: str) -> ColumnElement[bool]:

@@ -8,6 +8,7 @@ lists another word takes their place, so that sizes and places stay; each batch 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import numpy as np
 from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, literal, select, update
@@ -18,7 +19,7 @@ from broadcast.frozen import frozen
 from broadcast.rules.dead_letters import LetterState
 from broadcast.rules.followers import FOLLOWS, FollowerFacts
 from broadcast.rules.states import BATCH_AT_REST, UNCALLED_PHASES, BatchState
-from broadcast.rules.suppressions import SuppressionKind
+from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind
 from models.base import Packed, change, count_of, place_in, row_of
 from models.batch_tables import Batch
 from models.box_tables import DeadLetterRow, OutboxRow
@@ -27,7 +28,7 @@ from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerSync
 from models.ledger.followers import follower_syncs, followers
 from models.ledger.rows import lane_rows, mentions
-from models.ledger.rows.erased_people import digest_of
+from models.ledger.rows.erased_people import IS_ERASED, digest_of
 from models.ledger.rows.transaction import reading, writing, writing_new
 from models.recipients import ChunkRow
 from models.suppressions import Suppression
@@ -47,7 +48,7 @@ def erase(engine: Engine, account: str, one: str, *, who: str, why: str | None =
     Raises ConflictError where they are in what is still to be called, or was not decided. Then
     nothing was erased, unless a retry came in between: what was erased by then stays so.
     """
-    is_new = _suppress(engine, account, one, who=who, why=why)
+    since = _suppress(engine, account, one, who=who, why=why)
     try:
         ids = _broadcasts_of(engine, account, one)
         for broadcast_id in ids:
@@ -55,45 +56,51 @@ def erase(engine: Engine, account: str, one: str, *, who: str, why: str | None =
         _check_boxes(engine, account, one)
         for broadcast_id in ids:
             _erase_from(engine, broadcast_id, one)
-            is_new = False
+            since = None
     except ConflictError:
-        if is_new:
-            _lift(engine, account, one)
+        if since:
+            _lift(engine, account, one, since=since)
         raise
     follower_syncs.clear(engine, account, keep=1)
     _unfollow(engine, account, one)
-    found = list(mentions.mentions(engine, one))
+    found = list(mentions.mentions(engine, account, one))
     for each in found:
         mentions.blot(engine, each, one)
     return Erased(broadcasts=len(ids), rows=len(found))
 
 
 @writing_new
-def _suppress(connection: Connection, account: str, one: str, *, who: str, why: str | None) -> bool:
-    """Suppress a person by their digest; return whether they were not yet."""
-    digest = digest_of(connection)(one.encode()).decode()
-    if count_of(connection, Suppression, *_erased(account, digest)):
-        return False
+def _suppress(
+    connection: Connection, account: str, one: str, *, who: str, why: str | None
+) -> datetime | None:
+    """Suppress a person by their digest; return since when if they were not yet.
+
+    Whoever is suppressed for all accounts stays so.
+    """
+    digest, moment = digest_of(connection)(one.encode()).decode(), now(connection)
+    # Another erasure of the same person cannot lift it any more.
+    taken = update(Suppression).where(*_erased(account, digest)).values(since=moment)
+    if connection.execute(taken).rowcount:
+        return None
+    for_all = Suppression.account == ALL_ACCOUNTS, Suppression.openid == one
     connection.execute(
         insert(Suppression).values(
-            account=account, openid=digest, kind=SuppressionKind.ERASED, since=now(connection),
-            who=who, why=why, change=0,
+            account=ALL_ACCOUNTS if count_of(connection, Suppression, *for_all) else account,
+            openid=digest, kind=SuppressionKind.ERASED, since=moment, who=who, why=why, change=0,
         )
     )  # fmt: skip
-    return True
+    return moment
 
 
 @writing
-def _lift(connection: Connection, account: str, one: str) -> None:
+def _lift(connection: Connection, account: str, one: str, *, since: datetime) -> None:
     digest = digest_of(connection)(one.encode()).decode()
-    connection.execute(delete(Suppression).where(*_erased(account, digest)))
+    mine = _erased(account, digest)
+    connection.execute(delete(Suppression).where(*mine, Suppression.since == since))
 
 
 def _erased(account: str, digest: str) -> tuple[ColumnElement[bool], ...]:
-    return (
-        Suppression.account == account, Suppression.openid == digest,
-        Suppression.kind == SuppressionKind.ERASED,
-    )  # fmt: skip
+    return Suppression.account.in_([account, ALL_ACCOUNTS]), Suppression.openid == digest, IS_ERASED
 
 
 # Lists
@@ -200,7 +207,7 @@ def _check_boxes(engine: Engine, account: str, one: str) -> None:
     """Raise ConflictError where a request, a message or a pass is still to be worked on."""
     if follower_syncs.under_way(engine, account) is not None:
         raise ConflictError("error.person.syncing", account=account)
-    for each in mentions.mentions(engine, one):
+    for each in mentions.mentions(engine, account, one):
         if each.table is OutboxRow.__table__:
             raise ConflictError("error.person.outbox")
         if each.table is DeadLetterRow.__table__ and each.row["state"] is LetterState.DEAD:
@@ -211,7 +218,8 @@ def _check_boxes(engine: Engine, account: str, one: str) -> None:
 def _unfollow(connection: Connection, account: str, one: str) -> None:
     """Remove somebody from our copy of WeChat's list, and from the suppression list in clear."""
     for table in (FollowerChange, Suppression):
-        connection.execute(delete(table).where(table.openid == one))
+        mine = table.account.in_([account, ALL_ACCOUNTS])
+        connection.execute(delete(table).where(mine, table.openid == one))
     newest = followers.newest_list_in(connection, account)
     if newest is None or (chunk := followers.chunk_with(connection, newest, one)) is None:
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,16 +17,19 @@ from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.retry import RetryVerdict
 from broadcast.rules.calls.waits import DEFAULT_TUNING, Waits
 from broadcast.rules.dead_letters import LetterSource, LetterState
+from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.cut import ASKED
 from broadcast.rules.plan.selection import Removal, Selection
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
 from broadcast.rules.suppressions import SuppressionKind, SuppressionSource
+from broadcast.sorted_openids import IDs
 from models.every_table import (
     AccountRow,
     AttemptRow,
     Base,
     Batch,
     BroadcastRow,
+    ChunkRow,
     DeadLetterRow,
     Event,
     FollowerChange,
@@ -43,6 +47,7 @@ from models.ledger.followers import follower_lists, follower_syncs, followers
 from models.ledger.lane import leases
 from models.ledger.lists import recipients, suppressions
 from models.ledger.plan import plans, removals, subtract
+from models.ledger.rows import erased_people
 from models.ledger.steer import erasures, operator, retries
 from models.ledger.views import broadcast_reports, received
 from producer import pushes as push_work
@@ -329,6 +334,119 @@ def test_the_clientmsgid_that_a_list_makes_after_an_erasure_is_that_of_no_call(
         assert connection.execute(change.values(clientmsgid=other)).rowcount == 1
 
     assert found(engine) == {Found.KEY_OF_CALL}
+
+
+@pytest.mark.parametrize("everywhere", [False, True], ids=["account", "all"])
+def test_an_erasure_under_another_account_changes_nothing_of_theirs(
+    engine: Engine, *, everywhere: bool
+) -> None:
+    broadcast_id = one_left_out(engine)
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who=WHO, why=None)
+    if everywhere:
+        suppressions.suppress(engine, [ONE], word)
+    else:
+        suppressions.suppress(engine, [ONE], word, account="default")
+    follows.left(engine, "default", ONE, at=NOW)
+    before = where(engine, ONE)
+
+    erased = erasures.erase(engine, "other", ONE, who=WHO)
+
+    assert erased.broadcasts == 0
+    assert where(engine, ONE) == before - ({"bc_suppressions.openid"} if everywhere else set())
+    out = removals.removals_of(engine, "default", Selection(), given=removals.CallerLists())
+    assert any(ONE.encode() in (one.among or (lambda _: ()))([ONE.encode()]) or
+               openid.pack(ONE.encode()) in b"".join(one.pieces) for one in out)  # fmt: skip
+    assert found(engine) == set()
+
+    assert erase(engine).broadcasts == 1
+    assert where(engine, ONE) == set()
+    assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 1
+    assert found(engine) == set()
+
+
+def one_left_out(engine: Engine) -> str:
+    """One whose plan left out a single person, who has a list of their own."""
+    broadcast_id = ledger.published(engine, ledger.body(size=40), size=40)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    out = Removal(reason="suppressed", pieces=[ledger.packed([ONE])])
+    assert subtract.subtract(engine, row, ledger.account(), removals=[out])
+    ledger.planned(engine, broadcast_id)
+    call(engine, said(0, msg_id=81), said(0, msg_id=82))
+    return broadcast_id
+
+
+def test_who_is_erased_while_their_followers_are_planned_gets_nothing(engine: Engine) -> None:
+    accepted(engine)
+    follows.listed(engine, "default", PEOPLE, at=NOW)
+    said_ = replace(ledger.body(size=0), audience=Followers())
+    broadcast_id = ledger.published(engine, said_, size=0)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+
+    def plan(begin: Callable[[], object]) -> bool:
+        erased = erased_people.count(engine, "default")
+        out = removals.removals_of(engine, "default", Selection(), given=removals.CallerLists())
+
+        def source() -> Iterator[IDs]:
+            for ids in subtract.followed(engine, "default"):
+                begin()
+                yield ids
+
+        return subtract.subtract(
+            engine, row, ledger.account(), removals=out, source=source(), erased=erased
+        )
+
+    assert not plan(lambda: erase(engine))
+    assert plan(lambda: None)
+
+    with engine.connect() as connection:
+        lists = connection.scalars(
+            select(ChunkRow.openids).where(ChunkRow.broadcast_id == broadcast_id)
+        ).all()
+    assert openid.pack("".join(one for one in PEOPLE if one != ONE).encode()) in lists
+    assert where(engine, ONE) == set()
+
+
+def test_a_list_that_is_submitted_while_its_first_person_is_erased_stays_whole(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(engine)
+    unfollow = erasures._unfollow
+
+    def submit_and_unfollow(engine: Engine, account: str, one: str) -> None:
+        ledger.published(engine, ledger.body(size=40), size=40)
+        unfollow(engine, account, one)
+
+    monkeypatch.setattr(erasures, "_unfollow", submit_and_unfollow)
+
+    erase(engine, EDGE)
+
+    assert found(engine) == set()
+
+
+def test_an_erasure_that_is_refused_lifts_nothing_that_another_one_relies_on(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(engine)
+    lift = erasures._lift
+
+    def erase_and_lift(engine: Engine, account: str, one: str, *, since: datetime) -> None:
+        monkeypatch.undo()
+        erase(engine)
+        lift(engine, account, one, since=since)
+
+    def refuse(*_: object) -> None:
+        raise ConflictError("error.person.in_doubt", id="1", n=1)
+
+    monkeypatch.setattr(erasures, "_lift", erase_and_lift)
+    monkeypatch.setattr(erasures, "_check_closed", refuse)
+
+    with pytest.raises(ConflictError):
+        erase(engine)
+
+    [stands] = suppressions.of_openid(engine, "default", ONE)
+    assert stands.kind is SuppressionKind.ERASED
 
 
 def planning(engine: Engine) -> None:
