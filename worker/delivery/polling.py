@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 50
 
 
-def ask(lane: LaneContext, tell: Callable[[str], object] = str) -> int:
+def ask(lane: LaneContext, tell: Callable[[str], object]) -> int:
     """Ask for the account's due batches; return how many were answered.
 
     *tell* is called with the broadcast of each whose job failed.
@@ -34,8 +34,7 @@ def ask(lane: LaneContext, tell: Callable[[str], object] = str) -> int:
         if isinstance(answer, _Silence):
             break
         failpoint(Point.SETTLE_ANSWERED)
-        recorded_ends.record_status(lane.engine, batch, answer, waits=waits)
-        if answer == recorded_ends.FAILED:
+        if recorded_ends.record_status(lane.engine, batch, answer, waits=waits):
             tell(batch.broadcast_id)
         failpoint(Point.SETTLE_STORED)
         answered += 1

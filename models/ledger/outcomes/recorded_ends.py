@@ -261,23 +261,25 @@ class PolledJob(Protocol):
     def msg_id(self) -> int | None: ...  # noqa: D102
 
 
-def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits) -> None:
+def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits: Waits) -> bool:
     """Store mass/get's word (None: 40059, not known yet) and close the batch if it ended.
 
-    What it said of a msg_id that is the batch's no more changes nothing.
+    Return whether the batch failed by it. What it said of a msg_id that is the batch's no more
+    changes nothing.
     """
 
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> bool:
         # Lane, then batch, in the order of everybody who moves a batch that is there: read before
         # its turn, the state could be one that a late fact has just changed.
         batch = record_outcomes.lock(connection, asked.id)
         if not is_recognised(batch.state):
-            return
+            return False
         if batch.state not in SENT:
             change(connection, Batch, batch.id, poll_at=None)
-            return
+            return False
         if batch.msg_id != asked.msg_id:
-            return
+            return False
+        failed = False
         if transitions.ending_of(connection, batch.id) in _CLEAR:
             # The event outweighs it, and has moved the batch already.
             transitions.move_batch(
@@ -287,27 +289,30 @@ def record_status(engine: Engine, asked: PolledJob, status: str | None, *, waits
             transitions.finish_batch(connection, batch, msg_status=status)
         elif status == FAILED:
             transitions.mark_refused_by_job(connection, batch, msg_status=status)
+            failed = True
         elif batch.state is BatchState.ACCEPTED:
             # Of a batch that ended meanwhile an older answer says nothing.
             _schedule_poll(connection, batch, status, waits=waits)
         transitions.end_if_at_rest(connection, batch.broadcast_id)
         unconfirmed_runs.follow(connection, batch.id, path=batch.path)
+        return failed
 
-    write_or_keep(
+    return write_or_keep(
         engine, work, lambda c, error: _store_status_despite(c, asked, status, error=error)
     )
 
 
 def _store_status_despite(
     connection: Connection, asked: PolledJob, status: str | None, *, error: IllegalMoveError
-) -> None:
+) -> bool:
     """Store an answer though nothing follows from it but an *error*, and ask no more."""
     batch = record_outcomes.lock(connection, asked.id)
     if batch.state not in SENT or batch.msg_id != asked.msg_id:
-        return
+        return False
     change(connection, Batch, batch.id, poll_at=None, msg_status=status or batch.msg_status)
     said = status or "not known"
     transitions.mark_in_doubt_after_bug(connection, batch, error, said=said, msg_id=batch.msg_id)
+    return status == FAILED
 
 
 @writing

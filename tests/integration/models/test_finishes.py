@@ -292,7 +292,8 @@ def test_event_outweighs_mass_get_whichever_came_first(
     [row, _] = recorded_ends.due_batches(driver.engine, "default", 9)
     if event_first:
         recorded_ends.record_finish_event(driver.engine, "default", event(71, status, sent=sent))
-    recorded_ends.record_status(driver.engine, row, polled, waits=WAITS)
+    failed = recorded_ends.record_status(driver.engine, row, polled, waits=WAITS)
+    assert failed == (polled == recorded_ends.FAILED and not event_first)
     if not event_first:
         recorded_ends.record_finish_event(driver.engine, "default", event(71, status, sent=sent))
 

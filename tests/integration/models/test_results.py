@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -110,7 +111,10 @@ def test_job_that_failed_is_refused_and_the_broadcast_told_anew(
     engine: Engine, broadcast_id: str
 ) -> None:
     one, other = recorded_ends.due_batches(engine, "default", 10)
-    recorded_ends.record_status(engine, one, recorded_ends.FAILED, waits=WAITS)
+    other_job = replace(one, msg_id=one.msg_id + 100)
+    assert not recorded_ends.record_status(engine, other_job, recorded_ends.FAILED, waits=WAITS)
+    assert recorded_ends.record_status(engine, one, recorded_ends.FAILED, waits=WAITS)
+    assert not recorded_ends.record_status(engine, one, recorded_ends.FAILED, waits=WAITS)
     batch = ledger.batch(engine, broadcast_id)
     assert (batch.state, batch.reason) == (BatchState.REFUSED, Reason.JOB_FAILED)
     assert broadcast_reports.report(engine, broadcast_id).state is BroadcastState.PARTIAL
