@@ -17,6 +17,7 @@ from typing import Final, TypeAlias
 from sqlalchemy import Engine
 
 from broadcast.errors import OutOfReachError
+from broadcast.frozen import frozen
 from broadcast.openid import ERASED
 from broadcast.rules import finish_events
 from broadcast.rules.calls.waits import Tuning
@@ -49,21 +50,29 @@ _LAST: Final = _SECOND - timedelta(microseconds=1)
 MOST_AHEAD: Final = timedelta(days=1)
 
 
+@frozen
+class _Means:
+    """What works need; *tell* is called with the broadcast of a job that WeChat stopped."""
+
+    tuning: Tuning
+    tell: Callable[[str], object]
+
+
 def handle(
     engine: Engine,
     *,
     tuning: Tuning,
     goes_on: Callable[[], bool],
-    tell: Callable[[str], object] = str,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> int:
     """Handle due pushes, round by round while *goes_on*; return how many were handled.
 
     *tell* is called with the broadcast of each job that WeChat stopped, at the first push of it.
     Raises DatabaseAwayError; what was taken is due again after a minute.
     """
-    handled = 0
+    handled, means = 0, _Means(tuning=tuning, tell=tell)
     while goes_on() and (taken := pushes.reserve_due(engine, most=MOST)):
-        handled += _handle(engine, taken, tuning, tell=tell)
+        handled += _handle(engine, taken, means)
     return handled
 
 
@@ -72,15 +81,14 @@ def apply_pending_follower_events(engine: Engine, account: str, *, tuning: Tunin
 
     The answer to an opt-out said at once that nothing more comes. Raises DatabaseAwayError.
     """
-    last = 0
+    # A follower stops no job.
+    last, means = 0, _Means(tuning=tuning, tell=lambda _: None)
     while some := pushes.of_followers(engine, account, after=last, most=MOST):
-        _handle(engine, some, tuning)
+        _handle(engine, some, means)
         last = some[-1].id
 
 
-def _handle(
-    engine: Engine, some: Sequence[Due], tuning: Tuning, *, tell: Callable[[str], object] = str
-) -> int:
+def _handle(engine: Engine, some: Sequence[Due], means: _Means) -> int:
     """Handle some pushes; return how many were. What one work does for many it does at once."""
     groups: dict[tuple[str, _Work, int | None], list[Due]] = {}
     unread = _of_erased(engine, some)
@@ -93,7 +101,7 @@ def _handle(
         alone = None if work in _FOR_MANY else push.id
         groups.setdefault((push.account, work, alone), []).append(push)
     return sum(
-        _handled(engine, several, partial(work, engine, (tuning, tell)))
+        _handled(engine, several, partial(work, engine, means))
         for (_, work, _), several in groups.items()
     )
 
@@ -158,15 +166,16 @@ def _work_of(push: Due) -> _Work:
 
 
 def _record_finish(engine: Engine, means: _Means, some: Sequence[Due]) -> None:
-    tuning, tell = means
     for push in some:
         event = finish_events.read_finish(read(push.body.encode()).fields)
         if event.created_at and _is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
-        recorded = recorded_ends.record_finish_event(engine, push.account, event, tuning=tuning)
+        recorded = recorded_ends.record_finish_event(
+            engine, push.account, event, tuning=means.tuning
+        )
         end = finish_events.job_end_of(event.status, event.counts)
         if recorded.new and recorded.broadcast_id and end is JobEnd.REFUSED:
-            tell(recorded.broadcast_id)
+            means.tell(recorded.broadcast_id)
 
 
 def _ignore(_engine: Engine, _means: _Means, some: Sequence[Due]) -> None:
@@ -227,7 +236,6 @@ def _is_ahead(moment: datetime, push: Due) -> bool:
     return moment - push.received_at > MOST_AHEAD
 
 
-_Means: TypeAlias = tuple[Tuning, Callable[[str], object]]
 _Work: TypeAlias = Callable[[Engine, _Means, Sequence[Due]], None]
 #: What is done for the pushes of an account together; order is nothing to these.
 _FOR_MANY: Final[frozenset[_Work]] = frozenset({_ignore, _apply_opt_outs, _move})

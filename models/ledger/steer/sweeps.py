@@ -117,7 +117,7 @@ def doubt_expired(
     engine: Engine,
     *,
     tuning: Tuning = DEFAULT_TUNING,
-    tell: Callable[[str], object] = str,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> int:
     """Put batches in doubt that were unknown for 23 h, paused and halted or not; return how many.
 
