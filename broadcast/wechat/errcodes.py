@@ -7,20 +7,16 @@ that were seen on the wire.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from broadcast.wechat.csv_rows import rows
 from broadcast.wechat.endpoint import parse_errmsg
 from broadcast.wechat.frozen_values import frozen
-
-TABLE = Path(__file__).with_name("errcodes.csv")
-RECORDED = Path(__file__).with_name("recorded_errmsgs.csv")
 
 
 @frozen
@@ -35,12 +31,11 @@ class Errcode:
 @cache
 def errcodes() -> Mapping[int, Errcode]:
     """Return every listed errcode by its number."""
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        rows = [
-            Errcode(code=int(row["code"]), errmsg=row["errmsg"], meaning=row["meaning"])
-            for row in csv.DictReader(file)
-        ]
-    return MappingProxyType({row.code: row for row in rows})
+    listed = [
+        Errcode(code=int(row["code"]), errmsg=row["errmsg"], meaning=row["meaning"])
+        for row in rows("errcodes.csv")
+    ]
+    return MappingProxyType({one.code: one for one in listed})
 
 
 def recognised(text: str) -> Sequence[int]:
@@ -68,9 +63,8 @@ def _texts() -> Mapping[str, Sequence[int]]:
     for row in errcodes().values():
         if row.errmsg:
             found[_bare(row.errmsg)].append(row.code)
-    with RECORDED.open(encoding="utf-8", newline="") as file:
-        for seen in csv.DictReader(file):
-            found[_bare(seen["errmsg"])].append(int(seen["code"]))
+    for seen in rows("recorded_errmsgs.csv"):
+        found[_bare(seen["errmsg"])].append(int(seen["code"]))
     return {text: sorted(set(codes)) for text, codes in found.items()}
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-
-from broadcast.wechat.errcodes import TABLE, errcodes
+from broadcast.wechat.csv_rows import rows
+from broadcast.wechat.errcodes import errcodes
 
 
 def test_no_errcode_stands_twice() -> None:
-    with TABLE.open(encoding="utf-8", newline="") as file:
-        rows = [int(row["code"]) for row in csv.DictReader(file)]
-    assert rows == sorted(set(rows))
+    codes = [int(row["code"]) for row in rows("errcodes.csv")]
+
+    assert codes == sorted(set(codes))
 
 
 def test_every_errcode_has_a_meaning_and_no_rid() -> None:
