@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
+from broadcast.data_files import parsed
 from broadcast.message import Message
 from broadcast.rules.calls import waits
 from broadcast.rules.calls.outcomes import SPLITTABLE, Endpoint, Outcome, meaning
@@ -74,9 +73,7 @@ def of_call(errcode: int) -> Message:
 #: A mass send does not end with these: the call that does, and the end of the id of their fix.
 OF_OTHERS: Final[Mapping[int, tuple[str, str]]] = {
     code: (call, fix)
-    for call, fixes in json.loads(
-        Path(__file__).with_name("fixes.json").read_text("utf-8")
-    ).items()
+    for call, fixes in parsed(__file__, "fixes.json").items()
     for fix, codes in fixes.items() for code in codes
 }  # fmt: skip
 #: A mass send ends with these too, and elsewhere they mean something else.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -12,13 +10,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from broadcast.data_files import parsed
 from broadcast.rules.metrics import Samples
 
 PREFIX: Final = "broadcast_"
 #: Of each metric of the API its labels and what it means.
-METRICS: Final[Mapping[str, tuple[list[str], str]]] = json.loads(
-    Path(__file__).with_name("metrics.json").read_text("utf-8")
-)
+METRICS: Final[Mapping[str, tuple[list[str], str]]] = parsed(__file__, "metrics.json")
 #: Every scraper reads it.
 CONTENT_TYPE: Final = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -26,6 +26,7 @@ HOUSES = ("broadcast", "models/ledger", "entrypoints")
 FORBIDDEN = {
     "broadcast/built_once": ("broadcast.rules", "broadcast.settings"),
     "broadcast/crashpoints": ("broadcast.rules", "models"),
+    "broadcast/data_files": ("broadcast.rules", "broadcast.settings"),
     "broadcast/day": ("broadcast.rules",),
     "broadcast/enums": ("broadcast.rules",),
     "broadcast/errors": ("broadcast.rules", "broadcast.views"),

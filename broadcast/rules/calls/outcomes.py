@@ -9,12 +9,11 @@ map, and a code that no list names is :attr:`Outcome.UNLISTED`: evidence, never 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from pathlib import Path
 from typing import Final, NamedTuple
 
+from broadcast.data_files import parsed
 from broadcast.rules.states import Reason
 
 
@@ -117,9 +116,7 @@ NOT_AGREED = 48003  #: the account may not send that way: agreement, or a test a
 #: has run; 45066 says that a send with this key runs just now.
 _BASE: Final[Mapping[int, Outcome]] = {
     code: Outcome(name)
-    for name, codes in json.loads(
-        Path(__file__).with_name("outcomes.json").read_text("utf-8")
-    ).items()
+    for name, codes in parsed(__file__, "outcomes.json").items()
     for code in codes
 }
 
