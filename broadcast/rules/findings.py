@@ -14,67 +14,31 @@ from enum import StrEnum
 from typing import Final
 
 from broadcast import names
+from broadcast.data_files import rows
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates import restore_guard
 from broadcast.rules.readiness import Check, ClockFacts, Level, Subject, of_clocks
 
-
-class Fault(StrEnum):
-    """Kind of a finding; the order is that of the report."""
-
-    DOTENV = "dotenv"
-    SETTINGS = "settings"
-    MISSPELT = "misspelt"
-    OPEN_FILE = "open_file"
-    DATABASE_AWAY = "database_away"
-    DATABASE_EMPTY = "database_empty"
-    DATABASE_OLD = "database_old"
-    DATABASE_NEW = "database_new"
-    DATABASE_UNFIT = "database_unfit"
-    DURABILITY = "durability"
-    COLLATION = "collation"
-    PACKET = "packet"
-    REDIS_AWAY = "redis_away"
-    REDIS_REPLICA = "redis_replica"
-    REDIS_FULL = "redis_full"
-    REDIS_EVICTS = "redis_evicts"
-    BROKER_AWAY = "broker_away"
-    NO_WORKER = "no_worker"
-    WORKER_ELSEWHERE = "worker_elsewhere"
-    WORKER_DEAF = "worker_deaf"
-    NO_BEAT = "no_beat"
-    WECHAT_AWAY = "wechat_away"
-    TOKEN = "token"  # noqa: S105 - a kind, no secret
-    WHITELIST = "whitelist"
-    TOKEN_REPLACED = "token_replaced"  # noqa: S105 - as above
-    QUOTA = "quota"
-    CALLS_UNKNOWN = "calls_unknown"
-    OTHER_PROGRAM = "other_program"
-    CLOCK = "clock"
-    RESTORED = "restored"
-    ACCOUNT_OFF = "account_off"
-    CALLBACK = "callback"
-    DEAD_LETTERS = "dead_letters"
-    DISK = "disk"
-
-
+#: Kinds of findings, in the order of the report.
+Fault = StrEnum(
+    "Fault",
+    "DOTENV SETTINGS MISSPELT OPEN_FILE DATABASE_AWAY DATABASE_EMPTY DATABASE_OLD DATABASE_NEW "
+    "DATABASE_UNFIT DURABILITY COLLATION PACKET REDIS_AWAY REDIS_REPLICA REDIS_FULL "
+    "REDIS_EVICTS BROKER_AWAY NO_WORKER WORKER_ELSEWHERE WORKER_DEAF NO_BEAT WECHAT_AWAY TOKEN "
+    "WHITELIST TOKEN_REPLACED QUOTA CALLS_UNKNOWN OTHER_PROGRAM CLOCK RESTORED ACCOUNT_OFF "
+    "CALLBACK DEAD_LETTERS DISK",
+)
 F = Fault
 
-#: They keep nothing from being sent today.
-WARNINGS: Final = frozenset({
-    F.MISSPELT, F.OPEN_FILE, F.PACKET, F.TOKEN_REPLACED, F.CALLS_UNKNOWN, F.OTHER_PROGRAM,
-    F.DEAD_LETTERS,
-    # Anybody can ask there.
-    F.CALLBACK,
-})  # fmt: skip
-#: The command of such a finding, where it has one, is all that its repair takes.
-REPAIRED: Final = frozenset({
-    F.DOTENV, F.MISSPELT, F.OPEN_FILE, F.DATABASE_EMPTY, F.DATABASE_OLD, F.DURABILITY, F.COLLATION,
-    F.PACKET, F.REDIS_FULL, F.REDIS_EVICTS, F.NO_WORKER, F.WORKER_DEAF, F.NO_BEAT, F.QUOTA,
-    F.ACCOUNT_OFF,
-})  # fmt: skip
+#: Of each fault: whether it keeps something from being sent today (``error``); whether the command
+#: of such a finding, where it has one, is all that its repair takes; which parts it *hides*: they
+#: were not looked at; and which faults it *follows* from: it is left out where one of those was
+#: found, of the same account if it is about one; ``by_redis``: only where Redis is the broker.
+_TRAITS: Final = {Fault(row["fault"]): row for row in rows(__file__, "faults.csv")}
+WARNINGS: Final = frozenset(f for f, row in _TRAITS.items() if row["severity"] == "warning")
+REPAIRED: Final = frozenset(f for f, row in _TRAITS.items() if row["repaired"])
 
 
 class Part(StrEnum):
@@ -88,36 +52,6 @@ class Part(StrEnum):
     CALLS = "calls"  #: those that are left
     TOKEN = "token"  # noqa: S105 - as above
     DISK = "disk"
-
-
-#: What was not looked at where such a fault was found.
-_BEHIND: Final[Mapping[Fault, Sequence[Part]]] = {
-    F.DOTENV: tuple(Part),
-    F.SETTINGS: tuple(Part),
-    F.DATABASE_AWAY: (Part.STORED,),
-    F.DATABASE_EMPTY: (Part.STORED,),
-    F.DATABASE_OLD: (Part.STORED,),
-    F.DATABASE_NEW: (Part.STORED,),
-    F.DATABASE_UNFIT: (Part.STORED,),
-    F.REDIS_AWAY: (Part.TOKEN,),
-    F.REDIS_REPLICA: (Part.WORKERS,),
-    F.REDIS_FULL: (Part.WORKERS,),
-    F.BROKER_AWAY: (Part.WORKERS,),
-    F.WECHAT_AWAY: (Part.CALLS,),
-    F.TOKEN: (Part.CALLS,),
-    F.WHITELIST: (Part.CALLS,),
-}
-_NO_REDIS: Final = frozenset({F.REDIS_AWAY, F.REDIS_FULL, F.REDIS_REPLICA})
-_NO_TOKEN: Final = frozenset({F.TOKEN, F.WHITELIST})
-#: What is left out where one of these was found, of the same account if it is about one.
-_FOLLOWS: Final[Mapping[Fault, Collection[Fault]]] = {
-    # Whoever answers writes into Redis, where that is the broker.
-    F.BROKER_AWAY: _NO_REDIS,
-    F.NO_WORKER: _NO_REDIS,
-    F.NO_BEAT: _NO_REDIS,
-    F.ACCOUNT_OFF: _NO_TOKEN,
-    F.OTHER_PROGRAM: {F.QUOTA},
-}
 
 
 @frozen
@@ -194,15 +128,16 @@ def judge(
         (one for one in every if not _follows(one, every, facts)),
         key=lambda one: (list(Fault).index(one.fault), one.account or ""),
     )
-    behind = {part for one in every for part in _BEHIND.get(one.fault, ())}
+    behind = {part for one in every for part in _TRAITS[one.fault]["hides"].split()}
     return left, [part for part in Part if part in behind]
 
 
 def _follows(finding: Finding, every: Iterable[Finding], facts: Facts) -> bool:
     """Return whether a finding follows from another one."""
-    causes = _FOLLOWS.get(finding.fault, ())
-    if causes is _NO_REDIS and not facts.is_broker_redis:
+    traits = _TRAITS[finding.fault]
+    if traits["by_redis"] and not facts.is_broker_redis:
         return False
+    causes = traits["follows"].split()
     return any(one.fault in causes and one.account in {None, finding.account} for one in every)
 
 
