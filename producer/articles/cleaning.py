@@ -15,37 +15,14 @@ from urllib.parse import SplitResult, urlsplit
 
 import nh3
 
+from broadcast.data_files import parsed
 from broadcast.errors import ArticleError
 from broadcast.frozen import frozen
 
-_TAGS: Final = frozenset({
-    "a", "b", "blockquote", "br", "caption", "center", "code", "col", "colgroup", "del", "div",
-    "em", "figcaption", "figure", "font", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img",
-    "ins", "li", "mark", "ol", "p", "pre", "s", "section", "small", "span", "strike", "strong",
-    "sub", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul",
-})  # fmt: skip
-_ATTRIBUTES: Final = {
-    "*": {"style", "align"},
-    "a": {"href", "title"},
-    "img": {"src", "data-src", "alt", "title", "width", "height"},
-    "td": {"colspan", "rowspan", "width"},
-    "th": {"colspan", "rowspan", "width"},
-    "ol": {"start"},
-    "font": {"color", "size"},
-}
-_STYLES: Final = frozenset({
-    "background-color", "border", "border-bottom", "border-bottom-color", "border-bottom-style",
-    "border-bottom-width", "border-collapse", "border-color", "border-left", "border-left-color",
-    "border-left-style", "border-left-width", "border-radius", "border-right",
-    "border-right-color", "border-right-style", "border-right-width", "border-spacing",
-    "border-style", "border-top", "border-top-color", "border-top-style", "border-top-width",
-    "border-width", "box-sizing", "clear", "color", "display", "float", "font-family", "font-size",
-    "font-style", "font-weight", "height", "letter-spacing", "line-height", "list-style-type",
-    "margin", "margin-bottom", "margin-left", "margin-right", "margin-top", "max-width",
-    "min-height", "min-width", "opacity", "overflow", "overflow-x", "padding", "padding-bottom",
-    "padding-left", "padding-right", "padding-top", "text-align", "text-decoration",
-    "text-indent", "vertical-align", "white-space", "width", "word-break", "word-spacing",
-})  # fmt: skip
+#: What of an article's HTML stays.
+_KEPT: Final = parsed(__file__, "article_html.json")
+_TAGS: Final = frozenset[str](_KEPT["tags"])
+_ATTRIBUTES: Final = {tag: set(names) for tag, names in _KEPT["attributes"].items()}
 #: Of these nothing is shown, so nothing of them stays either.
 _WITHOUT_CONTENT: Final = frozenset({"script", "style", "title", "template", "noscript", "iframe"})
 #: A page around the article: that it goes is no loss.
@@ -103,7 +80,7 @@ def clean(html: str, addresses: Mapping[str, str]) -> str:
         return addresses.get(value, value if _is_wechats(value) else None)
 
     cleaned: str = nh3.clean(
-        html, tags=set(_TAGS), attributes=_ATTRIBUTES, filter_style_properties=set(_STYLES),
+        html, tags=set(_TAGS), attributes=_ATTRIBUTES, filter_style_properties=set(_KEPT["styles"]),
         clean_content_tags=set(_WITHOUT_CONTENT), url_schemes={"https", "http"}, link_rel=None,
         attribute_filter=kept,
     )  # fmt: skip
