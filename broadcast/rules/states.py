@@ -11,7 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TypeVar
 
+from broadcast.data_files import rows
 from broadcast.errors import IllegalMoveError
 
 
@@ -63,26 +65,17 @@ SHOWN_DONE = frozenset({S.COMPLETED, S.PARTIAL, S.FAILED, S.CANCELLED})
 #: Shown where nothing more happens without a person or WeChat's review.
 SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED, S.AWAITING_APPROVAL}
 
-BATCH_MOVES: Mapping[BatchState, frozenset[BatchState]] = {
-    # After a person's "not sent" and `retry`, a late acceptance of an earlier attempt still counts.
-    # Cancelled after those, it goes back to refused: only the verdict says that it was not sent.
-    B.PLANNED: frozenset({
-        B.CALLING, B.CANCELLED, B.REFUSED, B.IN_DOUBT, B.ACCEPTED, B.UNKNOWN,
-    }),
-    # A late reply of an earlier attempt can settle a batch that is being called again.
-    B.CALLING: frozenset({B.PLANNED, B.UNKNOWN, B.ACCEPTED, B.REFUSED, B.IN_DOUBT, B.SPLIT}),
-    # A driver that lost its lane may still bring the reply: then the attempt is unknown no more.
-    B.UNKNOWN: frozenset({
-        B.CALLING, B.ACCEPTED, B.IN_DOUBT, B.PLANNED, B.REFUSED, B.SPLIT,
-    }),
-    B.ACCEPTED: frozenset({B.FINISHED, B.REFUSED, B.IN_DOUBT}),
-    B.FINISHED: frozenset({B.REFUSED, B.IN_DOUBT}),
-    # A refusal for a reason that passed may be tried again by a person (`retry`).
-    B.REFUSED: frozenset({B.PLANNED, B.ACCEPTED, B.IN_DOUBT}),
-    B.CANCELLED: frozenset({B.ACCEPTED, B.IN_DOUBT}),
-    B.IN_DOUBT: frozenset({B.ACCEPTED, B.REFUSED}),
-    B.SPLIT: frozenset(),
-}  # fmt: skip
+State = TypeVar("State", bound=StrEnum)
+
+
+def moves(module: str, name: str, states: type[State]) -> dict[State, frozenset[State]]:
+    """Return the legal moves that a table beside *module* lists, by the state that is left."""
+    return {
+        states(row["old"]): frozenset(map(states, row["new"].split())) for row in rows(module, name)
+    }
+
+
+BATCH_MOVES = moves(__file__, "batch_moves.csv", BatchState)
 
 #: WeChat has its job.
 SENT = frozenset({B.ACCEPTED, B.FINISHED})
@@ -96,10 +89,10 @@ UNCALLED_PHASES = frozenset({Phase.UPLOADING, Phase.PLANNING})
 
 
 def move(
-    moves: Mapping[BatchState, frozenset[BatchState]], old: BatchState, new: BatchState
+    table: Mapping[BatchState, frozenset[BatchState]], old: BatchState, new: BatchState
 ) -> BatchState:
     """Return *new* if the table leads there from *old*; raise :class:`IllegalMoveError` if not."""
-    if new != old and new not in moves.get(old, frozenset()):
+    if new != old and new not in table.get(old, frozenset()):
         raise IllegalMoveError(f"{type(old).__name__}: {old} -> {new}")
     return new
 

@@ -14,7 +14,6 @@ A row that is *begun* has its request, and its broadcast is not there yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -24,6 +23,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.gates.cooling_off import CoolingOff
 from broadcast.rules.gates.lateness import LATE_BY
+from broadcast.rules.states import moves
 
 #: Beat and a worker need seconds: a due time is missed when no worker had it for this long.
 MISSED_AFTER: Final = timedelta(seconds=60)
@@ -82,13 +82,7 @@ class Why(StrEnum):
 
 L = LaunchState
 
-LAUNCH_MOVES: Final[Mapping[LaunchState, frozenset[LaunchState]]] = {
-    L.BEGUN: frozenset({L.LAUNCHED, L.HELD, L.SKIPPED}),
-    L.QUEUED: frozenset({L.BEGUN, L.HELD, L.SKIPPED}),
-    L.HELD: frozenset({L.BEGUN, L.LAUNCHED, L.SKIPPED}),
-    L.LAUNCHED: frozenset({L.HELD}),
-    L.SKIPPED: frozenset(),
-}
+LAUNCH_MOVES: Final = moves(__file__, "launch_moves.csv", LaunchState)
 
 
 def check_move(old: LaunchState, new: LaunchState) -> None:
