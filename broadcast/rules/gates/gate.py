@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
+from broadcast.data_files import parsed
 from broadcast.day import first_of, last_of
 from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
@@ -257,9 +258,6 @@ def _due(
 _CALLED_NEXT = (BatchState.PLANNED, BatchState.UNKNOWN)
 
 
-S = BroadcastState
-
-
 class GateKind(StrEnum):
     """Kind of a gate; each has its text. A kind that is not listed here forbids calls too."""
 
@@ -336,42 +334,28 @@ class Traits:
     #: The broadcast may have been sent: its own opens only where that was said to be meant.
     maybe_sent: bool = False
     #: As what a broadcast is shown that has it as its own gate; None: as if it were not there.
-    shown: BroadcastState | None = S.HELD
+    shown: BroadcastState | None = BroadcastState.HELD
     #: What a blocker says of it: of a broadcast's own, and of an account's or a path's.
     cause: Cause = Cause.NEWER_RELEASE
     account_cause: Cause = Cause.NEWER_RELEASE
 
 
-#: What is to be fixed first stands first: one command may open several.
-TRAITS: Final[Mapping[GateKind, Traits]] = {
-    GateKind.RESTORED: Traits(
-        own=Opener.RESUME, of_account=Opener.RESTORED, forbids_planning=True, maybe_sent=True,
-        cause=Cause.MAYBE_SENT_SINCE, account_cause=Cause.DATABASE_RESTORED,
-    ),
-    GateKind.STOP: Traits(of_account=Opener.UNHALT, account_cause=Cause.ACCOUNT_STOPPED),
-    GateKind.BREAKER: Traits(
-        own=Opener.RESUME, of_account=Opener.UNHALT, retry_opens=True, shown=S.PAUSED,
-        cause=Cause.PAUSED, account_cause=Cause.ACCOUNT_STOPPED,
-    ),
-    GateKind.HALT: Traits(
-        of_account=Opener.UNHALT, by_person=True, account_cause=Cause.ACCOUNT_HALTED
-    ),
-    # Its time opens it; a person does before, where WeChat has raised or cleared the quota.
-    GateKind.QUOTA: Traits(
-        of_account=Opener.UNHALT, by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS,
-        account_cause=Cause.ACCOUNT_WAITS,
-    ),
-    GateKind.HOLD: Traits(own=Opener.RESUME, by_reason=True, cause=Cause.HELD),
-    GateKind.DRAFT: Traits(own=Opener.RESUME, cause=Cause.DRAFT),
-    GateKind.LOOK: Traits(by_time=True, shown=None, cause=Cause.ACCOUNT_WAITS),
-    GateKind.PAUSE: Traits(own=Opener.RESUME, by_person=True, shown=S.PAUSED, cause=Cause.PAUSED),
-    GateKind.SCHEDULE: Traits(
-        by_time=True, forbids_planning=True, shown=S.SCHEDULED, cause=Cause.SCHEDULED
-    ),
-    GateKind.COOLING_OFF: Traits(by_time=True, shown=None, cause=Cause.COOLING_OFF),
-    GateKind.ADMINISTRATOR: Traits(by_time=True, shown=None, cause=Cause.ADMINISTRATOR),
-    GateKind.CANCEL: Traits(forbids_planning=True, by_person=True, shown=S.CANCELLED),
+_WORDS: Final[Mapping[str, Any]] = {
+    "own": Opener, "of_account": Opener, "shown": BroadcastState, "cause": Cause,
+    "account_cause": Cause,
 }  # fmt: skip
+
+
+def _traits(said: Mapping[str, Any]) -> Traits:
+    given = {n: _WORDS[n](one) if isinstance(one, str) else one for n, one in said.items()}
+    return Traits(**given)
+
+
+#: What is to be fixed first stands first: one command may open several. A quota's time opens its
+#: gate; a person does before, where WeChat has raised or cleared the quota.
+TRAITS: Final[Mapping[GateKind, Traits]] = {
+    GateKind(kind): _traits(said) for kind, said in parsed(__file__, "gates.json").items()
+}
 _STRANGE = Traits()
 _ORDER = {kind: place for place, kind in enumerate(TRAITS, start=1)}
 
