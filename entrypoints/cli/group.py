@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import difflib
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
 from importlib import import_module
 from inspect import Parameter, Signature, signature
+from operator import itemgetter
 from typing import Any, Final, TypeVar, cast, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from broadcast.data_files import rows
 from broadcast.errors import InputError
 
 #: How a long option is written. One that the command lacks may be a misspelt one, and a text that
@@ -117,79 +120,19 @@ def _refuse_repeated(command: Any, context: Any, arguments: Sequence[str]) -> No
             raise InputError("error.usage.repeated", name=name, help=help_at(context))
 
 
-#: By subject, in the order of the help: in which module each command is. A module has a Typer
-#: ``app`` with its commands. What a command is for is the text :func:`help_id` of its name, so that
-#: the help of all of them imports none.
-SUBJECTS: Final[Mapping[str, Mapping[str, str]]] = {
-    "send": {
-        "send": "entrypoints.cli.commands.send",
-        "preview": "entrypoints.cli.commands.preview",
-        "campaigns": "entrypoints.cli.commands.campaigns",
-    },
-    "look": {
-        "status": "entrypoints.cli.commands.status",
-        "watch": "entrypoints.cli.commands.status",
-        "list": "entrypoints.cli.commands.status",
-        "recipients": "entrypoints.cli.commands.recipients",
-        "export": "entrypoints.cli.commands.export",
-        "follower": "entrypoints.cli.commands.followers",
-        "audit": "entrypoints.cli.commands.audit",
-        "reconcile": "entrypoints.cli.commands.reconcile",
-        "doctor": "entrypoints.cli.commands.doctor",
-        "explain": "entrypoints.cli.commands.explain",
-    },
-    "stop_and_go": {
-        "pause": "entrypoints.cli.commands.pause",
-        "resume": "entrypoints.cli.commands.pause",
-        "cancel": "entrypoints.cli.commands.pause",
-        "recall": "entrypoints.cli.commands.recall",
-        "retry": "entrypoints.cli.commands.resolve",
-        "resolve": "entrypoints.cli.commands.resolve",
-        "halt": "entrypoints.cli.commands.halt",
-        "unhalt": "entrypoints.cli.commands.halt",
-        "restored": "entrypoints.cli.commands.restored",
-    },
-    "account": {
-        "accounts": "entrypoints.cli.commands.accounts",
-        "quota": "entrypoints.cli.commands.quota",
-        "speed": "entrypoints.cli.commands.speed",
-        "tags": "entrypoints.cli.commands.tags",
-        "token": "entrypoints.cli.commands.accounts",
-        "draft": "entrypoints.cli.commands.draft",
-        "media": "entrypoints.cli.commands.media",
-        "followers": "entrypoints.cli.commands.followers",
-        "suppress": "entrypoints.cli.commands.suppress",
-        "person": "entrypoints.cli.commands.person",
-    },
-    "programs": {
-        "api": "entrypoints.cli.commands.api",
-        "api-keys": "entrypoints.cli.commands.api_keys",
-        "dead": "entrypoints.cli.commands.dead",
-        "webhooks": "entrypoints.cli.commands.webhooks",
-    },
-    "machine": {
-        "up": "entrypoints.cli.commands.up",
-        "notices": "entrypoints.cli.commands.notices",
-        "ack": "entrypoints.cli.commands.notices",
-        "callback": "entrypoints.cli.commands.callback",
-        "demo": "entrypoints.cli.commands.up",
-        "simulator": "entrypoints.cli.commands.up",
-        "db": "entrypoints.cli.commands.up",
-        "prune": "entrypoints.cli.commands.prune",
-        "help": "entrypoints.cli.commands.help",
-        "completion": "entrypoints.cli.commands.help",
-    },
-}
-COMMANDS: Final[Mapping[str, str]] = {
-    name: module for subject in SUBJECTS.values() for name, module in subject.items()
+#: In the order of the help: of which subject each command is, in which module it is, and whether it
+#: changes nothing: who reads it may leave early. A module has a Typer ``app`` with its commands.
+#: What a command is for is the text :func:`help_id` of its name, so that the help of all of them
+#: imports none.
+_COMMANDS: Final = rows(__file__, "commands.csv")
+COMMANDS: Final = {row["command"]: f"entrypoints.cli.commands.{row['module']}" for row in _COMMANDS}
+SUBJECTS: Final = {
+    subject: [row["command"] for row in of_subject]
+    for subject, of_subject in itertools.groupby(_COMMANDS, itemgetter("subject"))
 }
 #: Other names of commands, which no help shows.
 ALIASES: Final[Mapping[str, str]] = {"campaign": "campaigns"}
-#: Commands that change nothing: who reads them may leave early.
-_ONLY_SHOW: Final = frozenset({
-    "status", "watch", "list", "recipients", "export", "follower", "accounts", "quota", "explain",
-    "audit", "doctor", "help", "completion",
-})  # fmt: skip
+_ONLY_SHOW: Final = {row["command"] for row in _COMMANDS if row["shows"]}
 _PARTS_THAT_SHOW: Final = frozenset({"list", "show", "get", "status", "export"})
 _PARTS_THAT_ACT: Final = frozenset({"clear"})
 
