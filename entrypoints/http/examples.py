@@ -6,15 +6,16 @@ They stand in ``examples.json``; here are those that name a limit or an enum of 
 from __future__ import annotations
 
 import json
-from importlib.resources import files
+from collections.abc import Iterable
 from typing import Any, Final
 
+from broadcast.data_files import parsed
 from broadcast.views.texts import Texts
 from entrypoints.http import bodies, problems, uploading
 from entrypoints.http.problems import ProblemError
 from models.ledger.audit.case import Check
 
-_KEPT: Final = json.loads(files(__package__).joinpath("examples.json").read_text("utf-8"))
+_KEPT: Final = parsed(__file__, "examples.json")
 #: Of bodies, by what they ask for.
 BODIES: Final[dict[str, dict[str, Any]]] = _KEPT["bodies"]
 _SUBMIT: Final = BODIES["submit"]
@@ -22,8 +23,7 @@ _SUBMIT: Final = BODIES["submit"]
 BODIES["plan"] = {name: one for name, one in _SUBMIT.items() if name != "upload"}
 #: A list as it is uploaded.
 LIST: Final = "\n".join(_SUBMIT["list"]["value"]["audience"]["openids"]) + "\n"
-_IN_A_LIST: Final[dict[str, Any]] = _KEPT["in_a_list"]
-KEY: Final[str] = _IN_A_LIST["key"]
+KEY: Final[str] = _KEPT["in_a_list"]["key"]
 
 #: Refusals by the operation or its subject (empty: any other), and status.
 _PROBLEMS: Final[dict[str, dict[str, tuple[str, dict[str, Any]]]]] = _KEPT["problems"]
@@ -54,51 +54,37 @@ def _refusal(name: str, status: int) -> ProblemError | None:
     return ProblemError(message_id, **facts)
 
 
-BROADCAST: Final[dict[str, Any]] = _IN_A_LIST | _KEPT["whole"]
-_LETTER: Final[dict[str, Any]] = _KEPT["letter"]
-_CAMPAIGN: Final[dict[str, Any]] = _KEPT["campaign"]
-_RUN: Final[dict[str, Any]] = _KEPT["campaign_run"]
-
-_ANSWERS: Final[dict[str, dict[str, Any]]] = {
-    "Submitted": BROADCAST | _KEPT["submitted"],
-    "Broadcast": BROADCAST,
-    "BroadcastList": {"broadcasts": [_IN_A_LIST], "next": None},
-    "Plan": _KEPT["plan"],
-    "Audit": _KEPT["audit"] | {"checks": {check.value: 0 for check in Check}},
-    "AccountList": {"accounts": [_KEPT["account"]]},
-    "DeadLetter": _LETTER | {"body": {"key": KEY, "audience": {"tag_id": 2}}},
-    "DeadLetterList": {"dead_letters": [_LETTER], "next": None},
-    "Dropped": {"dropped": 12, "left": 0},
-    "Webhook": _KEPT["webhook"],
-    "WebhookList": {"webhooks": [_KEPT["webhook"]], "next": None},
-    "Campaign": _CAMPAIGN,
-    "StoredCampaign": _CAMPAIGN | {"notices": []},
-    "CampaignList": {"campaigns": [_CAMPAIGN | {"held": [_RUN]}]},
-    "CampaignRun": _RUN | {"state": "begun", "reason": None},
-    "CampaignRuns": {"runs": [_RUN]},
-    "Rehearsal": {"due_at": "2026-12-04T12:00:00.000Z", "in_the_way": False, "findings": []},
-    "Health": {"ok": True},
-    "Readiness": _KEPT["readiness"],
-}
+_KEPT["audit"]["checks"] = {check.value: 0 for check in Check}
 LINES: Final = json.dumps(_KEPT["row"]) + "\n"
 ROWS: Final[str] = _KEPT["rows"]
 EVENTS: Final = (
     f"id: 118.0\nevent: state\ndata: {json.dumps(_KEPT['became'])}\n\n"
-    f"id: 118.0-12-8d2f01c94a7b\nevent: broadcast\ndata: {json.dumps(_IN_A_LIST)}\n\n"
+    f"id: 118.0-12-8d2f01c94a7b\nevent: broadcast\ndata: {json.dumps(_KEPT['in_a_list'])}\n\n"
 )
 
 
 def answer(operation: str, schema: str, status: int) -> dict[str, Any]:
     """Return the example of an operation's answer with this schema and status."""
     if schema == "Readiness" and status == _AWAY:
-        away: dict[str, Any] = _KEPT["away"]
-        return away
-    kept = _KEPT["after"].get(operation)
+        return _made(["away"])
     # After a word, the broadcast, letter or webhook differs in what the word changed.
-    return _ANSWERS[schema] if kept is None else _BEFORE[kept["of"]] | kept["changes"]
+    return _made(_KEPT["after"].get(operation) or _KEPT["answers"][schema])
+
+
+def _made(parts: Iterable[str | dict[str, Any]]) -> dict[str, Any]:
+    """Return an answer: later parts have other members, or other values of the same."""
+    return {name: value for part in parts for name, value in _members(part).items()}
+
+
+def _members(part: str | dict[str, Any]) -> dict[str, Any]:
+    """Return a part by its name, or what stands in its place; ``a:b`` is a list *a* of one *b*."""
+    if isinstance(part, dict):
+        return part
+    name, _, item = part.rpartition(":")
+    if name:
+        return {name: [_members(item)]}
+    answer = _KEPT["answers"].get(part)
+    return _made(answer or [_KEPT[part]])
 
 
 _AWAY: Final = 503
-_BEFORE: Final[dict[str | None, dict[str, Any]]] = {
-    "broadcast": BROADCAST, "letter": _LETTER, "webhook": _KEPT["webhook"], None: {},
-}  # fmt: skip
