@@ -15,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from broadcast.data_files import rows
 from broadcast.frozen import frozen
 from broadcast.rules.content import without_defaults
 
@@ -44,7 +45,6 @@ class MediaFormat(StrEnum):
     MP4 = "mp4"
 
 
-K, F = MediaKind, MediaFormat
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
 
@@ -60,30 +60,21 @@ class Limit:
     most_seconds: int | None = None
 
 
-LIMITS: Final[Mapping[MediaKind, Limit]] = {
-    K.IMAGE: Limit(
-        most_bytes=10 * MIB, formats=(F.JPEG, F.PNG, F.GIF),
-        permanent=(F.JPEG, F.PNG, F.GIF, F.BMP),
-    ),
-    K.VOICE: Limit(
-        most_bytes=2 * MIB, most_seconds=60, formats=(F.MP3, F.AMR),
-        permanent=(F.MP3, F.AMR, F.WAV, F.WMA),
-    ),
-    K.VIDEO: Limit(most_bytes=10 * MIB, formats=(F.MP4,), permanent=(F.MP4,)),
-    K.THUMB: Limit(most_bytes=64 * KIB, formats=(F.JPEG,), permanent=(F.JPEG,)),
-    K.ARTICLE_IMAGE: Limit(most_bytes=1 * MIB, formats=(F.JPEG, F.PNG), permanent=(F.JPEG, F.PNG)),
+def _formats(text: str) -> tuple[MediaFormat, ...]:
+    return tuple(map(MediaFormat, text.split()))
+
+
+LIMITS: Final = {
+    MediaKind(row["kind"]): Limit(
+        most_bytes=int(row["most_kib"]) * KIB, most_seconds=int(row["most_seconds"] or 0) or None,
+        formats=_formats(row["formats"]), permanent=_formats(row["permanent"]),
+    )
+    for row in rows(__file__, "media_limits.csv")
 }  # fmt: skip
+_FORMATS: Final = rows(__file__, "media_formats.csv")
 #: The kind of a file for which none was named.
-USUAL_KIND: Final[Mapping[MediaFormat, MediaKind]] = {
-    **dict.fromkeys((F.JPEG, F.PNG, F.GIF, F.BMP), K.IMAGE),
-    **dict.fromkeys((F.MP3, F.AMR, F.WAV, F.WMA), K.VOICE),
-    F.MP4: K.VIDEO,
-}
-CONTENT_TYPES: Final[Mapping[MediaFormat, str]] = {
-    F.JPEG: "image/jpeg", F.PNG: "image/png", F.GIF: "image/gif", F.BMP: "image/bmp",
-    F.MP3: "audio/mpeg", F.AMR: "audio/amr", F.WAV: "audio/wav", F.WMA: "audio/x-ms-wma",
-    F.MP4: "video/mp4",
-}  # fmt: skip
+USUAL_KIND: Final = {MediaFormat(row["format"]): MediaKind(row["usual_kind"]) for row in _FORMATS}
+CONTENT_TYPES: Final = {row["format"]: row["content_type"] for row in _FORMATS}
 
 #: WeChat has no such media_id, be it expired, deleted, or another account's (page "Return codes").
 NO_SUCH_MEDIA: Final = 40007
