@@ -35,6 +35,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
+from broadcast.data_files import rows
 from broadcast.message import Message
 
 
@@ -156,19 +157,7 @@ class IllegalMoveError(RuntimeError):
 KEY: Final = "key"
 #: By the beginning of the error's id, the first that fits: these say nothing of the request around
 #: what they read.
-_FIELDS: Final[Mapping[str, str]] = {
-    "error.key.": KEY, "error.submit.key_": KEY, "error.submit.other_options": KEY,
-    "error.submit.other_time": "at", "error.submit.repeated": "again", "error.at.": "at",
-    "error.title.": "title", "error.exclude.": "exclude",
-    "error.settings.unknown_account": "account", "error.settings.which_account": "account",
-    "error.audience.": "audience", "error.content.": "content", "error.media.": "content",
-    "error.campaign.name": "name", "error.campaign.cron": "cron", "error.campaign.never": "cron",
-    "error.campaign.zone": "timezone", "error.campaign.no_times": "timezone",
-    "error.campaign.no_time": "cron", "error.campaign.two_times": "at", "error.campaign.at_": "at",
-    "error.campaign.brake": "size_brake", "error.campaign.fixed_draft": "content",
-    "error.launch.none": "due", "error.launch.list_owner": "audience",
-    "error.launch.malformed": "audience", "error.launch.size": "audience",
-}  # fmt: skip
+_FIELDS: Final = [(row["begins"], row["field"]) for row in rows(__file__, "error_fields.csv")]
 
 
 def field_of(reason: Message) -> str | None:
@@ -205,4 +194,4 @@ def about(field: str) -> Iterator[None]:
 
 def by_id(message_id: str) -> str | None:
     """Return the field that errors of this id are about, where they name none."""
-    return next((field for word, field in _FIELDS.items() if message_id.startswith(word)), None)
+    return next((field for word, field in _FIELDS if message_id.startswith(word)), None)
