@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
+    AliasGenerator,
     BeforeValidator,
     Field,
     SecretStr,
@@ -76,8 +77,18 @@ def _default_redis() -> SecretStr:
         return SecretStr(USUAL_REDIS)
 
 
-def _env(name: str) -> AliasChoices:
-    return AliasChoices(name, name.lower())
+def _named_so(variable: str) -> AliasChoices:
+    return AliasChoices(variable, variable.lower())
+
+
+def _is_of_account(field: str) -> bool:
+    """Return whether a setting is the key of an account, or names the file of one."""
+    return field.removesuffix("_file") in Account.model_fields
+
+
+def _variable(field: str) -> AliasChoices:
+    """Return the name of a setting's variable, where the setting itself does not name another."""
+    return _named_so(("WECHAT_" if _is_of_account(field) else "BROADCAST_") + field.upper())
 
 
 class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
@@ -89,84 +100,63 @@ class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
         extra="ignore",
         frozen=True,
         case_sensitive=False,
+        alias_generator=AliasGenerator(validation_alias=_variable),
     )
 
-    appid: str | None = Field(None, validation_alias=_env("WECHAT_APPID"))
-    appsecret: SecretStr | None = Field(None, validation_alias=_env("WECHAT_APPSECRET"))
-    appsecret_file: Path | None = Field(None, validation_alias=_env("WECHAT_APPSECRET_FILE"))
-    account_kind: AccountKind = Field(
-        AccountKind.SERVICE, validation_alias=_env("WECHAT_ACCOUNT_KIND")
-    )
-    api_base: str = Field(accounts.API_BASE, validation_alias=_env("WECHAT_API_BASE"))
-    token_mode: TokenMode = Field(accounts.TOKEN_MODE, validation_alias=_env("WECHAT_TOKEN_MODE"))
-    calls_per_minute: CallsPerMinute = Field(
-        accounts.CALLS_PER_MINUTE, validation_alias=_env("WECHAT_CALLS_PER_MINUTE")
-    )
-    shared_quota: bool = Field(default=True, validation_alias=_env("WECHAT_SHARED_QUOTA"))
-    send_protection: bool = Field(default=False, validation_alias=_env("WECHAT_SEND_PROTECTION"))
-    preview_groups: str | None = Field(None, validation_alias=_env("WECHAT_PREVIEW_GROUPS"))
+    appid: str | None = None
+    appsecret: SecretStr | None = None
+    appsecret_file: Path | None = None
+    account_kind: AccountKind = AccountKind.SERVICE
+    api_base: str = accounts.API_BASE
+    token_mode: TokenMode = accounts.TOKEN_MODE
+    calls_per_minute: CallsPerMinute = accounts.CALLS_PER_MINUTE
+    shared_quota: bool = True
+    send_protection: bool = False
+    preview_groups: str | None = None
     #: Of the callback server; the account checks them.
-    callback_token: SecretStr | None = Field(None, validation_alias=_env("WECHAT_CALLBACK_TOKEN"))
-    callback_token_file: Path | None = Field(
-        None, validation_alias=_env("WECHAT_CALLBACK_TOKEN_FILE")
-    )
-    encoding_aes_key: SecretStr | None = Field(
-        None, validation_alias=_env("WECHAT_ENCODING_AES_KEY")
-    )
-    encoding_aes_key_file: Path | None = Field(
-        None, validation_alias=_env("WECHAT_ENCODING_AES_KEY_FILE")
-    )
-    unsubscribe_words: str | None = Field(None, validation_alias=_env("WECHAT_UNSUBSCRIBE_WORDS"))
-    resubscribe_words: str | None = Field(None, validation_alias=_env("WECHAT_RESUBSCRIBE_WORDS"))
-    unsubscribe_reply: str | None = Field(None, validation_alias=_env("WECHAT_UNSUBSCRIBE_REPLY"))
-    resubscribe_reply: str | None = Field(None, validation_alias=_env("WECHAT_RESUBSCRIBE_REPLY"))
-    replies: str | None = Field(None, validation_alias=_env("WECHAT_REPLIES"))
+    callback_token: SecretStr | None = None
+    callback_token_file: Path | None = None
+    encoding_aes_key: SecretStr | None = None
+    encoding_aes_key_file: Path | None = None
+    unsubscribe_words: str | None = None
+    resubscribe_words: str | None = None
+    unsubscribe_reply: str | None = None
+    resubscribe_reply: str | None = None
+    replies: str | None = None
     #: Read where a process begins, since texts are needed before settings; here it is checked.
-    lang: Literal["zh", "en"] | None = Field(None, validation_alias=_env("BROADCAST_LANG"))
-    accounts_file: Path | None = Field(None, validation_alias=_env("BROADCAST_ACCOUNTS_FILE"))
-    batch_size: Annotated[int, Field(ge=SMALLEST, le=LARGEST)] = Field(
-        LARGEST, validation_alias=_env("BROADCAST_BATCH_SIZE")
+    lang: Literal["zh", "en"] | None = None
+    accounts_file: Path | None = None
+    batch_size: Annotated[int, Field(ge=SMALLEST, le=LARGEST)] = LARGEST
+    database_url: Annotated[SecretStr, Field(validation_alias=_named_so("DATABASE_URL"))] = (
+        SecretStr(f"sqlite:///{VAR / 'broadcast.db'}")
     )
-    database_url: SecretStr = Field(
-        SecretStr(f"sqlite:///{VAR / 'broadcast.db'}"), validation_alias=_env("DATABASE_URL")
+    redis_url: SecretStr = Field(
+        default_factory=_default_redis, validation_alias=_named_so("REDIS_URL")
     )
-    redis_url: SecretStr = Field(default_factory=_default_redis, validation_alias=_env("REDIS_URL"))
-    broker_url: SecretStr | None = Field(None, validation_alias=_env("CELERY_BROKER_URL"))
-    redis_prefix: str = Field("", max_length=40, validation_alias=_env("BROADCAST_REDIS_PREFIX"))
+    broker_url: Annotated[
+        SecretStr | None, Field(validation_alias=_named_so("CELERY_BROKER_URL"))
+    ] = None
+    redis_prefix: Annotated[str, Field(max_length=40)] = ""
     #: Longest text of a mass send in characters: 45002 above 600, the console's help says 300.
-    text_limit: Annotated[int, Field(ge=1, le=20_000)] = Field(
-        600, validation_alias=_env("BROADCAST_TEXT_LIMIT")
-    )
+    text_limit: Annotated[int, Field(ge=1, le=20_000)] = 600
     #: Multiplies every wait of ours, for trials against the simulator: 60 s become 1 s at 0.0167.
-    wait_scale: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, validation_alias=_env("BROADCAST_WAIT_SCALE")
-    )
+    wait_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
     #: How often a batch refused for its recipients is halved to find the bad one; each half is a
     #: call.
-    split_depth: Annotated[int, Field(ge=0, le=13)] = Field(
-        4, validation_alias=_env("BROADCAST_SPLIT_DEPTH")
-    )
+    split_depth: Annotated[int, Field(ge=0, le=13)] = 4
     #: So many batches of a broadcast refused with one errcode pause it; 0: never.
-    pause_after_refusals: Annotated[int, Field(ge=0, le=1000)] = Field(
-        3, validation_alias=_env("BROADCAST_PAUSE_AFTER_REFUSALS")
-    )
+    pause_after_refusals: Annotated[int, Field(ge=0, le=1000)] = 3
     #: So many batches of an account in doubt stop it; 0: never.
-    pause_after_doubts: Annotated[int, Field(ge=0, le=1000)] = Field(
-        3, validation_alias=_env("BROADCAST_PAUSE_AFTER_DOUBTS")
-    )
+    pause_after_doubts: Annotated[int, Field(ge=0, le=1000)] = 3
     #: Of the HTTP API (``broadcast.rules.api_keys``); the file is read again while the API runs.
-    api_keys: SecretStr | None = Field(None, validation_alias=_env("BROADCAST_API_KEYS"))
-    api_keys_file: Path | None = Field(None, validation_alias=_env("BROADCAST_API_KEYS_FILE"))
+    api_keys: SecretStr | None = None
+    api_keys_file: Path | None = None
     #: A first call that comes later than this after it was due is held for a person.
-    late_by: Annotated[timedelta, BeforeValidator(parse_late_by)] = Field(
-        LATE_BY, validation_alias=_env("BROADCAST_LATE_BY")
-    )
+    late_by: Annotated[timedelta, BeforeValidator(parse_late_by)] = LATE_BY
     #: Whether a message of the broker may ask for WeChat's own send to every follower.
-    enqueue_to_all: bool = Field(default=False, validation_alias=_env("BROADCAST_ENQUEUE_TO_ALL"))
+    enqueue_to_all: bool = False
     #: 0: a draft goes out as WeChat has it by then, and nobody looks whether it was edited.
-    watch_drafts: Annotated[int, Field(ge=0, le=1)] = Field(
-        1, validation_alias=_env("BROADCAST_WATCH_DRAFTS")
-    )
+    watch_drafts: Annotated[int, Field(ge=0, le=1)] = 1
 
     @classmethod
     def settings_customise_sources(  # noqa: PLR0917 - pydantic calls it so
@@ -289,11 +279,8 @@ class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
             return accounts.from_file(self.accounts_file, api_base=self.api_base)
         if self.appid is None and self.appsecret is None and self.appsecret_file is None:
             return accounts.from_file(UP_ACCOUNTS) if self._is_of_up() else {}
-        # The field of a variable WECHAT_… is the account's key of the same name.
         given = {
-            name: getattr(self, name)
-            for name, field in type(self).model_fields.items()
-            if _alias(field).startswith(_OF_ACCOUNT)
+            name: getattr(self, name) for name in type(self).model_fields if _is_of_account(name)
         }
         return {accounts.DEFAULT: accounts.make(accounts.DEFAULT, **given)}
 
@@ -367,8 +354,7 @@ def misspelt() -> dict[str, str]:
 
 #: How alike names of one variable are, 0 to 1: WECHAT_TOKEN, of others, is no WECHAT_TOKEN_MODE.
 _NEAR = 0.85
-_OF_ACCOUNT: Final = "WECHAT_"
-_OURS = ("BROADCAST_", _OF_ACCOUNT)
+_OURS = ("BROADCAST_", "WECHAT_")
 
 
 def _alias(field: FieldInfo) -> str:

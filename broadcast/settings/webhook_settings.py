@@ -24,33 +24,30 @@ from broadcast.settings.environment import secret_text
 
 SECRETS: Final = "BROADCAST_WEBHOOK_SECRETS"
 NOTIFY: Final = "BROADCAST_NOTIFY"
+TIMEOUT: Final = "BROADCAST_WEBHOOK_TIMEOUT"
 #: Seconds that a receiver has to answer.
 TIMEOUT_S: Final = 10
-
-
-def _env(name: str) -> AliasChoices:
-    return AliasChoices(name, name.lower())
 
 
 class WebhookSettings(BaseSettings):
     """Receiver of webhooks, secrets that sign them, and networks that may be reached."""
 
-    notify_url: str | None = Field(None, validation_alias=_env("WECHAT_NOTIFY_URL"))
-    webhook_secrets: SecretStr | None = Field(None, validation_alias=_env(SECRETS))
-    webhook_secrets_file: Path | None = Field(None, validation_alias=_env(f"{SECRETS}_FILE"))
+    notify_url: str | None = None
+    webhook_secrets: SecretStr | None = None
+    webhook_secrets_file: Path | None = None
     #: Private networks that receivers may be in; there plain HTTP is allowed, too.
-    webhook_networks: str = Field("", validation_alias=_env("BROADCAST_WEBHOOK_NETWORKS"))
-    webhook_timeout_s: Annotated[int, Field(ge=1, le=60), BeforeValidator(in_seconds)] = Field(
-        TIMEOUT_S, validation_alias=_env("BROADCAST_WEBHOOK_TIMEOUT")
-    )
+    webhook_networks: str = ""
+    webhook_timeout_s: Annotated[
+        int,
+        Field(ge=1, le=60, validation_alias=AliasChoices(TIMEOUT, TIMEOUT.lower())),
+        BeforeValidator(in_seconds),
+    ] = TIMEOUT_S
 
     #: Where notices go: URLs of bots (``broadcast.rules.notices``).
-    notify: SecretStr | None = Field(None, validation_alias=_env(NOTIFY))
-    notify_file: Path | None = Field(None, validation_alias=_env(f"{NOTIFY}_FILE"))
+    notify: SecretStr | None = None
+    notify_file: Path | None = None
     #: How long after its post a notice that asks for a person is posted again; 0: never.
-    notify_again: Annotated[timedelta, BeforeValidator(parse_duration)] = Field(
-        timedelta(minutes=30), validation_alias=_env("BROADCAST_NOTIFY_AGAIN")
-    )
+    notify_again: Annotated[timedelta, BeforeValidator(parse_duration)] = timedelta(minutes=30)
 
     @field_validator("webhook_secrets")
     @classmethod
