@@ -6,7 +6,7 @@ answer is made of them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -40,7 +40,7 @@ class AudienceFigures(Answer):
     unsubscribed: int
     capped: int
     sampled_out: int
-    planned: Count = Field(description="null while that is not known")
+    planned: Annotated[Count, Field(description="null while that is not known")]
 
 
 class RecipientFigures(Answer):
@@ -76,9 +76,13 @@ class BatchLine(Answer):
     errcode: int | None
     reason: str | None
     not_before: str | None
-    msg_status: str | None = Field(description="what WeChat said of the job when it was asked")
-    verified: bool = Field(description="false: an operator says that it was sent, WeChat does not")
-    finish: dict[str, Any] | None = Field(description="WeChat's finish event")
+    msg_status: Annotated[
+        str | None, Field(description="what WeChat said of the job when it was asked")
+    ]
+    verified: Annotated[
+        bool, Field(description="false: an operator says that it was sent, WeChat does not")
+    ]
+    finish: Annotated[dict[str, Any] | None, Field(description="WeChat's finish event")]
 
 
 class Blocker(Answer):
@@ -149,9 +153,13 @@ class Broadcast(BroadcastInAList):
     """A broadcast: where it stands, and a page of its batches."""
 
     batch_list: list[BatchLine]
-    batch_next: int | None = Field(description="`batch_after` of the next page; null: none follows")
+    batch_next: Annotated[
+        int | None, Field(description="`batch_after` of the next page; null: none follows")
+    ]
     operator_actions: list[OperatorAction]
-    operator_actions_earlier: int = Field(description="how many more there were before these")
+    operator_actions_earlier: Annotated[
+        int, Field(description="how many more there were before these")
+    ]
 
 
 class Notice(Answer):
@@ -170,29 +178,31 @@ class Submitted(Broadcast):
 class Controlled(Broadcast):
     """A broadcast after a word on it."""
 
-    changed: bool = Field(description="false: it was so already")
+    changed: Annotated[bool, Field(description="false: it was so already")]
 
 
 class BroadcastList(Answer):
     """Broadcasts, the newest first."""
 
     broadcasts: list[BroadcastInAList]
-    next: str | None = Field(description="`cursor` of the next page; null: none follows")
+    next: Annotated[str | None, Field(description="`cursor` of the next page; null: none follows")]
 
 
 class Plan(Answer):
     """Plan of a submit, as it would be now; nothing was stored."""
 
     fits: bool
-    problem: str | None = Field(description="why it does not fit, and the shortest fix")
-    existing: str | None = Field(description="the broadcast that has this key and body already")
+    problem: Annotated[str | None, Field(description="why it does not fit, and the shortest fix")]
+    existing: Annotated[
+        str | None, Field(description="the broadcast that has this key and body already")
+    ]
     account: str
     audience: dict[str, Count]
     left_out: dict[str, int]
     recipients: Count
     calls: Count
     days: Count
-    quota: dict[str, int] | None = Field(description="what WeChat says of today's calls")
+    quota: Annotated[dict[str, int] | None, Field(description="what WeChat says of today's calls")]
     starts_at: str
     notices: list[Notice]
 
@@ -228,7 +238,7 @@ class Account(Answer):
     calls_per_minute: int
     halted: dict[str, Any] | None
     stopped: dict[str, Any] | None
-    restored: dict[str, Any] | None = Field(description=_RESTORED)
+    restored: Annotated[dict[str, Any] | None, Field(description=_RESTORED)]
 
 
 class AccountList(Answer):
@@ -244,7 +254,7 @@ class Switched(Answer):
     changed: bool
     halted: dict[str, Any] | None
     stopped: dict[str, Any] | None
-    restored: dict[str, Any] | None = Field(description=_RESTORED)
+    restored: Annotated[dict[str, Any] | None, Field(description=_RESTORED)]
 
 
 class Reason(Answer):
@@ -283,16 +293,17 @@ class DeadLetterList(Answer):
     """Dead letters, the newest first."""
 
     dead_letters: list[DeadLetterInAList]
-    next: str | None = Field(description="`cursor` of the next page; null: none follows")
+    next: Annotated[str | None, Field(description="`cursor` of the next page; null: none follows")]
 
 
 class Dropped(Answer):
     """Number of dead letters that were put aside."""
 
     dropped: int
-    left: int = Field(
-        description="those that still wait: a retry is under way, or they came meanwhile"
-    )
+    left: Annotated[
+        int,
+        Field(description="those that still wait: a retry is under way, or they came meanwhile"),
+    ]
 
 
 class WebhookProblem(Answer):
@@ -326,7 +337,7 @@ class WebhookList(Answer):
     """Webhooks, the newest first."""
 
     webhooks: list[Webhook]
-    next: str | None = Field(description="`cursor` of the next page; null: none follows")
+    next: Annotated[str | None, Field(description="`cursor` of the next page; null: none follows")]
 
 
 class Health(Answer):
@@ -339,6 +350,6 @@ class Readiness(Answer):
     """Readiness to answer requests, and the parts that are away."""
 
     ready: bool
-    missing: list[str] = Field(description="without these no request is answered")
-    away: list[str] = Field(description="what is stored waits until these are back")
-    full: list[str] = Field(description="of these no more is kept until somebody acts")
+    missing: Annotated[list[str], Field(description="without these no request is answered")]
+    away: Annotated[list[str], Field(description="what is stored waits until these are back")]
+    full: Annotated[list[str], Field(description="of these no more is kept until somebody acts")]

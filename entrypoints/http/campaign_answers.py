@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -24,9 +24,9 @@ class CampaignRun(Answer):
     due_at: str
     state: LaunchState
     reason: LaunchReason | None
-    version: int = Field(description="of the campaign, when its request was fixed")
+    version: Annotated[int, Field(description="of the campaign, when its request was fixed")]
     size: Count
-    broadcast: str | None = Field(description="its id")
+    broadcast: Annotated[str | None, Field(description="its id")]
     broadcast_state: BroadcastState | None
     recipients: RecipientFigures | None
     delivered: Delivered | None
@@ -50,18 +50,18 @@ class Campaign(Answer):
     cron: str | None
     at: str | None
     timezone: str
-    first: str | None = Field(alias="from")
+    first: Annotated[str | None, Field(alias="from")]
     until: str | None
-    exceptions: list[str] = Field(alias="except")
+    exceptions: Annotated[list[str], Field(alias="except")]
     missed: str
     late_by_s: int
     overlap: str
     size_brake: int
-    request: dict[str, Any] = Field(description="of each run, with its variables")
+    request: Annotated[dict[str, Any], Field(description="of each run, with its variables")]
     audience_file: str | None
     draft_title: str | None
     article_file: str | None
-    exclude_files: list[str] = Field(description="people who are left out")
+    exclude_files: Annotated[list[str], Field(description="people who are left out")]
     next: list[str]
     created_at: str
     created_by: str
@@ -72,10 +72,13 @@ class Campaign(Answer):
 class StoredCampaign(Campaign):
     """A campaign as it was stored."""
 
-    notices: list[Notice] = Field(
-        description="what is doubtful in the content, what the account's campaigns plan beyond "
-        "WeChat's limits, and until when WeChat waits for the administrator"
-    )
+    notices: Annotated[
+        list[Notice],
+        Field(
+            description="what is doubtful in the content, what the account's campaigns plan beyond "
+            "WeChat's limits, and until when WeChat waits for the administrator"
+        ),
+    ]
 
 
 class CampaignInAList(Campaign):
@@ -88,7 +91,9 @@ class Rehearsal(Answer):
     """What would keep the next run of a campaign from going as it is meant."""
 
     due_at: str
-    in_the_way: bool = Field(description="false: the run goes, with what is to be known of it")
+    in_the_way: Annotated[
+        bool, Field(description="false: the run goes, with what is to be known of it")
+    ]
     findings: list[Notice]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -14,33 +14,41 @@ from producer.request.shape import AudienceShape, SendRequest
 class CampaignMembers(SendRequest):
     """What is said of a campaign; what is left out of a change stays as it is."""
 
-    audience: AudienceShape = Field(None, description="no list of OpenIDs")  # type: ignore[assignment]
+    audience: Annotated[AudienceShape, Field(description="no list of OpenIDs")] = None  # type: ignore[assignment]
     content: dict[str, Any] = Field(
         default_factory=dict, description="as of a broadcast; its text may have variables"
     )
-    draft: str | None = Field(None, description="the title of the draft that each run finds")
-    cron: str | None = Field(None, description="minute, hour, day, month, weekday")
-    at: str | None = Field(None, description="once; ISO 8601, without an offset in `timezone`")
+    draft: Annotated[
+        str | None, Field(description="the title of the draft that each run finds")
+    ] = None
+    cron: Annotated[str | None, Field(description="minute, hour, day, month, weekday")] = None
+    at: Annotated[
+        str | None, Field(description="once; ISO 8601, without an offset in `timezone`")
+    ] = None
     timezone: str | None = None
-    first: str | None = Field(None, alias="from", description="a day, or none")
-    last: str | None = Field(None, alias="until", description="a day, or none")
-    exceptions: list[str] | None = Field(None, alias="except", description="DAY or DAY..DAY")
-    missed: str | None = Field(None, description="ask, late or skip")
-    overlap: str | None = Field(None, description="skip or queue")
-    size_brake: str | None = Field(None, description="30%; 0: never")
+    first: Annotated[str | None, Field(alias="from", description="a day, or none")] = None
+    last: Annotated[str | None, Field(alias="until", description="a day, or none")] = None
+    exceptions: Annotated[
+        list[str] | None, Field(alias="except", description="DAY or DAY..DAY")
+    ] = None
+    missed: Annotated[str | None, Field(description="ask, late or skip")] = None
+    overlap: Annotated[str | None, Field(description="skip or queue")] = None
+    size_brake: Annotated[str | None, Field(description="30%; 0: never")] = None
 
 
 class NewCampaign(CampaignMembers):
     """A campaign to be added."""
 
     name: str
-    audience: AudienceShape = Field(description="no list of OpenIDs")
+    audience: Annotated[AudienceShape, Field(description="no list of OpenIDs")]
 
 
 class CampaignChange(CampaignMembers):
     """A change of a campaign."""
 
-    version: int | None = Field(None, description="refused where the campaign has another one")
+    version: Annotated[
+        int | None, Field(description="refused where the campaign has another one")
+    ] = None
 
 
 @frozen

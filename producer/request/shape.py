@@ -122,45 +122,59 @@ AudienceShape: TypeAlias = Annotated[
 class SendRequest(_Object):
     """What every send is asked for by. What is left out has the default of the command."""
 
-    account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = Field(
-        None, description="may be left out where there is one"
+    account: Annotated[
+        Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None,
+        Field(description="may be left out where there is one"),
+    ] = None
+    content: Annotated[
+        dict[str, Any], Field(description="WeChat's own object of mass/send: msgtype and its part")
+    ]
+    audience: Annotated[AudienceShape, Field(description="exactly one kind")]
+    at: Annotated[str | None, Field(description="ISO 8601; without a zone it is Beijing time")] = (
+        None
     )
-    content: dict[str, Any] = Field(
-        description="WeChat's own object of mass/send: msgtype and its part"
-    )
-    audience: AudienceShape = Field(description="exactly one kind")
-    at: str | None = Field(None, description="ISO 8601; without a zone it is Beijing time")
-    title: str | None = Field(None, description="1 to 64 characters, for people")
-    priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY), WHOLE] = Field(
-        0, description="higher goes first among the account's broadcasts"
-    )
-    late_by: str | None = Field(
-        None, description="a launch later than this is held: 90s, 15m, 1h30m"
-    )
-    spread_days: bool = Field(
-        default=False, description="over several days if today's calls are too few"
-    )
-    exclude: Annotated[list[str], Field(max_length=MOST_EXCLUSIONS)] = Field(
-        [], description="who gets nothing: tag:ID or broadcast:ID"
-    )
-    only_current: bool = Field(default=False, description="only who follows by the newest sync")
-    sample: str | None = Field(None, description="only so many, drawn by chance: 500 or 10%")
-    with_tag: Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None = Field(
-        None, description='with {"followers": true}: those who have this tag at WeChat'
-    )
-    ignore_suppression: bool = Field(default=False, description="to the suppressed as well")
-    notify: Receiver | None = Field(
-        None, description="who hears how it ended, in place of the account's receiver"
-    )
+    title: Annotated[str | None, Field(description="1 to 64 characters, for people")] = None
+    priority: Annotated[
+        int,
+        Field(
+            ge=-HIGHEST_PRIORITY,
+            le=HIGHEST_PRIORITY,
+            description="higher goes first among the account's broadcasts",
+        ),
+        WHOLE,
+    ] = 0
+    late_by: Annotated[
+        str | None, Field(description="a launch later than this is held: 90s, 15m, 1h30m")
+    ] = None
+    spread_days: Annotated[
+        bool, Field(description="over several days if today's calls are too few")
+    ] = False
+    exclude: Annotated[
+        list[str],
+        Field(max_length=MOST_EXCLUSIONS, description="who gets nothing: tag:ID or broadcast:ID"),
+    ] = []
+    only_current: Annotated[bool, Field(description="only who follows by the newest sync")] = False
+    sample: Annotated[
+        str | None, Field(description="only so many, drawn by chance: 500 or 10%")
+    ] = None
+    with_tag: Annotated[
+        Annotated[int, Field(ge=0, le=2**31 - 1), WHOLE] | None,
+        Field(description='with {"followers": true}: those who have this tag at WeChat'),
+    ] = None
+    ignore_suppression: Annotated[bool, Field(description="to the suppressed as well")] = False
+    notify: Annotated[
+        Receiver | None,
+        Field(description="who hears how it ended, in place of the account's receiver"),
+    ] = None
 
 
 class Request(SendRequest):
     """A broadcast as a program asks for it. What is left out has the default of the command."""
 
-    again: bool = Field(
-        default=False,
-        description="the same content went to the same audience within 24 hours; once more",
-    )
+    again: Annotated[
+        bool,
+        Field(description="the same content went to the same audience within 24 hours; once more"),
+    ] = False
 
 
 Form = TypeVar("Form", bound=SendRequest)

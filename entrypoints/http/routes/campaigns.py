@@ -50,12 +50,16 @@ _MOST_RUNS: Final = 1_000
 class RunOfCampaign(bodies.Body):
     """A run of now, or the release of a held one."""
 
-    due: str | None = Field(None, description="releases the held run of this time (ISO 8601)")
-    edited: bool = Field(default=False, description="with `due`: with the request as it is now")
-    again: bool = Field(default=False, description="the same went out within 24 hours; once more")
-    maybe_sent: bool = Field(
-        default=False, description="with `due`: though it may have been sent before a restore"
+    due: Annotated[
+        str | None, Field(description="releases the held run of this time (ISO 8601)")
+    ] = None
+    edited: Annotated[bool, Field(description="with `due`: with the request as it is now")] = False
+    again: Annotated[bool, Field(description="the same went out within 24 hours; once more")] = (
+        False
     )
+    maybe_sent: Annotated[
+        bool, Field(description="with `due`: though it may have been sent before a restore")
+    ] = False
 
 
 @router.post(

@@ -35,17 +35,18 @@ _LONGEST_WHY = 1_000
 class Control(bodies.Body):
     """Body of a control, with the operator's reason."""
 
-    why: Annotated[str, Field(max_length=_LONGEST_WHY), AfterValidator(kept_words)] | None = Field(
-        None, description="kept in the history, in one line"
-    )
+    why: Annotated[
+        Annotated[str, Field(max_length=_LONGEST_WHY), AfterValidator(kept_words)] | None,
+        Field(description="kept in the history, in one line"),
+    ] = None
 
 
 class Resumption(Control):
     """Body of a resume."""
 
-    maybe_sent: bool = Field(
-        default=False, description="it may have been sent before the database was restored; go on"
-    )
+    maybe_sent: Annotated[
+        bool, Field(description="it may have been sent before the database was restored; go on")
+    ] = False
 
 
 class Resolution(Control):
@@ -60,9 +61,10 @@ class Resolution(Control):
 
     batch: Annotated[int, Field(ge=1, le=2**31 - 1, description="its `n` in `batch_list`"), WHOLE]
     sent: bool
-    msg_id: Annotated[int, Field(ge=1, le=LARGEST_MSG_ID), WHOLE] | None = Field(
-        None, description="with `sent`: the job that WeChat's console shows"
-    )
+    msg_id: Annotated[
+        Annotated[int, Field(ge=1, le=LARGEST_MSG_ID), WHOLE] | None,
+        Field(description="with `sent`: the job that WeChat's console shows"),
+    ] = None
 
 
 #: A control: of the caller, the broadcast before it and the request; whether anything changed.

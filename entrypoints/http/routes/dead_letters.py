@@ -165,9 +165,10 @@ class DropAll(bodies.Body):
     """Which dead letters are put aside: all that wait."""
 
     all: Yes
-    account: Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None = Field(
-        None, description="those of this account alone"
-    )
+    account: Annotated[
+        Annotated[str, Field(max_length=LONGEST_ACCOUNT)] | None,
+        Field(description="those of this account alone"),
+    ] = None
 
 
 @router.post(
