@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
-from broadcast.rules.calls.outcomes import Endpoint, Outcome, Scope, meaning, of_send
+from broadcast.rules.calls.outcomes import ENDPOINTS, Endpoint, Outcome, Scope, meaning, of_send
 from broadcast.rules.drafts import Mark, Marks, content_digest
 from broadcast.tokens.token_store import TokenFetchError, TokenRefusedError, TokenWaitError
-from broadcast.wechat.api.drafts import Article, DraftGet
-from broadcast.wechat.api.mass import MassGet, MassReply, MassSend, MassSendAll
-from broadcast.wechat.api.media import AddMaterial, MediaUpload, UploadVideo
-from broadcast.wechat.api.quotas import QuotaGet
-from broadcast.wechat.api.tags import TagsGet
-from broadcast.wechat.api.token import ClassicToken, StableToken
-from broadcast.wechat.api.users import TagFollowers
+from broadcast.wechat.api.drafts import Article
+from broadcast.wechat.api.mass import MassReply, MassSend, MassSendAll
 from broadcast.wechat.call_errors import APIError, TransportError, TransportKind
-
-#: Which map reads the errcodes of which call.
-ENDPOINTS: Final[Mapping[str, Endpoint]] = {
-    MassSend.path: Endpoint.MASS_SEND,
-    MassSendAll.path: Endpoint.SENDALL,
-    MassGet.path: Endpoint.MASS_GET,
-    QuotaGet.path: Endpoint.QUOTA,
-    DraftGet.path: Endpoint.DRAFT,
-    MediaUpload.path: Endpoint.MEDIA,
-    AddMaterial.path: Endpoint.MEDIA,
-    UploadVideo.path: Endpoint.MEDIA,
-    TagFollowers.path: Endpoint.TAG_FOLLOWERS,
-    TagsGet.path: Endpoint.TAGS,
-    ClassicToken.path: Endpoint.TOKEN,
-    StableToken.path: Endpoint.TOKEN,
-}
 
 #: Why a question may have no answer; Redis being away is none of WeChat's.
 NO_ANSWER: Final = (APIError, TransportError, TokenFetchError, TokenWaitError, TokenRefusedError)

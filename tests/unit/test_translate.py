@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broadcast.rules.calls.outcomes import UNSENT, Outcome, Scope
+from broadcast.rules.calls.outcomes import ENDPOINTS, UNSENT, Outcome, Scope
 from broadcast.wechat.api.users import TagFollowers
 from broadcast.wechat.call_errors import APIError, TransportError, TransportKind
 from broadcast.wechat.endpoint import Request
@@ -22,7 +22,7 @@ def test_every_request_of_a_lane_has_its_endpoint() -> None:
     }
 
     assert TagFollowers.path in used
-    assert used <= set(translate.ENDPOINTS)
+    assert used <= set(ENDPOINTS)
 
 
 @pytest.mark.parametrize(

@@ -9,33 +9,19 @@ map, and a code that no list names is :attr:`Outcome.UNLISTED`: evidence, never 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from broadcast.data_files import parsed
+from broadcast.data_files import parsed, rows
 from broadcast.rules.states import Reason
 
-
-class Outcome(StrEnum):
-    """The closed set of what a call can end as."""
-
-    ACCEPTED = "accepted"  #: errcode 0 with a msg_id
-    ALREADY_ACCEPTED = "already_accepted"  #: 45065: WeChat has a job with this clientmsgid
-    #: answered before the send ran; the same body may go again after one refresh
-    TOKEN = "token"  # noqa: S105 - an outcome's name
-    THROTTLED = "throttled"  #: too fast: the lane slows down, the send did not run
-    WAIT = "wait"  #: WeChat or the way to it is not ready; the send did not run
-    QUOTA_TODAY = "quota_today"  #: no calls left until WeChat's day turns
-    QUOTA_MONTH = "quota_month"  #: no messages left for this kind of account
-    #: what is asked (content, media, form): no batch of this broadcast can succeed
-    STOP_BROADCAST = "stop_broadcast"
-    #: permission, credentials, ban: no broadcast of the account, or of the path, can
-    STOP_ACCOUNT = "stop_account"
-    BAD_RECIPIENTS = "bad_recipients"  #: this batch's OpenIDs
-    UNLISTED = "unlisted"  #: a code that no list names
-    UNKNOWN = "unknown"  #: sent, and no answer that can be trusted
-    NOT_CALLED = "not_called"  #: the claimer itself gave the claim back before calling
+#: The closed set of what a call can end as.
+Outcome = StrEnum(
+    "Outcome",
+    "ACCEPTED ALREADY_ACCEPTED TOKEN THROTTLED WAIT QUOTA_TODAY QUOTA_MONTH STOP_BROADCAST "
+    "STOP_ACCOUNT BAD_RECIPIENTS UNLISTED UNKNOWN NOT_CALLED",
+)
 
 
 class Scope(StrEnum):
@@ -47,22 +33,12 @@ class Scope(StrEnum):
     ACCOUNT = "account"
 
 
-class Endpoint(StrEnum):
-    """Called interface; WeChat counts and permits each on its own."""
-
-    MASS_SEND = "mass_send"  #: message/mass/send, by OpenIDs
-    SENDALL = "sendall"  #: message/mass/sendall, to a tag or to everybody
-    MASS_GET = "mass_get"  #: message/mass/get
-    QUOTA = "quota"  #: openapi/quota/get
-    DRAFT = "draft"  #: draft/get
-    MEDIA = "media"  #: media/upload, uploadvideo and material/add_material
-    TOKEN = "token"  # noqa: S105 - token and stable_token
-    PREVIEW = "preview"  #: message/mass/preview, to one person
-    DELETE = "delete"  #: message/mass/delete
-    SPEED = "speed"  #: message/mass/speed/set
-    TAGS = "tags"  #: tags/…
-    TAG_FOLLOWERS = "tag_followers"  #: user/tag/get, who has a tag
-    CLEAR_QUOTA = "clear_quota"  #: clear_quota and openapi/quota/clear
+#: Called interface; WeChat counts and permits each on its own.
+Endpoint = StrEnum(
+    "Endpoint",
+    "MASS_SEND SENDALL MASS_GET QUOTA DRAFT MEDIA TOKEN PREVIEW DELETE SPEED TAGS TAG_FOLLOWERS "
+    "CLEAR_QUOTA",
+)
 
 
 class Meaning(NamedTuple):
@@ -110,23 +86,14 @@ SAME_KEY_RUNNING = 45066  #: WeChat says that a send with this very key is in pr
 PARALLEL = 42010  #: another mass call of this account is in flight
 NOT_AGREED = 48003  #: the account may not send that way: agreement, or a test account
 
-#: As ``outcomes.json`` has it. The codes of stop_broadcast concern content, media or the form of a
-#: request, those of stop_account credentials, permission, a ban or the address, and those of
-#: bad_recipients the OpenIDs of this batch. -1 and 61450, "system error", may come after the send
-#: has run; 45066 says that a send with this key runs just now.
-_BASE: Final[Mapping[int, Outcome]] = {
-    code: Outcome(name)
-    for name, codes in parsed(__file__, "outcomes.json").items()
-    for code in codes
-}
-
-#: Whom each outcome concerns where its code does not say otherwise.
-_SCOPES: Mapping[Outcome, Scope] = {
-    **dict.fromkeys(O, Scope.BATCH),
-    **dict.fromkeys((O.STOP_BROADCAST, O.QUOTA_MONTH), Scope.BROADCAST),
-    O.QUOTA_TODAY: Scope.PATH,
-    **dict.fromkeys((O.THROTTLED, O.WAIT, O.STOP_ACCOUNT), Scope.ACCOUNT),
-}
+#: What each outcome is about, its codes, and whom it concerns where its code does not say
+#: otherwise. The codes of stop_broadcast concern content, media or the form of a request, those of
+#: stop_account credentials, permission, a ban or the address, and those of bad_recipients the
+#: OpenIDs of this batch. -1 and 61450, "system error", may come after the send has run; 45066 says
+#: that a send with this key runs just now.
+_OUTCOMES: Final = parsed(__file__, "outcomes.json")
+_BASE: Final = {code: Outcome(name) for name, one in _OUTCOMES.items() for code in one["codes"]}
+_SCOPES: Final = {Outcome(name): Scope(one["scope"]) for name, one in _OUTCOMES.items()}
 
 #: No permission for this endpoint, a ban from it, its end: others may go on.
 _OF_THE_PATH = frozenset({45103, 45106, 48001, 48004})
@@ -183,20 +150,15 @@ def _to_persons(outcome: Outcome, code: int) -> Meaning:
 _OF_ONE_PERSON = frozenset({40132, 45059})
 
 
-_READINGS: Mapping[Endpoint, Callable[[Outcome, int], Meaning]] = {
-    Endpoint.MASS_SEND: _shared,
-    Endpoint.SENDALL: _to_a_list_of_wechats,
-    Endpoint.MASS_GET: _question,
-    Endpoint.QUOTA: _question,
-    Endpoint.DRAFT: _question,
-    Endpoint.MEDIA: _question,
-    Endpoint.TOKEN: _token,
-    Endpoint.PREVIEW: _to_persons,
-    Endpoint.DELETE: _by_hand,
-    Endpoint.SPEED: _by_hand,
-    Endpoint.TAGS: _to_persons,
-    Endpoint.TAG_FOLLOWERS: _question,
-    Endpoint.CLEAR_QUOTA: _by_hand,
+_BY_NAME: Final = {
+    "shared": _shared, "to_a_list_of_wechats": _to_a_list_of_wechats, "question": _question,
+    "token": _token, "by_hand": _by_hand, "to_persons": _to_persons,
+}  # fmt: skip
+_ENDPOINTS: Final = rows(__file__, "endpoints.csv")
+_READINGS: Final = {Endpoint(row["endpoint"]): _BY_NAME[row["reading"]] for row in _ENDPOINTS}
+#: Of the calls whose errcodes are read here, by their paths.
+ENDPOINTS: Final = {
+    path: Endpoint(row["endpoint"]) for row in _ENDPOINTS for path in row["paths"].split()
 }
 
 #: What each code means at each endpoint.
