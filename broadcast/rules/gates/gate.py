@@ -258,22 +258,12 @@ def _due(
 _CALLED_NEXT = (BatchState.PLANNED, BatchState.UNKNOWN)
 
 
-class GateKind(StrEnum):
-    """Kind of a gate; each has its text. A kind that is not listed here forbids calls too."""
-
-    PAUSE = "pause"  #: a person
-    BREAKER = "breaker"  #: the circuit breaker, or a refusal that concerns every batch
-    HOLD = "hold"  #: the plan does not fit, or its time was missed: an operator must decide
-    DRAFT = "draft"  #: the draft was edited, is gone, or cannot be read: an operator must decide
-    LOOK = "look"  #: a draft is to be looked at, or a file uploaded, again soon; opens by time
-    CANCEL = "cancel"  #: an operator, permanently
-    ADMINISTRATOR = "administrator"  #: WeChat took the call and asks the administrator; by time
-    SCHEDULE = "schedule"  #: its time is to come; opens automatically
-    COOLING_OFF = "cooling_off"  #: who sent it may call it off yet; opens by time alone
-    HALT = "halt"  #: a person's kill switch
-    STOP = "stop"  #: WeChat refuses the account, or one interface of it
-    QUOTA = "quota"  #: no calls are left today, or none of its share; opens automatically
-    RESTORED = "restored"  #: the database was restored or copied: what was sent since is not in it
+#: Kinds of gates; each has its text. A kind that is not listed here forbids calls too.
+GateKind = StrEnum(
+    "GateKind",
+    "PAUSE BREAKER HOLD DRAFT LOOK CANCEL ADMINISTRATOR SCHEDULE COOLING_OFF HALT STOP QUOTA "
+    "RESTORED",
+)
 
 
 class Cause(StrEnum):
@@ -317,6 +307,8 @@ class Opener(StrEnum):
 class Traits:
     """Traits of a kind of gate, the same for every reader."""
 
+    #: What closes it.
+    about: str = ""
     #: The command that opens it where it is a broadcast's own; None: there is none.
     own: Opener | None = None
     #: The same where it is the account's or a path's.
@@ -341,7 +333,7 @@ class Traits:
 
 
 _WORDS: Final[Mapping[str, Any]] = {
-    "own": Opener, "of_account": Opener, "shown": BroadcastState, "cause": Cause,
+    "about": str, "own": Opener, "of_account": Opener, "shown": BroadcastState, "cause": Cause,
     "account_cause": Cause,
 }  # fmt: skip
 
