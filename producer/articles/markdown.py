@@ -12,28 +12,11 @@ from markdown_it.common.utils import isPunctChar, isWhiteSpace
 from markdown_it.rules_inline.state_inline import Delimiter, StateInline
 from markdown_it.token import Token
 
+from broadcast.data_files import parsed
 from broadcast.errors import ArticleError
 
-_MARGIN: Final = "margin:0 0 16px"
-_CODE: Final = "background-color:#f6f8fa;font-size:14px"
 #: By tag. Readable on a phone, and no more: whoever wants another look writes HTML.
-STYLES: Final = {
-    "p": f"{_MARGIN};line-height:1.75",
-    "h1": "margin:24px 0 16px;font-size:22px;font-weight:bold",
-    "h2": "margin:24px 0 16px;font-size:20px;font-weight:bold",
-    "h3": "margin:24px 0 16px;font-size:18px;font-weight:bold",
-    "ul": f"{_MARGIN};padding-left:24px",
-    "ol": f"{_MARGIN};padding-left:24px",
-    "li": "line-height:1.75",
-    "blockquote": f"{_MARGIN};padding:8px 16px;border-left:4px solid #ddd;color:#666",
-    "pre": f"{_MARGIN};padding:12px;overflow-x:auto;{_CODE}",
-    "code": _CODE,
-    "hr": "margin:24px 0;border:0;border-top:1px solid #ddd",
-    "table": f"{_MARGIN};border-collapse:collapse",
-    "th": "padding:6px 12px;border:1px solid #ddd;font-weight:bold",
-    "td": "padding:6px 12px;border:1px solid #ddd",
-    "img": "max-width:100%",
-}
+STYLES: Final[dict[str, str]] = parsed(__file__, "article_styles.json")
 
 
 def render(text: str) -> str:
