@@ -169,17 +169,8 @@ class Conflict:
     msg_id: int | None
 
 
-class Did(StrEnum):
-    """Action of an operator, by its command; each has its text."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    CANCEL = "cancel"
-    RETRY = "retry"
-    RESOLVE = "resolve"
-    HALT = "halt"
-    UNHALT = "unhalt"
-    RECALL = "recall"
+#: Actions of an operator, by their commands; each has its text.
+Did = StrEnum("Did", "PAUSE RESUME CANCEL RETRY RESOLVE HALT UNHALT RECALL")
 
 
 @frozen
