@@ -11,22 +11,15 @@ from broadcast.message import Message
 from broadcast.rules.calls import waits
 from broadcast.rules.calls.outcomes import SPLITTABLE, Endpoint, Outcome, meaning
 
+_FIXES: Final = parsed(__file__, "fixes.json")
 #: Codes that stop an account and have a fix of their own.
-OF_ACCOUNTS = frozenset({
-    40001, 40013, 40125, 40164, 40243, 41002, 41004, 48001, 48003, 48004, 50002, 89501, 89503,
-    89506, 89507,
-})  # fmt: skip
+OF_ACCOUNTS: Final = frozenset[int](_FIXES["accounts"])
 #: Codes of a mass send that have a fix of their own beside those.
-OF_SENDS = frozenset({
-    40001, 40003, 40007, 40130, 42010, 45002, 45009, 45011, 45028, 45064, 45065, 45086,
-})  # fmt: skip
+OF_SENDS: Final = frozenset[int](_FIXES["sends"])
 #: Codes that a call for the access_token ends with for another reason than a mass send.
-OF_TOKENS = frozenset({45009})
+OF_TOKENS: Final = frozenset[int](_FIXES["tokens"])
 #: Where in WeChat's console a person fixes it.
-PLACES = {
-    **dict.fromkeys((40001, 40013, 40125, 40164, 40243, 41002, 41004), "console.secret"),
-    48001: "console.permissions",
-}
+PLACES: Final = {code: place for place, codes in _FIXES["places"].items() for code in codes}
 
 
 def lines(errcode: int) -> Iterator[Message]:
@@ -73,13 +66,11 @@ def of_call(errcode: int) -> Message:
 #: A mass send does not end with these: the call that does, and the end of the id of their fix.
 OF_OTHERS: Final[Mapping[int, tuple[str, str]]] = {
     code: (call, fix)
-    for call, fixes in parsed(__file__, "fixes.json").items()
+    for call, fixes in _FIXES["others"].items()
     for fix, codes in fixes.items() for code in codes
 }  # fmt: skip
 #: A mass send ends with these too, and elsewhere they mean something else.
-ELSEWHERE: Final = frozenset({
-    40003, 40007, 40008, 40032, 43004, 45009, 45159, 48001, 49003, 89504, 89505,
-})  # fmt: skip
+ELSEWHERE: Final = frozenset[int](_FIXES["elsewhere"])
 
 
 def is_of_others(errcode: int) -> bool:
