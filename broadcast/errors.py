@@ -168,17 +168,13 @@ def field_of(reason: Message) -> str | None:
     return by_id(reason.id)
 
 
-#: Of the common errors of a file, by their numbers; all else is in the system's words.
-_OF_FILES: Final[Mapping[int | None, str]] = {
-    errno.ENOENT: "file.missing", errno.ENOTDIR: "file.missing", errno.EACCES: "file.denied",
-    errno.EPERM: "file.denied", errno.EISDIR: "file.folder", errno.ENOSPC: "file.no_room",
-    errno.EROFS: "file.read_only",
-}  # fmt: skip
+#: Of the common errors of a file, by their names; all else is in the system's words.
+_OF_FILES: Final = {row["errno"]: row["message"] for row in rows(__file__, "file_errors.csv")}
 
 
 def of_file(error: OSError) -> Message | str:
     """Return why a file cannot be read or written."""
-    known = _OF_FILES.get(error.errno)
+    known = _OF_FILES.get(errno.errorcode.get(error.errno or 0, ""))
     return Message(known) if known else error.strerror or type(error).__name__
 
 

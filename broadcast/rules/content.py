@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from broadcast.data_files import parsed
 from broadcast.errors import ContentError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -308,17 +309,7 @@ _UNKNOWN: Final = "extra_forbidden"
 _OLD_IMAGE: Final = "image"
 _WHOLE: Final = {"missing": "error.content.missing", _UNKNOWN: "error.content.unknown"}
 #: What is wrong with a value, by pydantic's type of error.
-_REASONS: Final = {
-    "string_type": "content.reason.text",
-    "string_too_short": "content.reason.id",
-    "string_too_long": "content.reason.id",
-    "string_pattern_mismatch": "content.reason.id",
-    "int_type": "content.reason.flag",
-    "greater_than_equal": "content.reason.flag",
-    "less_than_equal": "content.reason.flag",
-    "too_short": "content.reason.images",
-    "too_long": "content.reason.images",
-}
+_REASONS: Final[dict[str, str]] = parsed(__file__, "content_reasons.json")
 
 
 def without_zeros(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from importlib.resources import files
 from typing import Any, Final
 
 import orjson
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from broadcast import errors
+from broadcast.data_files import parsed, rows
 from broadcast.errors import (
     BroadcastError,
 )
@@ -40,9 +40,7 @@ _AWAY: Final = 503
 #: Hosts, ports, drivers and paths: in the log, and in no answer. Who asks may have no key at all.
 _OF_THE_INSIDE: Final = frozenset({"cause", "where", "path", "reason", "url"})
 #: Subject, id, status: of each error that the API answers with.
-ERRORS: Final[Mapping[str, Mapping[str, int]]] = orjson.loads(
-    files(__package__).joinpath("errors.json").read_bytes()
-)
+ERRORS: Final[Mapping[str, Mapping[str, int]]] = parsed(__file__, "errors.json")
 STATUSES: Final = {
     name: status for of_subject in ERRORS.values() for name, status in of_subject.items()
 }
@@ -131,29 +129,7 @@ def fix(status: int, message: Message, *, keyed: bool) -> Message:
 
 
 #: Where the status alone does not say what to do, by the beginning of the error's id.
-_FIXES: Final = {
-    "error.api.scope": "api.fix.scope",
-    "error.submit.taken_over": "api.fix.taken_over",
-    "error.api.no_idempotency_key": "api.fix.no_key",
-    "error.submit.repeated": "api.fix.repeated",
-    "error.submit.key_taken": "api.fix.key_taken",
-    "error.submit.key_awaited": "api.fix.key_taken",
-    "error.submit.other_list": "api.fix.other_list",
-    "error.submit.list_cancelled": "api.fix.list_cancelled",
-    "error.api.uploading": "api.fix.uploading",
-    "error.api.being_stored": "api.fix.being_stored",
-    "error.api.other_being_stored": "api.fix.being_stored",
-    "error.submit.other_options": "api.fix.key_taken",
-    "error.submit.other_time": "api.fix.key_taken",
-    **dict.fromkeys(
-        ("error.campaign.", "error.launch.", "error.usage.belongs_to"), "api.fix.campaign"
-    ),
-    "error.plan.": "api.fix.plan",
-    "error.exclude.awaited": "api.fix.plan",
-    "error.dead.": "api.fix.dead",
-    "error.settings.": "api.fix.settings",
-    "error.database.encoding": "api.fix.settings",
-}
+_FIXES: Final = {row["begins"]: row["fix"] for row in rows(__file__, "error_fixes.csv")}
 #: Names what is wrong.
 _OF_A_FIELD: Final = "api.fix.422"
 #: These ask for the same key again, and have a text for requests that take none.

@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from broadcast.data_files import parsed
 from broadcast.errors import KEY, RequestError
 from broadcast.message import Message
 from broadcast.quoting import quoted
@@ -303,15 +304,4 @@ _OWN: Final = {
     ("string_type", "at"): "error.request.at",
 }
 #: What is wrong with a value, by pydantic's type of error.
-_REASONS: Final = {
-    "string_type": "request.reason.text",
-    "string_too_short": "request.reason.empty",
-    "int_type": "request.reason.number",
-    "int_parsing": "request.reason.number",
-    "bool_type": "request.reason.flag",
-    "bool_parsing": "request.reason.flag",
-    "literal_error": "request.reason.true",
-    "list_type": "request.reason.list",
-    "too_short": "request.reason.empty",
-    "dict_type": "request.reason.object",
-}
+_REASONS: Final[dict[str, str]] = parsed(__file__, "request_reasons.json")

@@ -17,7 +17,9 @@ from babel.messages.pofile import read_po
 from chinese_calendar.constants import Holiday
 from pydantic import AliasChoices
 
+from broadcast import errors
 from broadcast.errors import BroadcastError
+from broadcast.rules import content
 from broadcast.rules.accounts import KEYWORDS, Account, AccountKind
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.retry import RetryVerdict
@@ -29,6 +31,8 @@ from broadcast.views import errcode_words
 from broadcast.views.texts import LANGUAGES, LOCALE_DIR
 from broadcast.wechat.call_errors import TransportKind
 from broadcast.wechat.errcodes import errcodes
+from entrypoints.http import problems
+from producer.request import shape
 from tools.packages import OURS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +70,13 @@ def code() -> dict[Path, ast.Module]:
     """Return every module of the packages."""
     files = [file for package in OURS for file in sorted((ROOT / package).rglob("*.py"))]
     return {file: ast.parse(file.read_text(encoding="utf-8")) for file in files}
+
+
+@cache
+def data() -> set[str]:
+    """Return the words of the data files of the packages; ids of texts are among them."""
+    files = [f for one in OURS for f in (ROOT / one).rglob("*") if f.suffix in {".csv", ".json"}]
+    return {word for file in files for word in re.findall(r"[\w.]+", file.read_text("utf-8"))}
 
 
 def placeholders(message: str) -> set[str]:
@@ -257,7 +268,7 @@ def built() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def test_no_text_is_left_that_nobody_asks_for() -> None:
     beginnings, endings = built()
-    spoken = {node.value for tree in code().values() for node in strings(tree)}
+    spoken = data() | {node.value for tree in code().values() for node in strings(tree)}
 
     def is_asked_for(message_id: str) -> bool:
         ends = (ending for ending in endings if message_id.endswith(ending))
@@ -286,6 +297,10 @@ def test_every_member_of_the_closed_sets_has_its_text(lang: str) -> None:
         *(f"fix.send.{number}" for number in errcode_words.OF_SENDS),
         *(f"fix.token.{number}" for number in errcode_words.OF_TOKENS),
         *errcode_words.PLACES.values(),
+        *content._REASONS.values(),
+        *shape._REASONS.values(),
+        *errors._OF_FILES.values(),
+        *problems._FIXES.values(),
         *(f"operator_action.{did}" for did in Did),
         *(f"launch.{why}" for why in Why),
         *(f"error.launch.{state}" for state in LaunchState if state is not LaunchState.HELD),
