@@ -15,14 +15,13 @@ from broadcast.views.texts import Language, Texts
 #: Where a message of the broker says its idempotency key.
 KEY: Final = '"key"'
 _VALUES: Final = (
-    "account", "at", "content", "cron", "draft", "due", "except", "exclude", "from", "late-by",
-    "missed", "overlap", "priority", "sample", "size-brake", "timezone", "title", "until",
-    "with-tag",
-)  # fmt: skip
-_FLAGS: Final = ("again", "edited", "ignore-suppression", "only-current", "spread-days")
+    "account at content cron draft due except exclude from late-by missed overlap priority sample "
+    "size-brake timezone title until with-tag"
+)
+_FLAGS: Final = "again edited ignore-suppression only-current spread-days"
 _MEMBERS: Final = {
-    **{f"--{name}": f'"{name.replace("-", "_")}"' for name in _VALUES},
-    **{f"--{name}": f'"{name.replace("-", "_")}": true' for name in _FLAGS},
+    **{f"--{name}": f'"{name.replace("-", "_")}"' for name in _VALUES.split()},
+    **{f"--{name}": f'"{name.replace("-", "_")}": true' for name in _FLAGS.split()},
     "--followers": '"audience": {"followers": true}', "--openids": '"audience": {"openids": […]}',
     **{f"--{name}": f'"msgtype": "{name}"' for name in ("mpnews", "video", "voice")},
     "--tag": '"audience": {"tag_id": ID}', "--to-all": '"audience": {"to_all": true, …}',
