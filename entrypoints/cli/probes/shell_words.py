@@ -35,15 +35,14 @@ def redis_cli(url: str, variable: str, *words: str) -> str:
 
 def sql(url: URL, *statements: str) -> str:
     """Return a command to a database server."""
-    user, host, port = url.username or "", url.host, url.port
     if url.get_backend_name() == "postgresql":
         query = {name: value for name, value in url.query.items() if name == "host"}
-        place = URL.create("postgresql", user or None, None, host, port, url.database, query)
+        place = url.set("postgresql", query=query)._replace(password=None)
         each = [word for one in statements for word in ("-c", one)]
         return shlex.join(["psql", place.render_as_string(), *each])
-    login = ["-u", user, *(["-p"] if url.password else [])]
+    login = ["-u", url.username or "", *(["-p"] if url.password else [])]
     # With "localhost" the name of a socket would be meant. Certificates are looked at as little as
     # our driver does, or MariaDB's client refuses a server without TLS; MySQL's ignores the word.
-    where = ["-h", host or "localhost", "-P", str(port or 3306), "--protocol", "tcp"]
+    where = ["-h", url.host or "localhost", "-P", str(url.port or 3306), "--protocol", "tcp"]
     where += ["--loose-disable-ssl-verify-server-cert"]
     return shlex.join(["mysql", *where, *login, url.database or "", "-e", "; ".join(statements)])
