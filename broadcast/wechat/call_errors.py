@@ -147,20 +147,10 @@ class TransportKind(StrEnum):
         return self not in _NOT_SENT
 
 
-_NOT_SENT = frozenset(
-    {
-        TransportKind.DNS,
-        TransportKind.REFUSED,
-        TransportKind.UNREACHABLE,
-        TransportKind.CONNECT_TIMEOUT,
-        TransportKind.TLS,
-        TransportKind.PROXY,
-        TransportKind.POOL_EXHAUSTED,
-        TransportKind.CLOSED,
-        TransportKind.TOO_LATE,
-        TransportKind.UNBUILDABLE,
-    }
-)
+_NOT_SENT = frozenset({
+    "dns", "refused", "unreachable", "connect_timeout", "tls", "proxy", "pool_exhausted", "closed",
+    "too_late", "unbuildable",
+})  # fmt: skip
 
 
 class WeChatError(Exception):
