@@ -8,6 +8,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from sqlalchemy import Engine
 from starlette.applications import Starlette
@@ -15,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from broadcast.data_files import rows
 from broadcast.errors import OutOfReachError
 from broadcast.wechat.callback import Refusal, RefusedError
 from broadcast.wechat.callback.push_body import MOST_BYTES, Form
@@ -143,17 +145,7 @@ async def read_body(request: Request, *, within_s: float = WITHIN_S) -> bytes:
 
 EVERY_S = 60.0
 #: What the account's page at WeChat and the settings here do not agree on.
-_HINTS = {
-    Refusal.SIGNATURE: "not signed with callback_token, or not WeChat",
-    Refusal.STALE: "signed days ago or ahead: an old request, or this machine's clock is wrong",
-    Refusal.PLAIN: "not encrypted, but encoding_aes_key is set: choose safe or compatible mode at"
-    " WeChat, or remove the key",
-    Refusal.ENCRYPTED: "encrypted, but encoding_aes_key is not set: set it, or choose plain mode at"
-    " WeChat",
-    Refusal.BODY: "neither XML nor JSON of WeChat's form, too long, or too slow",
-    Refusal.CIPHER: "encoding_aes_key is not the one of the account's page at WeChat",
-    Refusal.APPID: "meant for an account with another appid",
-}
+_HINTS: Final = {row["refusal"]: row["hint"] for row in rows(__file__, "refusals.csv")}
 
 
 class Refusals:
