@@ -14,7 +14,7 @@ from broadcast.rules.notices import Bot, Receiver
 def say(poster: Poster, receiver: Receiver, text: str) -> PostResult:
     """Post *text* to *receiver* once, signed where it asks for that. Never raises."""
     if receiver.bot is Bot.MAIL:
-        return mail.send(receiver, text, timeout_s=poster.timeout_s)
+        return mail.send(poster, receiver, text)
     url, body = notices.request_of(receiver, text, at=datetime.now(UTC))
     result = poster.post(url, body, signature={})
     if result.problem is not None:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import smtplib
+import socket
 import ssl
+import time
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from typing import Final
+from typing import Any, Final
 
 from broadcast.message import Message
-from broadcast.outbound.posting import PostResult
+from broadcast.outbound.posting import Poster, PostResult
 from broadcast.quoting import one_line
 from broadcast.rules.notices import MailAddress, Receiver, mail_address
+from broadcast.wechat import connections
+from broadcast.wechat.call_errors import TransportKind
+from broadcast.wechat.deadline import CURRENT, Exchange
 
 log = logging.getLogger(__name__)
 
 _LONGEST_SUBJECT: Final = 120
 
 
-def send(receiver: Receiver, text: str, *, timeout_s: float) -> PostResult:
-    """Give *text* to the receiver's server once. Never raises; *timeout_s*: of each answer."""
-    address = mail_address(receiver.url)
+def send(poster: Poster, receiver: Receiver, text: str) -> PostResult:
+    """Give *text* to the receiver's server once, within the time of a try. Never raises."""
+    address, exchange = mail_address(receiver.url), Exchange(poster.timeouts)
     try:
-        with _connected(address, timeout_s) as server:
+        with poster.under_way(exchange), _connected(address, poster.timeouts.read_s) as server:
             if receiver.secret:
                 server.login(address.user, receiver.secret)
             refused = server.send_message(_mail(address, text))
@@ -31,18 +37,41 @@ def send(receiver: Receiver, text: str, *, timeout_s: float) -> PostResult:
         # An answer may say again what was sent; those of ``smtplib`` have theirs as bytes.
         said = receiver.masked(getattr(error, "smtp_error", None) or str(error).encode())
         reason = one_line(f"{type(error).__name__} {said.decode()}")
-        return PostResult(problem=Message("notice.problem.mail", reason=reason))
+        took_too_long = Message(f"transport.{TransportKind.TOTAL_TIMEOUT}")
+        why = took_too_long if exchange.expired else reason
+        return PostResult(problem=Message("notice.problem.mail", reason=why))
     for name in refused:
         log.warning("notices: the mail server does not take %s", name)
     return PostResult()
+
+
+class _Server(smtplib.SMTP):
+    """A server whose every answer ends with the time of the try."""
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        exchange = CURRENT.get()
+        until = time.monotonic() + exchange.connect_budget_s()
+        found = connections.opened(connections.resolve(host, port, until=until), port, until=until)
+        found.settimeout(timeout)
+        exchange.attach(found)
+        return found
+
+    def __exit__(self, *failed: Any) -> None:  # noqa: ANN401 - three of them
+        # It has the mail by now, whatever it says to QUIT.
+        with contextlib.suppress(OSError):
+            super().__exit__(*failed)
+
+
+class _SecureServer(smtplib.SMTP_SSL, _Server):
+    """The same with TLS from the first byte."""
 
 
 def _connected(address: MailAddress, timeout_s: float) -> smtplib.SMTP:
     context = ssl.create_default_context()
     where = address.host, address.port
     if address.scheme == "smtps":
-        return smtplib.SMTP_SSL(*where, timeout=timeout_s, context=context)
-    server = smtplib.SMTP(*where, timeout=timeout_s)
+        return _SecureServer(*where, timeout=timeout_s, context=context)
+    server = _Server(*where, timeout=timeout_s)
     if address.scheme == "smtp":
         try:
             server.starttls(context=context)

@@ -10,7 +10,8 @@ import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import field
 from http import HTTPStatus
 from typing import Any, Final
@@ -63,8 +64,7 @@ class Poster:
 
     def __init__(self, *, timeout_s: float, allowed: Sequence[Network]) -> None:
         """*timeout_s*: of a whole try; *allowed*: the private networks that it may reach."""
-        self.timeout_s = timeout_s
-        self._timeouts = Timeouts(
+        self.timeouts = Timeouts(
             connect_s=min(_CONNECT_S, timeout_s), read_s=timeout_s, total_s=timeout_s
         )
         self._allowed = allowed
@@ -77,13 +77,20 @@ class Poster:
         """Post *body* to *url* once."""
         # urllib3 logs each address that it calls, at DEBUG.
         hidden = Secrets([SecretStr(url.partition("?")[2])])
-        exchange = GuardedExchange(self._timeouts, allowed=self._allowed, secrets=hidden)
+        exchange = GuardedExchange(self.timeouts, allowed=self._allowed, secrets=hidden)
+        try:
+            with self.under_way(exchange):
+                return self._exchange(url, body, signature, exchange=exchange)
+        except Exception as error:  # noqa: BLE001 - each is named, and none gets out with the URL
+            return _failed(error, exchange)
+
+    @contextmanager
+    def under_way(self, exchange: Exchange) -> Iterator[None]:
+        """End what is done meanwhile once the time of *exchange* is over."""
         current = CURRENT.set(exchange)
         try:
             self._watchdog.watch(exchange)
-            return self._exchange(url, body, signature, exchange=exchange)
-        except Exception as error:  # noqa: BLE001 - each is named, and none gets out with the URL
-            return _failed(error, exchange)
+            yield
         finally:
             self._watchdog.unwatch(exchange)
             exchange.finish()
@@ -104,7 +111,7 @@ class Poster:
         try:
             response = adapter.send(
                 request, stream=True, verify=self._verify, proxies={},
-                timeout=(self._timeouts.connect_s, self._timeouts.read_s),
+                timeout=(self.timeouts.connect_s, self.timeouts.read_s),
             )  # fmt: skip
             if exchange.expired:
                 # Shut by the watchdog, a head that drips looks complete.

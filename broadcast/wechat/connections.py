@@ -79,22 +79,10 @@ class WatchedHTTPConnection(HTTPConnection):
         return opened
 
     def _open(self, addresses: list[str], *, until: float) -> socket.socket:
-        """Try the addresses in turn, each with its fair share of the time that is left."""
-        failure: OSError = OSError("the name has no address")
-        for tried, address in enumerate(addresses):
-            share = (until - time.monotonic()) / (len(addresses) - tried)
-            if share <= 0:
-                raise TimeoutError("connect time-out")
-            try:
-                return create_connection(
-                    (address, self.port),
-                    share,
-                    source_address=self.source_address,
-                    socket_options=self.socket_options,
-                )
-            except OSError as error:
-                failure = error
-        raise failure
+        return opened(
+            addresses, self.port, until=until, source_address=self.source_address,
+            socket_options=self.socket_options,
+        )  # fmt: skip
 
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel; its request is not ours, so it does not count as sent."""
@@ -232,6 +220,26 @@ _POOLS: Final[dict[str, type[HTTPConnectionPool]]] = {
     "http": WatchedHTTPConnectionPool,
     "https": WatchedHTTPSConnectionPool,
 }
+
+
+def opened(
+    addresses: list[str],
+    port: int,
+    *,
+    until: float,
+    **options: Any,  # noqa: ANN401 - urllib3's own
+) -> socket.socket:
+    """Try the addresses in turn, each with its fair share of the time that is left."""
+    failure: OSError = OSError("the name has no address")
+    for tried, address in enumerate(addresses):
+        share = (until - time.monotonic()) / (len(addresses) - tried)
+        if share <= 0:
+            raise TimeoutError("connect time-out")
+        try:
+            return create_connection((address, port), share, **options)
+        except OSError as error:
+            failure = error
+    raise failure
 
 
 def resolve(

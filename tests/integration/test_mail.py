@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from broadcast.message import Message
 from broadcast.outbound import bots
 from broadcast.outbound.posting import Poster, PostResult
 from broadcast.rules import notices
@@ -15,8 +16,8 @@ from tests.kit.command_line import CommandLine
 TEXT = "[broadcast] 账号 default：群发待处理\n第二行"
 
 
-def say(url: str) -> PostResult:
-    return bots.say(Poster(timeout_s=5, allowed=()), notices.receiver_of(url), TEXT)
+def say(url: str, *, timeout_s: float = 5) -> PostResult:
+    return bots.say(Poster(timeout_s=timeout_s, allowed=()), notices.receiver_of(url), TEXT)
 
 
 @pytest.mark.parametrize("scheme", ["smtps", "smtp"])
@@ -60,6 +61,34 @@ def test_a_wrong_password_is_a_problem_that_does_not_show_it(
     assert problem is not None
     assert "535" in str(problem.facts) or "Authentication" in str(problem.facts)
     assert "wrong-password" not in str(problem.facts)
+    assert server.mails == []
+
+
+@pytest.mark.parametrize("farewell", ["250 bye", "421 too busy to say bye", "what?"])
+def test_a_mail_that_was_taken_is_there_whatever_the_server_says_to_quit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, farewell: str
+) -> None:
+    with mail.mail_server(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        server.farewell = farewell
+
+        assert say(server.url()).problem is None
+
+    assert len(server.mails) == 1
+
+
+def test_all_answers_of_a_server_together_have_the_time_of_one_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail.mail_server(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        server.thinks_s = 1.2
+
+        # Each answer is within the time; the second one is not.
+        problem = say(server.url("ops@example.org", "boss@example.org"), timeout_s=2).problem
+
+        assert problem is not None
+        assert problem.facts["reason"] == Message("transport.total_timeout")
     assert server.mails == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,15 +39,30 @@ class MailServer:
     port: int
     mails: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
+    #: What it says to QUIT.
+    farewell: str = "221 Bye"
+    #: Seconds that it thinks before each answer about a mail.
+    thinks_s: float = 0
 
     def url(self, *recipients: str, password: str = CODED) -> str:
         """What stands in BROADCAST_NOTIFY."""
         to = "&".join(f"to={one}" for one in recipients or ("ops@example.org",))
         return f"{self.scheme}://{USER}:{password}@{LOOPBACK}:{self.port}/?{to}"
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+    async def handle_QUIT(self, *_: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        return self.farewell
+
+    async def handle_MAIL(  # noqa: N802
+        self, _server: Any, _session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        await asyncio.sleep(self.thinks_s)
+        envelope.mail_from, envelope.mail_options = address, options
+        return "250 OK"
+
+    async def handle_RCPT(  # noqa: N802
         self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any
     ) -> str:
+        await asyncio.sleep(self.thinks_s)
         if address == UNKNOWN:
             return "550 no such mailbox"
         envelope.rcpt_tos.append(address)
