@@ -56,7 +56,7 @@ class _Server(smtplib.SMTP):
         exchange.attach(found)
         return found
 
-    def __exit__(self, *failed: Any) -> None:  # noqa: ANN401 - three of them
+    def __exit__(self, *failed: Any) -> None:  # noqa: ANN401, PYI036 - three of them
         # It has the mail by now, whatever it says to QUIT.
         with contextlib.suppress(OSError):
             super().__exit__(*failed)
