@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator
 LENGTH = 28
 PACKED_LENGTH = 21
 PATTERN = re.compile(rb"[A-Za-z0-9_-]{28}\Z")
+#: In the place of an erased person in a list, so that everybody else stays at their place.
+ERASED = b"erased-" * 4
 
 
 def is_openid(value: bytes) -> bool:
-    """Return whether *value* has the form of an OpenID."""
-    return PATTERN.match(value) is not None
+    """Return whether *value* has the form of an OpenID, and stands for nobody erased."""
+    return value != ERASED and PATTERN.match(value) is not None
 
 
 def pack(openids: bytes) -> bytes:
@@ -28,10 +30,6 @@ def pack(openids: bytes) -> bytes:
 def unpack(packed: bytes) -> bytes:
     """Return the OpenIDs of *packed*, one behind the other without separators."""
     return base64.urlsafe_b64encode(packed)
-
-
-#: In the place of an erased person in a list, so that everybody else stays at their place.
-ERASED = b"erased-" * 4
 
 
 def present(openids: bytes) -> bytes:

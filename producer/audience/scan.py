@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from broadcast.frozen import frozen
-from broadcast.openid import LENGTH, is_openid
+from broadcast.openid import ERASED, LENGTH, is_openid
 from broadcast.quoting import escaped
 from broadcast.sorted_openids import IDs
 from producer.audience.openid_list import Tally
@@ -43,6 +43,7 @@ def _table(members: bytes) -> npt.NDArray[np.bool_]:
 
 _IN_ALPHABET = _table(_ALPHABET)
 _TO_TRIM = _table(_ASCII_SURROUNDING)
+_ERASED = np.frombuffer(ERASED, np.uint8)
 
 
 @frozen
@@ -76,7 +77,7 @@ _NONE: Ints = np.empty(0, np.int64)
 def scan(block: bytes) -> Scan:
     """Sort the lines of *block* into OpenIDs, malformed and blank ones."""
     buffer = np.frombuffer(block, np.uint8)
-    clean = not block.translate(None, _ALPHABET + b"\n")
+    clean = ERASED not in block and not block.translate(None, _ALPHABET + b"\n")
     if clean and len(block) % _LINE_OF_OPENID == 0:
         grid = buffer.reshape(-1, _LINE_OF_OPENID)
         if block.count(b"\n") == len(grid) and bool((grid[:, LENGTH] == _LF).all()):
@@ -101,7 +102,7 @@ def _scan_lines(block: bytes, buffer: npt.NDArray[np.uint8], *, clean: bool) -> 
     fits = np.flatnonzero(ends - starts == LENGTH)
     ids = _cut(buffer, starts[fits])
     if not clean:
-        good = _IN_ALPHABET[ids].all(axis=1)
+        good = _IN_ALPHABET[ids].all(axis=1) & (ids != _ERASED).any(axis=1)
         if not good.all():
             fits, ids = fits[good], ids[good]
     rest = np.ones(len(ends), np.bool_)

@@ -113,6 +113,17 @@ def test_a_csv_without_header_that_holds_openids_alone_is_plain(tmp_path: Path, 
         assert openids_of(found) == [A, B]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", ",1\n"])
+def test_the_word_for_an_erased_person_is_no_openid(end: str) -> None:
+    """Who has it from a list of ours calls nobody by it."""
+    erased = openid.ERASED.decode()
+    lines = [A, erased, B] if "," not in end else ["openid", A, erased, B]
+
+    with openid_list.read(io.BytesIO("".join(one + end for one in lines).encode())) as found:
+        assert openids_of(found) == [A, B]
+        assert found.malformed.sample == ((lines.index(erased) + 1, erased),)
+
+
 def test_a_malformed_line_is_shown_cut_and_without_control_characters() -> None:
     data = f"{A}\n{B}\n\x1b[31m红\u202e\t.\n{'长' * 100}\n".encode()
     with openid_list.read(io.BytesIO(data)) as found:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.openid import LENGTH, PACKED_LENGTH, is_openid, pack, unpack
+from broadcast.openid import ERASED, LENGTH, PACKED_LENGTH, is_openid, pack, unpack
 from tests.kit.openids import split
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
@@ -51,6 +51,7 @@ def test_every_openid_has_the_form(openid: str) -> None:
         b"o" * 27 + b"=",
         b"o" * 27 + b"\x00",
         "微".encode() * 9 + b"o",
+        ERASED,
     ],
 )
 def test_anything_else_is_no_openid(value: bytes) -> None:
