@@ -2,9 +2,9 @@
 
 A batch is put back only if every call of it was a definite refusal, or a person said that it was
 not sent; it keeps its clientmsgid. One that a restored backup had may have been called since: a
-person resumes it. What may have been sent is never touched here. Nor is a batch
-some of whose followers were suppressed since: its repeat must be the same request, so it would
-reach them. They are looked for at the retry, and once more before the call.
+person resumes it. What may have been sent is never touched here. Nor is a batch some of whose
+followers were suppressed or erased since: its repeat must be the same request, so it would reach
+them. They are looked for at the retry, and once more before the call.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from broadcast.rules.gates.gate import (
 )
 from broadcast.rules.reports import Did, RetryGroup, total
 from broadcast.rules.states import BatchState, Phase, Reason
-from models.base import change
+from models.base import change, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -41,7 +41,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import call_history, record_outcomes, transitions
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
-from models.ledger.rows import closed_gates, lane_rows, locked_rows
+from models.ledger.rows import closed_gates, erased_people, lane_rows, locked_rows
 from models.ledger.rows.locked_rows import log_action, run
 from models.ledger.rows.transaction import LockedBroadcast, every_row, read, selected, writing
 from models.ledger.steer import operator
@@ -282,14 +282,18 @@ def suppressed_batches(
 def suppressed_in(
     engine: Engine, broadcast_id: str, batch_ids: Collection[int]
 ) -> Mapping[int, int]:
-    """Return the same of these batches.
+    """Return the same of these batches, and erased people of their lists that are not cut yet.
 
-    None of a broadcast that goes to them all the same, nor of WeChat's own lists.
+    Who is suppressed gets a broadcast that goes to them all the same; WeChat's own lists name none.
     """
     if not batch_ids:
         return {}
-    account = recipients.heeded(engine, broadcast_id)
-    if account is None:
+    with read(engine) as connection:
+        account = value_of(connection, broadcast_id, BroadcastRow.account)
+        heeded = recipients.heeded_in(connection, broadcast_id)
+    assert account is not None
+    erased = erased_people.erased_among(engine, account)
+    if not (heeded or erased):
         return {}
     from broadcast.sorted_openids import Stream, unpacked  # noqa: PLC0415 - numpy
 
@@ -305,9 +309,12 @@ def suppressed_in(
                 connection, broadcast_id, batch.list, start=batch.start, size=batch.size
             )
         ids = unpacked(packed)
-        within = (ids[0].decode(), ids[-1].decode())
-        people = Stream(suppressions.pieces(engine, account, between=within))
-        found[batch.id] = int(people.hits(ids).sum())
+        people = set(erased(ids.tolist())) if erased else set()
+        if heeded:
+            within = (ids[0].decode(), ids[-1].decode())
+            stream = Stream(suppressions.pieces(engine, account, between=within))
+            people.update(ids[stream.hits(ids)].tolist())
+        found[batch.id] = len(people)
     return {batch_id: count for batch_id, count in found.items() if count}
 
 

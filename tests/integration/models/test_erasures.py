@@ -221,6 +221,33 @@ def test_retry_leaves_a_batch_alone_in_which_somebody_was_erased(engine: Engine)
 
 
 @pytest.mark.parametrize("ignored", [False, True])
+def test_retry_leaves_a_batch_alone_of_which_an_erase_died_before_its_list(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, *, ignored: bool
+) -> None:
+    broadcast_id = refused(engine)
+    if ignored:
+        everybody = {"selection": '{"ignore_suppression":true}'}
+        with engine.begin() as connection:
+            connection.execute(update(BroadcastRow).values(everybody))
+
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(erasures, "_broadcasts_of", die)
+        with pytest.raises(SystemExit):
+            erase(engine)
+
+    done = retries.retry(engine, broadcast_id, who=WHO)
+
+    assert [one.verdict for one in done.placed] == [RetryVerdict.SUPPRESSED]
+    assert done.suppressed == {1: 1}
+    erase(engine)
+    done = retries.retry(engine, broadcast_id, who=WHO)
+    assert [one.verdict for one in done.placed] == [RetryVerdict.ERASED]
+
+
+@pytest.mark.parametrize("ignored", [False, True])
 def test_the_next_plan_leaves_an_erased_person_out(engine: Engine, *, ignored: bool) -> None:
     accepted(engine)
     erase(engine)
