@@ -190,6 +190,8 @@ def test_an_erased_person_is_in_no_set_that_anybody_reads(engine: Engine) -> Non
     [stands] = suppressions.of_openid(engine, "default", ONE)
     assert stands.kind is SuppressionKind.ERASED
     assert list(suppressions.every_suppressed(engine, "default")) == []
+    # By it a send by WeChat's own list is refused.
+    assert suppressions.count(engine, "default") == 1
 
 
 def test_a_changed_list_is_found_though_somebody_was_erased_from_it(engine: Engine) -> None:
