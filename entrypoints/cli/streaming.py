@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from broadcast.errors import BroadcastError, OutOfReachError
+from broadcast.errors import BroadcastError, InputError, OutOfReachError, of_file
 from broadcast.message import Message
 
 
@@ -63,16 +63,29 @@ def write_all(rows: Iterable[bytes]) -> None:
 
 
 def write_file(path: Path, rows: Iterable[bytes]) -> None:
-    """Write a file that is there whole or not at all; one of that name is replaced."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write a file that is there whole or not at all; one of that name is replaced.
+
+    What is no file, such as a pipe, gets them as they come. Raises InputError where none can be.
+    """
     try:
-        with part.open("xb") as file:
+        in_place = path.exists() and not path.is_file()
+        # A link stays, and leads to the new file.
+        path = path if in_place else Path(os.path.realpath(path))
+        part = path if in_place else path.with_name(f".{path.name}.{os.getpid()}.part")
+        file = part.open("wb" if in_place else "xb")
+    except OSError as error:
+        raise InputError("error.output.file", file=str(path), reason=of_file(error)) from None
+    with file:
+        if in_place:
+            file.writelines(rows)
+            return
+        try:
             file.writelines(rows)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def whole(rows: Iterable[bytes], cut: list[BroadcastError]) -> Iterator[bytes]:

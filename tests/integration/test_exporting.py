@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import threading
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.rules.reports import SETS
-from entrypoints.cli import main
+from entrypoints.cli import exits, main
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from tests.integration.models.test_erasures import PEOPLE, left_out
@@ -117,3 +119,47 @@ def test_file_that_cannot_be_written_whole_stays_as_it_was(
 
     assert file.read_text() == "before"
     assert list(tmp_path.glob(".*.part")) == []
+
+
+def test_a_pipe_is_written_to_and_stays_one(here: Engine, mixed: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read = list[bytes]()
+    # A daemon: where the pipe is replaced, nobody writes to what it waits for.
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+
+    assert main.run(["export", mixed, "--output", str(pipe)]) == 0
+
+    assert pipe.is_fifo()
+    reader.join()
+    assert json.loads(read[0])["error"] is None
+
+
+def test_the_file_that_a_link_leads_to_is_replaced(
+    here: Engine, mixed: str, tmp_path: Path
+) -> None:
+    file, link = tmp_path / "file", tmp_path / "links" / "link"
+    file.write_text("before")
+    link.parent.mkdir()
+    link.symlink_to("../file")
+
+    assert main.run(["export", mixed, "--output", str(link)]) == 0
+
+    assert link.is_symlink()
+    assert json.loads(file.read_text())["error"] is None
+    assert [one.name for one in link.parent.iterdir()] == ["link"]
+
+
+@pytest.mark.parametrize("where", [".", "/", "missing/file", "file/below"])
+def test_a_place_where_no_file_can_be_is_named(
+    here: Engine, mixed: str, tmp_path: Path, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("before")
+
+    assert main.run(["export", mixed, "--output", str(tmp_path / where)]) == exits.BAD_INPUT
+
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Name a file, in a folder that is there" in said
+    assert (tmp_path / "file").read_text() == "before"
+    assert list(tmp_path.glob("**/*.part")) == []
