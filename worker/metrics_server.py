@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -65,9 +66,15 @@ class MetricsServer:
             self._server.server_close()
 
 
-def _server_class(host: str) -> type[ThreadingWSGIServer]:
+class _Server(ThreadingWSGIServer):
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Log one line: who says nothing, or leaves, is no fault of ours."""
+        log.info("metrics: a client was not answered: %r", sys.exc_info()[1])
+
+
+def _server_class(host: str) -> type[_Server]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return type("_Server", (ThreadingWSGIServer,), {"address_family": family})
+    return type("_Server", (_Server,), {"address_family": family})
 
 
 class _Handler(WSGIRequestHandler):

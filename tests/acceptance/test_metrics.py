@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,6 +40,7 @@ def test_a_worker_shows_what_it_did_and_the_api_what_the_ledger_has(
         BROADCAST_BATCH_SIZE="10",
     )  # fmt: skip
     worker, where = system.worker(), f"http://127.0.0.1:{port}/metrics"
+    silent = socket.create_connection(("127.0.0.1", port))
     sent = system.send(system.simulator.openids(40), "--key", "metrics")
     system.until_state(sent["id"], "completed")
     # Two on one machine have the same port.
@@ -79,6 +81,12 @@ def test_a_worker_shows_what_it_did_and_the_api_what_the_ledger_has(
     assert ledger["broadcast_people", "default", "accepted"] == 40
     assert ledger["broadcast_calls_today", "default", "0", "accepted", "mass_send"] == 4
     assert ledger["broadcast_part_reachable", "broker"] == 1
+
+    with silent:
+        # It is given up after five seconds, in one line.
+        assert silent.recv(1) == b""
+    until(lambda: "a client was not answered: TimeoutError" in worker.output, 5, "the line")
+    assert "Traceback" not in worker.output
 
     worker.stop()
     with pytest.raises(requests.ConnectionError):
