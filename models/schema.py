@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, Engine, column, inspect, select, table, text
 
-from broadcast.errors import SchemaError
+from broadcast.errors import DatabaseAwayError, SchemaError, of_file
 from models.engine import open_engine, parse, reachable, reader
 
 if TYPE_CHECKING:
@@ -51,11 +51,18 @@ _INSTALLATION = table("bc_installation", column("oldest_compatible"), column("id
 def check_present(url: str) -> None:
     """Raise SchemaError for a SQLite file that is not there: opening it would leave an empty one.
 
-    Raises SettingsError for what is no URL of a database.
+    Raises SettingsError for what is no URL of a database, DatabaseAwayError where this user may not
+    look.
     """
     parsed = parse(url)
-    if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).exists():
-        raise _missing(parsed)
+    if parsed.get_backend_name() != "sqlite":
+        return
+    try:
+        Path(str(parsed.database)).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise _missing(parsed) from None
+    except OSError as error:
+        raise DatabaseAwayError("error.database.file", cause=of_file(error)) from None
 
 
 def check(engine: Engine) -> None:

@@ -33,19 +33,19 @@ def read() -> Mapping[str, str | None]:
 
 def written() -> Mapping[str, str | None]:
     """Return the variables of ``.env``. Raises SettingsError where any of it cannot be read."""
-    if not DOTENV.exists():
-        return {}
-    from dotenv import dotenv_values  # noqa: PLC0415 - only where there is a file
-    from dotenv.parser import parse_stream  # noqa: PLC0415
-
     try:
         text = DOTENV.read_text("utf-8-sig")
+    except FileNotFoundError:
+        return {}
     except UnicodeDecodeError as error:
         # The error itself carries the whole file, and the file carries secrets.
         problem = SettingsError("error.settings.dotenv", byte=error.start)
     except OSError as error:
         problem = SettingsError("error.settings.dotenv_unread", reason=of_file(error))
     else:
+        from dotenv import dotenv_values  # noqa: PLC0415 - only where there is a file
+        from dotenv.parser import parse_stream  # noqa: PLC0415
+
         # The library itself skips such a line, and another account would be taken.
         wrong = next((one.original for one in parse_stream(StringIO(text)) if one.error), None)
         if wrong is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import stat
 from collections.abc import Iterable, Iterator
@@ -77,7 +78,9 @@ def _files_of(settings: Settings) -> Iterator[Path]:
 def _open_files(paths: Iterable[Path]) -> Iterator[Finding]:
     """Yield the files that every user of the machine can read."""
     for path in paths:
-        if not path.is_file() or _OF_DOCKER in path.absolute().parents:
+        # Where this user may not look, it is False; Path.is_file raises.
+        is_file = os.path.isfile(path)  # noqa: PTH113
+        if not is_file or _OF_DOCKER in path.absolute().parents:
             continue
         if path.stat().st_mode & stat.S_IROTH:
             yield Finding(
