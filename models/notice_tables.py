@@ -46,6 +46,8 @@ class NoticeRow(Base):
     problem: Mapped[Message | None]
     #: When to try next; NULL: it is not tried any more. Whoever tries it puts it off first.
     due_at: Mapped[datetime | None]
+    #: When its receiver had it last; NULL: not yet.
+    posted_at: Mapped[datetime | None]
     #: From when on the day is counted in which it is tried: the notice, or a person's retry.
     since: Mapped[datetime]
 

@@ -63,6 +63,8 @@ class Notice:
     #: Why the last try failed.
     problem: Message | None
     due_at: datetime | None
+    #: When its receiver had it last; None: not yet.
+    posted_at: datetime | None
     #: When it was added, or a person had it tried again.
     since: datetime
 
@@ -79,7 +81,7 @@ class Notice:
     @property
     def was_posted(self) -> bool:
         """True if its receiver has it, and hears it again."""
-        return self.state is NoticeState.WAITING and self.tries > 0 and self.problem is None
+        return self.state is NoticeState.WAITING and self.posted_at is not None
 
     @property
     def asks_for_a_person(self) -> bool:

@@ -123,7 +123,10 @@ def record(
             end = NoticeState.WAITING if due_at else state
         mine = NoticeRow.id == one.id, NoticeRow.state == NoticeState.WAITING
         tries = one.tries + (state is not NoticeState.PASSED)
-        values = {"state": end, "due_at": due_at, "problem": problem, "tries": tries}
+        values = {
+            "state": end, "due_at": due_at, "problem": problem, "tries": tries,
+            "posted_at": moment if state is NoticeState.SENT else one.posted_at,
+        }  # fmt: skip
         connection.execute(update(NoticeRow).where(*mine).values(values))
 
 

@@ -108,7 +108,7 @@ _BOXES: Final = union_all(
             ("webhooks", "waiting", "bc_webhooks", "since", "state = 'waiting'"),
             ("webhooks", "given_up", "bc_webhooks", "since", "state = 'given_up'"),
             ("notices", "waiting", "bc_notices", "since",
-             "state = 'waiting' AND (tries = 0 OR problem IS NOT NULL)"),
+             "state = 'waiting' AND posted_at IS NULL"),
             ("notices", "given_up", "bc_notices", "since", "state = 'given_up'"),
             ("dead_letters", "dead", "bc_dead_letters", "first_at", "state = 'dead'"),
             ("pushes", "waiting", "bc_pushes", "received_at", "due_at IS NOT NULL"),

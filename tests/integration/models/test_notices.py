@@ -17,6 +17,7 @@ from models.ledger.boxes import notices, unreported
 from models.ledger.lane import leases
 from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.steer import operator, retries
+from models.ledger.views import metrics
 from models.notice_tables import NoticeRow
 from tests.kit import ledger
 from tests.kit.ledger import Driver, said
@@ -128,6 +129,29 @@ def test_each_end_and_each_that_differs_is_reported(engine: Engine) -> None:
         recorded_ends.record_status(engine, row, "SEND_FAIL", waits=Waits())
     assert stored(engine) == ["end", "end"]
     assert stored(engine) == ["end", "end"]
+
+
+def test_what_was_posted_stays_so_though_its_next_post_fails(engine: Engine) -> None:
+    again = timedelta(minutes=30)
+    register(engine, WECOM)
+    doubtful(engine)
+    unreported.report(engine)
+    assert waiting(engine) == 1
+
+    def post(state: NoticeState, problem: Message | None = None) -> Notice:
+        some = notices.reserve(engine, [WECOM], put_off=PUT_OFF)
+        notices.record(engine, some, state, waits=Waits(), problem=problem, again=again)
+        ledger.pass_time(engine, again)
+        [one] = notices.newest(engine, list(NoticeState), 9)
+        return one
+
+    assert post(NoticeState.SENT).was_posted
+    assert post(NoticeState.WAITING, Message("notice.problem.unconfirmed", answer="x")).was_posted
+    assert waiting(engine) == 0
+
+
+def waiting(engine: Engine) -> float:
+    return metrics.samples(engine)["box_items"]["notices", "waiting"]
 
 
 def test_an_end_in_doubt_is_no_end_and_what_comes_of_it_is(engine: Engine) -> None:

@@ -16,7 +16,7 @@ def test_in_a_list_a_notice_of_several_lines_takes_one() -> None:
     )  # fmt: skip
     one = Notice(
         id=1, key="k", message=held, receiver="wecom:host:1", tries=0, problem=None,
-        state=NoticeState.SENT, due_at=None, since=NOW,
+        state=NoticeState.SENT, due_at=None, posted_at=None, since=NOW,
     )  # fmt: skip
 
     [line] = ZH(notices.in_a_list(one, ZH, now=NOW)).splitlines()
