@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from broadcast import day, names
+from broadcast.data_files import rows
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.metrics import Samples
@@ -91,36 +92,17 @@ _AGES: Final = {
     BatchState.UNKNOWN: "oldest_unsettled_batch_age_seconds",
     BatchState.IN_DOUBT: "oldest_in_doubt_batch_age_seconds",
 }
-_OF_THEIR_TIME: Final = (
-    "kind = 'schedule' AND opened_at IS NULL AND broadcast_id IN"
-    " (SELECT id FROM bc_broadcasts WHERE phase = 'planning')"
-)
 #: What is in each box in which state: its table, since when it is, and which rows. What is to come
 #: is not in it. These tables are not mapped for it.
 _BOXES: Final = union_all(
     *(
         select(
-            literal(box), literal(state), _COUNT, func.min(column(since, Moment())).label("since")
+            literal(one["box"]), literal(one["state"]), _COUNT, func.min(since).label("since")
         )
-        .select_from(table(of))
-        .where(column(since, Moment()) <= database_now(), text(which))
-        for box, state, of, since, which in (
-            ("webhooks", "waiting", "bc_webhooks", "since", "state = 'waiting'"),
-            ("webhooks", "given_up", "bc_webhooks", "since", "state = 'given_up'"),
-            ("notices", "waiting", "bc_notices", "since",
-             "state = 'waiting' AND posted_at IS NULL"),
-            ("notices", "given_up", "bc_notices", "since", "state = 'given_up'"),
-            ("dead_letters", "dead", "bc_dead_letters", "first_at", "state = 'dead'"),
-            ("pushes", "waiting", "bc_pushes", "received_at", "due_at IS NOT NULL"),
-            ("pushes", "set_aside", "bc_pushes", "received_at",
-             "due_at IS NULL AND handled_at IS NULL"),
-            ("outbox", "waiting", "bc_outbox", "created_at", "tries >= 0"),
-            ("launches", "held", "bc_launches", "decided_at", "state = 'held'"),
-            ("launches", "begun", "bc_launches", "due_at", "state = 'begun'"),
-            ("launches", "due", "bc_campaigns", "next_due_at", "next_due_at IS NOT NULL"),
-            ("launches", "scheduled", "bc_gates", "until",
-             _OF_THEIR_TIME),
-        )
+        .select_from(table(one["table"]))
+        .where(since <= database_now(), text(one["which"]))
+        for one in rows(__file__, "boxes.csv")
+        for since in [column(one["since"], Moment())]
     )
 )  # fmt: skip
 
