@@ -95,7 +95,7 @@ class Audit:
     openids: int = 0
     batches: int = 0
     calls: int = 0
-    #: People who were erased from lists: their places are audited, and nobody knows who they were.
+    #: Entries of lists whose people were erased: their places are audited.
     erased: int = 0
     #: Broadcasts of which nothing is left but figures, batches and keys.
     pruned: int = 0
