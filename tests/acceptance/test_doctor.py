@@ -212,6 +212,23 @@ def test_where_nobody_answers_it_ends_within_ten_seconds(tmp_path: Path) -> None
     assert said["not_looked_at"] == ["stored", "workers", "calls", "token"]
 
 
+def test_what_a_look_at_one_part_dies_of_takes_nothing_from_what_the_others_find(
+    tmp_path: Path,
+) -> None:
+    nowhere = tmp_path / ("a" * 300)
+    line = CommandLine(tmp_path, env={"DATABASE_URL": f"sqlite:///{nowhere}/broadcast.db"})
+
+    said = line.run("doctor", "--json")
+    traced = line.run("doctor", "--json", BROADCAST_DEBUG="1")
+
+    assert [one["id"] for one in said.json["findings"]] == [F.REDIS_AWAY, F.WECHAT_AWAY]
+    assert {"calls", "token", "database", "disk"} <= set(said.json["not_looked_at"])
+    assert said.status == 1
+    assert "Could not look at: disks. Unexpected error (OSError" in said.err
+    assert "disk_probe.py" not in said.err
+    assert "disk_probe.py" in traced.err
+
+
 @pytest.mark.prove
 def test_what_is_wrong_with_postgresql_is_repaired_by_its_command(
     postgresql: PostgreSQL, postgresql_url: str, start_system: StartSystem

@@ -12,7 +12,7 @@ from broadcast.quoting import one_line
 from broadcast.rules.findings import Finding
 from broadcast.rules.readiness import Level
 from broadcast.views.texts import Texts
-from entrypoints.cli import exits
+from entrypoints.cli import exits, streaming
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.run import Run
 from entrypoints.cli.styling import COMMAND_INDENT
@@ -26,17 +26,23 @@ def doctor(run: Run, *, as_json: AsJSON = False) -> None:
     """Look at every part, and say what is wrong with its fix; change nothing."""
     from entrypoints.cli.probes import examination  # noqa: PLC0415 - not for the help
 
-    found, left_out = examination.examine()
+    found, left_out, died = examination.examine()
     for finding in found:
         say(run, finding)
+    for part, error in died.items():
+        problem = streaming.unexpected_message(error)
+        run.terminal.say("doctor.died", part=Message(f"doctor.part.{part}"), problem=problem)
+        if trace := streaming.trace(error):
+            run.terminal.note(Plain(trace))
     if left_out:
         run.terminal.say("doctor.left_out", parts=[Message(f"doctor.part.{p}") for p in left_out])
-    if not found:
+    if not found and not died:
         run.terminal.say("doctor.nothing")
     if as_json:
         each = [_object(one, run.terminal.texts) for one in found]
-        run.terminal.show_done({"findings": each, "not_looked_at": left_out})
-    raise typer.Exit(exits.FAILED if any(one.is_error for one in found) else exits.DONE)
+        run.terminal.show_done({"findings": each, "not_looked_at": [*left_out, *died]})
+    failed = died or any(one.is_error for one in found)
+    raise typer.Exit(exits.FAILED if failed else exits.DONE)
 
 
 def say(run: Run, finding: Finding) -> None:

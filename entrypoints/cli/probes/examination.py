@@ -50,17 +50,15 @@ class _Probe(threading.Thread):
         try:
             for finding in self._look():
                 self.found.append(finding)
-        except Exception as error:  # noqa: BLE001 - raised where it is waited for
+        except Exception as error:  # noqa: BLE001 - reported beside what the others found
             self.error = error
 
 
-def examine() -> tuple[list[Finding], list[Part]]:
-    """Return what is wrong, and what was not looked at because of it.
-
-    Raises what a probe did not expect.
-    """
+def examine() -> tuple[list[Finding], list[Part], dict[Part, Exception]]:
+    """Return what is wrong, what was not looked at because of it, and what probes died of."""
     found: list[Finding] = []
     notes: dict[str, Any] = {}
+    died: dict[Part, Exception] = {}
     settings = settings_probe.read(found)
     if settings is not None:
         notes["is_broker_redis"] = not is_amqp(settings.celery_broker_url)
@@ -68,8 +66,10 @@ def examine() -> tuple[list[Finding], list[Part]]:
         silent = _run(probes)
         for probe in probes:
             found += [one for one in probe.found if one not in found]
+            if probe.error is not None:
+                died[probe.part] = probe.error
         found += map(_unanswered, {part for part in silent if part in _SILENT})
-    return findings.judge(found, Facts(**notes), celery=celery())
+    return *findings.judge(found, Facts(**notes), celery=celery()), died
 
 
 def _probes(settings: Settings, notes: dict[str, Any]) -> Iterator[_Probe]:
@@ -96,8 +96,6 @@ def _run(probes: Iterable[_Probe]) -> list[Part]:
         probe.start()
     for probe in probes:
         probe.join(max(0.0, end - time.monotonic()))
-        if probe.error is not None:
-            raise probe.error
     return [probe.part for probe in probes if probe.is_alive()]
 
 

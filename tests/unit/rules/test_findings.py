@@ -101,6 +101,20 @@ def test_calls_that_the_ledger_does_not_know_are_somebody_elses(
     assert [one.fault for one in found] == faults
 
 
+def test_an_account_that_answers_too_late_disturbs_no_count() -> None:
+    counts = {SendPath.MASS_SEND: 12}
+    used = {"shop": counts}
+
+    class Meanwhile(dict[str, Any]):
+        def get(self, account: str, _: Any = None) -> Any:
+            used["news"] = counts
+            return self[account]
+
+    found = judged(used=used, called=Meanwhile(shop={SendPath.MASS_SEND: 4}))
+
+    assert [one.account for one in found] == ["shop"]
+
+
 @pytest.mark.parametrize(
     ("cause", "follows", "stays"),
     [
