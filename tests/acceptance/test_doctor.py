@@ -229,6 +229,24 @@ def test_what_a_look_at_one_part_dies_of_takes_nothing_from_what_the_others_find
     assert "disk_probe.py" in traced.err
 
 
+def test_a_wrong_clock_is_found_though_another_account_is_silent(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=10)
+    system.simulator.set_switches(date_offset_s=180)
+    file = system.folder / "accounts.toml"
+    with socket.create_server((LOOPBACK, 0)) as silent:
+        # It is given up last.
+        file.write_text(
+            f'{file.read_text()}[accounts.silent]\nappid = "wx00000000000000ff"\n'
+            f'appsecret = "secret"\napi_base = "http://{LOOPBACK}:{silent.getsockname()[1]}"\n'
+        )
+        seen = found(system)
+
+    assert F.WECHAT_AWAY in seen
+    assert F.CLOCK in seen
+
+
 @pytest.mark.prove
 def test_what_is_wrong_with_postgresql_is_repaired_by_its_command(
     postgresql: PostgreSQL, postgresql_url: str, start_system: StartSystem

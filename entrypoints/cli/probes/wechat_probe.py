@@ -28,7 +28,8 @@ def probe(
 ) -> Iterator[Finding]:
     """Yield what WeChat has against *account*; note the clock, and the calls that it counts."""
     address, ahead = readiness_checks.address_of(wechat, account)
-    notes["ahead"] = ahead
+    if ahead is not None:
+        notes["ahead"] = ahead
     yield from of_check(readiness.of_address(address))
     if address.problem is None:
         for check in _checks(wechat, settings, account, notes=notes):
