@@ -1,52 +1,32 @@
-"""The keys that are good now: of the settings, of a file and of the database.
-
-File and database are read again while the API runs, so a key is made, replaced and revoked without
-a restart.
-"""
+"""The key of a request, and looks that many requests share."""
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
 
-from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import APIKey
-from broadcast.settings.program_settings import Settings
+from broadcast.settings.good_keys import GoodKeys
 from entrypoints.http import problems
 from entrypoints.http.threads import Pool
-
-log = logging.getLogger(__name__)
 
 #: How long a key that was revoked may still be good.
 FRESH_S: Final = 1.0
 #: How often strangers may have the keys read, and how many of them wait for it at once.
 _REST_S: Final = 0.1
 MOST_UNKNOWN: Final = 20
-VARIABLE: Final = "BROADCAST_API_KEYS"
-_IN_FILE: Final = f"{VARIABLE}_FILE"
-_MOST_BYTES: Final = 1_000_000
 
 
 class KeyRing:
     """Finds the key that a request came with."""
 
-    def __init__(
-        self, settings: Settings, stored: Callable[[], Sequence[APIKey]], *, threads: Pool
-    ) -> None:
-        """Read the settings' keys. *stored* reads the database's. Raises SettingsError."""
-        given = settings.api_keys
-        self._fixed = [] if given is None else api_keys.parse(
-            given.get_secret_value(), where=VARIABLE
-        )  # fmt: skip
-        self._file = settings.api_keys_file
-        self._of_file = [] if self._file is None else _parsed(_text(self._file, may_be_empty=True))
-        self._stored = stored
+    def __init__(self, good: GoodKeys, *, threads: Pool) -> None:
+        """*threads* read the keys."""
+        self.read = good.read
         self._known = Shared(functools.partial(threads.run, self.read), rest_s=_REST_S)
         self._unknown = 0
 
@@ -71,41 +51,6 @@ class KeyRing:
         """Return the rights of a key now; None: it is good no more. Raises DatabaseAwayError."""
         known = await self._known.since(time.monotonic() - FRESH_S)
         return next((one for one in known if one.digest == key.digest), None)
-
-    def read(self) -> Sequence[APIKey]:
-        """Return every good key as it is now. Raises DatabaseAwayError."""
-        return [*self._fixed, *self._file_again(), *self._stored()]
-
-    def _file_again(self) -> Sequence[APIKey]:
-        if self._file is not None:
-            try:
-                self._of_file = _parsed(_text(self._file, may_be_empty=not self._of_file))
-            except SettingsError as error:
-                # Half written, perhaps: those of before stay good, or one slip locks everybody out.
-                log.warning("the keys of before stay good: %s", error)
-        return self._of_file
-
-
-def _text(path: Path, *, may_be_empty: bool) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        text = data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        problem = SettingsError("error.api_keys.file", name=_IN_FILE, path=path, reason=reason)
-    else:
-        if len(data) > _MOST_BYTES:
-            raise SettingsError("error.api_keys.file", name=_IN_FILE, path=path, reason="> 1 MB")
-        if text.strip() or may_be_empty:
-            return text
-        # Whoever writes a file anew empties it first.
-        problem = SettingsError("error.api_keys.emptied", name=_IN_FILE, path=path)
-    raise problem
-
-
-def _parsed(text: str) -> list[APIKey]:
-    return api_keys.parse(text, where=_IN_FILE)
 
 
 T = TypeVar("T")

@@ -85,6 +85,7 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
 
 
 def _parts(run: Run, ending: Shutdown) -> APIParts:
+    from broadcast.settings.good_keys import GoodKeys  # noqa: PLC0415
     from entrypoints.http.api_parts import APIParts  # noqa: PLC0415
     from entrypoints.http.keyring import KeyRing  # noqa: PLC0415 - as above
     from entrypoints.http.threads import Threads  # noqa: PLC0415
@@ -102,7 +103,8 @@ def _parts(run: Run, ending: Shutdown) -> APIParts:
         looks=ClientChecks(run.wechat), remote=WiredRemoteParts(run, waker), threads=threads,
         is_ending=ending, outside=PartsMetrics(run.wechat, waker, run.settings.accounts()),
         keys=KeyRing(
-            run.settings, functools.partial(stored.good, run.engine), threads=threads.keys
+            GoodKeys(run.settings, functools.partial(stored.good, run.engine)),
+            threads=threads.keys,
         ),
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import pytest
 
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import EVERY_SCOPE, APIKey
+from broadcast.settings.good_keys import GoodKeys
 from broadcast.settings.program_settings import Settings
 from entrypoints.http.keyring import MOST_UNKNOWN, KeyRing, Shared
 from entrypoints.http.problems import ProblemError
@@ -93,7 +94,7 @@ def test_strangers_cost_a_look_for_all_of_them_and_keep_nobody_out(
 
     async def ask() -> list[str]:
         threads = Pool(1, "keys")
-        ring = KeyRing(SETTINGS, stored, threads=threads)
+        ring = KeyRing(GoodKeys(SETTINGS, stored), threads=threads)
         assert await ring.find(GOOD) is not None
         stored.may.clear()
         strangers = [asyncio.create_task(_found(ring, f"stranger-{n}")) for n in range(500)]
@@ -118,7 +119,7 @@ def test_a_key_that_was_made_while_another_look_was_under_way_is_found() -> None
 
     async def ask() -> str:
         threads = Pool(1, "keys")
-        ring = KeyRing(SETTINGS, stored, threads=threads)
+        ring = KeyRing(GoodKeys(SETTINGS, stored), threads=threads)
         assert await ring.find(GOOD) is not None
         stored.may.clear()
         stored.looking.clear()
@@ -148,13 +149,11 @@ def test_a_keys_file_that_is_caught_amid_its_writing_locks_nobody_out(
 ) -> None:
     file = tmp_path / "keys"
     file.write_text("key-of-the-file-0123")
-    threads = Pool(1, "keys")
     settings = Settings.model_validate({"BROADCAST_API_KEYS_FILE": str(file)})
-    ring = KeyRing(settings, list, threads=threads)
+    good = GoodKeys(settings, list)
     file.write_text(text)
 
-    found = [api_keys.find(ring.read(), "key-of-the-file-0123") for _ in range(2)]
-    threads.close()
+    found = [api_keys.find(good.read(), "key-of-the-file-0123") for _ in range(2)]
 
     assert [one is not None for one in found] == [is_good] * 2
 
