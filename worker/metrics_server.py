@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import socket
 import sys
 import threading
@@ -17,18 +18,19 @@ from prometheus_client import make_wsgi_app
 from prometheus_client.exposition import ThreadingWSGIServer
 from sqlalchemy import Engine
 
+from broadcast.built_once import built_once
 from broadcast.errors import BroadcastError
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import APIKey, Scope
 from broadcast.rules.metrics import is_here
-from broadcast.settings.environment import secret_text
+from broadcast.settings.good_keys import GoodKeys
 from broadcast.settings.program_settings import Settings
 from models.ledger.boxes import api_keys as stored
 from worker.delivery.metrics import REGISTRY
 
 log = logging.getLogger(__name__)
 
-_VARIABLE: Final = "BROADCAST_API_KEYS"
+_KEYS_FOR_S: Final = 1.0
 _BEARER: Final = "Bearer "
 
 
@@ -38,7 +40,7 @@ class MetricsServer:
     def __init__(self, settings: Settings, engine: Engine) -> None:
         """*engine*: of the database, which has keys, too."""
         self._settings = settings
-        self._page = _Page(functools.partial(_good, settings, engine))
+        self._page = _Page(_RecentKeys(settings, functools.partial(stored.good, engine)))
         self._server: ThreadingWSGIServer | None = None
 
     def start(self) -> None:
@@ -85,13 +87,44 @@ class _Handler(WSGIRequestHandler):
         """Log nothing: it is scraped all the time."""
 
 
+class _RecentKeys:
+    """The good keys of the last second. For threads."""
+
+    def __init__(self, settings: Settings, stored: Callable[[], Sequence[APIKey]]) -> None:
+        self._settings, self._stored = settings, stored
+        self._reading = threading.Lock()
+        self._until = -math.inf
+        self._last: Sequence[APIKey] | None = None
+
+    def __call__(self) -> Sequence[APIKey] | None:
+        """Return the keys; None: they could not be read.
+
+        Strangers have them read once a second, whether that succeeds or not.
+        """
+        with self._reading:
+            if time.monotonic() >= self._until:
+                self._last = self._read()
+                self._until = time.monotonic() + _KEYS_FOR_S
+            return self._last
+
+    def _read(self) -> Sequence[APIKey] | None:
+        try:
+            return self._good.read()
+        except BroadcastError as error:
+            log.warning("metrics cannot be shown: %s", error)
+            return None
+
+    @built_once
+    def _good(self) -> GoodKeys:
+        return GoodKeys(self._settings, self._stored)
+
+
 class _Page:
     """The page, or a refusal, as WSGI has it."""
 
-    def __init__(self, keys: Callable[[int], Sequence[APIKey]]) -> None:
+    def __init__(self, keys: Callable[[], Sequence[APIKey] | None]) -> None:
         self._page: Any = make_wsgi_app(REGISTRY)
-        # Strangers have them read once a second.
-        self._keys = functools.lru_cache(maxsize=1)(keys)
+        self._keys = keys
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 - WSGI's
         status = self._status(environ)
@@ -110,21 +143,12 @@ class _Page:
         given = environ.get("HTTP_AUTHORIZATION", "")
         if not given.startswith(_BEARER):
             return HTTPStatus.UNAUTHORIZED
-        try:
-            key = api_keys.find(self._keys(int(time.monotonic())), given.removeprefix(_BEARER))
-        except BroadcastError as error:
-            log.warning("metrics cannot be shown: %s", error)
+        known = self._keys()
+        if known is None:
             return HTTPStatus.SERVICE_UNAVAILABLE
+        key = api_keys.find(known, given.removeprefix(_BEARER))
         if key is None:
             return HTTPStatus.UNAUTHORIZED
         # Lanes of every account stand on one page.
         may_read = Scope.READ in key.scopes and key.accounts is None
         return HTTPStatus.OK if may_read else HTTPStatus.FORBIDDEN
-
-
-def _good(settings: Settings, engine: Engine, _second: int) -> Sequence[APIKey]:
-    texts = [] if settings.api_keys is None else [settings.api_keys.get_secret_value()]
-    if settings.api_keys_file is not None:
-        texts.append(secret_text(settings.api_keys_file, _VARIABLE))
-    parsed = [key for text in texts for key in api_keys.parse(text, where=_VARIABLE)]
-    return [*parsed, *stored.good(engine)]
