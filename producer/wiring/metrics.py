@@ -66,16 +66,17 @@ class CallsLeft:
     ) -> None:
         """*ask* raises BroadcastError where WeChat does not answer."""
         self._ask, self._accounts = ask, accounts
-        self._asking = threading.Lock()
         self._next = 0.0
         #: What was left, once so many calls were made on that day in Shanghai.
         self._answers: dict[tuple[str, SendPath], tuple[int, float, datetime]] = {}
 
     def figures(self, calls: Figures) -> Figures:
         """Return what is left after *calls*, by account and path; ask anew where that is due."""
-        if time.monotonic() >= self._next and self._asking.acquire(blocking=False):
+        if time.monotonic() >= self._next:
             self._next = time.monotonic() + ASKED_EVERY_S
-            threading.Thread(target=self._renew, args=(calls,), daemon=True).start()
+            # There may be no thread more in this process.
+            with contextlib.suppress(RuntimeError):
+                threading.Thread(target=self._renew, args=(calls,), daemon=True).start()
         return {
             of: max(left - max(self._made(calls, of) - made, 0), 0)
             for of, (left, made, today) in [*self._answers.items()] if today == _today()
@@ -98,7 +99,6 @@ class CallsLeft:
             with contextlib.suppress(BroadcastError):
                 left = self._ask(self._accounts[of[0]], of[1]).remain
                 self._answers[of] = left, self._made(calls, of), today
-        self._asking.release()
 
 
 def _today() -> datetime:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from broadcast.errors import WeChatAwayError
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
@@ -62,4 +64,34 @@ def test_nobody_waits_for_wechat() -> None:
     assert left.figures(MADE) == {}
 
     wechat.may_answer.set()
+    until(lambda: left.figures(MADE), 10, "an answer")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_answer_that_nobody_expected_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.wiring.metrics.ASKED_EVERY_S", 0.0)
+    wechat = WeChat()
+    first = [ZeroDivisionError()]
+
+    def ask(account: Account, path: SendPath) -> Quota:
+        if first:
+            raise first.pop()
+        return wechat.quota(account, path)
+
+    left = CallsLeft(ask, {"shop": SHOP})
+
+    until(lambda: left.figures(MADE), 10, "an answer")
+
+
+def test_it_is_asked_again_where_no_thread_was_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.wiring.metrics.ASKED_EVERY_S", 0.0)
+    left = CallsLeft(WeChat().quota, {"shop": SHOP})
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        assert left.figures(MADE) == {}
+
     until(lambda: left.figures(MADE), 10, "an answer")
