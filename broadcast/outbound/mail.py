@@ -33,9 +33,11 @@ def send(poster: Poster, receiver: Receiver, text: str) -> PostResult:
             if receiver.secret:
                 server.login(address.user, receiver.secret)
             refused = server.send_message(_mail(address, text))
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        # ``smtplib`` logs in with ASCII alone; the error's own words show a letter of the password.
+        words = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
         # An answer may say again what was sent; those of ``smtplib`` have theirs as bytes.
-        said = receiver.masked(getattr(error, "smtp_error", None) or str(error).encode())
+        said = receiver.masked(getattr(error, "smtp_error", None) or words.encode())
         reason = one_line(f"{type(error).__name__} {said.decode()}")
         took_too_long = Message(f"transport.{TransportKind.TOTAL_TIMEOUT}")
         why = took_too_long if exchange.expired else reason

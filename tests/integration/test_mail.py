@@ -92,6 +92,21 @@ def test_all_answers_of_a_server_together_have_the_time_of_one_try(
     assert server.mails == []
 
 
+def test_a_password_that_no_mail_server_can_be_told_is_a_problem_that_does_not_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail.mail_server(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        problem = say(server.url(password="pässword-0123")).problem
+
+    assert problem is not None
+    assert problem.id == "notice.problem.mail"
+    assert "UnicodeEncodeError" in str(problem.facts)
+    assert "ä" not in str(problem.facts)
+    assert r"\xe4" not in str(problem.facts)
+    assert server.mails == []
+
+
 def test_a_server_with_a_certificate_of_somebody_else_gets_nothing(tmp_path: Path) -> None:
     with mail.mail_server(tmp_path) as server:
         problem = say(server.url()).problem
