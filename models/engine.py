@@ -13,7 +13,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +85,18 @@ def now(connection: Connection) -> datetime:
 
 def _impossible() -> datetime:
     raise RuntimeError("the database has no clock")
+
+
+def clock_ahead(engine: Engine) -> timedelta | None:
+    """Return by how much the database's clock is ahead of this machine's; None: it has none.
+
+    Raises DatabaseAwayError.
+    """
+    # A file has no clock but ours.
+    if engine.dialect.name == "sqlite":
+        return None
+    with reachable(), reader(engine).begin() as connection:
+        return now(connection) - datetime.now(UTC)
 
 
 def is_long_past(

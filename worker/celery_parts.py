@@ -33,8 +33,7 @@ from broadcast.errors import OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import redact
 from models import schema
-from models.engine import now
-from models.ledger.rows.transaction import read
+from models.engine import clock_ahead
 from worker import messages
 from worker.queue_watch import watch
 from worker.wiring import parts, pool_size
@@ -168,18 +167,14 @@ FELT = timedelta(minutes=1)
 
 def compare_clocks(engine: Engine) -> None:
     """Log one line if this machine's clock is off by more than ``FELT``."""
-    if engine.dialect.name == "sqlite":
-        # A file has no clock but ours.
-        return
     try:
-        with read(engine) as connection:
-            ahead = datetime.now(UTC) - now(connection)
+        behind = clock_ahead(engine) or timedelta(0)
     except OutOfReachError as error:
         log.warning("this machine's clock was not compared with the database's: %s", error)
         return
-    if abs(ahead) > FELT:
-        way = Message("worker.clock.ahead" if ahead > timedelta(0) else "worker.clock.behind")
-        seconds = round(abs(ahead).total_seconds())
+    if abs(behind) > FELT:
+        way = Message("worker.clock.ahead" if behind < timedelta(0) else "worker.clock.behind")
+        seconds = round(abs(behind).total_seconds())
         log.warning("%s", Message("worker.clock", seconds=seconds, way=way))
 
 

@@ -144,10 +144,7 @@ def _follows(finding: Finding, every: Iterable[Finding], facts: Facts) -> bool:
 def _of_clocks(facts: Facts) -> Iterator[Finding]:
     if facts.ahead is None:
         return
-    of_database = None
-    if facts.database_ahead is not None:
-        of_database = facts.ahead + facts.database_ahead
-    check = of_clocks(ClockFacts(machine=facts.ahead, database=of_database))
+    check = of_clocks(ClockFacts.of_both(facts.ahead, facts.database_ahead))
     if check.level is not Level.GOOD:
         yield Finding(fault=F.CLOCK, what=Message("doctor.clock", found=check.found), fix=check.fix)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -67,6 +67,13 @@ class ClockFacts:
     machine: timedelta | None
     #: The database's, by which schedules run; None where it is this machine's own.
     database: timedelta | None = None
+
+    @classmethod
+    def of_both(cls, machine: timedelta | None, database: timedelta | None) -> Self:
+        """Return the facts for a clock of the database that is ahead of this machine's."""
+        if machine is None or database is None:
+            return cls(machine=machine)
+        return cls(machine=machine, database=machine + database)
 
 
 @frozen

@@ -43,8 +43,7 @@ from broadcast.settings.program_settings import Settings
 from broadcast.tokens.token_service import Timing
 from broadcast.tokens.token_store import TokenFetchError
 from broadcast.views.texts import Texts
-from models.engine import now as database_now
-from models.ledger.rows.transaction import read
+from models.engine import clock_ahead
 from producer.wiring.wechat import OF_TOKENS, WeChat, WeChatRefusedError
 
 #: Accounts that are asked about side by side; each may take three calls.
@@ -64,7 +63,7 @@ def checks(wechat: WeChat, settings: Settings, engine: Engine) -> list[Check]:
     if not reached:
         return found
     ahead = next((each for _, each in addresses.values() if each is not None), None)
-    found.append(of_clocks(_clocks(engine, ahead)))
+    found.append(of_clocks(ClockFacts.of_both(ahead, clock_ahead(engine))))
     for facts in _asked(wechat, settings, reached):
         found += of_account(facts)
     return found
@@ -89,15 +88,6 @@ def address_of(wechat: WeChat, account: Account) -> tuple[AddressFacts, timedelt
         return AddressFacts(address=shown, problem=problem), None
     ahead = datetime.now(UTC) - pong.date if pong.date else None
     return AddressFacts(address=shown, elapsed=timedelta(milliseconds=pong.elapsed_ms)), ahead
-
-
-def _clocks(engine: Engine, ahead: timedelta | None) -> ClockFacts:
-    """Return the clocks' lead over WeChat's; the database's too, where it has one of its own."""
-    if ahead is None or engine.dialect.name == "sqlite":
-        return ClockFacts(machine=ahead)
-    with read(engine) as connection:
-        of_database = database_now(connection) - datetime.now(UTC)
-    return ClockFacts(machine=ahead, database=ahead + of_database)
 
 
 def _asked(wechat: WeChat, settings: Settings, accounts: list[Account]) -> list[AccountFacts]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from broadcast.errors import (
@@ -23,11 +23,10 @@ from broadcast.views.words import Moment
 from entrypoints.cli import ledger_facts
 from entrypoints.cli.probes.shell_words import sql
 from models import durability, mysql_columns, schema
-from models.engine import now
+from models.engine import clock_ahead
 from models.ledger.boxes import dead_letters
 from models.ledger.gates import restores
 from models.ledger.rows import known_accounts
-from models.ledger.rows.transaction import read
 from models.ledger.views import refused_pushes
 
 if TYPE_CHECKING:
@@ -52,9 +51,7 @@ def probe(parts: StoreParts, notes: dict[str, Any]) -> Iterator[Finding]:
         engine = parts.engine
         yield from _of_server(engine)
         notes["installation"] = schema.installation(engine)
-        if engine.dialect.name != "sqlite":
-            with read(engine) as connection:
-                notes["database_ahead"] = now(connection) - datetime.now(UTC)
+        notes["database_ahead"] = clock_ahead(engine)
         yield from _of_ledger(engine, parts, notes)
     except SchemaError as error:
         fault = _SCHEMAS.get(error.message_id, Fault.DATABASE_NEW)

@@ -38,7 +38,7 @@ def test_clock_that_is_off_by_more_than_a_minute_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(Shifted, "by", by)
-    monkeypatch.setattr(celery_parts, "datetime", Shifted)
+    monkeypatch.setattr("models.engine.datetime", Shifted)
     engine = open_engine(postgresql_url)
     with caplog.at_level(logging.WARNING):
         celery_parts.compare_clocks(engine)
