@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -94,9 +94,9 @@ class Worker:
     has_beat: bool = False
 
 
-@frozen
+@dataclass(slots=True, kw_only=True)
 class Facts:
-    """What was noted beside the findings; None: nobody could tell."""
+    """What the probes note beside the findings; None: nobody could tell."""
 
     installation: str | None = None
     workers: Sequence[Worker] | None = None
@@ -106,10 +106,10 @@ class Facts:
     ahead: timedelta | None = None
     database_ahead: timedelta | None = None
     #: Today's calls by account: as WeChat counts them, and as the ledger does.
-    used: Mapping[str, Mapping[SendPath, int]] = field(default_factory=dict)
-    called: Mapping[str, Mapping[SendPath, int]] = field(default_factory=dict)
+    used: dict[str, Mapping[SendPath, int]] = field(default_factory=dict)
+    called: dict[str, Mapping[SendPath, int]] = field(default_factory=dict)
     #: Accounts whose two interfaces share their calls.
-    sharing: Collection[str] = ()
+    sharing: set[str] = field(default_factory=set)
 
 
 def judge(

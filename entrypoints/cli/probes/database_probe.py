@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from broadcast.errors import (
     BroadcastError,
@@ -16,7 +16,7 @@ from broadcast.errors import (
 )
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.findings import Fault, Finding
+from broadcast.rules.findings import Facts, Fault, Finding
 from broadcast.rules.gates.gate import GateKind
 from broadcast.views.blocker_lines import Lanes
 from broadcast.views.words import Moment
@@ -45,14 +45,14 @@ _LEAST_PACKET: Final = 4 * 1024 * 1024
 _REFUSED_WITHIN: Final = timedelta(hours=24)
 
 
-def probe(parts: StoreParts, notes: dict[str, Any]) -> Iterator[Finding]:
+def probe(parts: StoreParts, facts: Facts) -> Iterator[Finding]:
     """Yield what is wrong with the database, then what it says; note what others need of it."""
     try:
         engine = parts.engine
         yield from _of_server(engine)
-        notes["installation"] = schema.installation(engine)
-        notes["database_ahead"] = clock_ahead(engine)
-        yield from _of_ledger(engine, parts, notes)
+        facts.installation = schema.installation(engine)
+        facts.database_ahead = clock_ahead(engine)
+        yield from _of_ledger(engine, parts, facts)
     except SchemaError as error:
         fault = _SCHEMAS.get(error.message_id, Fault.DATABASE_NEW)
         is_repaired = fault in {Fault.DATABASE_OLD, Fault.DATABASE_EMPTY}
@@ -99,17 +99,16 @@ def _made_durable(engine: Engine, error: BroadcastError) -> str | None:
     return None
 
 
-def _of_ledger(engine: Engine, parts: StoreParts, notes: dict[str, Any]) -> Iterator[Finding]:
+def _of_ledger(engine: Engine, parts: StoreParts, facts: Facts) -> Iterator[Finding]:
     lanes = ledger_facts.lanes(engine)
     for used in lanes.by_account:
         yield from _of_lane(lanes, used)
-    called = notes.setdefault("called", {})
     for name, account in parts.settings.accounts().items():
         try:
             known_accounts.check_account(engine, account)
         except SettingsError as error:
             yield Finding(fault=Fault.SETTINGS, account=name, what=error.message)
-        called[name] = restores.called_today(engine, name)
+        facts.called[name] = restores.called_today(engine, name)
         if at := refused_pushes.refused_at(engine, name, _REFUSED_WITHIN):
             seen = Moment(at, lanes.now)
             yield Finding(

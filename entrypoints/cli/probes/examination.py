@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from broadcast.message import Message
 from broadcast.rules import findings
@@ -57,34 +57,34 @@ class _Probe(threading.Thread):
 def examine() -> tuple[list[Finding], list[Part], dict[Part, Exception]]:
     """Return what is wrong, what was not looked at because of it, and what probes died of."""
     found: list[Finding] = []
-    notes: dict[str, Any] = {}
+    facts = Facts()
     died: dict[Part, Exception] = {}
     settings = settings_probe.read(found)
     if settings is not None:
-        notes["is_broker_redis"] = not is_amqp(settings.celery_broker_url)
-        probes = list(_probes(settings, notes))
+        facts.is_broker_redis = not is_amqp(settings.celery_broker_url)
+        probes = list(_probes(settings, facts))
         silent = _run(probes)
         for probe in probes:
             found += [one for one in probe.found if one not in found]
             if probe.error is not None:
                 died[probe.part] = probe.error
         found += map(_unanswered, {part for part in silent if part in _SILENT})
-    return *findings.judge(found, Facts(**notes), celery=celery()), died
+    return *findings.judge(found, facts, celery=celery()), died
 
 
-def _probes(settings: Settings, notes: dict[str, Any]) -> Iterator[_Probe]:
+def _probes(settings: Settings, facts: Facts) -> Iterator[_Probe]:
     parts, waker = StoreParts(), CeleryWaker(settings.celery_broker_url)
     wechat = WeChat(settings, on_drift=lambda _: None, timeouts=wechat_probe.TIMEOUTS)
-    yield _Probe(Part.DATABASE, lambda: database_probe.probe(parts, notes))
+    yield _Probe(Part.DATABASE, lambda: database_probe.probe(parts, facts))
     yield _Probe(Part.REDIS, lambda: redis_probe.probe(wechat, settings))
-    yield _Probe(Part.WORKERS, lambda: worker_probe.probe(waker, notes))
+    yield _Probe(Part.WORKERS, lambda: worker_probe.probe(waker, facts))
     yield _Probe(Part.DISK, lambda: disk_probe.probe(settings))
     turn = threading.BoundedSemaphore(_AT_ONCE)
     for account in settings.accounts().values():
 
         def probe(account: Account = account) -> Iterator[Finding]:
             with turn:
-                yield from wechat_probe.probe(wechat, settings, account, notes=notes)
+                yield from wechat_probe.probe(wechat, settings, account, facts=facts)
 
         yield _Probe(Part.WECHAT, probe)
 

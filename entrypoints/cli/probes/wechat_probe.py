@@ -6,12 +6,11 @@ The access_token is the question's own, so that nothing that other programs use 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from broadcast.errors import BroadcastError
 from broadcast.rules import readiness
 from broadcast.rules.accounts import Account
-from broadcast.rules.findings import Finding, of_check
+from broadcast.rules.findings import Facts, Finding, of_check
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.readiness import Check, Problem
 from broadcast.settings.program_settings import Settings
@@ -24,20 +23,20 @@ TIMEOUTS = Timeouts(connect_s=2, read_s=3, total_s=4)
 
 
 def probe(
-    wechat: WeChat, settings: Settings, account: Account, *, notes: dict[str, Any]
+    wechat: WeChat, settings: Settings, account: Account, *, facts: Facts
 ) -> Iterator[Finding]:
     """Yield what WeChat has against *account*; note the clock, and the calls that it counts."""
     address, ahead = readiness_checks.address_of(wechat, account)
     if ahead is not None:
-        notes["ahead"] = ahead
+        facts.ahead = ahead
     yield from of_check(readiness.of_address(address))
     if address.problem is None:
-        for check in _checks(wechat, settings, account, notes=notes):
+        for check in _checks(wechat, settings, account, facts=facts):
             yield from of_check(check)
 
 
 def _checks(
-    wechat: WeChat, settings: Settings, account: Account, *, notes: dict[str, Any]
+    wechat: WeChat, settings: Settings, account: Account, *, facts: Facts
 ) -> Iterator[Check]:
     token_problem: Problem | None = None
     calls: Quota | Problem
@@ -49,8 +48,9 @@ def _checks(
             token_problem = problem
     else:
         calls = next(iter(quotas.values()))
-        notes.setdefault("used", {})[account.name] = {p: one.used for p, one in quotas.items()}
+        # Before the count, which may be judged at once.
         if account.shared_quota:
-            notes.setdefault("sharing", set()).add(account.name)
-    facts = readiness_checks.facts_of(settings, account, token_problem=token_problem, calls=calls)
-    yield from readiness.of_account(facts)
+            facts.sharing.add(account.name)
+        facts.used[account.name] = {p: one.used for p, one in quotas.items()}
+    answers = readiness_checks.facts_of(settings, account, token_problem=token_problem, calls=calls)
+    yield from readiness.of_account(answers)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 from broadcast.errors import BrokerAwayError
-from broadcast.rules.findings import Fault, Finding, of_workers
+from broadcast.rules.findings import Facts, Fault, Finding, of_workers
 from entrypoints.cli.probes.shell_words import celery
 from models import schema
 from producer.waking import CeleryWaker
 from producer.wiring.store_parts import StoreParts
 
 
-def probe(waker: CeleryWaker, notes: dict[str, Any]) -> Iterator[Finding]:
+def probe(waker: CeleryWaker, facts: Facts) -> Iterator[Finding]:
     """Note who answers; yield that the broker is away."""
     with contextlib.closing(waker):
         try:
-            has_beat, workers = waker.has_beat(), waker.workers()
+            facts.has_beat = waker.has_beat()
+            facts.workers = waker.workers()
         except BrokerAwayError as error:
             yield Finding(fault=Fault.BROKER_AWAY, what=error.message)
-        else:
-            notes |= {"has_beat": has_beat, "workers": workers}
 
 
 def unfit(parts: StoreParts) -> list[Finding]:
