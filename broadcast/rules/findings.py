@@ -82,6 +82,23 @@ class Finding:
         return Message(f"doctor.why.{self.fault}")
 
 
+def of_fault(
+    fault: Fault,
+    *,
+    account: str | None = None,
+    command: str | None = None,
+    has_fix: bool = False,
+    **facts: object,
+) -> Finding:
+    """Return the finding whose texts are ``doctor.FAULT`` and, if it *has_fix*, its fix."""
+    if account is not None:
+        facts["account"] = account
+    return Finding(
+        fault=fault, account=account, command=command, what=Message(f"doctor.{fault}", **facts),
+        fix=Message(f"fix.doctor.{fault}", **facts) if has_fix else None,
+    )  # fmt: skip
+
+
 @frozen
 class Worker:
     """The answer of a worker."""
@@ -158,11 +175,7 @@ def _of_counts(facts: Facts) -> Iterator[Finding]:
         if called is None or restore_guard.explains(used, called, shared_quota=shared):
             continue
         counted, ours = max(used.values()), sum(called.values())
-        yield Finding(
-            fault=F.OTHER_PROGRAM, account=account,
-            what=Message("doctor.other_program", account=account, used=counted, called=ours),
-            fix=Message("fix.doctor.other_program"),
-        )  # fmt: skip
+        yield of_fault(F.OTHER_PROGRAM, account=account, has_fix=True, used=counted, called=ours)
 
 
 #: The queues that workers read.
@@ -179,11 +192,7 @@ def of_workers(
     here = [one for one in workers if installation in {None, one.installation}]
     for one in workers:
         if one not in here:
-            yield Finding(
-                fault=F.WORKER_ELSEWHERE,
-                what=Message("doctor.worker_elsewhere", worker=one.name),
-                fix=Message("fix.doctor.worker_elsewhere"),
-            )
+            yield of_fault(F.WORKER_ELSEWHERE, has_fix=True, worker=one.name)
     if not workers:
         yield _start("worker", F.NO_WORKER, celery=celery)
     yield from _deaf(here, celery=celery)
@@ -193,10 +202,7 @@ def of_workers(
 
 def _start(program: str, fault: Fault, *, celery: str) -> Finding:
     files = f"--pidfile={program}.pid --logfile={program}.log"
-    return Finding(
-        fault=fault, what=Message(f"doctor.{fault}"), fix=Message(f"fix.doctor.{fault}"),
-        command=f"{celery} {program} --detach {files}",
-    )  # fmt: skip
+    return of_fault(fault, has_fix=True, command=f"{celery} {program} --detach {files}")
 
 
 def _deaf(here: Sequence[Worker], *, celery: str) -> Iterator[Finding]:
@@ -208,10 +214,8 @@ def _deaf(here: Sequence[Worker], *, celery: str) -> Iterator[Finding]:
         missing = [queue for queue in QUEUES if queue not in known]
         order = f"{celery} control --destination {shlex.quote(one.name)} add_consumer"
         if missing:
-            yield Finding(
-                fault=F.WORKER_DEAF, command=" && ".join(f"{order} {queue}" for queue in missing),
-                what=Message("doctor.worker_deaf", worker=one.name, queues=missing),
-            )  # fmt: skip
+            command = " && ".join(f"{order} {queue}" for queue in missing)
+            yield of_fault(F.WORKER_DEAF, command=command, worker=one.name, queues=missing)
 
 
 #: Of a check of WeChat that did not pass.

@@ -16,7 +16,7 @@ from broadcast.errors import (
 )
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.findings import Facts, Fault, Finding
+from broadcast.rules.findings import Facts, Fault, Finding, of_fault
 from broadcast.rules.gates.gate import GateKind
 from broadcast.views.blocker_lines import Lanes
 from broadcast.views.words import Moment
@@ -75,15 +75,11 @@ def _of_server(engine: Engine) -> Iterator[Finding]:
         return
     if wrong := mysql_columns.corrections(engine):
         tables = [one.split()[2] for one in wrong]
-        yield Finding(
-            fault=Fault.COLLATION, what=Message("doctor.collation", tables=tables),
-            command=sql(engine.url, "SET foreign_key_checks = 0", *wrong),
-        )  # fmt: skip
+        command = sql(engine.url, "SET foreign_key_checks = 0", *wrong)
+        yield of_fault(Fault.COLLATION, command=command, tables=tables)
     if (found := mysql_columns.longest_statement(engine)) < _LEAST_PACKET:
-        yield Finding(
-            fault=Fault.PACKET, what=Message("doctor.packet", found=found, least=_LEAST_PACKET),
-            command=sql(engine.url, "SET GLOBAL max_allowed_packet = 67108864"),
-        )  # fmt: skip
+        command = sql(engine.url, "SET GLOBAL max_allowed_packet = 67108864")
+        yield of_fault(Fault.PACKET, command=command, found=found, least=_LEAST_PACKET)
 
 
 def _made_durable(engine: Engine, error: BroadcastError) -> str | None:
@@ -111,11 +107,7 @@ def _of_ledger(engine: Engine, parts: StoreParts, facts: Facts) -> Iterator[Find
         facts.called[name] = restores.called_today(engine, name)
         if at := refused_pushes.refused_at(engine, name, _REFUSED_WITHIN):
             seen = Moment(at, lanes.now)
-            yield Finding(
-                fault=Fault.CALLBACK, account=name,
-                what=Message("doctor.callback", account=name, at=seen),
-                fix=Message("fix.doctor.callback", account=name),
-            )  # fmt: skip
+            yield of_fault(Fault.CALLBACK, account=name, has_fix=True, at=seen)
     if dead := dead_letters.count(engine):
         yield Finding(fault=Fault.DEAD_LETTERS, what=Message("status.dead_letters", n=dead))
 

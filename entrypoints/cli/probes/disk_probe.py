@@ -9,8 +9,7 @@ from typing import Final
 
 from sqlalchemy import make_url
 
-from broadcast.message import Message
-from broadcast.rules.findings import Fault, Finding
+from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings.program_settings import IS_CHECKOUT, VAR, Settings
 
 #: What is left of a disk, as a part of it unless it is very large, and on any disk.
@@ -31,7 +30,4 @@ def probe(settings: Settings) -> Iterator[Finding]:
         room = shutil.disk_usage(folder)
         if room.free < max(_LITTLE, min(room.total * _LEAST_PART, _PLENTY)):
             free, total = room.free // _MB, room.total // _MB
-            yield Finding(
-                fault=Fault.DISK, fix=Message("fix.doctor.disk"),
-                what=Message("doctor.disk", folder=folder, free=free, total=total),
-            )  # fmt: skip
+            yield of_fault(Fault.DISK, has_fix=True, folder=folder, free=free, total=total)

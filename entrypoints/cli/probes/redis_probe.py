@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from broadcast.errors import RedisAwayError
 from broadcast.message import Message
-from broadcast.rules.findings import Fault, Finding
+from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings.program_settings import Settings
 from broadcast.settings.server_urls import REDIS_SCHEMES
 from broadcast.tokens.redis_access import connect
@@ -47,24 +47,15 @@ def _of_info(info: Mapping[str, Any], variable: str, url: str) -> Iterator[Findi
     most, policy = int(info.get("maxmemory", 0)), info.get("maxmemory_policy", "noeviction")
     if info.get("role") == "slave":
         primary = f"{info.get('master_host')}:{info.get('master_port')}"
-        yield Finding(
-            fault=Fault.REDIS_REPLICA,
-            what=Message("doctor.redis_replica", variable=variable, primary=primary),
-        )
+        yield of_fault(Fault.REDIS_REPLICA, variable=variable, primary=primary)
     if policy != "noeviction":
         order = ("CONFIG", "SET", "maxmemory-policy", "noeviction")
-        yield Finding(
-            fault=Fault.REDIS_EVICTS,
-            what=Message("doctor.redis_evicts", variable=variable, policy=policy),
-            command=redis_cli(url, variable, *order),
-        )
+        command = redis_cli(url, variable, *order)
+        yield of_fault(Fault.REDIS_EVICTS, command=command, variable=variable, policy=policy)
     if most and info["used_memory"] > most * FULL:
         used, more = info["used_memory"], max(2 * most, 2 * int(info["used_memory"]))
-        yield Finding(
-            fault=Fault.REDIS_FULL,
-            what=Message("doctor.redis_full", variable=variable, used=used, most=most),
-            command=redis_cli(url, variable, "CONFIG", "SET", "maxmemory", str(more)),
-        )
+        command = redis_cli(url, variable, "CONFIG", "SET", "maxmemory", str(more))
+        yield of_fault(Fault.REDIS_FULL, command=command, variable=variable, used=used, most=most)
 
 
 def _of_tokens(wechat: WeChat, settings: Settings) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import Final
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules.accounts import no_account
-from broadcast.rules.findings import Fault, Finding
+from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings import environment
 from broadcast.settings.environment import DOTENV
 from broadcast.settings.program_settings import Settings, misspelt
@@ -83,7 +83,5 @@ def _open_files(paths: Iterable[Path]) -> Iterator[Finding]:
         if not is_file or _OF_DOCKER in path.absolute().parents:
             continue
         if path.stat().st_mode & stat.S_IROTH:
-            yield Finding(
-                fault=Fault.OPEN_FILE, what=Message("doctor.open_file", path=path),
-                command=f"chmod o= {shlex.quote(str(path))}",
-            )  # fmt: skip
+            command = f"chmod o= {shlex.quote(str(path))}"
+            yield of_fault(Fault.OPEN_FILE, command=command, path=path)
