@@ -65,6 +65,8 @@ class Finding:
     fix: Message | None = None
     #: As a shell takes it, in the folder in which it was found.
     command: str | None = None
+    #: The command helps until a person has done the rest.
+    is_stopgap: bool = False
 
     @property
     def is_error(self) -> bool:
@@ -74,7 +76,7 @@ class Finding:
     @property
     def is_repairable(self) -> bool:
         """True if the command alone repairs it."""
-        return self.command is not None and self.fault in REPAIRED
+        return self.command is not None and self.fault in REPAIRED and not self.is_stopgap
 
     @property
     def why(self) -> Message:

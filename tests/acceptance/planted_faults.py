@@ -63,10 +63,10 @@ def in_accounts(change: Callable[[System, str], str]) -> Step:
     return step
 
 
-def dotenv(line: str, mode: int = 0o600) -> Step:
+def dotenv(line: str, mode: int = 0o600, encoding: str = "utf-8") -> Step:
     def step(system: System) -> None:
         file = system.folder / ".env"
-        file.write_text(line, encoding="utf-8")
+        file.write_text(line, encoding=encoding)
         file.chmod(mode)
 
     return step
@@ -168,7 +168,7 @@ def drop_letters(system: System) -> None:
 
 
 PLANTS = (
-    Plant(F.DOTENV, dotenv("WECHAT_APPID='open\n")),
+    Plant(F.DOTENV, dotenv("# 设置\n", encoding="gb18030")),
     Plant(F.SETTINGS, env(BROADCAST_LATE_BY="soon")),
     Plant(F.MISSPELT, dotenv("export broadcast_late_bt = 20m\n")),
     Plant(F.OPEN_FILE, dotenv("BROADCAST_LATE_BY=20m\n", mode=0o644)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -210,6 +211,29 @@ def test_where_nobody_answers_it_ends_within_ten_seconds(tmp_path: Path) -> None
     faults = [F.DATABASE_AWAY, F.REDIS_AWAY, F.BROKER_AWAY, F.WECHAT_AWAY]
     assert [one["id"] for one in said["findings"]] == faults
     assert said["not_looked_at"] == ["stored", "workers", "calls", "token"]
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [("export WECHAT_APPID wx1", "WECHAT_APPID"), ("WECHAT_APPSECRET='abc", "WECHAT_APPSECRET"),
+     ("noSecretOfAnybody x", None)],
+)  # fmt: skip
+def test_a_line_that_cannot_be_read_is_left_out_by_its_command_and_named_to_be_corrected(
+    tmp_path: Path, line: str, name: str | None
+) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"# ours\n{line}\n")
+    dotenv.chmod(0o600)
+
+    done = CommandLine(tmp_path).run("doctor", "--json")
+
+    (finding,) = done.json["findings"]
+    assert finding["fix"] == (f"Correct the line of {name}." if name else None)
+    assert not finding["repairable"]
+    assert f"Until then, to leave the line out: {finding['command']}" in done.err
+    assert not {"wx1", "abc", "noSecret"} & set(re.findall(r"\w+", done.err + done.out))
+    subprocess.run(["bash", "-c", finding["command"]], cwd=tmp_path, check=True)
+    assert dotenv.read_text() == f"# ours\n# {line}\n"
 
 
 def test_what_a_look_at_one_part_dies_of_takes_nothing_from_what_the_others_find(

@@ -58,7 +58,8 @@ def say(run: Run, finding: Finding) -> None:
     if fix is not None:
         terminal.say_below(Plain(fix))
     if finding.command is not None:
-        terminal.say_below(Plain(texts("doctor.command", command=finding.command)))
+        label = "doctor.stopgap" if finding.is_stopgap else "doctor.command"
+        terminal.say_below(Plain(texts(label, command=finding.command)))
 
 
 def _texts(finding: Finding, texts: Texts) -> tuple[str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import stat
 from collections.abc import Iterable, Iterator
@@ -15,7 +16,7 @@ from broadcast.rules.accounts import no_account
 from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings import environment
 from broadcast.settings.environment import DOTENV
-from broadcast.settings.program_settings import Settings, misspelt
+from broadcast.settings.program_settings import Settings, misspelt, variables
 
 #: Docker puts secrets there, for its container alone.
 _OF_DOCKER: Final = Path("/run/secrets")
@@ -45,13 +46,25 @@ def read(found: list[Finding]) -> Settings | None:
 def _of_dotenv(error: SettingsError) -> Finding:
     command = None
     if error.message_id == "error.settings.dotenv_line":
-        command = f"sed -i '{error.facts['line']}s/^/# /' {DOTENV}"
-    elif error.message_id == "error.settings.dotenv":
+        line = int(str(error.facts["line"]))
+        return Finding(
+            fault=Fault.DOTENV, what=error.message, fix=_named(line), is_stopgap=True,
+            command=f"sed -i '{line}s/^/# /' {DOTENV}",
+        )  # fmt: skip
+    if error.message_id == "error.settings.dotenv":
         # What Chinese editors write where it is not UTF-8.
         aside = f"{DOTENV}.utf8"
         converted = f"(umask 077; iconv -f GB18030 -t UTF-8 {DOTENV} > {aside})"
         command = f"{converted} && cat {aside} > {DOTENV} && rm {aside}"
     return Finding(fault=Fault.DOTENV, what=error.message, command=command)
+
+
+def _named(line: int) -> Message | None:
+    """Return whose line it is, where it is a setting's: any other word may be a secret."""
+    words = re.split(r"\W+", DOTENV.read_text("utf-8-sig").split("\n")[line - 1])
+    known = variables()
+    name = next((word for word in words if word in known), None)
+    return Message("fix.doctor.dotenv_line", name=name) if name else None
 
 
 def _misspelt(written: Iterable[str]) -> Iterator[Finding]:
