@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
@@ -13,8 +14,12 @@ from broadcast.settings.environment import DEMO
 from broadcast.views import next_steps
 from broadcast.views.blocker_lines import Lanes
 from entrypoints.cli.run import Run
+from models import schema
 from models.ledger.boxes import dead_letters
 from models.ledger.views import beside_reports, broadcast_reports
+
+if TYPE_CHECKING:
+    from broadcast.rules.findings import Finding
 
 
 def steps(run: Run, report: Report) -> Iterator[Message]:
@@ -49,3 +54,21 @@ def settle_letters(run: Run, letter_id: str | None = None) -> None:
         from producer.request import door  # noqa: PLC0415 - few letters need it
 
         door.settle_letters(run.engine, run.settings, used)
+
+
+def unfit_workers(run: Run) -> list[Finding]:
+    """Return the workers that answer and do none of our work; all are asked if the first does none.
+
+    Raises BrokerAwayError and DatabaseAwayError.
+    """
+    from broadcast.rules.findings import Fault, of_workers  # noqa: PLC0415 - few are asked about
+    from entrypoints.cli.probes.shell_words import celery  # noqa: PLC0415 - as above
+
+    installation = schema.installation(run.engine)
+    found: list[Finding] = []
+    for limit in (1, None):
+        workers = run.waker.workers(limit=limit)
+        found = list(of_workers(workers, installation, celery=celery(), has_beat=True))
+        if not found:
+            break
+    return [one for one in found if one.fault is not Fault.NO_WORKER]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from broadcast.errors import OutOfReachError, SettingsError
 from broadcast.message import Message
@@ -13,11 +14,16 @@ from broadcast.rules.gates.blockers import is_driven
 from broadcast.rules.reports import InFlight, Report
 from broadcast.rules.states import SHOWN_DONE
 from broadcast.views import blocker_lines, next_steps, report_lines
+from broadcast.views.texts import Texts
 from entrypoints.cli import exits, ledger_facts, which
 from entrypoints.cli.following import Lines, Progress, Until, follow
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import parsed
+from entrypoints.cli.styling import COMMAND_INDENT
+from entrypoints.cli.terminal import Plain, parsed
 from models.ledger.views import broadcast_reports
+
+if TYPE_CHECKING:
+    from broadcast.rules.findings import Finding
 
 
 def wait(
@@ -143,3 +149,28 @@ def absent(run: Run, account: str) -> Message:
     path = run.settings.accounts_file
     where = "WECHAT_APPID" if path is None else f"BROADCAST_ACCOUNTS_FILE={path}"
     return Message("absent.account", account=account, where=where)
+
+
+def show_finding(run: Run, finding: Finding) -> None:
+    """Say a finding: what, why it matters, the fix."""
+    from broadcast.rules.readiness import Level  # noqa: PLC0415 - few have any
+    from entrypoints.cli.readiness_checks import marks_for  # noqa: PLC0415 - few have any
+
+    terminal, texts = run.terminal, run.terminal.texts
+    level = Level.FAILED if finding.is_error else Level.WARNING
+    mark = marks_for(getattr(sys.stdout, "encoding", None) or "utf-8")[level]
+    what, fix = texts_of(finding, texts)
+    terminal.say(Message(f"doctor.{level}", mark=mark, what=Plain(what)))
+    terminal.say_below(finding.why)
+    if fix is not None:
+        terminal.say_below(Plain(fix))
+    if finding.command is not None:
+        label = "doctor.stopgap" if finding.is_stopgap else "doctor.command"
+        terminal.say_below(Plain(texts(label, command=finding.command)))
+
+
+def texts_of(finding: Finding, texts: Texts) -> tuple[str, str | None]:
+    """Return what is wrong and the fix, without the command that the finding has apart."""
+    end = "\0" if finding.command is None else f"\n{COMMAND_INDENT}"
+    fix = None if finding.fix is None else texts(finding.fix).split(end)[0]
+    return texts(finding.what).split(end)[0], fix

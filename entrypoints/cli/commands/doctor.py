@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import typer
@@ -10,12 +9,10 @@ import typer
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.findings import Finding
-from broadcast.rules.readiness import Level
 from broadcast.views.texts import Texts
-from entrypoints.cli import exits, streaming
+from entrypoints.cli import exits, showing, streaming
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.run import Run
-from entrypoints.cli.styling import COMMAND_INDENT
 from entrypoints.cli.terminal import Plain
 
 app = new_app()
@@ -28,7 +25,7 @@ def doctor(run: Run, *, as_json: AsJSON = False) -> None:
 
     found, left_out, died = examination.examine()
     for finding in found:
-        say(run, finding)
+        showing.show_finding(run, finding)
     for part, error in died.items():
         problem = streaming.unexpected_message(error)
         run.terminal.say("doctor.died", part=Message(f"doctor.part.{part}"), problem=problem)
@@ -45,32 +42,8 @@ def doctor(run: Run, *, as_json: AsJSON = False) -> None:
     raise typer.Exit(exits.FAILED if failed else exits.DONE)
 
 
-def say(run: Run, finding: Finding) -> None:
-    """Say a finding: what, why it matters, the fix."""
-    from entrypoints.cli.readiness_checks import marks_for  # noqa: PLC0415 - as above
-
-    terminal, texts = run.terminal, run.terminal.texts
-    level = Level.FAILED if finding.is_error else Level.WARNING
-    mark = marks_for(getattr(sys.stdout, "encoding", None) or "utf-8")[level]
-    what, fix = _texts(finding, texts)
-    terminal.say(Message(f"doctor.{level}", mark=mark, what=Plain(what)))
-    terminal.say_below(finding.why)
-    if fix is not None:
-        terminal.say_below(Plain(fix))
-    if finding.command is not None:
-        label = "doctor.stopgap" if finding.is_stopgap else "doctor.command"
-        terminal.say_below(Plain(texts(label, command=finding.command)))
-
-
-def _texts(finding: Finding, texts: Texts) -> tuple[str, str | None]:
-    """Return what is wrong and the fix, without the command that the finding has apart."""
-    end = "\0" if finding.command is None else f"\n{COMMAND_INDENT}"
-    fix = None if finding.fix is None else texts(finding.fix).split(end)[0]
-    return texts(finding.what).split(end)[0], fix
-
-
 def _object(finding: Finding, texts: Texts) -> dict[str, Any]:
-    what, fix = _texts(finding, texts)
+    what, fix = showing.texts_of(finding, texts)
     return {
         "id": finding.fault, "severity": "error" if finding.is_error else "warning",
         "account": finding.account, "what": one_line(what), "why": texts(finding.why),

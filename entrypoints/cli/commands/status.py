@@ -119,13 +119,10 @@ def _say_of_workers(run: Run, shown: Iterable[Report]) -> None:
     """Say what doctor says of the workers, where a broadcast waits for one."""
     if not any(map(_waits_for_worker, shown)):
         return
-    from entrypoints.cli.commands import doctor  # noqa: PLC0415 - it needs Celery
-    from entrypoints.cli.probes import worker_probe  # noqa: PLC0415 - as above
-
     # What was stored is shown, whether the broker answers or not.
     with contextlib.suppress(BrokerAwayError):
-        for finding in worker_probe.unfit(run):
-            doctor.say(run, finding)
+        for finding in ledger_facts.unfit_workers(run):
+            showing.show_finding(run, finding)
 
 
 def _waits_for_worker(report: Report) -> bool:
