@@ -21,17 +21,17 @@ _FOLDED: Final = text(
 _LONGEST: Final = text("SELECT @@GLOBAL.max_allowed_packet")
 
 
-def corrections(engine: Engine) -> list[str]:
-    """Return the statements that give each column that folds case its own collation again.
+def corrections(engine: Engine) -> dict[str, str]:
+    """Return, by table, the statement that gives columns that fold case their own collation again.
 
     Raises DatabaseAwayError.
     """
     with reachable(), reader(engine).begin() as connection:
         folded = connection.scalars(_FOLDED).all()
-    return list(_corrections(engine.dialect, folded))
+    return dict(_corrections(engine.dialect, folded))
 
 
-def _corrections(dialect: Any, folded: Collection[str]) -> Iterator[str]:  # noqa: ANN401 - SQLAlchemy's
+def _corrections(dialect: Any, folded: Collection[str]) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - SQLAlchemy's
     for name, table in Base.metadata.tables.items():
         changes = []
         for one in table.columns:
@@ -40,7 +40,7 @@ def _corrections(dialect: Any, folded: Collection[str]) -> Iterator[str]:  # noq
             if f"{name}.{one.name}" in folded and "COLLATE" in kind:
                 changes.append(f"MODIFY {one.name} {kind}{'' if one.nullable else ' NOT NULL'}")
         if changes:
-            yield f"ALTER TABLE {name} {', '.join(changes)}"
+            yield name, f"ALTER TABLE {name} {', '.join(changes)}"
 
 
 def longest_statement(engine: Engine) -> int:

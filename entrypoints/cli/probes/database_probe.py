@@ -39,8 +39,9 @@ _SCHEMAS: Final = {
     "error.schema.missing": Fault.DATABASE_EMPTY,
     "error.schema.no_folder": Fault.DATABASE_EMPTY,
 }
-#: What is stored at once has up to a megabyte, and the driver's own frame.
+#: Bytes: what is stored at once has up to a megabyte, and the driver's own frame.
 _LEAST_PACKET: Final = 4 * 1024 * 1024
+_GOOD_PACKET: Final = 64 * 1024 * 1024
 #: A request to the callback URL that was refused longer ago says nothing of today.
 _REFUSED_WITHIN: Final = timedelta(hours=24)
 
@@ -74,11 +75,10 @@ def _of_server(engine: Engine) -> Iterator[Finding]:
     if engine.dialect.name != "mysql":
         return
     if wrong := mysql_columns.corrections(engine):
-        tables = [one.split()[2] for one in wrong]
-        command = sql(engine.url, "SET foreign_key_checks = 0", *wrong)
-        yield of_fault(Fault.COLLATION, command=command, tables=tables)
+        command = sql(engine.url, "SET foreign_key_checks = 0", *wrong.values())
+        yield of_fault(Fault.COLLATION, command=command, tables=[*wrong])
     if (found := mysql_columns.longest_statement(engine)) < _LEAST_PACKET:
-        command = sql(engine.url, "SET GLOBAL max_allowed_packet = 67108864")
+        command = sql(engine.url, f"SET GLOBAL max_allowed_packet = {_GOOD_PACKET}")
         yield of_fault(Fault.PACKET, command=command, found=found, least=_LEAST_PACKET)
 
 
