@@ -12,7 +12,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.campaigns.campaign import Campaign
-from broadcast.rules.metrics import Figures, Samples
+from broadcast.rules.metrics import Samples
 from broadcast.settings.program_settings import Settings
 from entrypoints.http.keyring import KeyRing
 from entrypoints.http.threads import Threads
@@ -50,8 +50,8 @@ class Waker(LaneWaker, Protocol):
 class PartsSamples(Protocol):
     """Figures of what is beside the ledger."""
 
-    def samples(self, calls: Figures) -> Samples:
-        """Return them; *calls*: the ledger's of today."""
+    def samples(self) -> Samples:
+        """Return them."""
 
 
 @frozen

@@ -14,13 +14,13 @@ from typing import Final
 from broadcast import day
 from broadcast.errors import BroadcastError, BrokerAwayError, RedisAwayError
 from broadcast.rules.accounts import Account
-from broadcast.rules.calls.outcomes import Outcome, SendPath
+from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.metrics import Figures, Samples
 from broadcast.rules.plan.proof import Quota
 from producer.waking import CeleryWaker
 from producer.wiring.wechat import WeChat
 
-#: WeChat is asked for the calls that are left so often; between, those made since are taken off.
+#: WeChat is asked for the calls that are left so often.
 ASKED_EVERY_S: Final = 300.0
 
 
@@ -32,9 +32,9 @@ class PartsMetrics:
         self._wechat, self._waker, self._accounts = wechat, waker, accounts
         self._calls_left = CallsLeft(wechat.quota, accounts)
 
-    def samples(self, calls: Figures) -> Samples:
-        """Return what the parts say, nothing of one that is away; *calls*: today's."""
-        found: dict[str, Figures] = {"calls_left_today": self._calls_left.figures(calls)}
+    def samples(self) -> Samples:
+        """Return what the parts say, nothing of one that is away."""
+        found: dict[str, Figures] = {"calls_left_today": self._calls_left.figures()}
         reachable: dict[tuple[str, ...], float] = {("redis",): 0, ("broker",): 0}
         with contextlib.suppress(RedisAwayError):
             found["last_sweep_age_seconds"] = {(): self._wechat.sweep_mark.age().total_seconds()}
@@ -67,38 +67,25 @@ class CallsLeft:
         """*ask* raises BroadcastError where WeChat does not answer."""
         self._ask, self._accounts = ask, accounts
         self._next = 0.0
-        #: What was left, once so many calls were made on that day in Shanghai.
-        self._answers: dict[tuple[str, SendPath], tuple[int, float, datetime]] = {}
+        self._answers: dict[tuple[str, SendPath], tuple[int, datetime]] = {}
 
-    def figures(self, calls: Figures) -> Figures:
-        """Return what is left after *calls*, by account and path; ask anew where that is due."""
+    def figures(self) -> Figures:
+        """Return what WeChat last said today, by account and path; ask anew where that is due."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + ASKED_EVERY_S
             # There may be no thread more in this process.
             with contextlib.suppress(RuntimeError):
-                threading.Thread(target=self._renew, args=(calls,), daemon=True).start()
-        return {
-            of: max(left - max(self._made(calls, of) - made, 0), 0)
-            for of, (left, made, today) in [*self._answers.items()] if today == _today()
-        }  # fmt: skip
+                threading.Thread(target=self._renew, daemon=True).start()
+        today = _today()
+        return {of: left for of, (left, asked) in [*self._answers.items()] if asked == today}
 
-    def _made(self, calls: Figures, of: tuple[str, SendPath]) -> float:
-        """Return how many calls WeChat may have counted with those of a path."""
-        name, path = of
-        shared = self._accounts[name].shared_quota
-        return sum(
-            count for (account, one, outcome, _), count in calls.items()
-            if account == name and (shared or one == path) and outcome != Outcome.NOT_CALLED
-        )  # fmt: skip
-
-    def _renew(self, calls: Figures) -> None:
+    def _renew(self) -> None:
         for of in itertools.product(self._accounts, SendPath):
             self._answers.pop(of, None)
             today = _today()
             # It is away, or has no such path for this account: nothing is known.
             with contextlib.suppress(BroadcastError):
-                left = self._ask(self._accounts[of[0]], of[1]).remain
-                self._answers[of] = left, self._made(calls, of), today
+                self._answers[of] = self._ask(self._accounts[of[0]], of[1]).remain, today
 
 
 def _today() -> datetime:

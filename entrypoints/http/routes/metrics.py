@@ -68,5 +68,4 @@ def shared_samples(parts: APIParts) -> Shared[Samples]:
 
 
 def _samples(parts: APIParts) -> Samples:
-    found = ledger_metrics.samples(parts.engine)
-    return {**found, **parts.outside.samples(found.get("calls_today", {}))}
+    return {**ledger_metrics.samples(parts.engine), **parts.outside.samples()}

@@ -1,4 +1,4 @@
-"""The calls that are left: WeChat's answers, less what the ledger called since."""
+"""The calls that are left: WeChat's answers of the last minutes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,11 @@ from broadcast.errors import WeChatAwayError
 from broadcast.rules import accounts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.metrics import Figures
 from broadcast.rules.plan.proof import Quota
 from producer.wiring.metrics import CallsLeft
 from tests.kit.wait import until
 
 SHOP = accounts.make("shop", appid="wx0123456789abcdef", appsecret="0123456789abcdef")
-MADE: Figures = {
-    ("shop", "mass_send", "accepted", "0"): 7.0,
-    ("shop", "sendall", "unknown", ""): 2.0,
-}
-MORE: Figures = {
-    ("shop", "mass_send", "not_called", ""): 50, ("shop", "sendall", "accepted", "0"): 3,
-}  # fmt: skip
 
 
 class WeChat:
@@ -41,17 +33,13 @@ class WeChat:
         return Quota(daily_limit=100, used=7, remain=93)
 
 
-def test_calls_that_were_made_since_the_answer_are_taken_off() -> None:
+def test_what_wechat_said_is_shown_until_it_is_asked_again() -> None:
     wechat = WeChat()
     left = CallsLeft(wechat.quota, {"shop": SHOP})
-    until(lambda: left.figures(MADE), 10, "an answer")
+    until(left.figures, 10, "an answer")
 
-    assert left.figures(MADE) == {("shop", "mass_send"): 93}
-    # Both paths count against one number, unless the settings say otherwise.
-    assert left.figures({**MADE, **MORE}) == {("shop", "mass_send"): 90}
-    assert left.figures({("shop", "mass_send", "accepted", "0"): 900.0}) == {
-        ("shop", "mass_send"): 0
-    }
+    # The other path has none.
+    assert left.figures() == {("shop", "mass_send"): 93}
     assert wechat.asked == list(SendPath), "asked anew at a scrape"
 
 
@@ -60,11 +48,11 @@ def test_nobody_waits_for_wechat() -> None:
     wechat.may_answer.clear()
     left = CallsLeft(wechat.quota, {"shop": SHOP})
 
-    assert left.figures(MADE) == {}
-    assert left.figures(MADE) == {}
+    assert left.figures() == {}
+    assert left.figures() == {}
 
     wechat.may_answer.set()
-    until(lambda: left.figures(MADE), 10, "an answer")
+    until(left.figures, 10, "an answer")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -80,7 +68,7 @@ def test_an_answer_that_nobody_expected_is_asked_for_again(monkeypatch: pytest.M
 
     left = CallsLeft(ask, {"shop": SHOP})
 
-    until(lambda: left.figures(MADE), 10, "an answer")
+    until(left.figures, 10, "an answer")
 
 
 def test_it_is_asked_again_where_no_thread_was_to_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,6 +80,6 @@ def test_it_is_asked_again_where_no_thread_was_to_be_had(monkeypatch: pytest.Mon
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
-        assert left.figures(MADE) == {}
+        assert left.figures() == {}
 
-    until(lambda: left.figures(MADE), 10, "an answer")
+    until(left.figures, 10, "an answer")
