@@ -11,9 +11,10 @@ import os
 import threading
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from broadcast import installed
+from broadcast import installed, names
 from broadcast.errors import BrokerAwayError, RequestError, SettingsError
 from broadcast.redaction import kept_words
 from broadcast.settings.program_settings import Settings
@@ -118,7 +119,8 @@ class Producer:
         from producer.campaigns.library_campaigns import Campaigns  # noqa: PLC0415 - not for all
 
         here = self._here()
-        return Campaigns(door=self._door(here), who=self._who, wake=here.waker.wake_for_launches)
+        wake = partial(here.waker.wake_for, names.LAUNCH_DUE)
+        return Campaigns(door=self._door(here), who=self._who, wake=wake)
 
     def _door(self, here: StoreParts) -> SubmitService:
         return SubmitService(
@@ -142,7 +144,7 @@ class Producer:
         Return whether the broker took it; without it the sweep looks every three seconds.
         """
         try:
-            self._here().waker.wake_for_outbox()
+            self._here().waker.wake_for(names.SUBMIT_OUTBOX)
         except BrokerAwayError:
             return False
         return True

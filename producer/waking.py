@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from broadcast import names
 from broadcast.built_once import built_once
@@ -21,6 +21,8 @@ from broadcast.rules.findings import Worker
 
 if TYPE_CHECKING:
     from celery import Celery
+
+T = TypeVar("T")
 
 #: Seconds to connect, and between two pieces of the broker's answer.
 CONNECT_TIMEOUT_S = 1
@@ -78,32 +80,18 @@ class CeleryWaker:
         """
         self._send(names.SEND_BATCH, [account, broadcast_id], after_s=after_s)
 
-    def wake_for_pushes(self) -> None:
-        """Ask a worker to handle what WeChat pushed. Raises BrokerAwayError, as the others do."""
-        self._send(names.HANDLE_PUSHES, [])
-
-    def wake_for_outbox(self) -> None:
-        """Ask a worker to submit what was posted. Raises BrokerAwayError, as the others do."""
-        self._send(names.SUBMIT_OUTBOX, [])
-
-    def wake_for_launches(self) -> None:
-        """Ask a worker to launch what is due. Raises BrokerAwayError, as the others do."""
-        self._send(names.LAUNCH_DUE, [])
-
-    def wake_for_webhooks(self) -> None:
-        """Ask a worker to deliver webhooks. Raises BrokerAwayError, as the others do."""
-        self._send(names.DELIVER_WEBHOOKS, [])
+    def wake_for(self, task: str) -> None:
+        """Ask a worker to look at what waits for *task*. Raises as :meth:`wake_planner`."""
+        self._send(task, [])
 
     def connect(self) -> None:
         """Connect now, so that the next wake leaves at once. Raises BrokerAwayError."""
-        try:
+
+        def connect() -> None:
             with self._app.producer_or_acquire() as producer:
                 producer.connection.ensure_connection(max_retries=0, timeout=SOCKET_TIMEOUT_S)
-        except Exception as error:  # noqa: BLE001 - as in _send
-            away = _away(f"{type(error).__name__}: {redact(str(error))}")
-        else:
-            return
-        raise away
+
+        _as_ours(connect)
 
     def answers(self, installation: str | None = None) -> Answers:
         """Return whether a worker answers at once, one of *installation*. Raises BrokerAwayError.
@@ -134,20 +122,18 @@ class CeleryWaker:
 
     def _asked(self, command: str, **options: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - Celery's
         """Return what those say who know Celery's *command*. Raises BrokerAwayError."""
-        try:
-            replies = self._app.control.broadcast(
+        replies = _as_ours(
+            lambda: self._app.control.broadcast(
                 command, reply=True, timeout=ANSWER_TIMEOUT_S, **options
             )
-        except Exception as error:  # noqa: BLE001 - as in _send
-            away = _away(f"{type(error).__name__}: {redact(str(error))}")
-        else:
-            return list(replies or ())
-        raise away
+        )
+        return list(replies or ())
 
     def queue_lengths(self) -> dict[str, int]:
         """Return how many messages wait in each queue. Raises BrokerAwayError."""
         self.connect()
-        try:
+
+        def lengths() -> dict[str, int]:
             with self._app.connection_or_acquire() as connection:
                 channel: Any = connection.default_channel
                 # As celeryconfig declares them.
@@ -155,9 +141,8 @@ class CeleryWaker:
                     name: channel.queue_declare(name, durable=True, auto_delete=False).message_count
                     for name in (names.QUEUE, names.ENQUEUE)
                 }
-        except Exception as error:  # noqa: BLE001 - as in _send
-            away = _away(f"{type(error).__name__}: {redact(str(error))}")
-        raise away
+
+        return _as_ours(lengths)
 
     def close(self) -> None:
         """Close what was connected."""
@@ -165,24 +150,12 @@ class CeleryWaker:
             self._app.close()
 
     def _send(self, name: str, args: list[object], *, after_s: float = 0) -> None:
-        # Celery's own name for every failure of a broker.
-        from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
-
-        try:
-            self._app.send_task(
+        _as_ours(
+            lambda: self._app.send_task(
                 name, args=args, queue=names.QUEUE, headers=request_ids.headers(),
                 countdown=after_s or None,
-            )  # fmt: skip
-        except OperationalError as error:
-            away = _away(redact(str(error.__cause__ or error)).strip() or type(error).__name__)
-        # Whatever else a transport ends with, for an option that it does not know or a file that
-        # is not there: what was stored stays stored, so the wake-up has failed and nothing more.
-        except Exception as error:  # noqa: BLE001 - the kinds are the library's, and undocumented
-            away = _away(f"{type(error).__name__}: {redact(str(error))}")
-        else:
-            return
-        # Outside the handler: the library's frames hold the URL.
-        raise away
+            )
+        )  # fmt: skip
 
     @built_once
     def _app(self) -> Celery:
@@ -241,5 +214,18 @@ class RestingWaker(CeleryWaker):
         self._why = None
 
 
-def _away(reason: str) -> BrokerAwayError:
-    return BrokerAwayError("error.broker.away", reason=reason.strip().splitlines()[0])
+def _as_ours(work: Callable[[], T]) -> T:
+    """Return what *work* on the broker returns. Raises BrokerAwayError, whatever it ends with."""
+    # Celery's own name for every failure of a broker.
+    from kombu.exceptions import OperationalError  # noqa: PLC0415 - 0.3 s at the start
+
+    try:
+        return work()
+    except OperationalError as error:
+        reason = str(error.__cause__ or error).strip() or type(error).__name__
+    # Whatever else a transport ends with, for an option that it does not know or a file that is
+    # not there: what was stored stays stored, so the wake-up has failed and nothing more.
+    except Exception as error:  # noqa: BLE001 - the kinds are the library's, and undocumented
+        reason = f"{type(error).__name__}: {error}".strip()
+    # Outside the handler: the library's frames hold the URL.
+    raise BrokerAwayError("error.broker.away", reason=redact(reason).splitlines()[0])

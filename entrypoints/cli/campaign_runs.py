@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from broadcast import names
 from broadcast.errors import BrokerAwayError, InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -125,7 +126,7 @@ def _campaign(one: RunAsked, now: datetime) -> Message:
 def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int:
     """Wait a while for a worker to launch a run; say what became of it, and return the status."""
     with contextlib.suppress(BrokerAwayError):
-        run.waker.wake_for_launches()
+        run.waker.wake_for(names.LAUNCH_DUE)
     until, launch = time.monotonic() + WAIT_S, begun
     while launch.state is LaunchState.BEGUN and time.monotonic() < until:
         time.sleep(_PAUSE_S)

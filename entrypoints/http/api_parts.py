@@ -40,11 +40,8 @@ class RemoteParts(Protocol):
 class Waker(LaneWaker, Protocol):
     """Wakes a worker for stored work, and for webhooks and launches."""
 
-    def wake_for_launches(self) -> None:
-        """Ask a worker to launch what is due. Raises BrokerAwayError."""
-
-    def wake_for_webhooks(self) -> None:
-        """Ask a worker to deliver webhooks. Raises BrokerAwayError."""
+    def wake_for(self, task: str) -> None:
+        """Ask a worker to look at what waits for *task*. Raises BrokerAwayError."""
 
 
 class PartsSamples(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from broadcast import installed
+from broadcast import installed, names
 from broadcast.errors import SettingsError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account, no_account
@@ -52,7 +53,8 @@ def callback(
     sys.stdout.flush()
     serve(
         {account.name: _served(account, run.settings.lang) for account in accounts},
-        engine=run.engine, wake=run.waker.wake_for_pushes, listener=listener,
+        engine=run.engine, listener=listener,
+        wake=functools.partial(run.waker.wake_for, names.HANDLE_PUSHES),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from broadcast import names
 from broadcast.errors import BrokerAwayError, InputError
 from broadcast.rules.states import WebhookState
 from broadcast.views import json_objects
@@ -73,7 +74,7 @@ def retry(
     if chosen:
         # Where the broker is away, the next sweep has them delivered.
         with contextlib.suppress(BrokerAwayError):
-            run.waker.wake_for_webhooks()
+            run.waker.wake_for(names.DELIVER_WEBHOOKS)
         run.terminal.say("webhooks.again", n=len(chosen))
     else:
         run.terminal.say("webhooks.nothing_given_up")

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from broadcast import names
 from broadcast.errors import InputError, UnknownIdError
 from broadcast.message import Message
 from broadcast.rules.api_keys import Scope
@@ -248,7 +249,8 @@ def run(
     begun = asked_runs.run_for_program(
         submitting.door(caller), campaign, key=key, due=said.due, edited=said.edited,
         again=said.again, maybe_sent=said.maybe_sent, who=caller.who,
-        wake=caller.parts.waker.wake_for_launches, check=partial(_check_may_launch, caller),
+        wake=partial(caller.parts.waker.wake_for, names.LAUNCH_DUE),
+        check=partial(_check_may_launch, caller),
     )  # fmt: skip
     return _objects_of(caller, [begun])[0]
 

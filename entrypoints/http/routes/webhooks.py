@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
+from broadcast import names
 from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
 from broadcast.rules.states import WebhookState
 from broadcast.views.json_objects import webhook_object
@@ -93,5 +94,5 @@ def retry(caller: Controller, webhook_id: str, _: bodies.Empty) -> dict[str, Any
     webhooks.retry_events(caller.parts.engine, [(one.broadcast_id, one.version)])
     # Where the broker is away, the next sweep has it delivered.
     with contextlib.suppress(BrokerAwayError):
-        caller.parts.waker.wake_for_webhooks()
+        caller.parts.waker.wake_for(names.DELIVER_WEBHOOKS)
     return _webhook_object(caller, _theirs(caller, webhook_id))
