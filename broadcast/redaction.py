@@ -27,6 +27,9 @@ from broadcast.quoting import one_line
 
 MASK: Final = "***"
 
+#: Where a record keeps its message without arguments, which cleaning may replace.
+TEMPLATE: Final = "template"
+
 # Shorter values would blank ordinary words out of every log line.
 SHORTEST_SECRET: Final = 6
 
@@ -194,7 +197,7 @@ class _RedactingFactory:
 
 def _clean(record: logging.LogRecord) -> None:
     """Clean message and stack; arguments survive only where none of them holds a secret."""
-    record.template = record.msg
+    setattr(record, TEMPLATE, record.msg)
     try:
         message = record.getMessage()
     except Exception:  # noqa: BLE001 - logging would print the raw arguments of a bad format
