@@ -17,7 +17,8 @@ from broadcast import installed, names, redaction
 from broadcast.crashpoints import Point, failpoint
 from broadcast.errors import BroadcastError, OutOfReachError, SettingsError
 from broadcast.logs import log_facts, log_format, request_ids
-from broadcast.logs.log_lines import KeptLog, refuse
+from broadcast.logs.kept_log import KeptLog
+from broadcast.logs.log_lines import refuse
 from broadcast.message import Message
 from broadcast.settings.environment import HEARTBEAT_FILE
 from broadcast.settings.program_settings import VAR, Settings

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from broadcast.logs import log_lines
+from broadcast.logs import kept_log
 
 #: Logs a hundred numbered lines to a file that is its standard output and error as well.
 WRITER = """
 import logging, os, sys
 from pathlib import Path
-from broadcast.logs.log_lines import KeptLog
+from broadcast.logs.kept_log import KeptLog
 
 log = Path(sys.argv[1])
 log_fd = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -72,11 +72,11 @@ def test_a_restart_goes_on_in_the_same_file(tmp_path: Path) -> None:
 
 def test_room_is_made_where_a_log_is_too_large_and_only_there(tmp_path: Path) -> None:
     log = tmp_path / "part.log"
-    log_lines.make_room(log, most_bytes=10)
+    kept_log.make_room(log, most_bytes=10)
     log.write_text("0123456789", "ascii")
-    log_lines.make_room(log, most_bytes=10)
+    kept_log.make_room(log, most_bytes=10)
     assert list(tmp_path.iterdir()) == [log]
 
-    log_lines.make_room(log, most_bytes=9)
+    kept_log.make_room(log, most_bytes=9)
 
     assert [one.name for one in tmp_path.iterdir()] == ["part.log.1"]

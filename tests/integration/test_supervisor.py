@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from broadcast.errors import OutOfReachError
-from broadcast.logs import log_lines
+from broadcast.logs import kept_log
 from entrypoints.cli.embedded import guard, supervisor
 from tests.kit.wait import until
 
@@ -167,8 +167,8 @@ def test_a_restart_keeps_the_log_and_is_not_ready_by_the_words_of_the_start_befo
 def test_a_log_that_is_nearly_full_is_put_aside_before_a_start(
     tmp_path: Path, here: supervisor.Supervisor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_lines, "MOST_BYTES", 20)
-    monkeypatch.setattr(log_lines, "ROOM_BYTES", 10)
+    monkeypatch.setattr(kept_log, "MOST_BYTES", 20)
+    monkeypatch.setattr(kept_log, "ROOM_BYTES", 10)
     (tmp_path / "part.log").write_text("of last week\n", encoding="ascii")
 
     here.start("part", ["sh", "-c", "echo ready; exec sleep 60"]).ready("^ready")

@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from broadcast.errors import BroadcastError, InputError, OutOfReachError
-from broadcast.logs import log_lines
+from broadcast.logs import kept_log
 from broadcast.message import Message
 from broadcast.rules.accounts import KEYWORDS, Account, no_account
 from broadcast.rules.readiness import failed, off_alone
@@ -135,7 +135,7 @@ def _serve(
         while (child := supervisor.ended()) is None:
             if supervisor.restart_guard():
                 terminal.note("up.guard")
-            log_lines.make_room(supervisor.log_of("valkey"))
+            kept_log.make_room(supervisor.log_of("valkey"))
             time.sleep(_LOOK_EVERY_S)
         raise OutOfReachError("error.embedded.ended", name=child.name, log=child.log)
     terminal.say("up.stopping")

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 from broadcast.errors import OutOfReachError
-from broadcast.logs import log_lines
+from broadcast.logs import kept_log
 from entrypoints.cli.embedded.guard import Guard
 
 #: Seconds are usual; a machine that builds and tests beside it may take a minute.
@@ -121,7 +121,7 @@ class Supervisor:
     def start(self, name: str, command: Sequence[str], **env: str) -> Child:
         """Start a process whose output goes to ``NAME.log``, after that of older starts."""
         log = self.log_of(name)
-        log_lines.make_room(log, most_bytes=log_lines.MOST_BYTES - log_lines.ROOM_BYTES)
+        kept_log.make_room(log, most_bytes=kept_log.MOST_BYTES - kept_log.ROOM_BYTES)
         with log.open("ab") as output, undisturbed():
             begun_at = output.tell()
             process = subprocess.Popen(  # noqa: S603 - our own programs
