@@ -92,6 +92,11 @@ class Watch:
         met = [call["broadcast"] for call in calls if call["then"] in _MET]
         raise_of_broadcasts(self._here, [*met, *closed], calls)
 
+    def raise_if_held(self, broadcast_id: str) -> None:
+        """Raise where the broadcast stands, if it or its account was held since."""
+        if self.has_held(broadcast_id):
+            raise_of_broadcasts(self._here, [broadcast_id])
+
     def has_held(self, broadcast_id: str) -> bool:
         """Return whether the broadcast, or its account, was held since."""
         return not {"", broadcast_id}.isdisjoint(self.closed(broadcast_id=broadcast_id))

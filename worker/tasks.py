@@ -67,8 +67,8 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
         request_ids.current.reset(token)
     if answer["dead_letter"]:
         task_findings.raise_of_letter(here, answer["dead_letter"])
-    elif answer["created"] and watch.has_held(answer["id"]):
-        task_findings.raise_of_broadcasts(here, [answer["id"]])
+    elif answer["created"]:
+        watch.raise_if_held(answer["id"])
     return answer
 
 
@@ -78,12 +78,10 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
 
     *forward_count*: through how many workers the message went that lack the account.
     """
-    here = parts()
-    watch = task_findings.Watch(here)
+    watch = task_findings.Watch(parts())
     planned = planner.plan(broadcast_id, forward_count=forward_count)
     _start_webhooks_here()
-    if watch.has_held(broadcast_id):
-        task_findings.raise_of_broadcasts(here, [broadcast_id])
+    watch.raise_if_held(broadcast_id)
     return planned
 
 
