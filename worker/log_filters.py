@@ -28,7 +28,7 @@ class WithoutRoutine(logging.Filter):
 
 
 class WithoutGivenBack(logging.Filter):
-    """Leaves out Celery's word on a message that goes back to the broker, and on a finding.
+    """Leaves out Celery's word on what goes back to the broker, or needs a person.
 
     Our own line says why.
     """

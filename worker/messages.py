@@ -228,7 +228,7 @@ def _kind(value: object) -> str:
     return type(value).__name__
 
 
-class Finding(Exception):  # noqa: N818 - nothing went wrong in the task
+class PersonNeeded(Exception):  # noqa: N818 - nothing went wrong in the task
     """What a person must see, in one line: why the task is shown as failed."""
 
     def __repr__(self) -> str:
@@ -242,11 +242,11 @@ class Task(celery.Task):  # type: ignore[type-arg] # generic in the stubs alone
     abstract = True
     Request = "worker.celery_parts:Request"
     # Celery logs a line without a traceback, and acknowledges the message as that of any failure.
-    throws = (Finding,)
+    throws = (PersonNeeded,)
 
     def on_failure(self, exc: Exception, *args: Any) -> None:  # noqa: ANN401 - Celery's
-        """Leave the traceback of a finding out of what monitors get."""
-        if isinstance(exc, Finding):
+        """Leave the traceback out of what monitors get where a person is needed."""
+        if isinstance(exc, PersonNeeded):
             args[-1].traceback = None
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the task's own

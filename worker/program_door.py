@@ -21,7 +21,7 @@ from producer.request.shape import Request
 from producer.submit.store import Submitted, Waker
 from producer.wiring.wechat import ClientChecks
 from worker import planner
-from worker.task_findings import Watch
+from worker.person_needed import Watch
 from worker.wake import wake
 from worker.wiring import WorkerParts, parts
 

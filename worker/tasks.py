@@ -3,7 +3,7 @@
 They carry ids, and ``broadcast.enqueue`` what another program asks for. Beside ids some carry
 *forward_count*: how often workers that lack the account passed them on.
 None of them retries: rows and sweeps carry the work on. What a person must see is raised at the
-end, when all is committed and the next wake is published (worker/task_findings.py).
+end, when all is committed and the next wake is published (worker/person_needed.py).
 Those that beat wakes send no events: monitors would list 53,000 idle ones a day. What they find is
 done by others.
 """
@@ -34,7 +34,7 @@ from models.ledger.lists import uploads
 from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import sweeps
 from producer import pushes as producer_pushes
-from worker import campaigns, celery_parts, enqueue, planner, task_findings
+from worker import campaigns, celery_parts, enqueue, person_needed, planner
 from worker import dead_letters as worker_dead_letters
 from worker import outbox as worker_outbox
 from worker.delivery import lane, metrics, polling, watches
@@ -59,14 +59,14 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
         sent_after=request.get("sent_after"),
     )  # fmt: skip
     here = parts()
-    watch = task_findings.Watch(here)
+    watch = person_needed.Watch(here)
     token = request_ids.current.set(request_ids.shown(message.task_id))
     try:
         answer = enqueue.submit_message(message)
     finally:
         request_ids.current.reset(token)
     if answer["dead_letter"]:
-        task_findings.raise_of_letter(here, answer["dead_letter"])
+        person_needed.raise_of_letter(here, answer["dead_letter"])
     elif answer["created"]:
         watch.raise_if_held(answer["id"])
     return answer
@@ -78,7 +78,7 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
 
     *forward_count*: through how many workers the message went that lack the account.
     """
-    watch = task_findings.Watch(parts())
+    watch = person_needed.Watch(parts())
     planned = planner.plan(broadcast_id, forward_count=forward_count)
     _start_webhooks_here()
     watch.raise_if_held(broadcast_id)
@@ -99,12 +99,12 @@ def send_batch(
 ) -> list[str]:
     """Drive one slice of an account's lane; *broadcast_id* only shows why it was woken.
 
-    Returns a line a call, and raises a finding where it met one.
+    Returns a line a call, and raises where it met what needs a person.
 
     *forward_count*: through how many workers the message went that lack the account.
     """
     here = parts()
-    watch = task_findings.Watch(here)
+    watch = person_needed.Watch(here)
     try:
         context = here.context(account, forward_count=forward_count)
     except OutOfReachError as error:
@@ -129,7 +129,7 @@ def send_batch(
         if goes_on_elsewhere or stopping.is_set():
             break
     watch.raise_of_slice(account, broadcast_id, calls)
-    return ["another worker drives the lane"] if done.busy else task_findings.result_of(calls)
+    return ["another worker drives the lane"] if done.busy else person_needed.result_of(calls)
 
 
 def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
@@ -145,8 +145,8 @@ def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:
 
 @shared_task(name=names.REPORT)
 def report(kind: str, subject: str) -> None:
-    """Raise what a task found of which no monitor hears; *kind*: of ``task_findings.OF``."""
-    task_findings.OF[kind](parts(), subject)
+    """Raise what a task found of which no monitor hears; *kind*: of ``person_needed.OF``."""
+    person_needed.OF[kind](parts(), subject)
 
 
 @shared_task(name=names.POLL_ACCOUNT)
@@ -172,7 +172,7 @@ def _ask(account: str, *, forward_count: int) -> int:
     stopped: list[str] = []
     answered = polling.ask(here.context(account, forward_count=forward_count), stopped.append)
     _start_webhooks_here()
-    task_findings.raise_of_broadcasts(here, stopped)
+    person_needed.raise_of_broadcasts(here, stopped)
     return answered
 
 
@@ -193,7 +193,7 @@ def handle_pushes() -> int:
         except OutOfReachError as error:
             log.warning("pushes of WeChat are handled later: %s", error)
             return 0
-    task_findings.raise_of_broadcasts(here, stopped)
+    person_needed.raise_of_broadcasts(here, stopped)
     return handled
 
 
@@ -238,7 +238,7 @@ def _refresh(account: Account, *, only_expiring: bool) -> str:
         return "ok"
     log.warning("account %s: access_token not refreshed: %s", account.name, fact.errmsg)
     if fact.outcome is Outcome.STOP_ACCOUNT and fact.errcode not in NOT_WHITELISTED:
-        watch = task_findings.Watch(here)
+        watch = person_needed.Watch(here)
         with contextlib.suppress(OutOfReachError):
             obstacles.apply_no_answer(here.engine, account, fact, waits=here.tuning.waits)
         if watch.closed(account=account.name):

@@ -17,7 +17,7 @@ from tests.kit import ledger
 from worker import wiring
 from worker.application import make
 from worker.delivery import lane
-from worker.messages import Finding
+from worker.messages import PersonNeeded
 
 #: Threads that work when their time has come, so that a busy machine has more of it: the renewal of
 #: leases, and the keys of the HTTP API, which are read again after a second.
@@ -38,7 +38,7 @@ def task(name: str, *words: object, **named: object) -> None:
     """Run a task by its name, as a worker's thread does, whatever it finds."""
     app = make()
     app.loader.import_default_modules()
-    with contextlib.suppress(Finding):
+    with contextlib.suppress(PersonNeeded):
         app.tasks[name](*words, **named)
 
 

@@ -32,7 +32,7 @@ from producer.submit.recent_quotas import RecentQuotas
 from tests.kit import ledger
 from worker import application, celery_parts, enqueue, messages, planner, program_door
 from worker import dead_letters as worker_dead_letters
-from worker.messages import Finding
+from worker.messages import PersonNeeded
 
 TEXT = {"msgtype": "text", "text": {"content": "您好"}}
 AWAY = DatabaseAwayError("error.database.away", reason="refused")
@@ -217,7 +217,7 @@ def test_every_message_that_expired_is_a_dead_letter_and_says_so_to_its_sender(
     assert (one.key, one.times) == ("k", 2)
     assert one.reason == Message("error.dead.expired", at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC))
     assert [task_id for task_id, _ in left] == ["task-1", "task-1"]
-    assert all(isinstance(end.exception, Finding) for end in ends)
+    assert all(isinstance(end.exception, PersonNeeded) for end in ends)
     assert {answer["dead_letter"] for answer in answers_} == {one.id}
     assert "2026-01-02 11:04:05 (Beijing time)" in answers_[0]["error"]["text"]
     assert broadcast_reports.reports(engine) == []

@@ -16,8 +16,8 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.views.words import Meaning, fact_words
 from tests.integration.models.test_notices import doubtful
 from tests.servers.ports import LOOPBACK
-from worker import application, task_findings
-from worker.messages import Finding
+from worker import application, person_needed
+from worker.messages import PersonNeeded
 
 if TYPE_CHECKING:
     from tests.servers.fixtures import MakeProxy
@@ -90,8 +90,8 @@ def test_an_errcode_that_is_still_to_be_verified_does_not_stand_before_the_reaso
         )
     ]  # fmt: skip
 
-    with pytest.raises(Finding) as met:
-        task_findings.raise_of_broadcasts(here, [broadcast_id], calls)
+    with pytest.raises(PersonNeeded) as met:
+        person_needed.raise_of_broadcasts(here, [broadcast_id], calls)
 
     _, _, reasons = str(met.value).partition(" · ")
     assert str(fact_words(Meaning(45065), ENGLISH)) not in reasons

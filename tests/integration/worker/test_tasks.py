@@ -28,7 +28,7 @@ from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
 from worker import planner, tasks, wake
 from worker.delivery.gateway import WeChatGateway
-from worker.messages import Finding
+from worker.messages import PersonNeeded
 
 
 @pytest.fixture
@@ -262,7 +262,9 @@ def test_what_tasks_without_events_find_is_raised_by_one_that_has_some(
     monkeypatch.setenv("BROADCAST_LANG", "zh")
 
     tasks.sweep()
-    with pytest.raises(Finding, match=f" → broadcast resolve {broadcast_id} --batch 1 --sent "):
+    with pytest.raises(
+        PersonNeeded, match=f" → broadcast resolve {broadcast_id} --batch 1 --sent "
+    ):
         tasks.report("broadcast", broadcast_id)
     tasks.refresh_token()
     # What was closed within hundredths of a second is taken for closed since.
@@ -271,7 +273,7 @@ def test_what_tasks_without_events_find_is_raised_by_one_that_has_some(
 
     findings = [list(map(str, words[1:])) for words in woken if words[0] == "broadcast.report"]
     assert findings == [["broadcast", broadcast_id], ["account", "default"]]
-    with pytest.raises(Finding, match=r"^default · 已停用：.*40125.* → broadcast unhalt"):
+    with pytest.raises(PersonNeeded, match=r"^default · 已停用：.*40125.* → broadcast unhalt"):
         tasks.report(*findings[1])
     operator.unhalt(engine, "default", who="a person")
     tasks.report(*findings[1])

@@ -8,7 +8,7 @@ import pytest
 from celery.utils.saferepr import saferepr
 
 from broadcast.rules.calls.decide import Verdict
-from worker import messages, task_findings
+from worker import messages, person_needed
 
 OPENID = "oFafUecNUNZZfk0LqzGhxPgmbqSH"
 
@@ -33,14 +33,14 @@ def call(
     ],
 )
 def test_a_call_is_one_short_line(then: Verdict, code: int | None, outcome: str, said: str) -> None:
-    lines = task_findings.result_of([call(3, then, code, outcome=outcome, of=12)])
+    lines = person_needed.result_of([call(3, then, code, outcome=outcome, of=12)])
 
     assert lines == [f"zur3yc 3/12 {said}"]
 
 
 def test_a_full_slice_has_a_line_a_call_that_celery_does_not_cut() -> None:
     # 60 calls a minute for ten seconds, and one that was under way.
-    lines = task_findings.result_of([call(n) for n in range(1, 12)])
+    lines = person_needed.result_of([call(n) for n in range(1, 12)])
 
     assert len(lines) == 11
     assert saferepr(lines, 1024) == repr(lines)
@@ -50,7 +50,7 @@ def test_a_full_slice_has_a_line_a_call_that_celery_does_not_cut() -> None:
 def test_however_many_calls_a_slice_had_celery_does_not_cut_them(every: int) -> None:
     calls = [call(n, Verdict.REFUSE, 45008) if n % every == 0 else call(n) for n in range(1, 501)]
 
-    lines = task_findings.result_of(calls)
+    lines = person_needed.result_of(calls)
 
     assert saferepr(lines, 1024) == repr(lines)
     assert lines[-1].split(maxsplit=1)[1].partition("/")[0].rpartition("-")[2] == "500"
@@ -59,11 +59,11 @@ def test_however_many_calls_a_slice_had_celery_does_not_cut_them(every: int) -> 
 def test_neighbours_that_ended_alike_share_a_line_where_they_do_not_fit() -> None:
     calls = [call(n) for n in range(1, 60)]
 
-    assert task_findings.result_of(calls) == ["zur3yc 1-59/1200 accepted"]
+    assert person_needed.result_of(calls) == ["zur3yc 1-59/1200 accepted"]
 
 
 def test_the_last_number_is_no_smaller_than_that_of_a_half_made_meanwhile() -> None:
-    assert task_findings.result_of([call(13, of=12)]) == ["zur3yc 13/13 accepted"]
+    assert person_needed.result_of([call(13, of=12)]) == ["zur3yc 13/13 accepted"]
 
 
 def test_a_request_is_outlined_without_its_openids_and_its_text() -> None:

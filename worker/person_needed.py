@@ -1,4 +1,4 @@
-"""Findings: what a task met that a person must see, in one line, with the command that goes on.
+"""What a task met that a person must see, in one line, with the command that goes on.
 
 Who watches tasks sees them as failed ones. Nothing is done by that: all was committed before, and
 the next wake is published.
@@ -27,7 +27,7 @@ from broadcast.views.words import Meaning, fact_words
 from models.ledger.boxes import dead_letters
 from models.ledger.lane import obstacles
 from models.ledger.views import beside_reports, broadcast_reports
-from worker.messages import Finding, without_openids
+from worker.messages import PersonNeeded, without_openids
 from worker.wiring import WorkerParts
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ def raise_of_account(here: WorkerParts, account: str) -> None:
 def raise_of_letter(here: WorkerParts, letter_id: str) -> None:
     """Raise why a request became a dead letter."""
     # Whoever stored it has logged it.
-    raise Finding(_one_line(f"{letter_id} · {_of_letter(here, letter_id, _texts())}"))
+    raise PersonNeeded(_one_line(f"{letter_id} · {_of_letter(here, letter_id, _texts())}"))
 
 
 def _of_letter(here: WorkerParts, letter_id: str, texts: Texts) -> str:
@@ -178,7 +178,7 @@ def _of_letter(here: WorkerParts, letter_id: str, texts: Texts) -> str:
     return f"{program_words.refusal(letter.reason, texts)} {step}"
 
 
-#: By what the message of a finding says that it is of.
+#: By what a task for it says that it is about.
 OF: Final[Mapping[str, Callable[[WorkerParts, str], None]]] = {
     "account": raise_of_account, "letter": raise_of_letter,
     "broadcast": lambda here, broadcast_id: raise_of_broadcasts(here, [broadcast_id]),
@@ -186,9 +186,9 @@ OF: Final[Mapping[str, Callable[[WorkerParts, str], None]]] = {
 
 
 def raise_in_words(say: Callable[[Texts], str]) -> None:
-    """Raise a finding in the language of people, and log it in English."""
+    """Raise the words in the language of people, and log it in English."""
     log.warning("a person is asked for: %s", _one_line(say(ENGLISH)))
-    raise Finding(_one_line(say(_texts())))
+    raise PersonNeeded(_one_line(say(_texts())))
 
 
 def _texts() -> Texts:
