@@ -303,6 +303,12 @@ def _read_secret(account: str, name: str, values: dict[str, object]) -> None:
     raise problem
 
 
+def paths_of(account: Account) -> tuple[SendPath, SendPath]:
+    """Return both interfaces, first that of this kind of account, of whose calls WeChat speaks."""
+    first, second = SendPath.MASS_SEND, SendPath.SENDALL
+    return (second, first) if account.account_kind is AccountKind.SUBSCRIPTION else (first, second)
+
+
 def check_kind_allows(account: Account, path: SendPath) -> None:
     """Raise PlanError where WeChat does not let accounts of this kind send so.
 

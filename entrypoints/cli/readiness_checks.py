@@ -21,8 +21,7 @@ from broadcast.errors import BroadcastError, RedisAwayError, WeChatAwayError
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.redaction import redact
-from broadcast.rules.accounts import Account, AccountKind
-from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.accounts import Account, paths_of
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.readiness import (
     AccountFacts,
@@ -144,10 +143,8 @@ def keeping_from_sending(settings: Settings, account: Account, why: BroadcastErr
 
 
 def _calls(wechat: WeChat, account: Account) -> Quota | Problem:
-    subscription = account.account_kind is AccountKind.SUBSCRIPTION
-    path = SendPath.SENDALL if subscription else SendPath.MASS_SEND
     try:
-        return wechat.quota(account, path)
+        return wechat.quota(account, paths_of(account)[0])
     except RedisAwayError:
         raise
     except BroadcastError as error:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Final
 
 from broadcast.errors import BroadcastError, DatabaseAwayError, InputError, OutOfReachError
 from broadcast.message import Message
-from broadcast.rules.accounts import Account, AccountKind
-from broadcast.rules.calls.outcomes import SendPath
+from broadcast.rules.accounts import Account, paths_of
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.template import Template
@@ -21,9 +19,6 @@ from producer.campaigns import campaign_drafts, launching
 from producer.request.door import SubmitService
 from producer.submit.order import new_key
 from producer.wiring.wechat import WeChat
-
-#: WeChat says the calls of what an account of this kind may call.
-_QUOTAS: Final = {AccountKind.SUBSCRIPTION: SendPath.SENDALL}
 
 
 def rehearse(
@@ -51,7 +46,7 @@ def rehearse(
         whole = template.without_article()
         with _noting(findings, unheard):
             # Without a token nothing else can be asked.
-            wechat.quota(account, _QUOTAS.get(account.account_kind, SendPath.MASS_SEND))
+            wechat.quota(account, paths_of(account)[0])
             whole = campaign_drafts.rehearsed(template, account, wechat=wechat)
             findings += wechat.gone(account, template.request["content"])
         findings += _plan(campaign, due, whole, door=door)

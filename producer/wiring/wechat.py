@@ -11,7 +11,7 @@ from broadcast.built_once import built_once
 from broadcast.errors import BroadcastError, WeChatAwayError
 from broadcast.message import Message
 from broadcast.redaction import redact
-from broadcast.rules.accounts import Account, AccountKind
+from broadcast.rules.accounts import Account, paths_of
 from broadcast.rules.calls.attempts import storable_status
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.drafts import Marks
@@ -26,7 +26,7 @@ from broadcast.tokens.token_service import TokenService, TokenView
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, DraftGet
 from broadcast.wechat.api.mass import NO_SUCH_JOB, MassGet
 from broadcast.wechat.api.media import MaterialGet, MediaGet
-from broadcast.wechat.api.quotas import QuotaGet
+from broadcast.wechat.api.quotas import Quota, QuotaGet
 from broadcast.wechat.api.tags import TagInfo, TagsGet
 from broadcast.wechat.api.token import ClassicToken, Ping, Pong, StableToken
 from broadcast.wechat.call_errors import APIError, TransportError, WeChatError
@@ -159,10 +159,9 @@ class WeChat:
 
         Raises WeChatAwayError, WeChatRefusedError, RedisAwayError, TokenRefusedError and alike.
         """
-        answer = self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path))
-        return proof.Quota(daily_limit=answer.daily_limit, used=answer.used, remain=answer.remain)
+        return _quota_of(self.ask(account, QuotaGet(cgi_path=INTERFACES[path].path)))
 
-    def quotas_apart(self, account: Account) -> Mapping[SendPath, proof.Quota]:
+    def quotas_by_own_token(self, account: Account) -> Mapping[SendPath, proof.Quota]:
         """Ask for today's calls of both interfaces, with a token that nobody else gets to see.
 
         A stable token is the same one for whoever asks, and replaces no classic one: nothing
@@ -172,18 +171,16 @@ class WeChat:
         session = Session(
             self._client(account.api_base), appid=account.appid, secret=account.appsecret
         )
-        first, second = SendPath.MASS_SEND, SendPath.SENDALL
-        if account.account_kind is AccountKind.SUBSCRIPTION:
-            first, second = second, first
-        found = {first: self._quota_apart(session, account, first)}
-        with contextlib.suppress(WeChatRefusedError):
-            found[second] = self._quota_apart(session, account, second)
-        return found
 
-    def _quota_apart(self, session: Session, account: Account, path: SendPath) -> proof.Quota:
-        with self.answering(account):
-            answer = session.call(QuotaGet(cgi_path=INTERFACES[path].path))
-        return proof.Quota(daily_limit=answer.daily_limit, used=answer.used, remain=answer.remain)
+        def quota(path: SendPath) -> proof.Quota:
+            with self.answering(account):
+                return _quota_of(session.call(QuotaGet(cgi_path=INTERFACES[path].path)))
+
+        first, second = paths_of(account)
+        found = {first: quota(first)}
+        with contextlib.suppress(WeChatRefusedError):
+            found[second] = quota(second)
+        return found
 
     def status_of_job(self, account: Account, msg_id: int) -> str | None:
         """Ask mass/get how the job of this msg_id fares; None: WeChat has no such job.
@@ -309,6 +306,10 @@ class ClientChecks:
     def draft(self, account: Account, media_id: str) -> Marks | None:
         """Return a draft's facts; None: there is none. Raises WeChatAwayError and alike."""
         return self._wechat.draft(account, media_id)
+
+
+def _quota_of(answer: Quota) -> proof.Quota:
+    return proof.Quota(daily_limit=answer.daily_limit, used=answer.used, remain=answer.remain)
 
 
 def _as_ours(error: WeChatError, account: Account) -> BroadcastError:

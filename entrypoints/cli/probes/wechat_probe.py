@@ -41,7 +41,7 @@ def _checks(
     token_problem: Problem | None = None
     calls: Quota | Problem
     try:
-        quotas = wechat.quotas_apart(account)
+        quotas = wechat.quotas_by_own_token(account)
     except BroadcastError as error:
         calls = problem = readiness_checks.problem_of(error)
         if str(error.facts.get("endpoint")).endswith(OF_TOKENS):
