@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from broadcast import names
@@ -53,14 +52,6 @@ _AMQP_BOUNDS: dict[str, Any] = {
 }
 
 
-class Answers(Enum):
-    """The place of the workers that answer."""
-
-    NOBODY = auto()
-    ELSEWHERE = auto()  #: on another database alone
-    HERE = auto()
-
-
 class CeleryWaker:
     """Wakes through the broker. Nothing is connected, and Celery not imported, before that."""
 
@@ -92,18 +83,6 @@ class CeleryWaker:
                 producer.connection.ensure_connection(max_retries=0, timeout=SOCKET_TIMEOUT_S)
 
         _as_ours(connect)
-
-    def answers(self, installation: str | None = None) -> Answers:
-        """Return whether a worker answers at once, one of *installation*. Raises BrokerAwayError.
-
-        What it says is asked of all only where the first one has another database.
-        """
-        first = self.workers(limit=1)
-        if not first or installation is None:
-            return Answers.HERE if first else Answers.NOBODY
-        each = (*first, *self.workers()) if first[0].installation != installation else first
-        is_here = any(one.installation == installation for one in each)
-        return Answers.HERE if is_here else Answers.ELSEWHERE
 
     def workers(self, *, limit: int | None = None) -> list[Worker]:
         """Return the workers that answer; with *limit* no more. Raises BrokerAwayError."""

@@ -26,7 +26,6 @@ from entrypoints.cli.terminal import is_terminal
 from models import schema
 from producer.submit.order import Order
 from producer.submit.prepare import Prepared
-from producer.waking import Answers
 
 if TYPE_CHECKING:
     from entrypoints.cli.tag_lookup import Tags
@@ -277,15 +276,15 @@ class Asking:
         if self._run.settings.redis_is_guessed:
             yield Message("send.redis_guessed", url=USUAL_REDIS)
         try:
-            answers = self._run.waker.answers(schema.installation(self._run.engine))
+            workers = ledger_facts.workers(self._run)
+            ours = schema.installation(self._run.engine)
         except OutOfReachError:
             return  # said already, as a warning
-        if answers is Answers.ELSEWHERE:
+        if workers and all(one.installation != ours for one in workers):
             yield Message("output.warning", text=Message("send.other_database"))
         elif scheduled:
-            nobody = answers is Answers.NOBODY
-            yield Message("send.scheduled_no_worker" if nobody else "send.scheduled_needs")
-        elif answers is Answers.NOBODY:
+            yield Message("send.scheduled_needs" if workers else "send.scheduled_no_worker")
+        elif not workers:
             yield Message("send.no_worker")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
@@ -19,7 +19,7 @@ from models.ledger.boxes import dead_letters
 from models.ledger.views import beside_reports, broadcast_reports
 
 if TYPE_CHECKING:
-    from broadcast.rules.findings import Finding
+    from broadcast.rules.findings import Finding, Worker
 
 
 def steps(run: Run, report: Report) -> Iterator[Message]:
@@ -56,19 +56,20 @@ def settle_letters(run: Run, letter_id: str | None = None) -> None:
         door.settle_letters(run.engine, run.settings, used)
 
 
-def unfit_workers(run: Run) -> list[Finding]:
-    """Return the workers that answer and do none of our work; all are asked if the first does none.
+def workers(run: Run) -> list[Worker]:
+    """Return the first worker that answers, or all if that one does none of our work.
 
     Raises BrokerAwayError and DatabaseAwayError.
     """
-    from broadcast.rules.findings import Fault, of_workers  # noqa: PLC0415 - few are asked about
+    first = run.waker.workers(limit=1)
+    return run.waker.workers() if first and unfit(run, first) else first
+
+
+def unfit(run: Run, answering: Sequence[Worker]) -> list[Finding]:
+    """Return what keeps workers that answer from our work. Raises DatabaseAwayError."""
+    from broadcast.rules.findings import of_workers  # noqa: PLC0415 - few are asked about
     from entrypoints.cli.probes.shell_words import celery  # noqa: PLC0415 - as above
 
-    installation = schema.installation(run.engine)
-    found: list[Finding] = []
-    for limit in (1, None):
-        workers = run.waker.workers(limit=limit)
-        found = list(of_workers(workers, installation, celery=celery(), has_beat=True))
-        if not found:
-            break
-    return [one for one in found if one.fault is not Fault.NO_WORKER]
+    ours = schema.installation(run.engine)
+    found = of_workers(answering, ours, celery=celery(), has_beat=True)
+    return list(found) if answering else []

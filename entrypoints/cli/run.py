@@ -84,7 +84,7 @@ class Run(StoreParts):
         problem = self.wechat.redis_problem()
         if problem is None and self.settings.broker_url is not None:
             try:
-                self.waker.answers()
+                self.waker.workers(limit=1)
             except BrokerAwayError as error:
                 return error
         return problem

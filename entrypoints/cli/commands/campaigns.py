@@ -31,14 +31,12 @@ from entrypoints.cli.run import Run, who
 from entrypoints.cli.send_options import AudienceOptions, refuse_unsaid
 from entrypoints.cli.sending import nothing_stored
 from entrypoints.cli.terminal import is_terminal
-from models import schema
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
 from producer.campaigns.said_plans import check_name
 from producer.request.door import SubmitService
 from producer.submit.order import checked_key
-from producer.waking import Answers
 from producer.wiring.wechat import QuotaWithReason
 
 app, campaigns = new_group("campaigns")
@@ -224,7 +222,7 @@ def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
 def _nobody(run: Run) -> Iterator[Message]:
     # Nobody knows while the broker is away.
     with contextlib.suppress(OutOfReachError):
-        if run.waker.answers(schema.installation(run.engine)) is Answers.NOBODY:
+        if not run.waker.workers(limit=1):
             yield Message("send.scheduled_no_worker")
 
 

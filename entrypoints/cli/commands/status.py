@@ -121,7 +121,7 @@ def _say_of_workers(run: Run, shown: Iterable[Report]) -> None:
         return
     # What was stored is shown, whether the broker answers or not.
     with contextlib.suppress(BrokerAwayError):
-        for finding in ledger_facts.unfit_workers(run):
+        for finding in ledger_facts.unfit(run, ledger_facts.workers(run)):
             showing.show_finding(run, finding)
 
 
