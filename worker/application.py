@@ -212,13 +212,6 @@ def _begin_for_a_request(
 
 
 @signals.task_postrun.connect
-def _count_task(task: Any, state: str | None = None, **_: object) -> None:  # noqa: ANN401 - Celery's
-    from worker.delivery import metrics  # noqa: PLC0415 - as above
-
-    metrics.TASKS.labels(task.name, state).inc()
-
-
-@signals.task_postrun.connect
 def _end_for_a_request(**_: object) -> None:
     request_ids.woken_by.set(None)
     log_facts.begin()

@@ -37,7 +37,7 @@ from producer import pushes as producer_pushes
 from worker import campaigns, celery_parts, enqueue, person_needed, planner
 from worker import dead_letters as worker_dead_letters
 from worker import outbox as worker_outbox
-from worker.delivery import lane, metrics, polling, watches
+from worker.delivery import lane, polling, watches
 from worker.delivery.lane import Slice
 from worker.planner import alone
 from worker.wake import forward, wake
@@ -118,7 +118,6 @@ def send_batch(
     calls: list[dict[str, Any]] = []
     while True:
         done = lane.drive(context)
-        metrics.SLICES.labels(account, done.busy).inc()
         calls += done.lines
         # The next slice is nobody's in particular.
         request_ids.woken_by.set(None)

@@ -50,13 +50,11 @@ def test_a_worker_shows_what_it_did_and_the_api_what_the_ledger_has(
     def own() -> dict[tuple[str, ...], float]:
         return samples(session.get(where, timeout=10).text)
 
-    until(lambda: "broadcast_worker_slices_total" in str(own()), 10, "the end of the slice")
+    seconds = ("broadcast_worker_call_seconds_count",)
+    until(lambda: own().get(seconds) == 4, 10, "the end of the last call")
     found = own()
     assert found["broadcast_worker_calls_total", "default", "0", "accepted"] == 4
-    assert found["broadcast_worker_call_seconds_count",] == 4
     assert found["broadcast_worker_lane_wait_seconds_count",] == 4
-    assert found["broadcast_worker_token_reads_total", "default", "True"] >= 4
-    assert found["broadcast_worker_tasks_total", "SUCCESS", "broadcast.plan"] == 1
     assert f"no metrics on 127.0.0.1:{port}, the worker goes on" in beside.output
     assert beside.exit_status is None
 

@@ -235,7 +235,6 @@ class _Drive:
     def _call(self, work: Work) -> None:
         lane = self._lane
         token = lane.gateway.token()
-        metrics.TOKEN_READS.labels(lane.account.name, not isinstance(token, NoAnswer)).inc()
         if isinstance(token, NoAnswer):
             self._lane.apply_no_answer(token)
             return

@@ -1,4 +1,4 @@
-"""Metrics of this process: what its lanes and tasks did since it began."""
+"""Metrics of this process: what its lanes did since it began."""
 
 from __future__ import annotations
 
@@ -27,18 +27,6 @@ LANE_WAIT_SECONDS: Final = Histogram(
     "broadcast_worker_lane_wait_seconds",
     "From the end of a call, or the beginning of a slice, to the claim of the next call",
     registry=REGISTRY, buckets=_SECONDS,
-)  # fmt: skip
-SLICES: Final = Counter(
-    "broadcast_worker_slices", "Slices by whether the lane was another driver's",
-    ["account", "busy"], registry=REGISTRY,
-)  # fmt: skip
-TOKEN_READS: Final = Counter(
-    "broadcast_worker_token_reads", "Looks for the access_token before a call",
-    ["account", "found"], registry=REGISTRY,
-)  # fmt: skip
-TASKS: Final = Counter(
-    "broadcast_worker_tasks", "Tasks by how Celery says that they ended", ["task", "state"],
-    registry=REGISTRY,
 )  # fmt: skip
 
 
