@@ -14,20 +14,9 @@ from broadcast.rules.drafts import Marks
 from broadcast.rules.finish_events import Delivered, FinishEvent
 from broadcast.rules.gates.gate import Gate, GateKind, GateScope
 from broadcast.rules.gates.lateness import FirstCallLimit, SignsOfLife
-from broadcast.rules.states import SENT, BatchState, BroadcastState, Phase, Reason
+from broadcast.rules.states import SENT, SET_OF, BatchState, BroadcastState, Phase, Reason
 
 SETS = ("accepted", "refused", "cancelled", "in_doubt", "waiting")
-#: In which set the followers of a batch are; those of a split one are counted by its children.
-SET_OF = {
-    BatchState.PLANNED: "waiting",
-    BatchState.CALLING: "waiting",
-    BatchState.UNKNOWN: "waiting",
-    BatchState.ACCEPTED: "accepted",
-    BatchState.FINISHED: "accepted",
-    BatchState.REFUSED: "refused",
-    BatchState.CANCELLED: "cancelled",
-    BatchState.IN_DOUBT: "in_doubt",
-}
 SKIPS = (
     "malformed", "duplicate", "suppressed", "excluded", "unsubscribed", "capped", "sampled_out",
 )  # fmt: skip

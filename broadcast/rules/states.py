@@ -9,26 +9,17 @@ result; the state that a reader sees is derived from them
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
 from broadcast.data_files import rows
 from broadcast.errors import IllegalMoveError
 
-
-class BatchState(StrEnum):
-    """The state of one batch (one call)."""
-
-    PLANNED = "planned"  #: never called, or every call definitely did not run
-    CALLING = "calling"  #: claimed; without a recorded outcome it is unknown, not "not called"
-    UNKNOWN = "unknown"  #: an attempt may have sent it: repeated with its key until 23 h are over
-    ACCEPTED = "accepted"  #: WeChat took the job and gave a msg_id
-    FINISHED = "finished"  #: WeChat reported the job's end
-    REFUSED = "refused"  #: every attempt was a definite refusal, or WeChat's review refused the job
-    CANCELLED = "cancelled"  #: nothing of it was taken, and it is not called any more
-    IN_DOUBT = "in_doubt"  #: a person must decide
-    SPLIT = "split"  #: replaced by its children, which add up to it
+BatchState = StrEnum(
+    "BatchState", "PLANNED CALLING UNKNOWN ACCEPTED FINISHED REFUSED CANCELLED IN_DOUBT SPLIT"
+)
+BatchState.__doc__ = "The state of one batch (one call)."
 
 
 class Phase(StrEnum):
@@ -68,14 +59,15 @@ SHOWN_AT_REST = SHOWN_DONE | {S.HELD, S.PAUSED, S.AWAITING_APPROVAL}
 State = TypeVar("State", bound=StrEnum)
 
 
-def moves(module: str, name: str, states: type[State]) -> dict[State, frozenset[State]]:
-    """Return the legal moves that a table beside *module* lists, by the state that is left."""
-    return {
-        states(row["old"]): frozenset(map(states, row["new"].split())) for row in rows(module, name)
-    }
+def moves(states: type[State], table: Iterable[Mapping[str, str]]) -> dict[State, frozenset[State]]:
+    """Return the states that may follow each state, as its row of a table says."""
+    return {states(row["state"]): frozenset(map(states, row["next"].split())) for row in table}
 
 
-BATCH_MOVES = moves(__file__, "batch_moves.csv", BatchState)
+_STATES = rows(__file__, "batch_states.csv")
+BATCH_MOVES = moves(BatchState, _STATES)
+#: In which set the followers of a batch are; those of a split one are counted by its children.
+SET_OF = {row["state"]: row["set"] for row in _STATES if row["set"]}
 
 #: WeChat has its job.
 SENT = frozenset({B.ACCEPTED, B.FINISHED})

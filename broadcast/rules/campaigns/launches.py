@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from broadcast.data_files import rows
 from broadcast.errors import IllegalMoveError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -82,7 +83,7 @@ class Why(StrEnum):
 
 L = LaunchState
 
-LAUNCH_MOVES: Final = moves(__file__, "launch_moves.csv", LaunchState)
+LAUNCH_MOVES: Final = moves(LaunchState, rows(__file__, "launch_moves.csv"))
 
 
 def check_move(old: LaunchState, new: LaunchState) -> None:
