@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
+from broadcast.data_files import parsed
 from entrypoints.http import error_pages, examples, problems
 from entrypoints.http.caller import texts_of
 from producer.request.shape import Request as Body
@@ -27,13 +28,7 @@ DESCRIPTION: Final = (
     "docs/api.md shows how to use it."
 )
 _PROBLEM: Final = {"$ref": "#/components/schemas/Problem"}
-_TELLING: Final = {
-    400: "The body cannot be read", 401: "No valid key", 403: "The key may not do this",
-    404: "There is no such thing for this key", 408: "The body came too slowly",
-    409: "It conflicts with what is stored", 410: "It was removed", 413: "The body is too large",
-    415: "The body's media type is not supported", 422: "Something in the request is wrong",
-    500: "A fault of this program", 503: "A part is away; nothing is lost",
-}  # fmt: skip
+_TELLING: Final[dict[str, str]] = parsed(__file__, "statuses.json")
 _BODIES: dict[str, type[BaseModel]] = {"BroadcastRequest": Body}
 
 
@@ -69,7 +64,7 @@ def _refusal(status: int) -> dict[str, Any]:
     headers = {} if status != 503 else {  # noqa: PLR2004
         "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}
     }  # fmt: skip
-    return {"description": _TELLING[status], "content": content, "headers": headers}
+    return {"description": _TELLING[str(status)], "content": content, "headers": headers}
 
 
 def takes(
@@ -161,7 +156,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     schemas = made["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    schemas["Problem"] = problems.document()
+    schemas["Problem"] = parsed(__file__, "problem_schema.json")
     for name, model in _BODIES.items():
         _, found = models_json_schema(
             [(model, "validation")], ref_template="#/components/schemas/{model}"

@@ -137,28 +137,3 @@ _OF_A_KEY: Final = frozenset({
     "api.fix.400", "api.fix.408", _OF_A_FIELD, "api.fix.500", "api.fix.503", "api.fix.plan",
     "api.fix.settings",
 })  # fmt: skip
-
-
-def document() -> dict[str, Any]:
-    """Return the schema of every refusal for the OpenAPI document."""
-    text, maybe = {"type": "string"}, {"type": ["string", "null"]}
-    return {
-        "type": "object",
-        "description": "Problem details (RFC 9457)",
-        "properties": {
-            "type": text
-            | {
-                "format": "uri-reference",
-                "description": "where the error is explained; ends with its id, "
-                "the same in every language",
-            },
-            "title": text,
-            "status": {"type": "integer"},
-            "detail": text | {"description": "what happened"},
-            "field": maybe | {"description": "the member, header or parameter that is wrong"},
-            "fix": text | {"description": "what to do"},
-            "request_id": maybe,
-        },
-        "required": ["type", "title", "status", "detail", "field", "fix", "request_id"],
-        "additionalProperties": False,
-    }
