@@ -30,7 +30,6 @@ Fault = StrEnum(
     "WHITELIST TOKEN_REPLACED QUOTA CALLS_UNKNOWN OTHER_PROGRAM CLOCK RESTORED ACCOUNT_OFF "
     "CALLBACK DEAD_LETTERS DISK",
 )
-F = Fault
 
 #: Of each fault: whether it keeps something from being sent today (``error``); whether the command
 #: of such a finding, where it has one, is all that its repair takes; which parts it *hides*: they
@@ -39,6 +38,15 @@ F = Fault
 _TRAITS: Final = {Fault(row["fault"]): row for row in rows(__file__, "faults.csv")}
 WARNINGS: Final = frozenset(f for f, row in _TRAITS.items() if row["severity"] == "warning")
 REPAIRED: Final = frozenset(f for f, row in _TRAITS.items() if row["repaired"])
+#: The queues that workers read.
+QUEUES: Final = (names.QUEUE, names.ENQUEUE)
+#: Of a check of WeChat that did not pass.
+_OF_SUBJECT: Final[Mapping[Subject, Fault]] = {
+    Subject.WECHAT: Fault.WECHAT_AWAY,
+    Subject.TOKEN: Fault.TOKEN,
+    Subject.WHITELIST: Fault.WHITELIST,
+    Subject.CALLS: Fault.CALLS_UNKNOWN,
+}
 
 
 class Part(StrEnum):
@@ -165,7 +173,9 @@ def _of_clocks(facts: Facts) -> Iterator[Finding]:
         return
     check = of_clocks(ClockFacts.of_both(facts.ahead, facts.database_ahead))
     if check.level is not Level.GOOD:
-        yield Finding(fault=F.CLOCK, what=Message("doctor.clock", found=check.found), fix=check.fix)
+        yield Finding(
+            fault=Fault.CLOCK, what=Message("doctor.clock", found=check.found), fix=check.fix
+        )
 
 
 def _of_counts(facts: Facts) -> Iterator[Finding]:
@@ -177,11 +187,9 @@ def _of_counts(facts: Facts) -> Iterator[Finding]:
         if called is None or restore_guard.explains(used, called, shared_quota=shared):
             continue
         counted, ours = max(used.values()), sum(called.values())
-        yield of_fault(F.OTHER_PROGRAM, account=account, has_fix=True, used=counted, called=ours)
-
-
-#: The queues that workers read.
-QUEUES: Final = (names.QUEUE, names.ENQUEUE)
+        yield of_fault(
+            Fault.OTHER_PROGRAM, account=account, has_fix=True, used=counted, called=ours
+        )
 
 
 def of_workers(
@@ -194,12 +202,12 @@ def of_workers(
     here = [one for one in workers if installation in {None, one.installation}]
     for one in workers:
         if one not in here:
-            yield of_fault(F.WORKER_ELSEWHERE, has_fix=True, worker=one.name)
+            yield of_fault(Fault.WORKER_ELSEWHERE, has_fix=True, worker=one.name)
     if not workers:
-        yield _start("worker", F.NO_WORKER, celery=celery)
+        yield _start("worker", Fault.NO_WORKER, celery=celery)
     yield from _deaf(here, celery=celery)
     if not has_beat and not any(one.has_beat for one in workers):
-        yield _start("beat", F.NO_BEAT, celery=celery)
+        yield _start("beat", Fault.NO_BEAT, celery=celery)
 
 
 def _start(program: str, fault: Fault, *, celery: str) -> Finding:
@@ -217,16 +225,7 @@ def _deaf(here: Sequence[Worker], *, celery: str) -> Iterator[Finding]:
         order = f"{celery} control --destination {shlex.quote(one.name)} add_consumer"
         if missing:
             command = " && ".join(f"{order} {queue}" for queue in missing)
-            yield of_fault(F.WORKER_DEAF, command=command, worker=one.name, queues=missing)
-
-
-#: Of a check of WeChat that did not pass.
-_OF_SUBJECT: Final[Mapping[Subject, Fault]] = {
-    Subject.WECHAT: F.WECHAT_AWAY,
-    Subject.TOKEN: F.TOKEN,
-    Subject.WHITELIST: F.WHITELIST,
-    Subject.CALLS: F.CALLS_UNKNOWN,
-}
+            yield of_fault(Fault.WORKER_DEAF, command=command, worker=one.name, queues=missing)
 
 
 def of_check(check: Check) -> Iterator[Finding]:
@@ -235,9 +234,9 @@ def of_check(check: Check) -> Iterator[Finding]:
         return
     fault, command = _OF_SUBJECT[check.subject], None
     if check.found.id == "check.calls.none":
-        fault, command = F.QUOTA, f"broadcast quota clear --account {check.account} --yes"
+        fault, command = Fault.QUOTA, f"broadcast quota clear --account {check.account} --yes"
     elif check.found.id == "check.token.away":
-        fault = F.WECHAT_AWAY
+        fault = Fault.WECHAT_AWAY
     yield Finding(
         fault=fault, account=check.account, fix=check.fix, command=command,
         what=Message("doctor.of_account", account=check.account, found=check.found)
