@@ -9,40 +9,19 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final, TextIO
 
 import typer
 
+from broadcast.data_files import parsed
 from broadcast.message import Message
 from broadcast.rules.states import BroadcastState
 from entrypoints.cli.group import COMMANDS
 
-S = BroadcastState
-
-_OF_STATE: Final[Mapping[BroadcastState, str]] = {
-    S.COMPLETED: "green",
-    S.PARTIAL: "red",
-    S.FAILED: "red",
-    S.HELD: "red",
-    S.CANCELLED: "bright_black",
-}
-#: By the beginning of a text's id.
-_OF_TEXT: Final = (
-    ("blocker.in_doubt", "red"),
-    ("blocker.held", "red"),
-    ("blocker.stopped", "red"),
-    ("blocker.", "yellow"),
-    ("next_step.doubt", "red"),
-    ("report.troubled", "red"),
-    ("report.times", "bright_black"),
-    ("operator_action.", "bright_black"),
-)
-#: Of these texts the mark at the beginning alone is coloured.
-_MARKED: Final = {
-    "check.good": "green", "check.warning": "yellow", "check.failed": "red",
-    "doctor.warning": "yellow", "doctor.failed": "red",
-}  # fmt: skip
+#: Of states; of texts, by the beginning of their ids, the first that fits; and, of some
+#: texts, of the mark at the beginning alone.
+_COLOURS: Final[dict[str, dict[str, str]]] = parsed(__file__, "colours.json")
 #: What an option takes in a sentence: what stands in capitals, a number, KIND:VALUE.
 VALUE: Final = r"(?:[A-Z][A-Z_]*\b|\d+\b|[a-z]+:[A-Za-z0-9-]+)"
 #: A command of ours with its ids and options. To compile it takes longer than most lines do, and a
@@ -68,9 +47,9 @@ def are_shown(stream: TextIO | None) -> bool:
 def painted(text: str, what: object) -> str:
     """Return the words of *what* with the colour of its meaning, and its commands in cyan."""
     colour, painted_text, at = _colour_of(what), list[str](), 0
-    if isinstance(what, Message) and what.id in _MARKED:
+    if isinstance(what, Message) and what.id in _COLOURS["marks"]:
         at = text.index(text.strip()[0]) + 1
-        painted_text += [_styled(text[:at], _MARKED[what.id])]
+        painted_text += [_styled(text[:at], _COLOURS["marks"][what.id])]
     for command in re.finditer(_SHOWN, text):
         painted_text += [_styled(text[at : command.start()], colour), _styled(command[0], "cyan")]
         at = command.end()
@@ -79,7 +58,7 @@ def painted(text: str, what: object) -> str:
 
 def of_state(state: BroadcastState) -> str:
     """Return the colour of a state; one that may still go on is yellow."""
-    return _OF_STATE.get(state, "yellow")
+    return _COLOURS["states"].get(state, "yellow")
 
 
 def _colour_of(what: object) -> str | None:
@@ -90,7 +69,9 @@ def _colour_of(what: object) -> str | None:
 
         if isinstance(now := what.facts["state"], StateNow):
             return of_state(now.state)
-    return next((colour for start, colour in _OF_TEXT if what.id.startswith(start)), None)
+    return next(
+        (colour for start, colour in _COLOURS["texts"].items() if what.id.startswith(start)), None
+    )
 
 
 def _styled(text: str, colour: str | None) -> str:
