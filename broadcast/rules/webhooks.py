@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from broadcast.day import parse_duration
 from broadcast.message import Message
 from broadcast.rules.calls.waits import Waits
 
@@ -169,11 +170,7 @@ def is_allowed(address: Address, networks: Sequence[Network]) -> bool:
 #: From the event, or from a person's retry, to the last try.
 TRIED_FOR: Final = timedelta(hours=24)
 #: After the first try that failed, after the second, and so on; the last of them repeats.
-PAUSES: Final = (
-    *(timedelta(seconds=s) for s in (5, 30)),
-    *(timedelta(minutes=m) for m in (2, 10, 30)),
-    *(timedelta(hours=h) for h in (1, 2, 4)),
-)
+PAUSES: Final = tuple(map(parse_duration, ("5s", "30s", "2m", "10m", "30m", "1h", "2h", "4h")))
 
 
 def last_try(since: datetime, *, waits: Waits) -> datetime:
