@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from broadcast.data_files import parsed
+
 #: As NIST SP 800-63B has it.
 SHORTEST: Final = 8
 #: So many different signs has whatever was made by chance.
 _DIFFERENT: Final = 3
-_TRIED: Final = frozenset({
-    "123123123", "12345678", "123456789", "1234567890", "administrator", "changeme", "changeit",
-    "iloveyou", "letmein1", "passw0rd", "password", "password1", "password123", "qwertyui",
-    "qwertyuiop", "sunshine", "superman", "woaini1314",
-})  # fmt: skip
+_TRIED: Final = frozenset(parsed(__file__, "guessed_secrets.json"))
 
 
 def is_guessable(secret: str) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from broadcast.data_files import parsed
 from broadcast.errors import BroadcastError
 from broadcast.message import Message
 from broadcast.quoting import visible
@@ -14,19 +15,8 @@ from broadcast.views.texts import Language, Texts
 
 #: Where a message of the broker says its idempotency key.
 KEY: Final = '"key"'
-_VALUES: Final = (
-    "account at content cron draft due except exclude from late-by missed overlap priority sample "
-    "size-brake timezone title until with-tag"
-)
-_FLAGS: Final = "again edited ignore-suppression only-current spread-days"
-_MEMBERS: Final = {
-    **{f"--{name}": f'"{name.replace("-", "_")}"' for name in _VALUES.split()},
-    **{f"--{name}": f'"{name.replace("-", "_")}": true' for name in _FLAGS.split()},
-    "--followers": '"audience": {"followers": true}', "--openids": '"audience": {"openids": […]}',
-    **{f"--{name}": f'"msgtype": "{name}"' for name in ("mpnews", "video", "voice")},
-    "--tag": '"audience": {"tag_id": ID}', "--to-all": '"audience": {"to_all": true, …}',
-    "--set": '"set"', "--sent": '"sent": true',
-}  # fmt: skip
+#: The members of a request in the place of the options of ``send``.
+_MEMBERS: Final[dict[str, str]] = parsed(__file__, "request_members.json")
 #: A command, which keeps its options, up to the end of its sentence; or an option.
 _COMMAND_OR_OPTION: Final = re.compile(
     r"`broadcast [^`]*`|\bbroadcast [a-z-]+(?: [\w{}=/@-]+)*|--[a-z]+(?:-[a-z]+)*"
