@@ -1,5 +1,6 @@
 """Every table, for what needs all of them: migrations, tests."""
 
+# ruff: noqa: F401 - who needs all tables imports them from here
 from __future__ import annotations
 
 from models.accounts import AccountRow, HandCallRow, Lane
@@ -15,45 +16,3 @@ from models.media import FilePieceRow, KeptFileRow, MediaRow, RenewalRow
 from models.notice_tables import NoticeReceiverRow, NoticeRow
 from models.recipients import ChunkRow, Skipped
 from models.suppressions import ListChanges, Suppression
-
-__all__ = [
-    "APIKeyRow",
-    "AccountRow",
-    "AttemptRow",
-    "Base",
-    "Batch",
-    "BroadcastRow",
-    "CampaignRow",
-    "ChunkRow",
-    "DeadLetterRow",
-    "DraftRow",
-    "Event",
-    "FilePieceRow",
-    "Finish",
-    "FollowerChange",
-    "FollowerChunk",
-    "FollowerPage",
-    "FollowerSync",
-    "GateRow",
-    "HandCallRow",
-    "Installation",
-    "KeptFileRow",
-    "Lane",
-    "LaunchRow",
-    "ListChanges",
-    "MediaRow",
-    "NoticeReceiverRow",
-    "NoticeRow",
-    "OutboxRow",
-    "PushRow",
-    "QueueRow",
-    "RehearsalRow",
-    "RenewalRow",
-    "Reservation",
-    "RestoreRow",
-    "Skipped",
-    "Submission",
-    "Suppression",
-    "UploadRow",
-    "WebhookRow",
-]
