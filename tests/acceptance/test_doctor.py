@@ -19,13 +19,13 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from broadcast.rules.findings import REPAIRED, Fault
+from broadcast.rules.findings import REPAIRED, Fault, Part
 from tests.acceptance.administering import administrator
 from tests.acceptance.conftest import of
 from tests.acceptance.planted_faults import PLANTS, TOKEN, Plant, cancel
 from tests.kit.command_line import CommandLine
 from tests.kit.wait import patiently, until
-from tests.servers.ports import LOOPBACK
+from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.proofs import not_proved
 
 if TYPE_CHECKING:
@@ -213,6 +213,25 @@ def test_where_nobody_answers_it_ends_within_ten_seconds(tmp_path: Path) -> None
     assert said["not_looked_at"] == ["stored", "workers", "calls", "token"]
 
 
+def test_without_an_account_the_parts_that_need_none_are_looked_at(tmp_path: Path) -> None:
+    away = f"postgresql://somebody@{LOOPBACK}:{free_port()}/broadcast"
+    line = CommandLine(tmp_path, env={"DATABASE_URL": away})
+
+    said = line.run("doctor", "--json", WECHAT_APPID=None, WECHAT_APPSECRET=None).json
+
+    assert [one["id"] for one in said["findings"]] == [F.SETTINGS, F.DATABASE_AWAY, F.REDIS_AWAY]
+    assert said["not_looked_at"] == ["stored", "workers", "wechat", "calls", "token"]
+
+
+def test_a_setting_that_keeps_all_others_from_being_read_leaves_every_part_unknown(
+    tmp_path: Path,
+) -> None:
+    said = CommandLine(tmp_path).run("doctor", "--json", BROADCAST_LATE_BY="soon").json
+
+    assert [one["id"] for one in said["findings"]] == [F.SETTINGS]
+    assert said["not_looked_at"] == list(Part)
+
+
 @pytest.mark.parametrize(
     ("line", "name"),
     [("export WECHAT_APPID wx1", "WECHAT_APPID"), ("WECHAT_APPSECRET='abc", "WECHAT_APPSECRET"),
@@ -245,8 +264,9 @@ def test_what_a_look_at_one_part_dies_of_takes_nothing_from_what_the_others_find
     said = line.run("doctor", "--json")
     traced = line.run("doctor", "--json", BROADCAST_DEBUG="1")
 
-    assert [one["id"] for one in said.json["findings"]] == [F.REDIS_AWAY, F.WECHAT_AWAY]
-    assert {"calls", "token", "database", "disk"} <= set(said.json["not_looked_at"])
+    faults = [F.DATABASE_AWAY, F.REDIS_AWAY, F.WECHAT_AWAY]
+    assert [one["id"] for one in said.json["findings"]] == faults
+    assert said.json["not_looked_at"] == ["stored", "workers", "calls", "token", "disk"]
     assert said.status == 1
     assert "Could not look at: disks. Unexpected error (OSError" in said.err
     assert "disk_probe.py" not in said.err

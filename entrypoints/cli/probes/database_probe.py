@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +15,7 @@ from broadcast.errors import (
     SettingsError,
 )
 from broadcast.message import Message
+from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.findings import Facts, Fault, Finding, of_fault
 from broadcast.rules.gates.gate import GateKind
@@ -46,14 +47,14 @@ _GOOD_PACKET: Final = 64 * 1024 * 1024
 _REFUSED_WITHIN: Final = timedelta(hours=24)
 
 
-def probe(parts: StoreParts, facts: Facts) -> Iterator[Finding]:
+def probe(parts: StoreParts, accounts: Mapping[str, Account], facts: Facts) -> Iterator[Finding]:
     """Yield what is wrong with the database, then what it says; note what others need of it."""
     try:
         engine = parts.engine
         yield from _of_server(engine)
         facts.installation = schema.installation(engine)
         facts.database_ahead = clock_ahead(engine)
-        yield from _of_ledger(engine, parts, facts)
+        yield from _of_ledger(engine, accounts, facts)
     except SchemaError as error:
         fault = _SCHEMAS.get(error.message_id, Fault.DATABASE_NEW)
         is_repaired = fault in {Fault.DATABASE_OLD, Fault.DATABASE_EMPTY}
@@ -95,11 +96,11 @@ def _made_durable(engine: Engine, error: BroadcastError) -> str | None:
     return None
 
 
-def _of_ledger(engine: Engine, parts: StoreParts, facts: Facts) -> Iterator[Finding]:
+def _of_ledger(engine: Engine, accounts: Mapping[str, Account], facts: Facts) -> Iterator[Finding]:
     lanes = ledger_facts.lanes(engine)
     for used in lanes.by_account:
         yield from _of_lane(lanes, used)
-    for name, account in parts.settings.accounts().items():
+    for name, account in accounts.items():
         try:
             known_accounts.check_account(engine, account)
         except SettingsError as error:

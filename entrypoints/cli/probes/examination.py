@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final
 
 from broadcast.message import Message
@@ -30,6 +30,8 @@ from producer.wiring.wechat import WeChat
 WITHIN_S: Final = 8.5
 #: Accounts that are asked about side by side.
 _AT_ONCE: Final = 16
+#: What is not looked at without an account.
+_OF_ACCOUNTS: Final = (Part.STORED, Part.WECHAT, Part.CALLS, Part.TOKEN)
 #: What a part that stays silent is taken for.
 _SILENT: Final = {
     Part.DATABASE: Fault.DATABASE_AWAY, Part.REDIS: Fault.REDIS_AWAY,
@@ -59,28 +61,32 @@ def examine() -> tuple[list[Finding], list[Part], dict[Part, Exception]]:
     found: list[Finding] = []
     facts = Facts()
     died: dict[Part, Exception] = {}
+    hidden: Collection[Part] = list(Part)
     settings = settings_probe.read(found)
     if settings is not None:
         facts.is_broker_redis = not is_amqp(settings.celery_broker_url)
-        probes = list(_probes(settings, facts))
+        accounts = settings_probe.accounts_of(settings, found)
+        hidden = () if accounts else _OF_ACCOUNTS
+        probes = list(_probes(settings, accounts, facts))
         silent = _run(probes)
         for probe in probes:
             found += [one for one in probe.found if one not in found]
             if probe.error is not None:
                 died[probe.part] = probe.error
         found += map(_unanswered, {part for part in silent if part in _SILENT})
-    return *findings.judge(found, facts, celery=celery()), died
+    left, behind = findings.judge(found, facts, celery=celery())
+    return left, [part for part in Part if part in {*behind, *hidden}], died
 
 
-def _probes(settings: Settings, facts: Facts) -> Iterator[_Probe]:
+def _probes(settings: Settings, accounts: Mapping[str, Account], facts: Facts) -> Iterator[_Probe]:
     parts, waker = StoreParts(), CeleryWaker(settings.celery_broker_url)
     wechat = WeChat(settings, on_drift=lambda _: None, timeouts=wechat_probe.TIMEOUTS)
-    yield _Probe(Part.DATABASE, lambda: database_probe.probe(parts, facts))
-    yield _Probe(Part.REDIS, lambda: redis_probe.probe(wechat, settings))
+    yield _Probe(Part.DATABASE, lambda: database_probe.probe(parts, accounts, facts))
+    yield _Probe(Part.REDIS, lambda: redis_probe.probe(wechat, settings, accounts))
     yield _Probe(Part.WORKERS, lambda: worker_probe.probe(waker, facts))
     yield _Probe(Part.DISK, lambda: disk_probe.probe(settings))
     turn = threading.BoundedSemaphore(_AT_ONCE)
-    for account in settings.accounts().values():
+    for account in accounts.values():
 
         def probe(account: Account = account) -> Iterator[Finding]:
             with turn:

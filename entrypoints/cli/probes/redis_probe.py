@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from broadcast.errors import RedisAwayError
 from broadcast.message import Message
+from broadcast.rules.accounts import Account
 from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings.program_settings import Settings
 from broadcast.settings.server_urls import REDIS_SCHEMES
@@ -23,14 +24,14 @@ FULL: Final = 0.9
 _REPLACED_WITHIN: Final = timedelta(hours=24)
 
 
-def probe(wechat: WeChat, settings: Settings) -> Iterator[Finding]:
+def probe(wechat: WeChat, settings: Settings, accounts: Mapping[str, Account]) -> Iterator[Finding]:
     """Yield what is wrong with each Redis, and with the access_token that is kept there."""
     for variable, url in _urls(settings).items():
         try:
             with contextlib.closing(connect(url)) as redis:
                 yield from _of_info(redis.execute_command("INFO"), variable, url)
             if variable == "REDIS_URL":
-                yield from _of_tokens(wechat, settings)
+                yield from _of_tokens(wechat, accounts)
         except RedisAwayError as error:
             yield Finding(fault=Fault.REDIS_AWAY, what=error.message)
 
@@ -58,10 +59,10 @@ def _of_info(info: Mapping[str, Any], variable: str, url: str) -> Iterator[Findi
         yield of_fault(Fault.REDIS_FULL, command=command, variable=variable, used=used, most=most)
 
 
-def _of_tokens(wechat: WeChat, settings: Settings) -> Iterator[Finding]:
+def _of_tokens(wechat: WeChat, accounts: Mapping[str, Account]) -> Iterator[Finding]:
     """Yield the accounts whose shared access_token another program replaced not long ago."""
     now = datetime.now(UTC)
-    for account in settings.accounts().values():
+    for account in accounts.values():
         seen = wechat.view_token(account)
         at = seen.replaced_outside_at if seen else None
         if at is not None and now - at < _REPLACED_WITHIN:

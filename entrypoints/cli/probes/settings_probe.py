@@ -6,13 +6,13 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from broadcast.errors import SettingsError
 from broadcast.message import Message
-from broadcast.rules.accounts import no_account
+from broadcast.rules.accounts import Account, no_account
 from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings import environment
 from broadcast.settings.environment import DOTENV
@@ -33,14 +33,31 @@ def read(found: list[Finding]) -> Settings | None:
     found += _misspelt(written)
     try:
         settings = Settings.load()
-        settings.receivers()
-        if not settings.accounts():
-            raise no_account()
     except SettingsError as error:
-        found.append(Finding(fault=Fault.SETTINGS, what=error.message))
+        found.append(_of_settings(error))
         return None
+    try:
+        settings.receivers()
+    except SettingsError as error:
+        found.append(_of_settings(error))
     found += _open_files(_files_of(settings))
     return settings
+
+
+def accounts_of(settings: Settings, found: list[Finding]) -> Mapping[str, Account]:
+    """Return the accounts, none where they are of no use; add to *found* what is wrong."""
+    try:
+        accounts = settings.accounts()
+        if not accounts:
+            raise no_account()
+    except SettingsError as error:
+        found.append(_of_settings(error))
+        return {}
+    return accounts
+
+
+def _of_settings(error: SettingsError) -> Finding:
+    return Finding(fault=Fault.SETTINGS, what=error.message)
 
 
 def _of_dotenv(error: SettingsError) -> Finding:
