@@ -13,6 +13,7 @@ import logging
 import random
 import socket
 import time
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,6 +24,7 @@ from broadcast.tokens.redis_access import Keys
 from broadcast.tokens.token_store import (
     Clock,
     Failures,
+    NotWhitelisted,
     Seen,
     Timing,
     Token,
@@ -109,6 +111,8 @@ class _Errand:
     enough: Callable[[Seen], Token | None]
     fetches: int = FETCHES
     failed: SecretStr | None = None
+    #: Ask WeChat though this machine's address was refused a moment ago.
+    anew: bool = False
 
 
 class TokenService:
@@ -154,13 +158,17 @@ class TokenService:
     def get(self, account: str) -> Token:
         """Return the shared token; fetch it if there is none or it is about to expire.
 
-        An expiring token is used while another process renews it or WeChat is away.
+        An expiring token is used while another process renews it or WeChat is away. One that
+        WeChat refused is not given out while WeChat gives this machine no other.
 
         Raises:
             RedisAwayError: Redis is away.
             TokenFetchError, TokenWaitError: no token, and another process could not fetch one.
             Exception: whatever the fetcher raised.
         """
+        unlisted = self._failures.of_this_machine(account)
+        if unlisted and unlisted.failed:
+            return self._obtain(_another(account, unlisted.failed))
         seen = self._store.read(account)
         if seen.fresh:
             return seen.fresh
@@ -204,18 +212,17 @@ class TokenService:
             TokenWaitError: the lease was lost and nobody else brought a token.
             Exception: as ``get``.
         """
+        return self._obtain(_another(account, failed.value))
 
-        def another(seen: Seen) -> Token | None:
-            return seen.living if seen.living and seen.living.value != failed.value else None
+    def ask_anew(self, account: str) -> Token:
+        """Return a token, asking WeChat though it refused this machine's address a moment ago.
 
-        errand = _Errand(
-            account=account,
-            reason="refused",
-            enough=another,
-            fetches=FETCHES_OF_REPLACE,
-            failed=failed.value,
-        )
-        return self._obtain(errand)
+        Raises as ``replace``.
+        """
+        unlisted = self._failures.of_this_machine(account)
+        self._store.forget_failure(account)
+        errand = _another(account, unlisted.failed if unlisted else None)
+        return self._obtain(replace(errand, anew=True))
 
     def serves(self, account: str) -> bool:
         """Return whether calls can be made from here: a token can be fetched, or one lives.
@@ -228,14 +235,6 @@ class TokenService:
             return True
         living = self._store.read(account).living
         return living is not None and living.value != unlisted.failed
-
-    def forget_refusal(self, account: str) -> None:
-        """Let the next caller ask WeChat, though a fetch failed a moment ago.
-
-        Raises RedisAwayError.
-        """
-        self._failures.forget(account)
-        self._store.forget_failure(account)
 
     def peek(self, account: str) -> TokenView | None:
         """Return what may be shown of the shared token, or None. Fetches nothing."""
@@ -254,10 +253,8 @@ class TokenService:
 
     def _obtain(self, errand: _Errand) -> Token:
         account = errand.account
-        if unlisted := self._failures.of_this_machine(account):
-            if token := errand.enough(self._store.read(account)):
-                return token
-            raise as_error(unlisted.failure, account=account)
+        if not errand.anew and (unlisted := self._failures.of_this_machine(account)):
+            return self._obtain_unasked(errand, unlisted)
         deadline = time.monotonic() + self._timing.wait_s
         fetches_left = errand.fetches
         pauses = _pauses()
@@ -281,6 +278,14 @@ class TokenService:
                 seconds = self._timing.wait_s
                 raise TokenWaitError("error.token.wait", account=account, seconds=seconds)
             time.sleep(next(pauses))
+
+    def _obtain_unasked(self, errand: _Errand, unlisted: NotWhitelisted) -> Token:
+        """Return a token that others fetched; raise why this machine fetches none."""
+        if token := errand.enough(self._store.read(errand.account)):
+            return token
+        if errand.failed:
+            self._failures.note_token(errand.account, unlisted, failed=errand.failed)
+        raise as_error(unlisted.failure, account=errand.account)
 
     def _renewed(self, errand: _Errand, seen: Seen) -> Token | None:
         """Fetch and share a token under the lock; None: the lease was lost meanwhile."""
@@ -332,6 +337,7 @@ class TokenService:
         if token is None:
             return None
         failpoint(Point.TOKEN_SHARED)
+        self._failures.forget(account)
         log.info(
             "account %s: access_token fetched (%s), generation %d, valid until %s",
             account,
@@ -365,6 +371,18 @@ class TokenService:
 class _Fetched:
     token: FetchedToken
     forced: bool
+
+
+def _another(account: str, failed: SecretStr | None) -> _Errand:
+    """Return the errand for another token than *failed*, which WeChat refused."""
+
+    def enough(seen: Seen) -> Token | None:
+        return seen.living if seen.living and seen.living.value != failed else None
+
+    return _Errand(
+        account=account, reason="refused" if failed else "missing", enough=enough,
+        fetches=FETCHES_OF_REPLACE, failed=failed,
+    )  # fmt: skip
 
 
 def _usable(seen: Seen) -> Token | None:

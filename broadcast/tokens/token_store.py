@@ -8,6 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -78,6 +79,10 @@ class Failures:
         """Return the refusal of this machine's address, for a minute."""
         unlisted = self._not_whitelisted.get(account)
         return unlisted if unlisted and time.monotonic() < unlisted.until else None
+
+    def note_token(self, account: str, unlisted: NotWhitelisted, *, failed: SecretStr) -> None:
+        """Note that WeChat has refused the shared token as well."""
+        self._not_whitelisted[account] = replace(unlisted, failed=failed)
 
     def forget(self, account: str) -> None:
         """Forget the refusal of this machine's address."""

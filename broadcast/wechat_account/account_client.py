@@ -53,6 +53,10 @@ class AccountClient:
         """Return the token that takes the place of *refused*."""
         return _masked(self._tokens.replace(self._appid, refused))
 
+    def ask_anew(self) -> None:
+        """Have a token, though WeChat refused this machine's address a moment ago."""
+        _masked(self._tokens.ask_anew(self._appid))
+
     def refresh(self, *, reason: str) -> Token:
         """Return a token that was fetched now."""
         return _masked(self._tokens.refresh(self._appid, reason=reason))

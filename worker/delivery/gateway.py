@@ -63,6 +63,11 @@ class WeChatGateway:
         self._client.replace(refused)
 
     @_or_why
+    def ask_anew(self) -> None:
+        """Ask for a token, though this machine was refused one; return why it has none."""
+        self._client.ask_anew()
+
+    @_or_why
     def refresh(self, *, only_expiring: bool) -> None:
         """Fetch the token again, or only one that is missing or expiring; as ``replace``."""
         if only_expiring:

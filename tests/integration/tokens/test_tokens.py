@@ -293,7 +293,7 @@ def test_a_machine_that_is_not_on_the_whitelist_asks_once_a_minute(
     assert len(fetcher.calls) == 1
 
 
-def test_a_forgotten_refusal_is_asked_for_anew_at_once(
+def test_a_machine_that_was_refused_is_answered_where_it_asks_anew(
     connection: Connection, fetcher: CountingFetcher
 ) -> None:
     service = TokenService(connection, fetcher, timing=Timing(failure_memory_s=60))
@@ -302,8 +302,7 @@ def test_a_forgotten_refusal_is_asked_for_anew_at_once(
         service.get(ACCOUNT)
     fetcher.before_reply = lambda: None
 
-    service.forget_refusal(ACCOUNT)
-
+    assert service.ask_anew(ACCOUNT).generation == 1
     assert service.get(ACCOUNT).generation == 1
     assert service.serves(ACCOUNT)
 
@@ -319,6 +318,28 @@ def test_a_token_that_wechat_refused_is_none_for_a_machine_that_gets_no_other(
         service.replace(ACCOUNT, refused)
 
     assert not service.serves(ACCOUNT)
+    with pytest.raises(TokenFetchError):
+        service.get(ACCOUNT)
+
+
+def test_a_token_that_wechat_refused_after_this_machine_was_is_given_out_no_more(
+    connection: Connection, fetcher: CountingFetcher
+) -> None:
+    service = TokenService(connection, fetcher, timing=Timing(failure_memory_s=0))
+    refused = service.get(ACCOUNT)
+    fetcher.before_reply = refusing(40164)
+    with pytest.raises(WeChatRefusesError):
+        service.refresh(ACCOUNT, reason="beat")
+    assert service.get(ACCOUNT) == refused
+
+    with pytest.raises(TokenFetchError):
+        service.replace(ACCOUNT, refused)
+
+    with pytest.raises(TokenFetchError):
+        service.get(ACCOUNT)
+    fetcher.before_reply = lambda: None
+    assert service.ask_anew(ACCOUNT) != refused
+    assert service.get(ACCOUNT) != refused
 
 
 def test_interrupted_fetch_frees_the_lock_and_is_no_failure(
