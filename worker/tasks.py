@@ -111,9 +111,10 @@ def send_batch(
         log.warning("account %s: the sweep wakes its lane later: %s", account, error)
         return []
     except SettingsError as error:
+        # Nobody is to be woken for what stands; a sweep finds what goes on beside it.
+        watch.raise_of_slice(account, broadcast_id, ())
         if not forward(names.SEND_BATCH, account, broadcast_id, forward_count=forward_count):
             log.warning("account %s: the sweep wakes its lane later: %s", account, error)
-        watch.raise_of_slice(account, broadcast_id, ())
         return []
     calls: list[dict[str, Any]] = []
     while True:

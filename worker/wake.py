@@ -6,7 +6,11 @@ Producers wake by :mod:`producer.waking`.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from typing import Any
 
+from celery import current_task
+from celery.exceptions import Ignore
 from kombu.exceptions import OperationalError
 
 from broadcast.logs import request_ids
@@ -19,10 +23,14 @@ MOST_FORWARDS = 8
 
 def wake(task: str, *args: object, **kwargs: object) -> bool:
     """Publish *task*; log a line and return False when the broker is away."""
+    return _publish(task, args, kwargs)
+
+
+def _publish(task: str, args: Sequence[object], kwargs: dict[str, object], **more: Any) -> bool:  # noqa: ANN401 - Celery's
     from worker.application import make  # noqa: PLC0415 - the application imports the signals
 
     try:
-        make().send_task(task, args=args, kwargs=kwargs, headers=request_ids.headers())
+        make().send_task(task, args=args, kwargs=kwargs, headers=request_ids.headers(), **more)
     except OperationalError as error:
         log.warning("broker away: %s was not woken, the sweep wakes it later: %s", task, error)
         return False
@@ -31,6 +39,9 @@ def wake(task: str, *args: object, **kwargs: object) -> bool:
 
 def forward(task: str, *args: object, forward_count: int) -> bool:
     """Wake for another worker after *forward_count* workers could not answer; False at the end.
+
+    A task that passes itself on ends here, without a result: under its own id it is one row of a
+    monitor, whoever does it in the end.
 
     Left to the sweep, the next wake may come to the same worker again and again: the one that swept
     stands last in the broker's line, behind the one that has nothing to do.
@@ -41,4 +52,9 @@ def forward(task: str, *args: object, forward_count: int) -> bool:
         "%s: not to be done by this worker, passed to another",
         " ".join(map(str, (task, *args))),
     )  # fmt: skip
-    return wake(task, *args, forward_count=forward_count + 1)
+    counted: dict[str, object] = {"forward_count": forward_count + 1}
+    if getattr(current_task, "name", None) != task:
+        return _publish(task, args, counted)
+    if _publish(task, args, counted, task_id=current_task.request.id):
+        raise Ignore("passed to another worker")
+    return False

@@ -1,4 +1,7 @@
-"""WeChat's whitelist of addresses: one machine that is not on it stops nobody else."""
+"""WeChat's whitelist of addresses: one machine that is not on it stops nobody else.
+
+Where it is the only machine, the account stops in WeChat's own words, which name the address.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,12 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 
 from broadcast import names
+from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.gates.gate import GateKind
-from models.batch_tables import GateRow
+from models.batch_tables import AttemptRow, GateRow
 from models.ledger.steer import operator
 from tests.kit import foreign
+from tests.kit.listeners import EventListener
 from tests.kit.wait import until
 from tests.servers.proxy import TCPProxy
 from worker.wake import MOST_FORWARDS
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
     from tests.kit.processes import RunningProcess
     from tests.kit.system import System
+    from tests.servers.valkey import Valkey
 
 #: Where the second machine calls from: all of 127.0.0.0/8 is this machine, and WeChat sees which.
 ELSEWHERE = "127.0.0.9"
@@ -125,3 +131,64 @@ def test_a_machine_that_is_listed_takes_over_what_the_other_one_cannot_send(
         assert [one.exit_status for one in machines] == [None, None, None]
         system.kill_all()
     assert set(system.simulator.delivered(openids).values()) == {4}
+
+
+def unlist(system: System) -> None:
+    """Take this machine off the whitelist; the shared token is in Redis still, and dead."""
+    system.simulator.change_account(whitelist=["47.94.148.108"])
+    system.simulator.invalidate_token()
+
+
+def test_the_only_machine_stops_before_a_plan_in_the_words_that_name_its_address(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    system = start_system(followers=30, BROADCAST_LANG="zh")
+    openids = system.simulator.openids(30)
+    assert system.broadcast("token", "refresh").returncode == 0
+    unlist(system)
+    with EventListener(valkey.url) as listener:
+        system.worker()
+        listener.wait_for("worker-heartbeat")
+        system.beat()
+        sent = system.send(openids, "--text", "hello")
+        listener.wait_for("task-failed", timeout_s=60)
+
+    (said,) = [one["exception"] for one in listener.events if one["type"] == "task-failed"]
+    assert "40164 invalid ip 127.0.0.1" in said
+    assert "IP 白名单" in said
+    assert "→ broadcast unhalt --account default" in said
+    assert [errcode for errcode, _ in stops(system)] == [40164]
+    shown = system.broadcast("status", sent["id"], status=None).stdout
+    assert "40164 invalid ip 127.0.0.1" in shown
+    # A wake is one row of a monitor, however many workers passed it on.
+    first: dict[str, str] = {}
+    for one in listener.events:
+        if one["type"] == "task-received":
+            first.setdefault(one["uuid"], one["kwargs"])
+    assert set(first.values()) == {"{}"}
+
+
+def test_the_only_machine_stops_between_two_calls_and_an_unhalt_goes_on_at_once(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=30, BROADCAST_BATCH_SIZE="2")
+    openids = system.simulator.openids(30)
+    system.worker()
+    system.beat()
+    sent = system.send(openids, "--text", "hello")
+    system.simulator.wait_for_jobs(2)
+    unlist(system)
+
+    until(lambda: stops(system), 60, "the account stops")
+
+    [(errcode, words)] = stops(system)
+    assert (errcode, "127.0.0.1" in (words or "")) == (40164, True)
+    query = select(AttemptRow.id).where(AttemptRow.outcome == Outcome.TOKEN)
+    with system.engine.connect() as connection:
+        assert len(connection.execute(query).all()) == 1
+
+    system.simulator.change_account(whitelist=["127.0.0.1"])
+    system.broadcast("unhalt")
+    system.until_state(sent["id"], "completed")
+    assert len(stops(system)) == 1
+    assert set(system.simulator.delivered(openids).values()) == {1}
