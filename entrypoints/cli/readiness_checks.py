@@ -98,15 +98,8 @@ def _asked(wechat: WeChat, settings: Settings, accounts: list[Account]) -> list[
 
 def _account(wechat: WeChat, settings: Settings, account: Account) -> AccountFacts:
     token_problem, calls = None, None
-    # A failure of moments ago is remembered for all processes: perhaps that of the start before
-    # this one, and corrected since.
-    forgotten = wait_fixed(Timing().failure_memory_s)
-    again = Retrying(
-        retry=retry_if_exception_type(TokenFetchError), wait=forgotten, stop=stop_after_attempt(2),
-        reraise=True,
-    )  # fmt: skip
     try:
-        again(wechat.refresh_token, account, reason="start")
+        refresh_token(wechat, account, reason="start")
     except RedisAwayError:
         raise
     except BroadcastError as error:
@@ -114,6 +107,19 @@ def _account(wechat: WeChat, settings: Settings, account: Account) -> AccountFac
     else:
         calls = _calls(wechat, account)
     return facts_of(settings, account, token_problem=token_problem, calls=calls)
+
+
+def refresh_token(wechat: WeChat, account: Account, *, reason: str) -> None:
+    """Fetch the access_token; raise why WeChat gives none, in its own words where it has any.
+
+    A failure of moments ago is remembered for all processes, without those: it is waited for.
+    """
+    forgotten = wait_fixed(Timing().failure_memory_s)
+    again = Retrying(
+        retry=retry_if_exception_type(TokenFetchError), wait=forgotten, stop=stop_after_attempt(2),
+        reraise=True,
+    )  # fmt: skip
+    again(wechat.refresh_token, account, reason=reason)
 
 
 def facts_of(

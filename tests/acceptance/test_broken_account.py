@@ -93,3 +93,15 @@ def test_a_refusal_that_passes_is_a_warning_and_no_verdict(system: System) -> No
     assert "45009 reach max" in told
     assert "can send nothing" not in told
     assert "[y/N]" in told
+
+
+def test_a_refresh_of_the_token_says_which_address_to_list_also_just_after_another(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=2, BROADCAST_LANG="zh")
+    system.simulator.change_account(whitelist=["47.94.148.108"])
+
+    for _ in range(2):
+        told = system.broadcast("token", "refresh", status=1).stderr
+        assert "账号 default 无法发送：微信不接受 IP 127.0.0.1（40164）" in told
+        assert "「API IP 白名单」添加 127.0.0.1" in "".join(told.split("\n"))

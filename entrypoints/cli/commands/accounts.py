@@ -24,6 +24,7 @@ from entrypoints.cli.run import Run
 from entrypoints.cli.showing import absent
 from models.ledger.boxes.pushes import PushCounts, push_counts
 from models.ledger.rows.known_accounts import with_work
+from producer.wiring.wechat import WeChatRefusedError
 
 app = new_app()
 
@@ -135,5 +136,14 @@ def show(run: Run, *, account: AccountName = None) -> None:
 @token.command(help="help.token.refresh")
 def refresh(run: Run, *, account: AccountName = None) -> None:
     """Fetch the token now."""
-    run.wechat.refresh_token(run.settings.account(account))
+    from entrypoints.cli import asking, readiness_checks  # noqa: PLC0415 - of this command alone
+
+    whose = run.settings.account(account)
+    try:
+        readiness_checks.refresh_token(run.wechat, whose, reason="by hand")
+    except BroadcastError as error:
+        facts = asking.broken(run, whose, error)
+        if facts is None:
+            raise
+        raise WeChatRefusedError("error.send.account_broken", **facts) from error
     show(run, account=account)
