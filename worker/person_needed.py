@@ -10,16 +10,19 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from itertools import groupby
-from typing import Any, Final
+from functools import partial
+from itertools import groupby, pairwise
+from typing import Any, Final, TypeAlias
 
 from broadcast.errors import OutOfReachError, UnknownIdError
 from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
 from broadcast.redaction import redact
 from broadcast.rules.calls.decide import Verdict
+from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.dead_letters import stays_wrong
 from broadcast.rules.gates import blockers
+from broadcast.rules.states import BatchState, Reason
 from broadcast.settings import environment
 from broadcast.views import blocker_lines, next_steps, program_words
 from broadcast.views.texts import Texts, choose_language
@@ -34,41 +37,41 @@ log = logging.getLogger(__name__)
 
 #: Celery cuts a result that is longer for its events, and ours is followed by a bracket.
 MOST: Final = 1000
-_WORDS: Final = {
-    Verdict.ACCEPT: "accepted", Verdict.REFUSE: "refused", Verdict.DOUBT: "in doubt",
-    Verdict.SPLIT: "split",
-}  # fmt: skip
 #: Commands of what goes on automatically.
 _WAITS: Final = frozenset({"watch", "pause", "up"})
 _MET: Final = frozenset({Verdict.REFUSE, Verdict.DOUBT})
+#: Commands of which one is given in place of the other.
+_EITHER: Final = (frozenset({"resolve"}), frozenset({"cancel", "pause", "resume"}))
 
 
-def result_of(calls: Iterable[Mapping[str, Any]]) -> list[str]:
+def result_of(calls: Iterable[Mapping[str, Any]], texts: Texts | None = None) -> list[str]:
     """Return a line a call; of more than fit uncut, neighbours that ended alike share one."""
-    calls = list(calls)
-    lines = [_line([call]) for call in calls]
+    calls, say = list(calls), texts or _texts()
+    lines = [_line([call], say) for call in calls]
     if len(repr(lines)) > MOST:
-        lines = [_line(list(alike)) for _, alike in groupby(calls, key=_alike)]
+        lines = [_line(list(alike), say) for _, alike in groupby(calls, key=_alike)]
     while len(repr(lines)) > MOST:
         lines = ["…", *lines[2:]]
     return lines
 
 
-def _alike(call: Mapping[str, Any]) -> tuple[str, str]:
-    return call["broadcast"], _word(call)
+def _alike(call: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(call[name] for name in ("broadcast", "then", "outcome", "errcode"))
 
 
-def _line(alike: Sequence[Mapping[str, Any]]) -> str:
+def _line(alike: Sequence[Mapping[str, Any]], texts: Texts) -> str:
     first, last = alike[0], alike[-1]
     span = str(first["batch"]) if first is last else f"{first['batch']}-{last['batch']}"
     total = max(last["of"] or 0, last["batch"])
-    return f"{_short(first['broadcast'])} {span}/{total} {_word(first)}"
+    return f"{_short(first['broadcast'])} {span}/{total} {_word(first, texts)}"
 
 
-def _word(call: Mapping[str, Any]) -> str:
-    word = _WORDS.get(call["then"], call["outcome"])
-    code = call["errcode"]
-    return f"{word} {code}" if code and call["then"] != Verdict.ACCEPT else word
+def _word(call: Mapping[str, Any], texts: Texts) -> str:
+    """Return how a call ended, with WeChat's errcode: what its batch is by now, else the reply."""
+    then, code = call["then"], call["errcode"]
+    name = call["outcome"] if then == Verdict.REPEAT else then
+    word = texts(f"row.{name}" if texts.has(f"row.{name}") else f"outcome.{name}")
+    return f"{word} {code}" if code and then != Verdict.ACCEPT else word
 
 
 def _short(broadcast_id: str) -> str:
@@ -89,7 +92,7 @@ class Watch:
         """Raise what a slice met; *broadcast_id*: of its task."""
         named = calls[-1]["broadcast"] if calls else broadcast_id
         closed = [one or named for one in self.closed(account=account)]
-        met = [call["broadcast"] for call in calls if call["then"] in _MET]
+        met = [call["broadcast"] for call in calls if _is_met(call)]
         raise_of_broadcasts(self._here, [*met, *closed], calls)
 
     def raise_if_held(self, broadcast_id: str) -> None:
@@ -112,23 +115,34 @@ class Watch:
             return ()
 
 
+def _is_met(call: Mapping[str, Any]) -> bool:
+    """Return whether a call ended as a person must see: its batch, or the rest of the day."""
+    return call["then"] in _MET or call["outcome"] == Outcome.QUOTA_TODAY
+
+
 def raise_of_broadcasts(
     here: WorkerParts, ids: Sequence[str], calls: Sequence[Mapping[str, Any]] = ()
 ) -> None:
     """Raise where broadcasts stand, if there are some; *calls*: of a slice."""
-    found: list[tuple[str, list[Message | Meaning]]] = []
+    found: list[tuple[Callable[[Texts], str], list[_Said]]] = []
     for one in dict.fromkeys(ids):
         met = [c for c in calls if c["broadcast"] == one and c["then"] != Verdict.ACCEPT]
-        # What is still to be verified explains nothing.
-        sure = [call for call in met if call["then"] != Verdict.VERIFY]
-        codes = dict.fromkeys(call["errcode"] for call in sure if call["errcode"])
-        head = ", ".join(result_of(met)) or _short(one)
-        found.append((head, [*map(Meaning, codes), *_lines(here, one)]))
+        codes = dict.fromkeys(call["errcode"] for call in met if call["then"] in _REFUSED)
+        found.append((partial(_head, one, met), [*map(Meaning, codes), *_lines(here, one)]))
     if found:
         raise_in_words(lambda texts: " | ".join(_up_to_command(texts, *each) for each in found))
 
 
-def _lines(here: WorkerParts, broadcast_id: str) -> Sequence[Message]:
+def _head(broadcast_id: str, met: Sequence[Mapping[str, Any]], texts: Texts) -> str:
+    return ", ".join(result_of(met, texts)) or _short(broadcast_id)
+
+
+#: What the errcode of the call explains.
+_REFUSED: Final = frozenset({Verdict.REFUSE, Verdict.SPLIT})
+_Said: TypeAlias = Message | Meaning | Reason
+
+
+def _lines(here: WorkerParts, broadcast_id: str) -> Sequence[_Said]:
     """Return why a broadcast stands, and the commands that go on."""
     look = Message("notice.look", id=broadcast_id)
     try:
@@ -137,16 +151,22 @@ def _lines(here: WorkerParts, broadcast_id: str) -> Sequence[Message]:
     except (OutOfReachError, UnknownIdError) as error:
         log.warning("broadcast %s: not asked where it stands: %s", broadcast_id, error)
         return [look]
-    stands = [one for one in blockers.in_force(report) if one.command.split()[1] not in _WAITS]
+    stands = [
+        one for one in blockers.in_force(report)
+        # Until tomorrow is long: a person may have WeChat give more calls.
+        if one.reason is Reason.QUOTA_TODAY or one.command.split()[1] not in _WAITS
+    ]  # fmt: skip
     lines = [blocker_lines.line(one, report) for one in stands]
-    return [*lines, *next_steps.lines(report, beside), look]
+    doubts = [one.reason for one in report.batch_list if one.state is BatchState.IN_DOUBT]
+    why = dict.fromkeys(filter(None, doubts))
+    return [*why, *lines, *next_steps.lines(report, beside), look]
 
 
-def _up_to_command(texts: Texts, head: str, lines: Iterable[Message | Meaning]) -> str:
-    """Return the meaning of codes, and the lines up to the first command."""
-    said = [head]
+def _up_to_command(texts: Texts, head: Callable[[Texts], str], lines: Iterable[_Said]) -> str:
+    """Return how calls ended, the meaning of codes, and the lines up to the first command."""
+    said = [head(texts)]
     for one in lines:
-        line = texts(one) if isinstance(one, Message) else str(fact_words(one, texts))
+        line = str(fact_words(one, texts))
         said += ["·", line]
         if "\n    broadcast " in line:
             break
@@ -165,7 +185,8 @@ def raise_of_account(here: WorkerParts, account: str) -> None:
 def raise_of_letter(here: WorkerParts, letter_id: str) -> None:
     """Raise why a request became a dead letter."""
     # Whoever stored it has logged it.
-    raise PersonNeeded(_one_line(f"{letter_id} · {_of_letter(here, letter_id, _texts())}"))
+    texts = _texts()
+    raise PersonNeeded(_one_line(f"{letter_id} · {_of_letter(here, letter_id, texts)}", texts))
 
 
 def _of_letter(here: WorkerParts, letter_id: str, texts: Texts) -> str:
@@ -187,14 +208,29 @@ OF: Final[Mapping[str, Callable[[WorkerParts, str], None]]] = {
 
 def raise_in_words(say: Callable[[Texts], str]) -> None:
     """Raise the words in the language of people, and log it in English."""
-    log.warning("a person is asked for: %s", _one_line(say(ENGLISH)))
-    raise PersonNeeded(_one_line(say(_texts())))
+    log.warning("a person is asked for: %s", _one_line(say(ENGLISH), ENGLISH))
+    texts = _texts()
+    raise PersonNeeded(_one_line(say(texts), texts))
 
 
 def _texts() -> Texts:
     return Texts(choose_language(environment.read()), distances=False)
 
 
-def _one_line(text: str) -> str:
+def _one_line(text: str, texts: Texts) -> str:
     """Return *text* in one line, without a secret and an OpenID; commands begin with an arrow."""
-    return without_openids(redact(" ".join(text.replace("\n    ", " → ").split())))
+    first, *commands = text.split("\n    ")
+    said = first
+    for before, command in pairwise((first, *commands)):
+        said += (
+            f" {texts('row.or')} → {command}" if _are_either(before, command) else f" → {command}"
+        )
+    return without_openids(redact(" ".join(said.split())))
+
+
+def _are_either(before: str, command: str) -> bool:
+    """Return whether two commands, with no word between them, are one in place of the other."""
+    verbs = {line.split()[1] for line in (before, command) if line.startswith("broadcast ")}
+    return (
+        "\n" not in before and before.startswith("broadcast ") and any(map(verbs.__le__, _EITHER))
+    )

@@ -227,8 +227,14 @@ def _of_account(one: Blocker, account: str, now: datetime, *, stopped: bool) -> 
         )  # fmt: skip
     return Message(
         _STOPPED.get(one.path, "blocker.account_newer_release"), account=account, at=at,
-        reason=reason(one.reason), code=code_of(one.errcode, one.errmsg), fix=_fix(one, now),
+        reason=_why_stopped(one), code=code_of(one.errcode, one.errmsg), fix=_fix(one, now),
     )  # fmt: skip
+
+
+def _why_stopped(one: Blocker) -> Meaning | Reason:
+    """Return the meaning of WeChat's errcode: the reason says no more than that it refuses."""
+    refused = one.reason is Reason.ACCOUNT_STOPPED and one.errcode is not None
+    return Meaning(one.errcode) if refused else reason(one.reason)
 
 
 def _fix(one: Blocker, now: datetime) -> Message:

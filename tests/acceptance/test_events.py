@@ -161,7 +161,7 @@ def test_what_a_person_must_see_is_a_failed_task_that_was_acknowledged_and_the_l
     slice_, bad_body, no_task = (
         failed[name]["exception"] for name in (names.SEND_BATCH, names.ENQUEUE, names.REPORT)
     )
-    assert slice_.startswith(f"{short} 2/4 refused 45008 · 图文消息的文章篇数过多 · 已自动暂停：")
+    assert slice_.startswith(f"{short} 2/4 被拒绝 45008 · 图文消息的文章篇数过多 · 已自动暂停：")
     assert f"{sent} --set cancelled --set refused > rest.txt → broadcast send " in slice_
     assert bad_body.startswith("dead-")
     assert "broadcast dead drop dead-" in bad_body
