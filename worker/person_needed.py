@@ -87,13 +87,18 @@ class Watch:
         self._begun = time.monotonic()
 
     def raise_of_slice(
-        self, account: str, broadcast_id: str, calls: Sequence[Mapping[str, Any]]
+        self,
+        account: str,
+        broadcast_id: str,
+        calls: Sequence[Mapping[str, Any]] = (),
+        *,
+        doubted: Sequence[str] = (),
     ) -> None:
-        """Raise what a slice met; *broadcast_id*: of its task."""
+        """Raise what a slice met; *broadcast_id*: of its task; *doubted*: without a call."""
         named = calls[-1]["broadcast"] if calls else broadcast_id
         closed = [one or named for one in self.closed(account=account)]
         met = [call["broadcast"] for call in calls if _is_met(call)]
-        raise_of_broadcasts(self._here, [*met, *closed], calls)
+        raise_of_broadcasts(self._here, [*met, *doubted, *closed], calls)
 
     def raise_if_held(self, broadcast_id: str) -> None:
         """Raise where the broadcast stands, if it or its account was held since."""

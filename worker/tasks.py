@@ -112,14 +112,16 @@ def send_batch(
         return []
     except SettingsError as error:
         # Nobody is to be woken for what stands; a sweep finds what goes on beside it.
-        watch.raise_of_slice(account, broadcast_id, ())
+        watch.raise_of_slice(account, broadcast_id)
         if not forward(names.SEND_BATCH, account, broadcast_id, forward_count=forward_count):
             log.warning("account %s: the sweep wakes its lane later: %s", account, error)
         return []
     calls: list[dict[str, Any]] = []
+    doubted: list[str] = []
     while True:
         done = lane.drive(context)
         calls += done.lines
+        doubted += done.doubted
         # The next slice is nobody's in particular.
         request_ids.woken_by.set(None)
         _tell(self, account, done)
@@ -128,7 +130,7 @@ def send_batch(
         _start_webhooks_here()
         if goes_on_elsewhere or stopping.is_set():
             break
-    watch.raise_of_slice(account, broadcast_id, calls)
+    watch.raise_of_slice(account, broadcast_id, calls, doubted=doubted)
     return ["another worker drives the lane"] if done.busy else person_needed.result_of(calls)
 
 

@@ -25,7 +25,7 @@ from broadcast.frozen import frozen
 from broadcast.logs import log_facts
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
-from broadcast.rules.calls.decide import Decision
+from broadcast.rules.calls.decide import Decision, Verdict
 from broadcast.rules.calls.outcomes import Outcome, Scope
 from broadcast.rules.calls.waits import SendBy, Tuning, clocks
 from broadcast.rules.plan.audience import Everyone, Tag
@@ -81,6 +81,7 @@ class Slice:
 
     #: One line a call: batch number, and that of the last one, outcome, errcode, milliseconds.
     lines: list[dict[str, Any]] = field(default_factory=list)
+    doubted: list[str] = field(default_factory=list)  #: Broadcasts that mass/get left in doubt.
     #: There is more to do now, or soon: wake again.
     again: bool = False
     #: Another driver has the lane.
@@ -189,11 +190,9 @@ class _Drive:
                 return False
             case Kind.WAIT:
                 return self._wait(work)
-            case Kind.VERIFY:
-                self._with_redis(self._verify, work)
-                return True
-            case Kind.CALL:
-                self._with_redis(self._call, work)
+            case Kind.VERIFY | Kind.CALL:
+                do = self._call if work.kind is Kind.CALL else self._verify
+                self._with_redis(do, work)
                 return True
 
     def _with_redis(self, do: Callable[[Work], None], work: Work) -> None:
@@ -228,9 +227,11 @@ class _Drive:
             self._lane.apply_no_answer(answer)
             return
         known = None if isinstance(answer, NoAnswer) else answer is not None
-        record_outcomes.confirm(
+        decision = record_outcomes.confirm(
             self._lane.engine, work.batch_id, msg_id, known=known, tuning=self._lane.tuning
         )
+        if decision.verdict is Verdict.DOUBT:
+            self._done.doubted.append(work.broadcast_id)
 
     def _call(self, work: Work) -> None:
         lane = self._lane
@@ -239,9 +240,8 @@ class _Drive:
             self._lane.apply_no_answer(token)
             return
         content = self._content_of(work)
-        if not self._drafts.prepare_for_call(work, content) or not self._media.prepare_for_call(
-            work, content
-        ):
+        watches = (self._drafts, self._media)
+        if not all(watch.prepare_for_call(work, content) for watch in watches):
             return
         wait_s = lane.pace.take_slot()
         if wait_s > 0:
