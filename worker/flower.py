@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from broadcast import redaction
+from broadcast import names, redaction
 from broadcast.errors import SettingsError
 from broadcast.logs import log_format
 from broadcast.logs.log_lines import announce, refuse
 from broadcast.message import Message
 from broadcast.rules.guessable import SHORTEST, is_guessable
+from broadcast.settings import environment
 from broadcast.settings.environment import secret_text
 from broadcast.settings.program_settings import VAR
+from broadcast.views.texts import Texts, choose_language
 
 #: Signs of a secret by which cookies are signed: whoever knows it needs no login.
 SHORTEST_COOKIE_SECRET: Final = 16
@@ -25,7 +28,7 @@ _DEFAULTS: Final = {
     # Who logs in may look.
     "FLOWER_READ_ONLY": "true",
     # The newest first: Flower sorts by "received" where there is such a column.
-    "FLOWER_TASKS_COLUMNS": "state,result,name,runtime,args,received",
+    "FLOWER_TASKS_COLUMNS": "state,received,result,name,args,runtime",
     # Minutes count when a broadcast has failed, and a write takes milliseconds a thousand tasks.
     "FLOWER_STATE_SAVE_INTERVAL": "60000",
     # A worker that died in the night is still there in the morning.
@@ -34,9 +37,9 @@ _DEFAULTS: Final = {
 #: Flower keeps a line as long as it is: the reason and the command would be off the screen.
 _SHEET: Final = b"""
 #tasks-table td.overflow-auto { white-space: normal !important; overflow-wrap: anywhere; }
-.tasks-table tr > :nth-child(2) { min-width: 36rem; max-width: 36rem; }
-.tasks-table tr > :nth-child(3) { min-width: 13rem; }
-.tasks-table tr > :nth-child(5) { min-width: 14rem; max-width: 14rem; }
+.tasks-table tr > :nth-child(3) { min-width: 30rem; max-width: 36rem; }
+.tasks-table tr > :nth-child(4) { min-width: 10rem; }
+.tasks-table tr > :nth-child(5) { min-width: 9rem; max-width: 14rem; }
 """
 
 
@@ -153,10 +156,32 @@ def _demand_login(handler: Any) -> None:  # noqa: ANN401 - Flower's
 
 def _shown(task: Any) -> Any:  # noqa: ANN401 - Celery's own
     """Return a task as the pages show it."""
-    task.result = task.exception or task.result
-    if task.kwargs not in {None, "", "{}"}:
-        task.args = task.kwargs
+    task.result = task.exception or _in_words(task.name, task.result)
+    # A tuple or a list, as its sender had it. What another program asks for is in the kwargs alone.
+    task.args = (task.args or "").strip("()[],").replace("'", "") or task.kwargs
     if task.failed and task.started:
         # Celery says it of what succeeded alone.
         task.runtime = task.failed - task.started
     return task
+
+
+#: By the task that returns a number.
+_COUNTED: Final = {
+    names.POLL_ACCOUNT: "row.asked", names.HANDLE_PUSHES: "row.pushes",
+    names.SUBMIT_OUTBOX: "row.threads", names.DELIVER_WEBHOOKS: "row.threads",
+}  # fmt: skip
+
+
+def _in_words(name: str, result: str | None) -> str | None:
+    """Return a result, which Celery's event has as Python wrote it, in the words of people."""
+    texts = Texts(choose_language(environment.read()))
+    if result in {"None", "[]", "0"}:
+        return texts("row.nothing")
+    if name in _COUNTED and result and result.isdecimal():
+        return texts(_COUNTED[name], n=int(result))
+    if name == names.PLAN and result and (batches := re.match(r"\{'batches': (\d+)", result)):
+        waits = "'waits': True" in result
+        return texts("row.plan_waits" if waits else "row.planned", n=int(batches[1]))
+    if name == names.SEND_BATCH and result:
+        return result.strip("[]'\"").replace("', '", " | ")
+    return result
