@@ -55,6 +55,11 @@ def result_of(calls: Iterable[Mapping[str, Any]], texts: Texts | None = None) ->
     return lines
 
 
+def row_of(text: str) -> str:
+    """Return a text in the language of people."""
+    return _texts()(text)
+
+
 def _alike(call: Mapping[str, Any]) -> tuple[object, ...]:
     return tuple(call[name] for name in ("broadcast", "then", "outcome", "errcode"))
 

@@ -131,7 +131,7 @@ def send_batch(
         if goes_on_elsewhere or stopping.is_set():
             break
     watch.raise_of_slice(account, broadcast_id, calls, doubted=doubted)
-    return ["another worker drives the lane"] if done.busy else person_needed.result_of(calls)
+    return [person_needed.row_of("row.busy")] if done.busy else person_needed.result_of(calls)
 
 
 def _tell(task: Task[Any, Any], account: str, done: Slice) -> None:

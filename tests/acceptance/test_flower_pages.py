@@ -117,7 +117,7 @@ def check(rows: list[str], sent: Mapping[str, str], system: System) -> None:
     red = [row for row in rows if row.startswith("FAILURE")]
     for name, broadcast_id in sent.items():
         short = broadcast_id.rpartition("-")[2]
-        (row,) = [row for row in red if f"FAILURE {short} " in row]
+        (row,) = [row for row in red if f" {short} " in row]
         why = REFUSALS[name][1] if name in REFUSALS else "存疑：1 个批次"
         assert why in row
         told = system.broadcast("status", broadcast_id, status=None).stdout
@@ -154,7 +154,7 @@ def test_ops_find_what_failed_why_and_the_next_command_also_after_a_restart_of_f
     rows = rows_of(browser, flower)
     check(rows, sent, system)
     assert all(row.split()[0] in {"FAILURE", "SUCCESS"} for row in rows)
-    cells = browser.find_elements(By.CSS_SELECTOR, "#tasks-table td:nth-child(2)")
+    cells = browser.find_elements(By.CSS_SELECTOR, "#tasks-table td:nth-child(3)")
     assert {cell.value_of_css_property("white-space") for cell in cells} == {"normal"}
     browser.find_element(By.CSS_SELECTOR, "[data-task-state=FAILURE]").click()
     table = browser.find_element(By.ID, "tasks-table")
