@@ -37,9 +37,9 @@ _DEFAULTS: Final = {
 #: Flower keeps a line as long as it is: the reason and the command would be off the screen.
 _SHEET: Final = b"""
 #tasks-table td.overflow-auto { white-space: normal !important; overflow-wrap: anywhere; }
-.tasks-table tr > :nth-child(3) { min-width: 30rem; max-width: 36rem; }
+.tasks-table tr > :nth-child(3) { min-width: 21rem; max-width: 36rem; }
 .tasks-table tr > :nth-child(4) { min-width: 10rem; }
-.tasks-table tr > :nth-child(5) { min-width: 9rem; max-width: 14rem; }
+.tasks-table tr > :nth-child(5) { min-width: 7rem; max-width: 14rem; }
 """
 
 

@@ -30,6 +30,11 @@ pytestmark = pytest.mark.prove
 #: With any value the picture of the page for operators is taken anew.
 UPDATE = "PICTURES_UPDATE"
 PICTURE = ROOT / "docs" / "pictures" / "flower.png"
+#: How much of the table is out of its frame, on a screen of 1280 pixels.
+BEYOND = """
+const frame = document.querySelector(".dt-scroll-body, .dataTables_scrollBody");
+return frame.scrollWidth - frame.clientWidth;
+"""
 #: By account: the errcode of its second call, and what its row says of it.
 REFUSALS = {
     "account1": (45028, "群发次数已用完"), "account2": (48001, "没有该接口权限"),
@@ -50,7 +55,7 @@ def browser() -> Iterator[Chrome]:
         "--headless=new",
         "--no-sandbox",
         "--disable-gpu",
-        "--window-size=1330,1220",
+        "--window-size=1280,1220",
         "--force-device-scale-factor=0.7",
     ):
         options.add_argument(word)
@@ -159,6 +164,7 @@ def test_ops_find_what_failed_why_and_the_next_command_also_after_a_restart_of_f
     browser.find_element(By.CSS_SELECTOR, "[data-task-state=FAILURE]").click()
     table = browser.find_element(By.ID, "tasks-table")
     until(lambda: "SUCCESS" not in table.text and "FAILURE" in table.text, 30, "red rows alone")
+    assert browser.execute_script(BEYOND) == 0
     if os.environ.get(UPDATE):
         browser.save_screenshot(str(PICTURE))
 
