@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.kit.endpoints import MASS_GET, MASS_SEND, STABLE_TOKEN
@@ -92,7 +93,7 @@ def test_each_failure_says_which_broadcast_why_and_what_to_type(
             return next(row for row in rows() if row.startswith(f"{short} "))
 
         for name, (_, words) in FAILURES.items():
-            row = until(lambda of=name: row_of(of), 60, f"the row of {name}: {rows()}")
+            row = until(partial(row_of, name), 60, f"the row of {name}: {rows()}")
             facts = {"id": sent[name], "short": sent[name].rpartition("-")[2]}
             missing = [word for word in words if word.format(**facts) not in row]
             assert not missing, (name, row)
