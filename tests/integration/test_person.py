@@ -44,5 +44,5 @@ def test_erase_never_begins_unasked_and_says_what_is_gone_and_what_retry_then_do
     assert "Erased from 1 broadcast" in said
     assert where(here, ONE) == set()
     assert "somebody in it was erased" in told(capsys, "retry", broadcast_id)
-    assert "Erased from lists: 1 person" in told(capsys, "audit", broadcast_id)
+    assert "Erased: 1 entry of lists" in told(capsys, "audit", broadcast_id)
     assert "Suppressed since" in told(capsys, "follower", ONE)

@@ -330,6 +330,8 @@ def test_a_retry_in_between_lifts_the_suppression_only_where_nothing_was_erased(
 
     def retry_and_look(engine: Engine, account: str, one: str) -> None:
         look(engine, account, one)
+        # It had looked for suppressed people before.
+        monkeypatch.setattr(retries, "suppressed_batches", lambda *_: {})
         retries.retry(engine, again, who=WHO)
 
     monkeypatch.setattr(erasures, "_broadcasts_of", lambda *_: ids)
