@@ -211,7 +211,7 @@ class WorkerParts(StoreParts):
 
         def ask() -> NoAnswer | None:
             # A refusal from before an unhalt says nothing of the whitelist after it.
-            answer = self.gateway(account).ask_anew()
+            answer = self.gateway(account).ask_despite_refusal()
             if answer is None or answer.errcode not in NOT_WHITELISTED:
                 return None
             # Only the process that asked has WeChat's words: the refusal of another one may be old.

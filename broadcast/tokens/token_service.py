@@ -112,7 +112,7 @@ class _Errand:
     fetches: int = FETCHES
     failed: SecretStr | None = None
     #: Ask WeChat though this machine's address was refused a moment ago.
-    anew: bool = False
+    despite_refusal: bool = False
 
 
 class TokenService:
@@ -214,7 +214,7 @@ class TokenService:
         """
         return self._obtain(_another(account, failed.value))
 
-    def ask_anew(self, account: str) -> Token:
+    def ask_despite_refusal(self, account: str) -> Token:
         """Return a token, asking WeChat though it refused this machine's address a moment ago.
 
         Raises as ``replace``.
@@ -222,7 +222,7 @@ class TokenService:
         unlisted = self._failures.of_this_machine(account)
         self._store.forget_failure(account)
         errand = _another(account, unlisted.failed if unlisted else None)
-        return self._obtain(replace(errand, anew=True))
+        return self._obtain(replace(errand, despite_refusal=True))
 
     def serves(self, account: str) -> bool:
         """Return whether calls can be made from here: a token can be fetched, or one lives.
@@ -253,7 +253,7 @@ class TokenService:
 
     def _obtain(self, errand: _Errand) -> Token:
         account = errand.account
-        if not errand.anew and (unlisted := self._failures.of_this_machine(account)):
+        if not errand.despite_refusal and (unlisted := self._failures.of_this_machine(account)):
             return self._obtain_unasked(errand, unlisted)
         deadline = time.monotonic() + self._timing.wait_s
         fetches_left = errand.fetches

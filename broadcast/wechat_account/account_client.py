@@ -53,9 +53,9 @@ class AccountClient:
         """Return the token that takes the place of *refused*."""
         return _masked(self._tokens.replace(self._appid, refused))
 
-    def ask_anew(self) -> None:
+    def ask_despite_refusal(self) -> None:
         """Have a token, though WeChat refused this machine's address a moment ago."""
-        _masked(self._tokens.ask_anew(self._appid))
+        _masked(self._tokens.ask_despite_refusal(self._appid))
 
     def refresh(self, *, reason: str) -> Token:
         """Return a token that was fetched now."""

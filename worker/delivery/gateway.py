@@ -63,9 +63,9 @@ class WeChatGateway:
         self._client.replace(refused)
 
     @_or_why
-    def ask_anew(self) -> None:
+    def ask_despite_refusal(self) -> None:
         """Ask for a token, though this machine was refused one; return why it has none."""
-        self._client.ask_anew()
+        self._client.ask_despite_refusal()
 
     @_or_why
     def refresh(self, *, only_expiring: bool) -> None:

@@ -302,7 +302,7 @@ def test_a_machine_that_was_refused_is_answered_where_it_asks_anew(
         service.get(ACCOUNT)
     fetcher.before_reply = lambda: None
 
-    assert service.ask_anew(ACCOUNT).generation == 1
+    assert service.ask_despite_refusal(ACCOUNT).generation == 1
     assert service.get(ACCOUNT).generation == 1
     assert service.serves(ACCOUNT)
 
@@ -338,7 +338,7 @@ def test_a_token_that_wechat_refused_after_this_machine_was_is_given_out_no_more
     with pytest.raises(TokenFetchError):
         service.get(ACCOUNT)
     fetcher.before_reply = lambda: None
-    assert service.ask_anew(ACCOUNT) != refused
+    assert service.ask_despite_refusal(ACCOUNT) != refused
     assert service.get(ACCOUNT) != refused
 
 
