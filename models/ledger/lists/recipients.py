@@ -145,12 +145,21 @@ def portions(engine: Engine, broadcast_id: str, *names: str) -> Iterator[Portion
 
 
 def of_members(engine: Engine, broadcast_id: str, members: Sequence[Member]) -> Iterator[Portion]:
-    """Yield the OpenIDs of ranges, each read in a transaction of its own."""
+    """Yield the OpenIDs of ranges, each read in a transaction of its own.
+
+    Raises ConflictError where a prune comes between two of them.
+    """
     for member in members:
         with read(engine) as connection:
-            found = packed(
-                connection, broadcast_id, member.list, start=member.start, size=member.size
-            )
+            try:
+                found = packed(
+                    connection, broadcast_id, member.list, start=member.start, size=member.size
+                )
+            except ValueError:
+                _refuse_pruned(
+                    broadcast_id, value_of(connection, broadcast_id, BroadcastRow.pruned_at)
+                )
+                raise
         yield Portion(
             openids=openid.present(openid.unpack(found)), n=member.n, state=member.state,
             reason=member.reason, errcode=member.errcode, msg_id=member.msg_id,
@@ -160,12 +169,16 @@ def of_members(engine: Engine, broadcast_id: str, members: Sequence[Member]) -> 
 def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[Member]:
     """Return who is in some sets. Raises ConflictError where nobody knows who that is."""
     stands = _published(connection, broadcast_id)
-    if stands.pruned_at is not None:
-        raise ConflictError("error.recipients.pruned", id=broadcast_id)
+    _refuse_pruned(broadcast_id, stands.pruned_at)
     if stands.planned is None and stands.path is SendPath.MASS_SEND and names & _OF_A_PLAN:
         name = "never_planned" if stands.phase is Phase.ENDED else "unplanned"
         raise ConflictError(f"error.recipients.{name}", id=broadcast_id)
     return _in_sets(connection, broadcast_id, names, stands=stands)
+
+
+def _refuse_pruned(broadcast_id: str, pruned_at: datetime | None) -> None:
+    if pruned_at is not None:
+        raise ConflictError("error.recipients.pruned", id=broadcast_id)
 
 
 def members_in(connection: Connection, broadcast_id: str) -> list[Member]:

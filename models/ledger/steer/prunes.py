@@ -8,6 +8,7 @@ is a transaction of its own, which no worker waits for long.
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
@@ -69,17 +70,14 @@ def prunable(connection: Connection, older_than: timedelta) -> Prunable:
 
 def prune(engine: Engine, older_than: timedelta) -> int:
     """Prune what ended so long ago, and what a prune that died left behind; return how many."""
+    ids = select(BroadcastRow.id).order_by(BroadcastRow.finished_at)
     with read(engine) as connection:
-        found = connection.scalars(
-            select(BroadcastRow.id)
-            .where(or_(_is_prunable(connection, older_than), _was_left_half_done()))
-            .order_by(BroadcastRow.finished_at)
-        ).all()
+        begun = connection.scalars(ids.where(_was_left_half_done())).all()
+        found = connection.scalars(ids.where(_is_prunable(connection, older_than))).all()
     done = 0
-    for broadcast_id in found:
-        if _mark(engine, broadcast_id, older_than):
-            _clear(engine, broadcast_id)
-            done += 1
+    for broadcast_id in chain(begun, (one for one in found if _mark(engine, one, older_than))):
+        _clear(engine, broadcast_id)
+        done += 1
     return done
 
 
@@ -102,10 +100,8 @@ def _is_of_before(broadcast_id: Any, moment: Any) -> ColumnElement[bool]:  # noq
 
 @writing
 def _mark(connection: Connection, broadcast_id: str, older_than: timedelta) -> bool:
-    """Mark a broadcast as pruned, unless it is called again meanwhile; return whether it is."""
+    """Mark a broadcast, unless it is called again or marked meanwhile; return whether it was."""
     lane_rows.lock_unless_ended(connection, broadcast_id)
-    if value_of(connection, broadcast_id, BroadcastRow.pruned_at) is not None:
-        return True
     goes = _is_prunable(connection, older_than)
     if not count_of(connection, BroadcastRow, BroadcastRow.id == broadcast_id, goes):
         return False

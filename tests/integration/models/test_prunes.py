@@ -123,6 +123,38 @@ def test_what_reads_a_pruned_broadcast_says_that_it_is_gone(engine: Engine) -> N
     assert [one.lines for one in recipients.skipped(engine, done)] == [[]]
 
 
+def test_who_reads_while_a_prune_begins_hears_of_it(engine: Engine) -> None:
+    broadcast_id, *_ = old(engine)
+    whole = exports.export(engine, broadcast_id)
+    readers = [exports.people(engine, whole), recipients.portions(engine, broadcast_id, "accepted")]
+    for reader in readers:
+        next(reader)
+
+    prunes.prune(engine, AGE)
+
+    for reader in readers:
+        with pytest.raises(ConflictError) as refusal:
+            list(reader)
+        assert refusal.value.message_id == "error.recipients.pruned"
+
+
+def test_of_two_prunes_at_once_each_broadcast_is_counted_by_one(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old(engine)
+    real, other = prunes._mark, list[int]()
+
+    def mark(engine: Engine, broadcast_id: str, older_than: timedelta) -> bool:
+        """Let the other one be quicker, once this one knows what is old."""
+        monkeypatch.setattr(prunes, "_mark", real)
+        other.append(prunes.prune(engine, AGE))
+        return real(engine, broadcast_id, older_than)
+
+    monkeypatch.setattr(prunes, "_mark", mark)
+
+    assert prunes.prune(engine, AGE) + sum(other) == 4
+
+
 def going(engine: Engine) -> None:
     ledger.broadcast(engine)
 
