@@ -275,6 +275,8 @@ class Report:
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    #: When its people, calls and history went.
+    pruned_at: datetime | None = None
     #: What people did; only in a report of one broadcast.
     operator_actions: OperatorActions | None = None
     #: Of a broadcast of articles; only in a report of one broadcast.

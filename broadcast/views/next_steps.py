@@ -99,8 +99,11 @@ MOST_EXPLAINED = 3
 def lines(report: Report, beside: Circumstances) -> Iterator[Message]:
     """Yield the commands that a person can give, and verdicts that were given.
 
-    *report* with its batches.
+    *report* with its batches. Of what was pruned nothing is left that a command could act on.
     """
+    if report.pruned_at is not None:
+        yield Message("report.pruned", at=Moment(report.pruned_at, report.now))
+        return
     yield from _cancelled(report)
     yield from _doubts(report, beside.doubts)
     # Before the command by which it could be sent twice.

@@ -30,6 +30,10 @@ def test_prune_begins_with_a_yes_and_everything_else_says_what_is_gone(
     assert "was pruned" in told(capsys, "retry", failed, status=2)
     assert "4 older broadcasts were pruned" in told(capsys, "follower", "o" + "A" * 27)
     assert "Pruned: 4 broadcasts" in told(capsys, "audit", "--all")
-    assert "accepted by WeChat" in told(capsys, "status", done)
+    status = told(capsys, "status", done)
+    assert "accepted by WeChat" in status
+    assert "Pruned" in status
+    # It would be refused.
+    assert "broadcast recipients" not in status
     assert main.run(["export", done]) == 0
     assert json.loads(capsys.readouterr().out)["pruned_at"] is not None

@@ -79,6 +79,7 @@ class ReportedRow:
     scheduled_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+    pruned_at: datetime | None
     #: Of its lane.
     not_before: datetime | None
     wait_reason: Reason | None

@@ -126,7 +126,9 @@ def of_new(
     return of_figures(Figures(row=row, gates=gates), files.get(row.id, ()))
 
 
-_FRESH = dict.fromkeys(SKIPS, 0) | dict.fromkeys(("result", "started_at", "finished_at"))
+_FRESH = dict.fromkeys(SKIPS, 0) | dict.fromkeys(
+    ("result", "started_at", "finished_at", "pruned_at")
+)
 
 
 def _queue_position(row: ReportedRow) -> QueuePosition:
@@ -207,7 +209,8 @@ def of_figures(of: Figures, files: Sequence[str] = ()) -> Report:
         delivered=of.delivered, created_at=row.created_at,
         created_by=row.created_by, published_at=row.published_at, uploading_at=row.uploading_at,
         late_by=timedelta(seconds=row.late_by_s), scheduled_at=row.scheduled_at,
-        started_at=row.started_at, finished_at=row.finished_at, now=row.now,
+        started_at=row.started_at, finished_at=row.finished_at, pruned_at=row.pruned_at,
+        now=row.now,
     )  # fmt: skip
 
 
