@@ -291,6 +291,24 @@ def test_a_wrong_clock_is_found_though_another_account_is_silent(
     assert F.CLOCK in seen
 
 
+def test_an_address_that_is_silent_to_many_accounts_is_one_finding(tmp_path: Path) -> None:
+    with socket.create_server((LOOPBACK, 0), backlog=128) as silent:
+        base = f"http://{LOOPBACK}:{silent.getsockname()[1]}"
+        accounts = tmp_path / "accounts.toml"
+        accounts.write_text("".join(
+            f'[accounts.a{n}]\nappid = "wx{n:016d}"\nappsecret = "{"0123456789abcdef" * 2}"\n'
+            f'account_kind = "service"\napi_base = "{base}"\n'
+            for n in range(40)
+        ))  # fmt: skip
+        accounts.chmod(0o600)
+        line = CommandLine(tmp_path, env={"BROADCAST_ACCOUNTS_FILE": str(accounts)})
+        said = line.run(
+            "doctor", "--json", WECHAT_APPID=None, WECHAT_APPSECRET=None, WECHAT_API_BASE=None
+        ).json
+
+    assert [one["id"] for one in said["findings"]].count(F.WECHAT_AWAY) == 1
+
+
 @pytest.mark.prove
 def test_what_is_wrong_with_postgresql_is_repaired_by_its_command(
     postgresql: PostgreSQL, postgresql_url: str, start_system: StartSystem

@@ -86,11 +86,15 @@ def _probes(settings: Settings, accounts: Mapping[str, Account], facts: Facts) -
     yield _Probe(Part.WORKERS, lambda: worker_probe.probe(waker, facts))
     yield _Probe(Part.DISK, lambda: disk_probe.probe(settings))
     turn = threading.BoundedSemaphore(_AT_ONCE)
+    addresses = {one.api_base: wechat_probe.Address(wechat, one) for one in accounts.values()}
     for account in accounts.values():
 
         def probe(account: Account = account) -> Iterator[Finding]:
+            address = addresses[account.api_base]
             with turn:
-                yield from wechat_probe.probe(wechat, settings, account, facts=facts)
+                yield from wechat_probe.probe(
+                    wechat, settings, account, address=address, facts=facts
+                )
 
         yield _Probe(Part.WECHAT, probe)
 

@@ -6,13 +6,15 @@ The access_token is the question's own, so that nothing that other programs use 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from broadcast.built_once import built_once
 from broadcast.errors import BroadcastError
 from broadcast.rules import readiness
 from broadcast.rules.accounts import Account
 from broadcast.rules.findings import Facts, Finding, of_check
 from broadcast.rules.plan.proof import Quota
-from broadcast.rules.readiness import Check, Problem
+from broadcast.rules.readiness import AddressFacts, Check, Problem
 from broadcast.settings.program_settings import Settings
 from broadcast.wechat.deadline import Timeouts
 from entrypoints.cli import readiness_checks
@@ -22,15 +24,27 @@ from producer.wiring.wechat import OF_TOKENS, WeChat
 TIMEOUTS = Timeouts(connect_s=2, read_s=3, total_s=4)
 
 
+class Address:
+    """The address of accounts, which is asked once for all of them."""
+
+    def __init__(self, wechat: WeChat, account: Account) -> None:
+        self._wechat, self._account = wechat, account
+
+    @built_once
+    def heard(self) -> tuple[AddressFacts, timedelta | None]:
+        """What is heard from it, and how far our clock is ahead of its."""
+        return readiness_checks.address_of(self._wechat, self._account)
+
+
 def probe(
-    wechat: WeChat, settings: Settings, account: Account, *, facts: Facts
+    wechat: WeChat, settings: Settings, account: Account, *, address: Address, facts: Facts
 ) -> Iterator[Finding]:
     """Yield what WeChat has against *account*; note the clock, and the calls that it counts."""
-    address, ahead = readiness_checks.address_of(wechat, account)
+    heard, ahead = address.heard
     if ahead is not None:
         facts.ahead = ahead
-    yield from of_check(readiness.of_address(address))
-    if address.problem is None:
+    yield from of_check(readiness.of_address(heard))
+    if heard.problem is None:
         for check in _checks(wechat, settings, account, facts=facts):
             yield from of_check(check)
 
