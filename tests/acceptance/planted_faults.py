@@ -91,6 +91,11 @@ def fill_memory(system: System) -> None:
         client.config_set("maxmemory", memory["used_memory"] + 60_000)
 
 
+def user_without_info(system: System) -> None:
+    redis("ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-info")(system)
+    system.env["REDIS_URL"] = system.valkey.url.replace("://", "://app:secret@")
+
+
 def elsewhere(system: System) -> None:
     """Start a worker of another database on the same broker."""
     other = f"sqlite:///{system.folder / 'other.db'}"
@@ -186,6 +191,7 @@ PLANTS = (
     ),
     Plant(F.REDIS_AWAY, nobody_at("REDIS_URL", "redis://{}/0")),
     Plant(F.REDIS_EVICTS, redis("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")),
+    Plant(F.REDIS_UNSEEN, user_without_info),
     Plant(F.REDIS_FULL, fill_memory),
     Plant(F.REDIS_REPLICA, redis("REPLICAOF", LOOPBACK, "1"), redis("REPLICAOF", "NO", "ONE")),
     Plant(F.BROKER_AWAY, nobody_at("CELERY_BROKER_URL", "amqp://guest:guest@{}//")),

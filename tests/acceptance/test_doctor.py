@@ -309,6 +309,21 @@ def test_an_address_that_is_silent_to_many_accounts_is_one_finding(tmp_path: Pat
     assert [one["id"] for one in said["findings"]].count(F.WECHAT_AWAY) == 1
 
 
+def test_a_user_of_redis_without_info_is_no_redis_that_is_away(
+    tmp_path: Path, valkey: Valkey
+) -> None:
+    with valkey.client() as client:
+        client.execute_command(
+            "ACL", "SETUSER", "app", "on", ">secret", "~*", "&*", "+@all", "-info"
+        )
+        url = valkey.url.replace("://", "://app:secret@")
+        said = CommandLine(tmp_path, env={"REDIS_URL": url}).run("doctor", "--json").json
+        client.execute_command("ACL", "DELUSER", "app")
+
+    of_redis = [one["id"] for one in said["findings"] if one["id"].startswith("redis")]
+    assert of_redis == [F.REDIS_UNSEEN]
+
+
 @pytest.mark.prove
 def test_what_is_wrong_with_postgresql_is_repaired_by_its_command(
     postgresql: PostgreSQL, postgresql_url: str, start_system: StartSystem

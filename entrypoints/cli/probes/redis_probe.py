@@ -13,7 +13,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings.program_settings import Settings
 from broadcast.settings.server_urls import REDIS_SCHEMES
-from broadcast.tokens.redis_access import connect
+from broadcast.tokens.redis_access import Connection, connect
 from broadcast.views.words import Moment
 from entrypoints.cli.probes.shell_words import redis_cli
 from producer.wiring.wechat import WeChat
@@ -29,7 +29,7 @@ def probe(wechat: WeChat, settings: Settings, accounts: Mapping[str, Account]) -
     for variable, url in _urls(settings).items():
         try:
             with contextlib.closing(connect(url)) as redis:
-                yield from _of_info(redis.execute_command("INFO"), variable, url)
+                yield from _of_setup(redis, variable, url)
             if variable == "REDIS_URL":
                 yield from _of_tokens(wechat, accounts)
         except RedisAwayError as error:
@@ -42,6 +42,19 @@ def _urls(settings: Settings) -> dict[str, str]:
     if broker.partition("://")[0] in REDIS_SCHEMES and ";" not in broker:
         urls |= {} if broker == urls["REDIS_URL"] else {"CELERY_BROKER_URL": broker}
     return urls
+
+
+def _of_setup(redis: Connection, variable: str, url: str) -> Iterator[Finding]:
+    try:
+        info = redis.execute_command("INFO")
+    except RedisAwayError as error:
+        # Its user may do all that a send takes, and be kept from this alone.
+        if error.facts.get("code") != "NoPermissionError":
+            raise
+        what = Message("doctor.redis_unseen", variable=variable)
+        yield Finding(fault=Fault.REDIS_UNSEEN, what=what)
+    else:
+        yield from _of_info(info, variable, url)
 
 
 def _of_info(info: Mapping[str, Any], variable: str, url: str) -> Iterator[Finding]:
