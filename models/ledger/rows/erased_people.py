@@ -58,15 +58,12 @@ def _erased_in(account: str) -> tuple[ColumnElement[bool], ...]:
     return Suppression.account.in_([account, ALL_ACCOUNTS]), IS_ERASED
 
 
-@reading
-def count(connection: Connection, account: str) -> int:
-    """Return how many people of an account were erased."""
-    return count_in(connection, account)
-
-
 def count_in(connection: Connection, account: str) -> int:
-    """Do the work of :func:`count` in a transaction of the caller's."""
+    """Return how many people of an account were erased."""
     return count_of(connection, Suppression, *_erased_in(account))
+
+
+count = reading(count_in)
 
 
 Among = Callable[[Iterable[bytes]], Collection[bytes]]
