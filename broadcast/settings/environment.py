@@ -14,8 +14,10 @@ DOTENV = Path(".env")
 DEMO = "BROADCAST_DEMO"
 #: Where a worker shows that it has its broker.
 HEARTBEAT_FILE = "BROADCAST_HEARTBEAT_FILE"
+#: Set by docker-compose.yml: commands are typed beside it.
+COMPOSE = "BROADCAST_COMPOSE"
 #: Read elsewhere, before there are settings or beside them.
-NO_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT", HEARTBEAT_FILE, DEMO})
+NO_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT", HEARTBEAT_FILE, DEMO, COMPOSE})
 #: URLs with a password, any of which may stand in a file: that of DATABASE_URL_FILE, and so on.
 URLS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
 

@@ -154,7 +154,8 @@ def absent(run: Run, account: str) -> Message:
 def show_finding(run: Run, finding: Finding) -> None:
     """Say a finding: what, why it matters, the fix."""
     from broadcast.rules.readiness import Level  # noqa: PLC0415 - few have any
-    from entrypoints.cli.readiness_checks import marks_for  # noqa: PLC0415 - few have any
+    from entrypoints.cli.probes.shell_words import as_typed  # noqa: PLC0415
+    from entrypoints.cli.readiness_checks import marks_for  # noqa: PLC0415
 
     terminal, texts = run.terminal, run.terminal.texts
     level = Level.FAILED if finding.is_error else Level.WARNING
@@ -166,7 +167,7 @@ def show_finding(run: Run, finding: Finding) -> None:
         terminal.say_below(Plain(fix))
     if finding.command is not None:
         label = "doctor.stopgap" if finding.is_stopgap else "doctor.command"
-        terminal.say_below(Plain(texts(label, command=finding.command)))
+        terminal.say_below(Plain(texts(label, command=as_typed(finding.command))))
 
 
 def texts_of(finding: Finding, texts: Texts) -> tuple[str, str | None]:

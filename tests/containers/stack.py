@@ -91,6 +91,17 @@ class Stack:
             "compose", "exec", "--no-TTY", service, *words, folder=self.folder, stdin=stdin
         )
 
+    def doctor(self) -> list[dict[str, Any]]:
+        """Return what `broadcast doctor` finds in the worker's container."""
+        words = ("exec", "--no-TTY", "worker", "broadcast", "doctor", "--json")
+        # It ends with 1 where it finds an error.
+        done = subprocess.run(
+            ["docker", "compose", *words], cwd=self.folder, capture_output=True, text=True,
+            check=False, timeout=TIMEOUT_S,
+        )  # fmt: skip
+        found: list[dict[str, Any]] = json.loads(done.stdout)["findings"]
+        return found
+
     def openids(self, count: int) -> str:
         """Return the first OpenIDs of the simulator's followers, one a line."""
         words = ("python", "-m", "simulator", "followers", "--appid", APPID, "--count", str(count))

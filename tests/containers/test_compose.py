@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from datetime import datetime
 from pathlib import Path
@@ -10,11 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.containers.stack import Stack, docker
+from tests.kit.terminal import typed
 from tests.kit.wait import until
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1800)]
 
 PEOPLE = 300_000
+#: For a command inside the container of Valkey.
+LOGIN = "REDISCLI_AUTH=$(cat /run/secrets/valkey_password)"
 CONTENT = {"msgtype": "text", "text": {"content": "Opening on Friday"}}
 KILLED = ("worker", "beat", "valkey", "postgres", "api", "flower")
 
@@ -68,6 +72,20 @@ def test_a_dump_that_was_restored_sends_nothing_before_a_person_says_what_it_is(
     stack.exec("worker", "broadcast", "restored", "--since", moment, "--yes")
     stack.exec("worker", "broadcast", "cancel", "@last")
     stack.wait_for("worker")
+
+
+def test_doctor_names_commands_that_repair_from_beside_the_compose_file(stack: Stack) -> None:
+    stack.compose("stop", "beat")
+    stack.exec("valkey", "sh", "-c", f"{LOGIN} valkey-cli CONFIG SET maxmemory-policy allkeys-lru")
+    found = {one["id"]: one["command"] for one in stack.doctor()}
+    assert set(found) == {"no_beat", "redis_evicts"}
+
+    password = (stack.folder / "secrets" / "valkey_password").read_text("ascii")
+    for command in found.values():
+        done = typed(command, folder=stack.folder, environment=dict(os.environ), answers=[password])
+        assert done.status == 0, done.text
+
+    until(lambda: stack.doctor() == [], 60, "a healthy stack")
 
 
 def test_flower_knows_neither_the_appsecret_nor_the_database(stack: Stack) -> None:

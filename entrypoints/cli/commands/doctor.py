@@ -12,6 +12,7 @@ from broadcast.rules.findings import Finding
 from broadcast.views.texts import Texts
 from entrypoints.cli import exits, showing, streaming
 from entrypoints.cli.commands.options import AsJSON, new_app
+from entrypoints.cli.probes.shell_words import as_typed
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
 
@@ -47,6 +48,6 @@ def _object(finding: Finding, texts: Texts) -> dict[str, Any]:
     return {
         "id": finding.fault, "severity": "error" if finding.is_error else "warning",
         "account": finding.account, "what": one_line(what), "why": texts(finding.why),
-        "fix": fix and one_line(fix), "command": finding.command,
+        "fix": fix and one_line(fix), "command": finding.command and as_typed(finding.command),
         "repairable": finding.is_repairable,
     }  # fmt: skip

@@ -7,9 +7,12 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import URL
+
+from broadcast.settings.environment import COMPOSE
 
 
 def celery() -> str:
@@ -17,6 +20,28 @@ def celery() -> str:
     beside = Path(sys.executable).with_name("celery")
     is_found = shutil.which("celery") == str(beside)
     return f"{'celery' if is_found else shlex.quote(str(beside))} -A worker"
+
+
+#: Of docker-compose.yml: where each program is.
+_SERVICES: Final = {
+    "broadcast": "worker", "celery": "worker", "mysql": "mysql", "psql": "postgres",
+    "redis-cli": "valkey",
+}  # fmt: skip
+
+
+def as_typed(command: str) -> str:
+    """Return a command as a person types it: in compose beside docker-compose.yml."""
+    if COMPOSE not in os.environ:
+        return command
+    return " && ".join(map(_of_container, command.split(" && ")))
+
+
+def _of_container(command: str) -> str:
+    words = command.split()
+    if "--detach" in words:
+        return f"docker compose up --detach {words[words.index('--detach') - 1]}"
+    service = _SERVICES.get(words[0])
+    return f"docker compose exec {service} {command}" if service else command
 
 
 def redis_cli(url: str, variable: str, *words: str) -> str:

@@ -7,7 +7,7 @@ import shlex
 import pytest
 from sqlalchemy import make_url
 
-from entrypoints.cli.probes.shell_words import redis_cli, sql
+from entrypoints.cli.probes.shell_words import as_typed, redis_cli, sql
 
 ORDER = ("CONFIG", "SET", "maxmemory", "1")
 PASSWORD = "p@:/?;#%+ w"
@@ -33,6 +33,33 @@ def test_a_shell_that_has_the_url_takes_it_from_there(monkeypatch: pytest.Monkey
 
     assert redis_cli(url, "REDIS_URL", "PING") == 'redis-cli -u "$REDIS_URL" PING'
     assert "--askpass" in redis_cli(url.replace("cache", "other"), "REDIS_URL", "PING")
+
+
+@pytest.mark.parametrize(
+    ("command", "typed"),
+    [
+        ("celery -A worker worker --detach --pidfile=x", "docker compose up --detach worker"),
+        ("celery -A worker beat --detach --pidfile=x", "docker compose up --detach beat"),
+        ("broadcast unhalt", "docker compose exec worker broadcast unhalt"),
+        (
+            "celery a && celery b",
+            "docker compose exec worker celery a && docker compose exec worker celery b",
+        ),
+        (
+            "redis-cli -u redis://valkey PING",
+            "docker compose exec valkey redis-cli -u redis://valkey PING",
+        ),
+        ("psql postgresql://x -c y", "docker compose exec postgres psql postgresql://x -c y"),
+        ("sed -i s/a/b/ .env", "sed -i s/a/b/ .env"),
+    ],
+)
+def test_in_compose_a_command_is_typed_beside_its_file(
+    command: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert as_typed(command) == command
+    monkeypatch.setenv("BROADCAST_COMPOSE", "1")
+
+    assert as_typed(command) == typed
 
 
 def test_the_commands_of_databases_ask_for_the_password() -> None:
