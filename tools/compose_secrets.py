@@ -48,6 +48,8 @@ def main(root: Path = ROOT) -> None:
         "mysql": f"mysql://broadcast:{words['mysql_password']}@mysql/broadcast",
     }
     _write_chosen(folder / "database_url", "DATABASE", databases)
+    management = f"http://broadcast:{words['rabbitmq_password']}@rabbitmq:15672/api/"
+    _write(folder / "broker_api", management)
     brokers = {
         "valkey": redis,
         "rabbitmq": f"amqp://broadcast:{words['rabbitmq_password']}@rabbitmq//",
@@ -140,6 +142,8 @@ def _note(file: Path, variables: dict[str, str]) -> None:
     lines = [f"{name}={value}\n" for name, value in variables.items() if name not in has]
     gap = "\n" if text and not text.endswith("\n") else ""
     if lines:
+        # Settings that are secrets stand there as well.
+        file.touch(mode=0o600)
         file.write_text(text + gap + "".join(lines), "utf-8")
 
 

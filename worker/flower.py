@@ -22,7 +22,6 @@ from broadcast.views.texts import Texts, choose_language
 
 #: Signs of a secret by which cookies are signed: whoever knows it needs no login.
 SHORTEST_COOKIE_SECRET: Final = 16
-_SECRETS: Final = ("FLOWER_BASIC_AUTH", "FLOWER_BROKER_API", "FLOWER_COOKIE_SECRET")
 #: Where the operator says nothing else.
 _DEFAULTS: Final = {
     # Who logs in may look.
@@ -51,7 +50,7 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     if "flower" not in argv[1:]:
         return
     try:
-        for name in _SECRETS:
+        for name in environment.FLOWER_SECRETS:
             if path := environ.pop(f"{name}_FILE", None):
                 environ[name] = secret_text(Path(path), name).strip()
     except SettingsError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from io import StringIO
@@ -20,6 +21,8 @@ COMPOSE = "BROADCAST_COMPOSE"
 NO_SETTINGS = frozenset({"BROADCAST_DEBUG", "BROADCAST_CRASH_AT", HEARTBEAT_FILE, DEMO, COMPOSE})
 #: URLs with a password, any of which may stand in a file: that of DATABASE_URL_FILE, and so on.
 URLS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
+#: Of Flower, which reads them from files as well.
+FLOWER_SECRETS = ("FLOWER_BASIC_AUTH", "FLOWER_BROKER_API", "FLOWER_COOKIE_SECRET")
 
 
 def read() -> Mapping[str, str | None]:
@@ -58,13 +61,14 @@ def written() -> Mapping[str, str | None]:
 
 
 def secret_text(path: Path, name: str) -> str:
-    """Return what stands in the file of the secret *name*. Raises SettingsError."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        problem = SettingsError("error.settings.secret_file", path=path, variable=f"{name}_FILE")
+    """Return what stands in the file of the secret *name*. Raises SettingsError if it is empty."""
+    problem = "secret_file"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if (text := path.read_text(encoding="utf-8-sig")).strip():
+            return text
+        problem = "secret_file_empty"
     # Outside the handler: its error can hold what stands in the file.
-    raise problem
+    raise SettingsError(f"error.settings.{problem}", path=path, variable=f"{name}_FILE")
 
 
 def urls_of_files() -> dict[str, str]:
@@ -74,9 +78,4 @@ def urls_of_files() -> dict[str, str]:
     for name in files:
         if said.get(name) is not None:
             raise SettingsError("error.settings.two_webhook_secrets", name=name)
-    found = {name: secret_text(Path(path), name).strip() for name, path in files.items()}
-    for name, path in files.items():
-        if not found[name]:
-            variable = f"{name}_FILE"
-            raise SettingsError("error.settings.secret_file_empty", path=path, variable=variable)
-    return found
+    return {name: secret_text(Path(path), name).strip() for name, path in files.items()}

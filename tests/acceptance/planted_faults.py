@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,14 @@ def dotenv(line: str, mode: int = 0o600, encoding: str = "utf-8") -> Step:
         file.chmod(mode)
 
     return step
+
+
+def appsecret_apart(system: System, written: str) -> str:
+    """Let every user of the machine read the AppSecret in a file of its own."""
+    file = system.folder / "appsecret"
+    file.write_text(system.simulator.account.secret, "ascii")
+    file.chmod(0o644)
+    return re.sub(r"^appsecret = .*$", f'appsecret_file = "{file}"', written, flags=re.MULTILINE)
 
 
 def sql(*statements: str) -> Step:
@@ -177,6 +186,7 @@ PLANTS = (
     Plant(F.SETTINGS, env(BROADCAST_LATE_BY="soon")),
     Plant(F.MISSPELT, dotenv("export broadcast_late_bt = 20m\n")),
     Plant(F.OPEN_FILE, dotenv("BROADCAST_LATE_BY=20m\n", mode=0o644)),
+    Plant(F.OPEN_FILE, in_accounts(appsecret_apart)),
     Plant(F.DATABASE_AWAY, nobody_at("DATABASE_URL", "postgresql://somebody@{}/broadcast")),
     Plant(
         F.DATABASE_NEW,

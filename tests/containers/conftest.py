@@ -35,7 +35,8 @@ def stack(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
     stack = Stack(tmp_path_factory.mktemp("stack"), tag=TAG)
     stack.make_secrets()
     try:
-        stack.compose("up", "--detach", "--no-build", "--wait")
+        with stack.timed("the stack, healthy after"):
+            stack.compose("up", "--detach", "--no-build", "--wait")
         yield stack
     finally:
         logs: Path = stack.folder / "logs"

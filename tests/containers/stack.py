@@ -7,6 +7,9 @@ import secrets
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,8 @@ from tools.packages import ROOT
 TIMEOUT_S = 300
 APPID = "wx0000000000000001"
 #: Calls a minute: slow enough that a broadcast is still under way when each service has died.
-PACE = 15
+PACE = 6
+_FACTS = "{{.State.Pid}} {{.Image}} {{.State.StartedAt}}"
 PORTS = ("FLOWER", "API", "CALLBACK", "SIMULATOR")
 
 
@@ -43,7 +47,7 @@ class Stack:
         self.ports = {name: free_port() for name in PORTS}
         self.name = f"bc-test-{secrets.token_hex(4)}"
         settings = {
-            "COMPOSE_PROJECT_NAME": self.name, "COMPOSE_PROFILES": "api,simulator,backup",
+            "COMPOSE_PROJECT_NAME": self.name, "COMPOSE_PROFILES": "api,callback,simulator,backup",
             "WECHAT_API_BASE": "http://simulator:8080", "IMAGE_TAG": tag, "BROADCAST_LANG": "en",
             **{f"PORT_{name}": str(port) for name, port in self.ports.items()},
         }  # fmt: skip
@@ -74,16 +78,29 @@ class Stack:
         }
 
     def kill(self, service: str) -> None:
-        """Kill the first process of a container, as the machine's lack of memory would."""
+        """Kill the first process of a container, as the machine's lack of memory would.
+
+        Wait until Docker has started it again.
+        """
         container = self.compose("ps", "--quiet", service).strip()
-        pid = docker("inspect", "--format", "{{.State.Pid}}", container).strip()
-        image = docker("inspect", "--format", "{{.Image}}", container).strip()
+        pid, image, started = docker("inspect", "--format", _FACTS, container).split()
         as_root = ("--privileged", "--pid", "host", "--user", "0", "--entrypoint", "sh")
         docker("run", "--rm", *as_root, image, "-c", f"kill -9 {pid}")
+        until(
+            lambda: docker("inspect", "--format", _FACTS, container).split()[2] != started, 60,
+            f"Docker to start {service} again",
+        )  # fmt: skip
 
     def wait_for(self, service: str) -> None:
         """Wait until a service is healthy."""
         until(lambda: self.states()[service] == "running healthy", 90, f"{service} to be healthy")
+
+    @contextmanager
+    def timed(self, what: str) -> Iterator[None]:
+        """Print how long *what* takes."""
+        began = time.monotonic()
+        yield
+        print(f"{what}: {time.monotonic() - began:.1f} s")
 
     def exec(self, service: str, *words: str, stdin: str = "") -> str:
         """Run a command in the container of a service."""

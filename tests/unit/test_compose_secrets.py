@@ -49,6 +49,7 @@ def test_every_secret_of_the_compose_file_is_made_and_stays(
     checked_database(SecretStr(first["database_url"]))
     checked_servers(SecretStr(first["broker_url"]), BROKER_SCHEMES)
     assert (tmp_path / ".env").read_text("utf-8").count("COMPOSE_SECRETS=./secrets") == 1
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
 
 
 def test_prometheus_has_a_key_that_may_read_alone_also_beside_keys_of_before(

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import stat
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,7 @@ def read(found: list[Finding]) -> Settings | None:
         return None
     try:
         settings.receivers()
+        settings.signing_secrets()
     except SettingsError as error:
         found.append(_of_settings(error))
     found += _open_files(_files_of(settings))
@@ -53,6 +55,7 @@ def accounts_of(settings: Settings, found: list[Finding]) -> Mapping[str, Accoun
     except SettingsError as error:
         found.append(_of_settings(error))
         return {}
+    found += _open_files(_files_of_accounts(settings))
     return accounts
 
 
@@ -100,9 +103,16 @@ def _files_of(settings: Settings) -> Iterator[Path]:
         if name.endswith("_file") and (path := getattr(settings, name)) is not None:
             yield path
     said = environment.read()
-    for name in environment.URLS:
+    for name in (*environment.URLS, *environment.FLOWER_SECRETS):
         if path := said.get(f"{name}_FILE"):
             yield Path(path)
+
+
+def _files_of_accounts(settings: Settings) -> Iterator[Path]:
+    if settings.accounts_file is not None:
+        tables = tomllib.loads(settings.accounts_file.read_text("utf-8-sig"))["accounts"]
+        files = (one.get("appsecret_file") for one in tables.values())
+        yield from map(Path, filter(None, files))
 
 
 def _open_files(paths: Iterable[Path]) -> Iterator[Finding]:

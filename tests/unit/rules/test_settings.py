@@ -364,6 +364,21 @@ def test_a_file_of_a_url_that_cannot_be_taken_is_named_and_its_content_is_not(
     assert "//h" not in str(caught.value.message.facts)
 
 
+@pytest.mark.parametrize("name", ["BROADCAST_NOTIFY", "BROADCAST_WEBHOOK_SECRETS"])
+def test_a_file_of_a_secret_that_is_empty_is_named(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").write_text("\n", "utf-8")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "empty"))
+    settings = Settings.load()
+
+    with pytest.raises(SettingsError) as caught:
+        (settings.receivers if name == "BROADCAST_NOTIFY" else settings.signing_secrets)()
+
+    assert caught.value.message.id == "error.settings.secret_file_empty"
+    assert caught.value.message.facts["variable"] == f"{name}_FILE"
+
+
 def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
     monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{SECRET}@h/d")
