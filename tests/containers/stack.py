@@ -59,7 +59,7 @@ class Stack:
         (self.folder / "secrets").mkdir()
         (self.folder / "secrets" / "accounts.toml").write_text(
             f'[accounts.default]\nappid = "{APPID}"\nappsecret = "{secrets.token_hex(16)}"\n'
-            f"calls_per_minute = {PACE}\n", "ascii",
+            f'callback_token = "{secrets.token_hex(8)}"\ncalls_per_minute = {PACE}\n', "ascii",
         )  # fmt: skip
         place = f"from pathlib import Path; compose_secrets.main(Path({str(self.folder)!r}))"
         words = [sys.executable, "-c", f"from tools import compose_secrets; {place}"]
