@@ -31,7 +31,7 @@ class Address:
         self._wechat, self._account = wechat, account
 
     @built_once
-    def heard(self) -> tuple[AddressFacts, timedelta | None]:
+    def answer(self) -> tuple[AddressFacts, timedelta | None]:
         """What is heard from it, and how far our clock is ahead of its."""
         return readiness_checks.address_of(self._wechat, self._account)
 
@@ -40,11 +40,11 @@ def probe(
     wechat: WeChat, settings: Settings, account: Account, *, address: Address, facts: Facts
 ) -> Iterator[Finding]:
     """Yield what WeChat has against *account*; note the clock, and the calls that it counts."""
-    heard, ahead = address.heard
+    said, ahead = address.answer
     if ahead is not None:
         facts.ahead = ahead
-    yield from of_check(readiness.of_address(heard))
-    if heard.problem is None:
+    yield from of_check(readiness.of_address(said))
+    if said.problem is None:
         for check in _checks(wechat, settings, account, facts=facts):
             yield from of_check(check)
 
