@@ -114,6 +114,7 @@ def _change_pages() -> None:
     default_options.format_task = _shown
     urls.settings["static_handler_class"] = _with_our_sheet(urls.StaticFileHandler)
     Flower.start_http_server = _refusing_a_taken_port(Flower.start_http_server)
+    Flower.start = _ending_at_once(Flower.start)
 
 
 def _refusing_a_taken_port(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -126,6 +127,20 @@ def _refusing_a_taken_port(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
             address = f"{program.options.address or '*'}:{program.options.port}"
             reason = os.strerror(error.errno) if error.errno else str(error)
             refuse(Message("error.flower.listen", address=address, reason=reason), status=3)
+
+    return started
+
+
+def _ending_at_once(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return Flower's work, which a signal ends: Python would wait for who asks a broker."""
+
+    def started(program: Any) -> None:  # noqa: ANN401 - Flower's
+        try:
+            start(program)
+        except (KeyboardInterrupt, SystemExit):
+            program.stop()
+            logging.shutdown()
+            os._exit(0)
 
     return started
 

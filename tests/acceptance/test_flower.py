@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -88,3 +89,19 @@ def test_a_port_that_is_taken_ends_its_start_in_one_line(start_system: StartSyst
     (line,) = ended.stderr.splitlines()
     assert f"{LOOPBACK}:{port} (Address already in use)" in line
     assert ended.returncode == 3
+
+
+def test_ctrl_c_ends_it_though_its_broker_does_not_answer(start_system: StartSystem) -> None:
+    system = start_system(followers=2)
+    flower = Flower(system)
+    system.valkey.freeze()
+    try:
+        flower.ask("api/workers?refresh=1")
+        # By then it has asked, and asks again, that workers send their events.
+        until(lambda: "Timeout reading from socket" in flower.process.output, 60, "a look in vain")
+        flower.process.signal_group(signal.SIGINT)
+
+        until(lambda: flower.process.exit_status is not None, 10, "the end of Flower")
+    finally:
+        system.valkey.thaw()
+    assert flower.process.exit_status == 0
