@@ -23,6 +23,7 @@ from broadcast.views.texts import Texts
 from broadcast.views.words import (
     MOST_NAMED,
     Joined,
+    Meaning,
     Moment,
     ShortMoment,
     code_of,
@@ -244,10 +245,12 @@ def _state(line: BatchLine) -> BatchState | Message:
     return line.state
 
 
-def _why(line: BatchLine, *, driven: bool) -> Reason | Message:
+def _why(line: BatchLine, *, driven: bool) -> Reason | Message | Meaning:
     """Return why a batch stands so; no batch is called again while its broadcast is blocked."""
     if delivered.is_unconfirmed(line):
         return Reason.UNCONFIRMED
+    if line.reason is None and line.errcode is not None:
+        return Meaning(line.errcode)
     if line.reason is not Reason.REPEAT_UNKNOWN:
         return reason(line.reason)
     answered = "reason.repeat_unknown" if line.errcode is None else "reason.repeat_answered"

@@ -7,6 +7,7 @@ status`` does not pay for what ``broadcast send`` needs.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def main() -> None:
     # What we write (tokens, OpenIDs, logs) is for the eyes of whoever runs us.
     os.umask(0o077)
     redaction.install()
+    # What was met is said in a person's words; servers set up a log of their own.
+    logging.lastResort = logging.NullHandler()
     if _COMPLETES in os.environ:
         _complete(os.environ[_COMPLETES])
         return

@@ -198,7 +198,9 @@ def test_an_overdue_time_is_told_with_what_is_missing(line: CommandLine) -> None
     assert line.run("cancel", broadcast_id).status == 0
 
 
-def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine) -> None:
+def test_up_lists_what_it_finds_what_an_account_keeps_back_and_nothing_that_is_held_still(
+    line: CommandLine,
+) -> None:
     later = in_hours(60)
     old, overdue = sent(line), sent(line, "--again", "--at", in_hours(1))
     line.pass_time(timedelta(hours=10, minutes=5))
@@ -222,7 +224,9 @@ def test_up_lists_what_it_finds_and_nothing_that_is_held_still(line: CommandLine
         assert line.run("cancel", one).status == 0
     assert not {paused, ahead} & {str(shown.facts["id"]) for shown in told[1:]}
     assert of_others == []
-    assert halted == []
+    [stopped] = halted
+    assert (stopped.id, stopped.facts["n"]) == ("up.backlog_stopped", 2)
+    assert Texts("en")(stopped).endswith("Let it go on: broadcast unhalt --account default")
 
 
 # -- what is sent

@@ -192,3 +192,16 @@ def test_the_only_machine_stops_between_two_calls_and_an_unhalt_goes_on_at_once(
     system.until_state(sent["id"], "completed")
     assert len(stops(system)) == 1
     assert set(system.simulator.delivered(openids).values()) == {1}
+
+
+def test_a_command_says_it_in_a_persons_words_and_no_line_of_a_log(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=2)
+    system.simulator.change_account(whitelist=["10.0.0.1"])
+
+    told = system.broadcast("quota", status=None)
+
+    assert told.returncode != 0
+    assert "40164" in told.stderr
+    assert REFUSED not in told.stderr

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -163,3 +164,15 @@ def test_a_place_where_no_file_can_be_is_named(
     assert "Name a file, in a folder that is there" in said
     assert (tmp_path / "file").read_text() == "before"
     assert list(tmp_path.glob("**/*.part")) == []
+
+
+def test_a_terminal_gets_no_lists(
+    mixed: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+
+    assert main.run(["export", mixed]) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "broadcast export ID > FILE" in told.err

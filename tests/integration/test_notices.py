@@ -163,5 +163,7 @@ def test_ack_refuses_what_nobody_knows_and_takes_what_is_said_already(
     assert [run(["ack", one]) for one in (broadcast_id, "default", "nosuch")] == [0, 0, 2]
 
     told = capsys.readouterr()
-    assert told.out.splitlines() == ["No such notice is sent again."] * 2
+    assert told.out.splitlines() == [
+        f"No notice about {one} is sent again." for one in (broadcast_id, "default")
+    ]
     assert told.err.startswith("Error: Broadcast nosuch does not exist.")

@@ -46,3 +46,18 @@ def test_erase_never_begins_unasked_and_says_what_is_gone_and_what_retry_then_do
     assert "somebody in it was erased" in told(capsys, "retry", broadcast_id)
     assert "Erased: 1 entry of lists" in told(capsys, "audit", broadcast_id)
     assert "Suppressed since" in told(capsys, "follower", ONE)
+
+
+def test_export_says_where_nothing_is_stored(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broadcast_id = accepted(here)
+    everywhere(here, ONE, broadcast_id)
+
+    assert main.run(["person", "export", ONE[:-1] + "_"]) == 0
+    nobody = capsys.readouterr()
+    assert main.run(["person", "export", ONE]) == 0
+
+    assert "Nothing is stored about them in account default." in nobody.err
+    assert json.loads(nobody.out)["rows"] == []
+    assert "Nothing is stored" not in capsys.readouterr().err

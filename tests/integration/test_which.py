@@ -62,6 +62,18 @@ def test_what_is_no_part_of_an_id_is_refused(
     assert "cancelled" not in {state.value for state in ledger.states(here, broadcast_id)}
 
 
+def test_an_id_of_another_end_is_not_taken_for_a_slip_of_the_hand(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broadcast_id = ledger.broadcast(here)
+    day, _, end = broadcast_id.rpartition("-")
+
+    assert "Did you mean" not in said(capsys, "status", f"{day}-......", status=2)
+    assert f"Did you mean {broadcast_id}?" in said(
+        capsys, "status", f"{day}-{end[:2]}.{end[3:]}", status=2
+    )
+
+
 def test_last_is_the_newest_and_nothing_where_there_is_none(
     here: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -45,6 +46,9 @@ def export(
     """Write figures, batches, calls, gates, history and people; without ``--csv`` as JSON."""
     if as_csv and as_json:
         raise InputError("error.export.both")
+    if output is None and sys.stdout is not None and sys.stdout.isatty():
+        # It is about thousands of people, and nobody reads it there.
+        raise InputError("error.export.to_a_terminal")
     whole = exports.export(run.engine, which.stored(run, broadcast_id))
     if as_csv:
         run.terminal.stream(_table(run.engine, whole), into=output)

@@ -71,7 +71,7 @@ def test(run: Run) -> None:
 @app.command(help="help.ack")
 def ack(
     run: Run,
-    subject: Annotated[str | None, typer.Argument(metavar="[ID]", help="help.ack.id")] = None,
+    subject: Annotated[str | None, typer.Argument(metavar="ID", help="help.ack.id")] = None,
     *,
     every: Annotated[bool, typer.Option("--all", help="help.ack.all")] = False,
 ) -> None:
@@ -81,7 +81,12 @@ def ack(
     n = boxes_notices.acknowledge(run.engine, subject)
     if not n and subject is not None:
         n = boxes_notices.acknowledge(run.engine, _meant(run, subject))
-    run.terminal.say("notices.acknowledged" if n else "notices.not_repeated", n=n)
+    if n:
+        run.terminal.say("notices.acknowledged", n=n)
+    elif subject is None:
+        run.terminal.say("notices.not_repeated")
+    else:
+        run.terminal.say("notices.not_repeated_of", subject=subject)
 
 
 def _meant(run: Run, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -41,9 +42,12 @@ def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     known = followers.of_openid(engine, whose, one)
     suppressed = suppressions.of_openid(engine, whose, one)
     got = received.of_openid(engine, whose, one, most=_ALL)
-    beside = {"account": whose, "openid": one, **follower_json(known, suppressed, got)}
     rows = _rows(mentions.mentions(engine, whose, one), one)
-    run.terminal.stream_json("rows", rows, beside=beside)
+    first = list(itertools.islice(rows, 1))
+    if not (known or suppressed or got or first):
+        run.terminal.note("person.unknown", account=whose)
+    beside = {"account": whose, "openid": one, **follower_json(known, suppressed, got)}
+    run.terminal.stream_json("rows", itertools.chain(first, rows), beside=beside)
 
 
 def _check(one: str) -> None:

@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.logs import kept_log
 from broadcast.message import Message
 from broadcast.rules.accounts import KEYWORDS, Account, no_account
+from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.readiness import failed, off_alone
+from broadcast.rules.reports import Report
 from broadcast.settings.program_settings import UP, UP_ACCOUNTS, UP_DATABASE, UP_REDIS, Settings
 from broadcast.views import blocker_lines
 from broadcast.views.words import Moment, follower_count
@@ -294,12 +296,13 @@ MOST_NAMED = 20
 def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
     """Yield the work left for workers of the *known* accounts, oldest first, and what stops it.
 
-    What a person or WeChat holds still is none of it. Raises DatabaseAwayError.
+    Of accounts that a person or WeChat stopped it is the command. Raises DatabaseAwayError.
     """
-    found = (
+    found = [
         broadcast_reports.report(engine, one, whole=False)
         for one in in_flight.going_on(engine, known)
-    )
+    ]
+    yield from _of_stopped(found)
     unhindered = [one for one in found if not one.lane.is_off]
     if not unhindered:
         return
@@ -313,3 +316,16 @@ def backlog_lines(engine: Engine, known: Collection[str]) -> Iterator[Message]:
         )  # fmt: skip
     if len(unhindered) > MOST_NAMED:
         yield Message("up.backlog_more", n=len(unhindered) - MOST_NAMED)
+
+
+def _of_stopped(found: Sequence[Report]) -> Iterator[Message]:
+    """Yield of each account that is stopped how much waits, and the command that lets it go on."""
+    # Of a restored database that is said of all at once.
+    stopped = [one for one in found if one.lane.is_off and not one.lane.gate(GateKind.RESTORED)]
+    for account in sorted({one.account for one in stopped}):
+        theirs = [one for one in stopped if one.account == account]
+        waiting = sum(one.recipients["waiting"] or 0 for one in theirs)
+        yield Message(
+            "up.backlog_stopped", account=account, n=len(theirs),
+            followers=follower_count(waiting), command=theirs[0].lane.opened_by(account),
+        )  # fmt: skip

@@ -20,7 +20,7 @@ from broadcast.rules.reports import (
 )
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.views import content, next_steps, report_lines
-from broadcast.views.words import Moment, code_of, speaker
+from broadcast.views.words import Meaning, Moment, code_of, speaker
 from tests.unit.views.reports import EN, FREE, HALTED, NOW, ZH, batch, of_batches, refused, report
 
 S = BroadcastState
@@ -103,6 +103,13 @@ def test_a_batch_that_was_refused_for_a_while_is_not_said_never_to_have_been_cal
     assert troubled(called).facts["state"] == Message("state.batch.called_before")
     assert troubled(new).facts["state"] is BatchState.PLANNED
     assert "not called yet" not in EN(troubled(called))
+
+
+def test_a_batch_whose_reason_is_an_errcode_is_told_what_that_means() -> None:
+    refused = batch(1, attempts=1, errcode=40001, not_before=SOON, is_fixed=True)
+
+    assert troubled(refused).facts["reason"] == Meaning(40001)
+    assert "no reason recorded" not in EN(troubled(refused))
 
 
 @pytest.mark.parametrize(
