@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
@@ -21,8 +22,11 @@ from rich.text import Text
 from broadcast.views.texts import Texts
 from entrypoints.cli import exits
 from entrypoints.cli.group import SUBJECTS, LazyGroup, help_id
+from entrypoints.cli.styling import wrapped
 
 INDENT = 2
+#: Columns of a text beside a name.
+_LEAST: Final = 10
 
 
 def print_help(command: Any, context: Any) -> None:  # noqa: ANN401 - Typer keeps its classes private
@@ -47,7 +51,8 @@ def _draw(console: Console, command: Any, context: Any) -> None:  # noqa: ANN401
     usage = " ".join([context.command_path, *pieces])
     console.print(Text(texts("help.usage", usage=usage)), soft_wrap=True)
     console.print()
-    console.print(Padding(Text(_words(command, texts)), (0, INDENT)))
+    purpose = wrapped(_words(command, texts), console.width - 2 * INDENT, hanging="")
+    console.print(Padding(Text(purpose), (0, INDENT)))
     parameters = [p for p in command.get_params(context) if not getattr(p, "hidden", False)]
     arguments = [p for p in parameters if p.param_type_name == "argument"]
     options = [p for p in parameters if p.param_type_name == "option"]
@@ -141,11 +146,14 @@ def _section(console: Console, title: str, rows: Iterable[tuple[str, str]]) -> N
     rows = list(rows)
     if not rows:
         return
+    # Rich would begin a line with a full-width mark.
+    room = console.width - 2 * INDENT - max(cell_len(name) for name, _ in rows)
+    room = max(room, _LEAST)
     table = Table.grid(padding=(0, INDENT))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in rows:
-        table.add_row(Text(name, style="bold"), Text(text))
+        table.add_row(Text(name, style="bold"), Text(wrapped(text, room, hanging="")))
     console.print()
     console.print(Text(title, style="bold"))
     console.print(Padding(table, (0, 0, 0, INDENT)))

@@ -119,9 +119,10 @@ def width_of_terminal() -> int:
     return max(NARROWEST, min(WIDEST, shutil.get_terminal_size().columns))
 
 
-def wrapped(text: str, width: int) -> str:
+def wrapped(text: str, width: int, *, hanging: str = HANGING) -> str:
     """Return *text* in lines of at most *width* columns; what cannot be broken is longer."""
-    return "\n".join(part for line in text.split("\n") for part in _fitted(line, width))
+    lines = text.split("\n")
+    return "\n".join(part for line in lines for part in _fitted(line, width, hanging))
 
 
 def units(text: str) -> list[str]:
@@ -129,23 +130,23 @@ def units(text: str) -> list[str]:
     return re.findall(_UNIT, text)
 
 
-def _fitted(line: str, width: int) -> Iterator[str]:
+def _fitted(line: str, width: int, hanging: str) -> Iterator[str]:
     if _cells(line) <= width:
         yield line
     elif line.startswith(COMMAND_INDENT) and line.lstrip().startswith("broadcast "):
         yield from _command(line, width)
     else:
-        yield from _sentence(line, width)
+        yield from _sentence(line, width, hanging)
 
 
-def _sentence(line: str, width: int) -> Iterator[str]:
+def _sentence(line: str, width: int, hanging: str) -> Iterator[str]:
     body = line.lstrip(" ")
     indent = line[: len(line) - len(body)]
     built = indent
     for unit in units(body):
         if built.strip() and _cells(built + unit.rstrip()) > width:
             yield built.rstrip()
-            built = indent + HANGING
+            built = indent + hanging
         built += unit
     yield built.rstrip()
 

@@ -94,3 +94,21 @@ def test_the_document_is_what_the_help_shows(
     for name in ("BROADCAST_LANG", "COLUMNS"):
         monkeypatch.setenv(name, "")
     assert cli_docs.FILES[lang].read_text("utf-8") == cli_docs.document(lang), "make cli-docs"
+
+
+@pytest.mark.parametrize("command", ["send", "followers", "campaigns add", "resolve"])
+@pytest.mark.parametrize("columns", [60, 80, 81, 82, 83, 100])
+def test_no_line_begins_with_a_mark_that_ends_a_sentence(
+    command: str, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_LANG", "zh")
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+    assert main.run([*command.split(), "--help"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert not [line for line in lines if line.lstrip()[:1] in set("，。；：、）”…")]
+    examples = {one.strip() for one in EACH["zh"]}
+    assert not [
+        one for one in lines if cell_len(one.rstrip()) > columns and one.strip() not in examples
+    ]
