@@ -291,7 +291,7 @@ def unknown_id(connection: Connection, broadcast_id: str) -> UnknownIdError:
 
 def not_among(kind: str, wanted: str, known: Sequence[str]) -> UnknownIdError:
     """Return the error that nothing of a kind has this id, with those *known* that look like it."""
-    # Those of one day begin alike: the end alone tells them apart.
+    # Those of one day begin alike: the end alone is another one.
     ends = {one.rpartition("-")[2]: one for one in reversed(known)}
     end = wanted.rpartition("-")[2]
     near = [ends[one] for one in difflib.get_close_matches(end, ends, n=3, cutoff=0.6)]
