@@ -171,10 +171,13 @@ def poll_account(account: str, *, forward_count: int = 0) -> int:
 
 def _ask(account: str, *, forward_count: int) -> int:
     here = parts()
+    watch = person_needed.Watch(here)
     stopped: list[str] = []
     answered = polling.ask(here.context(account, forward_count=forward_count), stopped.append)
     _start_webhooks_here()
     person_needed.raise_of_broadcasts(here, stopped)
+    if "" in watch.closed(account=account):
+        person_needed.raise_of_account(here, account)
     return answered
 
 

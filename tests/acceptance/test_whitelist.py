@@ -205,3 +205,23 @@ def test_a_command_says_it_in_a_persons_words_and_no_line_of_a_log(
     assert told.returncode != 0
     assert "40164" in told.stderr
     assert REFUSED not in told.stderr
+
+
+def test_the_only_machine_stops_also_where_results_alone_are_asked_for(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    system = start_system(followers=2, BROADCAST_LANG="zh", BROADCAST_WAIT_SCALE="0.001")
+    with EventListener(valkey.url) as listener:
+        system.worker()
+        listener.wait_for("worker-heartbeat")
+        system.beat()
+        system.send(system.simulator.openids(2), "--text", "hello")
+        [job] = system.simulator.wait_for_jobs(1)
+        system.simulator.force_job_status(job["msg_id"], "SENDING")
+        unlist(system)
+        listener.wait_for("task-failed", timeout_s=60)
+
+    (said,) = [one["exception"] for one in listener.events if one["type"] == "task-failed"]
+    assert said.startswith("default · 已停用：账号 default")
+    assert "40164 invalid ip 127.0.0.1" in said
+    assert "→ broadcast unhalt --account default" in said
