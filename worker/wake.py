@@ -53,8 +53,9 @@ def forward(task: str, *args: object, forward_count: int) -> bool:
         " ".join(map(str, (task, *args))),
     )  # fmt: skip
     counted: dict[str, object] = {"forward_count": forward_count + 1}
-    if getattr(current_task, "name", None) != task:
+    own = current_task.request.id if getattr(current_task, "name", None) == task else None
+    if own is None:
         return _publish(task, args, counted)
-    if _publish(task, args, counted, task_id=current_task.request.id):
+    if _publish(task, args, counted, task_id=own):
         raise Ignore("passed to another worker")
     return False

@@ -114,11 +114,11 @@ def test_wake_for_an_account_that_its_worker_lacks_goes_on_to_the_next_worker_un
 ) -> None:
     passed: list[tuple[tuple[object, ...], dict[str, object]]] = []
 
-    def woken(*what: object, **more: object) -> bool:
-        passed.append((what, more))
+    def publish(task: str, args: tuple[object, ...], kwargs: dict[str, object]) -> bool:
+        passed.append(((task, *args), kwargs))
         return True
 
-    monkeypatch.setattr(wake, "wake", woken)
+    monkeypatch.setattr(wake, "_publish", publish)
     broadcast_id = ledger.published(engine, ledger.body(owner=ledger.account("b")))
     post(engine, account="b")
     wired(engine, monkeypatch, "a", context=unable)
