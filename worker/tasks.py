@@ -176,7 +176,8 @@ def _ask(account: str, *, forward_count: int) -> int:
     answered = polling.ask(here.context(account, forward_count=forward_count), stopped.append)
     _start_webhooks_here()
     person_needed.raise_of_broadcasts(here, stopped)
-    if "" in watch.closed(account=account):
+    # Only the last of several workers stops it for its address.
+    if forward_count and "" in watch.closed(account=account):
         person_needed.raise_of_account(here, account)
     return answered
 
