@@ -8,6 +8,7 @@ from sqlalchemy import (
     Index,
     UniqueConstraint,
     or_,
+    text,
     true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -62,7 +63,7 @@ class Batch(Base):
     clientmsgid: Mapped[Ascii32]
     #: How many in it were erased. With any it is never called, and its clientmsgid is of the list
     #: as it was.
-    erased: Mapped[Count]
+    erased: Mapped[Count] = mapped_column(server_default=text("0"))
     #: Which renewal of its broadcast's content it says; 0: as it was submitted. It stays from the
     #: first call on, and is no part of the clientmsgid: the files are the same.
     renewal: Mapped[Count]

@@ -71,9 +71,12 @@ def _rows(name: str) -> Iterator[dict[str, str]]:
 
 def _column(row: dict[str, str]) -> sa.Column[Any]:
     to = [sa.ForeignKey(row["references"])] if row["references"] else []
+    # Of what is required, but unknown to a release before.
+    default = sa.text(row["value"]) if row["value"].isdigit() else None
     return sa.Column(
         row["column"], _type(row["type"]), *to, nullable=row["value"] == "optional",
         primary_key=row["value"] == "key", autoincrement=row["type"] == "serial",
+        server_default=default,
     )  # fmt: skip
 
 
