@@ -19,45 +19,50 @@ from enum import StrEnum
 VARIABLE = "BROADCAST_CRASH_AT"
 
 
-class Point(StrEnum):
-    """Every moment between two effects that others see: a commit, a call, a message, a token."""
-
-    # A producer submits.
-    SUBMIT_BEGUN = "submit.begun"  #: the upload is open, nothing of it stored
-    SUBMIT_STORED = "submit.stored"  #: the OpenIDs are stored, unpublished
-    SUBMIT_PUBLISHING = "submit.publishing"  #: the publication is written, uncommitted
-    SUBMIT_PUBLISHED = "submit.published"  #: committed, no worker woken
-    SUBMIT_WOKEN = "submit.woken"
-    # A worker launches a run of a campaign.
-    LAUNCH_DECIDED = "launch.decided"  #: due times have their launches, no worker took one
-    LAUNCH_RESERVED = "launch.reserved"  #: for this worker, nothing read or submitted
-    # A file is uploaded, by a command or by a worker before a call.
-    MEDIA_UPLOADED = "media.uploaded"  #: WeChat gave a media_id, which this process alone knows
-    # A worker plans.
-    PLAN_WRITTEN = "plan.written"  #: some batches are written, uncommitted
-    PLAN_STORED = "plan.stored"  #: all batches are committed, the lane not open for them
-    PLAN_OPENING = "plan.opening"  #: the verdict is written, uncommitted
-    PLAN_OPENED = "plan.opened"  #: committed, no worker woken
-    # A worker drives a lane.
-    LANE_LEASED = "lane.leased"  #: the lease is committed
-    PACE_TAKEN = "pace.taken"  #: the limiter's slot is taken, nothing claimed
-    CLAIM_WRITTEN = "claim.written"  #: the attempt is written, uncommitted
-    CLAIM_COMMITTED = "claim.committed"  #: committed, nothing called
-    CLAIM_COUNTED = "claim.counted"  #: Redis has its number, nothing called
-    CALL_ENDED = "call.ended"  #: WeChat's answer, or its absence, is known to this process alone
-    RECORD_WRITTEN = "record.written"  #: the outcome is written, uncommitted
-    RECORD_COMMITTED = "record.committed"
-    SLICE_ENDED = "slice.ended"  #: the lane is given back, no worker woken
-    TASK_ENDED = "task.ended"  #: woken for the next slice, the message not acknowledged
-    # A worker or beat looks after the rest.
-    TOKEN_LOCKED = "token.locked"  # noqa: S105 - the refresher's lock is held, nothing fetched
-    TOKEN_FETCHED = "token.fetched"  # noqa: S105 - WeChat gave a token, nobody else has it
-    TOKEN_SHARED = "token.shared"  # noqa: S105 - written to Redis
-    SETTLE_TAKEN = "settle.taken"  #: batches to be asked about are taken, nothing asked
-    SETTLE_ANSWERED = "settle.answered"  #: mass/get has answered, nothing stored
-    SETTLE_STORED = "settle.stored"
-    SWEEP_MARKED = "sweep.marked"  #: marked as woken, no worker woken
-    SWEEP_WOKEN = "sweep.woken"
+#: Every moment between two effects that others see: a commit, a call, a message, a token.
+Point = StrEnum(
+    "Point",
+    {
+        # A producer submits.
+        "SUBMIT_BEGUN": "submit.begun",  #: the upload is open, nothing of it stored
+        "SUBMIT_STORED": "submit.stored",  #: the OpenIDs are stored, unpublished
+        "SUBMIT_PUBLISHING": "submit.publishing",  #: the publication is written, uncommitted
+        "SUBMIT_PUBLISHED": "submit.published",  #: committed, no worker woken
+        "SUBMIT_WOKEN": "submit.woken",
+        # A worker launches a run of a campaign.
+        "LAUNCH_DECIDED": "launch.decided",  #: due times have their launches, no worker took one
+        "LAUNCH_RESERVED": "launch.reserved",  #: for this worker, nothing read or submitted
+        # A file is uploaded, by a command or by a worker before a call.
+        #: WeChat gave a media_id, which this process alone knows.
+        "MEDIA_UPLOADED": "media.uploaded",
+        # A worker plans.
+        "PLAN_WRITTEN": "plan.written",  #: some batches are written, uncommitted
+        "PLAN_STORED": "plan.stored",  #: all batches are committed, the lane not open for them
+        "PLAN_OPENING": "plan.opening",  #: the verdict is written, uncommitted
+        "PLAN_OPENED": "plan.opened",  #: committed, no worker woken
+        # A worker drives a lane.
+        "LANE_LEASED": "lane.leased",  #: the lease is committed
+        "PACE_TAKEN": "pace.taken",  #: the limiter's slot is taken, nothing claimed
+        "CLAIM_WRITTEN": "claim.written",  #: the attempt is written, uncommitted
+        "CLAIM_COMMITTED": "claim.committed",  #: committed, nothing called
+        "CLAIM_COUNTED": "claim.counted",  #: Redis has its number, nothing called
+        #: WeChat's answer, or its absence, is known to this process alone.
+        "CALL_ENDED": "call.ended",
+        "RECORD_WRITTEN": "record.written",  #: the outcome is written, uncommitted
+        "RECORD_COMMITTED": "record.committed",
+        "SLICE_ENDED": "slice.ended",  #: the lane is given back, no worker woken
+        "TASK_ENDED": "task.ended",  #: woken for the next slice, the message not acknowledged
+        # A worker or beat looks after the rest.
+        "TOKEN_LOCKED": "token.locked",  #: the refresher's lock is held, nothing fetched
+        "TOKEN_FETCHED": "token.fetched",  #: WeChat gave a token, nobody else has it
+        "TOKEN_SHARED": "token.shared",  #: written to Redis
+        "SETTLE_TAKEN": "settle.taken",  #: batches to be asked about are taken, nothing asked
+        "SETTLE_ANSWERED": "settle.answered",  #: mass/get has answered, nothing stored
+        "SETTLE_STORED": "settle.stored",
+        "SWEEP_MARKED": "sweep.marked",  #: marked as woken, no worker woken
+        "SWEEP_WOKEN": "sweep.woken",
+    },
+)
 
 
 def failpoint(point: Point) -> None:

@@ -41,19 +41,24 @@ WHICH_DATABASE: Final = "broadcast.which_database"
 EVENT_BATCH: Final = "broadcast-batch"
 
 
-class EventKind(StrEnum):
-    """Kind of a line of the history."""
-
-    BATCH_MOVE = "batch.move"  #: from one state to another; without a batch: of several at once
-    ILLEGAL_MOVE = "batch.illegal_move"  #: what followed from a reply was not allowed: a bug
-    CONFLICT = "batch.conflict"  #: WeChat said otherwise than a person had said
-    SUBMITTED = "broadcast.submitted"
-    PLANNED = "broadcast.planned"
-    SHRUNK = "broadcast.shrunk"  #: people were taken out of batches without an attempt
-    ENDED = "broadcast.ended"  #: every batch is at rest, or at rest in another way than before
-    OPERATOR_ACTION = "operator.action"  #: a person's command, whatever it moved
-    GATE_CLOSED = "gate.closed"
-    GATE_OPENED = "gate.opened"
-    POLL_UNANSWERED = "poll.unanswered"  #: mass/get was asked about a job and did not answer
-    PUSH_REFUSED = "push.refused"  #: a request to the callback URL, signed with another token
-    TOKEN_DRIFT = "token.drift"  # noqa: S105 - another program replaced the access_token
+#: Kind of a line of the history.
+EventKind = StrEnum(
+    "EventKind",
+    {
+        #: From one state to another; without a batch: of several at once.
+        "BATCH_MOVE": "batch.move",
+        "ILLEGAL_MOVE": "batch.illegal_move",  #: what followed from a reply was not allowed: a bug
+        "CONFLICT": "batch.conflict",  #: WeChat said otherwise than a person had said
+        "SUBMITTED": "broadcast.submitted",
+        "PLANNED": "broadcast.planned",
+        "SHRUNK": "broadcast.shrunk",  #: people were taken out of batches without an attempt
+        #: Every batch is at rest, or at rest in another way than before.
+        "ENDED": "broadcast.ended",
+        "OPERATOR_ACTION": "operator.action",  #: a person's command, whatever it moved
+        "GATE_CLOSED": "gate.closed",
+        "GATE_OPENED": "gate.opened",
+        "POLL_UNANSWERED": "poll.unanswered",  #: mass/get was asked about a job and did not answer
+        "PUSH_REFUSED": "push.refused",  #: a request to the callback URL, signed with another token
+        "TOKEN_DRIFT": "token.drift",  #: another program replaced the access_token
+    },
+)

@@ -35,16 +35,18 @@ _RANDOM_BYTES: Final = 32
 _PARTS: Final = 3
 
 
-class Scope(StrEnum):
-    """Right of a key."""
-
-    READ = "read"  #: look at broadcasts, recipients, audits, accounts, dead letters, webhooks
-    SUBMIT = "submit"  #: create broadcasts, upload their lists, try plans
-    TO_ALL = "to_all"  #: with ``submit``: WeChat's own send to every follower
-    APPROVE = "approve"  #: reserved for a second person's approval
-    CONTROL = (
-        "control"  #: stop and go on with broadcasts and accounts; act on dead letters, webhooks
-    )
+#: Right of a key.
+Scope = StrEnum(
+    "Scope",
+    [
+        "READ",  #: look at broadcasts, recipients, audits, accounts, dead letters, webhooks
+        "SUBMIT",  #: create broadcasts, upload their lists, try plans
+        "TO_ALL",  #: with ``submit``: WeChat's own send to every follower
+        "APPROVE",  #: reserved for a second person's approval
+        #: Stop and go on with broadcasts and accounts; act on dead letters, webhooks.
+        "CONTROL",
+    ],
+)
 
 
 EVERY_SCOPE: Final = frozenset(Scope)

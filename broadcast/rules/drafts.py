@@ -22,19 +22,21 @@ from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.states import SENT, BatchState, Reason
 
-
-class Part(StrEnum):
-    """A part of an article; each has its text."""
-
-    TITLE = "title"
-    AUTHOR = "author"
-    DIGEST = "digest"
-    CONTENT = "content"
-    COVER = "cover"
-    SOURCE_URL = "source_url"
-    COMMENTS = "comments"
-    ADDED = "added"  #: the article itself, which was not there before
-    REMOVED = "removed"  #: the article itself, which is there no more
+#: A part of an article; each has its text.
+Part = StrEnum(
+    "Part",
+    [
+        "TITLE",
+        "AUTHOR",
+        "DIGEST",
+        "CONTENT",
+        "COVER",
+        "SOURCE_URL",
+        "COMMENTS",
+        "ADDED",  #: the article itself, which was not there before
+        "REMOVED",  #: the article itself, which is there no more
+    ],
+)
 
 
 @frozen

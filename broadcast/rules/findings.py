@@ -49,17 +49,20 @@ _OF_SUBJECT: Final[Mapping[Subject, Fault]] = {
 }
 
 
-class Part(StrEnum):
-    """Part of the system that is looked at."""
-
-    REDIS = "redis"
-    DATABASE = "database"
-    STORED = "stored"  #: what the database says of accounts, letters, pushes
-    WORKERS = "workers"  #: and beat
-    WECHAT = "wechat"
-    CALLS = "calls"  #: those that are left
-    TOKEN = "token"  # noqa: S105 - as above
-    DISK = "disk"
+#: Part of the system that is looked at.
+Part = StrEnum(
+    "Part",
+    [
+        "REDIS",
+        "DATABASE",
+        "STORED",  #: what the database says of accounts, letters, pushes
+        "WORKERS",  #: and beat
+        "WECHAT",
+        "CALLS",  #: those that are left
+        "TOKEN",
+        "DISK",
+    ],
+)
 
 
 @frozen

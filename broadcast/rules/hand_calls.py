@@ -12,14 +12,16 @@ from broadcast.frozen import frozen
 from broadcast.openid import LENGTH
 from broadcast.rules.calls.outcomes import MAYBE_SENT, Outcome
 
-
-class ByHand(StrEnum):
-    """The calls that are written down; questions are not."""
-
-    PREVIEW = "preview"  #: a message to one person; WeChat counts the calls of a day
-    RECALL = "recall"  #: an article's page taken away
-    CLEAR_QUOTA = "clear_quota"  #: calls set back to none used; WeChat counts those of a month
-    SPEED = "speed"
+#: The calls that are written down; questions are not.
+ByHand = StrEnum(
+    "ByHand",
+    [
+        "PREVIEW",  #: a message to one person; WeChat counts the calls of a day
+        "RECALL",  #: an article's page taken away
+        "CLEAR_QUOTA",  #: calls set back to none used; WeChat counts those of a month
+        "SPEED",
+    ],
+)
 
 
 @frozen

@@ -119,23 +119,26 @@ def counts_another(event: FinishEvent, size: int | None) -> bool:
     return total > 0 or job_end_of(event.status, event.counts) is not JobEnd.REFUSED
 
 
-class Difference(StrEnum):
-    """Difference between the ledger and WeChat; each has its text and its next step."""
-
-    UNFINISHED = "unfinished"  #: accepted, and never reported as ended
-    NO_JOB = "no_job"  #: mass/get has no job with the msg_id that WeChat gave
-    NO_JOB_NAMED = "no_job_named"  #: mass/get has no job with the msg_id that an operator named
-    IN_DOUBT = "in_doubt"  #: it may have been sent, and only an operator can find out
-    UNNAMED = "unnamed"  #: sent by an operator's verdict, and nobody knows as which job
-    OTHER_COUNT = "other_count"  #: WeChat counted another list than was sent
-    OTHER_TIME = "other_time"  #: an operator named a job that no call of the batch can have begun
-    REVIEW = "review"  #: WeChat's review refused what it had accepted
-    FAILED = "failed"  #: a job that WeChat had accepted failed
-    REVIEW_OTHER = "review_other"  #: either of them, of a job to another list than was sent
-    CONTRADICTION = "contradiction"  #: mass/get and the finish event say otherwise
-    UNCLAIMED = "unclaimed"  #: a job that a batch of unknown msg_id can be
-    CONSOLE = "console"  #: a job that no batch can be
-    UNREAD = "unread"  #: a push that could not be read, so nobody knows which job it ended
+#: Difference between the ledger and WeChat; each has its text and its next step.
+Difference = StrEnum(
+    "Difference",
+    [
+        "UNFINISHED",  #: accepted, and never reported as ended
+        "NO_JOB",  #: mass/get has no job with the msg_id that WeChat gave
+        "NO_JOB_NAMED",  #: mass/get has no job with the msg_id that an operator named
+        "IN_DOUBT",  #: it may have been sent, and only an operator can find out
+        "UNNAMED",  #: sent by an operator's verdict, and nobody knows as which job
+        "OTHER_COUNT",  #: WeChat counted another list than was sent
+        "OTHER_TIME",  #: an operator named a job that no call of the batch can have begun
+        "REVIEW",  #: WeChat's review refused what it had accepted
+        "FAILED",  #: a job that WeChat had accepted failed
+        "REVIEW_OTHER",  #: either of them, of a job to another list than was sent
+        "CONTRADICTION",  #: mass/get and the finish event say otherwise
+        "UNCLAIMED",  #: a job that a batch of unknown msg_id can be
+        "CONSOLE",  #: a job that no batch can be
+        "UNREAD",  #: a push that could not be read, so nobody knows which job it ended
+    ],
+)
 
 
 @frozen

@@ -19,30 +19,35 @@ from broadcast.data_files import rows
 from broadcast.frozen import frozen
 from broadcast.rules.content import without_defaults
 
+#: Use of a media_id.
+MediaKind = StrEnum(
+    "MediaKind",
+    [
+        "IMAGE",
+        "VOICE",
+        "VIDEO",  #: as it was uploaded; mass sends do not take it
+        "MPVIDEO",  #: what media/uploadvideo makes of a video, with a title and description
+        "THUMB",  #: the cover of an article
+        "ARTICLE_IMAGE",  #: a picture in an article: an address and no id
+    ],
+)
 
-class MediaKind(StrEnum):
-    """Use of a media_id."""
 
-    IMAGE = "image"
-    VOICE = "voice"
-    VIDEO = "video"  #: as it was uploaded; mass sends do not take it
-    MPVIDEO = "mpvideo"  #: what media/uploadvideo makes of a video, with a title and description
-    THUMB = "thumb"  #: the cover of an article
-    ARTICLE_IMAGE = "article_image"  #: a picture in an article: an address and no id
-
-
-class MediaFormat(StrEnum):
-    """Format of a file, by its content."""
-
-    JPEG = "jpg"
-    PNG = "png"
-    GIF = "gif"
-    BMP = "bmp"
-    MP3 = "mp3"
-    AMR = "amr"
-    WAV = "wav"
-    WMA = "wma"
-    MP4 = "mp4"
+#: Format of a file, by its content.
+MediaFormat = StrEnum(
+    "MediaFormat",
+    {
+        "JPEG": "jpg",
+        "PNG": "png",
+        "GIF": "gif",
+        "BMP": "bmp",
+        "MP3": "mp3",
+        "AMR": "amr",
+        "WAV": "wav",
+        "WMA": "wma",
+        "MP4": "mp4",
+    },
+)
 
 
 KIB: Final = 1024

@@ -103,14 +103,17 @@ def is_still_so(kind: str, report: Report) -> bool:
     return is_kept_back or report.batches["in_doubt"] > 0
 
 
-class Bot(StrEnum):
-    """Kind of a receiver, by the path of its URL, so that a proxy may stand before it."""
-
-    WECOM = "wecom"
-    FEISHU = "feishu"
-    DINGTALK = "dingtalk"
-    SLACK = "slack"  #: and whatever else takes the form of Slack
-    MAIL = "mail"  #: a mail server
+#: Kind of a receiver, by the path of its URL, so that a proxy may stand before it.
+Bot = StrEnum(
+    "Bot",
+    [
+        "WECOM",
+        "FEISHU",
+        "DINGTALK",
+        "SLACK",  #: and whatever else takes the form of Slack
+        "MAIL",  #: a mail server
+    ],
+)
 
 
 _PATHS: Final = (

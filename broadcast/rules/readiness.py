@@ -18,13 +18,8 @@ from broadcast.message import Message
 from broadcast.rules.calls.outcomes import NOT_WHITELISTED
 from broadcast.rules.plan.proof import Quota
 
-
-class Level(StrEnum):
-    """Result of a check."""
-
-    GOOD = "good"
-    WARNING = "warning"
-    FAILED = "failed"
+#: Result of a check.
+Level = StrEnum("Level", "GOOD WARNING FAILED")
 
 
 class Subject(StrEnum):

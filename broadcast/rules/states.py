@@ -22,30 +22,36 @@ BatchState = StrEnum(
 BatchState.__doc__ = "The state of one batch (one call)."
 
 
-class Phase(StrEnum):
-    """Progress of a broadcast; its gates alone forbid calls."""
+#: Progress of a broadcast; its gates alone forbid calls.
+Phase = StrEnum(
+    "Phase",
+    [
+        "UPLOADING",  #: its audience is being stored; no lane sees it yet
+        "PLANNING",  #: published: the worker resolves, subtracts, cuts and proves
+        "SENDING",  #: its batches are there, and may be called unless a gate forbids it
+        "ENDED",  #: every batch is at rest; only a retry opens it again
+    ],
+)
 
-    UPLOADING = "uploading"  #: its audience is being stored; no lane sees it yet
-    PLANNING = "planning"  #: published: the worker resolves, subtracts, cuts and proves
-    SENDING = "sending"  #: its batches are there, and may be called unless a gate forbids it
-    ENDED = "ended"  #: every batch is at rest; only a retry opens it again
 
-
-class BroadcastState(StrEnum):
-    """Shown state of a broadcast (the words of ``--json``)."""
-
-    UPLOADING = "uploading"
-    SCHEDULED = "scheduled"  #: waits for its time
-    PLANNING = "planning"
-    AWAITING_APPROVAL = "awaiting_approval"  #: waits for a second person
-    WAITING = "waiting"  #: planned, no call yet
-    SENDING = "sending"  #: at least one call was made
-    PAUSED = "paused"  #: stopped by a person, or by a refusal that concerns all its batches
-    HELD = "held"  #: a person must act: the plan does not fit, or batches are in doubt
-    COMPLETED = "completed"  #: every batch accepted
-    PARTIAL = "partial"  #: at rest, some accepted, some not
-    FAILED = "failed"  #: at rest, none accepted, or nobody was left to send to
-    CANCELLED = "cancelled"  #: an operator cancelled it; the sets show what was taken before
+#: Shown state of a broadcast (the words of ``--json``).
+BroadcastState = StrEnum(
+    "BroadcastState",
+    [
+        "UPLOADING",
+        "SCHEDULED",  #: waits for its time
+        "PLANNING",
+        "AWAITING_APPROVAL",  #: waits for a second person
+        "WAITING",  #: planned, no call yet
+        "SENDING",  #: at least one call was made
+        "PAUSED",  #: stopped by a person, or by a refusal that concerns all its batches
+        "HELD",  #: a person must act: the plan does not fit, or batches are in doubt
+        "COMPLETED",  #: every batch accepted
+        "PARTIAL",  #: at rest, some accepted, some not
+        "FAILED",  #: at rest, none accepted, or nobody was left to send to
+        "CANCELLED",  #: an operator cancelled it; the sets show what was taken before
+    ],
+)
 
 
 B = BatchState
@@ -110,58 +116,65 @@ def resting_state(batches: Mapping[BatchState, int]) -> BroadcastState | None:
     return S.CANCELLED if set(counted) == {B.CANCELLED} else S.FAILED
 
 
-class Reason(StrEnum):
-    """Reason why a batch, a broadcast or an account waits or is stopped; each has its text."""
-
-    NONE = ""
-    REPEAT_UNKNOWN = "repeat_unknown"
-    THROTTLED = "throttled"
-    WECHAT_NOT_READY = "wechat_not_ready"
-    REDIS_AWAY = "redis_away"  #: it cannot be reached, or refuses to work: no token and no pace
-    QUOTA_TODAY = "quota_today"
-    SPREAD_OVER_DAYS = "spread_over_days"  #: its calls of today are made, the rest has days to come
-    QUOTA_MONTH = "quota_month"
-    CONTENT_REFUSED = "content_refused"
-    REQUEST_NOT_MADE = "request_not_made"  #: our client could write no request; nothing was called
-    ACCOUNT_STOPPED = "account_stopped"
-    APPID_CHANGED = "appid_changed"
-    TOKEN_REFUSED = "token_refused"  # noqa: S105 - a reason's name
-    RECIPIENTS_REFUSED = "recipients_refused"
-    TWO_MSG_IDS = "two_msg_ids"
-    FOREIGN_MSG_ID = "foreign_msg_id"
-    UNPROVED_ACCEPTANCE = "unproved_acceptance"
-    WINDOW_CLOSED = "window_closed"
-    TOO_MANY_REFUSALS = "too_many_refusals"
-    TOO_MANY_DOUBTS = "too_many_doubts"
-    TOO_OFTEN_UNKNOWN = "too_often_unknown"
-    REFUSED_AFTER_UNKNOWN = "refused_after_unknown"
-    ILLEGAL_MOVE = "illegal_move"
-    STOPPED_WHILE_UNKNOWN = "stopped_while_unknown"
-    REVIEW_REFUSED = "review_refused"
-    JOB_FAILED = "job_failed"  #: WeChat accepted the job, and reports that it failed
-    #: WeChat took the call, and nobody knows whether the administrator confirmed it.
-    ADMINISTRATOR_UNKNOWN = "administrator_unknown"
-    UNCONFIRMED = "unconfirmed"  #: an operator: the administrator did not confirm what WeChat took
-    TAG_UNANSWERED = "tag_unanswered"  #: WeChat does not say who has a tag that it names
-    SUPPRESSION_LIST = "suppression_list"  #: of WeChat's own list nobody can be left out
-    SUPPRESSED_SINCE = "suppressed_since"  #: between a retry of the batch and its call
-    PLAN_DOES_NOT_FIT = "plan_does_not_fit"
-    MISSED_TIME = "missed_time"
-    OTHER_PLACE = "other_place"  #: the database is not where it made its calls: it is a copy
-    COUNTER_BEHIND = "counter_behind"  #: more calls were claimed than the database knows
-    WORK_FORGOTTEN = "work_forgotten"  #: workers were at work on it later than it knows
-    #: Redis is empty, and WeChat refuses to say how many calls the account made today.
-    CALLS_UNCOUNTED = "calls_uncounted"
-    REDIS_EMPTY = "redis_empty"  #: nobody knows whether the database is older than its calls
-    DRAFT_EDITED = "draft_edited"  #: it says something else than what was to go out
-    DRAFT_GONE = "draft_gone"  #: WeChat has it no more, before anything was accepted
-    DRAFT_UNREAD = "draft_unread"  #: WeChat does not say what it says
-    MEDIA_NOT_RENEWED = "media_not_renewed"  #: a file that died could not be uploaded again
-    TOO_FEW = "too_few"
-    NOBODY_LEFT = "nobody_left"  #: everybody on the list was left out
-    BY_HAND = "by_hand"
-    SAID_SENT = "said_sent"
-    SAID_NOT_SENT = "said_not_sent"
+#: Reason why a batch, a broadcast or an account waits or is stopped; each has its text.
+Reason = StrEnum(
+    "Reason",
+    {
+        "NONE": "",
+        "REPEAT_UNKNOWN": "repeat_unknown",
+        "THROTTLED": "throttled",
+        "WECHAT_NOT_READY": "wechat_not_ready",
+        #: It cannot be reached, or refuses to work: no token and no pace.
+        "REDIS_AWAY": "redis_away",
+        "QUOTA_TODAY": "quota_today",
+        #: Its calls of today are made, the rest has days to come.
+        "SPREAD_OVER_DAYS": "spread_over_days",
+        "QUOTA_MONTH": "quota_month",
+        "CONTENT_REFUSED": "content_refused",
+        #: Our client could write no request; nothing was called.
+        "REQUEST_NOT_MADE": "request_not_made",
+        "ACCOUNT_STOPPED": "account_stopped",
+        "APPID_CHANGED": "appid_changed",
+        "TOKEN_REFUSED": "token_refused",
+        "RECIPIENTS_REFUSED": "recipients_refused",
+        "TWO_MSG_IDS": "two_msg_ids",
+        "FOREIGN_MSG_ID": "foreign_msg_id",
+        "UNPROVED_ACCEPTANCE": "unproved_acceptance",
+        "WINDOW_CLOSED": "window_closed",
+        "TOO_MANY_REFUSALS": "too_many_refusals",
+        "TOO_MANY_DOUBTS": "too_many_doubts",
+        "TOO_OFTEN_UNKNOWN": "too_often_unknown",
+        "REFUSED_AFTER_UNKNOWN": "refused_after_unknown",
+        "ILLEGAL_MOVE": "illegal_move",
+        "STOPPED_WHILE_UNKNOWN": "stopped_while_unknown",
+        "REVIEW_REFUSED": "review_refused",
+        "JOB_FAILED": "job_failed",  #: WeChat accepted the job, and reports that it failed
+        #: WeChat took the call, and nobody knows whether the administrator confirmed it.
+        "ADMINISTRATOR_UNKNOWN": "administrator_unknown",
+        #: An operator: the administrator did not confirm what WeChat took.
+        "UNCONFIRMED": "unconfirmed",
+        "TAG_UNANSWERED": "tag_unanswered",  #: WeChat does not say who has a tag that it names
+        "SUPPRESSION_LIST": "suppression_list",  #: of WeChat's own list nobody can be left out
+        "SUPPRESSED_SINCE": "suppressed_since",  #: between a retry of the batch and its call
+        "PLAN_DOES_NOT_FIT": "plan_does_not_fit",
+        "MISSED_TIME": "missed_time",
+        "OTHER_PLACE": "other_place",  #: the database is not where it made its calls: it is a copy
+        "COUNTER_BEHIND": "counter_behind",  #: more calls were claimed than the database knows
+        "WORK_FORGOTTEN": "work_forgotten",  #: workers were at work on it later than it knows
+        #: Redis is empty, and WeChat refuses to say how many calls the account made today.
+        "CALLS_UNCOUNTED": "calls_uncounted",
+        "REDIS_EMPTY": "redis_empty",  #: nobody knows whether the database is older than its calls
+        "DRAFT_EDITED": "draft_edited",  #: it says something else than what was to go out
+        "DRAFT_GONE": "draft_gone",  #: WeChat has it no more, before anything was accepted
+        "DRAFT_UNREAD": "draft_unread",  #: WeChat does not say what it says
+        "MEDIA_NOT_RENEWED": "media_not_renewed",  #: a file that died could not be uploaded again
+        "TOO_FEW": "too_few",
+        "NOBODY_LEFT": "nobody_left",  #: everybody on the list was left out
+        "BY_HAND": "by_hand",
+        "SAID_SENT": "said_sent",
+        "SAID_NOT_SENT": "said_not_sent",
+    },
+)
 
 
 #: Of a batch whose job WeChat accepted, and then ended without sending it to anybody.
@@ -179,10 +192,13 @@ class WebhookState(StrEnum):
     GIVEN_UP = "given_up"
 
 
-class NoticeState(StrEnum):
-    """State of a notice on its way to one receiver."""
-
-    WAITING = "waiting"
-    SENT = "sent"  #: the receiver confirmed it
-    PASSED = "passed"  #: it was so no more before it was posted
-    GIVEN_UP = "given_up"  #: a day passed; only a person has it tried again
+#: State of a notice on its way to one receiver.
+NoticeState = StrEnum(
+    "NoticeState",
+    [
+        "WAITING",
+        "SENT",  #: the receiver confirmed it
+        "PASSED",  #: it was so no more before it was posted
+        "GIVEN_UP",  #: a day passed; only a person has it tried again
+    ],
+)

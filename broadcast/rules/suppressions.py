@@ -12,13 +12,16 @@ from broadcast.frozen import frozen
 ALL_ACCOUNTS = "*"
 
 
-class SuppressionKind(StrEnum):
-    """Cause of a suppression. One person may have several."""
-
-    PERSON = "person"  #: an operator named them
-    KEYWORD = "keyword"  #: the follower opted out by a message
-    IMPORT = "import"  #: a file named them
-    ERASED = "erased"  #: they are erased: in the place of the OpenID stands its digest
+#: Cause of a suppression. One person may have several.
+SuppressionKind = StrEnum(
+    "SuppressionKind",
+    [
+        "PERSON",  #: an operator named them
+        "KEYWORD",  #: the follower opted out by a message
+        "IMPORT",  #: a file named them
+        "ERASED",  #: they are erased: in the place of the OpenID stands its digest
+    ],
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,17 +35,19 @@ from broadcast.rules.calls.waits import (
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.rules.states import BATCH_AT_REST, STOPPED_JOB, BatchState, Reason
 
-
-class Verdict(StrEnum):
-    """Next state of the batch."""
-
-    ACCEPT = "accept"
-    REPEAT_UNKNOWN = "repeat_unknown"  #: with its own key, at ``not_before``
-    REPEAT = "repeat"  #: nothing was sent so far; called again at ``not_before``
-    VERIFY = "verify"  #: ask mass/get about ``msg_id`` before anything else
-    REFUSE = "refuse"
-    SPLIT = "split"
-    DOUBT = "doubt"
+#: Next state of the batch.
+Verdict = StrEnum(
+    "Verdict",
+    [
+        "ACCEPT",
+        "REPEAT_UNKNOWN",  #: with its own key, at ``not_before``
+        "REPEAT",  #: nothing was sent so far; called again at ``not_before``
+        "VERIFY",  #: ask mass/get about ``msg_id`` before anything else
+        "REFUSE",
+        "SPLIT",
+        "DOUBT",
+    ],
+)
 
 
 @frozen

@@ -24,13 +24,16 @@ Outcome = StrEnum(
 )
 
 
-class Scope(StrEnum):
-    """Scope of a stop or a wait beside the batch."""
-
-    BATCH = "batch"
-    BROADCAST = "broadcast"
-    PATH = "path"  #: the account's calls of this endpoint, and no others
-    ACCOUNT = "account"
+#: Scope of a stop or a wait beside the batch.
+Scope = StrEnum(
+    "Scope",
+    [
+        "BATCH",
+        "BROADCAST",
+        "PATH",  #: the account's calls of this endpoint, and no others
+        "ACCOUNT",
+    ],
+)
 
 
 #: Called interface; WeChat counts and permits each on its own.

@@ -7,22 +7,24 @@ from enum import StrEnum
 from broadcast.rules.calls.outcomes import MAY_PASS
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
 
-
-class RetryVerdict(StrEnum):
-    """Result of a retry for one batch; each has its text."""
-
-    AGAIN = (
-        "again"  #: refused for a reason that may pass, or by an operator's verdict: called again
-    )
-    NEVER_CALLED = "never_called"  #: waits without ever having been called
-    SUPPRESSED = "suppressed"  #: refused, and some of its followers are suppressed by now
-    ERASED = "erased"  #: refused, and somebody in it was erased: its request cannot be made again
-    WAITS = "waits"  #: refused for a while, or called again automatically
-    IN_DOUBT = "in_doubt"  #: only a person can settle it
-    MAYBE_SENT = "maybe_sent"  #: refused, but a call of it may have been taken
-    TAKEN = "taken"  #: a person said "not sent", but WeChat answered a call of it with 0
-    REVIEWED = "reviewed"  #: WeChat took it, and its review refused it
-    PERMANENT = "for_good"  #: refused for a reason that stays while content and OpenIDs do
+#: Result of a retry for one batch; each has its text.
+RetryVerdict = StrEnum(
+    "RetryVerdict",
+    {
+        #: Refused for a reason that may pass, or by an operator's verdict: called again.
+        "AGAIN": "again",
+        "NEVER_CALLED": "never_called",  #: waits without ever having been called
+        "SUPPRESSED": "suppressed",  #: refused, and some of its followers are suppressed by now
+        #: Refused, and somebody in it was erased: its request cannot be made again.
+        "ERASED": "erased",
+        "WAITS": "waits",  #: refused for a while, or called again automatically
+        "IN_DOUBT": "in_doubt",  #: only a person can settle it
+        "MAYBE_SENT": "maybe_sent",  #: refused, but a call of it may have been taken
+        "TAKEN": "taken",  #: a person said "not sent", but WeChat answered a call of it with 0
+        "REVIEWED": "reviewed",  #: WeChat took it, and its review refused it
+        "PERMANENT": "for_good",  #: refused for a reason that stays while content and OpenIDs do
+    },
+)
 
 
 #: States of the batches that a retry has something to say about.

@@ -42,14 +42,17 @@ class CampaignState(StrEnum):
     REMOVED = "removed"  #: kept for its runs; its name is free
 
 
-class LaunchState(StrEnum):
-    """State of a launch."""
-
-    BEGUN = "begun"
-    QUEUED = "queued"  #: waits for the end of the last run
-    LAUNCHED = "launched"  #: its broadcast is there
-    HELD = "held"  #: a person must act
-    SKIPPED = "skipped"
+#: State of a launch.
+LaunchState = StrEnum(
+    "LaunchState",
+    [
+        "BEGUN",
+        "QUEUED",  #: waits for the end of the last run
+        "LAUNCHED",  #: its broadcast is there
+        "HELD",  #: a person must act
+        "SKIPPED",
+    ],
+)
 
 
 class Missed(StrEnum):
@@ -67,18 +70,21 @@ class Overlap(StrEnum):
     QUEUE = "queue"
 
 
-class Why(StrEnum):
-    """Why a launch is held or skipped; a refusal of its request has words of its own."""
-
-    MISSED = "missed"
-    TOO_LATE = "too_late"
-    SUPERSEDED = "superseded"  #: a newer time was due as well
-    OVERLAP = "overlap"
-    EDITED = "edited"  #: the schedule was changed before it was launched
-    DISABLED = "disabled"
-    REMOVED = "removed"
-    UNCONFIRMED = "unconfirmed"  #: the account's administrator did not confirm it: nobody got it
-    RESTORED = "restored"  #: the database was restored or copied since
+#: Why a launch is held or skipped; a refusal of its request has words of its own.
+Why = StrEnum(
+    "Why",
+    [
+        "MISSED",
+        "TOO_LATE",
+        "SUPERSEDED",  #: a newer time was due as well
+        "OVERLAP",
+        "EDITED",  #: the schedule was changed before it was launched
+        "DISABLED",
+        "REMOVED",
+        "UNCONFIRMED",  #: the account's administrator did not confirm it: nobody got it
+        "RESTORED",  #: the database was restored or copied since
+    ],
+)
 
 
 L = LaunchState

@@ -266,41 +266,40 @@ GateKind = StrEnum(
 )
 
 
-class Cause(StrEnum):
-    """Cause why no call is made; each has its text."""
+#: Cause why no call is made; each has its text.
+Cause = StrEnum(
+    "Cause",
+    [
+        "ACCOUNT_STOPPED",  #: by what WeChat answered, or by too many doubts
+        "ACCOUNT_HALTED",  #: by a person
+        "DATABASE_RESTORED",  #: it may not know what was sent
+        "MAYBE_SENT_SINCE",  #: the database was copied, before it was restored
+        "PAUSED",  #: by a person, or by refusals
+        "HELD",  #: what is planned cannot go on before a person acts
+        "MISSED_TIME",  #: its first call would have come too late
+        "DOES_NOT_FIT",  #: the account's day has too few calls left
+        "SUPPRESSION",  #: WeChat's own list holds people who are suppressed
+        "TAG_GONE",  #: WeChat has no more the tag that says whom it means
+        "DRAFT",  #: it says something else than what was to go out, or nobody can tell
+        "ADMINISTRATOR",  #: WeChat took the call, and asks the account's administrator
+        "IN_DOUBT",  #: batches that only a person can settle, whatever the state
+        "SCHEDULED",
+        "COOLING_OFF",  #: its first call is kept back, so that it can be called off
+        "OVERDUE",  #: its time has come, and no process launched it
+        "ACCOUNT_WAITS",  #: for WeChat or for another day
+        "UNKNOWN_FIRST",  #: a batch that may have been sent is asked about before all
+        "BEHIND",  #: other broadcasts of the account go first
+        "NO_WORKER",  #: no worker drives it although it may go on
+        #: A call of it began, and the worker that made it is gone; another cause blocks it.
+        "LEFT_BEHIND",
+        #: A gate, an interface or an audience that this release does not know.
+        "NEWER_RELEASE",
+    ],
+)
 
-    ACCOUNT_STOPPED = "account_stopped"  #: by what WeChat answered, or by too many doubts
-    ACCOUNT_HALTED = "account_halted"  #: by a person
-    DATABASE_RESTORED = "database_restored"  #: it may not know what was sent
-    MAYBE_SENT_SINCE = "maybe_sent_since"  #: the database was copied, before it was restored
-    PAUSED = "paused"  #: by a person, or by refusals
-    HELD = "held"  #: what is planned cannot go on before a person acts
-    MISSED_TIME = "missed_time"  #: its first call would have come too late
-    DOES_NOT_FIT = "does_not_fit"  #: the account's day has too few calls left
-    SUPPRESSION = "suppression"  #: WeChat's own list holds people who are suppressed
-    TAG_GONE = "tag_gone"  #: WeChat has no more the tag that says whom it means
-    DRAFT = "draft"  #: it says something else than what was to go out, or nobody can tell
-    ADMINISTRATOR = "administrator"  #: WeChat took the call, and asks the account's administrator
-    IN_DOUBT = "in_doubt"  #: batches that only a person can settle, whatever the state
-    SCHEDULED = "scheduled"
-    COOLING_OFF = "cooling_off"  #: its first call is kept back, so that it can be called off
-    OVERDUE = "overdue"  #: its time has come, and no process launched it
-    ACCOUNT_WAITS = "account_waits"  #: for WeChat or for another day
-    UNKNOWN_FIRST = "unknown_first"  #: a batch that may have been sent is asked about before all
-    BEHIND = "behind"  #: other broadcasts of the account go first
-    NO_WORKER = "no_worker"  #: no worker drives it although it may go on
-    #: A call of it began, and the worker that made it is gone; another cause blocks it.
-    LEFT_BEHIND = "left_behind"
-    #: A gate, an interface or an audience that this release does not know.
-    NEWER_RELEASE = "newer_release"
 
-
-class Opener(StrEnum):
-    """The commands that open gates, by their words."""
-
-    RESUME = "resume"
-    UNHALT = "unhalt"
-    RESTORED = "restored"
+#: The commands that open gates, by their words.
+Opener = StrEnum("Opener", "RESUME UNHALT RESTORED")
 
 
 @frozen

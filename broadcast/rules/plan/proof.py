@@ -10,14 +10,16 @@ from broadcast.errors import PlanError
 from broadcast.frozen import frozen
 from broadcast.rules.reports import Report
 
-
-class Fit(StrEnum):
-    """Answer whether a plan fits."""
-
-    FITS = "fits"
-    SPREADS = "spreads"  #: over several days, because that was asked for
-    TOO_MANY = "too_many"
-    UNPROVED = "unproved"  #: WeChat could not be asked
+#: Answer whether a plan fits.
+Fit = StrEnum(
+    "Fit",
+    [
+        "FITS",
+        "SPREADS",  #: over several days, because that was asked for
+        "TOO_MANY",
+        "UNPROVED",  #: WeChat could not be asked
+    ],
+)
 
 
 @frozen

@@ -24,12 +24,8 @@ _SIZE: Final = re.compile(r"(?P<number>\d{1,9}(\.\d{1,3})?)(?P<percent>%?)", re.
 _WHOLE: Final = Decimal(100)
 
 
-class Excluded(StrEnum):
-    """Kind of an exclusion."""
-
-    FILE = "file"
-    TAG = "tag"
-    BROADCAST = "broadcast"
+#: Kind of an exclusion.
+Excluded = StrEnum("Excluded", "FILE TAG BROADCAST")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

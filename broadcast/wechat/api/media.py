@@ -35,15 +35,17 @@ from broadcast.wechat.endpoint import (
 )
 from broadcast.wechat.frozen_values import frozen
 
-
-class MediaKind(StrEnum):
-    """Kind of a file; its value is WeChat's ``type``."""
-
-    IMAGE = "image"
-    VOICE = "voice"
-    VIDEO = "video"
-    #: The cover of an article or a video.
-    THUMB = "thumb"
+#: Kind of a file; its value is WeChat's ``type``.
+MediaKind = StrEnum(
+    "MediaKind",
+    [
+        "IMAGE",
+        "VOICE",
+        "VIDEO",
+        #: The cover of an article or a video.
+        "THUMB",
+    ],
+)
 
 
 KIB: Final = 1024

@@ -91,16 +91,19 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-class Refusal(StrEnum):
-    """Fault of a push, in the order in which they are looked for."""
-
-    SIGNATURE = "signature"  #: missing or wrong: another token, or not WeChat
-    STALE = "stale"  #: signed too long ago, or in the future
-    PLAIN = "plain"  #: not encrypted, and this account has an AES key
-    ENCRYPTED = "encrypted"  #: encrypted, and this account has no AES key
-    BODY = "body"  #: neither XML nor JSON of WeChat's form
-    CIPHER = "cipher"  #: the encrypted part cannot be decrypted with this AES key
-    APPID = "appid"  #: decrypted, and meant for another account
+#: Fault of a push, in the order in which they are looked for.
+Refusal = StrEnum(
+    "Refusal",
+    [
+        "SIGNATURE",  #: missing or wrong: another token, or not WeChat
+        "STALE",  #: signed too long ago, or in the future
+        "PLAIN",  #: not encrypted, and this account has an AES key
+        "ENCRYPTED",  #: encrypted, and this account has no AES key
+        "BODY",  #: neither XML nor JSON of WeChat's form
+        "CIPHER",  #: the encrypted part cannot be decrypted with this AES key
+        "APPID",  #: decrypted, and meant for another account
+    ],
+)
 
 
 class RefusedError(WeChatError):
