@@ -8,13 +8,13 @@ and with nothing said to anybody.
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
 from enum import StrEnum
+from itertools import count
 
 VARIABLE = "BROADCAST_CRASH_AT"
 
@@ -80,7 +80,7 @@ def _armed(order: str) -> Callable[[Point], None]:
     number, _, action = rest.partition(":")
     aimed, nth = Point(name), int(number or 1)
     aimed_signal = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}[action or "KILL"]
-    passed = itertools.count(1)
+    passed = count(1)
 
     def end(point: Point) -> None:
         if point is aimed and next(passed) == nth:

@@ -6,14 +6,14 @@ be able to read the row, and to leave it alone.
 
 from __future__ import annotations
 
-import functools
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 E = TypeVar("E", bound=StrEnum)
 
 
-@functools.lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)
 def recognised(enum: type[E], value: str) -> E:
     """Return the member of *enum* with this value, or an unknown value that equals no member."""
     try:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import smtplib
 import socket
 import ssl
-import time
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from time import monotonic
 from typing import Any, Final
 
 from broadcast.message import Message
@@ -52,7 +52,7 @@ class _Server(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         exchange = CURRENT.get()
-        until = time.monotonic() + exchange.connect_budget_s()
+        until = monotonic() + exchange.connect_budget_s()
         found = connections.opened(connections.resolve(host, port, until=until), port, until=until)
         found.settimeout(timeout)
         exchange.attach(found)
@@ -60,7 +60,7 @@ class _Server(smtplib.SMTP):
 
     def __exit__(self, *failed: Any) -> None:  # noqa: ANN401, PYI036 - three of them
         # It has the mail by now, whatever it says to QUIT.
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             super().__exit__(*failed)
 
 

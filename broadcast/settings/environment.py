@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def written() -> Mapping[str, str | None]:
 def secret_text(path: Path, name: str) -> str:
     """Return what stands in the file of the secret *name*. Raises SettingsError if it is empty."""
     problem = "secret_file"
-    with contextlib.suppress(OSError, UnicodeDecodeError):
+    with suppress(OSError, UnicodeDecodeError):
         if (text := path.read_text(encoding="utf-8-sig")).strip():
             return text
         problem = "secret_file_empty"

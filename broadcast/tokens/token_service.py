@@ -8,13 +8,14 @@ prove that our token is stale.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import random
 import socket
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from broadcast.crashpoints import Point, failpoint
@@ -255,7 +256,7 @@ class TokenService:
         account = errand.account
         if not errand.despite_refusal and (unlisted := self._failures.of_this_machine(account)):
             return self._obtain_unasked(errand, unlisted)
-        deadline = time.monotonic() + self._timing.wait_s
+        deadline = monotonic() + self._timing.wait_s
         fetches_left = errand.fetches
         pauses = _pauses()
         while True:
@@ -274,7 +275,7 @@ class TokenService:
                 continue
             if seen.failure and self._failures.concerns_us(seen.failure):
                 raise as_error(seen.failure, account=account)
-            if time.monotonic() >= deadline:
+            if monotonic() >= deadline:
                 seconds = self._timing.wait_s
                 raise TokenWaitError("error.token.wait", account=account, seconds=seconds)
             time.sleep(next(pauses))
@@ -363,7 +364,7 @@ class TokenService:
 
     def _give_up(self, errand: _Errand, nonce: str, *, failure: str) -> None:
         # The reason for giving up is what the caller must see; the lock ends by its lease.
-        with contextlib.suppress(RedisAwayError):
+        with suppress(RedisAwayError):
             self._store.release(errand.account, nonce, failure=failure)
 
 

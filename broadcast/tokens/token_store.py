@@ -6,10 +6,10 @@ import hashlib
 import json
 import logging
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
@@ -66,7 +66,7 @@ class Failures:
         failure = json.dumps({**facts, "host": self._host})
         self._not_whitelisted[account] = NotWhitelisted(
             failure=failure,
-            until=time.monotonic() + UNLISTED_FOR_S,
+            until=monotonic() + UNLISTED_FOR_S,
             failed=failed,
         )
         return failure
@@ -78,7 +78,7 @@ class Failures:
     def of_this_machine(self, account: str) -> NotWhitelisted | None:
         """Return the refusal of this machine's address, for a minute."""
         unlisted = self._not_whitelisted.get(account)
-        return unlisted if unlisted and time.monotonic() < unlisted.until else None
+        return unlisted if unlisted and monotonic() < unlisted.until else None
 
     def note_token(self, account: str, unlisted: NotWhitelisted, *, failed: SecretStr) -> None:
         """Note that WeChat has refused the shared token as well."""

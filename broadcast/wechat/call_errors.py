@@ -90,64 +90,60 @@ class LogFilter(logging.Filter):
         return True
 
 
-class TransportKind(StrEnum):
-    """Kind of failure that brought back no answer of WeChat's own."""
-
-    # Provably not sent.
-    #: The host's name has no address, or the resolver gave none in time.
-    DNS = "dns"
-    #: The host answered that nothing listens at this port.
-    REFUSED = "refused"
-    #: The operating system found no way to the host, or had no socket left.
-    UNREACHABLE = "unreachable"
-    #: No usable connection, TLS included, within the connect or the total time-out.
-    CONNECT_TIMEOUT = "connect_timeout"
-    #: The TLS handshake failed: certificate, version, not a TLS server, or it hung up meanwhile.
-    TLS = "tls"
-    #: The proxy is out of reach or would not open a tunnel.
-    PROXY = "proxy"
-    #: All connections of the pool stayed busy for as long as a connect may take.
-    POOL_EXHAUSTED = "pool_exhausted"
-    #: The client was closed before the call.
-    CLOSED = "closed"
-    #: The connection was ready after the moment by which the call had to leave.
-    TOO_LATE = "too_late"
-    #: No request could be made of the URL, the headers or the proxy's address.
-    UNBUILDABLE = "unbuildable"
-
-    # Sent, outcome unknown.
-    #: The request was being written when the connection failed or took no more bytes in time.
-    WRITE_FAILED = "write_failed"
-    #: Not one byte of the reply came for as long as a read may take.
-    READ_TIMEOUT = "read_timeout"
-    #: The call as a whole took longer than it may, however busily bytes dripped in.
-    TOTAL_TIMEOUT = "total_timeout"
-    #: The connection was reset or closed before a reply.
-    RESET = "reset"
-    #: The reply ended before the length it had announced.
-    TRUNCATED = "truncated"
-    #: The TLS session failed after the request had left.
-    TLS_BROKEN = "tls_broken"
-    #: The reply is not HTTP, or its encoding cannot be undone.
-    BAD_HTTP = "bad_http"
-    #: Another status than 200: WeChat's own replies, errors too, are always 200.
-    HTTP_STATUS = "http_status"
-    #: The reply is larger than any of WeChat's.
-    TOO_LARGE = "too_large"
-    #: The reply is not JSON in UTF-8: the page of a gateway, say.
-    NOT_JSON = "not_json"
-    #: The reply is JSON, but not what this endpoint answers.
-    GARBAGE = "garbage"
-    #: ``requests`` reported something that should not happen once a request has left.
-    UNEXPECTED = "unexpected"
-
-    @property
-    def sent(self) -> bool:
-        """Return whether some part of the request may have reached WeChat."""
-        return self not in _NOT_SENT
-
-
-_NOT_SENT = frozenset({
+#: Kind of failure that brought back no answer of WeChat's own.
+TransportKind = StrEnum(
+    "TransportKind",
+    [
+        # Provably not sent.
+        #: The host's name has no address, or the resolver gave none in time.
+        "DNS",
+        #: The host answered that nothing listens at this port.
+        "REFUSED",
+        #: The operating system found no way to the host, or had no socket left.
+        "UNREACHABLE",
+        #: No usable connection, TLS included, within the connect or the total time-out.
+        "CONNECT_TIMEOUT",
+        #: The TLS handshake failed: certificate, version, no TLS server, or it hung up meanwhile.
+        "TLS",
+        #: The proxy is out of reach or would not open a tunnel.
+        "PROXY",
+        #: All connections of the pool stayed busy for as long as a connect may take.
+        "POOL_EXHAUSTED",
+        #: The client was closed before the call.
+        "CLOSED",
+        #: The connection was ready after the moment by which the call had to leave.
+        "TOO_LATE",
+        #: No request could be made of the URL, the headers or the proxy's address.
+        "UNBUILDABLE",
+        # Sent, outcome unknown.
+        #: The request was being written when the connection failed or took no more bytes in time.
+        "WRITE_FAILED",
+        #: Not one byte of the reply came for as long as a read may take.
+        "READ_TIMEOUT",
+        #: The call as a whole took longer than it may, however busily bytes dripped in.
+        "TOTAL_TIMEOUT",
+        #: The connection was reset or closed before a reply.
+        "RESET",
+        #: The reply ended before the length it had announced.
+        "TRUNCATED",
+        #: The TLS session failed after the request had left.
+        "TLS_BROKEN",
+        #: The reply is not HTTP, or its encoding cannot be undone.
+        "BAD_HTTP",
+        #: Another status than 200: WeChat's own replies, errors too, are always 200.
+        "HTTP_STATUS",
+        #: The reply is larger than any of WeChat's.
+        "TOO_LARGE",
+        #: The reply is not JSON in UTF-8: the page of a gateway, say.
+        "NOT_JSON",
+        #: The reply is JSON, but not what this endpoint answers.
+        "GARBAGE",
+        #: ``requests`` reported something that should not happen once a request has left.
+        "UNEXPECTED",
+    ],
+)
+#: After these no part of the request can have reached WeChat.
+NOT_SENT = frozenset({
     "dns", "refused", "unreachable", "connect_timeout", "tls", "proxy", "pool_exhausted", "closed",
     "too_late", "unbuildable",
 })  # fmt: skip
@@ -241,7 +237,7 @@ class TransportError(_AnswerError):
         http_status: int | None = None,
     ) -> TransportError:
         """Return a ``NotSentError`` or an ``UnknownOutcomeError``, as *kind* is."""
-        error = UnknownOutcomeError if kind.sent else NotSentError
+        error = NotSentError if kind in NOT_SENT else UnknownOutcomeError
         return error(
             kind=kind,
             endpoint=endpoint,
@@ -253,7 +249,7 @@ class TransportError(_AnswerError):
     @property
     def sent(self) -> bool:
         """Return whether some part of the request may have reached WeChat."""
-        return self.kind.sent
+        return self.kind not in NOT_SENT
 
     def __str__(self) -> str:
         detail = f": {self.detail}" if self.detail else ""

@@ -16,7 +16,7 @@ One client serves any number of threads and accounts.
 from __future__ import annotations
 
 import threading
-import time
+from time import monotonic
 from typing import Final, TypeVar
 
 from pydantic import SecretStr
@@ -158,8 +158,8 @@ class Session:
 
     def _get(self) -> SecretStr:
         with self._lock:
-            if self._token is None or time.monotonic() >= self._until:
+            if self._token is None or monotonic() >= self._until:
                 reply = self._client.call(StableToken(appid=self._appid, secret=self._secret))
                 self._token = reply.access_token
-                self._until = time.monotonic() + max(0, reply.expires_in - _MARGIN_S)
+                self._until = monotonic() + max(0, reply.expires_in - _MARGIN_S)
             return self._token

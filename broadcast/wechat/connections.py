@@ -20,8 +20,8 @@ import queue
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -60,7 +60,7 @@ class WatchedHTTPConnection(HTTPConnection):
         Raises urllib3's own errors, as the method it replaces.
         """
         exchange = CURRENT.get()
-        until = time.monotonic() + exchange.connect_budget_s()
+        until = monotonic() + exchange.connect_budget_s()
         try:
             addresses = resolve(self._dns_host, self.port, until=until)
         except socket.gaierror as error:
@@ -140,7 +140,7 @@ class _YoungConnections(HTTPConnectionPool):
     ) -> WatchedHTTPConnection:
         connection = super()._get_conn(timeout=CURRENT.get().connect_budget_s())
         assert isinstance(connection, WatchedHTTPConnection)
-        if connection.sock and time.monotonic() - connection.idle_since > LONGEST_IDLE_S:
+        if connection.sock and monotonic() - connection.idle_since > LONGEST_IDLE_S:
             connection.close()
         return connection
 
@@ -149,7 +149,7 @@ class _YoungConnections(HTTPConnectionPool):
         if exchange := CURRENT.get(None):
             exchange.finish()
         if isinstance(conn, WatchedHTTPConnection):
-            conn.idle_since = time.monotonic()
+            conn.idle_since = monotonic()
         super()._put_conn(conn)
 
     def warm(self) -> None:
@@ -232,7 +232,7 @@ def opened(
     """Try the addresses in turn, each with its fair share of the time that is left."""
     failure: OSError = OSError("the name has no address")
     for tried, address in enumerate(addresses):
-        share = (until - time.monotonic()) / (len(addresses) - tried)
+        share = (until - monotonic()) / (len(addresses) - tried)
         if share <= 0:
             raise TimeoutError("connect time-out")
         try:
@@ -268,7 +268,7 @@ def resolve(
 
     threading.Thread(target=ask, name="wechat-dns", daemon=True).start()
     try:
-        found = answer.get(timeout=max(0.0, until - time.monotonic()))
+        found = answer.get(timeout=max(0.0, until - monotonic()))
     except queue.Empty:
         found = socket.gaierror(socket.EAI_AGAIN, "the resolver gave no answer in time")
     if isinstance(found, Exception):

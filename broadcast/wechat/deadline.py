@@ -8,14 +8,14 @@ call's time is over, and whatever the call was waiting for fails at once.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import socket
 import threading
-import time
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
+from time import monotonic
 from typing import Protocol
 
 from broadcast.wechat.call_errors import NO_SECRETS, InvalidRequestError, Secrets
@@ -83,7 +83,7 @@ class Exchange:
         self.timeouts = timeouts
         self.send_by = send_by
         self.secrets = secrets
-        self.started = time.monotonic()
+        self.started = monotonic()
         self.deadline = self.started + timeouts.total_s
         self.phase = Phase.CONNECTING
         self.expired = False
@@ -99,7 +99,7 @@ class Exchange:
     @property
     def elapsed_ms(self) -> int:
         """Return the milliseconds since the call began."""
-        return round((time.monotonic() - self.started) * 1000)
+        return round((monotonic() - self.started) * 1000)
 
     def leave(self) -> None:
         """Note that the request leaves from now on; raise ``TooLateError`` if it must not."""
@@ -109,7 +109,7 @@ class Exchange:
 
     def connect_budget_s(self) -> float:
         """Return the seconds that waiting for a connection may take from now on."""
-        return max(0.0, min(self.timeouts.connect_s, self.deadline - time.monotonic()))
+        return max(0.0, min(self.timeouts.connect_s, self.deadline - monotonic()))
 
     def attach(self, connection: socket.socket) -> None:
         """Register *connection* with the watchdog; raise ``TimeoutError`` if its time is over.
@@ -134,7 +134,7 @@ class Exchange:
             self.expired = True
             if self._handle is not None:
                 # The other side may have closed it already.
-                with contextlib.suppress(OSError):
+                with suppress(OSError):
                     self._handle.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
@@ -181,7 +181,7 @@ class Watchdog:
     def _run(self) -> None:
         while True:
             with self._condition:
-                now = time.monotonic()
+                now = monotonic()
                 overdue = {each for each in self._watched if each.deadline <= now}
                 self._watched -= overdue
                 if not overdue:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from time import monotonic
 from typing import Final
 
 from sqlalchemy import Engine
@@ -160,7 +160,7 @@ class Refusals:
         """Count one, and log the count where the last line is old enough."""
         key = (account, refusal)
         self._counts[key] += 1
-        moment = time.monotonic()
+        moment = monotonic()
         if moment - self._logged_at.get(key, -EVERY_S) < EVERY_S:
             return
         self._logged_at[key] = moment

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import queue
 import threading
-import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 
 from sqlalchemy import Engine
 
@@ -79,7 +79,7 @@ class PushQueue:
 
     def note_refused(self, account: str) -> None:
         """Write into the history, soon, that a request was signed with another token."""
-        moment = time.monotonic()
+        moment = monotonic()
         if moment - self._refused_at.get(account, -REFUSALS_EVERY_S) >= REFUSALS_EVERY_S:
             self._refused_at[account] = moment
             threading.Thread(target=self._note_refused, args=(account,), daemon=True).start()
@@ -103,13 +103,13 @@ class PushQueue:
             problem = self._stored([one.push for one in waiting if not one.stored.done()])
             for one in waiting:
                 # The loop may have ended.
-                with contextlib.suppress(RuntimeError):
+                with suppress(RuntimeError):
                     one.loop.call_soon_threadsafe(one.end, problem)
 
     def _more(self) -> list[_Waiting]:
         """Return the other waiting pushes, but for the sign to end, which is put back."""
         found: list[_Waiting] = []
-        with contextlib.suppress(queue.Empty):
+        with suppress(queue.Empty):
             while len(found) < MOST - 1:
                 one = self._queue.get_nowait()
                 if one is None:

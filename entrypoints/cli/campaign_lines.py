@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -129,7 +129,7 @@ def next_lines(
 
 def _is_protected(settings: Settings, account: str) -> bool:
     # A campaign is shown although its account was taken out of the settings.
-    with contextlib.suppress(SettingsError):
+    with suppress(SettingsError):
         return settings.account(account).send_protection
     return False
 
@@ -313,7 +313,7 @@ def _edited_since(campaign: Campaign, launch: Launch) -> Template | None:
     if launch.version == campaign.version or launch.template == NOTHING:
         return None
     # Its times may be past working out here.
-    with contextlib.suppress(InputError):
+    with suppress(InputError):
         edited = campaign.plan.rendered(launch.due_at)
         return None if edited == replace(launch.template, agreed=None) else edited
     return None

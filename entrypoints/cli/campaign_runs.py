@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from time import monotonic
 from typing import Final
 
 from broadcast import names
@@ -125,10 +126,10 @@ def _campaign(one: RunAsked, now: datetime) -> Message:
 
 def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int:
     """Wait a while for a worker to launch a run; say what became of it, and return the status."""
-    with contextlib.suppress(BrokerAwayError):
+    with suppress(BrokerAwayError):
         run.waker.wake_for(names.LAUNCH_DUE)
-    until, launch = time.monotonic() + WAIT_S, begun
-    while launch.state is LaunchState.BEGUN and time.monotonic() < until:
+    until, launch = monotonic() + WAIT_S, begun
+    while launch.state is LaunchState.BEGUN and monotonic() < until:
         time.sleep(_PAUSE_S)
         launch = launch_rows.current(run.engine, begun.id)
     now, [(_, ended)] = present(run.engine), asked_runs.with_reports(run.engine, [launch])

@@ -6,8 +6,8 @@ error goes to whoever asked (:mod:`entrypoints.cli.completing`), who is silent.
 
 from __future__ import annotations
 
-import contextlib
 import threading
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 import typer
@@ -32,7 +32,7 @@ def broadcasts(context: typer.Context) -> Candidates:
     run, found = _run(context), Candidates()
 
     def read() -> None:
-        with contextlib.suppress(Exception):
+        with suppress(Exception):
             newest = broadcast_reports.reports(run.engine, most=MOST)
             found.extend((one.id, content.name(one)) for one in newest)
 

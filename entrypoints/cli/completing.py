@@ -12,8 +12,8 @@ nothing to choose from, and no word about it.
 
 from __future__ import annotations
 
-import contextlib
 import os
+from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -46,8 +46,8 @@ def answer(root: Any, run: Any, line: str) -> None:  # noqa: ANN401 - Typer keep
     """Print the possible next words at the end of *line*."""
     with (
         Path(os.devnull).open("w") as nowhere,
-        contextlib.redirect_stderr(nowhere),
-        contextlib.suppress(Exception),
+        redirect_stderr(nowhere),
+        suppress(Exception),
     ):
         if lines := _Lines(root, run, line).complete():
             run.terminal.say(Plain(lines))

@@ -6,10 +6,11 @@ broadcast running.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from enum import StrEnum
+from time import monotonic
 from typing import Final, Protocol, TypeAlias
 
 from sqlalchemy import Engine
@@ -98,7 +99,7 @@ def follow(
                 whole = broadcast_reports.report(engine, report.id)
                 return Followed(report=whole, another_day=not _rests(report, until))
             watch.say_what_waits(engine, report)
-        time.sleep(pauses.after(report, now_s=time.monotonic()))
+        time.sleep(pauses.after(report, now_s=monotonic()))
 
 
 def waits_for_another_day(report: Report) -> bool:
@@ -138,7 +139,7 @@ class Pauses:
 
     def __init__(self) -> None:
         self._settled = -1
-        self._began_s = self._moved_s = time.monotonic()
+        self._began_s = self._moved_s = monotonic()
 
     def after(self, report: Report | None, *, now_s: float) -> float:
         """Return the seconds to pause after a look that showed *report*."""
@@ -169,7 +170,7 @@ class _Watch:
         #: Since when a part is away without which no batch moves, and the batches then.
         self._stuck_since: float | None = None
         self._batches: Mapping[str, int] = {}
-        self._moved_at = self._looked_at = time.monotonic()
+        self._moved_at = self._looked_at = monotonic()
         self._figures: tuple[object, ...] = ()
 
     def read_report(self, engine: Engine, broadcast_id: str) -> Report | None:
@@ -177,8 +178,8 @@ class _Watch:
         try:
             report = broadcast_reports.report(engine, broadcast_id, whole=False)
         except DatabaseAwayError as error:
-            since = self._away_since = self._away_since or time.monotonic()
-            if time.monotonic() - since > AWAY_PATIENCE_S:
+            since = self._away_since = self._away_since or monotonic()
+            if monotonic() - since > AWAY_PATIENCE_S:
                 raise
             self._once("database", Message("following.database_away", text=error))
             return None
@@ -191,7 +192,7 @@ class _Watch:
     def say_what_waits(self, engine: Engine, report: Report) -> None:
         """Say why nothing happens, once a cause."""
         figures = (report.state, report.calls, *report.batches.values())
-        now = time.monotonic()
+        now = monotonic()
         if figures != self._figures:
             self._figures, self._moved_at = figures, now
         if report.batches != self._batches:
@@ -223,7 +224,7 @@ class _Watch:
 
     def _bear(self, problem: BroadcastError | None) -> None:
         """Raise *problem* where a part has been away for so long."""
-        now = time.monotonic()
+        now = monotonic()
         self._stuck_since = None if problem is None else self._stuck_since or now
         if problem is not None and now - (self._stuck_since or now) > AWAY_PATIENCE_S:
             raise problem
@@ -235,7 +236,7 @@ class _Watch:
             self._once("redis", Message("following.redis_away", text=problem))
             return
         # The next look notices it, and counts how long it is away.
-        with contextlib.suppress(DatabaseAwayError):
+        with suppress(DatabaseAwayError):
             whole = broadcast_reports.report(engine, report.id)
             self._say(blockers.in_force(whole), whole)
 
@@ -266,7 +267,7 @@ class Lines:
     def show(self, report: Report) -> None:
         """Print a line when the figures moved, at most one a second."""
         line = _line(report)
-        now = time.monotonic()
+        now = monotonic()
         if line != self._shown and now - self._shown_at >= self.EVERY_S:
             self._shown, self._shown_at = line, now
             self._terminal.note(line)

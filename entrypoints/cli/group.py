@@ -10,13 +10,13 @@ Typer has no option that may stand without a value: one whose metavar is in brac
 from __future__ import annotations
 
 import difflib
-import functools
-import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields
+from functools import wraps
 from importlib import import_module
 from inspect import Parameter, Signature, signature
+from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, TypeVar, cast, get_type_hints
 
@@ -128,7 +128,7 @@ _COMMANDS: Final = rows(__file__, "commands.csv")
 COMMANDS: Final = {row["command"]: f"entrypoints.cli.commands.{row['module']}" for row in _COMMANDS}
 SUBJECTS: Final = {
     subject: [row["command"] for row in of_subject]
-    for subject, of_subject in itertools.groupby(_COMMANDS, itemgetter("subject"))
+    for subject, of_subject in groupby(_COMMANDS, itemgetter("subject"))
 }
 #: Other names of commands, which no help shows.
 ALIASES: Final[Mapping[str, str]] = {"campaign": "campaigns"}
@@ -281,7 +281,7 @@ def of_context(command: Callable[..., Any]) -> Callable[..., Any]:
         return command
     hints = get_type_hints(command, include_extras=True)
 
-    @functools.wraps(command)
+    @wraps(command)
     def of_context(context: typer.Context, **values: object) -> None:
         command(run=context.obj, **values)
 
@@ -305,7 +305,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if _is_group(hint)}
 
-    @functools.wraps(command)
+    @wraps(command)
     def run(**values: object) -> None:
         given = {name: _made(group, values) for name, group in groups.items()}
         command(**values, **given)

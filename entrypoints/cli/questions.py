@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from broadcast.errors import BrokerAwayError, InputError
 from broadcast.message import Message
@@ -56,13 +56,13 @@ def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
 
 def get_ready(run: Run) -> None:
     """Connect to the broker, if it is there."""
-    with contextlib.suppress(BrokerAwayError):
+    with suppress(BrokerAwayError):
         run.waker.connect()
 
 
 def wake_lanes(run: Run, lanes: Iterable[tuple[str, str]]) -> None:
     """Wake a worker for each account, by a broadcast of it that goes on."""
-    with contextlib.suppress(BrokerAwayError):
+    with suppress(BrokerAwayError):
         for account, broadcast_id in lanes:
             run.waker.wake_lane(account, broadcast_id)
 

@@ -5,10 +5,10 @@ Nothing outlives the run: a second one in the same process reads its own environ
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from broadcast.built_once import built_once
@@ -45,7 +45,7 @@ class Run(StoreParts):
         for name, near in misspelt().items():
             self.terminal.warn("settings.near", name=name, near=near)
         # A wrong file is reported where the accounts are needed: the kill switch does without.
-        with contextlib.suppress(SettingsError):
+        with suppress(SettingsError):
             if left_out := loaded.left_out():
                 self.terminal.warn(left_out)
         return loaded
@@ -64,7 +64,7 @@ class Run(StoreParts):
 
         self.terminal.warn(account.drifted())
         # The next program that meets it writes the history; the operator has read it.
-        with contextlib.suppress(OutOfReachError, SchemaError):
+        with suppress(OutOfReachError, SchemaError):
             gate_changes.note_drift(self.engine, account.name, who=who())
 
     def door(self) -> SubmitService:

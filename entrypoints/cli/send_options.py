@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, TypeAlias
@@ -162,7 +162,7 @@ class NarrowingOptions(OptionGroup):
         if self.sample is not None:
             _size_of(self.sample)
 
-    @contextlib.contextmanager
+    @contextmanager
     def read(
         self, run: Run, account: Account, *, key: str, tag_id: Callable[[str], int]
     ) -> Iterator[Narrowed]:

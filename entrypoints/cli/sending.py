@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -165,7 +164,7 @@ class Sending:
             self._doubts = [*self._wish.tags.empty(prepared.body, refuse=unread)]
             # Files that are named here are uploaded again.
             if not prepared.content.names:
-                with contextlib.suppress(BroadcastError):
+                with suppress(BroadcastError):
                     self._doubts += self._run.wechat.gone(order.account, prepared.content.value)
         return prepared, quota.why
 
@@ -192,7 +191,7 @@ class Sending:
         if until is None or submitted.scheduled:
             return
         after_s = (until - submitted.now).total_seconds() + LATER_S
-        with contextlib.suppress(BrokerAwayError):
+        with suppress(BrokerAwayError):
             self._run.waker.wake_lane(self._wish.order.account.name, submitted.id, after_s=after_s)
 
     def _interrupted(self, prepared: Prepared) -> int:

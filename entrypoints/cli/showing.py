@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from broadcast.errors import OutOfReachError, SettingsError
@@ -44,7 +44,7 @@ def wait(
     except KeyboardInterrupt:
         terminal.note("following.interrupted", id=broadcast_id)
         if as_json:
-            with contextlib.suppress(OutOfReachError):
+            with suppress(OutOfReachError):
                 show_json(run, broadcast_reports.report(engine, broadcast_id))
         return exits.INTERRUPTED
     except OutOfReachError as error:
@@ -119,7 +119,7 @@ def until_of(word: str) -> Until:
     return parsed(Until, word, "error.usage.until")
 
 
-@contextlib.contextmanager
+@contextmanager
 def _progress(run: Run) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield Lines(run.terminal)

@@ -7,7 +7,6 @@ is printed passes :func:`clean`, so that no command has to remember that it may 
 from __future__ import annotations
 
 import errno
-import itertools
 import json
 import os
 import shlex
@@ -15,6 +14,7 @@ import sys
 import termios
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
@@ -273,12 +273,12 @@ class Terminal:
         """
         every = iter(each)
         # What fails before anything is there to show has the object of every other failure.
-        first = list(itertools.islice(every, 1))
+        first = list(islice(every, 1))
         self._json_expected = False
         cut: list[BroadcastError] = []
         before = json.dumps(_clean_values(beside), ensure_ascii=False)[1:-1]
         begin = f'{{{before}{", " if before else ""}"{name}": ['.encode()
-        rows = self._rows_of_object(begin, itertools.chain(first, every), cut)
+        rows = self._rows_of_object(begin, chain(first, every), cut)
         self.stream(rows if into is None else streaming.whole(rows, cut), into=into)
         for problem in cut:
             raise problem

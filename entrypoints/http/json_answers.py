@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
 from typing import Any, Final
 
 import orjson
@@ -38,7 +38,7 @@ def in_thread(
 ) -> Callable[..., Awaitable[Response]]:
     """Return *work*, which waits for the database, as a route: what it returns is the answer."""
 
-    @functools.wraps(work)
+    @wraps(work)
     async def answer(*, caller: Caller, **facts: object) -> Response:
         made = await caller.parts.threads.run(work, caller=caller, **facts)
         return made if isinstance(made, Response) else as_json(made)

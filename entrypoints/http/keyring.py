@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import time
 from collections.abc import Awaitable, Callable
+from functools import partial
+from time import monotonic
 from typing import Final, Generic, TypeVar
 
 from broadcast.rules import api_keys
@@ -27,7 +27,7 @@ class KeyRing:
     def __init__(self, good: GoodKeys, *, threads: Pool) -> None:
         """*threads* read the keys."""
         self.read = good.read
-        self._known = Shared(functools.partial(threads.run, self.read), rest_s=_REST_S)
+        self._known = Shared(partial(threads.run, self.read), rest_s=_REST_S)
         self._unknown = 0
 
     async def find(self, token: str) -> APIKey | None:
@@ -35,7 +35,7 @@ class KeyRing:
 
         Raises DatabaseAwayError; ProblemError where too many come with keys that nobody knows.
         """
-        came = time.monotonic()
+        came = monotonic()
         found = api_keys.find(await self._known.since(came - FRESH_S), token)
         if found is not None:
             return found
@@ -49,7 +49,7 @@ class KeyRing:
 
     async def as_now(self, key: APIKey) -> APIKey | None:
         """Return the rights of a key now; None: it is good no more. Raises DatabaseAwayError."""
-        known = await self._known.since(time.monotonic() - FRESH_S)
+        known = await self._known.since(monotonic() - FRESH_S)
         return next((one for one in known if one.digest == key.digest), None)
 
 
@@ -80,6 +80,6 @@ class Shared(Generic[T]):
         return self._found[1]
 
     async def _refreshed(self) -> None:
-        await asyncio.sleep(self._begun + self._rest_s - time.monotonic())
-        self._begun = begun = time.monotonic()
+        await asyncio.sleep(self._begun + self._rest_s - monotonic())
+        self._begun = begun = monotonic()
         self._found = begun, await self._look()

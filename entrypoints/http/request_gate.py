@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-import time
+from time import monotonic
 from typing import Final
 
 from starlette.requests import Request
@@ -56,7 +56,7 @@ class Gate:
         request_id = _id_of(request)
         token = request_ids.current.set(request_id)
         answering = _Answering(send, request_id)
-        began = time.monotonic()
+        began = monotonic()
         self._inside += 1
         try:
             await self._answer(request, answering)
@@ -70,7 +70,7 @@ class Gate:
                 await self._refuse(request, answering, ProblemError("error.api.failed"))
         finally:
             self._inside -= 1
-            _log(request, answering.status, took_s=time.monotonic() - began)
+            _log(request, answering.status, took_s=monotonic() - began)
             request_ids.current.reset(token)
 
     async def _answer(self, request: Request, answering: _Answering) -> None:

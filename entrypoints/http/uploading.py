@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import math
 import os
 import tempfile
-import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
+from time import monotonic
 from typing import BinaryIO, Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -70,7 +70,7 @@ class UploadSlot:
         """Return whether it may go on no longer, whether others come or not."""
         return self.received < SLOWEST * (now - self._began - MEASURED_OVER_S)
 
-    @contextlib.asynccontextmanager
+    @asynccontextmanager
     async def patience(self, seconds: float) -> AsyncIterator[None]:
         """Wait inside for *seconds* at most. Raises TimeoutError, also where the place is lost."""
         if self.is_lost:
@@ -102,7 +102,7 @@ class Places:
         self._most, self._most_of_one = most, most_of_one
         self._taken: list[UploadSlot] = []
 
-    @contextlib.contextmanager
+    @contextmanager
     def one(self, whose: str) -> Iterator[UploadSlot | None]:
         """Yield a place, that of the slowest where all of the key, or all, are taken.
 
@@ -115,7 +115,7 @@ class Places:
                 yield None
                 return
             slowest.lose()
-        slot = UploadSlot(time.monotonic(), whose=whose)
+        slot = UploadSlot(monotonic(), whose=whose)
         self._taken.append(slot)
         try:
             yield slot
@@ -172,7 +172,7 @@ async def store_list(request: Request, caller: Caller, broadcast_id: str) -> Sub
     return SubmitAnswer(report=report, created=made.created, notices=made.notices)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _upload_slot(caller: Caller) -> Iterator[UploadSlot]:
     with _places.one(caller.key.digest) as place:
         if place is None:
@@ -183,7 +183,7 @@ def _upload_slot(caller: Caller) -> Iterator[UploadSlot]:
         yield place
 
 
-@contextlib.contextmanager
+@contextmanager
 def _nameless() -> Iterator[BinaryIO]:
     """Yield a file for one list. Raises AudienceError where the disk has no room for it."""
     with room_needed():
@@ -213,10 +213,10 @@ async def _received(
     kept = bytearray()
     async for piece in pieces:
         kept += piece
-        place.took(len(piece), time.monotonic())
+        place.took(len(piece), monotonic())
         if place.received > MOST_BYTES:
             raise bodies.too_large(MOST_BYTES)
-        if place.is_too_slow(time.monotonic()):
+        if place.is_too_slow(monotonic()):
             raise slow()
         if len(kept) >= _AT_ONCE:
             await threads.run(_write, file, bytes(kept))
@@ -238,12 +238,12 @@ async def _expected(
 
     Raises ProblemError where it was cancelled meanwhile: a place is not kept to the last byte.
     """
-    last = time.monotonic()
+    last = monotonic()
     async for piece in pieces:
-        if time.monotonic() > last + _EXPECT_EVERY_S:
-            last = time.monotonic()
+        if monotonic() > last + _EXPECT_EVERY_S:
+            last = monotonic()
             # With the database away for now the list comes all the same.
-            with contextlib.suppress(DatabaseAwayError):
+            with suppress(DatabaseAwayError):
                 await caller.parts.threads.lists.run(_expect, caller, broadcast_id)
         yield piece
 
@@ -268,7 +268,7 @@ async def _pieces(request: Request, place: UploadSlot) -> AsyncIterator[bytes]:
         yield piece
 
 
-@contextlib.contextmanager
+@contextmanager
 def _from_start(file: BinaryIO) -> Iterator[BinaryIO]:
     """Yield the received bytes, to read, even if their request ends meanwhile."""
     with os.fdopen(os.dup(file.fileno()), "rb", buffering=0) as source:
@@ -293,7 +293,7 @@ def slow() -> ProblemError:
 
 async def _submitted(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:
     """Submit the list; while an earlier request stores it, wait for that one's end or death."""
-    until = time.monotonic() + _OTHER_ENDS_WITHIN_S
+    until = monotonic() + _OTHER_ENDS_WITHIN_S
     while True:
         try:
             return await caller.parts.threads.lists.run(_submit, caller, awaited, file)
@@ -333,11 +333,9 @@ def _submit(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:
 
 async def _other_ends(caller: Caller, awaited: Awaited, until: float) -> None:
     """Wait until no request stores the list. Raises ProblemError where one does for long."""
-    look = functools.partial(
-        awaited_lists.is_being_stored, caller.parts.engine, awaited.broadcast_id
-    )
+    look = partial(awaited_lists.is_being_stored, caller.parts.engine, awaited.broadcast_id)
     while True:
-        if time.monotonic() > until:
+        if monotonic() > until:
             raise _being_stored("error.api.being_stored")
         await asyncio.sleep(_LOOK_EVERY_S)
         if not await caller.parts.threads.run(look):

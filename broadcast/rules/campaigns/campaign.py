@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import Final, Self
 
 from pydantic import TypeAdapter
@@ -41,7 +41,7 @@ class CampaignPlan:
 
     def next_times(self, after: datetime) -> Sequence[datetime]:
         """Return the next due times after a moment, as many as are shown."""
-        return list(itertools.islice(self.schedule.after(after), _SHOWN))
+        return list(islice(self.schedule.after(after), _SHOWN))
 
 
 @cache

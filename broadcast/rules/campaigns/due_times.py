@@ -6,8 +6,8 @@ hour that summer time repeats comes once, one in the hour that it skips comes ri
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -193,7 +193,7 @@ def _check_cron(cron: str, now: datetime) -> None:
 
 def _refuse_day(days: str, months: str, *, now: datetime) -> None:
     """Raise InputError for days that other months have; CronSim does not say which is wrong."""
-    with contextlib.suppress(CronSimError):
+    with suppress(CronSimError):
         CronSim(f"0 0 {days} * *", now)
         CronSim(f"0 0 * {months} *", now)
         raise InputError("error.campaign.cron_no_day", day=days, month=months)

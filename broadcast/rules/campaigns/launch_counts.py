@@ -6,10 +6,10 @@ Days and months are Shanghai's; the limits are those of WeChat's page Batch_Send
 from __future__ import annotations
 
 import heapq
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import groupby, islice
 from typing import Any, Final
 
 from broadcast import day
@@ -84,7 +84,7 @@ def send(name: str, template: Template, *, at: datetime, planned: bool = False) 
 def planned(name: str, plan: CampaignPlan, now: datetime) -> Iterator[Send]:
     """Yield the sends of a campaign up to the end of the next month."""
     end = day.month_turn(day.month_turn(now))
-    for at in itertools.islice(plan.schedule.after(now), _MOST):
+    for at in islice(plan.schedule.after(now), _MOST):
         if at >= end:
             return
         yield send(name, plan.template, at=at, planned=True)
@@ -96,8 +96,8 @@ def excesses(kind: AccountKind, sends: Iterable[Send]) -> Iterator[Message]:
     Of each limit, day or month and people it is the first; the text's id names the limit.
     """
     ordered = sorted(sends, key=lambda each: each.at)
-    days = itertools.groupby(ordered, key=lambda each: day.start(each.at))
-    for _, of_month in itertools.groupby(days, key=lambda each: day.month_start(each[0])):
+    days = groupby(ordered, key=lambda each: day.start(each.at))
+    for _, of_month in groupby(days, key=lambda each: day.month_start(each[0])):
         yield from _of_month(kind, (list(of_day) for _, of_day in of_month))
 
 
@@ -128,7 +128,7 @@ def _of_month(kind: AccountKind, days: Iterable[Sequence[Send]]) -> Iterator[Mes
     before: dict[str, list[Send]] = {}
     for of_day in days:
         for n, one in enumerate(of_day):
-            today = itertools.islice(of_day, n)
+            today = islice(of_day, n)
             for limit, most, others in _limits(kind, one, today, before=before):
                 beyond = _beyond(most, others)
                 if one.planned and beyond:

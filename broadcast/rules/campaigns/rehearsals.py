@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 from broadcast.errors import InputError
@@ -82,8 +82,8 @@ class Run:
 def runs_ahead(campaign: Campaign, now: datetime) -> Iterator[Run]:
     """Yield the runs of a campaign whose rehearsal has come, the next first."""
     # What is wrong with its times is said where they are decided.
-    with contextlib.suppress(InputError):
-        for due in itertools.islice(campaign.plan.schedule.after(now + _TOO_LATE), _AHEAD):
+    with suppress(InputError):
+        for due in islice(campaign.plan.schedule.after(now + _TOO_LATE), _AHEAD):
             if due - now > FIRST:
                 return
             stage, ahead = (Stage.HOUR, _LAST) if due - now <= _LAST else (Stage.DAY, FIRST)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
+from itertools import compress, product
 from typing import Any, Final, TypeAlias
 
 from broadcast.errors import OutOfReachError
@@ -243,8 +243,8 @@ class Stored:
 
 def _each(certain: Said, maybe: Said) -> Iterator[Said]:
     """Yield *certain* with each part of *maybe*."""
-    for parts in itertools.product((False, True), repeat=len(maybe)):
-        chosen: Iterable[str] = itertools.compress(maybe, parts)
+    for parts in product((False, True), repeat=len(maybe)):
+        chosen: Iterable[str] = compress(maybe, parts)
         yield {**certain, **{name: maybe[name] for name in chosen}}
 
 

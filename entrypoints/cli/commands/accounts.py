@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import typer
@@ -72,7 +72,7 @@ def _pushed(
     """Return the accounts' pushes of WeChat, as far as they are known."""
     if problem is not None:
         return {}
-    with contextlib.suppress(OutOfReachError):
+    with suppress(OutOfReachError):
         return push_counts(run.engine, [account.name for account in accounts])
     return {}
 

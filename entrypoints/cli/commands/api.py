@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import socket
 import stat
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -66,7 +66,7 @@ def api(
     log_in_english()
     serve(
         parts, ending, language=run.terminal.texts.language, listener=listener,
-        close=functools.partial(_close, run),
+        close=partial(_close, run),
     )  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def _parts(run: Run, ending: Shutdown) -> APIParts:
         looks=ClientChecks(run.wechat), remote=WiredRemoteParts(run, waker), threads=threads,
         is_ending=ending, outside=PartsMetrics(run.wechat, waker, run.settings.accounts()),
         keys=KeyRing(
-            GoodKeys(run.settings, functools.partial(stored.good, run.engine)),
+            GoodKeys(run.settings, partial(stored.good, run.engine)),
             threads=threads.keys,
         ),
     )  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +54,7 @@ def callback(
     serve(
         {account.name: _served(account, run.settings.lang) for account in accounts},
         engine=run.engine, listener=listener,
-        wake=functools.partial(run.waker.wake_for, names.HANDLE_PUSHES),
+        wake=partial(run.waker.wake_for, names.HANDLE_PUSHES),
     )  # fmt: skip
 
 

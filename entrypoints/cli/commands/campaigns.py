@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -221,7 +221,7 @@ def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
 
 def _nobody(run: Run) -> Iterator[Message]:
     # Nobody knows while the broker is away.
-    with contextlib.suppress(OutOfReachError):
+    with suppress(OutOfReachError):
         if not run.waker.workers(limit=1):
             yield Message("send.scheduled_no_worker")
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +49,7 @@ def list_(
 ) -> None:
     """List the drafts of an account, newest first."""
     whose = run.settings.account(account)
-    found = list(itertools.islice(draft_box.listed_drafts(run.wechat, whose), most))
+    found = list(islice(draft_box.listed_drafts(run.wechat, whose), most))
     run.terminal.say_all(_listed(found, whose))
     if as_json:
         run.terminal.show_done({"drafts": [_in_a_list(one) for one in found]})

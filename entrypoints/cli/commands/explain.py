@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Final
 
 import typer
@@ -70,7 +70,7 @@ def explain(
     ended = list(of_the_end(text))
     numbers = () if ended else meant(text)
     explanations = [list(explained(number)) for number in numbers]
-    run.terminal.say_each([*ended, *itertools.chain.from_iterable(explanations), *called_at(text)])
+    run.terminal.say_each([*ended, *chain.from_iterable(explanations), *called_at(text)])
     if as_json:
         each_code = [_as_json(run, number) for number in numbers]
         run.terminal.show_json(_OBJECT | {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from typing import Annotated, Protocol
 
 import typer
@@ -50,7 +50,7 @@ def halt(
     as_json: AsJSON = False,
 ) -> None:
     """Start no new call of an account, or of all."""
-    halt_known = functools.partial(operator.halt, known=_configured(run, every=every))
+    halt_known = partial(operator.halt, known=_configured(run, every=every))
     _switch(run, halt_known, account, every=every, why=why, name="halt", as_json=as_json)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -93,6 +93,6 @@ def _meant(run: Run, text: str) -> str:
     """Return the account, campaign or broadcast that *text* stands for. Raises UnknownIdError."""
     if known_accounts.is_known(run.engine, text):
         return text
-    with contextlib.suppress(UnknownIdError):
+    with suppress(UnknownIdError):
         return campaign_rows.named(run.engine, text).name
     return which.stored(run, text)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
@@ -58,7 +58,7 @@ def alone(group: App) -> Callable[[F], F]:
     def register(command: F) -> F:
         with_context = of_context(command)
 
-        @functools.wraps(with_context)
+        @wraps(with_context)
         def callback(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - options
             if context.invoked_subcommand is None:
                 with_context(context, **given)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain, islice
 from typing import Annotated, Any, Final
 
 import typer
@@ -43,11 +43,11 @@ def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     suppressed = suppressions.of_openid(engine, whose, one)
     got = received.of_openid(engine, whose, one, most=_ALL)
     rows = _rows(mentions.mentions(engine, whose, one), one)
-    first = list(itertools.islice(rows, 1))
+    first = list(islice(rows, 1))
     if not (known or suppressed or got or first):
         run.terminal.note("person.unknown", account=whose)
     beside = {"account": whose, "openid": one, **follower_json(known, suppressed, got)}
-    run.terminal.stream_json("rows", itertools.chain(first, rows), beside=beside)
+    run.terminal.stream_json("rows", chain(first, rows), beside=beside)
 
 
 def _check(one: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 import typer
@@ -104,7 +104,7 @@ def _name(path: str) -> str:
 def _ledger_quota(run: Run, account: Account) -> LedgerQuota | None:
     """Return the ledger's facts; None: WeChat is asked without a database too."""
     allowance = ALLOWANCES.get(account.account_kind)
-    with contextlib.suppress(OutOfReachError):
+    with suppress(OutOfReachError):
         return LedgerQuota(
             clears=recorded_hand_calls.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
             sends=at_wechat.sendalls_accepted(run.engine, account.name, allowance)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated
 
@@ -120,7 +120,7 @@ def is_closed(run: Run) -> bool:
 def _verdicts(run: Run) -> tuple[DatabaseFacts, Counts, set[Verdict]]:
     """Judge each lane as a worker does; where Redis is away, it has no counts."""
     counts = Counts(claims={})
-    with contextlib.suppress(OutOfReachError):
+    with suppress(OutOfReachError):
         # Redis first: a claim is committed before it is counted.
         counts = run.wechat.claim_counter(schema.installation(run.engine)).read()
     facts = restores.facts(run.engine)

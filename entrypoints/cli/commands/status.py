@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -120,7 +120,7 @@ def _say_of_workers(run: Run, shown: Iterable[Report]) -> None:
     if not any(map(_waits_for_worker, shown)):
         return
     # What was stored is shown, whether the broker answers or not.
-    with contextlib.suppress(BrokerAwayError):
+    with suppress(BrokerAwayError):
         for finding in ledger_facts.unfit(run, ledger_facts.workers(run)):
             showing.show_finding(run, finding)
 

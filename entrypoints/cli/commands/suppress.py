@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
-import itertools
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -122,7 +122,7 @@ def list_(
         run.terminal.stream(_table(found))
     elif every:
         # Somebody may be there for several kinds.
-        each = itertools.groupby(found, key=lambda one: (one.account, one.openid))
+        each = groupby(found, key=lambda one: (one.account, one.openid))
         run.terminal.stream(f"{person}\n".encode() for (_, person), _ in each)
     else:
         pieces = map(openid.unpack, suppressions.pieces(run.engine, whose))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -73,7 +73,7 @@ def retry(
     boxes_webhooks.retry_events(run.engine, [(one.broadcast_id, one.version) for one in chosen])
     if chosen:
         # Where the broker is away, the next sweep has them delivered.
-        with contextlib.suppress(BrokerAwayError):
+        with suppress(BrokerAwayError):
             run.waker.wake_for(names.DELIVER_WEBHOOKS)
         run.terminal.say("webhooks.again", n=len(chosen))
     else:

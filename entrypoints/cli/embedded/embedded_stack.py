@@ -7,14 +7,14 @@ that they find it.
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import json
 import os
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 
 from sqlalchemy import Engine
 
@@ -107,7 +107,7 @@ def _close_to_others(folder: Path) -> None:
             # What it leads to is somebody else's.
             continue
         # A part of one that was killed just now may put its files aside meanwhile.
-        with contextlib.suppress(FileNotFoundError):
+        with suppress(FileNotFoundError):
             one.chmod(one.stat().st_mode & 0o700)
 
 
@@ -133,7 +133,7 @@ def _serve(
         terminal.say("up.callback", url=embedded_parts.callback(supervisor, port=callback_port))
     if ACCOUNT.name in accounts and UP_ACCOUNTS.is_file():
         terminal.say("up.simulated", openids=OPENIDS)
-    with contextlib.suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt):
         while (child := supervisor.ended()) is None:
             if supervisor.restart_guard():
                 terminal.note("up.guard")
@@ -203,9 +203,9 @@ def _alone() -> Iterator[int]:
     Of one that was killed a moment ago its guard and its parts have the lock until they are dead.
     """
     with (UP / "lock").open("w") as lock:
-        give_up = time.monotonic() + _FREE_WITHIN_S
+        give_up = monotonic() + _FREE_WITHIN_S
         while not _locked(lock.fileno()):
-            if time.monotonic() >= give_up:
+            if monotonic() >= give_up:
                 raise InputError("error.embedded.running", logs=UP)
             time.sleep(_LOOK_EVERY_S)
         yield lock.fileno()

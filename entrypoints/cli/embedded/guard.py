@@ -7,13 +7,14 @@ run on unseen, and those of the next start beside them on the same data.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
+from time import monotonic
 
 #: How long parts may take to die before the guard ends all the same.
 _DEAD_WITHIN_S = 2.0
@@ -74,7 +75,7 @@ class Guard:
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
         # One that somebody killed is replaced by the next look; its successor gets the whole list.
-        with contextlib.suppress(BrokenPipeError):
+        with suppress(BrokenPipeError):
             self._process.stdin.write(f"{line}\n".encode())
 
 
@@ -86,8 +87,8 @@ def main(lines: Iterable[str]) -> None:
             parts.add(int(line[1:]))
         else:
             parts.discard(int(line[1:]))
-    give_up = time.monotonic() + _DEAD_WITHIN_S
-    while (parts := {pid for pid in parts if _killed(pid)}) and time.monotonic() < give_up:
+    give_up = monotonic() + _DEAD_WITHIN_S
+    while (parts := {pid for pid in parts if _killed(pid)}) and monotonic() < give_up:
         time.sleep(_LOOK_EVERY_S)
 
 

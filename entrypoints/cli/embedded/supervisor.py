@@ -8,15 +8,15 @@ nobody, the guard kills them.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -46,8 +46,8 @@ class Child:
 
     def ready(self, pattern: str, *, within_s: float = READY_WITHIN_S) -> re.Match[str]:
         """Wait until the log matches; raise OutOfReachError if the process ends or is silent."""
-        give_up = time.monotonic() + within_s
-        while time.monotonic() < give_up:
+        give_up = monotonic() + within_s
+        while monotonic() < give_up:
             ended = self.process.poll() is not None
             found = re.search(pattern, self.output())
             if found:
@@ -155,7 +155,7 @@ class Supervisor:
         """
         _hear_no_more()
         for child in reversed(self.children):
-            with contextlib.suppress(ProcessLookupError):
+            with suppress(ProcessLookupError):
                 child.process.terminate()
             try:
                 child.process.wait(STOP_WITHIN_S)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from time import monotonic
 from typing import Final
 
 from broadcast.message import Message
@@ -101,11 +101,11 @@ def _probes(settings: Settings, accounts: Mapping[str, Account], facts: Facts) -
 
 def _run(probes: Iterable[_Probe]) -> list[Part]:
     """Run all; return the parts that gave no answer in time."""
-    end = time.monotonic() + WITHIN_S
+    end = monotonic() + WITHIN_S
     for probe in probes:
         probe.start()
     for probe in probes:
-        probe.join(max(0.0, end - time.monotonic()))
+        probe.join(max(0.0, end - monotonic()))
     return [probe.part for probe in probes if probe.is_alive()]
 
 

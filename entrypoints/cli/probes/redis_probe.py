@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ def probe(wechat: WeChat, settings: Settings, accounts: Mapping[str, Account]) -
     """Yield what is wrong with each Redis, and with the access_token that is kept there."""
     for variable, url in _urls(settings).items():
         try:
-            with contextlib.closing(connect(url)) as redis:
+            with closing(connect(url)) as redis:
                 yield from _of_setup(redis, variable, url)
             if variable == "REDIS_URL":
                 yield from _of_tokens(wechat, accounts)

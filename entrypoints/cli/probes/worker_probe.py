@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
+from contextlib import closing
 
 from broadcast.errors import BrokerAwayError
 from broadcast.rules.findings import Facts, Fault, Finding
@@ -12,7 +12,7 @@ from producer.waking import CeleryWaker
 
 def probe(waker: CeleryWaker, facts: Facts) -> Iterator[Finding]:
     """Note who answers; yield that the broker is away."""
-    with contextlib.closing(waker):
+    with closing(waker):
         try:
             facts.has_beat = waker.has_beat()
             facts.workers = waker.workers()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
-import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from time import monotonic
 from typing import Final
 
 import orjson
@@ -97,11 +97,11 @@ class _Snapshot:
         if changes_at is not None:
             rests_s = min(rests_s, (changes_at - report.now).total_seconds())
         #: Until when it is the same, unless its version is raised.
-        self.good_until = time.monotonic() + rests_s
+        self.good_until = monotonic() + rests_s
 
     def is_good(self, the_one: Followed) -> bool:
         """Return whether nothing changed since."""
-        return time.monotonic() < self.good_until and the_one.version() == self.version
+        return monotonic() < self.good_until and the_one.version() == self.version
 
 
 def _state_object(broadcast_id: str, one: StateChange) -> dict[str, str]:
@@ -128,18 +128,18 @@ def _next_snapshot(the_one: Followed, before: _Snapshot) -> _Snapshot | None:
 async def _events(
     caller: Caller, the_one: Followed, look: _Snapshot, *, account: str, last: str
 ) -> AsyncIterator[bytes]:
-    heard_at = time.monotonic()
+    heard_at = monotonic()
     found: _Snapshot | None = look
     with _one_more():
         while found is not None and not caller.parts.is_ending():
             if found.states or found.id != last:
                 yield b"".join(found.states) + (found.event if found.id != last else b"")
-                last, heard_at = found.id, time.monotonic()
+                last, heard_at = found.id, monotonic()
             if found.ended:
                 return
-            if time.monotonic() - heard_at > _SILENT_S:
+            if monotonic() - heard_at > _SILENT_S:
                 yield b": nothing new\n\n"
-                heard_at = time.monotonic()
+                heard_at = monotonic()
             await asyncio.sleep(_LOOK_EVERY_S)
             try:
                 if not await _may_read(caller, account):
@@ -156,7 +156,7 @@ async def _may_read(caller: Caller, account: str) -> bool:
     return key is not None and Scope.READ in key.scopes and key.may_use(account)
 
 
-@contextlib.contextmanager
+@contextmanager
 def _one_more() -> Iterator[None]:
     global _watching  # noqa: PLW0603 - of this process
     _watching += 1

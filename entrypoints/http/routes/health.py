@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import time
+from functools import partial
+from time import monotonic
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -43,13 +43,13 @@ async def ready(request: Request) -> Response:
     One look a second answers everybody.
     """
     readiness: Shared[dict[str, Any]] = request.app.state.readiness
-    found = await readiness.since(time.monotonic() - RESTS_S)
+    found = await readiness.since(monotonic() - RESTS_S)
     return json_answers.as_json(found, status=200 if found["ready"] else 503)
 
 
 def readiness(parts: APIParts) -> Shared[dict[str, Any]]:
     """Return the look for which everybody waits who asks."""
-    return Shared(functools.partial(parts.threads.ready.run, _readiness, parts), rest_s=RESTS_S)
+    return Shared(partial(parts.threads.ready.run, _readiness, parts), rest_s=RESTS_S)
 
 
 def _readiness(parts: APIParts) -> dict[str, Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import time
 from collections.abc import Callable
+from functools import partial
+from time import monotonic
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
@@ -55,7 +55,7 @@ async def metrics(request: Request, key: Annotated[APIKey | None, Depends(scrape
     Without a key on the loopback interface. One look each five seconds answers everybody.
     """
     latest: Shared[Samples] = request.app.state.metrics
-    samples = await latest.since(time.monotonic() - RESTS_S)
+    samples = await latest.since(monotonic() - RESTS_S)
     may_see: Callable[[str], bool] = key.may_use if key is not None else lambda _: True
     page = views_metrics.exposed(samples, may_see=may_see)
     return Response(page, headers={"Content-Type": views_metrics.CONTENT_TYPE})
@@ -63,7 +63,7 @@ async def metrics(request: Request, key: Annotated[APIKey | None, Depends(scrape
 
 def shared_samples(parts: APIParts) -> Shared[Samples]:
     """Return the look that answers everybody who asks."""
-    work = functools.partial(parts.threads.readers.run, _samples, parts)
+    work = partial(parts.threads.readers.run, _samples, parts)
     return Shared(work, rest_s=RESTS_S)
 
 

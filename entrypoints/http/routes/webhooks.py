@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -73,7 +73,7 @@ def show(webhook_id: str, caller: Reader) -> dict[str, Any]:
 
 def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     if _ID.match(webhook_id):
-        with contextlib.suppress(UnknownIdError, InputError):
+        with suppress(UnknownIdError, InputError):
             one = webhooks.one_webhook(caller.parts.engine, webhook_id)
             # A part of an id is for persons.
             if one.id == webhook_id and caller.key.may_use(one.account):
@@ -93,6 +93,6 @@ def retry(caller: Controller, webhook_id: str, _: bodies.Empty) -> dict[str, Any
     one = _theirs(caller, webhook_id)
     webhooks.retry_events(caller.parts.engine, [(one.broadcast_id, one.version)])
     # Where the broker is away, the next sweep has it delivered.
-    with contextlib.suppress(BrokerAwayError):
+    with suppress(BrokerAwayError):
         caller.parts.waker.wake_for(names.DELIVER_WEBHOOKS)
     return _webhook_object(caller, _theirs(caller, webhook_id))
