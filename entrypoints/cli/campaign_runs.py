@@ -134,14 +134,14 @@ def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int
         launch = launch_rows.current(run.engine, begun.id)
     now, [(_, ended)] = present(run.engine), asked_runs.with_reports(run.engine, [launch])
     if launch.state is LaunchState.BEGUN:
-        run.terminal.say("campaign.begun", name=campaign.name)
+        run.say("campaign.begun", name=campaign.name)
     else:
-        run.terminal.say_all(campaign_lines.run_lines(campaign, launch, ended, now=now))
+        run.say_all(campaign_lines.run_lines(campaign, launch, ended, now=now))
     window = ended and ended.gate(GateKind.COOLING_OFF)
     if ended is not None and window and window.until and window.is_closed(now):
-        run.terminal.say("blocker.cooling_off", id=ended.id, left=window.until - now)
+        run.say("blocker.cooling_off", id=ended.id, left=window.until - now)
     if as_json:
         texts = run.terminal.texts
-        run.terminal.show_done(launch_object(launch, ended, texts))
+        run.show_done(launch_object(launch, ended, texts))
     good = {LaunchState.BEGUN, LaunchState.LAUNCHED}
     return exits.DONE if launch.state in good else exits.FAILED

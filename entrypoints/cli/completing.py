@@ -50,7 +50,7 @@ def answer(root: Any, run: Any, line: str) -> None:  # noqa: ANN401 - Typer keep
         suppress(Exception),
     ):
         if lines := _Lines(root, run, line).complete():
-            run.terminal.say(Plain(lines))
+            run.say(Plain(lines))
 
 
 class _Lines(ShellComplete):

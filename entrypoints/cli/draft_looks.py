@@ -66,7 +66,7 @@ def _refresh_draft(run: Run, report: Report, draft: DraftView, *, gate: Gate) ->
         if gate.reason is Reason.DRAFT_GONE:
             at = Moment(gate.closed_at, report.now)
             return Message("resume.draft_was_gone", problem=error, at=at)
-        run.terminal.warn("resume.draft_unread", problem=error)
+        run.warn("resume.draft_unread", problem=error)
         return None
     if seen is not None:
         drafts.seen_by_person(run.engine, report.id, seen)
@@ -87,7 +87,7 @@ def _ask_of_gone(run: Run, report: Report, gone: Message) -> None:
 
 def _agree(run: Run, report: Report, question: str, *, yes: bool, **facts: Message) -> None:
     waiting = rest_of(report.recipients["waiting"])
-    run.terminal.confirm(
+    run.confirm(
         question, "resume.declined_draft", yes=yes, id=report.id, followers=waiting, **facts
     )
 

@@ -46,7 +46,7 @@ def sent(
     untried, over = Called(HandResult(outcome=Outcome.NOT_CALLED)), False
     for receiver in receivers:
         if over:
-            run.terminal.say("preview.not_tried", receiver=receiver)
+            run.say("preview.not_tried", receiver=receiver)
             yield PreviewResult(receiver=receiver, called=untried)
             continue
         shown = _to_one(run, account, each, receiver=receiver)
@@ -75,6 +75,6 @@ def _to_one(
 def _say(run: Run, shown: PreviewResult) -> None:
     receiver, called = shown.receiver, shown.called
     if shown.sent and not called.result.done:
-        run.terminal.say("preview.partly", receiver=receiver, n=shown.sent)
+        run.say("preview.partly", receiver=receiver, n=shown.sent)
     end = called.end("sent")
-    run.terminal.say(Message(f"preview.{end}", receiver=receiver, why=called.why()))
+    run.say(Message(f"preview.{end}", receiver=receiver, why=called.why()))

@@ -29,7 +29,7 @@ def ask_of_newer(
         return False
     if not is_terminal():
         raise steer.refusal(report, found, command=command)
-    return run.terminal.confirm(
+    return run.confirm(
         "newer.question",
         "newer.declined_ended" if report.state in SHOWN_DONE else "newer.declined",
         yes=yes, id=report.id, count=found.followers, ids=Shortened(found.ids),
@@ -51,7 +51,7 @@ def ask_of_called_again(run: Run, report: Report, *, yes: bool) -> None:
     if not is_terminal():
         raise InputError(f"error.{message.id}", **message.facts)
     declined = f"{message.id.removesuffix('_one')}_declined"
-    run.terminal.confirm(message.id, declined, yes=yes, **message.facts)
+    run.confirm(message.id, declined, yes=yes, **message.facts)
 
 
 def get_ready(run: Run) -> None:

@@ -30,6 +30,10 @@ class Run(StoreParts):
         """*arguments*: the words after ``broadcast``."""
         super().__init__()
         self.terminal = terminal
+        # What a command says, it says by its run.
+        self.say, self.say_all = terminal.say, terminal.say_all
+        self.note, self.warn, self.confirm = terminal.note, terminal.warn, terminal.confirm
+        self.show_json, self.show_done = terminal.show_json, terminal.show_done
         self.arguments = arguments
 
     @built_once

@@ -77,7 +77,7 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
     ]
     repeats = broadcast_reports.repeats(engine, report.id)
     skipped = ledger_facts.skipped(engine, report)
-    run.terminal.say_all(
+    run.say_all(
         report_lines.report_lines(
             report, repeats, skipped, absent=absent_of(run, report), next_steps=steps
         )
@@ -102,7 +102,7 @@ def show_what_remains(
         *blocker_lines.blocker_lines(report),
         *ledger_facts.steps(run, report),
     )
-    run.terminal.say_all(lines)
+    run.say_all(lines)
     if as_json:
         show_json(run, report)
 
@@ -111,7 +111,7 @@ def show_json(run: Run, report: Report) -> None:
     """Print the object of ``--json``."""
     from broadcast.views import json_objects  # noqa: PLC0415 - for programs
 
-    run.terminal.show_json(json_objects.as_json(report))
+    run.show_json(json_objects.as_json(report))
 
 
 def until_of(word: str) -> Until:

@@ -121,16 +121,16 @@ def show(run: Run, *, account: AccountName = None) -> None:
     whose = run.settings.account(account)
     seen = run.wechat.view_token(whose)
     if seen is None:
-        run.terminal.say("token.none", account=whose.name)
+        run.say("token.none", account=whose.name)
         return
     now = datetime.now(UTC)
-    run.terminal.say(
+    run.say(
         "token.shown", account=whose.name, fingerprint=seen.fingerprint, length=seen.length,
         age=seen.age, until=Moment(seen.expires_at, now),
     )  # fmt: skip
     if seen.replaced_outside_at is not None:
         at = Moment(seen.replaced_outside_at, now)
-        run.terminal.warn("token.drift_seen", account=whose.name, at=at)
+        run.warn("token.drift_seen", account=whose.name, at=at)
 
 
 @token.command(help="help.token.refresh")

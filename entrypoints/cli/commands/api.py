@@ -74,14 +74,14 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
     """Warn of what an operator must see to: TLS, files that others may read, wrong accounts."""
     address = listener.getsockname()[0]
     if not ipaddress.ip_address(address).is_loopback:
-        run.terminal.warn("api.plain_http", address=address)
+        run.warn("api.plain_http", address=address)
     for path in (run.settings.api_keys_file, run.settings.webhook_secrets_file):
         if path is not None and path.exists() and path.stat().st_mode & _OTHERS:
-            run.terminal.warn("api.open_file", path=path)
+            run.warn("api.open_file", path=path)
     if unknown := api_keys.of_unknown_accounts(keys, run.settings.accounts()):
-        run.terminal.warn("api.unknown_accounts", keys=", ".join(unknown))
+        run.warn("api.unknown_accounts", keys=", ".join(unknown))
     if short := sorted({key.name for key in keys if key.is_short}):
-        run.terminal.warn("api.short_keys", names=", ".join(short), least=api_keys.LONG_ENOUGH)
+        run.warn("api.short_keys", names=", ".join(short), least=api_keys.LONG_ENOUGH)
 
 
 def _parts(run: Run, ending: Shutdown) -> APIParts:

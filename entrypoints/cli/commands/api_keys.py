@@ -54,11 +54,11 @@ def new(
     key = APIKey(name=name, scopes=rights, accounts=limits, digest=api_keys.digest(secret))
     key_id = boxes_api_keys.add(run.engine, key, who=who())
     if as_json:
-        run.terminal.show_done({"id": key_id, "key": secret, **_facts(key)})
+        run.show_done({"id": key_id, "key": secret, **_facts(key)})
         return
-    run.terminal.say("api_keys.made", id=key_id, name=name, scopes=_scopes(key))
-    run.terminal.say(Plain(secret))
-    run.terminal.note("api_keys.once", id=key_id)
+    run.say("api_keys.made", id=key_id, name=name, scopes=_scopes(key))
+    run.say(Plain(secret))
+    run.note("api_keys.once", id=key_id)
 
 
 @keys.command("list", help="help.api_keys.list")
@@ -71,16 +71,16 @@ def list_(
     """List the keys that were made here, newest first; never a key itself."""
     found = [one for one in boxes_api_keys.stored(run.engine) if revoked or one.revoked_at is None]
     if as_json:
-        run.terminal.show_done({"api_keys": [as_object(one) for one in found]})
+        run.show_done({"api_keys": [as_object(one) for one in found]})
         return
     for one in found:
-        run.terminal.say(
+        run.say(
             "api_keys.line", id=one.id, name=one.key.name, scopes=_scopes(one.key),
             accounts=_accounts(one.key), at=Moment(one.created_at, datetime.now(UTC)),
             who=one.created_by, state=_state(one),
         )  # fmt: skip
     if not found:
-        run.terminal.say("api_keys.nobody")
+        run.say("api_keys.nobody")
 
 
 @keys.command("revoke", help="help.api_keys.revoke")
@@ -96,10 +96,10 @@ def revoke(
     if not key_id.isascii() or not key_id.isprintable():
         raise InputError("error.api_keys.unknown", id=key_id)
     done = boxes_api_keys.revoke(run.engine, key_id, who=who())
-    run.terminal.say("api_keys.revoked" if done else "api_keys.revoked_already", id=key_id)
+    run.say("api_keys.revoked" if done else "api_keys.revoked_already", id=key_id)
     if as_json:
         [one] = [one for one in boxes_api_keys.stored(run.engine) if one.id == key_id]
-        run.terminal.show_done(as_object(one))
+        run.show_done(as_object(one))
 
 
 def as_object(one: StoredKey) -> dict[str, object]:

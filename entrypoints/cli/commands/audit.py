@@ -56,7 +56,7 @@ def ask(
         done = audit_run.audit(run.engine, broadcast_id, waits=waits)
     run.terminal.say_each(lines(done))
     if as_json:
-        run.terminal.show_json(as_object(done, broadcast_id, run.terminal.texts))
+        run.show_json(as_object(done, broadcast_id, run.terminal.texts))
     if done.counts:
         raise typer.Exit(exits.FAILED)
 

@@ -48,7 +48,7 @@ def callback(
     log_in_english()
     for account in accounts:
         mode = Message(f"callback.mode.{'plain' if account.encoding_aes_key is None else 'aes'}")
-        run.terminal.say("callback.account", name=account.name, mode=mode)
+        run.say("callback.account", name=account.name, mode=mode)
     run.terminal.warn_each(alike(accounts))
     sys.stdout.flush()
     serve(

@@ -203,20 +203,18 @@ def _weighed(lines: Iterable[Message]) -> Iterator[tuple[int, Message]]:
 def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool, is_said: bool = False) -> None:
     """Say what was done, and when it is due next; *is_said*: who sends it was said before."""
     now, times = present(run.engine), campaign.next_times()
-    run.terminal.say(done, name=campaign.name, command=campaign_lines.enabling(campaign))
-    run.terminal.say_all(
-        campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings)
-    )
+    run.say(done, name=campaign.name, command=campaign_lines.enabling(campaign))
+    run.say_all(campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings))
     if not is_said:
         _warn_of_nobody(run, [campaign])
     if as_json:
-        run.terminal.show_done(campaign_object(campaign))
+        run.show_done(campaign_object(campaign))
 
 
 def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
     """Say that no worker answers, where a run is to come."""
     if any(one.next_due_at for one in found):
-        run.terminal.say_all(_nobody(run))
+        run.say_all(_nobody(run))
 
 
 def _nobody(run: Run) -> Iterator[Message]:
@@ -234,10 +232,10 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
     if as_json:
         texts = run.terminal.texts
         shown = [(one, launch_object(one, None, texts)) for one in held]
-        run.terminal.show_done({"campaigns": listed(found, shown)})
+        run.show_done({"campaigns": listed(found, shown)})
         return
     if not found:
-        run.terminal.say("campaign.none")
+        run.say("campaign.none")
     lanes = ledger_facts.lanes(run.engine)
     # What keeps all of an account's runs stands before them.
     for account in sorted({one.plan.account for one in found}):
@@ -288,13 +286,13 @@ def show(
     if as_json:
         texts = run.terminal.texts
         each = [launch_object(one, report, texts) for one, report in runs]
-        run.terminal.show_done({**campaign_object(campaign), "runs": each})
+        run.show_done({**campaign_object(campaign), "runs": each})
         return
-    run.terminal.say(campaign_lines.summary(campaign, now, launches))
-    run.terminal.say_all(_plan_lines(run, campaign.plan, campaign.next_times(), now=now))
-    run.terminal.say_all(campaign_rehearsals.found(run, campaign, now))
+    run.say(campaign_lines.summary(campaign, now, launches))
+    run.say_all(_plan_lines(run, campaign.plan, campaign.next_times(), now=now))
+    run.say_all(campaign_rehearsals.found(run, campaign, now))
     for one, report in runs:
-        run.terminal.say_all(campaign_lines.run_lines(campaign, one, report, now=now))
+        run.say_all(campaign_lines.run_lines(campaign, one, report, now=now))
 
 
 @campaigns.command(help="help.campaigns.enable")
@@ -323,7 +321,7 @@ def disable(run: Run, name: Name, *, as_json: AsJSON = False) -> None:
 def remove(run: Run, name: Name, *, yes: Yes = False, as_json: AsJSON = False) -> None:
     """Remove a campaign; its runs stay in the ledger."""
     campaign_rows.named(run.engine, name)
-    run.terminal.confirm("campaign.question_remove", "campaign.declined", yes=yes, name=name)
+    run.confirm("campaign.question_remove", "campaign.declined", yes=yes, name=name)
     removed = campaign_edits.remove(run.engine, name, who=who())
     _tell(run, removed, "campaign.removed", as_json=as_json)
 
@@ -372,7 +370,7 @@ def run_(
     with nothing_stored("campaign.interrupted"):
         agreed = campaign_runs.agreed(run, asked)
     if dry_run:
-        run.terminal.note("dry_run.fits")
+        run.note("dry_run.fits")
         return
     begun = asked_runs.begin(
         door, campaign, launch, key=key, agreed=agreed, who=who(), maybe_sent=said or is_terminal()

@@ -48,14 +48,14 @@ def list_(
     more = max(dead_letters.count(run.engine, state) - most, 0) if len(found) == most else 0
     if as_json:
         each = [letter_object(one, run.terminal.texts) for one in found]
-        run.terminal.show_done({"dead_letters": each, "more": more})
+        run.show_done({"dead_letters": each, "more": more})
         return
     for one in found:
         _say(run, one)
     if not found:
-        run.terminal.say("dead.none")
+        run.say("dead.none")
     elif more:
-        run.terminal.say("dead.more", n=most, all=most + more)
+        run.say("dead.more", n=most, all=most + more)
 
 
 @dead.command(help="help.dead.show")
@@ -63,15 +63,15 @@ def show(run: Run, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
     """Show a dead letter and what it asked for."""
     one, body = _one(run, letter_id)
     if as_json:
-        run.terminal.show_json({**letter_object(one, run.terminal.texts), "body": body_of(body)})
+        run.show_json({**letter_object(one, run.terminal.texts), "body": body_of(body)})
         return
     _say(run, one)
     shown = escaped(clean(body[:_SHOWN]))
     cut = one.is_cut or len(body) > _SHOWN
-    run.terminal.say("dead.body_cut" if cut else "dead.body", body=shown)
+    run.say("dead.body_cut" if cut else "dead.body", body=shown)
     if one.state is LetterState.DEAD:
         lost = one.is_cut or stays_wrong(one.reason)
-        run.terminal.note("dead.wrong" if lost else "dead.next", id=one.id)
+        run.note("dead.wrong" if lost else "dead.next", id=one.id)
 
 
 def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
@@ -99,8 +99,8 @@ def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
         raise InputError("error.dead.still", id=one.id, problem=problem) from None
     dead_letters.mark_sent(run.engine, one.id, made.id, who=who())
     for notice in made.notices:
-        run.terminal.warn(Plain(in_members(run.terminal.texts(notice))))
-    run.terminal.say("dead.sent", id=one.id, broadcast=made.id)
+        run.warn(Plain(in_members(run.terminal.texts(notice))))
+    run.say("dead.sent", id=one.id, broadcast=made.id)
     _show(run, one.id, as_json=as_json)
 
 
@@ -125,7 +125,7 @@ def drop(
 
     one, _ = _one(run, letter_id)
     door.drop_letter(run.engine, one, who=who())
-    run.terminal.say("dead.dropped", id=one.id)
+    run.say("dead.dropped", id=one.id)
     _show(run, one.id, as_json=as_json)
 
 
@@ -133,16 +133,16 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
     """Drop the dead letters that wait now; later ones, during the question, stay."""
     ledger_facts.settle_letters(run)
     n, moment = dead_letters.waiting(run.engine)
-    run.terminal.confirm("dead.question_all", "dead.declined", yes=yes or not n, n=n)
+    run.confirm("dead.question_all", "dead.declined", yes=yes or not n, n=n)
     # A person takes time to answer.
     ledger_facts.settle_letters(run)
     dropped = dead_letters.drop_all(run.engine, who=who(), until=moment)
-    run.terminal.say("dead.dropped_all", n=dropped)
+    run.say("dead.dropped_all", n=dropped)
     left, _ = dead_letters.waiting(run.engine)
     if left:
-        run.terminal.warn("dead.not_dropped", n=left)
+        run.warn("dead.not_dropped", n=left)
     if as_json:
-        run.terminal.show_done({"dropped": dropped, "left": left})
+        run.show_done({"dropped": dropped, "left": left})
 
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
@@ -156,13 +156,13 @@ def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
 
 def _show(run: Run, letter_id: str, *, as_json: bool) -> None:
     if as_json:
-        run.terminal.show_json(
+        run.show_json(
             letter_object(dead_letters.letter_named(run.engine, letter_id)[0], run.terminal.texts)
         )
 
 
 def _say(run: Run, one: KeptLetter) -> None:
-    run.terminal.say(
+    run.say(
         "dead.line", id=one.id, at=Moment(one.last_at, datetime.now(UTC)), times=one.times,
         key="-" if one.key is None else clean(one.key),
         reason=clean(refusal(one.reason, run.terminal.texts)),

@@ -29,16 +29,16 @@ def doctor(run: Run, *, as_json: AsJSON = False) -> None:
         showing.show_finding(run, finding)
     for part, error in died.items():
         problem = streaming.unexpected_message(error)
-        run.terminal.say("doctor.died", part=Message(f"doctor.part.{part}"), problem=problem)
+        run.say("doctor.died", part=Message(f"doctor.part.{part}"), problem=problem)
         if trace := streaming.trace(error):
-            run.terminal.note(Plain(trace))
+            run.note(Plain(trace))
     if left_out:
-        run.terminal.say("doctor.left_out", parts=[Message(f"doctor.part.{p}") for p in left_out])
+        run.say("doctor.left_out", parts=[Message(f"doctor.part.{p}") for p in left_out])
     if not found and not died:
-        run.terminal.say("doctor.nothing")
+        run.say("doctor.nothing")
     if as_json:
         each = [_object(one, run.terminal.texts) for one in found]
-        run.terminal.show_done({"findings": each, "not_looked_at": [*left_out, *died]})
+        run.show_done({"findings": each, "not_looked_at": [*left_out, *died]})
     failed = died or any(one.is_error for one in found)
     raise typer.Exit(exits.FAILED if failed else exits.DONE)
 

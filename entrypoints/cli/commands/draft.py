@@ -50,9 +50,9 @@ def list_(
     """List the drafts of an account, newest first."""
     whose = run.settings.account(account)
     found = list(islice(draft_box.listed_drafts(run.wechat, whose), most))
-    run.terminal.say_all(_listed(found, whose))
+    run.say_all(_listed(found, whose))
     if as_json:
-        run.terminal.show_done({"drafts": [_in_a_list(one) for one in found]})
+        run.show_done({"drafts": [_in_a_list(one) for one in found]})
 
 
 def _listed(found: Sequence[Draft], account: Account) -> Iterator[Message]:
@@ -95,10 +95,10 @@ def show(
     """Show the articles of a draft."""
     whose = run.settings.account(account)
     media_id, articles = _one(run, whose, which)
-    run.terminal.say_all(_shown(whose, media_id, articles))
+    run.say_all(_shown(whose, media_id, articles))
     if as_json:
         each = [_as_json(one) for one in articles]
-        run.terminal.show_done({"media_id": media_id, "articles": each})
+        run.show_done({"media_id": media_id, "articles": each})
 
 
 def _one(run: Run, account: Account, which: str) -> tuple[str, Sequence[Article]]:
@@ -201,9 +201,9 @@ def add(
     if cache is not None:
         _refuse_covers(run, whose, articles)
     added = _added(run, whose, articles, cache=cache, dry_run=dry_run)
-    run.terminal.say_all(draft_adding.lines(added, whose))
+    run.say_all(draft_adding.lines(added, whose))
     if as_json:
-        run.terminal.show_done(draft_adding.as_json(added))
+        run.show_done(draft_adding.as_json(added))
 
 
 def _added(

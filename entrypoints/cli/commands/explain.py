@@ -60,11 +60,11 @@ def explain(
     _refuse_options(context, code or ())
     if not code:
         for each in sorted(errcodes()):
-            run.terminal.say("explain.row", code=each, meaning=Meaning(each))
-        run.terminal.note("explain.one")
+            run.say("explain.row", code=each, meaning=Meaning(each))
+        run.note("explain.one")
         if as_json:
             each_code = [_as_json(run, number) for number in sorted(errcodes())]
-            run.terminal.show_json(_OBJECT | {"codes": each_code})
+            run.show_json(_OBJECT | {"codes": each_code})
         return
     text = " ".join(code)
     ended = list(of_the_end(text))
@@ -73,7 +73,7 @@ def explain(
     run.terminal.say_each([*ended, *chain.from_iterable(explanations), *called_at(text)])
     if as_json:
         each_code = [_as_json(run, number) for number in numbers]
-        run.terminal.show_json(_OBJECT | {
+        run.show_json(_OBJECT | {
             "codes": each_code, "end": [run.terminal.in_words(line) for line in ended] or None,
         })  # fmt: skip
 

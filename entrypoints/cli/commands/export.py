@@ -56,9 +56,9 @@ def export(
         pieces = map(_piece, exports.people(run.engine, whole))
         run.terminal.stream_json("people", pieces, beside=_beside(whole), into=output)
     if whole.pruned_at is not None:
-        run.terminal.note("export.pruned", id=whole.report.id)
+        run.note("export.pruned", id=whole.report.id)
     if output is not None:
-        run.terminal.note("export.written", id=whole.report.id, file=str(output))
+        run.note("export.written", id=whole.report.id, file=str(output))
 
 
 def _beside(whole: Export) -> dict[str, Any]:

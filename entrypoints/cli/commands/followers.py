@@ -49,9 +49,9 @@ app, followers = new_group("followers")
 def status(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
     """Show the number of followers, its date, and a pass under way."""
     whose = run.settings.account(account)
-    run.terminal.say_all(_shown(run, whose))
+    run.say_all(_shown(run, whose))
     if as_json:
-        run.terminal.show_json(_as_json(run, whose))
+        run.show_json(_as_json(run, whose))
 
 
 @followers.command(help="help.followers.sync")
@@ -77,14 +77,14 @@ def sync(
         until = Moment(day.turn(moment), moment)
         facts = {"listed": done.sync.listed, "total": done.sync.total, "account": whose.name}
         kind = "sync.out_of_calls" if done.sync.pages else "sync.out_of_calls_at_once"
-        run.terminal.say(kind, until=until, **facts)
+        run.say(kind, until=until, **facts)
     else:
-        run.terminal.say_all(_ended(done.sync))
+        run.say_all(_ended(done.sync))
     whole = not done.out_of_calls and done.sync.ended == "complete"
     coverage = _asked(run, whose) if details and not done.out_of_calls else None
     if as_json:
         shown = {"details": coverage and asdict(coverage)} if details else {}
-        run.terminal.show_json(_as_json(run, whose) | shown)
+        run.show_json(_as_json(run, whose) | shown)
     if not whole or (coverage and coverage.left):
         raise typer.Exit(exits.FAILED)
 
@@ -95,7 +95,7 @@ def ask_details(run: Run, *, account: AccountName = None, as_json: AsJSON = Fals
     whose = run.settings.account(account)
     coverage = _asked(run, whose)
     if as_json:
-        run.terminal.show_done({"account": whose.name, **asdict(coverage)})
+        run.show_done({"account": whose.name, **asdict(coverage)})
     if coverage.left:
         raise typer.Exit(exits.FAILED)
 
@@ -114,9 +114,9 @@ def _asked(run: Run, account: Account) -> Coverage:
     facts = {"n": coverage.people, "dated": coverage.dated, "account": account.name}
     if coverage.left:
         until = Moment(day.turn(moment), moment)
-        run.terminal.say("details.out_of_calls", left=coverage.left, until=until, **facts)
+        run.say("details.out_of_calls", left=coverage.left, until=until, **facts)
     else:
-        run.terminal.say("details.done" if coverage.people else "details.all_known", **facts)
+        run.say("details.done" if coverage.people else "details.all_known", **facts)
     return coverage
 
 
@@ -131,7 +131,7 @@ def _asking(
         with FollowerProgress(run.terminal, now=now) as progress, run.wechat.answering(account):
             yield progress
     except KeyboardInterrupt:
-        run.terminal.note(interrupted, account=account.name)
+        run.note(interrupted, account=account.name)
         raise
 
 
@@ -207,16 +207,14 @@ def follower(
     # One more than is shown: are there earlier ones?
     got = received.of_openid(engine, whose, one, most=most + 1)
     more, got = len(got) > most, got[:most]
-    run.terminal.say_all(follower_lines(known, suppressed, got, now=present(run.engine)))
+    run.say_all(follower_lines(known, suppressed, got, now=present(run.engine)))
     if more:
-        run.terminal.say(
-            "follower.earlier", n=most, openid=one, account=whose, most=min(10 * most, 1000)
-        )
+        run.say("follower.earlier", n=most, openid=one, account=whose, most=min(10 * most, 1000))
     if pruned := received.pruned(engine, whose):
-        run.terminal.say("follower.pruned", n=pruned)
+        run.say("follower.pruned", n=pruned)
     if as_json:
         shown = follower_json(known, suppressed, got)
-        run.terminal.show_done({"account": whose, "openid": one, **shown, "more": more})
+        run.show_done({"account": whose, "openid": one, **shown, "more": more})
 
 
 def follower_lines(

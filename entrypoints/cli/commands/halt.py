@@ -78,8 +78,8 @@ def _configured(run: Run, *, every: bool) -> Collection[Account]:
         return run.settings.accounts().values()
     except SettingsError as error:
         if every:
-            run.terminal.warn(error)
-            run.terminal.warn("halt.settings_unread")
+            run.warn(error)
+            run.warn("halt.settings_unread")
         return ()
 
 
@@ -143,9 +143,9 @@ def _named(run: Run, ledger: Engine, account: str | None) -> str:
 def _say_next(run: Run, waiting: Collection[Waiting]) -> None:
     """Name the command to follow what an unhalt lets go on, or say that there is nothing."""
     if not waiting:
-        run.terminal.say("unhalt.idle")
+        run.say("unhalt.idle")
     elif any(each.going for each in waiting):
-        run.terminal.say("unhalt.follow")
+        run.say("unhalt.follow")
 
 
 def _say_what_remains(
@@ -212,7 +212,7 @@ def _named_of(run: Run, account: str, ids: Sequence[str]) -> Iterator[Report]:
     """Yield the first broadcasts, each behind its headline; the rest is counted."""
     for broadcast_id in ids[:MOST_NAMED]:
         report = broadcast_reports.report(run.engine, broadcast_id)
-        run.terminal.say("lanes.broadcast", recipients=report_lines.headline(report))
+        run.say("lanes.broadcast", recipients=report_lines.headline(report))
         yield report
     _say_more(run, ids, account=account)
 
@@ -221,7 +221,7 @@ def _say_more(run: Run, each: Sequence[object], *, account: str, name: str = "la
     """Say how many there are beside those that were named."""
     more = len(each) - MOST_NAMED
     if more > 0:
-        run.terminal.say(name, account=account, n=more)
+        run.say(name, account=account, n=more)
 
 
 def _next_command(report: Report) -> str:

@@ -65,7 +65,7 @@ def completion(
         raise InputError("error.completion.shell", text=short(shell))
     script = completing.script(shell)
     if not install:
-        run.terminal.say(Plain(script.rstrip("\n")))
+        run.say(Plain(script.rstrip("\n")))
         return
     path = _completion_file(shell)
     try:
@@ -73,7 +73,7 @@ def completion(
         path.write_text(script, "utf-8")
     except OSError as error:
         raise InputError("error.completion.unwritable", path=path, reason=of_file(error)) from None
-    run.terminal.say(Message(f"completion.installed.{shell}", path=shlex.quote(str(path))))
+    run.say(Message(f"completion.installed.{shell}", path=shlex.quote(str(path))))
 
 
 def _completion_file(shell: str) -> Path:

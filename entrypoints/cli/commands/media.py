@@ -65,7 +65,7 @@ def upload(
         _say(run, made, "media.uploaded" if existing is None else "media.there")
         done.append(made)
     if as_json:
-        run.terminal.show_json({"media": [_as_json(one) for one in done]})
+        run.show_json({"media": [_as_json(one) for one in done]})
 
 
 @media.command(name="list", help="help.media.list")
@@ -85,19 +85,19 @@ def listing(
     found = listed(run.engine, owner, most=most + 1, dead=dead)
     shown = found.media[:most]
     if as_json:
-        run.terminal.show_json({"media": [_as_json(one) for one in shown]})
+        run.show_json({"media": [_as_json(one) for one in shown]})
         return
     for one in shown:
         _say(run, one, "media.line", now=found.now)
     if not shown:
-        run.terminal.say("media.none")
+        run.say("media.none")
     elif len(found.media) > most:
-        run.terminal.say("media.more", n=most)
+        run.say("media.more", n=most)
 
 
 def _say(run: Run, one: Media, name: str, *, now: datetime | None = None) -> None:
     moment = now or one.uploaded_at
-    run.terminal.say(
+    run.say(
         name, name=one.name, kind=member(one.kind, prefix="media_kind."), account=one.account,
         media_id=one.media_id or one.url or "-", until=_until(one, moment),
     )  # fmt: skip

@@ -32,18 +32,18 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
     texts, now = run.terminal.texts, datetime.now(UTC)
     if as_json:
         each = [json_objects.notice_object(one, texts) for one in found]
-        run.terminal.show_done({"notices": each})
+        run.show_done({"notices": each})
         return
-    run.terminal.say_all(views_notices.in_a_list(one, texts, now=now) for one in found)
+    run.say_all(views_notices.in_a_list(one, texts, now=now) for one in found)
     if not found:
-        run.terminal.say("notices.none")
+        run.say("notices.none")
 
 
 @notices.command(help="help.notices.retry")
 def retry(run: Run) -> None:
     """Have every notice that was given up sent again."""
     n = boxes_notices.retry_given_up(run.engine)
-    run.terminal.say("notices.again", n=n)
+    run.say("notices.again", n=n)
 
 
 @notices.command(help="help.notices.test")
@@ -82,11 +82,11 @@ def ack(
     if not n and subject is not None:
         n = boxes_notices.acknowledge(run.engine, _meant(run, subject))
     if n:
-        run.terminal.say("notices.acknowledged", n=n)
+        run.say("notices.acknowledged", n=n)
     elif subject is None:
-        run.terminal.say("notices.not_repeated")
+        run.say("notices.not_repeated")
     else:
-        run.terminal.say("notices.not_repeated_of", subject=subject)
+        run.say("notices.not_repeated_of", subject=subject)
 
 
 def _meant(run: Run, text: str) -> str:

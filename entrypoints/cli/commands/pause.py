@@ -77,7 +77,7 @@ def resume(
     before = broadcast_reports.report(run.engine, broadcast_id)
     fixed = sum(line.is_fixed for line in before.batch_list)
     if fixed:
-        run.terminal.note("resume.called_before", batches=fixed)
+        run.note("resume.called_before", batches=fixed)
     draft = draft_looks.ask_of_edits(run, before, yes=yes)
     # One question is enough: the first reason not to resume.
     if not (
@@ -121,7 +121,7 @@ def _ask_if_maybe_sent(run: Run, report: Report, *, yes: bool) -> bool:
         return False
     if not is_terminal():
         raise InputError("error.resume.maybe_sent", id=report.id)
-    return run.terminal.confirm(
+    return run.confirm(
         "resume.question_maybe_sent", "resume.declined_late", yes=yes, id=report.id,
         followers=rest_of(report.recipients["waiting"]),
     )  # fmt: skip
@@ -135,7 +135,7 @@ def _ask_if_late(run: Run, report: Report, *, yes: bool) -> bool:
     at = report.scheduled_at
     if at is None or at > report.now or not (report.awaits_first_call and _can_resume(report)):
         return False
-    return run.terminal.confirm(
+    return run.confirm(
         "resume.question_late", "resume.declined_late", yes=yes, id=report.id,
         at=Moment(at, report.now),
     )  # fmt: skip
@@ -149,7 +149,7 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
     gate = report.gate(GateKind.BREAKER)
     if gate is None or not content_stays_refused(gate.reason, gate.errcode):
         return False
-    return run.terminal.confirm(
+    return run.confirm(
         "resume.question_refused", "resume.declined_refused", yes=yes, id=report.id,
         code=gate.errcode or "?", followers=rest_of(report.recipients["waiting"]),
     )  # fmt: skip
@@ -229,7 +229,7 @@ def _asked(run: Run, report: Report) -> str:
 def _say_what_was_kept(run: Run, broadcast_id: str) -> None:
     """Say that it was not cancelled, and whether it is paused."""
     is_paused = broadcast_reports.report(run.engine, broadcast_id, whole=False).gate(GateKind.PAUSE)
-    run.terminal.note("cancel.kept" if is_paused else "cancel.kept_held", id=broadcast_id)
+    run.note("cancel.kept" if is_paused else "cancel.kept_held", id=broadcast_id)
 
 
 def _steer(
@@ -247,5 +247,5 @@ def _steer(
         text = BLOCKED_BY_ITS_ACCOUNT.get(text, text)
     opens = report.lane.opened_by(report.account)
     steer.wake(run.waker, report)
-    run.terminal.say(text, id=broadcast_id, state=report.state, command=opens)
+    run.say(text, id=broadcast_id, state=report.state, command=opens)
     show_what_remains(run, report, under_way, as_json=as_json)

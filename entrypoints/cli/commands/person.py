@@ -45,7 +45,7 @@ def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     rows = _rows(mentions.mentions(engine, whose, one), one)
     first = list(islice(rows, 1))
     if not (known or suppressed or got or first):
-        run.terminal.note("person.unknown", account=whose)
+        run.note("person.unknown", account=whose)
     beside = {"account": whose, "openid": one, **follower_json(known, suppressed, got)}
     run.terminal.stream_json("rows", chain(first, rows), beside=beside)
 
@@ -79,13 +79,13 @@ def erase(
     """Erase a person, once that is confirmed."""
     _check(one)
     whose = run.settings.account(account).name
-    run.terminal.confirm(
+    run.confirm(
         "person.question", "person.declined", "error.person.unasked", yes=yes, openid=one,
         account=whose,
     )  # fmt: skip
     done = erasures.erase(run.engine, whose, one, who=who(), why=kept_words(why))
-    run.terminal.say("person.erased", n=done.broadcasts, rows=done.rows, account=whose)
+    run.say("person.erased", n=done.broadcasts, rows=done.rows, account=whose)
     if as_json:
-        run.terminal.show_done({
+        run.show_done({
             "account": whose, "broadcasts": done.broadcasts, "rows": done.rows
         })  # fmt: skip

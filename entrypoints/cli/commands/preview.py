@@ -74,7 +74,7 @@ def preview(
     each = calls_of(run, chosen, read_content)
     shown = list(sent(run, chosen, each, receivers=receivers))
     if as_json:
-        run.terminal.show_done(as_object(chosen, shown, left=left))
+        run.show_done(as_object(chosen, shown, left=left))
     raise typer.Exit(status_of(one.called for one in shown))
 
 
@@ -83,9 +83,7 @@ def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> Non
     moment = present(run.engine)
     calls = recorded_hand_calls.unanswered(run.engine, account.name, ByHand.PREVIEW)
     for one in {one.target: one for one in calls if one.target in receivers}.values():
-        run.terminal.warn(
-            "preview.unanswered", receiver=one.target, at=Moment(one.at, moment), who=one.who
-        )
+        run.warn("preview.unanswered", receiver=one.target, at=Moment(one.at, moment), who=one.who)
 
 
 def receivers_of(account: Account, to: Sequence[str], group: str | None) -> list[str]:

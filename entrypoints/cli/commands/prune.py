@@ -36,13 +36,11 @@ def prune(
         raise InputError("error.prune.too_young", least=prunes.LEAST.days)
     age = timedelta(days=days)
     found = prunes.prunable(run.engine, age)
-    run.terminal.say("prune.found", days=days, **asdict(found))
+    run.say("prune.found", days=days, **asdict(found))
     done = 0
     if not dry_run:
-        run.terminal.confirm(
-            "prune.question", "prune.declined", "error.prune.unasked", yes=yes, days=days
-        )
+        run.confirm("prune.question", "prune.declined", "error.prune.unasked", yes=yes, days=days)
         done = prunes.prune(run.engine, age)
-        run.terminal.say("prune.done", n=done)
+        run.say("prune.done", n=done)
     if as_json:
-        run.terminal.show_done({"older_than_days": days, **asdict(found), "pruned": done})
+        run.show_done({"older_than_days": days, **asdict(found), "pruned": done})

@@ -68,7 +68,7 @@ def show(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> N
     each = {path: asked(run, chosen, path) for path in INTERFACES}
     sendall = each[_SENDALL]
     is_shared = chosen.shared_quota and (sendall is None or sendall.remain == answer.remain)
-    run.terminal.say(
+    run.say(
         "quota.line_shared" if is_shared else "quota.line",
         account=chosen.name, limit=answer.daily_limit, used=answer.used, remain=answer.remain,
         followers=answer.remain * run.settings.batch_size,
@@ -79,7 +79,7 @@ def show(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> N
     kept = _ledger_quota(run, chosen)
     run.terminal.say_each(_of_the_ledger(run, chosen, kept))
     if as_json:
-        run.terminal.show_done({
+        run.show_done({
             "account": chosen.name, "daily_limit": answer.daily_limit, "used": answer.used,
             "remain": answer.remain, **_object(chosen, each, kept),
         })  # fmt: skip
@@ -176,16 +176,16 @@ def clear(
     run.terminal.note_each(["quota.clear_means", Message("quota.clears", n=used, most=MOST_CLEARS)])
     for one in recorded_hand_calls.unanswered(run.engine, chosen.name, ByHand.CLEAR_QUOTA):
         moment = ledger_facts.lanes(run.engine).now
-        run.terminal.warn("quota.unanswered", at=Moment(one.at, moment), who=one.who)
+        run.warn("quota.unanswered", at=Moment(one.at, moment), who=one.who)
     question = "quota.question" if path is None else "quota.question_interface"
-    run.terminal.confirm(question, "quota.declined", yes=yes, account=chosen.name, path=path)
+    run.confirm(question, "quota.declined", yes=yes, account=chosen.name, path=path)
     order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=kept_words(why), target=path)
     row = recorded_hand_calls.begin(run.engine, chosen, order)
     called = _cleared(run, chosen, path)
     recorded_hand_calls.end(run.engine, row, called.result)
     _say(run, chosen, called, path=path)
     if as_json:
-        run.terminal.show_done(_clear_object(run, chosen, called, path=path))
+        run.show_done(_clear_object(run, chosen, called, path=path))
     raise typer.Exit(called.status)
 
 
@@ -212,10 +212,10 @@ def _cleared(run: Run, account: Account, path: str | None) -> Called:
 
 def _say(run: Run, account: Account, called: Called, *, path: str | None) -> None:
     end = called.end("cleared" if path is None else "cleared_interface")
-    run.terminal.say(Message(f"quota.{end}", account=account.name, path=path, why=called.why()))
+    run.say(Message(f"quota.{end}", account=account.name, path=path, why=called.why()))
     # What waits for tomorrow's calls goes on now.
     if called.result.done and list(ledger_facts.lanes(run.engine).waits(account.name)):
-        run.terminal.say("quota.unhalt", account=account.name)
+        run.say("quota.unhalt", account=account.name)
 
 
 def _clear_object(

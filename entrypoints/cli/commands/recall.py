@@ -84,7 +84,7 @@ def recall(
     again = _command(broadcast_id, n, number)
     done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
     if as_json:
-        run.terminal.show_done(as_object(order, account, found, done=done))
+        run.show_done(as_object(order, account, found, done=done))
     raise typer.Exit(status_of(one.called for one in done))
 
 
@@ -135,7 +135,7 @@ def _say_left(run: Run, account: Account) -> None:
     """Say how many deletes are left, where WeChat counts them. Raises WeChatAwayError and alike."""
     quota = asked(run, account, MassDelete.path)
     if quota is not None:
-        run.terminal.say("recall.left", remain=quota.remain, limit=quota.daily_limit)
+        run.say("recall.left", remain=quota.remain, limit=quota.daily_limit)
 
 
 def _check_agreed(
@@ -147,9 +147,7 @@ def _check_agreed(
     if article is not None:
         question = "recall.question_article"
     name = contents.name(broadcast_reports.report(run.engine, broadcast_id))
-    run.terminal.confirm(
-        question, "recall.declined", yes=yes, id=broadcast_id, n=article, name=name
-    )
+    run.confirm(question, "recall.declined", yes=yes, id=broadcast_id, n=article, name=name)
 
 
 def _command(broadcast_id: str, n: int | None, article: int | None) -> str:
@@ -187,7 +185,7 @@ def _before(run: Run, account: Account, page: Page, *, article: int | None) -> l
 
 def _say_before(run: Run, one: Recalled) -> None:
     moment = present(run.engine)
-    run.terminal.say("recall.before", at=Moment(one.at, moment), who=one.who)
+    run.say("recall.before", at=Moment(one.at, moment), who=one.who)
 
 
 def _in_order(page: Page) -> Sequence[int]:
@@ -216,7 +214,7 @@ def _concerned(order: HandCall, found: Pages) -> Collection[str]:
 
 def _say(run: Run, order: HandCall, called: Called, *, again: str) -> None:
     end = called.end("done" if order.article is None else "done_article")
-    run.terminal.say(
+    run.say(
         Message(
             f"recall.{end}", n=order.article, id=order.broadcast_id, why=called.why(),
             command=again,

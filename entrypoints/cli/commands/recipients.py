@@ -56,19 +56,19 @@ def recipients(
     _say_if_empty(run, report, names)
     possibly = report_lines.possibly_sent(report)
     if possibly and "waiting" in names:
-        run.terminal.note("recipients.possibly_sent", n=possibly)
+        run.note("recipients.possibly_sent", n=possibly)
 
 
 def _say_if_empty(run: Run, report: Report, names: Sequence[str]) -> None:
     """Say that nobody is in the sets, and which are not empty: no output looks like a failure."""
     if report.path is SendPath.SENDALL:
-        run.terminal.note("recipients.of_wechat", id=report.id)
+        run.note("recipients.of_wechat", id=report.id)
     elif not any(report.recipients[name] for name in names):
-        run.terminal.note("recipients.empty", id=report.id, name=names)
+        run.note("recipients.empty", id=report.id, name=names)
         others = {one: count for one, count in report.recipients.items() if count}
         if others:
             figures = [Message(f"set.{one}", n=count) for one, count in others.items()]
-            run.terminal.note(
+            run.note(
                 "recipients.others", figures=Joined(figures, "separator"), id=report.id,
                 example=next(iter(others)),
             )  # fmt: skip

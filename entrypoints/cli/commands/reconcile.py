@@ -69,10 +69,10 @@ def reconcile(
     for compared, answers in done:
         _say(run, compared, answers, within=within, now=now)
     count = sum(compared.differences for compared, _ in done)
-    run.terminal.say(job_words.verdict(count))
+    run.say(job_words.verdict(count))
     if as_json:
         texts = run.terminal.texts
-        run.terminal.show_json({
+        run.show_json({
             "since": utc(within.since), "until": utc(within.until), "ok": not count,
             "accounts": [job_words.reconcile_json(compared, texts, now) for compared, _ in done],
             "error": run.terminal.in_words(problems[0]) if problems else None,
@@ -142,17 +142,17 @@ def _say(
     run: Run, compared: Comparison, answers: _Answers, *, within: Period, now: datetime
 ) -> None:
     first, last = within.since, within.until - timedelta(seconds=1)
-    run.terminal.say(
+    run.say(
         "reconcile.head", account=compared.account, batches=compared.batches, jobs=compared.jobs,
         days=job_words.days(_local(first), _local(last)),
     )  # fmt: skip
     run.terminal.say_each(job_words.reconcile_lines(compared, now))
     if answers.problem is not None:
-        run.terminal.warn(
+        run.warn(
             "reconcile.away", account=compared.account, n=answers.unasked, problem=answers.problem
         )
     elif answers.unasked:
-        run.terminal.say("reconcile.unasked", n=answers.unasked, most=MOST_ASKED)
+        run.say("reconcile.unasked", n=answers.unasked, most=MOST_ASKED)
 
 
 def _local(moment: datetime) -> Message:

@@ -164,7 +164,7 @@ def _against(run: Run, report: Report, n: int, *, verdict: OperatorVerdict, yes:
     ended = job_lookup.jobs_of_batch(run.engine, report.account, report.id, n=n)
     if ended:
         facts = of_job(report, ended[0], n)
-        run.terminal.confirm("resolve.unclaimed", "retry.unclaimed_declined", yes=yes, **facts)
+        run.confirm("resolve.unclaimed", "retry.unclaimed_declined", yes=yes, **facts)
     return bool(ended)
 
 

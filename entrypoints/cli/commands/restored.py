@@ -59,9 +59,7 @@ def restored(
         raise InputError("error.restored.to_come", at=shown, now=now)
     words = "restored.question_moved" if at is None else "restored.question_since"
     declined = "restored.declined" if facts.is_closed else "campaign.declined"
-    run.terminal.confirm(
-        words, declined, "error.restored.unasked", yes=yes, at=at and Moment(at, facts.now)
-    )
+    run.confirm(words, declined, "error.restored.unasked", yes=yes, at=at and Moment(at, facts.now))
     counter = run.wechat.claim_counter(facts.id)
     counts = counter.read()
     letters = 0
@@ -75,7 +73,7 @@ def restored(
         counter.begin(account, number)
     _say(run, done, letters=letters)
     if at is not None:
-        run.terminal.say_all([*_unknown(facts, counts), "restored.gone"])
+        run.say_all([*_unknown(facts, counts), "restored.gone"])
 
 
 def _show(run: Run, facts: DatabaseFacts) -> int:
@@ -91,7 +89,7 @@ def _show(run: Run, facts: DatabaseFacts) -> int:
             at = Moment(gate.closed_at, facts.now)
             say("restored.closed", account=account, at=at, reason=reason(gate.reason))
     unknown = list(_unknown(facts, run.wechat.claim_counter(facts.id).read()))
-    run.terminal.say_all([*_whereabouts(facts), *unknown])
+    run.say_all([*_whereabouts(facts), *unknown])
     seen = Moment(facts.known_until or facts.now, facts.now)
     say("restored.seen", at=seen)
     say("restored.answers", at=f"{seen.at.astimezone(day.SHANGHAI):%Y-%m-%d %H:%M}")
@@ -105,9 +103,9 @@ def _show_open(run: Run) -> int:
     """Say of a database that is not closed whether a worker is to judge it first."""
     facts, counts, verdicts = _verdicts(run)
     if verdicts <= {Trust.KNOWN, Trust.NEW}:
-        run.terminal.say("restored.open")
+        run.say("restored.open")
         return exits.DONE
-    run.terminal.say_all([*_whereabouts(facts), *_unknown(facts, counts), "restored.unjudged"])
+    run.say_all([*_whereabouts(facts), *_unknown(facts, counts), "restored.unjudged"])
     return exits.FAILED
 
 

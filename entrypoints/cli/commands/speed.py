@@ -33,9 +33,9 @@ def get(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> No
     """Ask WeChat for the speed."""
     chosen = run.settings.account(account)
     seen = run.wechat.ask(chosen, SpeedGet())
-    run.terminal.say("speed.line", account=chosen.name, level=seen.level, n=seen.followers_a_minute)
+    run.say("speed.line", account=chosen.name, level=seen.level, n=seen.followers_a_minute)
     if as_json:
-        run.terminal.show_json(_object(chosen.name, seen.level, seen.followers_a_minute))
+        run.show_json(_object(chosen.name, seen.level, seen.followers_a_minute))
 
 
 @speed.command(name="set", help="help.speed.set")
@@ -53,9 +53,9 @@ def set_(
     order = HandCall(kind=ByHand.SPEED, who=who(), why=kept_words(why), target=str(number))
     called = by_hand(run, chosen, order, request=SpeedSet(level=number), at=Endpoint.SPEED)
     facts = {"account": chosen.name, "level": number, "n": LEVELS[number], "why": called.why()}
-    run.terminal.say(Message(f"speed.{called.end('set')}", **facts))
+    run.say(Message(f"speed.{called.end('set')}", **facts))
     if as_json:
-        run.terminal.show_json(
+        run.show_json(
             _object(chosen.name, number if called.result.done else None, None)
             | {"errcode": called.result.errcode, "errmsg": called.result.errmsg}
         )

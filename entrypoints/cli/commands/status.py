@@ -77,7 +77,7 @@ def status(
     else:
         _say_in_short(run, dict.fromkeys([*found[:MOST_OPEN], newest]))
         if len(found) > MOST_OPEN:
-            run.terminal.say("status.more_open", n=MOST_OPEN)
+            run.say("status.more_open", n=MOST_OPEN)
 
 
 def _note_what_programs_wait_for(run: Run) -> None:
@@ -86,29 +86,29 @@ def _note_what_programs_wait_for(run: Run) -> None:
     if left := outbox.waiting_long(run.engine):
         since = words.Moment(left.since, left.now)
         name = f"status.outbox{words.suffix(left.count)}"
-        run.terminal.note(name, n=left.count, since=since)
+        run.note(name, n=left.count, since=since)
     left_over = given_up.given_up(run.engine)
     if left_over.webhooks:
-        run.terminal.note("status.webhooks", n=left_over.webhooks)
+        run.note("status.webhooks", n=left_over.webhooks)
     if left_over.notices:
-        run.terminal.note("status.notices", n=left_over.notices)
+        run.note("status.notices", n=left_over.notices)
     if left_over.runs:
-        run.terminal.note("status.held_runs", n=left_over.runs)
+        run.note("status.held_runs", n=left_over.runs)
 
 
 def _note_dead_letters(run: Run) -> None:
     ledger_facts.settle_letters(run)
     if dead := dead_letters.count(run.engine):
-        run.terminal.note("status.dead_letters", n=dead)
+        run.note("status.dead_letters", n=dead)
         if dead_letters.is_full(run.engine):
-            run.terminal.warn("status.dead_letters_full")
+            run.warn("status.dead_letters_full")
 
 
 def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
     for newest in webhooks.of_broadcast(run.engine, broadcast_id)[:1]:
         from broadcast.views import webhooks as presented  # noqa: PLC0415 - few have any
 
-        run.terminal.note("status.webhook")
+        run.note("status.webhook")
         run.terminal.note_each(presented.lines(newest, now=datetime.now(UTC)))
     report, under_way = in_flight.beside_report(run.engine, broadcast_id)
     showing.show(run, report, under_way, as_json=as_json)
@@ -144,9 +144,9 @@ def _say_in_short(run: Run, found: Iterable[str]) -> None:
     shown = [broadcast_reports.report(run.engine, broadcast_id) for broadcast_id in found]
     for report in shown:
         short = report_lines.in_short(report, showing.absent_of(run, report))
-        run.terminal.say_all([*short, *ledger_facts.steps(run, report)])
-        run.terminal.say(Plain(""))
-    run.terminal.say("status.in_short")
+        run.say_all([*short, *ledger_facts.steps(run, report)])
+        run.say(Plain(""))
+    run.say("status.in_short")
     _say_of_workers(run, shown)
 
 
@@ -181,14 +181,14 @@ def listing(
         from broadcast.views import json_objects  # noqa: PLC0415 - for programs
 
         each = [json_objects.in_a_list(report) for report in found]
-        run.terminal.show_json({"broadcasts": each})
+        run.show_json({"broadcasts": each})
     elif not found:
-        run.terminal.say("list.none")
+        run.say("list.none")
     else:
-        run.terminal.say(Plain(_drawn(found, run.terminal.texts)))
+        run.say(Plain(_drawn(found, run.terminal.texts)))
         for report in found:
             if report.audience["planned"] is None and report_lines.asked_for(report):
-                run.terminal.say("list.undecided", id=report.id, sets=report_lines.sets(report))
+                run.say("list.undecided", id=report.id, sets=report_lines.sets(report))
 
 
 def _check_known(run: Run, ledger: Engine, account: str) -> None:

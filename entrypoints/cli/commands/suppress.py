@@ -82,16 +82,16 @@ def remove(
     with nullcontext(_checked(openids or ())) if file is None else _in_file(file) as people:
         lifted = suppressions.lift(run.engine, people, who=who(), account=whose)
     absent = lifted.named - lifted.people
-    run.terminal.say("suppress.removed", account=_named(whose), n=lifted.people)
+    run.say("suppress.removed", account=_named(whose), n=lifted.people)
     if lifted.own:
-        run.terminal.warn("suppress.removed_own", n=lifted.own)
+        run.warn("suppress.removed_own", n=lifted.own)
     if absent:
-        run.terminal.say("suppress.absent", account=_named(whose), n=absent)
+        run.say("suppress.absent", account=_named(whose), n=absent)
     if lifted.for_all:
-        run.terminal.warn("suppress.still_for_all")
+        run.warn("suppress.still_for_all")
     if as_json:
         figures = {"removed": lifted.people, "own": lifted.own, "absent": absent}
-        run.terminal.show_done({"account": _of_json(whose), **figures})
+        run.show_done({"account": _of_json(whose), **figures})
 
 
 def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
@@ -101,7 +101,7 @@ def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
         if one.kind is SuppressionKind.KEYWORD and one.account == whose
     }  # fmt: skip
     n = sum(one in own for one in people)
-    run.terminal.confirm("suppress.question_own", "suppress.declined", yes=not n, n=n)
+    run.confirm("suppress.question_own", "suppress.declined", yes=not n, n=n)
 
 
 @suppress.command("list", help="help.suppress.list")
@@ -192,12 +192,12 @@ def _add(
     run: Run, people: Iterable[str], word: SuppressionSource, *, whose: str, as_json: bool
 ) -> None:
     added = suppressions.suppress(run.engine, people, word, account=whose)
-    run.terminal.say("suppress.added", account=_named(whose), n=added.new)
+    run.say("suppress.added", account=_named(whose), n=added.new)
     if added.already:
-        run.terminal.say("suppress.already", n=added.already)
+        run.say("suppress.already", n=added.already)
     if as_json:
         figures = {"added": added.new, "already": added.already}
-        run.terminal.show_done({"account": _of_json(whose), **figures})
+        run.show_done({"account": _of_json(whose), **figures})
 
 
 def _row_of(one: Suppressed) -> dict[str, Any]:

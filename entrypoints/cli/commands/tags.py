@@ -58,12 +58,12 @@ def listing(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -
     all_tags = run.wechat.ask(chosen, TagsGet())
     for one in all_tags:
         own = "tags.line_system" if one.id in SYSTEM_TAGS else "tags.line"
-        run.terminal.say(own, id=one.id, name=one_line(one.name), count=follower_count(one.count))
+        run.say(own, id=one.id, name=one_line(one.name), count=follower_count(one.count))
     if all(one.id in SYSTEM_TAGS for one in all_tags):
-        run.terminal.note("tags.none", account=chosen.name)
+        run.note("tags.none", account=chosen.name)
     if as_json:
         each = [_tag_json(one) | {"count": one.count} for one in all_tags]
-        run.terminal.show_done({"account": chosen.name, "tags": each})
+        run.show_done({"account": chosen.name, "tags": each})
 
 
 @tags.command(help="help.tags.create")
@@ -73,7 +73,7 @@ def create(run: Run, *, name: _Name, account: AccountName = None, as_json: AsJSO
     all_tags = run.wechat.ask(chosen, TagsGet())
     known = next((one for one in all_tags if one.name == written), None)
     made = known or run.wechat.ask(chosen, TagCreate(name=written))
-    run.terminal.say("tags.exists" if known else "tags.created", id=made.id, name=made.name)
+    run.say("tags.exists" if known else "tags.created", id=made.id, name=made.name)
     _show(run, chosen, made, as_json=as_json)
 
 
@@ -90,7 +90,7 @@ def rename(
     written, chosen = checked_name(name), run.settings.account(account)
     found = _own(run, chosen, tag)
     run.wechat.ask(chosen, TagRename(tag_id=found.id, name=written))
-    run.terminal.say("tags.renamed", id=found.id, old=found.name, name=written)
+    run.say("tags.renamed", id=found.id, old=found.name, name=written)
     _show(run, chosen, TagInfo(id=found.id, name=written, count=found.count), as_json=as_json)
 
 
@@ -108,12 +108,12 @@ def delete(
     found = _own(run, chosen, tag)
     if waiting := at_wechat.tag_sends_to_come(run.engine, chosen.name, found.id):
         raise InputError("error.tags.to_come", id=found.id, name=found.name, ids=list(waiting))
-    run.terminal.confirm(
+    run.confirm(
         "tags.question", "tags.declined", yes=yes, id=found.id, name=found.name,
         count=follower_count(found.count),
     )  # fmt: skip
     run.wechat.ask(chosen, TagDelete(tag_id=found.id))
-    run.terminal.say("tags.deleted", id=found.id, name=found.name)
+    run.say("tags.deleted", id=found.id, name=found.name)
     _show(run, chosen, found, as_json=as_json)
 
 
@@ -168,7 +168,7 @@ def _own(run: Run, account: Account, text: str) -> TagInfo:
 
 def _show(run: Run, account: Account, tag: TagInfo, *, as_json: bool) -> None:
     if as_json:
-        run.terminal.show_done({"account": account.name, "tag": _tag_json(tag)})
+        run.show_done({"account": account.name, "tag": _tag_json(tag)})
 
 
 def _tag_json(tag: TagInfo) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _change(
         tag = _own(run, whose, named)
         if listed.malformed.count:
             lines = [line for line, _ in listed.malformed.sample[:MOST_NAMED]]
-            run.terminal.warn("tags.malformed", n=listed.malformed.count, lines=lines)
+            run.warn("tags.malformed", n=listed.malformed.count, lines=lines)
         kind: type[AddToTag | RemoveFromTag] = AddToTag if adds else RemoveFromTag
 
         def ask(some: Sequence[str]) -> Called:
@@ -203,7 +203,7 @@ def _change(
         tagged.already = listed.planned - tagged.meant if looks else None
     _say(run, tag, tagged, adds=adds)
     if as_json:
-        run.terminal.show_done(_object(whose, tag, listed, tagged=tagged))
+        run.show_done(_object(whose, tag, listed, tagged=tagged))
     failed = exits.FAILED if tagged.refused else exits.DONE
     raise typer.Exit(failed if tagged.ended is None else tagged.ended.status)
 
@@ -223,24 +223,24 @@ def _progress(run: Run, total: int) -> Any:  # noqa: ANN401 - a function
     def tell(done: int) -> None:
         if is_terminal() and done - reported[0] >= _PROGRESS_EVERY:
             reported[0] = done
-            run.terminal.note("tags.progress", done=done, total=total)
+            run.note("tags.progress", done=done, total=total)
 
     return tell
 
 
 def _say(run: Run, tag: TagInfo, tagged: Tagged, *, adds: bool) -> None:
-    run.terminal.say(
+    run.say(
         "tags.added" if adds else "tags.removed", id=tag.id, name=one_line(tag.name), n=tagged.done
     )
     if tagged.already is not None:
         name = "tags.had_it" if adds else "tags.did_not_have_it"
-        run.terminal.say(name, n=tagged.already)
+        run.say(name, n=tagged.already)
     for one, result in tagged.refused[:MOST_NAMED]:
-        run.terminal.say("tags.refused", openid=one, code=code_of(result.errcode, result.errmsg))
+        run.say("tags.refused", openid=one, code=code_of(result.errcode, result.errmsg))
     if len(tagged.refused) > MOST_NAMED:
-        run.terminal.say("tags.refused_more", n=len(tagged.refused) - MOST_NAMED)
+        run.say("tags.refused_more", n=len(tagged.refused) - MOST_NAMED)
     if tagged.ended is not None:
-        run.terminal.say("tags.ended", left=tagged.left, why=tagged.ended.why())
+        run.say("tags.ended", left=tagged.left, why=tagged.ended.why())
 
 
 def _object(account: Account, tag: TagInfo, listed: OpenIDs, *, tagged: Tagged) -> dict[str, Any]:

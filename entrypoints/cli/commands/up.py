@@ -33,9 +33,9 @@ def upgrade(run: Run) -> None:
 
     before, after = schema.upgrade(run.engine_to_upgrade)
     if before == after:
-        run.terminal.say("db.newest", revision=after)
+        run.say("db.newest", revision=after)
     else:
-        run.terminal.say("db.upgraded", before=before or Message("db.empty"), after=after)
+        run.say("db.upgraded", before=before or Message("db.empty"), after=after)
 
 
 @app.command(help="help.demo")
@@ -128,8 +128,8 @@ def _tell_trial(
         "simulator.trial", n=followers, listed=listed, appid=account.appid,
         secret=account.appsecret.get_secret_value(), base=url_of(listener),
     )  # fmt: skip
-    run.terminal.say(AsWritten(settings_lines))
+    run.say(AsWritten(settings_lines))
     if pushes and account.callback_token is not None:
         token = account.callback_token.get_secret_value()
-        run.terminal.say(AsWritten(f"WECHAT_CALLBACK_TOKEN={token}"))
+        run.say(AsWritten(f"WECHAT_CALLBACK_TOKEN={token}"))
     sys.stdout.flush()

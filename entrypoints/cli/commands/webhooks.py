@@ -39,16 +39,16 @@ def list_(
     found = boxes_webhooks.newest(run.engine, states=states, most=most)
     more = max(boxes_webhooks.count(run.engine, states) - most, 0) if len(found) == most else 0
     if as_json:
-        run.terminal.show_json(as_object(run, found) | {"more": more})
+        run.show_json(as_object(run, found) | {"more": more})
         return
     for one in found:
-        run.terminal.say_all(lines(one, now=datetime.now(UTC)))
+        run.say_all(lines(one, now=datetime.now(UTC)))
     if not found:
-        run.terminal.say("webhooks.none_at_all" if delivered else "webhooks.none")
+        run.say("webhooks.none_at_all" if delivered else "webhooks.none")
     elif more:
-        run.terminal.say("webhooks.more", n=most, all=most + more)
+        run.say("webhooks.more", n=most, all=most + more)
     if any(one.state is WebhookState.GIVEN_UP for one in found):
-        run.terminal.note("webhooks.next")
+        run.note("webhooks.next")
 
 
 @webhooks.command(help="help.webhooks.retry")
@@ -75,11 +75,11 @@ def retry(
         # Where the broker is away, the next sweep has them delivered.
         with suppress(BrokerAwayError):
             run.waker.wake_for(names.DELIVER_WEBHOOKS)
-        run.terminal.say("webhooks.again", n=len(chosen))
+        run.say("webhooks.again", n=len(chosen))
     else:
-        run.terminal.say("webhooks.nothing_given_up")
+        run.say("webhooks.nothing_given_up")
     if as_json:
-        run.terminal.show_json(
+        run.show_json(
             as_object(run, [boxes_webhooks.one_webhook(run.engine, one.id) for one in chosen])
         )
 
