@@ -42,7 +42,7 @@ def place_of(connection: Connection) -> str:
 
 def note_place(connection: Connection) -> None:
     """Note where the database lives, unless that is known, or this process cannot tell."""
-    none_yet = update(Installation).where(Installation.place.is_(None))
+    none_yet = update(Installation).filter_by(place=None)
     connection.execute(none_yet.values(place=place_of(connection) or None))
 
 

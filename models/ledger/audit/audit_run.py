@@ -127,7 +127,7 @@ def audit(engine: Engine, broadcast_id: str, *, waits: Waits) -> Audit:
     DatabaseAwayError.
     """
     with read(engine) as connection:
-        account = connection.scalar(_PUBLISHED.where(BroadcastRow.id == broadcast_id))
+        account = connection.scalar(_PUBLISHED.filter_by(id=broadcast_id))
         if account is None:
             raise locked_rows.not_stored(connection, broadcast_id)
     done = Audit()
@@ -221,7 +221,7 @@ def load_case(connection: Connection, broadcast_id: str, waits: Waits) -> Case |
     row = first(connection, query, AuditedBroadcast)
     if row is None:
         return None
-    lane = selected(AuditedLane, Lane).where(Lane.account == row.account)
+    lane = selected(AuditedLane, Lane).filter_by(account=row.account)
     moves = _moves(connection, broadcast_id)
     batches = _batches(connection, broadcast_id, moves)
     case = Case(
@@ -248,7 +248,7 @@ def _moves(connection: Connection, broadcast_id: str) -> dict[int | None, list[M
     """Return the moves of each batch, and (None) those of several at once, oldest first."""
     query = (
         selected(_Line, Event)
-        .where(Event.broadcast_id == broadcast_id, Event.kind == EventKind.BATCH_MOVE)
+        .filter_by(broadcast_id=broadcast_id, kind=EventKind.BATCH_MOVE)
         .order_by(Event.id)
     )
     found: dict[int | None, list[Moved]] = defaultdict(list)
@@ -266,14 +266,12 @@ def _batches(
     made = (
         selected(Call, AttemptRow)
         .join(Batch, Batch.id == AttemptRow.batch_id)
-        .where(Batch.broadcast_id == broadcast_id)
+        .filter_by(broadcast_id=broadcast_id)
         .order_by(AttemptRow.batch_id, AttemptRow.number)
     )
     for call in every_row(connection, made, Call):
         calls[call.batch_id].append(call)
-    query = (
-        selected(AuditedBatch, Batch).where(Batch.broadcast_id == broadcast_id).order_by(Batch.n)
-    )
+    query = selected(AuditedBatch, Batch).filter_by(broadcast_id=broadcast_id).order_by(Batch.n)
     events = _events(connection, broadcast_id)
     return [
         replace(
@@ -289,7 +287,7 @@ def _events(connection: Connection, broadcast_id: str) -> dict[int, dict[str, An
     rows = connection.execute(
         select(Batch.id, Finish.status, Finish.sent)
         .join(Finish, and_(Finish.account == Batch.account, Finish.msg_id == Batch.msg_id))
-        .where(Batch.broadcast_id == broadcast_id)
+        .filter_by(broadcast_id=broadcast_id)
     )
     return {
         batch_id: {"event_status": status, "ended": job_end_of(status, Counts(sent=sent))}
@@ -324,7 +322,7 @@ def _gates(
 
 def _skipped(connection: Connection, broadcast_id: str) -> dict[str, int]:
     rows = connection.execute(
-        select(Skipped.reason, Skipped.count).where(Skipped.broadcast_id == broadcast_id)
+        select(Skipped.reason, Skipped.count).filter_by(broadcast_id=broadcast_id)
     )
     return {reason: count for reason, count in rows}  # noqa: C416 - rows are not pairs to mypy
 

@@ -62,9 +62,7 @@ def check_lanes(
     connection: Connection, account: str, broadcast_id: str | None
 ) -> Iterator[Finding]:
     """Yield what is wrong on a lane; with an id only what concerns that broadcast."""
-    lane = one_row(
-        connection, selected(AuditedLane, Lane).where(Lane.account == account), AuditedLane
-    )
+    lane = one_row(connection, selected(AuditedLane, Lane).filter_by(account=account), AuditedLane)
     yield from _due(connection, account, broadcast_id)
     calls = 0
     before: LaneCall | None = None
@@ -122,7 +120,7 @@ def _near(connection: Connection, account: str, broadcast_id: str) -> list[Colum
     first, last = connection.execute(
         select(func.min(AttemptRow.id), func.max(AttemptRow.id))
         .join(Batch, Batch.id == AttemptRow.batch_id)
-        .where(Batch.broadcast_id == broadcast_id)
+        .filter_by(broadcast_id=broadcast_id)
     ).one()
     near = AttemptRow.id.between((first or 0) - _NEAR, (last or 0) + _NEAR)
     # The primary key answers it; the index on the account would lead to all its calls ever.

@@ -161,7 +161,7 @@ class _ListReader:
 def _by_list(connection: Connection, broadcast_id: str) -> Iterator[tuple[str, Iterator[_Stored]]]:
     query = (
         selected(_Stored, ChunkRow)
-        .where(ChunkRow.broadcast_id == broadcast_id)
+        .filter_by(broadcast_id=broadcast_id)
         .order_by(ChunkRow.list, ChunkRow.start)
         .execution_options(yield_per=_CHUNKS_AT_ONCE)
     )

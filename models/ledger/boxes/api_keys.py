@@ -42,7 +42,7 @@ def revoke(connection: Connection, key_id: str, *, who: str) -> bool:
         raise UnknownIdError("error.api_keys.unknown", id=key_id)
     done = connection.execute(
         update(APIKeyRow)
-        .where(APIKeyRow.id == key_id, APIKeyRow.revoked_at.is_(None))
+        .filter_by(id=key_id, revoked_at=None)
         .values(revoked_at=now(connection), revoked_by=who)
     )
     return done.rowcount == 1

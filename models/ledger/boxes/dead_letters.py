@@ -87,7 +87,7 @@ def _id_of(connection: Connection, letter: Letter) -> str | None:
     """Return the id of the letter that says the same, and lock its row."""
     return connection.scalar(
         select(DeadLetterRow.id)
-        .where(DeadLetterRow.source == letter.source, DeadLetterRow.digest == letter.digest)
+        .filter_by(source=letter.source, digest=letter.digest)
         .with_for_update()
     )
 
@@ -217,9 +217,7 @@ def _change(
 def mark_refused_again(connection: Connection, letter_id: str, reason: Message) -> None:
     """Note why a letter that was tried again is still none that can be sent."""
     connection.execute(
-        update(DeadLetterRow)
-        .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.DEAD)
-        .values(reason=reason)
+        update(DeadLetterRow).filter_by(id=letter_id, state=LetterState.DEAD).values(reason=reason)
     )
 
 
@@ -324,7 +322,7 @@ def is_sent(connection: Connection, letter_id: str) -> bool:
                 Submission.broadcast_id == DeadLetterRow.broadcast_id,
             ),
         )
-        .where(DeadLetterRow.id == letter_id, DeadLetterRow.state == LetterState.SENT)
+        .filter_by(id=letter_id, state=LetterState.SENT)
     )
     return connection.scalar(query) is not None
 
@@ -352,7 +350,7 @@ def letter_named(connection: Connection, name: str) -> tuple[KeptLetter, str]:
     """
     letter_id = _id(connection, name)
     row = connection.execute(
-        _LETTERS.add_columns(DeadLetterRow.body).where(DeadLetterRow.id == letter_id)
+        _LETTERS.add_columns(DeadLetterRow.body).filter_by(id=letter_id)
     ).mappings().one()  # fmt: skip
     return KeptLetter(**{name: row[name] for name in row if name != "body"}), row["body"]
 

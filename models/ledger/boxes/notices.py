@@ -42,7 +42,7 @@ def add(
     is stored. The caller's lock keeps two transactions from adding one key at once; the second one
     raises IntegrityError.
     """
-    if connection.scalar(select(NoticeRow.id).where(NoticeRow.key == key).limit(1)) is not None:
+    if connection.scalar(select(NoticeRow.id).filter_by(key=key).limit(1)) is not None:
         return
     message = Message(f"notice.{kind}", account=account, subject=subject, **facts)
     moment = now(connection)
@@ -142,7 +142,7 @@ def retry_given_up(connection: Connection) -> int:
     """Have all notices that were given up tried anew for a day; return how many."""
     moment = now(connection)
     anew = {"state": NoticeState.WAITING, "tries": 0, "since": moment, "due_at": moment}
-    lost = update(NoticeRow).where(NoticeRow.state == NoticeState.GIVEN_UP)
+    lost = update(NoticeRow).filter_by(state=NoticeState.GIVEN_UP)
     return connection.execute(lost.values(anew)).rowcount
 
 
@@ -152,7 +152,7 @@ def acknowledge(connection: Connection, subject: str | None) -> int:
 
     Return how many notices there were, each of one receiver.
     """
-    waiting = every_row(connection, _NOTICES.where(NoticeRow.state == NoticeState.WAITING), Notice)
+    waiting = every_row(connection, _NOTICES.filter_by(state=NoticeState.WAITING), Notice)
     mine = [
         one for one in waiting if one.asks_for_a_person and subject in {None, one.subject}
     ]  # fmt: skip

@@ -178,7 +178,7 @@ def reserve_request(connection: Connection, row_id: str) -> Posted | None:
     )
     if not taken.rowcount:
         return None
-    query = selected(Posted, OutboxRow).where(OutboxRow.id == row_id)
+    query = selected(Posted, OutboxRow).filter_by(id=row_id)
     return first(connection, query, Posted)
 
 
@@ -197,7 +197,7 @@ def move_to_dead_letters(connection: Connection, row_id: str, letter: Letter) ->
 
 
 def _remove(connection: Connection, row_id: str) -> bool:
-    return connection.execute(delete(OutboxRow).where(OutboxRow.id == row_id)).rowcount == 1
+    return connection.execute(delete(OutboxRow).filter_by(id=row_id)).rowcount == 1
 
 
 #: Workers need seconds.
@@ -248,8 +248,6 @@ def queue_empty_at(engine: Engine, broker: str, *, is_empty: Callable[[], bool])
 
 @writing_new
 def _store_queue_empty_at(connection: Connection, broker: str, moment: datetime) -> None:
-    changed = connection.execute(
-        update(QueueRow).where(QueueRow.broker == broker).values(empty_at=moment)
-    )
+    changed = connection.execute(update(QueueRow).filter_by(broker=broker).values(empty_at=moment))
     if not changed.rowcount:
         connection.execute(insert(QueueRow).values(broker=broker, empty_at=moment))

@@ -197,7 +197,7 @@ def mark_failed(connection: Connection, taken: Due, problem: str) -> None:
     pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), LONGEST_PAUSE)
     connection.execute(
         update(PushRow)
-        .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+        .filter_by(id=taken.id, handled_at=None)
         .values(
             tries=PushRow.tries + 1,
             due_at=now(connection) + pause,
@@ -211,7 +211,7 @@ def set_aside(connection: Connection, taken: Due, problem: str) -> None:
     """Note why no try can handle a push: it is kept to be looked at, and never tried again."""
     connection.execute(
         update(PushRow)
-        .where(PushRow.id == taken.id, PushRow.handled_at.is_(None))
+        .filter_by(id=taken.id, handled_at=None)
         .values(tries=PushRow.tries + 1, due_at=None, problem=problem[:_LONGEST_PROBLEM])
     )
 
@@ -253,7 +253,7 @@ def push_counts(connection: Connection, accounts: Iterable[str]) -> dict[str, Pu
     found = {}
     moment = now(connection)
     for account in accounts:
-        last = select(func.max(PushRow.received_at)).where(PushRow.account == account)
+        last = select(func.max(PushRow.received_at)).filter_by(account=account)
         if (last_at := connection.scalar(last)) is None:
             continue
         due = (PushRow.due_at.is_not(None), PushRow.account == account)

@@ -91,7 +91,7 @@ def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
             "kind": rules_notices.WAITS if own else rules_notices.STOPPED,
             "account": gate.account, "subject": own or gate.account, "key": f"gate {gate.id}",
         }  # fmt: skip
-    doubts = select(Batch).where(Batch.state == BatchState.IN_DOUBT).order_by(Batch.id.desc())
+    doubts = select(Batch).filter_by(state=BatchState.IN_DOUBT).order_by(Batch.id.desc())
     for batch in connection.execute(doubts.limit(_AT_ONCE)):
         # Settled and retried it may be in doubt once more.
         key = f"doubt {batch.id} {batch.attempts} {batch.settled_after}"

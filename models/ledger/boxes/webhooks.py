@@ -194,7 +194,7 @@ def reserve_next_event(
 @writing
 def store_body(connection: Connection, taken: ReservedEvent, body: str) -> str:
     """Store the body of an event; return it, or the one that another worker stored first."""
-    none_yet = update(WebhookRow).where(WebhookRow.id == taken.id, WebhookRow.body.is_(None))
+    none_yet = update(WebhookRow).filter_by(id=taken.id, body=None)
     connection.execute(none_yet.values(body=body))
     return value_of(connection, taken.id, WebhookRow.body) or body
 
@@ -207,7 +207,7 @@ def mark_delivered(connection: Connection, taken: ReservedEvent, http_status: in
     """
     connection.execute(
         update(WebhookRow)
-        .where(WebhookRow.id == taken.id, WebhookRow.since == taken.since)
+        .filter_by(id=taken.id, since=taken.since)
         .values(
             state=WebhookState.DELIVERED,
             http_status=http_status,
@@ -327,7 +327,7 @@ def count(connection: Connection, states: Sequence[WebhookState]) -> int:
 @reading
 def of_broadcast(connection: Connection, broadcast_id: str) -> Sequence[Webhook]:
     """Return the events of a broadcast, newest first."""
-    return every_row(connection, _WEBHOOKS.where(WebhookRow.broadcast_id == broadcast_id), Webhook)
+    return every_row(connection, _WEBHOOKS.filter_by(broadcast_id=broadcast_id), Webhook)
 
 
 @reading
@@ -338,9 +338,7 @@ def one_webhook(connection: Connection, name: str) -> Webhook:
     """
     broadcast_id, _, version = name.rpartition("-")
     if version.isascii() and version.isdigit() and len(version) < _DIGITS:
-        exact = _WEBHOOKS.where(
-            WebhookRow.broadcast_id == broadcast_id, WebhookRow.version == int(version)
-        )
+        exact = _WEBHOOKS.filter_by(broadcast_id=broadcast_id, version=int(version))
         if found := first(connection, exact, Webhook):
             return found
     return _fitting(connection, name)

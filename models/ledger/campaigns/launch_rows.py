@@ -118,8 +118,8 @@ of_campaign = reading(with_campaign)
 
 
 def _last_size(connection: Connection, launch: Launch) -> int | None:
-    last = select(LaunchRow.size).where(
-        LaunchRow.campaign_id == launch.campaign_id, LaunchRow.state == LaunchState.LAUNCHED
+    last = select(LaunchRow.size).filter_by(
+        campaign_id=launch.campaign_id, state=LaunchState.LAUNCHED
     )
     size: int | None = connection.scalar(last.order_by(LaunchRow.due_at.desc()).limit(1))
     return size
@@ -128,7 +128,7 @@ def _last_size(connection: Connection, launch: Launch) -> int | None:
 @writing
 def keep_template(connection: Connection, launch_id: int, template: Template) -> None:
     """Store the template of a launch with what was found for it, so that it is found once."""
-    mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
+    mine = update(LaunchRow).filter_by(id=launch_id, state=LaunchState.BEGUN)
     connection.execute(mine.values(template=template))
 
 
@@ -147,7 +147,7 @@ def mark_launched(
     Raises NotBegunError where the launch is none any more, or the lanes were closed meanwhile:
     nothing is to be stored then.
     """
-    mine = update(LaunchRow).where(LaunchRow.id == launch_id, LaunchRow.state == LaunchState.BEGUN)
+    mine = update(LaunchRow).filter_by(id=launch_id, state=LaunchState.BEGUN)
     launched = mine.values(
         state=LaunchState.LAUNCHED, broadcast_id=broadcast_id, size=size,
         decided_at=now(connection), **NOT_TAKEN,
@@ -289,7 +289,7 @@ def move(
 ) -> bool:
     """Move a launch that is still as it was read; return whether it was."""
     check_move(launch.state, verdict.state)
-    mine = update(LaunchRow).where(LaunchRow.id == launch.id, LaunchRow.state == launch.state)
+    mine = update(LaunchRow).filter_by(id=launch.id, state=launch.state)
     moved = mine.values({**_decided(verdict, moment), **NOT_TAKEN, **values})
     is_moved = connection.execute(moved).rowcount == 1
     if is_moved:

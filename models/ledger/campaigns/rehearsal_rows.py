@@ -111,7 +111,7 @@ def history(
 
     *of_next*: of its next run alone, as it is now.
     """
-    mine = selected(Rehearsal, RehearsalRow).where(RehearsalRow.campaign_id == campaign.id)
+    mine = selected(Rehearsal, RehearsalRow).filter_by(campaign_id=campaign.id)
     if of_next:
         mine = mine.where(
             RehearsalRow.due_at == campaign.next_due_at, RehearsalRow.version == campaign.version

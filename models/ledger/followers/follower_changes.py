@@ -136,7 +136,7 @@ def everybody_without_details(engine: Engine, of: FollowerList) -> Iterator[Unda
     """
     query = select(
         FollowerChunk.id, FollowerChunk.size, FollowerChunk.openids, FollowerChunk.facts
-    ).where(FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run)
+    ).filter_by(sync_id=of.sync_id, run=of.run)
     start = 0
     while start < of.size:
         with read(engine) as connection:
@@ -156,9 +156,7 @@ def store_details(connection: Connection, chunk_id: int, since: Mapping[str, dat
     seconds = {one.encode(): int(moment.timestamp()) for one, moment in since.items()}
     # Locked: two runs may store parts of one chunk.
     row = connection.execute(
-        select(FollowerChunk.openids, FollowerChunk.facts)
-        .where(FollowerChunk.id == chunk_id)
-        .with_for_update()
+        select(FollowerChunk.openids, FollowerChunk.facts).filter_by(id=chunk_id).with_for_update()
     ).first()
     if row is None:
         raise ListReplacedError("error.followers.replaced")

@@ -160,7 +160,7 @@ class _Building:
     def _moments(self) -> Seconds:
         query = (
             select(FollowerPage.seen_at, FollowerPage.size)
-            .where(FollowerPage.sync_id == self._sync.id)
+            .filter_by(sync_id=self._sync.id)
             .order_by(FollowerPage.n)
         )
         with read(self._engine) as connection:
@@ -174,7 +174,7 @@ class _Building:
         after, found = -1, 0
         query = (
             select(FollowerPage.n, FollowerPage.openids)
-            .where(FollowerPage.sync_id == self._sync.id)
+            .filter_by(sync_id=self._sync.id)
             .order_by(FollowerPage.n)
             .limit(PAGES_AT_ONCE)
         )
@@ -194,8 +194,8 @@ class _Building:
         """Return one of each 100 OpenIDs of the list before: the last one of its chunk for all."""
         if self._before is None:
             return nobody()
-        query = select(FollowerChunk.last_openid, FollowerChunk.size).where(
-            FollowerChunk.sync_id == self._before.sync_id, FollowerChunk.run == self._before.run
+        query = select(FollowerChunk.last_openid, FollowerChunk.size).filter_by(
+            sync_id=self._before.sync_id, run=self._before.run
         )
         with read(self._engine) as connection:
             rows = connection.execute(query).all()

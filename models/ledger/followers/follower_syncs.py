@@ -123,7 +123,7 @@ def begin(
     mine = AccountRow.name == account.name
     connection.execute(select(AccountRow.name).where(mine).with_for_update())
     moment = now(connection)
-    there = first(connection, _UNFINISHED.where(FollowerSync.account == account.name), Sync)
+    there = first(connection, _UNFINISHED.filter_by(account=account.name), Sync)
     if there is not None and not anew and there.started_at > moment - STALE_AFTER:
         return there, True
     if there is not None:
@@ -134,7 +134,7 @@ def begin(
             pages=0, listed=0,
         )
     )  # fmt: skip
-    new = first(connection, _UNFINISHED.where(FollowerSync.account == account.name), Sync)
+    new = first(connection, _UNFINISHED.filter_by(account=account.name), Sync)
     if new is None:
         raise RuntimeError("a pass that was stored is not there")
     return new, False
@@ -142,7 +142,7 @@ def begin(
 
 _UNFINISHED = (
     selected(Sync, FollowerSync)
-    .where(FollowerSync.finished_at.is_(None))
+    .filter_by(finished_at=None)
     .order_by(FollowerSync.id.desc())
     .limit(1)
 )
@@ -169,8 +169,7 @@ def store_page(engine: Engine, sync: Sync, page: StoredPage) -> Sync:
         )  # fmt: skip
         moved = connection.execute(
             update(FollowerSync)
-            .where(FollowerSync.id == sync.id, FollowerSync.finished_at.is_(None))
-            .where(FollowerSync.pages == sync.pages)
+            .filter_by(id=sync.id, finished_at=None, pages=sync.pages)
             .values({name: getattr(after, name) for name in _MOVED})
         )
         if moved.rowcount != 1:
@@ -221,8 +220,7 @@ def go_back(engine: Engine, sync: Sync) -> Sync | None:
     def work(connection: Connection) -> None:
         moved = connection.execute(
             update(FollowerSync)
-            .where(FollowerSync.id == sync.id, FollowerSync.finished_at.is_(None))
-            .where(FollowerSync.pages == sync.pages, FollowerSync.tail == sync.tail)
+            .filter_by(id=sync.id, finished_at=None, pages=sync.pages, tail=sync.tail)
             .values(next_openid=tail[-_OPENID:], tail=tail)
         )
         if moved.rowcount != 1:
@@ -239,15 +237,12 @@ _OPENID = 28
 def finish(connection: Connection, sync: Sync, ended: Ended) -> Sync:
     """Publish the list of a pass, unless another process was first; return what is stored."""
     stored = connection.execute(
-        select(FollowerChunk.size).where(
-            FollowerChunk.sync_id == sync.id, FollowerChunk.run == ended.run
-        )
+        select(FollowerChunk.size).filter_by(sync_id=sync.id, run=ended.run)
     ).scalars()
     if sum(stored) == ended.size:
         connection.execute(
             update(FollowerSync)
-            .where(FollowerSync.id == sync.id, FollowerSync.finished_at.is_(None))
-            .where(FollowerSync.pages == sync.pages)
+            .filter_by(id=sync.id, finished_at=None, pages=sync.pages)
             .values(**asdict(ended), finished_at=now(connection))
         )
     return _finished(connection, sync)
@@ -260,7 +255,7 @@ def finished(connection: Connection, sync: Sync) -> Sync:
 
 
 def _finished(connection: Connection, sync: Sync) -> Sync:
-    query = selected(Sync, FollowerSync).where(FollowerSync.id == sync.id)
+    query = selected(Sync, FollowerSync).filter_by(id=sync.id)
     found = first(connection, query, Sync)
     if found is None or found.run is None:
         raise SyncTakenOverError("error.followers.taken_over", account=sync.account)
@@ -270,7 +265,7 @@ def _finished(connection: Connection, sync: Sync) -> Sync:
 @reading
 def under_way(connection: Connection, account: str) -> Sync | None:
     """Return the pass of an account that is not finished."""
-    return first(connection, _UNFINISHED.where(FollowerSync.account == account), Sync)
+    return first(connection, _UNFINISHED.filter_by(account=account), Sync)
 
 
 def clear(engine: Engine, account: str, *, keep: int) -> None:

@@ -167,8 +167,8 @@ def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Fol
     Raises ListGoneError where it was replaced and removed.
     """
     start = _start_of(engine, of, after=after) if after else 0
-    query = select(FollowerChunk.size, FollowerChunk.openids, FollowerChunk.facts).where(
-        FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run
+    query = select(FollowerChunk.size, FollowerChunk.openids, FollowerChunk.facts).filter_by(
+        sync_id=of.sync_id, run=of.run
     )
     while start < of.size:
         with read(engine) as connection:
@@ -184,10 +184,11 @@ def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Fol
 @reading
 def _start_of(connection: Connection, of: FollowerList, *, after: str) -> int:
     """Return where the chunk starts that holds the first person behind an OpenID."""
-    query = select(func.min(FollowerChunk.start)).where(
-        FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run,
-        FollowerChunk.last_openid > after,
-    )  # fmt: skip
+    query = (
+        select(func.min(FollowerChunk.start))
+        .filter_by(sync_id=of.sync_id, run=of.run)
+        .where(FollowerChunk.last_openid > after)
+    )
     start = connection.scalar(query)
     return of.size if start is None else int(start)
 
@@ -253,7 +254,7 @@ def known_among(engine: Engine, account: str, openids: bytes) -> int | None:
     if there is None or there.ended != "complete":
         return None
     places = select(FollowerChunk.id, FollowerChunk.first_openid, FollowerChunk.last_openid)
-    pushed = select(FollowerChange.openid).where(FollowerChange.account == account)
+    pushed = select(FollowerChange.openid).filter_by(account=account)
     drawn = [one.decode() for one in ids.tolist()]
     with read(engine) as connection:
         changed = sorted(connection.scalars(pushed.where(FollowerChange.openid.in_(drawn))))
@@ -293,7 +294,7 @@ def chunk_with(
     """Return the chunk that holds an OpenID if its list does, and its id."""
     query = (
         select(FollowerChunk.id)
-        .where(FollowerChunk.sync_id == of.sync_id, FollowerChunk.run == of.run)
+        .filter_by(sync_id=of.sync_id, run=of.run)
         .where(FollowerChunk.first_openid <= openid, FollowerChunk.last_openid >= openid)
     )
     # Its id first: MariaDB reads the OpenIDs of each row that a statement passes.

@@ -184,7 +184,7 @@ def _closing(
 
 def draft_of_broadcast(connection: Connection, broadcast_id: str) -> DraftView | None:
     """Return it; None where the broadcast sends no draft."""
-    return first(connection, _DRAFT.where(DraftRow.broadcast_id == broadcast_id), DraftView)
+    return first(connection, _DRAFT.filter_by(broadcast_id=broadcast_id), DraftView)
 
 
 @reading

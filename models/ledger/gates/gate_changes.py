@@ -103,8 +103,8 @@ def _release_doubts(
 ) -> None:
     """Note that no call waits any more for the repeats of a broadcast, if there are some."""
     doubts = connection.execute(
-        select(func.count(), func.max(Batch.not_before)).where(
-            Batch.broadcast_id == broadcast_id, Batch.state == BatchState.UNKNOWN
+        select(func.count(), func.max(Batch.not_before)).filter_by(
+            broadcast_id=broadcast_id, state=BatchState.UNKNOWN
         )
     ).one()
     if doubts[0]:

@@ -116,7 +116,8 @@ def _holders(connection: Connection, wanted: ReservationRequest, on: str) -> Seq
     """Return the other broadcasts with reserved calls on a day, those with most first."""
     query = (
         select(Reservation.broadcast_id)
-        .where(Reservation.account == wanted.account, Reservation.day == on, Reservation.calls > 0)
+        .filter_by(account=wanted.account, day=on)
+        .where(Reservation.calls > 0)
         .where(Reservation.broadcast_id != (wanted.broadcast_id or ""))
         .group_by(Reservation.broadcast_id)
         .order_by(func.sum(Reservation.calls).desc(), Reservation.broadcast_id)
@@ -177,8 +178,9 @@ _RESERVE = insert(Reservation)
 # Built once, as every statement of the way of a call.
 _TAKE = (
     update(Reservation)
-    .where(Reservation.broadcast_id == bindparam("b_broadcast_id"))
-    .where(Reservation.path == bindparam("b_path"), Reservation.day == bindparam("b_day"))
+    .filter_by(
+        broadcast_id=bindparam("b_broadcast_id"), path=bindparam("b_path"), day=bindparam("b_day")
+    )
     .where(Reservation.calls > 0)
     .values(calls=Reservation.calls - 1)
 )
@@ -226,7 +228,7 @@ def _reserved_days(connection: Connection, broadcast: LockedBroadcast) -> set[st
     return set(
         connection.scalars(
             select(Reservation.day)
-            .where(Reservation.broadcast_id == broadcast.id, Reservation.path == broadcast.path)
+            .filter_by(broadcast_id=broadcast.id, path=broadcast.path)
             .where(Reservation.day >= day_of(broadcast.now), Reservation.calls > 0)
         )
     )
@@ -253,8 +255,7 @@ def _add(
 ) -> None:
     there = connection.execute(
         update(Reservation)
-        .where(Reservation.broadcast_id == broadcast_id)
-        .where(Reservation.path == path, Reservation.day == on)
+        .filter_by(broadcast_id=broadcast_id, path=path, day=on)
         .values(calls=Reservation.calls + calls)
     )
     if there.rowcount == 0:
@@ -276,7 +277,8 @@ def release(connection: Connection, broadcast_id: str, *, calls: int) -> None:
         freed = min(calls, row.calls)
         connection.execute(
             update(Reservation)
-            .where(mine, Reservation.path == row.path, Reservation.day == row.day)
+            .where(mine)
+            .filter_by(path=row.path, day=row.day)
             .values(calls=Reservation.calls - freed)
         )
         calls -= freed
@@ -284,7 +286,7 @@ def release(connection: Connection, broadcast_id: str, *, calls: int) -> None:
 
 def free(connection: Connection, broadcast_id: str) -> None:
     """Free what a broadcast has reserved: it came to rest, was cancelled, or is proved again."""
-    connection.execute(delete(Reservation).where(Reservation.broadcast_id == broadcast_id))
+    connection.execute(delete(Reservation).filter_by(broadcast_id=broadcast_id))
 
 
 def carry_over(

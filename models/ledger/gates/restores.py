@@ -118,7 +118,7 @@ def called_today(connection: Connection, account: str) -> Mapping[SendPath, int]
     """Return how many calls of WeChat's day may have reached it, by interface."""
     query = (
         select(AttemptRow.path, func.count())
-        .where(AttemptRow.account == account)
+        .filter_by(account=account)
         .where(AttemptRow.started_at >= day.start(now(connection)))
         .where(or_(AttemptRow.outcome.is_(None), AttemptRow.outcome != Outcome.NOT_CALLED))
         .group_by(AttemptRow.path)
@@ -132,7 +132,7 @@ def is_as_in_backup(connection: Connection, batch_ids: Collection[int]) -> bool:
     What was called of it since the backup was made is not known.
     """
     called_at = (
-        select(func.max(AttemptRow.started_at)).where(AttemptRow.batch_id == Batch.id)
+        select(func.max(AttemptRow.started_at)).filter_by(batch_id=Batch.id)
         .scalar_subquery()
     )  # fmt: skip
     stands_since = func.coalesce(called_at, BroadcastRow.created_at)
@@ -168,7 +168,7 @@ def note_seen(connection: Connection, accounts: Collection[str] = ()) -> int | N
 @writing
 def note_new_place(connection: Connection, known: str | None, place: str) -> None:
     """Note that the place of the database has another name, unless another worker did."""
-    here = update(Installation).where(Installation.place == known)
+    here = update(Installation).filter_by(place=known)
     connection.execute(here.values(place=place))
 
 

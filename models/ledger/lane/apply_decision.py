@@ -143,13 +143,13 @@ def halve(connection: Connection, batch: LockedBatch) -> None:
     row = connection.execute(
         select(BroadcastRow.key, BroadcastRow.content, AccountRow.appid)
         .join(AccountRow, AccountRow.name == BroadcastRow.account)
-        .where(BroadcastRow.id == batch.broadcast_id)
+        .filter_by(id=batch.broadcast_id)
     ).one()
     packed = recipients.packed(
         connection, batch.broadcast_id, batch.list, start=batch.start, size=batch.size
     )
     n = connection.execute(
-        select(func.max(Batch.n)).where(Batch.broadcast_id == batch.broadcast_id)
+        select(func.max(Batch.n)).filter_by(broadcast_id=batch.broadcast_id)
     ).scalar_one()
     left, right = cut_module.halves(batch.size)
     cut = left * openid.PACKED_LENGTH
@@ -261,11 +261,11 @@ def _doubts(connection: Connection, account: str) -> list[str]:
     A cancel and a silent administrator leave doubts as well; those are no sign that replies cannot
     be trusted.
     """
-    since = select(Lane.breaker_since).where(Lane.account == account).scalar_subquery()
+    since = select(Lane.breaker_since).filter_by(account=account).scalar_subquery()
     return list(
         connection.scalars(
             select(Batch.broadcast_id)
-            .where(Batch.account == account, Batch.state == BatchState.IN_DOUBT)
+            .filter_by(account=account, state=BatchState.IN_DOUBT)
             .where(Batch.reason.not_in(_TRUSTED), Batch.moved_counter >= since)
         )
     )
@@ -313,12 +313,10 @@ def _refused_alike(connection: Connection, broadcast_id: str, errcode: int) -> i
     its halves may be taken: it counts as long as WeChat has taken nothing of the broadcast since,
     for then the list is wrong and not a few OpenIDs in it.
     """
-    since = (
-        select(BroadcastRow.breaker_since).where(BroadcastRow.id == broadcast_id).scalar_subquery()
-    )
+    since = select(BroadcastRow.breaker_since).filter_by(id=broadcast_id).scalar_subquery()
     alike = (
         selected(_Node, Batch)
-        .where(Batch.broadcast_id == broadcast_id, Batch.errcode == errcode)
+        .filter_by(broadcast_id=broadcast_id, errcode=errcode)
         .where(Batch.reason == Reason.RECIPIENTS_REFUSED, Batch.moved_counter >= since)
     )
     called = exists().where(

@@ -38,7 +38,7 @@ _HISTORY = (
         .where(Batch.account == AttemptRow.account, Batch.msg_id == AttemptRow.msg_id)
         .where(Batch.id != AttemptRow.batch_id),
     )
-    .where(AttemptRow.batch_id == bindparam("batch_id"))
+    .filter_by(batch_id=bindparam("batch_id"))
     .order_by(AttemptRow.number)
 )
 
@@ -134,13 +134,12 @@ def named_by_verdict(connection: Connection, broadcast_id: str) -> dict[int, int
 
     It may be another job's: then their followers may have got the message all the same.
     """
-    named = select(AttemptRow.id).where(
-        AttemptRow.batch_id == Batch.id, AttemptRow.msg_id == Batch.msg_id
+    named = select(AttemptRow.id).filter_by(batch_id=Batch.id, msg_id=Batch.msg_id)
+    query = (
+        select(Batch.n, Batch.msg_id)
+        .filter_by(broadcast_id=broadcast_id, state=BatchState.REFUSED)
+        .where(Batch.reason.in_(STOPPED_JOB), Batch.msg_id.is_not(None), ~named.exists())
     )
-    query = select(Batch.n, Batch.msg_id).where(
-        Batch.broadcast_id == broadcast_id, Batch.state == BatchState.REFUSED,
-        Batch.reason.in_(STOPPED_JOB), Batch.msg_id.is_not(None), ~named.exists(),
-    )  # fmt: skip
     return {n: int(msg_id or 0) for n, msg_id in connection.execute(query.order_by(Batch.n))}
 
 
@@ -151,7 +150,7 @@ def named_msg_ids(connection: Connection, broadcast_id: str) -> dict[int, list[i
     rows = connection.execute(
         select(Batch.n, AttemptRow.msg_id)
         .join(AttemptRow, AttemptRow.batch_id == Batch.id)
-        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.IN_DOUBT)
+        .filter_by(broadcast_id=broadcast_id, state=BatchState.IN_DOUBT)
         .where(AttemptRow.msg_id.is_not(None))
         .distinct()
         .order_by(Batch.n, AttemptRow.msg_id)

@@ -192,8 +192,7 @@ def _write_down(
 # parameters that these are run with.
 _TAKE = (
     update(Batch)
-    .where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
-    .where(Batch.attempts == bindparam("b_attempts"))
+    .filter_by(id=bindparam("b_id"), state=bindparam("b_state"), attempts=bindparam("b_attempts"))
     # It may have shrunk since: then what was made ready goes to somebody who is not in it.
     .where(Batch.clientmsgid == bindparam("b_clientmsgid"))
     # The same where its files were uploaded again.
@@ -203,10 +202,10 @@ _TAKE = (
     .values(first_called_at=func.coalesce(Batch.first_called_at, bindparam("moment")))
 )
 _ATTEMPT = insert(AttemptRow)
-_RENEW = update(Lane).where(Lane.account == bindparam("b_account")).values(claims=Lane.claims + 1)
+_RENEW = update(Lane).filter_by(account=bindparam("b_account")).values(claims=Lane.claims + 1)
 _BEGIN = (
     update(BroadcastRow)
-    .where(BroadcastRow.id == bindparam("b_id"))
+    .filter_by(id=bindparam("b_id"))
     .values(
         version=BroadcastRow.version + 1,
         started_at=func.coalesce(BroadcastRow.started_at, bindparam("b_moment")),

@@ -91,13 +91,13 @@ def acquire(
     """
     moment = now(connection)
     fence = connection.scalar(
-        select(Lane.fence).where(Lane.account == account).where(is_free(moment)).with_for_update()
+        select(Lane.fence).filter_by(account=account).where(is_free(moment)).with_for_update()
     )
     if fence is None:
         return None
     leased = connection.execute(
         update(Lane)
-        .where(Lane.account == account, Lane.fence == fence)
+        .filter_by(account=account, fence=fence)
         .where(is_free(moment))
         .values(fence=fence + 1, owner=owner, leased_until=moment + LEASE)
     )
@@ -111,7 +111,7 @@ def _adopt_orphans(
     connection: Connection, account: str, moment: datetime, *, breaker: CircuitBreaker
 ) -> None:
     ids = connection.scalars(
-        select(Batch.id).where(Batch.account == account, Batch.state == BatchState.CALLING)
+        select(Batch.id).filter_by(account=account, state=BatchState.CALLING)
     ).all()
     for batch in [locked_rows.locked_batch(connection, batch_id) for batch_id in ids]:
         # What kills each driver of this batch must not use up the day's calls forever.
@@ -196,6 +196,6 @@ def release(connection: Connection, lease: Lease) -> None:
     """Release the lane, unless another driver has it by now."""
     connection.execute(
         update(Lane)
-        .where(Lane.account == lease.account, Lane.fence == lease.fence)
+        .filter_by(account=lease.account, fence=lease.fence)
         .values(leased_until=None, owner=None)
     )

@@ -135,7 +135,7 @@ _LANE = select(
     exists()
     .where(Batch.account == Lane.account, Batch.state == BatchState.UNKNOWN)
     .label("has_doubt"),
-).where(Lane.account == bindparam("account"))
+).filter_by(account=bindparam("account"))
 _PATHS = list(SendPath)
 #: This release knows whom it goes to and how; what it does not know is for a newer one to call.
 IS_UNDERSTOOD = and_(
@@ -165,7 +165,7 @@ _IS_PLANNED = and_(
 #: The broadcast first and then its batches, so that no call looks at every batch that waits.
 _FIRST = (
     select(BroadcastRow.id)
-    .where(BroadcastRow.account == bindparam("account"), BroadcastRow.phase == Phase.SENDING)
+    .filter_by(account=bindparam("account"), phase=Phase.SENDING)
     .where(IS_UNDERSTOOD)
     .where(NO_GATE, exists().where(Batch.broadcast_id == BroadcastRow.id, _IS_PLANNED))
     .order_by(*ORDER)
@@ -224,7 +224,7 @@ class CallContent:
 @reading
 def call_content(connection: Connection, broadcast_id: str) -> CallContent:
     """Return what the calls of a broadcast have in common."""
-    last_n = select(func.max(Batch.n)).where(Batch.broadcast_id == broadcast_id).scalar_subquery()
+    last_n = select(func.max(Batch.n)).filter_by(broadcast_id=broadcast_id).scalar_subquery()
     query = selected(CallContent, BroadcastRow, last_n=last_n)
     return one_row(connection, query.where(BroadcastRow.id == broadcast_id), CallContent)
 
@@ -340,7 +340,7 @@ class _Signs:
 
 def signs_of_life(connection: Connection, account: str) -> SignsOfLife:
     """Return what was recorded of an account's lane last."""
-    signs = one_row(connection, selected(_Signs, Lane).where(Lane.account == account), _Signs)
+    signs = one_row(connection, selected(_Signs, Lane).filter_by(account=account), _Signs)
     doubt_until = connection.scalar(
         select(func.max(Batch.not_before))
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)

@@ -46,7 +46,7 @@ def closed_within(
 
     Broadcasts of *account*, or of that of *broadcast_id*; "": the account itself.
     """
-    of = select(BroadcastRow.account).where(BroadcastRow.id == broadcast_id).scalar_subquery()
+    of = select(BroadcastRow.account).filter_by(id=broadcast_id).scalar_subquery()
     query = (
         select(GateRow.broadcast_id, GateRow.closed_at, database_now().label("now"))
         .where(GateRow.account == (account or of), STANDS, GateRow.kind.in_(REPORTED))
@@ -90,10 +90,10 @@ def stop_unless_listed(
     def work(connection: Connection) -> None:
         lane_rows.ensure_lane(connection, account)
         lane_rows.lock(connection, account.name)
-        lifted = select(GateRow.id).where(
-            GateRow.account == account.name,
-            GateRow.kind == GateKind.STOP,
-            GateRow.opened_counter > asked_at,
+        lifted = (
+            select(GateRow.id)
+            .filter_by(account=account.name, kind=GateKind.STOP)
+            .where(GateRow.opened_counter > asked_at)
         )
         if connection.scalar(lifted.limit(1)) is None:
             _stop(connection, account, refusal)

@@ -91,9 +91,7 @@ def give_back(connection: Connection, claim: str, *, tuning: Tuning = DEFAULT_TU
 
     Only for the claimer itself, before it has called: nobody else can know it.
     """
-    attempt_id = connection.scalar(
-        select(AttemptRow.id).where(AttemptRow.claim == claim, AttemptRow.outcome.is_(None))
-    )
+    attempt_id = connection.scalar(select(AttemptRow.id).filter_by(claim=claim, outcome=None))
     if attempt_id is not None:
         store(connection, attempt_id, CallResult(outcome=Outcome.NOT_CALLED), tuning=tuning)
     return attempt_id is not None
@@ -153,9 +151,7 @@ def confirm_by_event(
 def _write_known(connection: Connection, batch_id: int, msg_id: int, *, known: bool | None) -> None:
     if known is not None:
         connection.execute(
-            update(AttemptRow)
-            .where(AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id)
-            .values(confirmed=known)
+            update(AttemptRow).filter_by(batch_id=batch_id, msg_id=msg_id).values(confirmed=known)
         )
 
 
@@ -224,7 +220,7 @@ _DENIED = select(AttemptRow.denied).where(_OF)
 _AT = bindparam("at", type_=Moment())
 _LEARN = (
     update(AttemptRow)
-    .where(AttemptRow.id == bindparam("attempt_id"))
+    .filter_by(id=bindparam("attempt_id"))
     .values(
         # The call ended once, whatever is recorded of it later.
         ended_at=func.coalesce(AttemptRow.ended_at, _AT),
@@ -240,7 +236,7 @@ _LEARN_BETTER = _LEARN.where(_NOTHING_YET | (AttemptRow.outcome == Outcome.UNKNO
 )
 
 
-_RECORDED = update(Lane).where(Lane.account == bindparam("b_account"))
+_RECORDED = update(Lane).filter_by(account=bindparam("b_account"))
 
 
 def _learn(fact: CallResult) -> Update:

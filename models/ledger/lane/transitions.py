@@ -43,7 +43,7 @@ from models.ledger.rows import closed_gates, lane_rows, locked_rows
 from models.ledger.rows.transaction import WORKER, LockedBatch, first, note, selected
 
 #: Its columns are those of the parameters that it is run with.
-_MOVE = update(Batch).where(Batch.id == bindparam("b_id"), Batch.state == bindparam("b_state"))
+_MOVE = update(Batch).filter_by(id=bindparam("b_id"), state=bindparam("b_state"))
 
 
 def move_batch(
@@ -97,9 +97,7 @@ _OPEN = (
     .limit(1)
 )
 _TOUCH = (
-    update(BroadcastRow)
-    .where(BroadcastRow.id == bindparam("b_id"))
-    .values(version=BroadcastRow.version + 1)
+    update(BroadcastRow).filter_by(id=bindparam("b_id")).values(version=BroadcastRow.version + 1)
 )
 
 
@@ -186,7 +184,7 @@ def cancel_remaining(
     counter = connection.execute(
         select(Lane.gate_counter)
         .join(BroadcastRow, BroadcastRow.account == Lane.account)
-        .where(BroadcastRow.id == broadcast_id)
+        .filter_by(id=broadcast_id)
     ).scalar_one()
     denied = exists().where(AttemptRow.batch_id == Batch.id, call_history.MAYBE, DENIED)
     for old, new, reason, which in (
@@ -198,7 +196,8 @@ def cancel_remaining(
         said = {"errcode": None, "errmsg": None} if reason is Reason.SAID_NOT_SENT else {}
         moved = connection.execute(
             update(Batch)
-            .where(Batch.broadcast_id == broadcast_id, Batch.state == old, which)
+            .filter_by(broadcast_id=broadcast_id, state=old)
+            .where(which)
             .values(state=new, reason=reason, not_before=None, moved_counter=counter, **said)
             .execution_options(synchronize_session=False)
         )

@@ -76,10 +76,9 @@ def of_file(
     connection: Connection, account: Account, *, fingerprint: str, kind: MediaKind, permanent: bool
 ) -> Uploads:
     """Return the account's uploads of a file for one use, dead ones as well."""
-    query = _MEDIA.where(
-        MediaRow.appid == account.appid, MediaRow.fingerprint == fingerprint,
-        MediaRow.kind == kind, MediaRow.permanent == permanent,
-    )  # fmt: skip
+    query = _MEDIA.filter_by(
+        appid=account.appid, fingerprint=fingerprint, kind=kind, permanent=permanent
+    )
     return _newest(connection, query)
 
 

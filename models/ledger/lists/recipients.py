@@ -37,10 +37,8 @@ NAMES = (*SETS, SKIPPED)
 # Built once: a lane runs it for each call. Chunks of one list are at most CHUNK long.
 _CHUNKS = (
     select(ChunkRow.start, ChunkRow.openids)
-    .where(
-        ChunkRow.broadcast_id == bindparam("broadcast_id"), ChunkRow.list == bindparam("name"),
-        ChunkRow.start > bindparam("after"), ChunkRow.start < bindparam("end"),
-    )
+    .filter_by(broadcast_id=bindparam("broadcast_id"), list=bindparam("name"))
+    .where(ChunkRow.start > bindparam("after"), ChunkRow.start < bindparam("end"))
     .order_by(ChunkRow.start)
 )  # fmt: skip
 
@@ -83,9 +81,7 @@ def resolved(connection: Connection, broadcast_id: str) -> tuple[str, int]:
 def size_of(connection: Connection, broadcast_id: str, name: str) -> int:
     """Return how many OpenIDs a list holds."""
     size = connection.scalar(
-        select(func.sum(ChunkRow.size)).where(
-            ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == name
-        )
+        select(func.sum(ChunkRow.size)).filter_by(broadcast_id=broadcast_id, list=name)
     )
     return int(size or 0)
 
@@ -233,7 +229,7 @@ def _unplanned(connection: Connection, broadcast_id: str, names: Container[str])
     chosen, _ = resolved(connection, broadcast_id)
     rows = connection.execute(
         select(ChunkRow.start, ChunkRow.size)
-        .where(ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == chosen)
+        .filter_by(broadcast_id=broadcast_id, list=chosen)
         .order_by(ChunkRow.start)
     )
     return [

@@ -157,7 +157,7 @@ def lift(
             connection.execute(
                 update(Suppression)
                 .where(*_rows_of(account, sorted(people), kinds=list(SuppressionKind)))
-                .where(Suppression.lifted_at.is_(None))
+                .filter_by(lifted_at=None)
                 .values(lifted_at=now(connection), lifted_by=who)
             )
         own = sum(one.kind == SuppressionKind.KEYWORD for one in standing)
@@ -376,7 +376,8 @@ def _openids(engine: Engine, account: str, between: tuple[str, str] | None) -> I
     after = ""
     query = (
         select(Suppression.openid)
-        .where(Suppression.account == account, Suppression.lifted_at.is_(None), ~IS_ERASED)
+        .filter_by(account=account, lifted_at=None)
+        .where(~IS_ERASED)
         .order_by(Suppression.openid)
         .limit(READ_AT_ONCE)
     )

@@ -85,19 +85,22 @@ def give_up(connection: Connection, broadcast_id: str) -> None:
     """
     connection.execute(
         update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
         .values(uploading_at=None)
     )
     awaited = connection.execute(
         select(BroadcastRow.account, BroadcastRow.key)
         .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id)
-        .where(BroadcastRow.id == broadcast_id)
+        .filter_by(id=broadcast_id)
     ).first()
     if awaited is not None:
         connection.execute(
-            delete(Submission)
-            .where(Submission.account == awaited.account, Submission.key == awaited.key)
-            .where(Submission.broadcast_id == broadcast_id, Submission.body_digest.is_(None))
+            delete(Submission).filter_by(
+                account=awaited.account,
+                key=awaited.key,
+                broadcast_id=broadcast_id,
+                body_digest=None,
+            )
         )
 
 
@@ -115,8 +118,7 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     """Remove a portion of an upload; return whether there is more."""
     given_up = connection.scalar(
         select(BroadcastRow.id)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
-        .where(BroadcastRow.uploading_at.is_(None))
+        .filter_by(id=broadcast_id, phase=Phase.UPLOADING, uploading_at=None)
         .with_for_update()
     )
     if given_up is None:
@@ -127,9 +129,9 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
         return True
     if drop_files(connection, broadcast_id):
         return True
-    connection.execute(delete(Skipped).where(Skipped.broadcast_id == broadcast_id))
-    connection.execute(delete(UploadRow).where(UploadRow.broadcast_id == broadcast_id))
-    connection.execute(delete(BroadcastRow).where(BroadcastRow.id == broadcast_id))
+    connection.execute(delete(Skipped).filter_by(broadcast_id=broadcast_id))
+    connection.execute(delete(UploadRow).filter_by(broadcast_id=broadcast_id))
+    connection.execute(delete(BroadcastRow).filter_by(id=broadcast_id))
     return False
 
 
@@ -164,7 +166,7 @@ def keep_upload_alive(
     mine = () if fence is None else (BroadcastRow.version == fence,)
     kept = connection.execute(
         update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
         .where(BroadcastRow.uploading_at.is_not(None), *mine)
         .values(uploading_at=beat)
     )
@@ -179,7 +181,7 @@ def await_list(connection: Connection, broadcast_id: str) -> None:
     ahead = now(connection) + AWAITED_FOR - GIVEN_UP_AFTER
     connection.execute(
         update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
         .where(BroadcastRow.uploading_at.is_not(None))
         .values(uploading_at=ahead)
     )
@@ -261,5 +263,5 @@ def drop_files(connection: Connection, broadcast_id: str) -> bool:
     mine = FilePieceRow.broadcast_id == broadcast_id
     if delete_some(connection, FilePieceRow.id, mine, most=PIECES_AT_ONCE):
         return True
-    connection.execute(delete(KeptFileRow).where(KeptFileRow.broadcast_id == broadcast_id))
+    connection.execute(delete(KeptFileRow).filter_by(broadcast_id=broadcast_id))
     return False

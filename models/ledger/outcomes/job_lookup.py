@@ -80,7 +80,7 @@ def of_job(connection: Connection, account: str, msg_id: int) -> FinishEvent | N
 
 def row_of_job(connection: Connection, account: str, msg_id: int) -> StoredFinish | None:
     """Return the same as it is stored."""
-    query = selected(StoredFinish, Finish).where(Finish.account == account, Finish.msg_id == msg_id)
+    query = selected(StoredFinish, Finish).filter_by(account=account, msg_id=msg_id)
     return first(connection, query, StoredFinish)
 
 
@@ -274,7 +274,7 @@ def accepted_as(connection: Connection, batch_id: int) -> Sequence[int]:
     """Return the msg_ids of every reply 0 to a batch, whatever a person said of them since."""
     found = connection.scalars(
         select(AttemptRow.msg_id)
-        .where(AttemptRow.batch_id == batch_id, AttemptRow.outcome == Outcome.ACCEPTED)
+        .filter_by(batch_id=batch_id, outcome=Outcome.ACCEPTED)
         .distinct()
         .order_by(AttemptRow.msg_id)
     )
@@ -368,7 +368,8 @@ def _owner(connection: Connection, batch: LockedBatch, msg_id: int) -> Owner | N
     """Return another batch of the account that has this msg_id."""
     query = (
         selected(Owner, Batch)
-        .where(Batch.account == batch.account, Batch.msg_id == msg_id, Batch.id != batch.id)
+        .filter_by(account=batch.account, msg_id=msg_id)
+        .where(Batch.id != batch.id)
         .limit(1)
     )
     return first(connection, query, Owner)

@@ -157,10 +157,7 @@ def _doubt(connection: Connection, account: str, msg_id: int) -> int | None:
 def _owner(connection: Connection, account: str, msg_id: int) -> int | None:
     """Return the batch that has a msg_id."""
     return connection.scalar(
-        select(Batch.id)
-        .where(Batch.account == account, Batch.msg_id == msg_id)
-        .order_by(Batch.id)
-        .limit(1)
+        select(Batch.id).filter_by(account=account, msg_id=msg_id).order_by(Batch.id).limit(1)
     )
 
 
@@ -245,9 +242,7 @@ def due_batches(
 
 def _reserve_poll(connection: Connection, row: Polled, next_poll: datetime) -> bool:
     taken = connection.execute(
-        update(Batch)
-        .where(Batch.id == row.id, Batch.poll_at == row.poll_at)
-        .values(poll_at=next_poll)
+        update(Batch).filter_by(id=row.id, poll_at=row.poll_at).values(poll_at=next_poll)
     )
     return taken.rowcount == 1
 
@@ -341,7 +336,7 @@ def _schedule_poll(
     if last is not None and last <= batch.now:
         administrator_waits.put_in_doubt(connection, batch, status)
         return
-    query = selected(_Asked, Batch).where(Batch.id == batch.id)
+    query = selected(_Asked, Batch).filter_by(id=batch.id)
     (asked,) = every_row(connection, query, _Asked)
     polls = asked.polls + 1
     pause = waits.scaled(PAUSES[min(polls, len(PAUSES)) - 1])

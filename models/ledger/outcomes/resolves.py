@@ -158,7 +158,7 @@ def _carry_out(
 
 
 def _batch(connection: Connection, row: LockedBroadcast, n: int) -> LockedBatch:
-    batch_id = connection.scalar(select(Batch.id).where(Batch.broadcast_id == row.id, Batch.n == n))
+    batch_id = connection.scalar(select(Batch.id).filter_by(broadcast_id=row.id, n=n))
     if batch_id is None:
         raise InputError("error.resolve.no_batch", id=row.id, n=n, doubts=_doubts(connection, row))
     return locked_rows.locked_batch(connection, batch_id)
@@ -168,7 +168,7 @@ def _doubts(connection: Connection, row: LockedBroadcast) -> str:
     """Return the numbers of the batches that are in doubt."""
     numbers = connection.scalars(
         select(Batch.n)
-        .where(Batch.broadcast_id == row.id, Batch.state == BatchState.IN_DOUBT)
+        .filter_by(broadcast_id=row.id, state=BatchState.IN_DOUBT)
         .order_by(Batch.n)
         .limit(10)
     )
@@ -312,9 +312,7 @@ def _deny(
 def _data_id(connection: Connection, batch_id: int, msg_id: int) -> int | None:
     """Return the msg_data_id that a reply named together with the msg_id."""
     return connection.scalar(
-        select(func.max(AttemptRow.msg_data_id)).where(
-            AttemptRow.batch_id == batch_id, AttemptRow.msg_id == msg_id
-        )
+        select(func.max(AttemptRow.msg_data_id)).filter_by(batch_id=batch_id, msg_id=msg_id)
     )
 
 

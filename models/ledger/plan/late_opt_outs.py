@@ -207,7 +207,7 @@ def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Range]:
     return every_row(connection, query, _Range)
 
 
-_UNHALTED = select(Lane.breaker_since).where(Lane.account == BroadcastRow.account)
+_UNHALTED = select(Lane.breaker_since).filter_by(account=BroadcastRow.account)
 _SYNCED = select(func.max(FollowerSync.id)).where(
     FollowerSync.account == BroadcastRow.account, FollowerSync.run.is_not(None)
 )

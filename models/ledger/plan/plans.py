@@ -81,8 +81,10 @@ def to_plan(connection: Connection, broadcast_id: str) -> ToPlan | None:
 
     Planning makes no calls: it runs under every gate but a cancel and a time that is to come.
     """
-    query = selected(ToPlan, BroadcastRow).where(
-        BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.PLANNING, IS_UNDERSTOOD
+    query = (
+        selected(ToPlan, BroadcastRow)
+        .filter_by(id=broadcast_id, phase=Phase.PLANNING)
+        .where(IS_UNDERSTOOD)
     )
     found = first(connection, query, ToPlan)
     if found is None or not _is_due(connection, found):
@@ -285,8 +287,8 @@ def _is_whole(
 ) -> bool:
     """Return whether the batches are those of the plan, and hold everybody in it."""
     count, size = connection.execute(
-        select(func.count(), func.sum(Batch.size)).where(
-            Batch.broadcast_id == broadcast_id, Batch.parent_id.is_(None)
+        select(func.count(), func.sum(Batch.size)).filter_by(
+            broadcast_id=broadcast_id, parent_id=None
         )
     ).one()
     return count == calls and (planned is None or int(size or 0) == planned)

@@ -37,7 +37,7 @@ def begin(connection: Connection, broadcast_id: str, content: str, *, appid: str
     """Write down what the batches of a broadcast with kept files say; of others nothing."""
     if not is_so(connection, exists().where(KeptFileRow.broadcast_id == broadcast_id)):
         return
-    ids = select(KeptFileRow.media_id).where(KeptFileRow.broadcast_id == broadcast_id)
+    ids = select(KeptFileRow.media_id).filter_by(broadcast_id=broadcast_id)
     dies_at = _dies_at(connection, connection.scalars(ids).all(), appid=appid)
     _set_content(connection, broadcast_id, content, n=0, dies_at=dies_at)
 
@@ -59,12 +59,12 @@ def renew(connection: Connection, broadcast_id: str, ids: Mapping[str, str], *, 
     submitted = row_of(connection, broadcast_id, BroadcastRow.content).content
     said = media.replaced(json.loads(submitted), ids)
     content = contents.of_object(said, limit=contents.MOST_BYTES).canonical
-    newest = select(func.max(RenewalRow.n)).where(RenewalRow.broadcast_id == broadcast_id)
+    newest = select(func.max(RenewalRow.n)).filter_by(broadcast_id=broadcast_id)
     n = connection.execute(newest).scalar_one() + 1
     _set_content(connection, broadcast_id, content, n=n, dies_at=dies_at)
     connection.execute(
         update(Batch)
-        .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.PLANNED)
+        .filter_by(broadcast_id=broadcast_id, state=BatchState.PLANNED)
         .where(UNTOUCHED)
         .values(renewal=n)
     )
@@ -127,8 +127,8 @@ class Life:
 @reading
 def life_of_files(connection: Connection, work: Work) -> Life | None:
     """Return it; None for a broadcast that keeps no files."""
-    query = selected(Life, RenewalRow, now=database_now()).where(
-        RenewalRow.broadcast_id == work.broadcast_id, RenewalRow.n == work.renewal
+    query = selected(Life, RenewalRow, now=database_now()).filter_by(
+        broadcast_id=work.broadcast_id, n=work.renewal
     )
     return first(connection, query, Life)
 
@@ -136,9 +136,7 @@ def life_of_files(connection: Connection, work: Work) -> Life | None:
 @reading
 def content_of_files(connection: Connection, broadcast_id: str, renewal: int) -> str:
     """Return the canonical content of a renewal. Raises LookupError where there is none."""
-    query = select(RenewalRow.content).where(
-        RenewalRow.broadcast_id == broadcast_id, RenewalRow.n == renewal
-    )
+    query = select(RenewalRow.content).filter_by(broadcast_id=broadcast_id, n=renewal)
     said = connection.scalar(query)
     if said is None:
         raise LookupError(f"broadcast {broadcast_id} has no renewal {renewal}")
@@ -161,9 +159,7 @@ def kept_files(engine: Engine, broadcast_id: str) -> Iterator[KeptFile]:
     for file in files:
         facts = dict(file)
         size, fingerprint = facts.pop("size"), facts.pop("fingerprint")
-        pieces = select(FilePieceRow.data).where(
-            FilePieceRow.broadcast_id == broadcast_id, FilePieceRow.n == facts.pop("n")
-        )
+        pieces = select(FilePieceRow.data).filter_by(broadcast_id=broadcast_id, n=facts.pop("n"))
         with read(engine) as connection:
             data = b"".join(connection.scalars(pieces.order_by(FilePieceRow.place)))
         whole = KeptFile(**facts, data=data)

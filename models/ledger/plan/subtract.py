@@ -110,9 +110,7 @@ def _parts(
 def listed(engine: Engine, broadcast_id: str, name: str) -> Iterator[IDs]:
     """Yield the chunks of a list of a broadcast, each read in a transaction of its own."""
     start = -1
-    query = select(ChunkRow.start, ChunkRow.openids).where(
-        ChunkRow.broadcast_id == broadcast_id, ChunkRow.list == name
-    )
+    query = select(ChunkRow.start, ChunkRow.openids).filter_by(broadcast_id=broadcast_id, list=name)
     while True:
         with read(engine) as connection:
             more = query.where(ChunkRow.start > start).order_by(ChunkRow.start).limit(1)
@@ -231,7 +229,7 @@ def _publish_lists(
         sample = store.samples[reason]
         recipients.count_skipped(connection, broadcast.id, reason, more=size, sample=sample)
     # A planner of before, which found nobody to leave out, may have cut what was asked.
-    connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
+    connection.execute(delete(Batch).filter_by(broadcast_id=broadcast.id))
     if left >= SMALLEST:
         return True
     if left:

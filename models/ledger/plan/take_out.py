@@ -90,7 +90,7 @@ def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> 
     def work(connection: Connection, row: LockedBroadcast) -> int:
         if row.phase is not Phase.SENDING or not len(wanted):
             return 0
-        query = selected(_Broadcast, BroadcastRow).where(BroadcastRow.id == broadcast_id)
+        query = selected(_Broadcast, BroadcastRow).filter_by(id=broadcast_id)
         broadcast = one_row(connection, query, _Broadcast)
         return _shrink(connection, broadcast, wanted, reason=reason)
 

@@ -70,7 +70,7 @@ _OF_SOME = _GATES.where(
     GateRow.broadcast_id.in_(bindparam("ids", expanding=True)),
 )
 _OF_BROADCASTS = _GATES.where(GateRow.broadcast_id.in_(bindparam("ids", expanding=True)))
-_MINE = _GATES.where(GateRow.account == bindparam("account"))
+_MINE = _GATES.filter_by(account=bindparam("account"))
 _OF_ONE = _MINE.where(OF_ACCOUNT)
 # Of those that ended some gates are never opened.
 _OF_ALL = _MINE.join(BroadcastRow, BroadcastRow.id == GateRow.broadcast_id).where(
@@ -148,7 +148,7 @@ def is_cancelled(broadcast_id: InstrumentedAttribute[str]) -> ColumnElement[bool
     """Return the condition that a person cancelled the broadcast of this id."""
     return (
         select(GateRow.id)
-        .where(GateRow.broadcast_id == broadcast_id, GateRow.kind == GateKind.CANCEL)
+        .filter_by(broadcast_id=broadcast_id, kind=GateKind.CANCEL)
         .correlate_except(GateRow)
         .exists()
     )
@@ -198,7 +198,7 @@ def read_first_call(connection: Connection, broadcast_id: str) -> FirstCallLimit
     from models.ledger.rows import locked_rows  # noqa: PLC0415 - not for what has begun
 
     broadcast = locked_rows.locked_broadcast(connection, broadcast_id)
-    query = selected(LockedLane, Lane).where(Lane.account == broadcast.account)
+    query = selected(LockedLane, Lane).filter_by(account=broadcast.account)
     gates = gates_of(connection, broadcast.account, broadcast_id)
     seen = attended_since(one_row(connection, query, LockedLane), gates, broadcast.path)
     opened = last_opened_at(connection, broadcast)

@@ -172,7 +172,7 @@ ROWS = selected(
     ReportedRow, BroadcastRow, not_before=Lane.not_before, wait_reason=Lane.wait_reason,
     now=database_now(),
 ).outerjoin(Lane, Lane.account == BroadcastRow.account)  # fmt: skip
-_ONE = ROWS.where(BroadcastRow.id == bindparam("id"))
+_ONE = ROWS.filter_by(id=bindparam("id"))
 
 
 def figures_of(connection: Connection, broadcast_id: str) -> Figures:

@@ -85,7 +85,7 @@ def check_no_other_name(connection: Connection, account: Account) -> None:
     """Raise SettingsError if the appid of a new account has another name already."""
     query = (
         select(AccountRow.name, AccountRow.appid, AccountRow.created_at)
-        .where(AccountRow.appid == account.appid)
+        .filter_by(appid=account.appid)
         .order_by(AccountRow.created_at, AccountRow.name)
     )
     # With a lock: on MariaDB this waits for the rows of others that are not committed yet.

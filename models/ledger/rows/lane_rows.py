@@ -72,7 +72,7 @@ def _forgotten_claims(connection: Connection, account: str) -> int:
 _LOCK_ACCOUNTS = text(f"LOCK TABLE {AccountRow.__tablename__} IN SHARE ROW EXCLUSIVE MODE")
 
 # Built once: building a statement costs as much as running it, and each call runs this one twice.
-_LOCK = selected(LockedLane, Lane).where(Lane.account == bindparam("account")).with_for_update()
+_LOCK = selected(LockedLane, Lane).filter_by(account=bindparam("account")).with_for_update()
 
 
 def lock(connection: Connection, account: str) -> LockedLane:
@@ -104,7 +104,7 @@ def wait(connection: Connection, account: str, *, until: datetime, reason: Reaso
     """Make the lane wait; never shorten its wait. ``refresh_due`` is the caller's."""
     connection.execute(
         update(Lane)
-        .where(Lane.account == account)
+        .filter_by(account=account)
         .where(or_(Lane.not_before.is_(None), Lane.not_before < until))
         .values(not_before=until, wait_reason=reason)
     )
@@ -116,7 +116,7 @@ def doubt_left(connection: Connection, account: str, at: datetime) -> None:
     """Note that a doubt holds up the account no longer."""
     connection.execute(
         update(Lane)
-        .where(Lane.account == account)
+        .filter_by(account=account)
         .where(or_(Lane.doubt_wait_until.is_(None), Lane.doubt_wait_until < at))
         .values(doubt_wait_until=at)
     )
@@ -262,10 +262,10 @@ def refresh_due_of(connection: Connection, account: str, changed: Collection[str
 
 _DOUBTFUL = (
     select(Batch.broadcast_id)
-    .where(Batch.account == bindparam("account"), Batch.state == BatchState.UNKNOWN)
+    .filter_by(account=bindparam("account"), state=BatchState.UNKNOWN)
     .distinct()
 )
-_STORE = update(BroadcastRow).where(BroadcastRow.id == bindparam("b_id"))
+_STORE = update(BroadcastRow).filter_by(id=bindparam("b_id"))
 
 
 def _store(connection: Connection, account: str, found: Sequence[Due], *, moment: datetime) -> None:

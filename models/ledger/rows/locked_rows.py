@@ -77,7 +77,7 @@ _BROADCAST = selected(
         _GATE.where(OF_ACCOUNT),
         _GATE.where(GateRow.broadcast_id == BroadcastRow.id),
     ),
-).where(BroadcastRow.id == bindparam("broadcast_id"))
+).filter_by(id=bindparam("broadcast_id"))
 
 
 def locked_batch(connection: Connection, batch_id: int) -> LockedBatch:
@@ -95,9 +95,7 @@ def lock_list_changes(connection: Connection, account: str, which: ListName) -> 
 
     Raises IntegrityError where somebody else is the first one to lock it at once.
     """
-    query = select(ListChanges.changes).where(
-        ListChanges.account == account, ListChanges.list == which
-    )
+    query = select(ListChanges.changes).filter_by(account=account, list=which)
     number: int | None = connection.scalar(query.with_for_update())
     if number is None:
         connection.execute(insert(ListChanges).values(account=account, list=which, changes=0))
@@ -162,7 +160,7 @@ def run(
     """
     account = connection.scalar(
         select(BroadcastRow.account)
-        .where(BroadcastRow.id == broadcast_id)
+        .filter_by(id=broadcast_id)
         .where(true() if uploading else BroadcastRow.phase != Phase.UPLOADING)
     )
     if account is None:
@@ -209,8 +207,10 @@ def newest(connection: Connection) -> str | None:
 @reading
 def under_key(connection: Connection, account: str, key: str) -> str | None:
     """Return the broadcast that was published under a key of an account, if there is one."""
-    query = select(Submission.broadcast_id).where(
-        Submission.account == account, Submission.key == key, Submission.body_digest.is_not(None)
+    query = (
+        select(Submission.broadcast_id)
+        .filter_by(account=account, key=key)
+        .where(Submission.body_digest.is_not(None))
     )
     return connection.scalar(query)
 
@@ -268,7 +268,7 @@ def not_stored(connection: Connection, broadcast_id: str) -> InputError:
         select(UploadRow.broadcast_id.is_not(None).label("is_awaited"))
         .select_from(BroadcastRow)
         .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id, isouter=True)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
         .where(BroadcastRow.uploading_at.is_not(None))
     )
     there = connection.execute(query).first()

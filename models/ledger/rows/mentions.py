@@ -69,7 +69,7 @@ def _is_of(table: Table, account: str) -> ColumnElement[bool]:
         own = table.c.account
         return or_(own.is_(None), own.in_([account, ALL_ACCOUNTS]))
     if "broadcast_id" in table.c:
-        theirs = select(BroadcastRow.id).where(BroadcastRow.account == account)
+        theirs = select(BroadcastRow.id).filter_by(account=account)
         return table.c.broadcast_id.in_(theirs)
     return true()
 

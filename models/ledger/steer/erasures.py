@@ -113,7 +113,7 @@ def _broadcasts_of(connection: Connection, account: str, one: str) -> Sequence[s
     near = (
         select(ChunkRow.broadcast_id)
         .join(BroadcastRow, BroadcastRow.id == ChunkRow.broadcast_id)
-        .where(BroadcastRow.account == account)
+        .filter_by(account=account)
         .where(ChunkRow.first_openid <= one, ChunkRow.last_openid >= one)
         .where(place_in(ChunkRow.openids, literal(packed, Packed)) > 0)
     )
@@ -160,7 +160,7 @@ def _check_batches(
     for each in places:
         rows = connection.execute(
             select(Batch.id, Batch.n, Batch.state)
-            .where(Batch.broadcast_id == broadcast_id, Batch.list == each.list)
+            .filter_by(broadcast_id=broadcast_id, list=each.list)
             .where(Batch.start <= each.place, Batch.start + Batch.size > each.place)
         ).all()
         for row in rows:
@@ -231,7 +231,7 @@ def _unfollow(connection: Connection, account: str, one: str) -> None:
     if len(left.ids):
         change(connection, FollowerChunk, chunk_id, **followers.columns_of(left))
     else:
-        connection.execute(delete(FollowerChunk).where(FollowerChunk.id == chunk_id))
+        connection.execute(delete(FollowerChunk).filter_by(id=chunk_id))
     behind = (
         FollowerChunk.sync_id == newest.sync_id, FollowerChunk.run == newest.run,
         FollowerChunk.first_openid > one,

@@ -220,7 +220,7 @@ def _cancel(
     if broadcast.phase in UNCALLED_PHASES:
         # Some of its batches may be there, and nobody saw them: its list alone says who was to
         # get it.
-        connection.execute(delete(Batch).where(Batch.broadcast_id == broadcast.id))
+        connection.execute(delete(Batch).filter_by(broadcast_id=broadcast.id))
         transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
     transitions.end_if_at_rest(connection, broadcast.id)
     lane_rows.refresh_due(connection, broadcast.account)
@@ -285,7 +285,8 @@ def _call_today(connection: Connection, account: str, moment: datetime) -> None:
     waiting = Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN])
     connection.execute(
         update(Batch)
-        .where(Batch.account == account, waiting, Batch.reason == Reason.QUOTA_TODAY)
+        .filter_by(account=account, reason=Reason.QUOTA_TODAY)
+        .where(waiting)
         .where(Batch.not_before > moment)
         .values(not_before=moment)
     )

@@ -112,13 +112,13 @@ def _mark(connection: Connection, broadcast_id: str, older_than: timedelta) -> b
 def _clear(engine: Engine, broadcast_id: str) -> None:
     """Remove the rows of a marked broadcast, a portion at a time."""
     with read(engine) as connection:
-        mine = select(Batch.id).where(Batch.broadcast_id == broadcast_id)
+        mine = select(Batch.id).filter_by(broadcast_id=broadcast_id)
         ids = connection.scalars(mine).all()
         pruned_at = value_of(connection, broadcast_id, BroadcastRow.pruned_at)
     remove(engine, ChunkRow.id, ChunkRow.broadcast_id == broadcast_id, most=CHUNKS_AT_ONCE)
     for start in range(0, len(ids), _ROWS_AT_ONCE):
         some = AttemptRow.batch_id.in_(ids[start : start + _ROWS_AT_ONCE])
         remove(engine, AttemptRow.id, some, most=_ROWS_AT_ONCE)
-    lines = update(Skipped).where(Skipped.broadcast_id == broadcast_id).values(sample="[]")
+    lines = update(Skipped).filter_by(broadcast_id=broadcast_id).values(sample="[]")
     write(engine, lambda connection: connection.execute(lines))
     remove(engine, Event.id, _is_of_before(broadcast_id, pruned_at), most=_ROWS_AT_ONCE)

@@ -119,8 +119,9 @@ def unanswered(connection: Connection, account: str, kind: ByHand) -> Sequence[U
     today = f"{now(connection).astimezone(day.SHANGHAI):%Y-%m-%d}"
     query = (
         selected(Unanswered, HandCallRow)
-        .where(HandCallRow.account == account, HandCallRow.kind == kind, _MAYBE)
-        .where(HandCallRow.day == today)
+        .filter_by(account=account, kind=kind)
+        .where(_MAYBE)
+        .filter_by(day=today)
         .order_by(HandCallRow.id)
     )
     return every_row(connection, query, Unanswered)
@@ -135,8 +136,9 @@ def recalls(
     same = or_(HandCallRow.msg_id.in_(msg_ids), HandCallRow.msg_data_id.in_(pages))
     query = (
         selected(Recalled, HandCallRow)
-        .where(HandCallRow.account == account, HandCallRow.kind == ByHand.RECALL, same)
-        .where(HandCallRow.outcome == Outcome.ACCEPTED)
+        .filter_by(account=account, kind=ByHand.RECALL)
+        .where(same)
+        .filter_by(outcome=Outcome.ACCEPTED)
         .order_by(HandCallRow.id)
     )
     return every_row(connection, query, Recalled)

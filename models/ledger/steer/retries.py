@@ -242,7 +242,7 @@ def retry_verdict_of(connection: Connection, broadcast_id: str) -> list[Left]:
         selected(LeftBatch, Batch)
         .join(BroadcastRow, BroadcastRow.id == Batch.broadcast_id)
         .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(LEFT_OVER))
-        .where(BroadcastRow.pruned_at.is_(None))
+        .filter_by(pruned_at=None)
         .order_by(Batch.n),
         LeftBatch,
     )
@@ -336,7 +336,7 @@ def _refused_with(
         connection.scalars(
             select(AttemptRow.batch_id)
             .join(Batch, Batch.id == AttemptRow.batch_id)
-            .where(Batch.broadcast_id == broadcast_id, Batch.state == BatchState.REFUSED)
+            .filter_by(broadcast_id=broadcast_id, state=BatchState.REFUSED)
             .where(*which)
         )
     )

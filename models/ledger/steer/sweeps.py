@@ -190,7 +190,7 @@ def forget_uploads(engine: Engine) -> int:
     def work(connection: Connection) -> str | None:
         dead = connection.scalar(
             select(BroadcastRow.id)
-            .where(BroadcastRow.phase == Phase.UPLOADING)
+            .filter_by(phase=Phase.UPLOADING)
             .where(uploads.silent_for(connection, uploads.GIVEN_UP_AFTER))
             .limit(1)
             .with_for_update(skip_locked=skips_locked(connection))

@@ -121,7 +121,7 @@ def awaited_submission(connection: Connection, broadcast_id: str) -> Awaited | N
             ),
         )
         .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
-        .where(UploadRow.broadcast_id == broadcast_id)
+        .filter_by(broadcast_id=broadcast_id)
     )
     return first(connection, query, Awaited)
 
@@ -142,7 +142,7 @@ def _living(connection: Connection, broadcast_id: str) -> _StoringTry | None:
     query = (
         selected(_StoringTry, UploadRow)
         .join(BroadcastRow, BroadcastRow.id == UploadRow.broadcast_id)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
     )
     there = first(connection, query, _StoringTry)
     if there is None or there.beat_at is None:
@@ -162,7 +162,7 @@ def begin(engine: Engine, broadcast_id: str, body: Body) -> int:
     def work(connection: Connection) -> int:
         row = connection.execute(
             select(BroadcastRow.phase, BroadcastRow.version, BroadcastRow.uploading_at)
-            .where(BroadcastRow.id == broadcast_id)
+            .filter_by(id=broadcast_id)
             .with_for_update()
         ).first()
         if submits.same(connection, body) is not None:
@@ -196,9 +196,7 @@ def _drop_some(connection: Connection, broadcast_id: str, fence: int) -> bool:
 def stop(connection: Connection, broadcast_id: str, fence: int) -> None:
     """Allow another try at once after one that failed."""
     mine = connection.scalar(
-        select(BroadcastRow.id)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.version == fence)
-        .with_for_update()
+        select(BroadcastRow.id).filter_by(id=broadcast_id, version=fence).with_for_update()
     )
     if mine is not None:
         change(connection, UploadRow, broadcast_id, beat_at=None, list_digest=None)
@@ -220,7 +218,7 @@ def revoke_awaited_list(connection: Connection, broadcast_id: str) -> None:
     awaited = exists().where(UploadRow.broadcast_id == BroadcastRow.id)
     taken = connection.execute(
         update(BroadcastRow)
-        .where(BroadcastRow.id == broadcast_id, BroadcastRow.phase == Phase.UPLOADING)
+        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
         .where(BroadcastRow.uploading_at.is_not(None), awaited)
         .values(uploading_at=None, planned=0, calls_planned=0)
     )
@@ -229,11 +227,11 @@ def revoke_awaited_list(connection: Connection, broadcast_id: str) -> None:
     row = connection.execute(
         select(BroadcastRow.account, BroadcastRow.key, UploadRow.digest)
         .join(UploadRow, UploadRow.broadcast_id == BroadcastRow.id)
-        .where(BroadcastRow.id == broadcast_id)
+        .filter_by(id=broadcast_id)
     ).one()
     connection.execute(
         update(Submission)
-        .where(Submission.account == row.account, Submission.key == row.key)
+        .filter_by(account=row.account, key=row.key)
         .values(body_digest=row.digest)
     )
 

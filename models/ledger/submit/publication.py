@@ -97,7 +97,7 @@ class Publication:
         else:
             connection.execute(
                 update(Submission)
-                .where(Submission.account == account, Submission.key == self.body.key)
+                .filter_by(account=account, key=self.body.key)
                 .values(body_digest=self.body.digest)
             )
         self._store_samples(connection)
@@ -162,7 +162,7 @@ def bind_key(
 
 
 _SUBMISSION = insert(Submission)
-_DUE_CHANGED = update(Lane).where(Lane.account == bindparam("b_account"))
+_DUE_CHANGED = update(Lane).filter_by(account=bindparam("b_account"))
 
 
 def check_publication(
@@ -269,8 +269,8 @@ def used_key(connection: Connection, body: Body) -> KeyUse | None:
 
 
 # Built once, like each statement of a submit: building one costs more than running it.
-_UNDER_KEY = selected(KeyUse, Submission).where(
-    Submission.account == bindparam("account"), Submission.key == bindparam("key")
+_UNDER_KEY = selected(KeyUse, Submission).filter_by(
+    account=bindparam("account"), key=bindparam("key")
 )
 
 
@@ -284,14 +284,14 @@ def has_same_options(connection: Connection, body: Body, there: KeyUse) -> bool:
 
 def stored_options(connection: Connection, broadcast_id: str) -> submission.Stored | None:
     """Return what a broadcast's row has of its options; None: it was pruned."""
-    query = selected(submission.Stored, BroadcastRow).where(BroadcastRow.id == broadcast_id)
+    query = selected(submission.Stored, BroadcastRow).filter_by(id=broadcast_id)
     return first(connection, query, submission.Stored)
 
 
 def key_conflict(connection: Connection, body: Body, there: KeyUse) -> ConflictError:
     """Return why the key of *body* cannot be used for it: what differs, as far as it is known."""
     broadcast_id = there.broadcast_id
-    query = selected(_Stored, BroadcastRow).where(BroadcastRow.id == broadcast_id)
+    query = selected(_Stored, BroadcastRow).filter_by(id=broadcast_id)
     stored = first(connection, query, _Stored)
     if broadcast_id == body.reserved:
         has_one = stored is None or stored.published_at is not None

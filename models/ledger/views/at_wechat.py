@@ -109,7 +109,7 @@ def pages_of_broadcast(connection: Connection, broadcast_id: str, *, n: int | No
     unnamed = connection.scalars(
         select(Batch.n)
         .where(Batch.broadcast_id == broadcast_id, Batch.state.in_(SENT))
-        .where(Batch.msg_id.is_(None))
+        .filter_by(msg_id=None)
         .order_by(Batch.n)
     ).all()
     return Pages(
@@ -144,7 +144,7 @@ def _of_material(
         return {}
     rows = connection.execute(
         select(BroadcastRow.id, BroadcastRow.phase, BroadcastRow.content)
-        .where(BroadcastRow.account == account, BroadcastRow.msgtype == msgtype)
+        .filter_by(account=account, msgtype=msgtype)
         .where(BroadcastRow.content.contains(material, autoescape=True))
         .order_by(BroadcastRow.created_at)
     )

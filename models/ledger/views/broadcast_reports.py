@@ -179,7 +179,7 @@ def reports(
 #: Whose the key of a broadcast is.
 _HOLDER = (
     select(Submission.broadcast_id)
-    .where(Submission.account == BroadcastRow.account, Submission.key == BroadcastRow.key)
+    .filter_by(account=BroadcastRow.account, key=BroadcastRow.key)
     .correlate(BroadcastRow)
     .scalar_subquery()
 )

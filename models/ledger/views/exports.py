@@ -62,7 +62,7 @@ def export(connection: Connection, broadcast_id: str) -> Export:
         gates=_rows(
             connection,
             select(GateRow.__table__)
-            .where(GateRow.account == report.account, GateRow.broadcast_id == broadcast_id)
+            .filter_by(account=report.account, broadcast_id=broadcast_id)
             .order_by(GateRow.id),
         ),
         history=_rows(

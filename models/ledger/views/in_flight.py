@@ -137,6 +137,6 @@ _FLIGHTS = (
         AttemptRow, and_(AttemptRow.batch_id == Batch.id, AttemptRow.number == Batch.attempts)
     )
     .join(Lane, Lane.account == Batch.account)
-    .where(Batch.state == BatchState.CALLING)
+    .filter_by(state=BatchState.CALLING)
     .order_by(Batch.account, Batch.broadcast_id, Batch.n)
 )  # fmt: skip

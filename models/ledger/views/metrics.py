@@ -50,7 +50,7 @@ _ENDED: Final = (
         BroadcastRow.account, BroadcastRow.result, _COUNT,
         func.sum(case((closed_gates.is_cancelled(BroadcastRow.id), 1), else_=0)),
     )
-    .where(BroadcastRow.phase == Phase.ENDED)
+    .filter_by(phase=Phase.ENDED)
     .group_by(BroadcastRow.account, BroadcastRow.result)
 )  # fmt: skip
 _OPEN: Final = figures.ROWS.where(BroadcastRow.phase.in_([*UNCALLED_PHASES, Phase.SENDING]))
@@ -72,7 +72,7 @@ _FOR_TODAY: Final = select(
     .scalar_subquery(),
     case((BroadcastRow.spread_days, func.coalesce(
         select(func.sum(Reservation.calls))
-        .where(Reservation.broadcast_id == BroadcastRow.id, Reservation.day == bindparam("today"))
+        .filter_by(broadcast_id=BroadcastRow.id, day=bindparam("today"))
         .scalar_subquery(), 0,
     ))),
 ).where(BroadcastRow.phase == Phase.SENDING, closed_gates.NO_GATE_BUT_QUOTA)  # fmt: skip

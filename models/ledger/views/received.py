@@ -90,14 +90,14 @@ def _places(connection: Connection, account: str, one: str) -> Iterator[tuple[st
     near = connection.scalars(
         select(ChunkRow.id)
         .join(BroadcastRow, BroadcastRow.id == ChunkRow.broadcast_id)
-        .where(BroadcastRow.account == account)
+        .filter_by(account=account)
         .where(ChunkRow.first_openid <= one, ChunkRow.last_openid >= one)
         .where(ChunkRow.list.not_like(f"{EXCLUDED_LISTS}%"))
         .where(BroadcastRow.published_at.is_not(None))
         .order_by(BroadcastRow.created_at.desc(), BroadcastRow.id)
     ).all()
     for chunk_id in _holding(connection, near, one):
-        chunk = connection.execute(select(ChunkRow).where(ChunkRow.id == chunk_id)).one()
+        chunk = connection.execute(select(ChunkRow).filter_by(id=chunk_id)).one()
         place = openid.place_of(one.encode(), chunk.openids)
         if place is not None:
             yield chunk.broadcast_id, chunk.list, chunk.start + place

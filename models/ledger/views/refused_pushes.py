@@ -16,11 +16,10 @@ from models.ledger.rows.transaction import reading
 @reading
 def refused_at(connection: Connection, account: str, within: timedelta) -> datetime | None:
     """Return when one was last noted, if it was *within* that time and no push was taken since."""
-    taken = select(func.max(PushRow.received_at)).where(PushRow.account == account)
-    refused = select(func.max(Event.at)).where(
-        Event.broadcast_id.is_(None), Event.kind == EventKind.PUSH_REFUSED,
-        Event.account == account,
-    )  # fmt: skip
+    taken = select(func.max(PushRow.received_at)).filter_by(account=account)
+    refused = select(func.max(Event.at)).filter_by(
+        broadcast_id=None, kind=EventKind.PUSH_REFUSED, account=account
+    )
     last, at = connection.scalar(taken), connection.scalar(refused)
     if at is None or at < now(connection) - within or (last is not None and last > at):
         return None
