@@ -25,6 +25,16 @@ def frozen(kind: type[T]) -> type[T]:
     return made
 
 
+def alike(kind: type[T], source: object, /, **others: object) -> T:
+    """Return a *kind*: its fields are those of *source* with the same names, or *others*.
+
+    A field that is neither keeps its default.
+    """
+    names = [field.name for field in fields(cast(Any, kind)) if field.name not in others]
+    own = {name: getattr(source, name) for name in names if hasattr(source, name)}
+    return kind(**own, **others)
+
+
 def _methods(compared: list[str]) -> dict[str, Callable[..., Any]]:
     values: Callable[[object], Any] = attrgetter(*compared) if compared else type
 

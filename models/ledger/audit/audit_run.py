@@ -331,7 +331,7 @@ def _reserved(connection: Connection, case: Case) -> Iterator[Finding]:
     """Yield negative reservations, and any that outlived their broadcast."""
     wrong = Reservation.calls != 0 if case.row.phase is Phase.ENDED else Reservation.calls < 0
     query = select(Reservation.calls, Reservation.day).where(wrong)
-    for row in connection.execute(query.where(Reservation.broadcast_id == case.row.id)).mappings():
+    for row in connection.execute(query.filter_by(broadcast_id=case.row.id)).mappings():
         yield case.finding(Found.RESERVED, **row)
 
 

@@ -251,7 +251,7 @@ def newest(
     """
     query = _LETTERS.order_by(DeadLetterRow.last_at.desc(), DeadLetterRow.id.desc())
     if state is not None:
-        query = query.where(DeadLetterRow.state == state)
+        query = query.filter_by(state=state)
     query = among(query, DeadLetterRow.account, accounts)
     if before is not None:
         at, last = before
@@ -336,9 +336,7 @@ def is_full(connection: Connection) -> bool:
 def is_full_in(connection: Connection) -> bool:
     """Do the work of :func:`is_full` inside a transaction."""
     query = select(func.count(), func.coalesce(func.sum(DeadLetterRow.characters), 0))
-    count, characters = connection.execute(
-        query.where(DeadLetterRow.state == LetterState.DEAD)
-    ).one()
+    count, characters = connection.execute(query.filter_by(state=LetterState.DEAD)).one()
     return dead_letters.is_full(count, int(characters))
 
 

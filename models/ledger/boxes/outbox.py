@@ -102,7 +102,7 @@ def note_requests_elsewhere(engine: Engine, *, accounts: Collection[str], most: 
     with read(engine) as connection:
         others = select(OutboxRow.id).where(_is_free(now(connection)), _is_of_others(accounts))
         found = connection.scalar(others.limit(1)) is not None
-        unseen = connection.scalars(others.where(OutboxRow.seen_at.is_(None)).limit(most)).all()
+        unseen = connection.scalars(others.filter_by(seen_at=None).limit(most)).all()
     if unseen:
         _see(engine, unseen)
     return found

@@ -113,8 +113,6 @@ def history(
     """
     mine = selected(Rehearsal, RehearsalRow).filter_by(campaign_id=campaign.id)
     if of_next:
-        mine = mine.where(
-            RehearsalRow.due_at == campaign.next_due_at, RehearsalRow.version == campaign.version
-        )
+        mine = mine.filter_by(due_at=campaign.next_due_at, version=campaign.version)
     rows = connection.execute(mine.order_by(RehearsalRow.id.desc()).limit(most)).mappings()
     return [Rehearsal(**{**row, "findings": row["findings"].facts["lines"]}) for row in rows]

@@ -140,7 +140,7 @@ def everybody_without_details(engine: Engine, of: FollowerList) -> Iterator[Unda
     start = 0
     while start < of.size:
         with read(engine) as connection:
-            row = connection.execute(query.where(FollowerChunk.start == start)).first()
+            row = connection.execute(query.filter_by(start=start)).first()
         if row is None:
             raise ListReplacedError("error.followers.replaced")
         known = FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))

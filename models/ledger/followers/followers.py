@@ -172,7 +172,7 @@ def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Fol
     )
     while start < of.size:
         with read(engine) as connection:
-            row = connection.execute(query.where(FollowerChunk.start == start)).first()
+            row = connection.execute(query.filter_by(start=start)).first()
         if row is None:
             raise ListGoneError(f"follower list {of.sync_id} ends at {start} of {of.size}")
         ids, facts = unpacked(row.openids), np.frombuffer(row.facts, FACTS)
@@ -259,7 +259,7 @@ def known_among(engine: Engine, account: str, openids: bytes) -> int | None:
     with read(engine) as connection:
         changed = sorted(connection.scalars(pushed.where(FollowerChange.openid.in_(drawn))))
         known = are_in(ids, np.array(changed, ids.dtype))
-        mine = places.where(FollowerChunk.sync_id == there.sync_id, FollowerChunk.run == there.run)
+        mine = places.filter_by(sync_id=there.sync_id, run=there.run)
         for chunk, first, last in connection.execute(mine).all():
             start = np.searchsorted(ids, first.encode())
             end = np.searchsorted(ids, last.encode(), "right")

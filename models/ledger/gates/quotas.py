@@ -124,7 +124,7 @@ def _holders(connection: Connection, wanted: ReservationRequest, on: str) -> Seq
         .limit(MOST_HOLDERS)
     )
     if not wanted.shared:
-        query = query.where(Reservation.path == wanted.path)
+        query = query.filter_by(path=wanted.path)
     return connection.scalars(query).all()
 
 

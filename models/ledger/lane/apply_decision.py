@@ -322,7 +322,7 @@ def _refused_alike(connection: Connection, broadcast_id: str, errcode: int) -> i
     called = exists().where(
         AttemptRow.batch_id == Batch.id, AttemptRow.id > _last_taken(connection, broadcast_id)
     )
-    refused = every_row(connection, alike.where(Batch.state == BatchState.REFUSED), _Node)
+    refused = every_row(connection, alike.filter_by(state=BatchState.REFUSED), _Node)
     halved = every_row(connection, alike.where(Batch.state == BatchState.SPLIT, called), _Node)
     return len(_roots(connection, [*refused, *halved]))
 

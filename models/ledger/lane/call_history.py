@@ -19,7 +19,7 @@ from sqlalchemy import (
     true,
 )
 
-from broadcast.frozen import frozen
+from broadcast.frozen import alike, frozen
 from broadcast.rules.calls.attempts import Attempt
 from broadcast.rules.calls.operator_verdict import BatchHistory
 from broadcast.rules.calls.outcomes import ANSWERED, SAID_ACCEPTED, UNSENT, Outcome, SendPath
@@ -69,10 +69,7 @@ class BatchFacts(Protocol):
 
 def batch_history(connection: Connection, batch: BatchFacts) -> BatchHistory:
     """Return where a batch stands, with all its calls."""
-    return BatchHistory(
-        state=batch.state, reason=batch.reason, msg_id=batch.msg_id,
-        msg_status=batch.msg_status, history=attempts_of(connection, batch.id),
-    )  # fmt: skip
+    return alike(BatchHistory, batch, history=attempts_of(connection, batch.id))
 
 
 #: No reply that can be trusted came.

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from broadcast.day import last_of
-from broadcast.frozen import frozen
+from broadcast.frozen import alike, frozen
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome, SendPath
 from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.plan import audience as audiences
@@ -119,13 +119,9 @@ def next_work(connection: Connection, account: str) -> Work:
 
 def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None) -> Work:
     due = until is None or until <= moment
-    return Work(
-        kind=kind if due else Kind.WAIT, until=until, now=moment, batch_id=batch.id,
-        broadcast_id=batch.broadcast_id, path=batch.path, n=batch.n, state=batch.state,
-        attempts=batch.attempts, list=batch.list, start=batch.start, size=batch.size,
-        clientmsgid=batch.clientmsgid, renewal=batch.renewal, not_before=batch.not_before,
-        begins_anew=batch.begins_anew, untouched=batch.untouched,
-    )  # fmt: skip
+    return alike(
+        Work, batch, kind=kind if due else Kind.WAIT, until=until, now=moment, batch_id=batch.id
+    )
 
 
 # Built once: building a statement costs as much as running it, and a lane runs these for each call.

@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import Update
 from broadcast.crashpoints import Point, failpoint
 from broadcast.enums import is_recognised, recognised
 from broadcast.errors import IllegalMoveError
-from broadcast.frozen import frozen
+from broadcast.frozen import alike, frozen
 from broadcast.names import EventKind
 from broadcast.rules.calls.attempts import Attempt, CallResult, storable
 from broadcast.rules.calls.decide import Decision, Standing, Verdict, conclude, window_end
@@ -285,11 +285,7 @@ def has_stranger(connection: Connection, batch: LockedBatch) -> bool:
 
 
 def _standing(batch: LockedBatch) -> Standing:
-    return Standing(
-        state=batch.state, reason=batch.reason, size=batch.size, depth=batch.depth,
-        cancelled=batch.cancelled, msg_id=batch.msg_id,
-        endpoint=recognised(Endpoint, batch.path.value),
-    )  # fmt: skip
+    return alike(Standing, batch, endpoint=recognised(Endpoint, batch.path.value))
 
 
 def accept_by_replies(connection: Connection, batch_id: int, *, tuning: Tuning) -> None:

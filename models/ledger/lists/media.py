@@ -158,7 +158,7 @@ def listed(connection: Connection, account: Account | None, *, most: int, dead: 
     """Return the newest uploads of an account, or of all; those that died only where asked for."""
     query = _MEDIA.limit(most)
     if account is not None:
-        query = query.where(MediaRow.appid == account.appid)
+        query = query.filter_by(appid=account.appid)
     if not dead:
         alive = MediaRow.expires_at > now(connection)
         query = query.where(or_(MediaRow.expires_at.is_(None), alive))

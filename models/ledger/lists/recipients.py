@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select,
 
 from broadcast import openid
 from broadcast.errors import ConflictError, InputError
-from broadcast.frozen import frozen
+from broadcast.frozen import alike, frozen
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import selection
@@ -156,10 +156,7 @@ def of_members(engine: Engine, broadcast_id: str, members: Sequence[Member]) -> 
                     broadcast_id, value_of(connection, broadcast_id, BroadcastRow.pruned_at)
                 )
                 raise
-        yield Portion(
-            openids=openid.present(openid.unpack(found)), n=member.n, state=member.state,
-            reason=member.reason, errcode=member.errcode, msg_id=member.msg_id,
-        )  # fmt: skip
+        yield alike(Portion, member, openids=openid.present(openid.unpack(found)))
 
 
 def _members(connection: Connection, broadcast_id: str, names: frozenset[str]) -> list[Member]:

@@ -88,7 +88,7 @@ def lock_lanes(connection: Connection, account: str | None = None) -> list[str]:
     """Lock the lane of an account, or all in one order; return their accounts."""
     query = select(Lane.account).order_by(Lane.account).with_for_update()
     if account is not None:
-        query = query.where(Lane.account == account)
+        query = query.filter_by(account=account)
     return list(connection.scalars(query))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, exists, insert, or_, s
 from sqlalchemy.orm import aliased
 
 from broadcast import day
+from broadcast.frozen import alike
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import MAYBE_SENT, Outcome
@@ -165,9 +166,6 @@ def possibly_recalled(connection: Connection, broadcast_id: str) -> Sequence[Ope
         .order_by(HandCallRow.id)
     )  # fmt: skip
     return [
-        OperatorAction(
-            at=row.at, who=row.who, why=row.why, did=Did.RECALL, msg_id=row.msg_id,
-            article=row.article, maybe=True,
-        )
+        alike(OperatorAction, row, did=Did.RECALL, maybe=True)
         for row in connection.execute(query)
     ]  # fmt: skip

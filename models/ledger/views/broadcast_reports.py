@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, or_, select
 
 from broadcast.enums import recognised
-from broadcast.frozen import frozen
+from broadcast.frozen import alike, frozen
 from broadcast.names import EventKind
 from broadcast.rules.gates import shown_states
 from broadcast.rules.gates.gate import GateScope, closed
@@ -132,10 +132,7 @@ _FRESH = dict.fromkeys(SKIPS, 0) | dict.fromkeys(
 
 
 def _queue_position(row: ReportedRow) -> QueuePosition:
-    return QueuePosition(
-        id=row.id, account=row.account, phase=row.phase, priority=row.priority,
-        published_at=row.published_at, moved_at=row.moved_at, created_at=row.created_at,
-    )  # fmt: skip
+    return alike(QueuePosition, row)
 
 
 @at_one_moment
@@ -195,22 +192,14 @@ def of_figures(of: Figures, files: Sequence[str] = ()) -> Report:
     gates = closed([*own, *lane.gates], row.now)
     schedule = [gate for gate in own if gate not in gates]
     recipients, batches = of.sums
-    return Report(
-        id=row.id, account=row.account, key=row.key, title=row.title, priority=row.priority,
-        version=row.version, phase=row.phase, state=of.state, gates=[*gates, *schedule],
-        msgtype=row.msgtype, content=row.content, files=files,
-        audience_kind=row.audience_kind, audience_spec=row.audience_spec,
-        selection=row.selection, path=row.path,
+    return alike(
+        Report, row, state=of.state, gates=[*gates, *schedule], files=files,
         audience={"read": row.read} | {name: getattr(row, name) for name in SKIPS}
         | {"planned": row.planned},
         recipients=recipients, batches=batches, batch_list=(),
         calls=sum(count.attempts - count.not_called for count in of.counts),
         results_due=sum(count.polled for count in of.counts), lane=lane,
-        delivered=of.delivered, created_at=row.created_at,
-        created_by=row.created_by, published_at=row.published_at, uploading_at=row.uploading_at,
-        late_by=timedelta(seconds=row.late_by_s), scheduled_at=row.scheduled_at,
-        started_at=row.started_at, finished_at=row.finished_at, pruned_at=row.pruned_at,
-        now=row.now,
+        delivered=of.delivered, late_by=timedelta(seconds=row.late_by_s),
     )  # fmt: skip
 
 
@@ -345,7 +334,7 @@ def state_lines(
     query = select(Event.id, Event.at, Event.kind, Event.detail).where(
         Event.id > after, Event.kind.in_(sorted(shown_states.KINDS))
     )
-    own = connection.execute(query.where(Event.broadcast_id == broadcast_id)).all()
+    own = connection.execute(query.filter_by(broadcast_id=broadcast_id)).all()
     since = after or min((row.id for row in own), default=None)
     of_account = [] if since is None else connection.execute(
         query.where(

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
-from broadcast.frozen import frozen
+from broadcast.frozen import alike, frozen
 from broadcast.rules.gates.blockers import waits_for_a_person
 from broadcast.rules.gates.gate import Gate, GateKind, closed
 from broadcast.rules.reports import InFlight, Report
@@ -56,10 +56,8 @@ def _flights(
     connection: Connection, whose: ColumnElement[bool], moment: datetime
 ) -> list[InFlight]:
     return [
-        InFlight(
-            account=row.account, broadcast_id=row.broadcast_id, n=row.n, size=row.size,
-            since=row.since,
-            driven=bool(row.his and row.leased_until and row.leased_until > moment),
+        alike(
+            InFlight, row, driven=bool(row.his and row.leased_until and row.leased_until > moment)
         )
         for row in connection.execute(_FLIGHTS.where(whose))
     ]  # fmt: skip
