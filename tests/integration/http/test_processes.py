@@ -19,7 +19,7 @@ from tests.servers.ports import LOOPBACK, free_port
 
 def served(*processes: RunningProcess) -> list[int]:
     """Return how many submits each process has answered."""
-    return [one.output.count("POST /v1/broadcasts 20") for one in processes]
+    return [one.output.count("POST /v1/broadcasts with 20") for one in processes]
 
 
 def test_two_processes_share_a_port_and_one_is_enough(tmp_path: Path) -> None:

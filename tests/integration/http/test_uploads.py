@@ -194,7 +194,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing_and_is_repeated(
             )  # fmt: skip
             data = "\n".join(mine[:20_000]).encode()
             connection.sendall(b"%x\r\n%s\r\n" % (len(data), data) if chunked else data)
-    cut = f"PUT /v1/broadcasts/{broadcast_id}/audience 400"
+    cut = f"PUT /v1/broadcasts/{broadcast_id}/audience with 400"
     until(lambda: served.process.output.count(cut) == 2, 10, "both ends to be noticed")
 
     assert _chunks(served, broadcast_id) == 0

@@ -308,7 +308,7 @@ def test_a_receiver_waits_for_a_file_of_secrets_that_can_sign(
     signing = replace(door, settings=settings)
     request = asked(notify={"url": "https://shop.example.com/hook"})
 
-    for text, problem in ((None, "secret_file"), ("", "BROADCAST_WEBHOOK_SECRETS")):
+    for text, problem in ((None, "secret_file"), ("", "secret_file_empty")):
         if text is not None:
             file.write_text(text)
         with pytest.raises(SettingsError) as error:
