@@ -28,11 +28,10 @@ def frozen(kind: type[T]) -> type[T]:
 def alike(kind: type[T], source: object, /, **others: object) -> T:
     """Return a *kind*: its fields are those of *source* with the same names, or *others*.
 
-    A field that is neither keeps its default.
+    Raises AttributeError for a field that is neither: none keeps its default unsaid.
     """
     names = [field.name for field in fields(cast(Any, kind)) if field.name not in others]
-    own = {name: getattr(source, name) for name in names if hasattr(source, name)}
-    return kind(**own, **others)
+    return kind(**{name: getattr(source, name) for name in names}, **others)
 
 
 def _methods(compared: list[str]) -> dict[str, Callable[..., Any]]:

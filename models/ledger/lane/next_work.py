@@ -120,8 +120,9 @@ def next_work(connection: Connection, account: str) -> Work:
 def _work(kind: Kind, batch: _Next, moment: datetime, *, until: datetime | None) -> Work:
     due = until is None or until <= moment
     return alike(
-        Work, batch, kind=kind if due else Kind.WAIT, until=until, now=moment, batch_id=batch.id
-    )
+        Work, batch, kind=kind if due else Kind.WAIT, until=until, now=moment, batch_id=batch.id,
+        following=None,
+    )  # fmt: skip
 
 
 # Built once: building a statement costs as much as running it, and a lane runs these for each call.

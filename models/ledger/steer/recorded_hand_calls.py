@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, Connection, Engine, exists, insert, or_, s
 from sqlalchemy.orm import aliased
 
 from broadcast import day
-from broadcast.frozen import alike
 from broadcast.names import EventKind
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import MAYBE_SENT, Outcome
@@ -166,6 +165,6 @@ def possibly_recalled(connection: Connection, broadcast_id: str) -> Sequence[Ope
         .order_by(HandCallRow.id)
     )  # fmt: skip
     return [
-        alike(OperatorAction, row, did=Did.RECALL, maybe=True)
-        for row in connection.execute(query)
+        OperatorAction(did=Did.RECALL, maybe=True, **row)
+        for row in connection.execute(query).mappings()
     ]  # fmt: skip

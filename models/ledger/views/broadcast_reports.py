@@ -200,6 +200,7 @@ def of_figures(of: Figures, files: Sequence[str] = ()) -> Report:
         calls=sum(count.attempts - count.not_called for count in of.counts),
         results_due=sum(count.polled for count in of.counts), lane=lane,
         delivered=of.delivered, late_by=timedelta(seconds=row.late_by_s),
+        operator_actions=None, draft=None, driven=None, first_call=None,
     )  # fmt: skip
 
 
