@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -32,13 +31,5 @@ def images() -> dict[str, str]:
 def stack(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack with secrets of its own, healthy."""
     assert images
-    stack = Stack(tmp_path_factory.mktemp("stack"), tag=TAG)
-    stack.make_secrets()
-    try:
-        with stack.timed("the stack, healthy after"):
-            stack.compose("up", "--detach", "--no-build", "--wait")
+    with Stack(tmp_path_factory.mktemp("stack"), tag=TAG).running() as stack:
         yield stack
-    finally:
-        logs: Path = stack.folder / "logs"
-        logs.write_text(stack.compose("logs", "--no-color"), "utf-8")
-        stack.compose("down", "--volumes", "--timeout", "5")

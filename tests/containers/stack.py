@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
@@ -40,14 +41,18 @@ def docker(*words: str, folder: Path = ROOT, stdin: str = "") -> str:
 class Stack:
     """The services, under a name and at ports that nobody else has."""
 
-    def __init__(self, folder: Path, *, tag: str) -> None:
+    def __init__(
+        self, folder: Path, *, tag: str, profiles: str = "api,callback,simulator,backup",
+        broker: str = "valkey",
+    ) -> None:  # fmt: skip
         """*tag*: of the images, which are there."""
         self.folder = folder
+        self.broker = broker
         shutil.copy(ROOT / "docker-compose.yml", folder)
         self.ports = {name: free_port() for name in PORTS}
         self.name = f"bc-test-{secrets.token_hex(4)}"
         settings = {
-            "COMPOSE_PROJECT_NAME": self.name, "COMPOSE_PROFILES": "api,callback,simulator,backup",
+            "COMPOSE_PROJECT_NAME": self.name, "COMPOSE_PROFILES": profiles,
             "WECHAT_API_BASE": "http://simulator:8080", "IMAGE_TAG": tag, "BROADCAST_LANG": "en",
             **{f"PORT_{name}": str(port) for name, port in self.ports.items()},
         }  # fmt: skip
@@ -63,7 +68,22 @@ class Stack:
         )  # fmt: skip
         place = f"from pathlib import Path; compose_secrets.main(Path({str(self.folder)!r}))"
         words = [sys.executable, "-c", f"from tools import compose_secrets; {place}"]
-        subprocess.run(words, cwd=ROOT, check=True, capture_output=True, timeout=TIMEOUT_S)
+        subprocess.run(
+            words, cwd=ROOT, check=True, capture_output=True, timeout=TIMEOUT_S,
+            env={**os.environ, "BROKER": self.broker},
+        )  # fmt: skip
+
+    @contextmanager
+    def running(self) -> Iterator[Stack]:
+        """Start it, and wait until it is healthy; take it down with its data in the end."""
+        self.make_secrets()
+        try:
+            with self.timed("the stack, healthy after"):
+                self.compose("up", "--detach", "--no-build", "--wait")
+            yield self
+        finally:
+            (self.folder / "logs").write_text(self.compose("logs", "--no-color"), "utf-8")
+            self.compose("down", "--volumes", "--timeout", "5")
 
     def compose(self, *words: str) -> str:
         """Run `docker compose` in the folder."""
