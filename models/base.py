@@ -26,6 +26,7 @@ from sqlalchemy import (
     Text,
     delete,
     func,
+    insert,
     inspect,
     select,
     update,
@@ -294,9 +295,26 @@ def _is(table: Any, key: object) -> ColumnElement[bool]:  # noqa: ANN401 - a cla
     return cast("ColumnElement[bool]", its_key == key)
 
 
+def insert_row(connection: Connection, table: type[Base], /, **values: object) -> None:
+    """Insert a row into *table*."""
+    connection.execute(insert(table).values(values))
+
+
 def change(connection: Connection, table: type[Base], key: object, /, **values: object) -> None:
     """Change the row of *table* whose primary key is *key*."""
-    connection.execute(update(table).where(_is(table, key)).values(values))
+    change_where(connection, table, _is(table, key), **values)
+
+
+def change_where(
+    connection: Connection, table: type[Base], /, *which: ColumnElement[bool], **values: object
+) -> int:
+    """Change the rows of *which*; return how many there were."""
+    return connection.execute(update(table).where(*which).values(values)).rowcount
+
+
+def delete_where(connection: Connection, table: type[Base], *which: ColumnElement[bool]) -> int:
+    """Delete the rows of *which*; return how many there were."""
+    return connection.execute(delete(table).where(*which)).rowcount
 
 
 def delete_some(

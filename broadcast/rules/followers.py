@@ -43,6 +43,10 @@ class FollowerFacts:
         """Mask of the OpenIDs that follow."""
         return np.asarray(self.facts["flags"] & FOLLOWS, bool)
 
+    def part(self, part: slice) -> FollowerFacts:
+        """Return some of them."""
+        return FollowerFacts(ids=self.ids[part], facts=self.facts[part])
+
 
 @frozen
 class Merged(FollowerFacts):

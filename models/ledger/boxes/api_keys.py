@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, Engine, insert, select, update
+from sqlalchemy import Connection, Engine, select
 
 from broadcast.errors import UnknownIdError
 from broadcast.rules.api_keys import APIKey, Scope, StoredKey
 from models import base
+from models.base import change_where, insert_row
 from models.engine import now
 from models.installation import APIKeyRow
 from models.ledger.rows.transaction import reading, writing
@@ -18,12 +19,10 @@ from models.ledger.rows.transaction import reading, writing
 def add(connection: Connection, key: APIKey, *, who: str) -> str:
     """Store what is kept of a key; return its id. Raises DatabaseAwayError."""
     key_id = _new_id(connection)
-    connection.execute(
-        insert(APIKeyRow).values(
-            id=key_id, name=key.name, scopes=joined(key.scopes),
-            accounts=None if key.accounts is None else joined(key.accounts),
-            digest=key.digest, created_at=now(connection), created_by=who,
-        )
+    insert_row(
+        connection, APIKeyRow, id=key_id, name=key.name, scopes=joined(key.scopes),
+        accounts=None if key.accounts is None else joined(key.accounts), digest=key.digest,
+        created_at=now(connection), created_by=who,
     )  # fmt: skip
     return key_id
 
@@ -40,12 +39,9 @@ def revoke(connection: Connection, key_id: str, *, who: str) -> bool:
     """Revoke a key; return False if it was revoked already. Raises UnknownIdError."""
     if base.value_of(connection, key_id, APIKeyRow.id) is None:
         raise UnknownIdError("error.api_keys.unknown", id=key_id)
-    done = connection.execute(
-        update(APIKeyRow)
-        .filter_by(id=key_id, revoked_at=None)
-        .values(revoked_at=now(connection), revoked_by=who)
-    )
-    return done.rowcount == 1
+    mine = (APIKeyRow.id == key_id, APIKeyRow.revoked_at.is_(None))
+    revoked = {"revoked_at": now(connection), "revoked_by": who}
+    return change_where(connection, APIKeyRow, *mine, **revoked) == 1
 
 
 def joined(words: Iterable[str]) -> str:

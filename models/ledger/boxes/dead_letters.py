@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -14,12 +14,9 @@ from sqlalchemy import (
     Engine,
     and_,
     func,
-    insert,
     not_,
     or_,
     select,
-    true,
-    update,
 )
 
 from broadcast import stored_message
@@ -29,7 +26,7 @@ from broadcast.rules import dead_letters
 from broadcast.rules.dead_letters import KeptLetter, Letter, LetterState
 from models import base
 from models.accounts import AccountRow
-from models.base import among, change, count_of
+from models.base import among, change, change_where, count_of, insert_row
 from models.box_tables import DeadLetterRow
 from models.broadcast_tables import Submission
 from models.engine import now
@@ -40,6 +37,7 @@ log = logging.getLogger(__name__)
 
 #: A try that died does not keep its letter for longer; one that lives is done sooner.
 TRIED_FOR: Final = timedelta(minutes=10)
+_WAITS: Final = DeadLetterRow.state == LetterState.DEAD
 #: Rows of one transaction.
 _DROPPED_AT_ONCE: Final = 500
 _LONGEST_KEY: Final = 128
@@ -71,14 +69,11 @@ def store_letter_in(connection: Connection, letter: Letter) -> str:
         _count_repeat(connection, there, letter.reason)
         return there
     letter_id, body = f"dead-{base.dated(moment)}", letter.kept_body
-    connection.execute(
-        insert(DeadLetterRow).values(
-            id=letter_id, source=letter.source, digest=letter.digest, state=LetterState.DEAD,
-            key=_fitting(letter.key, _LONGEST_KEY),
-            account=_fitting(letter.account, _LONGEST_ACCOUNT),
-            body=body, characters=len(body), is_cut=letter.is_cut,
-            reason=letter.reason, times=1, first_at=moment, last_at=moment,
-        )
+    insert_row(
+        connection, DeadLetterRow, id=letter_id, source=letter.source, digest=letter.digest,
+        state=LetterState.DEAD, key=_fitting(letter.key, _LONGEST_KEY),
+        account=_fitting(letter.account, _LONGEST_ACCOUNT), body=body, characters=len(body),
+        is_cut=letter.is_cut, reason=letter.reason, times=1, first_at=moment, last_at=moment,
     )  # fmt: skip
     return letter_id
 
@@ -106,14 +101,14 @@ def _fitting(text: str | None, most: int) -> str | None:
     return text if text is not None and len(text) <= most and text.isprintable() else None
 
 
-def reserve_letter(engine: Engine, letter_id: str) -> bool:
+@writing
+def reserve_letter(connection: Connection, letter_id: str) -> bool:
     """Reserve a letter for a try; nobody can drop it before :func:`release_letter`.
 
     Returns False where it is being tried already, or was closed.
     """
-    return _change(
-        engine, letter_id, which=_nobody_tries, values=lambda moment: {"tried_at": moment}
-    )
+    moment = now(connection)
+    return _change(connection, letter_id, _nobody_tries(moment), tried_at=moment)
 
 
 def release_letter(engine: Engine, letter_id: str) -> None:
@@ -122,43 +117,33 @@ def release_letter(engine: Engine, letter_id: str) -> None:
         write(engine, lambda one: change(one, DeadLetterRow, letter_id, tried_at=None))
 
 
-def mark_sent(engine: Engine, letter_id: str, broadcast_id: str, *, who: str) -> None:
+@writing
+def mark_sent(connection: Connection, letter_id: str, broadcast_id: str, *, who: str) -> None:
     """Mark a letter as sent, even if it was dropped while a try took too long."""
-
-    def values(moment: datetime) -> dict[str, object]:
-        facts = {"broadcast_id": broadcast_id, "closed_at": moment, "closed_by": who}
-        return {"state": LetterState.SENT, **facts}
-
-    _change(engine, letter_id, which=lambda _: true(), values=values)
+    closed = {"broadcast_id": broadcast_id, "closed_at": now(connection), "closed_by": who}
+    change(connection, DeadLetterRow, letter_id, state=LetterState.SENT, **closed)
 
 
-def mark_found_sent(engine: Engine, letter_id: str, broadcast_id: str) -> None:
+@writing
+def mark_found_sent(connection: Connection, letter_id: str, broadcast_id: str) -> None:
     """Note that the message of a letter that waits is a broadcast: nobody sent the letter."""
-
-    def values(moment: datetime) -> dict[str, object]:
-        return {"state": LetterState.SENT, "broadcast_id": broadcast_id, "closed_at": moment}
-
-    waits = DeadLetterRow.state == LetterState.DEAD
-    _change(engine, letter_id, which=lambda _: waits, values=values)
+    found = {"broadcast_id": broadcast_id, "closed_at": now(connection)}
+    _change(connection, letter_id, _WAITS, state=LetterState.SENT, **found)
 
 
 @writing
 def doubt(connection: Connection, reason: Message, *, before: datetime) -> int:
     """Give another *reason* to the letters that wait since before a moment; return how many."""
-    waits = (DeadLetterRow.state == LetterState.DEAD, DeadLetterRow.last_at <= before)
-    changed = connection.execute(
-        update(DeadLetterRow).where(*waits).values(reason=stored_message.stored(reason))
-    )
-    return changed.rowcount
+    old = DeadLetterRow.last_at <= before
+    return change_where(connection, DeadLetterRow, _WAITS, old, reason=reason)
 
 
-def drop(engine: Engine, letter_id: str, *, who: str) -> bool:
+@writing
+def drop(connection: Connection, letter_id: str, *, who: str) -> bool:
     """Drop a letter; return False if it was closed already, or is being tried again."""
-
-    def values(moment: datetime) -> dict[str, object]:
-        return {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
-
-    return _change(engine, letter_id, which=_nobody_tries, values=values)
+    moment = now(connection)
+    dropped = {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
+    return _change(connection, letter_id, _nobody_tries(moment), **dropped)
 
 
 def drop_all(
@@ -178,9 +163,7 @@ def drop_all(
         ids = connection.scalars(open_ones.limit(_DROPPED_AT_ONCE).with_for_update()).all()
         if ids:
             closed = {"state": LetterState.DROPPED, "closed_at": moment, "closed_by": who}
-            connection.execute(
-                update(DeadLetterRow).where(DeadLetterRow.id.in_(ids)).values(closed)
-            )
+            change_where(connection, DeadLetterRow, DeadLetterRow.id.in_(ids), **closed)
         return len(ids)
 
     dropped = 0
@@ -192,33 +175,20 @@ def drop_all(
 
 def _nobody_tries(moment: datetime) -> ColumnElement[bool]:
     tried = DeadLetterRow.tried_at
-    free_again = or_(tried.is_(None), tried < moment - TRIED_FOR)
-    return and_(DeadLetterRow.state == LetterState.DEAD, free_again)
+    return and_(_WAITS, or_(tried.is_(None), tried < moment - TRIED_FOR))
 
 
-@writing
 def _change(
-    connection: Connection,
-    letter_id: str,
-    *,
-    which: Callable[[datetime], ColumnElement[bool]],
-    values: Callable[[datetime], dict[str, object]],
+    connection: Connection, letter_id: str, which: ColumnElement[bool], **values: object
 ) -> bool:
-    moment = now(connection)
-    changed = connection.execute(
-        update(DeadLetterRow)
-        .where(DeadLetterRow.id == letter_id, which(moment))
-        .values(values(moment))
-    )
-    return changed.rowcount == 1
+    mine = DeadLetterRow.id == letter_id
+    return change_where(connection, DeadLetterRow, mine, which, **values) == 1
 
 
 @writing
 def mark_refused_again(connection: Connection, letter_id: str, reason: Message) -> None:
     """Note why a letter that was tried again is still none that can be sent."""
-    connection.execute(
-        update(DeadLetterRow).filter_by(id=letter_id, state=LetterState.DEAD).values(reason=reason)
-    )
+    _change(connection, letter_id, _WAITS, reason=reason)
 
 
 def forget(engine: Engine) -> int:
@@ -272,7 +242,7 @@ def waiting(
     connection: Connection, accounts: Collection[str] | None = None
 ) -> tuple[int, datetime]:
     """Return on how many letters of *accounts*, or of any, nobody acted, and by which moment."""
-    query = select(func.count()).where(DeadLetterRow.state == LetterState.DEAD)
+    query = select(func.count()).where(_WAITS)
     query = among(query, DeadLetterRow.account, accounts)
     # First: one that comes while they are counted is none of those a person is asked about.
     moment = now(connection)
@@ -295,7 +265,7 @@ def possibly_sent(connection: Connection, letter_id: str | None = None) -> Seque
             Submission,
             and_(Submission.account == AccountRow.name, Submission.key == DeadLetterRow.key),
         )
-        .where(DeadLetterRow.state == LetterState.DEAD, DeadLetterRow.is_cut.is_(False))
+        .where(_WAITS, DeadLetterRow.is_cut.is_(False))
         .where(Submission.body_digest.is_not(None), which)
         .distinct()
     )
@@ -336,7 +306,7 @@ def is_full(connection: Connection) -> bool:
 def is_full_in(connection: Connection) -> bool:
     """Do the work of :func:`is_full` inside a transaction."""
     query = select(func.count(), func.coalesce(func.sum(DeadLetterRow.characters), 0))
-    count, characters = connection.execute(query.filter_by(state=LetterState.DEAD)).one()
+    count, characters = connection.execute(query.where(_WAITS)).one()
     return dead_letters.is_full(count, int(characters))
 
 

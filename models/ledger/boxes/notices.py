@@ -11,14 +11,14 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, Select, insert, select, update
+from sqlalchemy import Connection, Engine, Select, select
 
 from broadcast.message import Message
 from broadcast.rules import webhooks
 from broadcast.rules.calls.waits import Waits
 from broadcast.rules.notices import PACE, Notice
 from broadcast.rules.states import NoticeState
-from models.base import change
+from models.base import change, change_where, insert_row
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows.transaction import every_row, read, reading, selected, write, writing
 from models.notice_tables import NoticeReceiverRow, NoticeRow
@@ -51,7 +51,7 @@ def add(
         "since": moment, "due_at": moment if state is NoticeState.WAITING else None,
     }  # fmt: skip
     for name in receivers(connection):
-        connection.execute(insert(NoticeRow).values(receiver=name, **values))
+        insert_row(connection, NoticeRow, receiver=name, **values)
 
 
 def receivers(connection: Connection) -> Sequence[str]:
@@ -127,7 +127,7 @@ def record(
             "state": end, "due_at": due_at, "problem": problem, "tries": tries,
             "posted_at": moment if state is NoticeState.SENT else one.posted_at,
         }  # fmt: skip
-        connection.execute(update(NoticeRow).where(*mine).values(values))
+        change_where(connection, NoticeRow, *mine, **values)
 
 
 @reading
@@ -142,8 +142,7 @@ def retry_given_up(connection: Connection) -> int:
     """Have all notices that were given up tried anew for a day; return how many."""
     moment = now(connection)
     anew = {"state": NoticeState.WAITING, "tries": 0, "since": moment, "due_at": moment}
-    lost = update(NoticeRow).filter_by(state=NoticeState.GIVEN_UP)
-    return connection.execute(lost.values(anew)).rowcount
+    return change_where(connection, NoticeRow, NoticeRow.state == NoticeState.GIVEN_UP, **anew)
 
 
 @writing

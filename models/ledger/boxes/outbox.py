@@ -20,18 +20,16 @@ from sqlalchemy import (
     Engine,
     Executable,
     and_,
-    delete,
     func,
     insert,
     or_,
     select,
-    update,
 )
 
 from broadcast.frozen import frozen
 from broadcast.rules.dead_letters import Letter
 from models.accounts import AccountRow
-from models.base import Base, value_of
+from models.base import Base, change_where, delete_where, insert_row, value_of
 from models.box_tables import OutboxRow, QueueRow
 from models.engine import database_now, is_long_past, now
 from models.ledger.boxes import dead_letters
@@ -111,10 +109,12 @@ def note_requests_elsewhere(engine: Engine, *, accounts: Collection[str], most: 
 @writing
 def _see(connection: Connection, row_ids: Sequence[str]) -> None:
     # By their ids: a search that locks would wait for what apps have not committed yet.
-    connection.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id.in_(row_ids), OutboxRow.seen_at.is_(None))
-        .values(seen_at=now(connection))
+    change_where(
+        connection,
+        OutboxRow,
+        OutboxRow.id.in_(row_ids),
+        OutboxRow.seen_at.is_(None),
+        seen_at=now(connection),
     )
 
 
@@ -171,12 +171,15 @@ def _is_stray(moment: datetime) -> ColumnElement[bool]:
 def reserve_request(connection: Connection, row_id: str) -> Posted | None:
     """Reserve a request for this worker for a while; None where another was quicker."""
     moment = now(connection)
-    taken = connection.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == row_id, _is_free(moment))
-        .values(taken_at=moment, tries=OutboxRow.tries + 1)
+    taken = change_where(
+        connection,
+        OutboxRow,
+        OutboxRow.id == row_id,
+        _is_free(moment),
+        taken_at=moment,
+        tries=OutboxRow.tries + 1,
     )
-    if not taken.rowcount:
+    if not taken:
         return None
     query = selected(Posted, OutboxRow).filter_by(id=row_id)
     return first(connection, query, Posted)
@@ -197,7 +200,7 @@ def move_to_dead_letters(connection: Connection, row_id: str, letter: Letter) ->
 
 
 def _remove(connection: Connection, row_id: str) -> bool:
-    return connection.execute(delete(OutboxRow).filter_by(id=row_id)).rowcount == 1
+    return delete_where(connection, OutboxRow, OutboxRow.id == row_id) == 1
 
 
 #: Workers need seconds.
@@ -248,6 +251,5 @@ def queue_empty_at(engine: Engine, broker: str, *, is_empty: Callable[[], bool])
 
 @writing_new
 def _store_queue_empty_at(connection: Connection, broker: str, moment: datetime) -> None:
-    changed = connection.execute(update(QueueRow).filter_by(broker=broker).values(empty_at=moment))
-    if not changed.rowcount:
-        connection.execute(insert(QueueRow).values(broker=broker, empty_at=moment))
+    if not change_where(connection, QueueRow, QueueRow.broker == broker, empty_at=moment):
+        insert_row(connection, QueueRow, broker=broker, empty_at=moment)

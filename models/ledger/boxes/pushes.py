@@ -29,6 +29,7 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.jobs import Period, SetAside
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
+from models.base import change_where
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import transaction
@@ -65,10 +66,14 @@ _STORE = insert(PushRow).values(
     {name: bindparam(name) for name in _AS_IT_IS} | {"received_at": database_now(), "tries": 0}
 )
 _STORE_BY = {
-    (False, False): _STORE.values(happened_at=database_now(), handled_at=database_now()),
-    (False, True): _STORE.values(happened_at=bindparam("happened_at"), handled_at=database_now()),
-    (True, False): _STORE.values(happened_at=database_now(), due_at=database_now()),
-    (True, True): _STORE.values(happened_at=bindparam("happened_at"), due_at=database_now()),
+    (needs_handling, known): _STORE.values(
+        {
+            "happened_at": bindparam("happened_at") if known else database_now(),
+            "due_at" if needs_handling else "handled_at": database_now(),
+        }
+    )
+    for needs_handling in (False, True)
+    for known in (False, True)
 }
 
 
@@ -140,10 +145,11 @@ def reserve_due(engine: Engine, *, most: int) -> Sequence[Due]:
         locked = _DUE.with_for_update(skip_locked=skips_locked(connection))
         rows = every_row(connection, locked, Due, {"most": most})
         if rows:
-            connection.execute(
-                update(PushRow)
-                .where(PushRow.id.in_([row.id for row in rows]))
-                .values(due_at=now(connection) + TAKEN_FOR)
+            change_where(
+                connection,
+                PushRow,
+                PushRow.id.in_([row.id for row in rows]),
+                due_at=now(connection) + TAKEN_FOR,
             )
         return rows
 
@@ -174,21 +180,18 @@ def of_followers(connection: Connection, account: str, *, after: int, most: int)
 @writing
 def mark_handled(connection: Connection, push_ids: Sequence[int]) -> None:
     """Mark pushes as handled."""
-    connection.execute(
-        update(PushRow)
-        .where(PushRow.id.in_(push_ids))
-        .values(due_at=None, handled_at=now(connection), problem=None)
-    )
+    _mark_handled(connection, push_ids)
 
 
 @writing
 def mark_unread(connection: Connection, push_ids: Sequence[int]) -> None:
     """Mark pushes of erased people as handled, and forget from whom they came."""
-    connection.execute(
-        update(PushRow)
-        .where(PushRow.id.in_(push_ids))
-        .values(due_at=None, handled_at=now(connection), problem=None, openid=None)
-    )
+    _mark_handled(connection, push_ids, openid=None)
+
+
+def _mark_handled(connection: Connection, push_ids: Sequence[int], **forgotten: None) -> None:
+    handled = {"due_at": None, "handled_at": now(connection), "problem": None}
+    change_where(connection, PushRow, PushRow.id.in_(push_ids), **handled, **forgotten)
 
 
 @writing

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, exists, func, select
 
 from broadcast.rules import notices as rules_notices
 from broadcast.rules.calls.outcomes import SendPath
@@ -18,7 +18,7 @@ from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, BroadcastState, NoticeState, Phase
 from broadcast.views import objects
-from models.base import change, is_so
+from models.base import change, change_where, delete_where, insert_row, is_so
 from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import LaunchRow
@@ -48,16 +48,16 @@ def register(connection: Connection, names: Collection[str], *, alone: bool) -> 
     known, moment = notices.receivers(connection), now(connection)
     for name in {*names}.difference(known):
         values = {"name": name, "since": moment, "next_at": moment}
-        connection.execute(insert(NoticeReceiverRow).values(values))
+        insert_row(connection, NoticeReceiverRow, **values)
     if not known:
         for one in _standing(connection):
             notices.add(connection, state=NoticeState.PASSED, **one)
     if alone:
         others = NoticeReceiverRow.name.not_in(names)
-        connection.execute(delete(NoticeReceiverRow).where(others))
+        delete_where(connection, NoticeReceiverRow, others)
         waiting = (NoticeRow.receiver.not_in(names), NoticeRow.state == NoticeState.WAITING)
         lost = {"state": NoticeState.GIVEN_UP, "due_at": None}
-        connection.execute(update(NoticeRow).where(*waiting).values(lost))
+        change_where(connection, NoticeRow, *waiting, **lost)
 
 
 def report(engine: Engine) -> None:

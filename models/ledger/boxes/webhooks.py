@@ -20,7 +20,6 @@ from sqlalchemy import (
     Engine,
     bindparam,
     func,
-    insert,
     or_,
     select,
     update,
@@ -34,7 +33,7 @@ from broadcast.rules.states import BroadcastState, WebhookState
 from broadcast.rules.webhooks import next_try, origin
 from broadcast.views import objects
 from broadcast.views.objects import Webhook, event_id
-from models.base import among, change, count_of, value_of
+from models.base import among, change, change_where, count_of, insert_row, value_of
 from models.box_tables import WebhookRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
@@ -113,16 +112,13 @@ def notify(connection: Connection, broadcast_id: str, *, anew: bool) -> None:
         return
     # Whatever else moved it in this transaction: each event has a version of its own.
     raised = {"version": BroadcastRow.version + 1, "notified_digest": notice.digest}
-    connection.execute(update(BroadcastRow).where(mine).values(raised))
+    change_where(connection, BroadcastRow, mine, **raised)
     version = select(BroadcastRow.version).where(mine).scalar_subquery()
-    connection.execute(
-        insert(WebhookRow).values(
-            broadcast_id=broadcast_id, version=version, account=receiver.account,
-            kind=objects.event_kind(notice.state), url=receiver.notify_url,
-            origin=origin(receiver.notify_url), figures=notice.figures,
-            state=WebhookState.WAITING, tries=0, created_at=notice.at, due_at=notice.at,
-            since=notice.at,
-        )
+    insert_row(
+        connection, WebhookRow, broadcast_id=broadcast_id, version=version,
+        account=receiver.account, kind=objects.event_kind(notice.state), url=receiver.notify_url,
+        origin=origin(receiver.notify_url), figures=notice.figures, state=WebhookState.WAITING,
+        tries=0, created_at=notice.at, due_at=notice.at, since=notice.at,
     )  # fmt: skip
 
 
@@ -243,13 +239,9 @@ def mark_failed(
     if not is_final:
         due_at = next_try(taken.tries, now=moment, since=taken.since, waits=waits)
     state = WebhookState.GIVEN_UP if due_at is None else WebhookState.WAITING
-    connection.execute(
-        update(WebhookRow)
-        .where(*mine)
-        .values(
-            state=state, due_at=due_at, closed_at=moment if due_at is None else None,
-            http_status=http_status, problem=problem,
-        )
+    change_where(
+        connection, WebhookRow, *mine, state=state, due_at=due_at,
+        closed_at=moment if due_at is None else None, http_status=http_status, problem=problem,
     )  # fmt: skip
     return state
 

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, exists, insert
+from sqlalchemy import Connection, Engine, and_, exists
 
 from broadcast.errors import ConflictError, InputError
 from broadcast.rules.campaigns import due_times
 from broadcast.rules.campaigns.campaign import Campaign, CampaignPlan
 from broadcast.rules.campaigns.launches import CampaignState, LaunchState, Verdict, Why
 from models import base
-from models.base import change, is_so
+from models.base import change, insert_row, is_so
 from models.campaign_tables import CampaignRow
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, due_launches, launch_rows
@@ -35,14 +35,11 @@ def add(connection: Connection, name: str, plan: CampaignPlan, *, who: str) -> C
     moment = now(connection)
     refuse_taken_in(connection, name)
     note_place(connection)
-    connection.execute(
-        insert(CampaignRow).values(
-            id=f"campaign-{base.drawn()}", name=name, used_name=name, version=1,
-            state=CampaignState.ENABLED, decided_until=moment,
-            next_due_at=due_times.check(plan.schedule, moment),
-            created_at=moment, created_by=who, edited_at=moment, edited_by=who,
-            account=plan.account, plan=plan.stored,
-        )
+    insert_row(
+        connection, CampaignRow, id=f"campaign-{base.drawn()}", name=name, used_name=name,
+        version=1, state=CampaignState.ENABLED, decided_until=moment,
+        next_due_at=due_times.check(plan.schedule, moment), created_at=moment, created_by=who,
+        edited_at=moment, edited_by=who, account=plan.account, plan=plan.stored,
     )  # fmt: skip
     return campaign_rows.named_in(connection, name)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, exists, or_, select
 
 from broadcast.errors import OutOfReachError
 from broadcast.rules.campaigns.campaign import Campaign
@@ -28,7 +28,7 @@ from broadcast.rules.campaigns.launches import (
     decide,
 )
 from broadcast.rules.states import Phase
-from models.base import change, is_so
+from models.base import change, change_where, is_so
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import is_long_past, now
@@ -254,5 +254,4 @@ def give_back(connection: Connection, taken: ReservedLaunch) -> None:
 
 def _change_taken(connection: Connection, taken: ReservedLaunch, **values: None) -> bool:
     mine = (LaunchRow.id == taken.launch.id, LaunchRow.taken_by == taken.taken_by)
-    changed = update(LaunchRow).where(*mine).values(taken_at=now(connection), **values)
-    return connection.execute(changed).rowcount == 1
+    return change_where(connection, LaunchRow, *mine, taken_at=now(connection), **values) == 1

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, exists, select, update
 
 from broadcast.errors import ConflictError, InputError, OutOfReachError
 from broadcast.frozen import frozen
@@ -29,6 +29,7 @@ from broadcast.rules.campaigns.launches import (
     check_move,
 )
 from broadcast.rules.campaigns.template import NOTHING, Template
+from models.base import change_where, insert_row
 from models.campaign_tables import CampaignRow, LaunchRow
 from models.engine import now
 from models.ledger.boxes import notices
@@ -96,7 +97,7 @@ def add(
         "version": campaign.version, "template": template,
         "key": f"campaign:{campaign.id}:{due:%Y-%m-%dT%H:%M:%SZ}", **_decided(verdict, moment),
     }  # fmt: skip
-    connection.execute(insert(LaunchRow).values({**row, **values}))
+    insert_row(connection, LaunchRow, **{**row, **values})
     return verdict
 
 
@@ -276,7 +277,7 @@ def waiting_for_a_person(connection: Connection, campaign_ids: Collection[str]) 
 def doubt_held(connection: Connection, *, before: datetime, why: Why) -> None:
     """Give the runs that were held before a moment another reason: a person may have sent them."""
     held = (LaunchRow.state == LaunchState.HELD, LaunchRow.decided_at <= before)
-    connection.execute(update(LaunchRow).where(*held).values(why=why, reason=None))
+    change_where(connection, LaunchRow, *held, why=why, reason=None)
 
 
 def move(
@@ -289,9 +290,9 @@ def move(
 ) -> bool:
     """Move a launch that is still as it was read; return whether it was."""
     check_move(launch.state, verdict.state)
-    mine = update(LaunchRow).filter_by(id=launch.id, state=launch.state)
-    moved = mine.values({**_decided(verdict, moment), **NOT_TAKEN, **values})
-    is_moved = connection.execute(moved).rowcount == 1
+    mine = (LaunchRow.id == launch.id, LaunchRow.state == launch.state)
+    moved = {**_decided(verdict, moment), **NOT_TAKEN, **values}
+    is_moved = change_where(connection, LaunchRow, *mine, **moved) == 1
     if is_moved:
         tell(connection, verdict, LaunchRow.id == launch.id)
     return is_moved

@@ -10,13 +10,14 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, exists, select
 
 from broadcast.message import Message
 from broadcast.rules.campaigns import rehearsals
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import CampaignState
 from broadcast.rules.campaigns.rehearsals import FIRST, Rehearsal, Run, Stage, runs_ahead
+from models.base import insert_row
 from models.campaign_tables import CampaignRow, RehearsalRow
 from models.engine import now
 from models.ledger.boxes import notices
@@ -67,7 +68,7 @@ def record(connection: Connection, run: Run, findings: Sequence[Message]) -> Non
     if connection.scalar(select(RehearsalRow.id).filter_by(**mine)) is not None:
         return
     row = {**mine, "rehearsed_at": now(connection), "findings": kept}
-    connection.execute(insert(RehearsalRow).values(row))
+    insert_row(connection, RehearsalRow, **row)
     # Who is only to be at hand hears of it once.
     if to_know or (findings and run.stage is Stage.HOUR):
         notices.add(

@@ -7,18 +7,18 @@ from dataclasses import field
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 
 from broadcast.day import last_of
 from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.openid import is_openid
-from broadcast.rules.followers import FACTS, FollowerFacts, dated, undated
-from broadcast.sorted_openids import IDs, unpacked
-from models.base import change
+from broadcast.rules.followers import dated, undated
+from broadcast.sorted_openids import IDs
+from models.base import change, delete_where
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk
-from models.ledger.followers.followers import FollowerList
+from models.ledger.followers.followers import FollowerList, facts_of
 from models.ledger.rows import locked_rows
 from models.ledger.rows.transaction import every_row, read, selected, write_new, writing
 from models.suppressions import ListName
@@ -68,11 +68,11 @@ def moved(engine: Engine, account: str, moves: Sequence[Move]) -> None:
             locked_rows.count_list_change(connection, account, ListName.LEFT, change=change)
         moment, new = now(connection), {one.openid for one in gone}
         # All at once: an update of each would cost a statement a person.
-        connection.execute(
-            delete(FollowerChange).where(
-                FollowerChange.account == account,
-                FollowerChange.openid.in_([one.openid for one in newer]),
-            )
+        delete_where(
+            connection,
+            FollowerChange,
+            FollowerChange.account == account,
+            FollowerChange.openid.in_([one.openid for one in newer]),
         )
         connection.execute(
             insert(FollowerChange),
@@ -143,7 +143,7 @@ def everybody_without_details(engine: Engine, of: FollowerList) -> Iterator[Unda
             row = connection.execute(query.filter_by(start=start)).first()
         if row is None:
             raise ListReplacedError("error.followers.replaced")
-        known = FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+        known = facts_of(row)
         asked = undated(known)
         if asked.any():
             yield Undated(chunk_id=row.id, ids=known.ids[asked])
@@ -160,6 +160,6 @@ def store_details(connection: Connection, chunk_id: int, since: Mapping[str, dat
     ).first()
     if row is None:
         raise ListReplacedError("error.followers.replaced")
-    known = FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+    known = facts_of(row)
     said = np.array([seconds.get(one, 0) for one in known.ids.tolist()], np.uint32)
     change(connection, FollowerChunk, chunk_id, facts=dated(known, said).tobytes())

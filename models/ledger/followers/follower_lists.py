@@ -231,8 +231,8 @@ class _Old:
             until = len(self._held.ids)
             if last is not None:
                 until = int(np.searchsorted(self._held.ids, np.bytes_(last), "right"))
-            parts.append(_cut(self._held, slice(None, until)))
-            self._held = _cut(self._held, slice(until, None))
+            parts.append(self._held.part(slice(until)))
+            self._held = self._held.part(slice(until, None))
             if len(self._held.ids):
                 break
             more = next(self._chunks, None)
@@ -240,10 +240,6 @@ class _Old:
                 break
             self._held = more
         return _joined(parts)
-
-
-def _cut(known: FollowerFacts, part: slice) -> FollowerFacts:
-    return FollowerFacts(ids=known.ids[part], facts=known.facts[part])
 
 
 def _joined(parts: list[FollowerFacts]) -> FollowerFacts:
@@ -267,8 +263,8 @@ class _Store:
         """Add the next people of the list."""
         self._held = _joined([self._held, more])
         while len(self._held.ids) >= CHUNK:
-            self._add_row(_cut(self._held, slice(CHUNK)))
-            self._held = _cut(self._held, slice(CHUNK, None))
+            self._add_row(self._held.part(slice(CHUNK)))
+            self._held = self._held.part(slice(CHUNK, None))
 
     def close(self) -> int:
         """Store the rest; return how many people the list holds."""

@@ -14,7 +14,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     exists,
-    insert,
     or_,
     select,
     update,
@@ -24,7 +23,7 @@ from broadcast.errors import BroadcastError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
 from models.accounts import AccountRow
-from models.base import change, is_so
+from models.base import change, insert_row, is_so
 from models.engine import now
 from models.followers import FollowerChange, FollowerChunk, FollowerPage, FollowerSync
 from models.ledger.rows import known_accounts
@@ -128,11 +127,9 @@ def begin(
         return there, True
     if there is not None:
         _give_up(connection, there.id, moment)
-    connection.execute(
-        insert(FollowerSync).values(
-            account=account.name, started_by=who, started_at=moment, next_openid="", tail="",
-            pages=0, listed=0,
-        )
+    insert_row(
+        connection, FollowerSync, account=account.name, started_by=who, started_at=moment,
+        next_openid="", tail="", pages=0, listed=0,
     )  # fmt: skip
     new = first(connection, _UNFINISHED.filter_by(account=account.name), Sync)
     if new is None:
@@ -175,11 +172,9 @@ def store_page(engine: Engine, sync: Sync, page: StoredPage) -> Sync:
         if moved.rowcount != 1:
             raise SyncTakenOverError("error.followers.taken_over", account=sync.account)
         if page.size:
-            connection.execute(
-                insert(FollowerPage).values(
-                    sync_id=sync.id, n=sync.pages, asked_from=sync.next_openid, seen_at=asked_at,
-                    size=page.size, openids=page.openids,
-                )
+            insert_row(
+                connection, FollowerPage, sync_id=sync.id, n=sync.pages,
+                asked_from=sync.next_openid, seen_at=asked_at, size=page.size, openids=page.openids,
             )  # fmt: skip
         if after.next_openid is not None and _was_asked(connection, sync.id, after.next_openid):
             _give_up(connection, sync.id, moment)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, exists, func, select
+from sqlalchemy import Connection, Engine, Row, exists, func, select
 
 from broadcast.frozen import frozen
 from broadcast.rules.followers import (
@@ -175,9 +176,9 @@ def chunks(engine: Engine, of: FollowerList, *, after: str = "") -> Iterator[Fol
             row = connection.execute(query.filter_by(start=start)).first()
         if row is None:
             raise ListGoneError(f"follower list {of.sync_id} ends at {start} of {of.size}")
-        ids, facts = unpacked(row.openids), np.frombuffer(row.facts, FACTS)
-        behind = int(np.searchsorted(ids, after.encode(), "right"))
-        yield FollowerFacts(ids=ids[behind:], facts=facts[behind:])
+        found = facts_of(row)
+        behind = int(np.searchsorted(found.ids, after.encode(), "right"))
+        yield found.part(slice(behind, None))
         start += row.size
 
 
@@ -204,9 +205,9 @@ def _with_changes(
                 yield merged(piece, changes, seen=nobody_seen())
             return
         until = int(np.searchsorted(piece.ids, last.encode(), "right"))
-        here = FollowerFacts(ids=piece.ids[:until], facts=piece.facts[:until])
+        here = piece.part(slice(until))
         yield merged(here, changes, seen=nobody_seen())
-        piece, after = FollowerFacts(ids=piece.ids[until:], facts=piece.facts[until:]), last
+        piece, after = piece.part(slice(until, None)), last
 
 
 @reading
@@ -302,7 +303,12 @@ def chunk_with(
     if found is None:
         return None
     row = row_of(connection, found, FollowerChunk.openids, FollowerChunk.facts)
-    return found, FollowerFacts(ids=unpacked(row.openids), facts=np.frombuffer(row.facts, FACTS))
+    return found, facts_of(row)
+
+
+def facts_of(chunk: Row[*tuple[Any, ...]]) -> FollowerFacts:
+    """Return who is in a stored chunk, and what is known of them."""
+    return FollowerFacts(ids=unpacked(chunk.openids), facts=np.frombuffer(chunk.facts, FACTS))
 
 
 def columns_of(some: FollowerFacts) -> dict[str, object]:

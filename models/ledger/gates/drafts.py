@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, insert, or_, select
+from sqlalchemy import Connection, Select, exists, or_, select
 
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
@@ -23,7 +23,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan.submission import Body
 from broadcast.rules.reports import DraftView
 from broadcast.rules.states import OPEN_PHASES
-from models.base import change, value_of
+from models.base import change, insert_row, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, DraftRow, Submission
 from models.engine import now
@@ -46,11 +46,9 @@ def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: date
     media_id = contents.draft_of(body.content)
     if media_id is None:
         return
-    connection.execute(
-        insert(DraftRow).values(
-            broadcast_id=broadcast_id, media_id=media_id, approved=body.draft, seen=body.draft,
-            tries=0, looked_at=None if body.draft is None else moment, tried_at=None,
-        )
+    insert_row(
+        connection, DraftRow, broadcast_id=broadcast_id, media_id=media_id, approved=body.draft,
+        seen=body.draft, tries=0, looked_at=None if body.draft is None else moment, tried_at=None,
     )  # fmt: skip
 
 

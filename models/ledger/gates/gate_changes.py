@@ -10,7 +10,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, select
 
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
@@ -25,7 +25,7 @@ from broadcast.rules.gates.gate import (
 )
 from broadcast.rules.states import OPEN_PHASES, BatchState, Reason
 from models.accounts import Lane
-from models.base import change, row_of, value_of
+from models.base import change, change_where, insert_row, row_of, value_of
 from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -76,15 +76,13 @@ def close(connection: Connection, account: str, closing: Closing) -> bool:
         _release_doubts(connection, account, closing.broadcast_id, moment=moment)
     # What opened automatically was closed until its time: calls made since were not behind it.
     open_(connection, account, there, who=WORKER)
-    connection.execute(
-        insert(GateRow).values(
-            account=account, scope=closing.scope, broadcast_id=closing.broadcast_id or "",
-            path=closing.path, kind=closing.kind, reason=closing.reason, errcode=closing.errcode,
-            errmsg=closing.errmsg, closed_at=moment, closed_by=closing.who, why=closing.why,
-            until=closing.until, count=closing.count,
-            broadcasts=json.dumps(list(closing.broadcasts)) if closing.broadcasts else None,
-            closed_counter=raise_counter(connection, account),
-        )
+    insert_row(
+        connection, GateRow, account=account, scope=closing.scope,
+        broadcast_id=closing.broadcast_id or "", path=closing.path, kind=closing.kind,
+        reason=closing.reason, errcode=closing.errcode, errmsg=closing.errmsg, closed_at=moment,
+        closed_by=closing.who, why=closing.why, until=closing.until, count=closing.count,
+        broadcasts=json.dumps(list(closing.broadcasts)) if closing.broadcasts else None,
+        closed_counter=raise_counter(connection, account),
     )  # fmt: skip
     note(
         connection, EventKind.GATE_CLOSED, who=closing.who, why=closing.why, account=account,
@@ -125,7 +123,7 @@ def _same(connection: Connection, account: str, closing: Closing) -> list[Gate]:
 def _extend(connection: Connection, gates: Sequence[Gate], until: datetime) -> None:
     """Extend gates that open by time; never shorten one."""
     later = [gate.id for gate in gates if gate.until is None or gate.until < until]
-    connection.execute(update(GateRow).where(GateRow.id.in_(later)).values(until=until))
+    change_where(connection, GateRow, GateRow.id.in_(later), until=until)
 
 
 def open_(
@@ -139,13 +137,10 @@ def open_(
     for gate in gates:
         # What opened automatically opened at its time, whatever notes it later.
         opens = gate.opens_at()
-        connection.execute(
-            update(GateRow)
-            .where(GateRow.id == gate.id, STANDS)
-            .values(
-                opened_at=min(opens, moment) if opens else moment, opened_by=who, opened_why=why,
-                opened_counter=counter,
-            )
+        change_where(
+            connection, GateRow, GateRow.id == gate.id, STANDS,
+            opened_at=min(opens, moment) if opens else moment, opened_by=who, opened_why=why,
+            opened_counter=counter,
         )  # fmt: skip
         note(
             connection, EventKind.GATE_OPENED, who=who, why=why, account=account,
@@ -176,16 +171,14 @@ def _moved(
     connection: Connection, account: str, ids: Sequence[str | None], *, moment: datetime
 ) -> None:
     """Raise the version of the broadcasts of these gates; None: of all that are open."""
-    raised = update(BroadcastRow).values(version=BroadcastRow.version + 1)
+    raised = {"version": BroadcastRow.version + 1}
     own = sorted({one for one in ids if one})
     if own:
-        connection.execute(
-            raised.where(BroadcastRow.id.in_(own)).values(moved_at=moment, woken_at=None)
-        )
+        mine = BroadcastRow.id.in_(own)
+        change_where(connection, BroadcastRow, mine, **raised, moved_at=moment, woken_at=None)
     if None in ids:
-        connection.execute(
-            raised.where(BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
-        )
+        open_ones = (BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES))
+        change_where(connection, BroadcastRow, *open_ones, **raised)
 
 
 @writing

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Connection,
     Select,
     bindparam,
-    delete,
     exists,
     func,
     insert,
@@ -30,7 +29,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase, Reason
-from models.base import count_of, is_so
+from models.base import change_where, count_of, delete_where, insert_row, is_so
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Reservation
 from models.engine import now
@@ -259,10 +258,14 @@ def _add(
         .values(calls=Reservation.calls + calls)
     )
     if there.rowcount == 0:
-        connection.execute(
-            insert(Reservation).values(
-                broadcast_id=broadcast_id, account=account, path=path, day=on, calls=calls
-            )
+        insert_row(
+            connection,
+            Reservation,
+            broadcast_id=broadcast_id,
+            account=account,
+            path=path,
+            day=on,
+            calls=calls,
         )
 
 
@@ -275,18 +278,20 @@ def release(connection: Connection, broadcast_id: str, *, calls: int) -> None:
         .order_by(Reservation.day.desc())
     ).all():
         freed = min(calls, row.calls)
-        connection.execute(
-            update(Reservation)
-            .where(mine)
-            .filter_by(path=row.path, day=row.day)
-            .values(calls=Reservation.calls - freed)
+        change_where(
+            connection,
+            Reservation,
+            mine,
+            Reservation.path == row.path,
+            Reservation.day == row.day,
+            calls=Reservation.calls - freed,
         )
         calls -= freed
 
 
 def free(connection: Connection, broadcast_id: str) -> None:
     """Free what a broadcast has reserved: it came to rest, was cancelled, or is proved again."""
-    connection.execute(delete(Reservation).filter_by(broadcast_id=broadcast_id))
+    delete_where(connection, Reservation, Reservation.broadcast_id == broadcast_id)
 
 
 def carry_over(

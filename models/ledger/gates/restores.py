@@ -19,7 +19,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
 from broadcast.rules.states import OPEN_PHASES, Reason
 from models.accounts import Lane
-from models.base import among, is_so
+from models.base import among, change_where, is_so
 from models.batch_tables import OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.box_tables import OutboxRow
 from models.broadcast_tables import BroadcastRow
@@ -159,9 +159,9 @@ def note_seen(connection: Connection, accounts: Collection[str] = ()) -> int | N
         return None
     if is_so(connection, _HAS_WORK):
         note_place(connection)
-    moment = {"seen_at": now(connection)}
-    connection.execute(update(Installation).values(moment | {"notes": Installation.notes + 1}))
-    connection.execute(update(Lane).where(Lane.account.in_(accounts)).values(moment))
+    moment = now(connection)
+    change_where(connection, Installation, seen_at=moment, notes=Installation.notes + 1)
+    change_where(connection, Lane, Lane.account.in_(accounts), seen_at=moment)
     return connection.scalar(select(Installation.notes))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, exists, func, insert, select
+from sqlalchemy import Connection, exists, func, select
 
 from broadcast import openid
 from broadcast.frozen import frozen
@@ -18,7 +18,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.plan import cut as cut_module
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Reason
 from models.accounts import AccountRow, Lane
-from models.base import is_so
+from models.base import insert_row, is_so
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.campaigns import unconfirmed_runs
@@ -156,16 +156,14 @@ def halve(connection: Connection, batch: LockedBatch) -> None:
     for step, (start, size, half) in enumerate(
         ((batch.start, left, packed[:cut]), (batch.start + left, right, packed[cut:])), start=1
     ):
-        connection.execute(
-            insert(Batch).values(
-                broadcast_id=batch.broadcast_id, account=batch.account, path=batch.path,
-                n=n + step, list=batch.list, start=start, size=size, parent_id=batch.id,
-                depth=batch.depth + 1, attempts=0, polls=0, state=BatchState.PLANNED,
-                moved_counter=batch.gate_counter, begins_anew=False,
-                clientmsgid=clientmsgid_of(
-                    appid=row.appid, key=row.key, content=row.content, packed=half
-                ),
-            )
+        insert_row(
+            connection, Batch, broadcast_id=batch.broadcast_id, account=batch.account,
+            path=batch.path, n=n + step, list=batch.list, start=start, size=size,
+            parent_id=batch.id, depth=batch.depth + 1, attempts=0, polls=0,
+            state=BatchState.PLANNED, moved_counter=batch.gate_counter, begins_anew=False,
+            clientmsgid=clientmsgid_of(
+                appid=row.appid, key=row.key, content=row.content, packed=half
+            ),
         )  # fmt: skip
 
 

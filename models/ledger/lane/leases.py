@@ -17,7 +17,7 @@ from broadcast.rules.calls.outcomes import SAME_KEY_RUNNING
 from broadcast.rules.calls.waits import UNKNOWN_TRIES, CircuitBreaker
 from broadcast.rules.states import BatchState, Reason
 from models.accounts import Lane
-from models.base import count_of
+from models.base import change_where, count_of
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now, skips_locked
 from models.ledger.gates import quotas
@@ -95,13 +95,17 @@ def acquire(
     )
     if fence is None:
         return None
-    leased = connection.execute(
-        update(Lane)
-        .filter_by(account=account, fence=fence)
-        .where(is_free(moment))
-        .values(fence=fence + 1, owner=owner, leased_until=moment + LEASE)
+    leased = change_where(
+        connection,
+        Lane,
+        Lane.account == account,
+        Lane.fence == fence,
+        is_free(moment),
+        fence=fence + 1,
+        owner=owner,
+        leased_until=moment + LEASE,
     )
-    if leased.rowcount != 1:
+    if leased != 1:
         return None
     _adopt_orphans(connection, account, moment, breaker=breaker)
     return Lease(account=account, owner=owner, fence=fence + 1)
@@ -178,10 +182,11 @@ def _renew(connection: Connection, *, leases: Sequence[Lease]) -> tuple[list[Lea
     there = [lane for lane in leases if lane.account in free]
     ours = {lane for lane in there if _lives(free[lane.account], lane, moment)}
     if ours:
-        connection.execute(
-            update(Lane)
-            .where(Lane.account.in_({lane.account for lane in ours}))
-            .values(leased_until=moment + LEASE)
+        change_where(
+            connection,
+            Lane,
+            Lane.account.in_({lane.account for lane in ours}),
+            leased_until=moment + LEASE,
         )
     lost = {lane.account for lane in there if lane not in ours}
     return [lane for lane in leases if lane.account not in free], lost

@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select
 
 from broadcast.frozen import frozen
 from broadcast.rules import media
 from broadcast.rules.accounts import Account
 from broadcast.rules.media import NO_SUCH_MEDIA, Media, MediaKind, dies_at, used
 from broadcast.rules.states import BatchState
+from models.base import change_where
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow, Submission
 from models.engine import now
@@ -49,11 +50,13 @@ def remember(
 def mark_lost(connection: Connection, account: Account, ids: Collection[str]) -> None:
     """Write down that WeChat has none of these media_ids (40007): their files are uploaded anew."""
     moment = now(connection)
-    connection.execute(
-        update(MediaRow)
-        .where(MediaRow.appid == account.appid, MediaRow.media_id.in_(ids))
-        .where(or_(MediaRow.expires_at.is_(None), MediaRow.expires_at > moment))
-        .values(expires_at=moment)
+    change_where(
+        connection,
+        MediaRow,
+        MediaRow.appid == account.appid,
+        MediaRow.media_id.in_(ids),
+        or_(MediaRow.expires_at.is_(None), MediaRow.expires_at > moment),
+        expires_at=moment,
     )
 
 

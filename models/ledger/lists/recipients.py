@@ -12,7 +12,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import TypeAlias
 
-from sqlalchemy import Connection, Engine, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Engine, Row, bindparam, func, select
 
 from broadcast import openid
 from broadcast.errors import ConflictError, InputError
@@ -23,7 +23,7 @@ from broadcast.rules.plan import selection
 from broadcast.rules.plan.cut import ASKED, CHUNK, LEFT, SHRUNK, cut_out, name_of
 from broadcast.rules.reports import SETS, set_of
 from broadcast.rules.states import BatchState, Phase, Reason
-from models.base import change, row_of, value_of
+from models.base import change, change_where, insert_row, row_of, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.lists import suppressions
@@ -293,19 +293,21 @@ def count_skipped(
     shown = [[0, openid] for openid in sample[:SHOWN]]
     there = connection.execute(select(Skipped.count, Skipped.sample).where(*mine)).first()
     if there is None:
-        connection.execute(
-            insert(Skipped).values(
-                broadcast_id=broadcast_id, reason=reason, count=more, sample=json.dumps(shown)
-            )
+        insert_row(
+            connection,
+            Skipped,
+            broadcast_id=broadcast_id,
+            reason=reason,
+            count=more,
+            sample=json.dumps(shown),
         )
         return
-    connection.execute(
-        update(Skipped)
-        .where(*mine)
-        .values(
-            count=Skipped.count + more,
-            sample=json.dumps([*json.loads(there.sample), *shown][:SHOWN], ensure_ascii=False),
-        )
+    change_where(
+        connection,
+        Skipped,
+        *mine,
+        count=Skipped.count + more,
+        sample=json.dumps([*json.loads(there.sample), *shown][:SHOWN], ensure_ascii=False),
     )
 
 

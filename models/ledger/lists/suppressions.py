@@ -21,7 +21,6 @@ from sqlalchemy import (
     Engine,
     Select,
     bindparam,
-    delete,
     exists,
     func,
     insert,
@@ -40,6 +39,7 @@ from broadcast.rules.suppressions import (
     SuppressionKind,
     SuppressionSource,
 )
+from models.base import change_where, delete_where
 from models.engine import now
 from models.ledger.rows import locked_rows
 from models.ledger.rows.erased_people import IS_ERASED, digest_of
@@ -126,10 +126,13 @@ def suppress(
             fixed = {"account": account, "kind": word.kind, **said}
             connection.execute(insert(Suppression), [{**fixed, "openid": one} for one in missing])
         if lifted:
-            connection.execute(
-                update(Suppression)
-                .where(*_rows_of(account, lifted, kinds=[word.kind]))
-                .values(**said, lifted_at=None, lifted_by=None)
+            change_where(
+                connection,
+                Suppression,
+                *_rows_of(account, lifted, kinds=[word.kind]),
+                **said,
+                lifted_at=None,
+                lifted_by=None,
             )
         # Who stands there for another reason was on the list all the same.
         new = len({*missing, *lifted} - standing)
@@ -197,7 +200,7 @@ def apply_opt_outs(engine: Engine, account: str, wishes: Sequence[OptOutMessage]
             locked_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
             rows = [one if one.lifted_at else replace(one, change=change) for one in rows]
         people = [one.openid for one in rows]
-        connection.execute(delete(Suppression).where(*_rows_of(account, people, kinds=kinds)))
+        delete_where(connection, Suppression, *_rows_of(account, people, kinds=kinds))
         new = [{"account": account, **asdict(one)} for one in rows]
         connection.execute(insert(Suppression), new)
 

@@ -28,7 +28,7 @@ from broadcast.rules.media import KeptFile
 from broadcast.rules.plan.cut import ASKED, Chunk
 from broadcast.rules.plan.submission import TakenOverError
 from broadcast.rules.states import Phase
-from models.base import change, delete_some, is_so
+from models.base import Base, change, change_where, delete_some, delete_where, is_so
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now
 from models.ledger.rows import lane_rows
@@ -52,13 +52,24 @@ def add_chunks(
 
     Raises TakenOverError if the upload was given up meanwhile, or by another try than *fence*.
     """
-    rest = iter(chunks)
-    while some := list(islice(rest, CHUNKS_AT_ONCE)):
-        rows = [chunk_row(broadcast_id, name, chunk) for chunk in some]
+    rows = (chunk_row(broadcast_id, name, chunk) for chunk in chunks)
+    _add_rows(engine, broadcast_id, ChunkRow, rows=rows, at_once=CHUNKS_AT_ONCE, fence=fence)
 
-        def work(connection: Connection, rows: list[dict[str, Any]] = rows) -> None:
+
+def _add_rows(
+    engine: Engine,
+    broadcast_id: str,
+    table: type[Base],
+    *,
+    rows: Iterator[dict[str, Any]],
+    at_once: int,
+    fence: int | None = None,
+) -> None:
+    while some := list(islice(rows, at_once)):
+
+        def work(connection: Connection, some: list[dict[str, Any]] = some) -> None:
             keep_upload_alive(connection, broadcast_id, fence=fence)
-            connection.execute(insert(ChunkRow), rows)
+            connection.execute(insert(table), some)
 
         write(engine, work)
 
@@ -129,9 +140,9 @@ def _clear_some(connection: Connection, broadcast_id: str) -> bool:
         return True
     if drop_files(connection, broadcast_id):
         return True
-    connection.execute(delete(Skipped).filter_by(broadcast_id=broadcast_id))
-    connection.execute(delete(UploadRow).filter_by(broadcast_id=broadcast_id))
-    connection.execute(delete(BroadcastRow).filter_by(id=broadcast_id))
+    delete_where(connection, Skipped, Skipped.broadcast_id == broadcast_id)
+    delete_where(connection, UploadRow, UploadRow.broadcast_id == broadcast_id)
+    delete_where(connection, BroadcastRow, BroadcastRow.id == broadcast_id)
     return False
 
 
@@ -164,13 +175,16 @@ def keep_upload_alive(
     # If this try dies, its list is awaited once more.
     beat = moment if fence is None else moment + AWAITED_FOR - GIVEN_UP_AFTER
     mine = () if fence is None else (BroadcastRow.version == fence,)
-    kept = connection.execute(
-        update(BroadcastRow)
-        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
-        .where(BroadcastRow.uploading_at.is_not(None), *mine)
-        .values(uploading_at=beat)
+    kept = change_where(
+        connection,
+        BroadcastRow,
+        BroadcastRow.id == broadcast_id,
+        BroadcastRow.phase == Phase.UPLOADING,
+        BroadcastRow.uploading_at.is_not(None),
+        *mine,
+        uploading_at=beat,
     )
-    if kept.rowcount != 1:
+    if kept != 1:
         raise TakenOverError("error.submit.taken_over", id=broadcast_id)
     if fence is not None:
         change(connection, UploadRow, broadcast_id, beat_at=moment)
@@ -179,11 +193,13 @@ def keep_upload_alive(
 def await_list(connection: Connection, broadcast_id: str) -> None:
     """Date an upload's beat ahead, so that it is not given up before its list may come."""
     ahead = now(connection) + AWAITED_FOR - GIVEN_UP_AFTER
-    connection.execute(
-        update(BroadcastRow)
-        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
-        .where(BroadcastRow.uploading_at.is_not(None))
-        .values(uploading_at=ahead)
+    change_where(
+        connection,
+        BroadcastRow,
+        BroadcastRow.id == broadcast_id,
+        BroadcastRow.phase == Phase.UPLOADING,
+        BroadcastRow.uploading_at.is_not(None),
+        uploading_at=ahead,
     )
 
 
@@ -209,14 +225,8 @@ def keep_file(engine: Engine, broadcast_id: str, files: Sequence[KeptFile]) -> N
         connection.execute(insert(KeptFileRow), rows)
 
     write(engine, begin)
-    rest = _pieces(broadcast_id, files)
-    while some := list(islice(rest, PIECES_AT_ONCE)):
-
-        def work(connection: Connection, some: list[dict[str, Any]] = some) -> None:
-            keep_upload_alive(connection, broadcast_id)
-            connection.execute(insert(FilePieceRow), some)
-
-        write(engine, work)
+    pieces = _pieces(broadcast_id, files)
+    _add_rows(engine, broadcast_id, FilePieceRow, rows=pieces, at_once=PIECES_AT_ONCE)
 
 
 def _pieces(broadcast_id: str, files: Sequence[KeptFile]) -> Iterator[dict[str, Any]]:
@@ -254,7 +264,7 @@ def begin_to_drop_files(connection: Connection, broadcast_id: str) -> bool:
     """
     mine = KeptFileRow.broadcast_id == broadcast_id
     if lane_rows.lock_unless_ended(connection, broadcast_id) is None:
-        connection.execute(update(KeptFileRow).where(mine).values(dropped=True))
+        change_where(connection, KeptFileRow, mine, dropped=True)
     return is_so(connection, exists().where(mine, KeptFileRow.dropped))
 
 
@@ -263,5 +273,5 @@ def drop_files(connection: Connection, broadcast_id: str) -> bool:
     mine = FilePieceRow.broadcast_id == broadcast_id
     if delete_some(connection, FilePieceRow.id, mine, most=PIECES_AT_ONCE):
         return True
-    connection.execute(delete(KeptFileRow).filter_by(broadcast_id=broadcast_id))
+    delete_where(connection, KeptFileRow, KeptFileRow.broadcast_id == broadcast_id)
     return False

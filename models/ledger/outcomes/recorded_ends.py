@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, Engine, exists, insert, select, update
+from sqlalchemy import Connection, Engine, exists, select, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.enums import is_recognised
@@ -28,7 +28,7 @@ from broadcast.rules.finish_events import FinishEvent, JobEnd, supersedes
 from broadcast.rules.gates.gate import GateKind, GateScope
 from broadcast.rules.states import SENT, BatchState
 from models.accounts import Lane
-from models.base import change, row_of, value_of
+from models.base import change, change_where, insert_row, row_of, value_of
 from models.batch_tables import OF_ACCOUNT, STANDS, Batch, GateRow
 from models.box_tables import Finish
 from models.engine import now
@@ -119,14 +119,14 @@ def _store(connection: Connection, account: str, event: FinishEvent) -> bool:
         stored = one_row(connection, query, StoredFinish)
     if not supersedes(event, replace(stored.event(), created_at=stored.created_at)):
         return False
-    connection.execute(update(Finish).where(*mine).values(values))
+    change_where(connection, Finish, *mine, **values)
     return True
 
 
 def _insert(connection: Connection, values: dict[str, Any]) -> bool:
     """Store the first event of a job; return whether no other process was quicker."""
     with contextlib.suppress(IntegrityError), connection.begin_nested():
-        connection.execute(insert(Finish).values(values))
+        insert_row(connection, Finish, **values)
         return True
     return False
 

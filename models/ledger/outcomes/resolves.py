@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, null, select
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
@@ -25,6 +25,7 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning
 from broadcast.rules.jobs import fits, went_to_nobody
 from broadcast.rules.reports import Did
 from broadcast.rules.states import STOPPED_JOB, BatchState, Reason
+from models.base import change_where
 from models.batch_tables import AttemptRow, Batch
 from models.engine import now
 from models.ledger.campaigns import unconfirmed_runs
@@ -302,10 +303,12 @@ def _deny(
     denied: bool | None = True,
 ) -> None:
     """Write a verdict on the calls that it speaks of; None takes an earlier one back."""
-    connection.execute(
-        update(AttemptRow)
-        .where(AttemptRow.batch_id == batch_id, which)
-        .values(denied=null() if denied is None else denied)
+    change_where(
+        connection,
+        AttemptRow,
+        AttemptRow.batch_id == batch_id,
+        which,
+        denied=null() if denied is None else denied,
     )
 
 

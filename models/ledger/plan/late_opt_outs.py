@@ -12,27 +12,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Row, func, select, update
+from sqlalchemy import Connection, Engine, Row, func, select
 
-from broadcast import day, openid
-from broadcast.frozen import frozen
+from broadcast import openid
 from broadcast.rules.plan import audience as audiences
 from broadcast.rules.plan import selection as selections
 from broadcast.rules.plan.selection import Removal
-from broadcast.sorted_openids import Hits, IDs, Stream, packed, unpacked
+from broadcast.sorted_openids import Hits, IDs, Stream, packed
 from models.accounts import Lane
-from models.base import change, row_of, value_of
-from models.batch_tables import Batch
+from models.base import change, change_where, row_of, value_of
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
 from models.followers import FollowerSync
 from models.ledger.followers import followers
-from models.ledger.lane.call_history import SHRINKS
-from models.ledger.lists import recipients, suppressions
+from models.ledger.gates.quotas import day_of
+from models.ledger.lists import suppressions
 from models.ledger.plan import take_out
 from models.ledger.plan.removals import Rereadable
 from models.ledger.rows.locked_rows import Changes, list_changes
-from models.ledger.rows.transaction import every_row, read, reading, selected, write, writing
+from models.ledger.rows.transaction import read, reading, write, writing
 
 #: OpenIDs of the batches out of which people are taken in one transaction: three large batches, or
 #: many small ones. A transaction for each few people would let a backlog grow faster than it goes.
@@ -40,15 +38,6 @@ AT_ONCE = 30_000
 #: This many opt-outs and unsubscribers since the last look need no look at all batches:
 #: what comes in a few seconds without a worker, so that who takes over catches up.
 FEW = 500
-
-
-@frozen
-class _Range:
-    """A batch of which no call left."""
-
-    list: str
-    start: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +158,7 @@ def _untouched_members(
     for batch in _untouched(engine, broadcast_id):
         check()
         with read(engine) as connection:
-            ids = unpacked(
-                recipients.packed(
-                    connection, broadcast_id, batch.list, start=batch.start, size=batch.size
-                )
-            )
+            ids = take_out.people_in(connection, broadcast_id, batch)
         hits = look.hits(ids)
         if hits.any():
             found.append(ids[hits])
@@ -199,13 +184,7 @@ class _MemberSearch:
         return self._stream.hits(ids)
 
 
-@reading
-def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Range]:
-    query = (
-        selected(_Range, Batch).where(Batch.broadcast_id == broadcast_id, SHRINKS).order_by(Batch.n)
-    )
-    return every_row(connection, query, _Range)
-
+_untouched = reading(take_out.untouched)
 
 _UNHALTED = select(Lane.breaker_since).filter_by(account=BroadcastRow.account)
 _SYNCED = select(func.max(FollowerSync.id)).where(
@@ -237,8 +216,7 @@ def begin_opt_outs(engine: Engine, broadcast_id: str) -> None:
         row = connection.execute(_STANDS.where(*mine)).first()
         wanted = None if row is None else _opt_outs_version(connection, row)
     if wanted is not None:
-        statement = update(BroadcastRow).where(*mine).values(fresh_for=wanted)
-        write(engine, lambda connection: connection.execute(statement))
+        write(engine, lambda one: change_where(one, BroadcastRow, *mine, fresh_for=wanted))
 
 
 @writing
@@ -257,6 +235,6 @@ def known_opt_outs(connection: Connection, broadcast_id: str, wanted: str) -> Ch
 
 def _opt_outs_version(connection: Connection, row: Row[str, str | None, int, int, int]) -> str:
     """Return the version of the opt-out lists: it changes with them and with Shanghai's day."""
-    today = f"{day.start(now(connection)).astimezone(day.SHANGHAI):%Y-%m-%d}"
+    today = day_of(now(connection))
     lists = list_changes(connection, row.account)
     return f"{today}/{row.resumed}.{row.unhalted}.{row.synced}/{lists}"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, exists, func, select
 
 from broadcast.frozen import frozen
 from broadcast.rules import content as contents
@@ -20,7 +20,7 @@ from broadcast.rules.calls.waits import Waits
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.media import KeptFile
 from broadcast.rules.states import BatchState, Reason
-from models.base import is_so, row_of
+from models.base import change_where, insert_row, is_so, row_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
@@ -62,11 +62,13 @@ def renew(connection: Connection, broadcast_id: str, ids: Mapping[str, str], *, 
     newest = select(func.max(RenewalRow.n)).filter_by(broadcast_id=broadcast_id)
     n = connection.execute(newest).scalar_one() + 1
     _set_content(connection, broadcast_id, content, n=n, dies_at=dies_at)
-    connection.execute(
-        update(Batch)
-        .filter_by(broadcast_id=broadcast_id, state=BatchState.PLANNED)
-        .where(UNTOUCHED)
-        .values(renewal=n)
+    change_where(
+        connection,
+        Batch,
+        Batch.broadcast_id == broadcast_id,
+        Batch.state == BatchState.PLANNED,
+        UNTOUCHED,
+        renewal=n,
     )
     return True
 
@@ -88,10 +90,14 @@ def _dies_at(connection: Connection, ids: Sequence[str], *, appid: str) -> datet
 def _set_content(
     connection: Connection, broadcast_id: str, content: str, *, n: int, dies_at: datetime
 ) -> None:
-    connection.execute(
-        insert(RenewalRow).values(
-            broadcast_id=broadcast_id, n=n, content=content, dies_at=dies_at, tries=0
-        )
+    insert_row(
+        connection,
+        RenewalRow,
+        broadcast_id=broadcast_id,
+        n=n,
+        content=content,
+        dies_at=dies_at,
+        tries=0,
     )
 
 
@@ -105,7 +111,7 @@ def delay_renewal(connection: Connection, work: Work, why: NoAnswer, *, waits: W
     tries = connection.execute(select(RenewalRow.tries).where(*mine)).scalar_one() + 1
     until = waits_module.again_at(why, tries=tries, now=now(connection), waits=waits)
     counted = 0 if until is None else tries
-    connection.execute(update(RenewalRow).where(*mine).values(tries=counted))
+    change_where(connection, RenewalRow, *mine, tries=counted)
     fact = storable(why)
     gate = Closing(
         kind=GateKind.HOLD if until is None else GateKind.LOOK, who=WORKER,

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, insert, or_, select
 
 from broadcast import openid
 from broadcast.rules.accounts import Account
@@ -23,7 +23,7 @@ from broadcast.rules.plan.leaving import highest_of, parts, scores
 from broadcast.rules.plan.selection import REASONS, Removal, Sample
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, Stream, packed, unpacked
-from models.base import change, delete_some, value_of
+from models.base import change, change_where, delete_some, delete_where, insert_row, value_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now, skips_locked
@@ -33,7 +33,7 @@ from models.ledger.lists import recipients
 from models.ledger.lists.uploads import CHUNKS_AT_ONCE, chunk_row
 from models.ledger.plan.plans import ToPlan
 from models.ledger.rows import erased_people, lane_rows
-from models.ledger.rows.transaction import read, reading, write
+from models.ledger.rows.transaction import read, reading, write, writing
 from models.recipients import ChunkRow
 
 
@@ -220,7 +220,7 @@ def _publish_lists(
         return stands is not None
     if erased is not None and erased != erased_people.count_in(connection, broadcast.account):
         return False
-    connection.execute(update(BroadcastRow).where(*mine).values(subtraction=store.run))
+    change_where(connection, BroadcastRow, *mine, subtraction=store.run)
     moved = {what: size for what, size in store.sizes.items() if what not in {LEFT, KEPT}}
     left = store.sizes[LEFT]
     _count_them_all(connection, broadcast, whole=left + sum(moved.values()))
@@ -229,7 +229,7 @@ def _publish_lists(
         sample = store.samples[reason]
         recipients.count_skipped(connection, broadcast.id, reason, more=size, sample=sample)
     # A planner of before, which found nobody to leave out, may have cut what was asked.
-    connection.execute(delete(Batch).filter_by(broadcast_id=broadcast.id))
+    delete_where(connection, Batch, Batch.broadcast_id == broadcast.id)
     if left >= SMALLEST:
         return True
     if left:
@@ -250,15 +250,13 @@ def _cancel_the_only_one(
 ) -> None:
     name = name_of(LEFT, run)
     alone = recipients.packed(connection, broadcast.id, name, start=0, size=1)
-    connection.execute(
-        insert(Batch).values(
-            broadcast_id=broadcast.id, account=broadcast.account, path=broadcast.path, n=1,
-            list=name, start=0, size=1, depth=0, attempts=0, polls=0, begins_anew=False,
-            moved_counter=0, state=BatchState.CANCELLED, reason=Reason.TOO_FEW,
-            clientmsgid=clientmsgid_of(
-                appid=account.appid, key=broadcast.key, content=broadcast.content, packed=alone
-            ),
-        )
+    insert_row(
+        connection, Batch, broadcast_id=broadcast.id, account=broadcast.account,
+        path=broadcast.path, n=1, list=name, start=0, size=1, depth=0, attempts=0, polls=0,
+        begins_anew=False, moved_counter=0, state=BatchState.CANCELLED, reason=Reason.TOO_FEW,
+        clientmsgid=clientmsgid_of(
+            appid=account.appid, key=broadcast.key, content=broadcast.content, packed=alone
+        ),
     )  # fmt: skip
     change(connection, BroadcastRow, broadcast.id, moved_at=now(connection))
 
@@ -288,10 +286,11 @@ def clear_unused_lists(engine: Engine, broadcast_id: str) -> None:
 
     Where somebody holds the broadcast, the next sweep does it.
     """
-    while write(engine, lambda connection: _clear_some(connection, broadcast_id)):
+    while _clear_some(engine, broadcast_id):
         pass
 
 
+@writing
 def _clear_some(connection: Connection, broadcast_id: str) -> bool:
     """Remove a portion; return whether there may be more. A run that is under way waits for it."""
     decided = select(BroadcastRow.subtraction).where(BroadcastRow.id == broadcast_id, _IS_DECIDED)

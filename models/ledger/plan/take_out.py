@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sqlalchemy import Connection, Engine, delete, insert, update
+from sqlalchemy import Connection, Engine
 
 from broadcast.frozen import frozen
 from broadcast.names import EventKind
@@ -21,7 +21,7 @@ from broadcast.rules.plan.selection import REASONS, Rearranged, rearrange
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
 from broadcast.sorted_openids import IDs, are_in, packed, unpacked
 from models.accounts import AccountRow
-from models.base import change, row_of
+from models.base import change, change_where, delete_where, insert_row, row_of
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.ledger.gates import quotas
@@ -54,7 +54,7 @@ class _Broadcast:
 
 
 @frozen
-class _Untouched:
+class Untouched:
     """A batch of which no call left."""
 
     id: int
@@ -98,10 +98,10 @@ def shrink(engine: Engine, broadcast_id: str, people: bytes, *, reason: str) -> 
 
 
 def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reason: str) -> int:
-    there = _untouched(connection, broadcast.id)
+    there = untouched(connection, broadcast.id)
     left, out = {}, list[IDs]()
     for batch in _may_hold(connection, broadcast.id, there, wanted=wanted):
-        ids = _people(connection, broadcast.id, batch)
+        ids = people_in(connection, broadcast.id, batch)
         hits = are_in(ids, wanted)
         if hits.any():
             left[batch.n] = ids[~hits]
@@ -119,18 +119,19 @@ def _shrink(connection: Connection, broadcast: _Broadcast, wanted: IDs, *, reaso
     return len(removed)
 
 
-def _untouched(connection: Connection, broadcast_id: str) -> Sequence[_Untouched]:
+def untouched(connection: Connection, broadcast_id: str) -> Sequence[Untouched]:
+    """Return the batches of a broadcast of which no call left."""
     query = (
-        selected(_Untouched, Batch)
+        selected(Untouched, Batch)
         .where(Batch.broadcast_id == broadcast_id, SHRINKS)
         .order_by(Batch.n)
     )
-    return every_row(connection, query, _Untouched)
+    return every_row(connection, query, Untouched)
 
 
 def _may_hold(
-    connection: Connection, broadcast_id: str, there: Sequence[_Untouched], *, wanted: IDs
-) -> list[_Untouched]:
+    connection: Connection, broadcast_id: str, there: Sequence[Untouched], *, wanted: IDs
+) -> list[Untouched]:
     """Return the batches that may hold one of *wanted*, by the edges of their chunks alone."""
     query = selected(_Edges, ChunkRow).where(
         ChunkRow.broadcast_id == broadcast_id, ChunkRow.list.in_({batch.list for batch in there})
@@ -153,7 +154,8 @@ def _may_hold(
     ]
 
 
-def _people(connection: Connection, broadcast_id: str, batch: _Untouched) -> IDs:
+def people_in(connection: Connection, broadcast_id: str, batch: Untouched) -> IDs:
+    """Return the OpenIDs of a batch."""
     return unpacked(
         recipients.packed(connection, broadcast_id, batch.list, start=batch.start, size=batch.size)
     )
@@ -162,7 +164,7 @@ def _people(connection: Connection, broadcast_id: str, batch: _Untouched) -> IDs
 def _transfer(
     connection: Connection,
     broadcast_id: str,
-    there: Sequence[_Untouched],
+    there: Sequence[Untouched],
     *,
     left: dict[int, IDs],
     plan: Rearranged,
@@ -172,7 +174,7 @@ def _transfer(
     for move in plan.transfers:
         for n in (move.giver, move.taker):
             if n not in left:
-                left[n] = _people(connection, broadcast_id, by_n[n])
+                left[n] = people_in(connection, broadcast_id, by_n[n])
         giver, taker = left[move.giver], left[move.taker]
         left[move.giver], left[move.taker] = giver[:-1], np.sort(np.append(taker, giver[-1:]))
 
@@ -180,7 +182,7 @@ def _transfer(
 def _store(
     connection: Connection,
     broadcast: _Broadcast,
-    changed: Sequence[_Untouched],
+    changed: Sequence[Untouched],
     *,
     left: Mapping[int, IDs],
 ) -> None:
@@ -189,9 +191,9 @@ def _store(
     for batch in changed:
         people, name = packed(left[batch.n]), own_list(batch.n)
         whose = (ChunkRow.broadcast_id == broadcast.id, ChunkRow.list == name)
-        connection.execute(delete(ChunkRow).where(*whose))
+        delete_where(connection, ChunkRow, *whose)
         for chunk in chunked([people]):
-            connection.execute(insert(ChunkRow).values(chunk_row(broadcast.id, name, chunk)))
+            insert_row(connection, ChunkRow, **chunk_row(broadcast.id, name, chunk))
         key = clientmsgid_of(
             appid=appid, key=broadcast.key, content=broadcast.content, packed=people
         )
@@ -207,7 +209,7 @@ def _store(
 
 
 def _end(
-    connection: Connection, broadcast: _Broadcast, there: Sequence[_Untouched], *, plan: Rearranged
+    connection: Connection, broadcast: _Broadcast, there: Sequence[Untouched], *, plan: Rearranged
 ) -> None:
     """End batches of which nobody, or a single person, is left, and free their calls."""
     ended = {*plan.gone, *plan.too_few}
@@ -216,13 +218,13 @@ def _end(
             continue
         mine = Batch.id == batch.id
         if batch.n in plan.gone and batch.parent_id is None and not batch.attempts:
-            connection.execute(delete(Batch).where(mine))
+            delete_where(connection, Batch, mine)
             continue
         if batch.n in plan.gone:
             # The half of a batch stays, so that what became of the whole can be read, and so does
             # one with attempts, which are never deleted.
             nobody = {"list": own_list(batch.n), "start": 0, "size": 0}
-            connection.execute(update(Batch).where(mine).values(**nobody))
+            change_where(connection, Batch, mine, **nobody)
         transitions.move_batch(
             connection, locked_rows.locked_batch(connection, batch.id), BatchState.CANCELLED,
             reason=Reason.TOO_FEW, not_before=None,
@@ -236,7 +238,7 @@ def _count(connection: Connection, broadcast: _Broadcast, removed: IDs, *, reaso
     size = recipients.size_of(connection, broadcast.id, name)
     for chunk in chunked([people]):
         added = Chunk(start=size + chunk.start, packed=chunk.packed)
-        connection.execute(insert(ChunkRow).values(chunk_row(broadcast.id, name, added)))
+        insert_row(connection, ChunkRow, **chunk_row(broadcast.id, name, added))
     moved = Counter({reason: len(removed)})
     recipients.move_figures(connection, broadcast.id, moved)
     sample = [one.decode("ascii") for one in removed[: recipients.SHOWN].tolist()]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.rules.calls.outcomes import BEGINS_NOTHING, SendPath
@@ -25,29 +25,26 @@ from models.ledger.rows.transaction import LockedBroadcast, LockedLane, one_row,
 
 def gates_of(connection: Connection, account: str, broadcast_id: str = "") -> list[Gate]:
     """Return the closed gates of the account, of its paths, and of one broadcast."""
-    whose = {"account": account, "ids": ["", broadcast_id] if broadcast_id else [""]}
-    return [_gate(row) for row in connection.execute(_STANDING, whose).mappings()]
+    ids = ["", broadcast_id] if broadcast_id else [""]
+    return _read(connection, _STANDING, account=account, ids=ids)
 
 
 def gates_of_some(
     connection: Connection, accounts: Iterable[str], ids: Iterable[str] = ()
 ) -> list[Gate]:
     """Return the gates of some accounts, their paths and some broadcasts that nobody opened."""
-    whose = {"accounts": list(accounts), "ids": ["", *ids]}
-    return [_gate(row) for row in connection.execute(_OF_SOME, whose).mappings()]
+    return _read(connection, _OF_SOME, accounts=list(accounts), ids=["", *ids])
 
 
 def of_account(connection: Connection, account: str) -> list[Gate]:
     """Return the gates that nobody opened of the account, its paths, and its open broadcasts."""
-    whose = {"account": account}
-    found = [_gate(row) for row in connection.execute(_OF_ONE, whose).mappings()]
-    return found + [_gate(row) for row in connection.execute(_OF_ALL, whose).mappings()]
+    found = _read(connection, _OF_ONE, account=account)
+    return found + _read(connection, _OF_ALL, account=account)
 
 
 def of_broadcasts(connection: Connection, ids: Iterable[str]) -> list[Gate]:
     """Return the gates of some broadcasts that nobody opened."""
-    whose = {"ids": list(ids)}
-    return [_gate(row) for row in connection.execute(_OF_BROADCASTS, whose).mappings()]
+    return _read(connection, _OF_BROADCASTS, ids=list(ids))
 
 
 def of_account_at(connection: Connection, account: str, moment: datetime) -> list[Gate]:
@@ -56,7 +53,11 @@ def of_account_at(connection: Connection, account: str, moment: datetime) -> lis
         GateRow.account == account, OF_ACCOUNT, GateRow.closed_at <= moment,
         or_(STANDS, GateRow.opened_at > moment),
     )  # fmt: skip
-    return [_gate(row) for row in connection.execute(query).mappings()]
+    return _read(connection, query)
+
+
+def _read(connection: Connection, query: Select[Any], **whose: object) -> list[Gate]:
+    return [_gate(row) for row in connection.execute(query, whose).mappings()]
 
 
 _GATES = selected(Gate, GateRow).where(STANDS).order_by(GateRow.id)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, case, exists, func, insert, or_, select, text, update
+from sqlalchemy import Connection, bindparam, case, exists, func, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from broadcast.frozen import frozen
@@ -16,7 +16,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.gates.gate import ALWAYS, Gate, OpenBroadcast, due_of_lane, plan_due_at
 from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BatchState, Phase, Reason
 from models.accounts import AccountRow, Lane
-from models.base import among, change, row_of, value_of
+from models.base import among, change, change_where, insert_row, row_of, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -40,22 +40,22 @@ def ensure_lane(connection: Connection, account: Account) -> bool:
         connection.execute(_LOCK_ACCOUNTS)
     # Two processes may meet a new account at once; the second finds the row of the first.
     with contextlib.suppress(IntegrityError), connection.begin_nested():
-        connection.execute(
-            insert(AccountRow).values(
-                name=account.name,
-                appid=account.appid,
-                kind=account.account_kind,
-                created_at=now(connection),
-            )
+        insert_row(
+            connection,
+            AccountRow,
+            name=account.name,
+            appid=account.appid,
+            kind=account.account_kind,
+            created_at=now(connection),
         )
-        connection.execute(
-            insert(Lane).values(
-                account=account.name,
-                fence=0,
-                gate_counter=0,
-                breaker_since=0,
-                claims=_forgotten_claims(connection, account.name),
-            )
+        insert_row(
+            connection,
+            Lane,
+            account=account.name,
+            fence=0,
+            gate_counter=0,
+            breaker_since=0,
+            claims=_forgotten_claims(connection, account.name),
         )
         # A copy that is made from now on is noticed.
         note_place(connection)
@@ -102,11 +102,13 @@ def lock_unless_ended(connection: Connection, broadcast_id: str) -> str | None:
 
 def wait(connection: Connection, account: str, *, until: datetime, reason: Reason) -> None:
     """Make the lane wait; never shorten its wait. ``refresh_due`` is the caller's."""
-    connection.execute(
-        update(Lane)
-        .filter_by(account=account)
-        .where(or_(Lane.not_before.is_(None), Lane.not_before < until))
-        .values(not_before=until, wait_reason=reason)
+    change_where(
+        connection,
+        Lane,
+        Lane.account == account,
+        or_(Lane.not_before.is_(None), Lane.not_before < until),
+        not_before=until,
+        wait_reason=reason,
     )
     if reason is Reason.QUOTA_TODAY:
         change(connection, Lane, account, day_wait_until=until)
@@ -114,11 +116,12 @@ def wait(connection: Connection, account: str, *, until: datetime, reason: Reaso
 
 def doubt_left(connection: Connection, account: str, at: datetime) -> None:
     """Note that a doubt holds up the account no longer."""
-    connection.execute(
-        update(Lane)
-        .filter_by(account=account)
-        .where(or_(Lane.doubt_wait_until.is_(None), Lane.doubt_wait_until < at))
-        .values(doubt_wait_until=at)
+    change_where(
+        connection,
+        Lane,
+        Lane.account == account,
+        or_(Lane.doubt_wait_until.is_(None), Lane.doubt_wait_until < at),
+        doubt_wait_until=at,
     )
 
 
@@ -128,10 +131,14 @@ def clear_wait_after_acceptance(connection: Connection, account: str, *, by: int
     An acceptance that was recorded late says nothing about what a newer call was refused for.
     """
     newer = exists().where(AttemptRow.account == account, AttemptRow.id > by)
-    connection.execute(
-        update(Lane)
-        .where(Lane.account == account, Lane.not_before.is_not(None), ~newer)
-        .values(not_before=None, wait_reason=None)
+    change_where(
+        connection,
+        Lane,
+        Lane.account == account,
+        Lane.not_before.is_not(None),
+        ~newer,
+        not_before=None,
+        wait_reason=None,
     )
 
 
@@ -150,10 +157,12 @@ def lift(connection: Connection, account: str) -> None:
         woken_at=None,
         due_changed_at=moment,
     )
-    connection.execute(
-        update(Lane)
-        .where(Lane.account == account, Lane.day_wait_until > moment)
-        .values(day_wait_until=moment)
+    change_where(
+        connection,
+        Lane,
+        Lane.account == account,
+        Lane.day_wait_until > moment,
+        day_wait_until=moment,
     )
 
 

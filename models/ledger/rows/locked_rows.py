@@ -12,11 +12,9 @@ from sqlalchemy import (
     bindparam,
     exists,
     func,
-    insert,
     or_,
     select,
     true,
-    update,
 )
 from sqlalchemy.orm import aliased
 
@@ -27,7 +25,7 @@ from broadcast.rules.reports import Did
 from broadcast.rules.states import BATCH_AT_REST, OPEN_PHASES, BroadcastState, Phase
 from broadcast.rules.suppressions import ALL_ACCOUNTS
 from models.accounts import Lane
-from models.base import value_of
+from models.base import change_where, insert_row, value_of
 from models.batch_tables import DENIED, OF_ACCOUNT, STANDS, AttemptRow, Batch, GateRow
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import database_now
@@ -98,7 +96,7 @@ def lock_list_changes(connection: Connection, account: str, which: ListName) -> 
     query = select(ListChanges.changes).filter_by(account=account, list=which)
     number: int | None = connection.scalar(query.with_for_update())
     if number is None:
-        connection.execute(insert(ListChanges).values(account=account, list=which, changes=0))
+        insert_row(connection, ListChanges, account=account, list=which, changes=0)
     return number or 0
 
 
@@ -107,7 +105,7 @@ def count_list_change(
 ) -> None:
     """Record the number of the last change of a list that is locked."""
     mine = (ListChanges.account == account, ListChanges.list == which)
-    connection.execute(update(ListChanges).where(*mine).values(changes=change))
+    change_where(connection, ListChanges, *mine, changes=change)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, literal, select
 
 from broadcast import openid
 from broadcast.errors import ConflictError
@@ -20,7 +20,16 @@ from broadcast.rules.dead_letters import LetterState
 from broadcast.rules.followers import FOLLOWS, FollowerFacts
 from broadcast.rules.states import BATCH_AT_REST, UNCALLED_PHASES, BatchState
 from broadcast.rules.suppressions import ALL_ACCOUNTS, SuppressionKind
-from models.base import Packed, change, count_of, place_in, row_of
+from models.base import (
+    Packed,
+    change,
+    change_where,
+    count_of,
+    delete_where,
+    insert_row,
+    place_in,
+    row_of,
+)
 from models.batch_tables import Batch
 from models.box_tables import DeadLetterRow, OutboxRow
 from models.broadcast_tables import BroadcastRow
@@ -79,15 +88,13 @@ def _suppress(
     """
     digest, moment = digest_of(connection)(one.encode()).decode(), now(connection)
     # Another erasure of the same person cannot lift it any more.
-    taken = update(Suppression).where(*_erased(account, digest)).values(since=moment)
-    if connection.execute(taken).rowcount:
+    if change_where(connection, Suppression, *_erased(account, digest), since=moment):
         return None
     for_all = Suppression.account == ALL_ACCOUNTS, Suppression.openid == one
-    connection.execute(
-        insert(Suppression).values(
-            account=ALL_ACCOUNTS if count_of(connection, Suppression, *for_all) else account,
-            openid=digest, kind=SuppressionKind.ERASED, since=moment, who=who, why=why, change=0,
-        )
+    insert_row(
+        connection, Suppression,
+        account=ALL_ACCOUNTS if count_of(connection, Suppression, *for_all) else account,
+        openid=digest, kind=SuppressionKind.ERASED, since=moment, who=who, why=why, change=0,
     )  # fmt: skip
     return moment
 
@@ -96,7 +103,7 @@ def _suppress(
 def _lift(connection: Connection, account: str, one: str, *, since: datetime) -> None:
     digest = digest_of(connection)(one.encode()).decode()
     mine = _erased(account, digest)
-    connection.execute(delete(Suppression).where(*mine, Suppression.since == since))
+    delete_where(connection, Suppression, *mine, Suppression.since == since)
 
 
 def _erased(account: str, digest: str) -> tuple[ColumnElement[bool], ...]:
@@ -219,7 +226,7 @@ def _unfollow(connection: Connection, account: str, one: str) -> None:
     """Remove somebody from our copy of WeChat's list, and from the suppression list in clear."""
     for table in (FollowerChange, Suppression):
         mine = table.account.in_([account, ALL_ACCOUNTS])
-        connection.execute(delete(table).where(mine, table.openid == one))
+        delete_where(connection, table, mine, table.openid == one)
     newest = followers.newest_list_in(connection, account)
     if newest is None or (chunk := followers.chunk_with(connection, newest, one)) is None:
         return
@@ -231,14 +238,12 @@ def _unfollow(connection: Connection, account: str, one: str) -> None:
     if len(left.ids):
         change(connection, FollowerChunk, chunk_id, **followers.columns_of(left))
     else:
-        connection.execute(delete(FollowerChunk).filter_by(id=chunk_id))
+        delete_where(connection, FollowerChunk, FollowerChunk.id == chunk_id)
     behind = (
         FollowerChunk.sync_id == newest.sync_id, FollowerChunk.run == newest.run,
         FollowerChunk.first_openid > one,
     )  # fmt: skip
-    connection.execute(
-        update(FollowerChunk).where(*behind).values(start=FollowerChunk.start - 1)
-    )  # fmt: skip
+    change_where(connection, FollowerChunk, *behind, start=FollowerChunk.start - 1)  # fmt: skip
     followed = int((known.facts["flags"][at] & FOLLOWS).any())
     change(
         connection, FollowerSync, newest.sync_id, size=FollowerSync.size - 1,

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, update
+from sqlalchemy import Connection, Engine
 
 from broadcast.errors import DatabaseAwayError, InputError
 from broadcast.frozen import frozen
@@ -29,7 +29,7 @@ from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Did
 from broadcast.rules.states import UNCALLED_PHASES, BatchState, BroadcastState, Phase, Reason
 from models.accounts import Lane
-from models.base import change
+from models.base import change, change_where, delete_where
 from models.batch_tables import Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -51,7 +51,7 @@ def pause(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
     """
 
     def work(connection: Connection, broadcast: LockedBroadcast) -> bool:
-        if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
+        if broadcast.phase is Phase.ENDED or is_cancelled(connection, broadcast):
             return False
         closing = Closing(
             kind=GateKind.PAUSE, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
@@ -125,9 +125,9 @@ def _accept_draft(connection: Connection, broadcast_id: str, shown: ShownFacts |
 
 
 def _check_not_ended(connection: Connection, broadcast: LockedBroadcast) -> None:
-    if broadcast.result is BroadcastState.HELD and not _is_cancelled(connection, broadcast):
+    if broadcast.result is BroadcastState.HELD and not is_cancelled(connection, broadcast):
         raise InputError("error.broadcast.in_doubt", id=broadcast.id)
-    if broadcast.phase is Phase.ENDED or _is_cancelled(connection, broadcast):
+    if broadcast.phase is Phase.ENDED or is_cancelled(connection, broadcast):
         raise InputError("error.broadcast.ended", id=broadcast.id)
 
 
@@ -174,7 +174,8 @@ def reset_breaker(connection: Connection, broadcast: LockedBroadcast) -> None:
     lane_rows.wake(connection, broadcast.account)
 
 
-def _is_cancelled(connection: Connection, broadcast: LockedBroadcast) -> bool:
+def is_cancelled(connection: Connection, broadcast: LockedBroadcast) -> bool:
+    """Return whether a person cancelled the broadcast."""
     return any(gate.kind is GateKind.CANCEL for gate in own_gates(connection, broadcast))
 
 
@@ -208,7 +209,7 @@ def _cancel(
 ) -> bool:
     in_doubt = broadcast.result is BroadcastState.HELD
     has_ended = broadcast.phase is Phase.ENDED and not in_doubt
-    if has_ended or _is_cancelled(connection, broadcast):
+    if has_ended or is_cancelled(connection, broadcast):
         return False
     closing = Closing(
         kind=GateKind.CANCEL, who=who, why=why, broadcast_id=broadcast.id, reason=Reason.BY_HAND
@@ -220,7 +221,7 @@ def _cancel(
     if broadcast.phase in UNCALLED_PHASES:
         # Some of its batches may be there, and nobody saw them: its list alone says who was to
         # get it.
-        connection.execute(delete(Batch).filter_by(broadcast_id=broadcast.id))
+        delete_where(connection, Batch, Batch.broadcast_id == broadcast.id)
         transitions.end(connection, broadcast.id, BroadcastState.CANCELLED)
     transitions.end_if_at_rest(connection, broadcast.id)
     lane_rows.refresh_due(connection, broadcast.account)
@@ -283,12 +284,14 @@ def unhalt(
 def _call_today(connection: Connection, account: str, moment: datetime) -> None:
     """Allow at once the calls that WeChat's quota of today refused."""
     waiting = Batch.state.in_([BatchState.PLANNED, BatchState.UNKNOWN])
-    connection.execute(
-        update(Batch)
-        .filter_by(account=account, reason=Reason.QUOTA_TODAY)
-        .where(waiting)
-        .where(Batch.not_before > moment)
-        .values(not_before=moment)
+    change_where(
+        connection,
+        Batch,
+        Batch.account == account,
+        Batch.reason == Reason.QUOTA_TODAY,
+        waiting,
+        Batch.not_before > moment,
+        not_before=moment,
     )
 
 

@@ -11,11 +11,11 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select
 
 from broadcast.frozen import frozen
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase
-from models.base import change, count_of, value_of
+from models.base import change, change_where, count_of, value_of
 from models.batch_tables import AttemptRow, Batch
 from models.broadcast_tables import BroadcastRow
 from models.engine import now
@@ -119,6 +119,6 @@ def _clear(engine: Engine, broadcast_id: str) -> None:
     for start in range(0, len(ids), _ROWS_AT_ONCE):
         some = AttemptRow.batch_id.in_(ids[start : start + _ROWS_AT_ONCE])
         remove(engine, AttemptRow.id, some, most=_ROWS_AT_ONCE)
-    lines = update(Skipped).filter_by(broadcast_id=broadcast_id).values(sample="[]")
-    write(engine, lambda connection: connection.execute(lines))
+    lines = Skipped.broadcast_id == broadcast_id
+    write(engine, lambda connection: change_where(connection, Skipped, lines, sample="[]"))
     remove(engine, Event.id, _is_of_before(broadcast_id, pruned_at), most=_ROWS_AT_ONCE)

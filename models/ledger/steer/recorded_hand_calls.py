@@ -116,7 +116,7 @@ _MAYBE: ColumnElement[bool] = or_(
 @reading
 def unanswered(connection: Connection, account: str, kind: ByHand) -> Sequence[Unanswered]:
     """Return the calls of today that WeChat may have carried out, the last one last."""
-    today = f"{now(connection).astimezone(day.SHANGHAI):%Y-%m-%d}"
+    today = day_of(now(connection))
     query = (
         selected(Unanswered, HandCallRow)
         .filter_by(account=account, kind=kind)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, exists, func, insert, select, update
+from sqlalchemy import Connection, exists, func, select
 
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
@@ -15,7 +15,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts, restore_point
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
-from models.base import change, count_of
+from models.base import change, change_where, count_of, insert_row
 from models.batch_tables import OF_ACCOUNT, STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.campaign_tables import LaunchRow
@@ -92,13 +92,14 @@ def answer(
     for name in facts.lanes:
         unsure = {} if point is None else {"unsure_until": before}
         change(connection, Lane, name, claims=claims[name], seen_at=moment, **unsure)
-    connection.execute(update(Installation).values(place=facts.place or None))
+    change_where(connection, Installation, place=facts.place or None)
     # A worker may note that it is at work meanwhile.
-    behind = update(Installation).where(Installation.notes < (counts.notes or 0))
-    connection.execute(behind.values(notes=counts.notes))
+    behind = Installation.notes < (counts.notes or 0)
+    change_where(connection, Installation, behind, notes=counts.notes)
     forgotten = json.dumps({name: claims[name] for name in claims.keys() - facts.lanes.keys()})
-    row = {"at": moment, "who": who, "why": why, "since": point, "forgotten": forgotten}
-    connection.execute(insert(RestoreRow).values(row))
+    insert_row(
+        connection, RestoreRow, at=moment, who=who, why=why, since=point, forgotten=forgotten
+    )
     return Answered(
         opened=opened, point=point, held=held, disabled=disabled, claims=claims,
         repeats=0 if point is None else _unknown(connection),

@@ -27,7 +27,6 @@ from broadcast.rules.gates.gate import (
     RETRY_LEAVES,
     Gate,
     GateKind,
-    GateScope,
     traits_of,
 )
 from broadcast.rules.reports import Did, RetryGroup, total
@@ -41,7 +40,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import call_history, record_outcomes, transitions
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients, suppressions
-from models.ledger.rows import closed_gates, erased_people, lane_rows, locked_rows
+from models.ledger.rows import erased_people, lane_rows, locked_rows
 from models.ledger.rows.locked_rows import log_action, run
 from models.ledger.rows.transaction import LockedBroadcast, every_row, read, selected, writing
 from models.ledger.steer import operator
@@ -95,7 +94,7 @@ def retry(
 
     def work(connection: Connection, broadcast: LockedBroadcast) -> Retried:
         locked_rows.refuse_pruned(connection, broadcast.id)
-        if any(gate.kind is GateKind.CANCEL for gate in _own(connection, broadcast)):
+        if operator.is_cancelled(connection, broadcast):
             raise InputError("error.retry.cancelled", id=broadcast.id)
         left = without_suppressed(retry_verdict_of(connection, broadcast.id), kept)
         again = [batch.row.id for batch in left if batch.place is RetryVerdict.AGAIN]
@@ -112,7 +111,7 @@ def retry(
             quotas.give_back(connection, batch, calls=1)
         if again:
             transitions.raise_version(connection, broadcast.id)
-        own = _own(connection, broadcast)
+        own = operator.own_gates(connection, broadcast)
         goes = _go_on(connection, broadcast, left, own=own, who=who, why=why)
         if again or goes is Goes.ON:
             log_action(connection, broadcast, Did.RETRY, who=who, why=why, batches=len(again))
@@ -127,11 +126,6 @@ def retry(
         )  # fmt: skip
 
     return run(engine, broadcast_id, work)
-
-
-def _own(connection: Connection, broadcast: LockedBroadcast) -> Sequence[Gate]:
-    closed = closed_gates.gates_of(connection, broadcast.account, broadcast.id)
-    return [gate for gate in closed if gate.scope is GateScope.BROADCAST]
 
 
 @writing

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, or_, select, update
+from sqlalchemy import Connection, Engine, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import OutOfReachError
@@ -19,7 +19,7 @@ from broadcast.rules.calls.waits import DEFAULT_TUNING, REPEAT_WINDOW, Tuning
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.states import BatchState, Phase
 from models.accounts import Lane
-from models.base import among, change
+from models.base import among, change, change_where
 from models.batch_tables import STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import is_long_past, now, skips_locked
@@ -61,7 +61,7 @@ def due(connection: Connection, *, accounts: Collection[str] | None = None) -> W
     found = _due_lanes(connection, moment)
     ours = _free(connection, Lane.account, [name for name, _ in found if _is_in(accounts, name)])
     if ours:
-        connection.execute(update(Lane).where(Lane.account.in_(ours)).values(woken_at=moment))
+        change_where(connection, Lane, Lane.account.in_(ours), woken_at=moment)
     query = (
         select(BroadcastRow.id)
         .where(BroadcastRow.due_at <= moment, BroadcastRow.phase == Phase.PLANNING)
@@ -72,9 +72,7 @@ def due(connection: Connection, *, accounts: Collection[str] | None = None) -> W
     known = connection.scalars(among(query, BroadcastRow.account, accounts)).all()
     plans = _free(connection, BroadcastRow.id, known)
     if plans:
-        connection.execute(
-            update(BroadcastRow).where(BroadcastRow.id.in_(plans)).values(woken_at=moment)
-        )
+        change_where(connection, BroadcastRow, BroadcastRow.id.in_(plans), woken_at=moment)
     return Wakes(
         plans=[broadcast_id for broadcast_id in known if broadcast_id in plans],
         lanes=[lane for lane in found if lane[0] in ours],

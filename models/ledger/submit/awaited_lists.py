@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, and_, exists, insert, select, update
+from sqlalchemy import Connection, Engine, and_, exists, select, update
 
 from broadcast.frozen import frozen
 from broadcast.rules.plan.submission import (
@@ -21,7 +21,7 @@ from broadcast.rules.plan.submission import (
     TakenOverError,
 )
 from broadcast.rules.states import Phase
-from models.base import change, value_of
+from models.base import change, change_where, insert_row, value_of
 from models.broadcast_tables import BroadcastRow, Submission, UploadRow
 from models.engine import now, skips_locked
 from models.ledger.lists import uploads
@@ -84,11 +84,9 @@ def reserve(
         connection, body, who=who, title=title, notify_url=notify_url
     )
     moment = now(connection)
-    connection.execute(
-        insert(UploadRow).values(
-            broadcast_id=broadcast_id, request=request, digest=body.request_digest,
-            created_at=moment,
-        )
+    insert_row(
+        connection, UploadRow, broadcast_id=broadcast_id, request=request,
+        digest=body.request_digest, created_at=moment,
     )  # fmt: skip
     publication.bind_key(connection, broadcast_id, body, moment=moment, digest=None)
     uploads.await_list(connection, broadcast_id)
@@ -216,13 +214,18 @@ def revoke_awaited_list(connection: Connection, broadcast_id: str) -> None:
     not come in a request of its own, and UnknownIdError where it was given up.
     """
     awaited = exists().where(UploadRow.broadcast_id == BroadcastRow.id)
-    taken = connection.execute(
-        update(BroadcastRow)
-        .filter_by(id=broadcast_id, phase=Phase.UPLOADING)
-        .where(BroadcastRow.uploading_at.is_not(None), awaited)
-        .values(uploading_at=None, planned=0, calls_planned=0)
+    taken = change_where(
+        connection,
+        BroadcastRow,
+        BroadcastRow.id == broadcast_id,
+        BroadcastRow.phase == Phase.UPLOADING,
+        BroadcastRow.uploading_at.is_not(None),
+        awaited,
+        uploading_at=None,
+        planned=0,
+        calls_planned=0,
     )
-    if taken.rowcount != 1:
+    if taken != 1:
         raise locked_rows.not_stored(connection, broadcast_id)
     row = connection.execute(
         select(BroadcastRow.account, BroadcastRow.key, UploadRow.digest)
