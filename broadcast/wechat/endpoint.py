@@ -108,6 +108,11 @@ def multipart(files: Mapping[str, File], fields: Mapping[str, str] | None = None
     return Body(data=data, content_type=content_type)
 
 
+def json_body(value: object, *, name: str) -> Body:
+    """Return *value* as :func:`json_bytes` does, as a body."""
+    return Body(data=json_bytes(value, name=name))
+
+
 def json_bytes(value: object, *, name: str) -> bytes:
     r"""Return *value* as the JSON that WeChat reads: UTF-8 as written, without a ``\u`` escape.
 

@@ -12,7 +12,14 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from broadcast.wechat.call_errors import InvalidRequestError
-from broadcast.wechat.endpoint import Body, Payload, RawReply, Request, json_bytes, success
+from broadcast.wechat.endpoint import (
+    Body,
+    Payload,
+    RawReply,
+    Request,
+    json_body,
+    success,
+)
 from broadcast.wechat.frozen_values import frozen
 
 #: Drafts of one page of draft/batchget at most.
@@ -21,6 +28,9 @@ MOST_OF_A_PAGE: Final = 20
 NO_SUCH_DRAFT: Final = 40007
 # Eight articles of up to 1 MB, with their escapes.
 _LARGEST_DRAFT_BYTES: Final = 20_000_000
+#: What is stored of an article, named as WeChat names it.
+_TEXTS: Final = ("title", "author", "digest", "content", "content_source_url", "thumb_media_id")
+_FLAGS: Final = ("need_open_comment", "only_fans_can_comment")
 
 
 @frozen
@@ -47,13 +57,7 @@ class Article:
 
     def written(self) -> Mapping[str, Any]:
         """Return it as draft/add takes it."""
-        return {
-            "article_type": self.article_type, "title": self.title, "author": self.author,
-            "digest": self.digest, "content": self.content,
-            "content_source_url": self.content_source_url, "thumb_media_id": self.thumb_media_id,
-            "need_open_comment": self.need_open_comment,
-            "only_fans_can_comment": self.only_fans_can_comment,
-        }  # fmt: skip
+        return {name: getattr(self, name) for name in ("article_type", *_TEXTS, *_FLAGS)}
 
 
 @frozen
@@ -91,7 +95,7 @@ class DraftAdd(Request[str]):
         if not self.articles:
             raise InvalidRequestError(field="articles", problem="is empty")
         written = {"articles": [dict(one.written()) for one in self.articles]}
-        return Body(data=json_bytes(written, name="articles"))
+        return json_body(written, name="articles")
 
     def read(self, raw: RawReply) -> str:
         """Return the media_id."""
@@ -115,7 +119,7 @@ class DraftGet(Request[Sequence[Article]]):
 
     def body(self) -> Body:
         """Return the media_id."""
-        return Body(data=json_bytes({"media_id": self.media_id}, name="media_id"))
+        return json_body({"media_id": self.media_id}, name="media_id")
 
     def read(self, raw: RawReply) -> Sequence[Article]:
         """Return the articles."""
@@ -143,7 +147,7 @@ class DraftBatchGet(Request[Drafts]):
         if self.offset < 0:
             raise InvalidRequestError(field="offset", problem="must be 0 or more")
         place = {"offset": self.offset, "count": self.count, "no_content": 1}
-        return Body(data=json_bytes(place, name="offset"))
+        return json_body(place, name="offset")
 
     def read(self, raw: RawReply) -> Drafts:
         """Return the page."""
@@ -182,14 +186,12 @@ def _articles(holder: Payload) -> Sequence[Article]:
 def _article(item: Payload) -> Article:
     info = item.object("image_info")
     images = info.objects("image_list") if info is not None else None
+    members: dict[str, Any] = {
+        name: item.text(name) or "" for name in (*_TEXTS, "url", "thumb_url")
+    }
+    members |= {name: item.integer(name) or 0 for name in _FLAGS}
     return Article(
-        title=item.text("title") or "", author=item.text("author") or "",
-        digest=item.text("digest") or "", content=item.text("content") or "",
-        content_source_url=item.text("content_source_url") or "",
-        thumb_media_id=item.text("thumb_media_id") or "",
-        need_open_comment=item.integer("need_open_comment") or 0,
-        only_fans_can_comment=item.integer("only_fans_can_comment") or 0,
         article_type=item.text("article_type") or "news",
         images=tuple(one.text("image_media_id") or "" for one in images or ()),
-        url=item.text("url") or "", thumb_url=item.text("thumb_url") or "",
-    )  # fmt: skip
+        **members,
+    )

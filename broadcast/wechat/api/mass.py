@@ -21,6 +21,7 @@ from broadcast.wechat.endpoint import (
     RawReply,
     Request,
     errmsg_of,
+    json_body,
     json_bytes,
     payload,
     success,
@@ -103,8 +104,8 @@ class MassSendAll(Request[MassReply]):
             raise InvalidRequestError(
                 field="filter", problem="give either tag_id or is_to_all=True, not both, not none"
             )
-        if self.tag_id is not None and (isinstance(self.tag_id, bool) or self.tag_id < 0):
-            raise InvalidRequestError(field="tag_id", problem="must be a number of 0 or more")
+        if self.tag_id is not None:
+            check_tag(self.tag_id)
 
     def body(self) -> Body:
         """Return filter, content and key."""
@@ -145,9 +146,7 @@ class MassGet(Request[MassStatus]):
 
     def body(self) -> Body:
         """Return the msg_id, which the page documents as a string."""
-        if isinstance(self.msg_id, bool) or not 0 < self.msg_id <= INT64_MAX:
-            raise InvalidRequestError(field="msg_id", problem="must be a positive 64-bit number")
-        return Body(data=b'{"msg_id":"%d"}' % self.msg_id)
+        return Body(data=b'{"msg_id":"%d"}' % positive("msg_id", self.msg_id))
 
     def read(self, raw: RawReply) -> MassStatus:
         """Return the job's status."""
@@ -160,10 +159,34 @@ class MassGet(Request[MassStatus]):
         return MassStatus(msg_id=msg_id, msg_status=msg_status)
 
 
-def _body(audience: bytes, content: Mapping[str, Any], clientmsgid: str) -> Body:
-    if taken := sorted(_NOT_OF_A_CONTENT & set(content)):
+def positive(field: str, number: int) -> int:
+    """Return *number*; raise ``InvalidRequestError`` for what is no id of WeChat's."""
+    if isinstance(number, bool) or not 0 < number <= INT64_MAX:
+        raise InvalidRequestError(field=field, problem="must be a positive 64-bit number")
+    return number
+
+
+def check_tag(tag_id: int) -> None:
+    """Raise ``InvalidRequestError`` for what is no id of a tag."""
+    if isinstance(tag_id, bool) or tag_id < 0:
+        raise InvalidRequestError(field="tag_id", problem="must be a number of 0 or more")
+
+
+def check_count(field: str, count: int, *, least: int = 1, most: int) -> None:
+    """Raise ``InvalidRequestError`` for more or fewer OpenIDs than WeChat takes."""
+    if not least <= count <= most:
+        problem = f"holds {count} OpenIDs, WeChat takes {least} to {most}"
+        raise InvalidRequestError(field=field, problem=problem)
+
+
+def _check_content(content: Mapping[str, Any], others: frozenset[str]) -> None:
+    if taken := sorted(others & set(content)):
         problem = f"{', '.join(taken)} is no part of a content"
         raise InvalidRequestError(field="content", problem=problem)
+
+
+def _body(audience: bytes, content: Mapping[str, Any], clientmsgid: str) -> Body:
+    _check_content(content, _NOT_OF_A_CONTENT)
     if not content:
         raise InvalidRequestError(field="content", problem="is empty")
     # Its members, without the braces around them.
@@ -180,9 +203,7 @@ def _touser(openids: bytes) -> bytes:
     count, rest = divmod(len(openids), OPENID_LENGTH)
     if rest:
         raise InvalidRequestError(field="touser", problem="is not a row of 28-character OpenIDs")
-    if not FEWEST_OPENIDS <= count <= MOST_OPENIDS:
-        problem = f"holds {count} OpenIDs, WeChat takes {FEWEST_OPENIDS} to {MOST_OPENIDS}"
-        raise InvalidRequestError(field="touser", problem=problem)
+    check_count("touser", count, least=FEWEST_OPENIDS, most=MOST_OPENIDS)
     if openids.translate(None, _OPENID_BYTES):
         raise InvalidRequestError(field="touser", problem="holds characters no OpenID has")
     # Cut in C: 10,000 slices in Python would cost more than the rest of the call's own work.
@@ -295,13 +316,11 @@ class MassPreview(Request[Previewed]):
 
     def body(self) -> Body:
         """Return receiver and content."""
-        if taken := sorted(_PREVIEW_NOT_OF_A_CONTENT & set(self.content)):
-            problem = f"{', '.join(taken)} is no part of a content"
-            raise InvalidRequestError(field="content", problem=problem)
+        _check_content(self.content, _PREVIEW_NOT_OF_A_CONTENT)
         to = "touser" if is_openid(self.receiver) else "towxname"
         if to == "towxname" and not _WXNAME.fullmatch(self.receiver):
             raise InvalidRequestError(field="receiver", problem="is no OpenID and no WeChat id")
-        return Body(data=json_bytes({to: self.receiver, **self.content}, name="content"))
+        return json_body({to: self.receiver, **self.content}, name="content")
 
     def read(self, raw: RawReply) -> Previewed:
         """Return that it was taken."""

@@ -10,8 +10,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
+from broadcast.wechat.api.mass import positive
 from broadcast.wechat.call_errors import InvalidRequestError
-from broadcast.wechat.endpoint import INT64_MAX, Body, Deed, RawReply, Request, json_bytes, success
+from broadcast.wechat.endpoint import (
+    Body,
+    Deed,
+    RawReply,
+    Request,
+    json_body,
+    success,
+)
 from broadcast.wechat.frozen_values import frozen
 
 
@@ -36,18 +44,12 @@ class MassDelete(Deed):
             raise InvalidRequestError(field="msg_id", problem="give either msg_id or url")
         asked: dict[str, Any] = {"url": self.url}
         if self.msg_id is not None:
-            asked = {"msg_id": _positive("msg_id", self.msg_id)}
+            asked = {"msg_id": positive("msg_id", self.msg_id)}
         if self.article_idx is not None:
             if self.msg_id is None:
                 raise InvalidRequestError(field="article_idx", problem="goes with msg_id only")
-            asked["article_idx"] = _positive("article_idx", self.article_idx)
-        return Body(data=json_bytes(asked, name="url"))
-
-
-def _positive(field: str, number: int) -> int:
-    if isinstance(number, bool) or not 0 < number <= INT64_MAX:
-        raise InvalidRequestError(field=field, problem="must be a positive 64-bit number")
-    return number
+            asked["article_idx"] = positive("article_idx", self.article_idx)
+        return json_body(asked, name="url")
 
 
 #: Each level, and how many followers a minute it reaches by WeChat's page "speed/set".

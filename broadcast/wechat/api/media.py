@@ -29,6 +29,7 @@ from broadcast.wechat.endpoint import (
     Payload,
     RawReply,
     Request,
+    json_body,
     json_bytes,
     multipart,
     success,
@@ -183,7 +184,7 @@ class UploadVideo(Request[Media]):
     def body(self) -> Body:
         """Return the video with its words."""
         said = {"media_id": self.media_id, "title": self.title, "description": self.description}
-        return Body(data=json_bytes(said, name="mpvideo"))
+        return json_body(said, name="mpvideo")
 
     def read(self, raw: RawReply) -> Media:
         """Return the new media_id."""
@@ -232,7 +233,7 @@ class MaterialGet(_FileQuestion):
 
     def body(self) -> Body:
         """Return the media_id."""
-        return Body(data=json_bytes({"media_id": self.media_id}, name="media_id"))
+        return json_body({"media_id": self.media_id}, name="media_id")
 
 
 def _checked(file: File, *, most: int) -> File:

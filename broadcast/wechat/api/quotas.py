@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final
 from pydantic import SecretStr
 
 from broadcast.wechat.call_errors import NO_SECRETS, InvalidRequestError
-from broadcast.wechat.endpoint import Body, Deed, RawReply, Request, json_bytes, success
+from broadcast.wechat.endpoint import Body, Deed, RawReply, Request, json_body, success
 from broadcast.wechat.frozen_values import frozen
 
 #: Clearings of one month (WeChat pages "API_Call_Limits", "clearQuota").
@@ -84,7 +84,7 @@ class ClearQuota(Deed):
 
     def body(self) -> Body:
         """Return the AppID."""
-        return Body(data=json_bytes({"appid": self.appid}, name="appid"))
+        return json_body({"appid": self.appid}, name="appid")
 
 
 @frozen
@@ -135,7 +135,7 @@ class RidGet(Request[SeenRequest]):
 
     def body(self) -> Body:
         """Return the rid."""
-        return Body(data=json_bytes({"rid": self.rid}, name="rid"))
+        return json_body({"rid": self.rid}, name="rid")
 
     def read(self, raw: RawReply) -> SeenRequest:
         """Return what is known of the call."""
@@ -157,4 +157,4 @@ def _of_path(cgi_path: str) -> Body:
     """Return the path; without its leading slash WeChat would answer 76003."""
     if not cgi_path.startswith("/"):
         raise InvalidRequestError(field="cgi_path", problem="must be a path that begins with /")
-    return Body(data=json_bytes({"cgi_path": cgi_path}, name="cgi_path"))
+    return json_body({"cgi_path": cgi_path}, name="cgi_path")

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Any, ClassVar, Final, Literal
 
-from broadcast.wechat.api.mass import OPENID_LENGTH
+from broadcast.wechat.api.mass import OPENID_LENGTH, check_count, check_tag
 from broadcast.wechat.call_errors import InvalidRequestError
-from broadcast.wechat.endpoint import Body, Deed, Payload, RawReply, Request, json_bytes, success
+from broadcast.wechat.endpoint import (
+    Body,
+    Deed,
+    Payload,
+    RawReply,
+    Request,
+    json_body,
+    success,
+)
 from broadcast.wechat.frozen_values import frozen
 
 #: OpenIDs of one call of batchtagging or batchuntagging; 40032 beyond.
@@ -103,9 +111,7 @@ class _Members(Deed):
 
     def body(self) -> Body:
         """Return tag and OpenIDs."""
-        if not 1 <= len(self.openids) <= MOST_MEMBERS:
-            problem = f"holds {len(self.openids)} OpenIDs, WeChat takes 1 to {MOST_MEMBERS}"
-            raise InvalidRequestError(field="openid_list", problem=problem)
+        check_count("openid_list", len(self.openids), most=MOST_MEMBERS)
         if any(len(openid) != OPENID_LENGTH for openid in self.openids):
             raise InvalidRequestError(field="openid_list", problem="holds what is no OpenID")
         return _body({"tagid": _own(self.tag_id), "openid_list": list(self.openids)})
@@ -133,12 +139,11 @@ def _tag(raw: RawReply, row: Payload) -> TagInfo:
 
 
 def _body(asked: dict[str, Any]) -> Body:
-    return Body(data=json_bytes(asked, name="tag"))
+    return json_body(asked, name="tag")
 
 
 def _own(tag_id: int) -> int:
-    if isinstance(tag_id, bool) or tag_id < 0:
-        raise InvalidRequestError(field="tag_id", problem="must be a number of 0 or more")
+    check_tag(tag_id)
     if tag_id in SYSTEM_TAGS:
         raise InvalidRequestError(field="tag_id", problem="is one of WeChat's own tags")
     return tag_id

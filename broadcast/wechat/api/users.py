@@ -14,9 +14,15 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import SecretStr
 
-from broadcast.wechat.api.mass import OPENID_LENGTH
-from broadcast.wechat.call_errors import InvalidRequestError
-from broadcast.wechat.endpoint import Body, Payload, RawReply, Request, json_bytes, success
+from broadcast.wechat.api.mass import OPENID_LENGTH, check_count, check_tag
+from broadcast.wechat.endpoint import (
+    Body,
+    Payload,
+    RawReply,
+    Request,
+    json_body,
+    success,
+)
 from broadcast.wechat.frozen_values import frozen
 
 #: OpenIDs of one page at most.
@@ -80,10 +86,9 @@ class TagFollowers(Request[Page]):
 
     def body(self) -> Body:
         """Return tag and place; the field has another name than in sendall."""
-        if isinstance(self.tag_id, bool) or self.tag_id < 0:
-            raise InvalidRequestError(field="tag_id", problem="must be a number of 0 or more")
+        check_tag(self.tag_id)
         asked = {"tagid": self.tag_id, "next_openid": self.next_openid}
-        return Body(data=json_bytes(asked, name="next_openid"))
+        return json_body(asked, name="next_openid")
 
     def read(self, raw: RawReply) -> Page:
         """Return the page."""
@@ -112,11 +117,9 @@ class UserInfos(Request[Mapping[str, UserInfo]]):
 
     def body(self) -> Body:
         """Return the OpenIDs."""
-        if not 1 <= len(self.openids) <= MOST_ASKED:
-            problem = f"holds {len(self.openids)} OpenIDs, WeChat takes 1 to {MOST_ASKED}"
-            raise InvalidRequestError(field="user_list", problem=problem)
+        check_count("user_list", len(self.openids), most=MOST_ASKED)
         asked = {"user_list": [{"openid": one} for one in self.openids]}
-        return Body(data=json_bytes(asked, name="user_list"))
+        return json_body(asked, name="user_list")
 
     def read(self, raw: RawReply) -> Mapping[str, UserInfo]:
         """Return what is said of each. Each that was asked must be answered."""
