@@ -7,7 +7,6 @@ on its way to this worker when the queue was empty has come by then.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +17,7 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from broadcast import names
+from broadcast.digests import sha256
 from broadcast.errors import OutOfReachError
 from models.ledger.boxes import outbox
 from worker.wiring import parts
@@ -64,7 +64,7 @@ class QueueWatch:
 
 def _named(connection: Connection) -> str:
     prefix = parts().settings.redis_prefix
-    return hashlib.sha256(f"{connection.as_uri()} {prefix}".encode()).hexdigest()
+    return sha256(f"{connection.as_uri()} {prefix}")
 
 
 def _is_empty(connection: Connection) -> bool:

@@ -7,7 +7,6 @@ key is replaced by a new one.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -17,6 +16,7 @@ from enum import StrEnum
 from typing import Final
 
 from broadcast import redaction
+from broadcast.digests import sha256
 from broadcast.errors import SettingsError
 from broadcast.frozen import frozen
 from broadcast.rules import accounts
@@ -88,7 +88,7 @@ def new_key() -> str:
 
 def digest(key: str) -> str:
     """Return what is kept of a key."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return sha256(key)
 
 
 def find(known: Iterable[APIKey], token: str) -> APIKey | None:
@@ -137,8 +137,8 @@ def parse(text: str, *, where: str) -> list[APIKey]:
 def _parsed(text: str, *, where: str) -> Iterator[APIKey]:
     entries = [entry.strip() for entry in re.split(r"[,\r\n]", text)]
     for n, entry in enumerate((one for one in entries if one and not one.startswith("#")), start=1):
-        parts = entry.split(":")
-        match parts:
+        wrong = SettingsError("error.api_keys.entry", name=where, n=n, scopes=", ".join(Scope))
+        match entry.split(":"):
             case [key]:
                 yield _made(key, UNNAMED, EVERY_SCOPE, None, where=where, n=n)
             case [name, rights, key]:
@@ -146,22 +146,16 @@ def _parsed(text: str, *, where: str) -> Iterator[APIKey]:
                 try:
                     name, scopes = checked_name(name), scopes_of(_words(words))
                 except SettingsError:
-                    raise SettingsError(
-                        "error.api_keys.entry", name=where, n=n, scopes=", ".join(Scope)
-                    ) from None
+                    raise wrong from None
                 allowed = _words(limits) if limits or "@" in rights else None
                 if not scopes or (allowed is not None and not _are_accounts(allowed)):
-                    raise SettingsError(
-                        "error.api_keys.entry", name=where, n=n, scopes=", ".join(Scope)
-                    )
+                    raise wrong
                 yield _made(
                     key, name, scopes, None if allowed is None else frozenset(allowed),
                     where=where, n=n,
                 )  # fmt: skip
             case _:
-                raise SettingsError(
-                    "error.api_keys.entry", name=where, n=n, scopes=", ".join(Scope)
-                )
+                raise wrong
 
 
 def _words(text: str) -> list[str]:

@@ -7,7 +7,6 @@ new one is a new class. What was checked here once, when it was submitted, is no
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from broadcast.data_files import parsed
+from broadcast.digests import sha256
 from broadcast.errors import ContentError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -154,7 +154,7 @@ class Content:
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, in hex; a flag that is 0 is as good as none."""
         said = _canonical(without_zeros(self.value))
-        return hashlib.sha256(said.encode()).hexdigest()
+        return sha256(said)
 
     @property
     def value(self) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from broadcast.digests import sha256
 from broadcast.frozen import frozen
 from broadcast.message import Message
 
@@ -71,7 +71,7 @@ class Letter:
     @property
     def digest(self) -> str:
         """Digest of its body: brokers deliver twice."""
-        return hashlib.sha256(f"{self.source}\n{storable(self.body)}".encode()).hexdigest()
+        return sha256(f"{self.source}\n{storable(self.body)}")
 
     @property
     def kept_body(self) -> str:
@@ -99,7 +99,7 @@ class _OneOfMany(Letter):
     def digest(self) -> str:
         problem = self.reason.facts["problem"]
         kind = problem.id if isinstance(problem, Message) else ""
-        return hashlib.sha256(f"{self.source}\0{kind}".encode()).hexdigest()
+        return sha256(f"{self.source}\0{kind}")
 
     @property
     def kept_body(self) -> str:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from broadcast.frozen import frozen
-from broadcast.rules.calls.attempts import LARGEST_MSG_ID
+from broadcast.rules.calls.attempts import LARGEST_MSG_ID, plain_text
 
 EVENT: Final = "MASSSENDJOBFINISH"
 #: Characters of a status; WeChat's longest has 12.
@@ -140,19 +140,19 @@ def read_finish(fields: Mapping[str, object]) -> FinishEvent:
 
     Raises UnreadableFinishError without a msg_id; everything else may be missing.
     """
-    msg_id = _number(fields.get("MsgID", fields.get("MsgId")), most=LARGEST_MSG_ID)
+    msg_id = number(fields.get("MsgID", fields.get("MsgId")), most=LARGEST_MSG_ID)
     if not msg_id:
         raise UnreadableFinishError("MASSSENDJOBFINISH without a msg_id")
     check = _mapping(fields.get("CopyrightCheckResult"))
     return FinishEvent(
         msg_id=msg_id, status=_text(fields.get("Status"), LONGEST_STATUS) or "",
         counts=Counts(
-            total=_number(fields.get("TotalCount")), eligible=_number(fields.get("FilterCount")),
-            sent=_number(fields.get("SentCount")), errors=_number(fields.get("ErrorCount")),
+            total=number(fields.get("TotalCount")), eligible=number(fields.get("FilterCount")),
+            sent=number(fields.get("SentCount")), errors=number(fields.get("ErrorCount")),
         ),
         articles=_articles(fields.get("ArticleUrlResult")), copyright=_copyright(check),
-        check_state=_number(check.get("CheckState")),
-        created_at=_moment(_number(fields.get("CreateTime"), most=LARGEST_MSG_ID)),
+        check_state=number(check.get("CheckState")),
+        created_at=moment(number(fields.get("CreateTime"), most=LARGEST_MSG_ID)),
     )  # fmt: skip
 
 
@@ -179,7 +179,7 @@ def plain(status: str) -> str:
 def _articles(value: object) -> Sequence[Article]:
     found = []
     for item in _items(value):
-        n, url = _number(item.get("ArticleIdx")), _text(item.get("ArticleUrl"), _LONGEST_URL)
+        n, url = number(item.get("ArticleIdx")), _text(item.get("ArticleUrl"), _LONGEST_URL)
         if n is not None and url:
             found.append(Article(n=n, url=url))
     return tuple(found)
@@ -188,16 +188,16 @@ def _articles(value: object) -> Sequence[Article]:
 def _copyright(check: Mapping[str, object]) -> Sequence[Copyright]:
     return tuple(
         Copyright(
-            n=n, declared=_number(item.get("UserDeclareState")),
-            audit=_number(item.get("AuditState")),
+            n=n, declared=number(item.get("UserDeclareState")),
+            audit=number(item.get("AuditState")),
             original_url=_text(item.get("OriginalArticleUrl"), _LONGEST_URL),
-            original_type=_number(item.get("OriginalArticleType")),
-            may_reprint=_number(item.get("CanReprint")),
-            replaces_content=_number(item.get("NeedReplaceContent")),
-            shows_source=_number(item.get("NeedShowReprintSource")),
+            original_type=number(item.get("OriginalArticleType")),
+            may_reprint=number(item.get("CanReprint")),
+            replaces_content=number(item.get("NeedReplaceContent")),
+            shows_source=number(item.get("NeedShowReprintSource")),
         )
         for item in _items(check)
-        if (n := _number(item.get("ArticleIdx"))) is not None
+        if (n := number(item.get("ArticleIdx"))) is not None
     )  # fmt: skip
 
 
@@ -215,9 +215,10 @@ def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _number(value: object, *, most: int = _INT32) -> int | None:
+def number(value: object, *, most: int = _INT32) -> int | None:
     """Return a count or an id, whichever way it is written; None for what is none."""
     if isinstance(value, str):
+        # Digits of other scripts are no number of WeChat's; a long text is none of any size.
         text = value.strip()
         digits = text.isascii() and text.isdigit() and len(text) <= len(str(LARGEST_MSG_ID))
         value = int(text) if digits else None
@@ -228,13 +229,11 @@ def _number(value: object, *, most: int = _INT32) -> int | None:
 
 def _text(value: object, longest: int) -> str | None:
     """Return words that every database takes, cut to *longest* characters."""
-    if not isinstance(value, str):
-        return None
-    plain = value.encode("utf-8", "replace").decode("utf-8").replace("\0", "").strip()
-    return plain[:longest] or None
+    return plain_text(value.strip(), longest) or None if isinstance(value, str) else None
 
 
-def _moment(seconds: int | None) -> datetime | None:
+def moment(seconds: int | None) -> datetime | None:
+    """Return a time of WeChat's; None for what is none."""
     try:
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from broadcast.data_files import rows
+from broadcast.digests import sha256
 from broadcast.frozen import frozen
 from broadcast.rules.content import without_defaults
 
@@ -219,7 +220,7 @@ def used(content: Mapping[str, Any]) -> Iterator[tuple[str, MediaKind]]:
 
 def worded(fingerprint: str, *, title: str, description: str) -> str:
     """Return the fingerprint of a file that is uploaded with these words."""
-    return hashlib.sha256(json.dumps([fingerprint, title, description]).encode()).hexdigest()
+    return sha256(json.dumps([fingerprint, title, description]))
 
 
 def words_of(content: Mapping[str, Any]) -> dict[str, str]:
@@ -244,7 +245,7 @@ def identity(content: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str
 
     ids = {media_id: named(media_id, kind) for media_id, kind in used(content)}
     said = replaced(without_defaults(content), ids)
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(said, sort_keys=True))
 
 
 def replaced(content: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, Any]:

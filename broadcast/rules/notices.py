@@ -10,7 +10,6 @@ https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (Slack
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 import html
 import json
@@ -22,6 +21,7 @@ from enum import StrEnum
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, quote_plus, unquote, urlencode, urlsplit
 
+from broadcast.digests import sha256
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.quoting import quoted
@@ -144,7 +144,7 @@ class Receiver:
     @property
     def name(self) -> str:
         """Its name, which shows nothing secret: kind, host, a fingerprint."""
-        fingerprint = hashlib.sha256(self.url.encode()).hexdigest()[:8]
+        fingerprint = sha256(self.url)[:8]
         host = urlsplit(self.url).netloc.rpartition("@")[2].lower()
         return f"{self.bot}:{host}:{fingerprint}"
 

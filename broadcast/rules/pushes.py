@@ -6,22 +6,22 @@ who caused it and when. The end of a job alone is kept as WeChat wrote it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, field
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator
 
 from broadcast import openid
+from broadcast.digests import sha256
 from broadcast.frozen import frozen
 from broadcast.rules import finish_events
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID
-from broadcast.rules.finish_events import UnreadableFinishError
+from broadcast.rules.finish_events import UnreadableFinishError, moment, number
 
 #: WeChat's name of a message that is an event.
 EVENT: Final = "event"
@@ -71,8 +71,9 @@ def push_of(
         dedup=_dedup(kind, sender, fields),
         openid=sender if openid.is_openid(sender.encode()) else None,
         # WeChat writes MsgID in the end of a job and MsgId in a message.
-        msg_id=_number(fields.get("MsgID" if is_event else "MsgId"), most=LARGEST_MSG_ID),
-        happened_at=_moment(fields.get("CreateTime")),
+        msg_id=number(fields.get("MsgID" if is_event else "MsgId"), most=LARGEST_MSG_ID),
+        # Up to the year 2286; a time of the database's begins in year 1 and ends in 9999.
+        happened_at=moment(number(fields.get("CreateTime"), most=10**10 - 1)),
         action=action,
         body=text if is_event and name == finish_events.EVENT else "",
     )
@@ -93,7 +94,7 @@ def _dedup(kind: str, sender: str, fields: Mapping[str, Any]) -> str:
     else:
         names = ("CreateTime", "EventKey", "MsgID", "Status")
         parts = [kind, sender, *(str(fields.get(name, "")) for name in names)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    return sha256("\0".join(parts))
 
 
 def _said_of_job(fields: Mapping[str, Any]) -> str | None:
@@ -103,21 +104,6 @@ def _said_of_job(fields: Mapping[str, Any]) -> str | None:
     except UnreadableFinishError:
         return None
     return json.dumps(asdict(event), default=str)
-
-
-def _number(value: object, *, most: int) -> int | None:
-    # Digits of other scripts are no number of WeChat's; a long text is none of any size.
-    text = str(value)
-    if not (text.isascii() and text.isdigit() and len(text) < len(str(most)) + 1):
-        return None
-    number = int(text)
-    return number if number <= most else None
-
-
-def _moment(value: object) -> datetime | None:
-    # Up to the year 2286; a time of the database's begins in year 1 and ends in 9999.
-    seconds = _number(value, most=10**10 - 1)
-    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
 
 
 #: What undoes an unsubscription where no other word is set.

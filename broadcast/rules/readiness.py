@@ -17,6 +17,7 @@ from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.calls.outcomes import NOT_WHITELISTED
 from broadcast.rules.plan.proof import Quota
+from broadcast.rules.webhooks import plain
 
 #: Result of a check.
 Level = StrEnum("Level", "GOOD WARNING FAILED")
@@ -236,8 +237,7 @@ def address_seen(errmsg: str | None) -> str | None:
             address = ipaddress.ip_address(word)
         except ValueError:
             continue
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        return str(mapped or address)
+        return str(plain(address))
     return None
 
 

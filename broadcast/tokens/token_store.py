@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import SecretStr
 
+from broadcast.digests import sha256
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import NOT_WHITELISTED
@@ -115,7 +115,7 @@ class Token:
     @property
     def fingerprint(self) -> str:
         """The first 8 hexadecimal characters of its SHA-256: distinguishes tokens, and no more."""
-        return hashlib.sha256(self.value.get_secret_value().encode()).hexdigest()[:8]
+        return sha256(self.value.get_secret_value())[:8]
 
 
 @frozen

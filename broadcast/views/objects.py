@@ -5,13 +5,13 @@ Moments are in UTC, counts are numbers, and no word depends on a language.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, field
 from datetime import UTC, datetime
 from typing import Any
 
+from broadcast.digests import sha256
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.content import preview
@@ -131,7 +131,7 @@ def event_digest(
     """Return the digest of the facts reported once: state and sets, not WeChat's later counts."""
     sets = {name: n for name, n in batches.items() if name != "finished"}
     facts = [state.value, recipients, sets]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(facts, sort_keys=True))
 
 
 @frozen

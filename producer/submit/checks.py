@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -11,6 +10,7 @@ from typing import Any, Final, Protocol
 from sqlalchemy import Engine
 
 from broadcast import day
+from broadcast.digests import sha256
 from broadcast.errors import BroadcastError, InputError, OutOfReachError, UnknownIdError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -355,7 +355,7 @@ class ListOwner:
     def id(self) -> str:
         """The id that confirms these facts: others have another id."""
         facts = (self.account, self.known, self.looked_up, self.other, self.known_to_other)
-        return hashlib.sha256(repr((*facts, self.digest)).encode()).hexdigest()[:10]
+        return sha256(repr((*facts, self.digest)))[:10]
 
     @property
     def message(self) -> Message:

@@ -28,6 +28,7 @@ FORBIDDEN = {
     "broadcast/crashpoints": ("broadcast.rules", "models"),
     "broadcast/data_files": ("broadcast.rules", "broadcast.settings"),
     "broadcast/day": ("broadcast.rules",),
+    "broadcast/digests": ("broadcast.rules",),
     "broadcast/enums": ("broadcast.rules",),
     "broadcast/errors": ("broadcast.rules", "broadcast.views"),
     "broadcast/frozen": ("broadcast.rules",),

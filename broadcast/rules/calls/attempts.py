@@ -125,11 +125,11 @@ def storable(fact: CallResult) -> CallResult:
         fact = replace(fact, outcome=Outcome.UNKNOWN, errcode=None, msg_id=None)
     data_id = fact.msg_data_id if 0 <= (fact.msg_data_id or 0) <= LARGEST_MSG_ID else None
     return replace(
-        fact, errmsg=_plain(fact.errmsg, 512), rid=_plain(fact.rid, 64), msg_data_id=data_id
+        fact, errmsg=plain_text(fact.errmsg, 512), rid=plain_text(fact.rid, 64), msg_data_id=data_id
     )
 
 
-def _plain(text: str | None, longest: int) -> str | None:
+def plain_text(text: str | None, longest: int) -> str | None:
     """Return *text* without what PostgreSQL or UTF-8 refuses, cut to *longest* characters."""
     if text is None:
         return None

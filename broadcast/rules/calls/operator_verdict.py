@@ -51,22 +51,13 @@ class BatchHistory:
         return any(a.msg_id == self.msg_id and not a.denied for a in _earlier_verdict(self.history))
 
 
-def named_msg_ids(history: Sequence[Attempt]) -> list[int]:
-    """Return the msg_ids that replies named and no other batch has, whatever was denied since."""
-    return sorted(
-        {
-            a.msg_id
-            for a in _earlier_verdict(history)
-            if a.msg_id is not None and not a.owned_elsewhere
-        }
-    )
+def named_msg_ids(history: Sequence[Attempt], *, of_another: bool = False) -> list[int]:
+    """Return the msg_ids that replies named and no other batch has, whatever was denied since.
 
-
-def named_of_another(history: Sequence[Attempt]) -> list[int]:
-    """Return the msg_ids that replies named and that another batch has."""
-    return sorted(
-        {a.msg_id for a in _earlier_verdict(history) if a.msg_id is not None and a.owned_elsewhere}
-    )
+    *of_another*: those that another batch has.
+    """
+    mine = (a for a in _earlier_verdict(history) if a.owned_elsewhere is of_another)
+    return sorted({a.msg_id for a in mine if a.msg_id is not None})
 
 
 def is_named(history: Sequence[Attempt], msg_id: int) -> bool:

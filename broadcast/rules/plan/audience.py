@@ -6,12 +6,12 @@ asked: a follower who leaves in between makes no other broadcast of it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from datetime import datetime
 from typing import ClassVar, TypeAlias
 
+from broadcast.digests import sha256
 from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
 from broadcast.rules.calls.outcomes import SendPath
@@ -85,7 +85,7 @@ def digest(audience: Audience) -> str:
     """Return the digest that identifies an audience, in hex; of a list that of its OpenIDs."""
     if isinstance(audience, OpenIDs):
         return audience.digest
-    return hashlib.sha256(canonical_filter(audience).encode()).hexdigest()
+    return sha256(canonical_filter(audience))
 
 
 def canonical_filter(audience: Audience) -> str:

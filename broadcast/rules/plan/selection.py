@@ -6,7 +6,6 @@ which is read and stored at the submit.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -15,6 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from broadcast.digests import sha256
 from broadcast.frozen import frozen
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
 from broadcast.rules.reports import SKIPS
@@ -71,7 +71,7 @@ def checked_size(text: str) -> str:
 
 def seed_of(*, appid: str, key: str) -> str:
     """Return the seed of a sample: the same key gives the same sample."""
-    return hashlib.sha256(f"sample\n{appid}\n{key}".encode()).hexdigest()[:16]
+    return sha256(f"sample\n{appid}\n{key}")[:16]
 
 
 @frozen
@@ -122,7 +122,7 @@ class Selection:
         if not (self.exclude or self.sample):
             return None
         said = [*self.value().get("exclude", ()), self.sample and self.sample.size]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        return sha256(json.dumps(said))
 
 
 EVERYBODY: Final = Selection()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -10,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import compress, product
 from typing import Any, Final, TypeAlias
 
+from broadcast.digests import sha256
 from broadcast.errors import OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
@@ -54,7 +54,7 @@ class Body:
             self.content_digest, self.audience.kind, self.audience_digest, at,
             self.selection.stored,
         ]  # fmt: skip
-        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+        return sha256(json.dumps(whole))
 
     @property
     def request_digest(self) -> str:
@@ -68,7 +68,7 @@ class Body:
         return frozenset(map(self._with_options, self.options.digests(stored)))
 
     def _with_options(self, digest: str | None) -> str:
-        return hashlib.sha256(f"{self.digest} {digest}".encode()).hexdigest()
+        return sha256(f"{self.digest} {digest}")
 
 
 @frozen
@@ -249,4 +249,4 @@ def _each(certain: Said, maybe: Said) -> Iterator[Said]:
 
 
 def _digest(said: Said) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(said, sort_keys=True))

@@ -7,7 +7,6 @@ skipped that has one, but for those that reached nobody (``unconfirmed_runs``).
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, exists, select, update
 
+from broadcast.digests import sha256
 from broadcast.errors import ConflictError, InputError, OutOfReachError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -242,7 +242,7 @@ def under_key(connection: Connection, campaign: Campaign, key: str) -> Launch | 
 
 
 def _key_of_run(campaign: Campaign, key: str) -> str:
-    digest = hashlib.sha256(key.encode()).hexdigest()[:_DIGITS]
+    digest = sha256(key)[:_DIGITS]
     return f"campaign:{campaign.id}:{digest}"
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Select, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from broadcast.errors import InputError
-from broadcast.frozen import frozen
+from broadcast.frozen import alike, frozen
 from broadcast.rules.calls.operator_verdict import is_misnamed
 from broadcast.rules.calls.outcomes import SAID_ACCEPTED, Outcome
 from broadcast.rules.finish_events import Article, Copyright, Counts, FinishEvent
@@ -97,8 +97,6 @@ def of_batches(connection: Connection, broadcast_id: str) -> Mapping[int, Finish
 
 #: Most events that are read of one account at once; the newest.
 MOST = 5_000
-#: Of a batch as one job may have begun it, and no column.
-_CALLED_AT = "called_at"
 
 
 def jobs_ended(connection: Connection, account: str, within: Period) -> Sequence[Job]:
@@ -145,16 +143,15 @@ def _batches(*more: Any) -> Select[Any]:  # noqa: ANN401
     return selected(OurBatch, Batch).add_columns(*more)
 
 
-def _ours(row: RowMapping) -> OurBatch:
-    names = [one.name for one in fields(OurBatch) if one.name != _CALLED_AT]
-    return OurBatch(**{name: row[name] for name in names})
+def _ours(row: Row[*tuple[Any, ...]]) -> OurBatch:
+    return alike(OurBatch, row, called_at=None)
 
 
 def _owners(
     connection: Connection, account: str, msg_ids: Collection[int]
 ) -> dict[int | None, OurBatch]:
     query = _batches(Batch.msg_id).where(Batch.account == account, Batch.msg_id.in_(msg_ids))
-    return {row["msg_id"]: _ours(row) for row in connection.execute(query).mappings()}
+    return {row.msg_id: _ours(row) for row in connection.execute(query)}
 
 
 def _called(
@@ -169,8 +166,8 @@ def _called(
         .order_by(AttemptRow.id)
     )
     found: dict[OurBatch, list[datetime]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        found[_ours(row)].append(row["started_at"])
+    for row in connection.execute(query):
+        found[_ours(row)].append(row.started_at)
     return found
 
 
@@ -188,8 +185,8 @@ def _named(
         .order_by(AttemptRow.id)
     )
     found: dict[int, list[OurBatch]] = defaultdict(list)
-    for row in connection.execute(query).mappings():
-        found[row["named"]].append(_ours(row))
+    for row in connection.execute(query):
+        found[row.named].append(_ours(row))
     return found
 
 

@@ -269,7 +269,7 @@ def _named_by_wechat(connection: Connection, batch: LockedBatch) -> int | None:
     Raises InputError where they named several, or where an operator gave it to another batch.
     """
     history = call_history.attempts_of(connection, batch.id)
-    for msg_id in operator_verdict.named_of_another(history):
+    for msg_id in operator_verdict.named_msg_ids(history, of_another=True):
         job_lookup.check_not_mistyped(connection, batch, msg_id)
     candidates = operator_verdict.named_msg_ids(history)
     if len(candidates) > 1:

@@ -128,6 +128,11 @@ def member_hits(
         yield [np.logical_or.reduce([one.hits(piece) for one in each]) for each in looks]
 
 
+def counted(hits: Sequence[Hits], counts: Sequence[int]) -> list[int]:
+    """Return how many were hit in each part, with those of one more piece."""
+    return [n + int(one.sum()) for n, one in zip(counts, hits, strict=True)]
+
+
 def member_pieces(
     engine: Engine, broadcast_id: str, of_one_list: Sequence[Range]
 ) -> Iterator[bytes]:

@@ -141,7 +141,7 @@ def counted(
     counts = [0] * len(parts)
     if parts:
         for hits in removals.member_hits(engine, chunks, parts):
-            counts = [n + int(one.sum()) for n, one in zip(counts, hits, strict=True)]
+            counts = removals.counted(hits, counts)
     found = map(_overlap, there, counts)
     return [one for one in found if one.followers]
 
@@ -211,7 +211,7 @@ class _Counted:
 
     def add(self, hits: Sequence[Hits]) -> None:
         """Count one piece of the list."""
-        self._counts = [n + int(one.sum()) for n, one in zip(self._counts, hits, strict=True)]
+        self._counts = removals.counted(hits, self._counts)
         today = [
             one for one, (_, when, _) in zip(hits, self.parts, strict=True) if when is _When.TODAY
         ]

@@ -164,7 +164,7 @@ def newer(
     for of_one_list in _by_list(mine):
         chunks = _chunks(engine, broadcast_id, of_one_list)
         for hits in removals.member_hits(engine, chunks, parts):
-            counts = [n + int(one.sum()) for n, one in zip(counts, hits, strict=True)]
+            counts = removals.counted(hits, counts)
             followers += int(np.logical_or.reduce(hits).sum())
     ids = [part.broadcast_id for part, n in zip(parts, counts, strict=True) if n]
     return Newer(followers=followers, ids=ids)

@@ -19,7 +19,6 @@ from broadcast.rules.calls.operator_verdict import (
     is_misnamed,
     is_repeated,
     named_msg_ids,
-    named_of_another,
 )
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.states import BatchState, Reason
@@ -168,4 +167,4 @@ def test_named_are_the_jobs_of_replies_that_no_other_batch_has() -> None:
     ]  # fmt: skip
 
     assert named_msg_ids(history) == [8, 9]
-    assert named_of_another(history) == [7]
+    assert named_msg_ids(history, of_another=True) == [7]
