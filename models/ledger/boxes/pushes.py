@@ -63,7 +63,7 @@ class Due:
 _AS_IT_IS = ("account", "dedup", "kind", "openid", "msg_id", "action", "body")
 # Built once: building a statement costs as much as running it.
 _STORE = insert(PushRow).values(
-    {name: bindparam(name) for name in _AS_IT_IS} | {"received_at": database_now(), "tries": 0}
+    {name: bindparam(name) for name in _AS_IT_IS} | {"received_at": database_now()}
 )
 _STORE_BY = {
     (needs_handling, known): _STORE.values(

@@ -48,7 +48,7 @@ def begin(connection: Connection, broadcast_id: str, body: Body, *, moment: date
         return
     insert_row(
         connection, DraftRow, broadcast_id=broadcast_id, media_id=media_id, approved=body.draft,
-        seen=body.draft, tries=0, looked_at=None if body.draft is None else moment, tried_at=None,
+        seen=body.draft, looked_at=None if body.draft is None else moment,
     )  # fmt: skip
 
 

@@ -159,8 +159,8 @@ def halve(connection: Connection, batch: LockedBatch) -> None:
         insert_row(
             connection, Batch, broadcast_id=batch.broadcast_id, account=batch.account,
             path=batch.path, n=n + step, list=batch.list, start=start, size=size,
-            parent_id=batch.id, depth=batch.depth + 1, attempts=0, polls=0,
-            state=BatchState.PLANNED, moved_counter=batch.gate_counter, begins_anew=False,
+            parent_id=batch.id, depth=batch.depth + 1, state=BatchState.PLANNED,
+            moved_counter=batch.gate_counter,
             clientmsgid=clientmsgid_of(
                 appid=row.appid, key=row.key, content=row.content, packed=half
             ),

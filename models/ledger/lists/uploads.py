@@ -15,6 +15,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    and_,
     delete,
     exists,
     insert,
@@ -160,6 +161,10 @@ def abandon(engine: Engine, broadcast_id: str) -> None:
 
 #: An upload that was silent for this long is given up.
 GIVEN_UP_AFTER: Final = timedelta(hours=1)
+#: What is true of an upload that nobody gave up.
+IS_UNDER_WAY: Final = and_(
+    BroadcastRow.phase == Phase.UPLOADING, BroadcastRow.uploading_at.is_not(None)
+)
 #: So long a list may be awaited before its id is forgotten.
 AWAITED_FOR: Final = timedelta(hours=24)
 
@@ -175,16 +180,8 @@ def keep_upload_alive(
     # If this try dies, its list is awaited once more.
     beat = moment if fence is None else moment + AWAITED_FOR - GIVEN_UP_AFTER
     mine = () if fence is None else (BroadcastRow.version == fence,)
-    kept = change_where(
-        connection,
-        BroadcastRow,
-        BroadcastRow.id == broadcast_id,
-        BroadcastRow.phase == Phase.UPLOADING,
-        BroadcastRow.uploading_at.is_not(None),
-        *mine,
-        uploading_at=beat,
-    )
-    if kept != 1:
+    which = (BroadcastRow.id == broadcast_id, IS_UNDER_WAY, *mine)
+    if change_where(connection, BroadcastRow, *which, uploading_at=beat) != 1:
         raise TakenOverError("error.submit.taken_over", id=broadcast_id)
     if fence is not None:
         change(connection, UploadRow, broadcast_id, beat_at=moment)
@@ -193,14 +190,8 @@ def keep_upload_alive(
 def await_list(connection: Connection, broadcast_id: str) -> None:
     """Date an upload's beat ahead, so that it is not given up before its list may come."""
     ahead = now(connection) + AWAITED_FOR - GIVEN_UP_AFTER
-    change_where(
-        connection,
-        BroadcastRow,
-        BroadcastRow.id == broadcast_id,
-        BroadcastRow.phase == Phase.UPLOADING,
-        BroadcastRow.uploading_at.is_not(None),
-        uploading_at=ahead,
-    )
+    mine = BroadcastRow.id == broadcast_id
+    change_where(connection, BroadcastRow, mine, IS_UNDER_WAY, uploading_at=ahead)
 
 
 #: Bytes of a piece.

@@ -182,8 +182,7 @@ def _is_of_now(connection: Connection, broadcast_id: str, cuts: Sequence[Cut]) -
 def _row(broadcast: ToPlan, cut: Cut, key: str) -> dict[str, object]:
     return {
         "broadcast_id": broadcast.id, "account": broadcast.account, "path": broadcast.path,
-        "n": cut.n, "list": cut.list, "start": cut.start, "size": cut.size, "depth": 0,
-        "attempts": 0, "polls": 0, "moved_counter": 0, "begins_anew": False,
+        "n": cut.n, "list": cut.list, "start": cut.start, "size": cut.size,
         "state": BatchState.PLANNED, "clientmsgid": key,
     }  # fmt: skip
 

@@ -97,7 +97,6 @@ def _set_content(
         n=n,
         content=content,
         dies_at=dies_at,
-        tries=0,
     )
 
 

@@ -252,8 +252,8 @@ def _cancel_the_only_one(
     alone = recipients.packed(connection, broadcast.id, name, start=0, size=1)
     insert_row(
         connection, Batch, broadcast_id=broadcast.id, account=broadcast.account,
-        path=broadcast.path, n=1, list=name, start=0, size=1, depth=0, attempts=0, polls=0,
-        begins_anew=False, moved_counter=0, state=BatchState.CANCELLED, reason=Reason.TOO_FEW,
+        path=broadcast.path, n=1, list=name, size=1, state=BatchState.CANCELLED,
+        reason=Reason.TOO_FEW,
         clientmsgid=clientmsgid_of(
             appid=account.appid, key=broadcast.key, content=broadcast.content, packed=alone
         ),

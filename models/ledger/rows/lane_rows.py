@@ -52,9 +52,6 @@ def ensure_lane(connection: Connection, account: Account) -> bool:
             connection,
             Lane,
             account=account.name,
-            fence=0,
-            gate_counter=0,
-            breaker_since=0,
             claims=_forgotten_claims(connection, account.name),
         )
         # A copy that is made from now on is noticed.

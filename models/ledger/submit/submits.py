@@ -108,8 +108,8 @@ def open_upload(
     broadcast_id = new_id(moment)
     values = {
         "id": broadcast_id, "title": title, "created_by": who, "phase": Phase.UPLOADING,
-        "version": 0, "created_at": moment, "uploading_at": moment, "batch_size": cut.LARGEST,
-        "late_by_s": 0, "notify_url": notify_url,
+        "created_at": moment, "uploading_at": moment, "batch_size": cut.LARGEST, "late_by_s": 0,
+        "notify_url": notify_url,
     }  # fmt: skip
     insert_broadcast(connection, body, values)
     return broadcast_id
@@ -123,8 +123,7 @@ def insert_broadcast(
 ) -> Mapping[str, object]:
     """Insert the row of a broadcast that says *body*, and return it; *values*: what else it has."""
     row = {
-        "account": body.account.name, "key": body.key, "breaker_since": 0, "unattended_s": 0,
-        **_body_columns(connection, body), **values,
+        "account": body.account.name, "key": body.key, **_body_columns(connection, body), **values,
     }  # fmt: skip
     connection.execute(_INSERT, row)
     return row
