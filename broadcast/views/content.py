@@ -11,7 +11,7 @@ from broadcast.rules import media
 from broadcast.rules.content import MSGTYPES, Content, preview, shortened
 from broadcast.rules.drafts import Change, Marks, Part, changes
 from broadcast.rules.reports import DraftView, Report
-from broadcast.views.objects import utc_if_any
+from broadcast.views.objects import members, utc_if_any
 from broadcast.views.texts import Texts
 from broadcast.views.words import Joined, Shortened, printable
 
@@ -136,7 +136,7 @@ def drafts_json(draft: DraftView | None) -> dict[str, Any]:
             "changes": [
                 {
                     "article": one.article, "parts": [Part(part).value for part in one.parts],
-                    "before": one.before, "now": one.now,
+                    **members(one, "before", "now"),
                 }
                 for one in edits(draft)
             ],

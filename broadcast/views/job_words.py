@@ -10,7 +10,7 @@ from broadcast.message import Message
 from broadcast.rules.jobs import Comparison, FoundDifference, Job, OurBatch, counts_another
 from broadcast.rules.reports import Report
 from broadcast.views import delivered
-from broadcast.views.objects import utc_if_any
+from broadcast.views.objects import members
 from broadcast.views.texts import Texts
 from broadcast.views.words import MOST_NAMED, Moment, follower_count, numbered, printable
 
@@ -67,8 +67,7 @@ def difference_lines(one: FoundDifference, now: datetime) -> Message:
 def reconcile_json(done: Comparison, texts: Texts, now: datetime) -> dict[str, Any]:
     """Return the object of one account."""
     return {
-        "account": done.account, "batches": done.batches, "jobs": done.jobs,
-        "pending": done.pending, "uncounted": done.uncounted,
+        **members(done, "account", "batches", "jobs", "pending", "uncounted"),
         "differences": [_one(one, texts, now) for one in done.found],
     }  # fmt: skip
 
@@ -76,11 +75,10 @@ def reconcile_json(done: Comparison, texts: Texts, now: datetime) -> dict[str, A
 def _one(one: FoundDifference, texts: Texts, now: datetime) -> dict[str, Any]:
     return {
         "difference": one.difference.value, "broadcast": one.broadcast_id, "batch": one.n,
-        "msg_id": one.msg_id, "size": one.size, "state": one.state and one.state.value,
-        "at": utc_if_any(one.at), "msg_status": one.msg_status,
+        **members(one, "msg_id", "size", "state", "at", "msg_status"),
         "finish": one.event and delivered.event_as_json(one.event),
         "push": one.push and {
-            "kind": one.push.kind, "problem": one.push.problem,
+            **members(one.push, "kind", "problem"),
             "body": one.push.body[:LONGEST_BODY],
         },
         "found": texts(difference_lines(one, now)),

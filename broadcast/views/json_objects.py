@@ -23,7 +23,7 @@ from broadcast.rules.reports import (
 from broadcast.rules.states import WebhookState
 from broadcast.rules.webhooks import last_try, shown_url
 from broadcast.views import content, delivered, objects
-from broadcast.views.objects import Webhook, reason_word, utc, utc_if_any
+from broadcast.views.objects import Webhook, coded, members, utc, utc_if_any
 from broadcast.views.program_words import refusal
 from broadcast.views.texts import Texts
 
@@ -55,10 +55,11 @@ def in_a_list(report: Report) -> dict[str, Any]:
 
 def _batch(line: BatchLine) -> dict[str, Any]:
     return {
-        "n": line.n, "size": line.size, "state": line.state.value, "msg_id": line.msg_id,
-        "attempts": line.attempts, "errcode": line.errcode, "reason": reason_word(line.reason),
-        "not_before": utc_if_any(line.not_before),
-        "msg_status": line.msg_status, "verified": not line.is_unverified,
+        **members(
+            line, "n", "size", "state", "msg_id", "attempts", "errcode", "reason", "not_before",
+            "msg_status",
+        ),
+        "verified": not line.is_unverified,
         "finish": line.finish and delivered.event_as_json(line.finish),
     }  # fmt: skip
 
@@ -73,20 +74,17 @@ def _operator_actions(people: OperatorActions | None) -> dict[str, Any]:
 
 
 def _action(one: OperatorAction) -> dict[str, Any]:
-    action = {"at": utc(one.at), "who": one.who, "action": one.did.value, "why": one.why}
-    match one.did:
-        case Did.RESOLVE:
-            return action | {"batch": one.batch, "sent": one.sent, "msg_id": one.msg_id}
-        case Did.RETRY:
-            return action | {"batches": one.batches}
-        case Did.RECALL:
-            return action | {
-                "msg_id": one.msg_id, "article": one.article, "through": one.through,
-                "possibly": one.maybe,
-            }  # fmt: skip
-        case Did.HALT | Did.UNHALT:
-            return action | {"account": one.account}
-    return action
+    action = {**members(one, "at", "who"), "action": one.did.value, "why": one.why}
+    action |= members(one, *_OF_ACTIONS.get(one.did, ()))
+    return action | ({"possibly": one.maybe} if one.did is Did.RECALL else {})
+
+
+#: What some actions have beside.
+_OF_ACTIONS: Final = {
+    Did.RESOLVE: ("batch", "sent", "msg_id"), Did.RETRY: ("batches",),
+    Did.RECALL: ("msg_id", "article", "through"), Did.HALT: ("account",),
+    Did.UNHALT: ("account",),
+}  # fmt: skip
 
 
 def forbidden(lane: LaneView | None) -> dict[str, Any]:
@@ -110,17 +108,14 @@ def _stop(lane: LaneView | None) -> dict[str, Any] | None:
     gate = next((one for one in closed if one.path is None), closed[0] if closed else None)
     if gate is None:
         return None
-    return {
-        "at": utc(gate.closed_at), "reason": gate.reason and gate.reason.value,
-        "errcode": gate.errcode, "errmsg": gate.errmsg, "path": gate.path and gate.path.value,
-    }  # fmt: skip
+    return {"at": utc(gate.closed_at), **members(gate, "reason", "errcode", "errmsg", "path")}
 
 
 def _restored(lane: LaneView | None) -> dict[str, Any] | None:
     gate = lane and lane.gate(GateKind.RESTORED)
     if not gate:
         return None
-    return {"at": utc(gate.closed_at), "reason": gate.reason and gate.reason.value}
+    return {"at": utc(gate.closed_at), **members(gate, "reason")}
 
 
 _STOPS: Final = frozenset({GateKind.STOP, GateKind.BREAKER})
@@ -133,11 +128,12 @@ _DEEPEST: Final = 50
 def letter_object(one: KeptLetter, texts: Texts) -> dict[str, Any]:
     """Return a dead letter as ``--json`` and HTTP have it."""
     return {
-        "id": one.id, "state": one.state.value, "source": one.source.value, "key": one.key,
-        "account": one.account, "reason": _reason(one.reason, texts), "times": one.times,
-        "first_at": utc(one.first_at), "last_at": utc(one.last_at),
-        "broadcast_id": one.broadcast_id,
-        "closed_at": utc_if_any(one.closed_at), "closed_by": one.closed_by, "error": None,
+        **members(one, "id", "state", "source", "key", "account"),
+        "reason": _reason(one.reason, texts),
+        **members(
+            one, "times", "first_at", "last_at", "broadcast_id", "closed_at", "closed_by"
+        ),
+        "error": None,
     }  # fmt: skip
 
 
@@ -180,9 +176,8 @@ def notice_object(one: Notice, texts: Texts) -> dict[str, Any]:
     """Return a notice to a chat as ``--json`` has it."""
     said, problem = one.message, one.problem
     return {
-        "id": one.id, "receiver": one.receiver, "state": one.state.value, "tries": one.tries,
-        "notice": {"code": said.id, "text": texts(said)},
-        "problem": problem and {"code": problem.id, "text": texts(problem)},
+        **members(one, "id", "receiver", "state", "tries"),
+        "notice": coded(said, texts), "problem": problem and coded(problem, texts),
         "since": utc(one.since), "next_try_at": utc_if_any(one.due_at),
     }  # fmt: skip
 
@@ -192,12 +187,11 @@ def webhook_object(one: Webhook, texts: Texts, *, waits: Waits) -> dict[str, Any
     problem = one.problem
     waiting = one.state is WebhookState.WAITING
     return {
-        "id": one.id, "broadcast_id": one.broadcast_id, "version": one.version,
-        "account": one.account, "type": one.kind, "state": one.state.value,
-        "url": shown_url(one.url),
-        "tries": one.tries, "http_status": one.http_status,
-        "problem": problem and {"code": problem.id, "text": texts(problem)},
-        "created_at": utc(one.created_at), "tried_at": utc_if_any(one.tried_at),
+        **members(one, "id", "broadcast_id", "version", "account"),
+        "type": one.kind, "state": one.state.value, "url": shown_url(one.url),
+        **members(one, "tries", "http_status"),
+        "problem": problem and coded(problem, texts),
+        **members(one, "created_at", "tried_at"),
         "next_try_at": utc_if_any(one.due_at),
         "give_up_at": utc(last_try(one.since, waits=waits)) if waiting else None,
         "closed_at": utc_if_any(one.closed_at),

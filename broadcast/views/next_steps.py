@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from broadcast.enums import is_recognised
 from broadcast.message import Message
@@ -30,9 +29,6 @@ from broadcast.views.words import (
     numbered,
     speaker,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def action_lines(report: Report) -> Iterator[Message]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, field
 from datetime import UTC, datetime
+from enum import Enum
 from typing import Any
 
 from broadcast.digests import sha256
@@ -19,7 +20,8 @@ from broadcast.rules.finish_events import Counts, Delivered
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.blockers import Blocker
 from broadcast.rules.reports import Report
-from broadcast.rules.states import BroadcastState, Reason, WebhookState
+from broadcast.rules.states import BroadcastState, WebhookState
+from broadcast.views.texts import Texts
 
 
 def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
@@ -28,29 +30,39 @@ def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
     Raises ValueError if the report's content is none.
     """
     return {
-        "id": report.id,
-        "state": report.state.value,
-        "reason": reason_word(report.failed_uncalled),
-        "account": report.account,
-        "key": report.key,
-        "title": report.title,
+        **members(report, "id", "state"),
+        "reason": _plain(report.failed_uncalled),
+        **members(report, "account", "key", "title"),
         "content": _content(report.content),
-        "created_by": report.created_by,
-        "priority": report.priority,
+        **members(report, "created_by", "priority"),
         "to": _to(report),
         "selection": json.loads(report.selection or "{}"),
-        "audience": report.audience,
-        "recipients": report.recipients,
-        "batches": report.batches,
+        **members(report, "audience", "recipients", "batches"),
         "blockers": [_blocker(one) for one in blockers.blockers_of(report)],
         "calls": report.calls,
         "delivered": delivered_object(report.delivered),
-        "created_at": utc_if_any(report.created_at),
-        "scheduled_at": utc_if_any(report.scheduled_at),
-        "started_at": utc_if_any(report.started_at),
-        "finished_at": utc_if_any(report.finished_at),
+        **members(report, "created_at", "scheduled_at", "started_at", "finished_at"),
         "error": error,
     }
+
+
+def members(one: object, *names: str) -> dict[str, Any]:
+    """Return these members of *one* as programs read them: moments in UTC, of an enum its word.
+
+    Of None each is null.
+    """
+    return {name: one and _plain(getattr(one, name)) for name in names}
+
+
+def _plain(value: object) -> object:
+    match value:
+        case datetime():
+            return utc(value)
+        case Enum():
+            return value.value
+        case tuple():
+            return list(value)
+    return value
 
 
 def _content(canonical: str) -> dict[str, str]:
@@ -76,22 +88,15 @@ def _to(report: Report) -> dict[str, Any]:
 
 
 def _blocker(one: Blocker) -> dict[str, Any]:
-    return {
-        "cause": one.cause.value, "reason": reason_word(one.reason), "errcode": one.errcode,
-        "errmsg": one.errmsg, "since": utc_if_any(one.since), "until": utc_if_any(one.until),
-        "who": one.who, "why": one.why, "count": one.count, "broadcasts": list(one.broadcasts),
-        "batch": one.batch, "command": one.command, "path": one.path and one.path.value,
-    }  # fmt: skip
+    return members(
+        one, "cause", "reason", "errcode", "errmsg", "since", "until", "who", "why", "count",
+        "broadcasts", "batch", "command", "path",
+    )  # fmt: skip
 
 
 def delivered_object(figures: Delivered) -> dict[str, Any]:
     """Return WeChat's counts; without any each is null, never 0."""
     return {**asdict(figures.counts if figures.jobs else Counts()), "jobs": figures.jobs}
-
-
-def reason_word(reason: Reason | None) -> str | None:
-    """Return a reason as programs read it."""
-    return reason.value if reason else None
 
 
 def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
@@ -102,6 +107,11 @@ def utc(moment: datetime, *, timespec: str = "milliseconds") -> str:
 def utc_if_any(moment: datetime | None) -> str | None:
     """Return the same of a moment that there may be none of."""
     return None if moment is None else utc(moment)
+
+
+def coded(message: Message, texts: Texts) -> dict[str, str]:
+    """Return a message: its id, and its text."""
+    return {"code": message.id, "text": texts(message)}
 
 
 def event_id(broadcast_id: str, version: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from broadcast.message import Message
 from broadcast.rules import reports
 from broadcast.rules.overlap import ListOverlaps, Overlap, ToCome, Uncounted
-from broadcast.views.objects import utc, utc_if_any
+from broadcast.views.objects import members
 from broadcast.views.words import Joined, Moment, ShortMoment
 
 #: Most broadcasts that are named of a kind.
@@ -150,21 +150,8 @@ def overlap_json(known: ListOverlaps) -> dict[str, object]:
     """Return the object of ``--json``: moments in UTC, ids whole."""
     return {
         "today": {"followers": known.today, "broadcasts": list(known.today_ids)},
-        "earlier": [
-            {"id": one.id, "followers": one.followers, "started_at": utc(one.started_at)}
-            for one in known.earlier
-        ],
-        "to_come": [
-            {"id": one.id, "followers": one.followers, "at": utc_if_any(one.at)}
-            for one in known.to_come
-        ],
-        "uncounted": [
-            {
-                "id": one.id,
-                "started_at": utc_if_any(one.started_at),
-                "same_content": one.same_content,
-            }
-            for one in known.uncounted
-        ],
+        "earlier": [members(one, "id", "followers", "started_at") for one in known.earlier],
+        "to_come": [members(one, "id", "followers", "at") for one in known.to_come],
+        "uncounted": [members(one, "id", "started_at", "same_content") for one in known.uncounted],
         "more": known.more,
     }

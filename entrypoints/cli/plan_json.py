@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from broadcast.rules.plan import proof as proof_module
 from broadcast.views import overlap_words
+from broadcast.views.objects import members
 from producer.submit.order import Order
 from producer.submit.prepare import Prepared
 
@@ -11,10 +12,7 @@ from producer.submit.prepare import Prepared
 def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
     """Return the figures of a list, and who would be left out of it now."""
     figures, estimate = prepared.figures, prepared.estimate
-    audience = {
-        "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
-        "planned": figures.planned,
-    }  # fmt: skip
+    audience = members(figures, "read", "malformed", "duplicate", "planned")
     if estimate is None:
         return audience
     whole = estimate.left + sum(estimate.left_out.values())
@@ -33,7 +31,7 @@ def plan_object(order: Order, prepared: Prepared, proof: proof_module.Proof) -> 
         "audience": _audience_json(prepared),
         "batches": {"total": figures.calls},
         "plan": {
-            "fit": proof.fit.value, "calls": proof.calls, "free": proof.free, "days": proof.days,
+            **members(proof, "fit", "calls", "free", "days"),
         },
         "overlaps": None if prepared.known is None else overlap_words.overlap_json(prepared.known),
     }  # fmt: skip

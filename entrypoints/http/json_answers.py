@@ -13,7 +13,7 @@ from broadcast.errors import PlanError
 from broadcast.rules.plan import proof as proof_module
 from broadcast.rules.reports import Report
 from broadcast.views import json_objects
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import members, utc
 from broadcast.views.program_words import notices, refusal
 from entrypoints.http.caller import Caller
 from entrypoints.http.problems import KEY
@@ -67,17 +67,12 @@ def plan(caller: Caller, prepared: Prepared) -> dict[str, Any]:
         "problem": None if problem is None else refusal(problem.message, caller.texts, key=KEY),
         "existing": prepared.existing,
         "account": prepared.body.account.name,
-        "audience": {
-            "read": figures.read, "malformed": figures.malformed, "duplicate": figures.duplicate,
-            "planned": figures.planned,
-        },
+        "audience": members(figures, "read", "malformed", "duplicate", "planned"),
         "left_out": {} if estimate is None else dict(estimate.left_out),
         "recipients": figures.planned if estimate is None else estimate.left,
         "calls": figures.calls,
         "days": None if proof is None else proof.days,
-        "quota": None if quota is None else {
-            "daily_limit": quota.daily_limit, "used": quota.used, "remain": quota.remain,
-        },
+        "quota": quota and members(quota, "daily_limit", "used", "remain"),
         "starts_at": utc(prepared.starts),
         "notices": notices(prepared.notices, caller.texts, key=KEY),
     }  # fmt: skip

@@ -15,6 +15,7 @@ from broadcast.rules.accounts import Account, no_account
 from broadcast.rules.reports import LaneView
 from broadcast.views.blocker_lines import Lanes
 from broadcast.views.json_objects import forbidden
+from broadcast.views.objects import members
 from broadcast.views.words import Moment
 from entrypoints.cli import exits, ledger_facts
 from entrypoints.cli.commands.options import AccountName, AsJSON, alone, new_app
@@ -104,8 +105,8 @@ def _pace(account: Account) -> Message:
 
 def _as_json(account: Account, lane: LaneView | None) -> dict[str, object]:
     return {
-        "name": account.name, "appid": account.appid, "kind": account.account_kind.value,
-        "token_mode": account.token_mode, "calls_per_minute": account.calls_per_minute,
+        **members(account, "name", "appid"), "kind": account.account_kind.value,
+        **members(account, "token_mode", "calls_per_minute"),
         "api_base": redact(account.api_base), **forbidden(lane),
     }  # fmt: skip
 

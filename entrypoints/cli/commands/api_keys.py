@@ -11,7 +11,7 @@ from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import APIKey, Scope, StoredKey
-from broadcast.views.objects import utc, utc_if_any
+from broadcast.views.objects import members
 from broadcast.views.words import Moment
 from entrypoints.cli import candidates
 from entrypoints.cli.commands.options import AsJSON, new_group
@@ -105,10 +105,8 @@ def revoke(
 def as_object(one: StoredKey) -> dict[str, object]:
     """Return a key as ``--json`` has it, without the key."""
     return {
-        "id": one.id, **_facts(one.key), "created_at": utc(one.created_at),
-        "created_by": one.created_by,
-        "revoked_at": utc_if_any(one.revoked_at),
-        "revoked_by": one.revoked_by,
+        "id": one.id, **_facts(one.key),
+        **members(one, "created_at", "created_by", "revoked_at", "revoked_by"),
     }  # fmt: skip
 
 

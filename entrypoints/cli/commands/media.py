@@ -11,7 +11,7 @@ import typer
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules.media import LIMITS, Media, MediaKind
-from broadcast.views.objects import utc, utc_if_any
+from broadcast.views.objects import members
 from broadcast.views.words import Moment, member
 from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
 from entrypoints.cli.run import Run
@@ -117,9 +117,7 @@ def _kind(word: str) -> MediaKind:
 
 
 def _as_json(one: Media) -> dict[str, object]:
-    return {
-        "account": one.account, "kind": one.kind, "permanent": one.permanent, "name": one.name,
-        "size": one.size, "fingerprint": one.fingerprint, "media_id": one.media_id, "url": one.url,
-        "uploaded_at": utc(one.uploaded_at),
-        "expires_at": utc_if_any(one.expires_at),
-    }  # fmt: skip
+    return members(
+        one, "account", "kind", "permanent", "name", "size", "fingerprint", "media_id", "url",
+        "uploaded_at", "expires_at",
+    )  # fmt: skip

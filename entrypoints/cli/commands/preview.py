@@ -12,6 +12,7 @@ from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.content import Content
 from broadcast.rules.hand_calls import ByHand, each_once, is_receiver
+from broadcast.views.objects import members
 from broadcast.views.words import Moment
 from broadcast.wechat.api.mass import MassPreview, of_preview
 from entrypoints.cli import confirmation, draft_looks, ledger_facts
@@ -143,8 +144,7 @@ def as_object(
 
 
 def _one(one: PreviewResult) -> dict[str, Any]:
-    result = one.called.result
     return {
         "receiver": one.receiver, "result": one.called.word("sent"), "sent": one.sent,
-        "errcode": result.errcode, "errmsg": result.errmsg,
+        **members(one.called.result, "errcode", "errmsg"),
     }  # fmt: skip

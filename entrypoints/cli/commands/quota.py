@@ -16,6 +16,7 @@ from broadcast.redaction import kept_words
 from broadcast.rules.accounts import ALLOWANCES, Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome
 from broadcast.rules.hand_calls import ByHand, HandCall
+from broadcast.views.objects import members
 from broadcast.views.words import Moment
 from broadcast.wechat.api.quotas import (
     MOST_CLEARS,
@@ -80,8 +81,8 @@ def show(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> N
     run.terminal.say_each(_of_the_ledger(run, chosen, kept))
     if as_json:
         run.show_done({
-            "account": chosen.name, "daily_limit": answer.daily_limit, "used": answer.used,
-            "remain": answer.remain, **_object(chosen, each, kept),
+            "account": chosen.name, **members(answer, "daily_limit", "used", "remain"),
+            **_object(chosen, each, kept),
         })  # fmt: skip
 
 
@@ -144,10 +145,7 @@ def _object(
         }  # fmt: skip
     return {
         "interfaces": [
-            {
-                "path": path, "daily_limit": left and left.daily_limit, "used": left and left.used,
-                "remain": left and left.remain,
-            }
+            {"path": path, **members(left, "daily_limit", "used", "remain")}
             for path, left in each.items()
         ],
         "messages": messages,
@@ -221,13 +219,11 @@ def _say(run: Run, account: Account, called: Called, *, path: str | None) -> Non
 def _clear_object(
     run: Run, account: Account, called: Called, *, path: str | None
 ) -> dict[str, Any]:
-    result = called.result
     return {
         "account": account.name,
         "interface": path,
         "result": called.word("cleared"),
-        "errcode": result.errcode,
-        "errmsg": result.errmsg,
+        **members(called.result, "errcode", "errmsg"),
         "clears_this_month": recorded_hand_calls.this_month(
             run.engine, account.name, ByHand.CLEAR_QUOTA
         ),

@@ -17,6 +17,7 @@ from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall, Recalled
 from broadcast.rules.states import BatchState
 from broadcast.views import content as contents
+from broadcast.views.objects import members
 from broadcast.views.words import Joined, Moment, Shortened, numbered
 from broadcast.wechat.api.mass_control import MassDelete
 from entrypoints.cli import which
@@ -238,12 +239,10 @@ def as_object(
 
 
 def _page(one: RecalledPage) -> dict[str, Any]:
-    result = one.called.result if one.called else None
     return {
         "msg_id": one.msg_id,
         "msg_data_id": one.page.msg_data_id,
         "batches": [batch.n for batch in one.page.batches],
         "result": one.called.word("recalled") if one.called else "recalled_before",
-        "errcode": result.errcode if result else None,
-        "errmsg": result.errmsg if result else None,
+        **members(one.called and one.called.result, "errcode", "errmsg"),
     }

@@ -17,7 +17,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.waits import VERIFY_FOR
 from broadcast.rules.jobs import Comparison, Period, Reconciled, compare
 from broadcast.views import job_words
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import members
 from entrypoints.cli import candidates, exits
 from entrypoints.cli.commands.options import AsJSON, new_app
 from entrypoints.cli.run import Run
@@ -73,7 +73,7 @@ def reconcile(
     if as_json:
         texts = run.terminal.texts
         run.show_json({
-            "since": utc(within.since), "until": utc(within.until), "ok": not count,
+            **members(within, "since", "until"), "ok": not count,
             "accounts": [job_words.reconcile_json(compared, texts, now) for compared, _ in done],
             "error": run.terminal.in_words(problems[0]) if problems else None,
         })  # fmt: skip

@@ -11,6 +11,7 @@ from broadcast.message import Message
 from broadcast.redaction import kept_words
 from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall
+from broadcast.views.objects import members
 from broadcast.views.words import Joined
 from broadcast.wechat.api.mass_control import LEVELS, SpeedGet, SpeedSet
 from entrypoints.cli.commands.options import (
@@ -57,7 +58,7 @@ def set_(
     if as_json:
         run.show_json(
             _object(chosen.name, number if called.result.done else None, None)
-            | {"errcode": called.result.errcode, "errmsg": called.result.errmsg}
+            | members(called.result, "errcode", "errmsg")
         )
     raise typer.Exit(called.status)
 

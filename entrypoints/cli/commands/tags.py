@@ -13,6 +13,7 @@ from broadcast.errors import InputError
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint
+from broadcast.views.objects import members
 from broadcast.views.words import MOST_NAMED, code_of, follower_count
 from broadcast.wechat.api.tags import (
     LONGEST_NAME,
@@ -253,7 +254,7 @@ def _object(account: Account, tag: TagInfo, listed: OpenIDs, *, tagged: Tagged) 
         "already": tagged.already,
         "done": tagged.done,
         "refused": [
-            {"openid": openid, "errcode": result.errcode, "errmsg": result.errmsg}
+            {"openid": openid, **members(result, "errcode", "errmsg")}
             for openid, result in tagged.refused
         ],
         "left": tagged.left,

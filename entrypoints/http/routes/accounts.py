@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends
 
 from broadcast.views.json_objects import forbidden
+from broadcast.views.objects import members
 from entrypoints.http import answers, bodies, openapi
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.json_answers import in_thread
@@ -33,7 +34,7 @@ def listing(caller: Reader) -> dict[str, Any]:
     return {
         "accounts": [
             {
-                "name": one.name, "appid": one.appid, "kind": one.account_kind.value,
+                **members(one, "name", "appid"), "kind": one.account_kind.value,
                 "calls_per_minute": one.calls_per_minute, **forbidden(lanes.get(one.name)),
             }
             for one in caller.accounts().values()
