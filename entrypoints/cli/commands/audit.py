@@ -14,7 +14,6 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.states import BatchState, BroadcastState
-from broadcast.views.json_objects import utc
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, exits, which
 from entrypoints.cli.commands.options import AsJSON, new_app
@@ -144,24 +143,9 @@ def as_object(done: Audit, broadcast_id: str | None, texts: Texts) -> dict[str, 
     return {
         "id": broadcast_id,
         **done.figures(),
-        "findings": [_finding(finding, texts) for finding in done.findings],
+        "findings": [
+            one.as_object(found=texts(describe(one)), means=texts(f"audit.means.{one.found.check}"))
+            for one in done.findings
+        ],
         "error": None,
     }
-
-
-def _finding(finding: Finding, texts: Texts) -> dict[str, Any]:
-    return {
-        "check": finding.found.check.value,
-        "code": finding.found.value,
-        "account": finding.account,
-        "broadcast": finding.broadcast_id or None,
-        "batch": finding.n,
-        "found": texts(describe(finding)),
-        "means": texts(f"audit.means.{finding.found.check}"),
-        "facts": {name: _fact(fact) for name, fact in finding.facts.items()},
-    }
-
-
-def _fact(fact: str | int | datetime) -> str | int:
-    # To the microsecond: what an audit distinguishes may be that near.
-    return utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact

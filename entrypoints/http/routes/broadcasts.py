@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request
@@ -12,7 +11,6 @@ from broadcast.errors import ConflictError, InputError
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState
 from broadcast.views import json_objects
-from broadcast.views.json_objects import utc
 from broadcast.views.program_words import notices
 from entrypoints.http import (
     answers,
@@ -197,18 +195,10 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
         "id": broadcast_id,
         **done.figures(),
         "findings": [
-            {
-                "check": one.found.check.value, "code": one.found.value, "account": one.account,
-                "broadcast": one.broadcast_id or None, "batch": one.n,
-                "means": caller.texts(f"audit.means.{one.found.check}"),
-                "facts": {
-                    name: utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact
-                    for name, fact in one.facts.items()
-                },
-            }
+            one.as_object(means=caller.texts(f"audit.means.{one.found.check}"))
             for one in done.findings
         ],
-    }  # fmt: skip
+    }
 
 
 @router.post(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from broadcast.enums import is_recognised
 from broadcast.frozen import frozen
@@ -17,6 +17,7 @@ from broadcast.rules.gates.gate import Gate, GateKind, traits_of
 from broadcast.rules.gates.lateness import SignsOfLife
 from broadcast.rules.plan.cut import SHRUNK
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
+from broadcast.views.objects import utc
 
 #: What fills a placeholder of a text: a word of the ledger, a figure or a moment.
 Fact: TypeAlias = str | int | datetime
@@ -118,6 +119,18 @@ class Finding:
     n: int | None = None
     #: What fills the placeholders of the text.
     facts: dict[str, Fact] = field(default_factory=dict)
+
+    def as_object(self, **words: str) -> dict[str, Any]:
+        """Return it for programs; *words*: what it says, and means, in the reader's language."""
+        return {
+            "check": self.found.check.value, "code": self.found.value, "account": self.account,
+            "broadcast": self.broadcast_id or None, "batch": self.n, **words,
+            # To the microsecond: what an audit distinguishes may be that near.
+            "facts": {
+                name: utc(fact, timespec="microseconds") if isinstance(fact, datetime) else fact
+                for name, fact in self.facts.items()
+            },
+        }  # fmt: skip
 
 
 @frozen
