@@ -191,7 +191,7 @@ def lines(checks: Iterable[Check], texts: Texts, *, accounts: int) -> Iterator[M
     """
     rows = list(_rows(list(checks), texts) if accounts > 1 else _by_subject(checks, texts))
     width = max((cell_len(label) for label, _ in rows), default=0)
-    marks = marks_for(getattr(sys.stdout, "encoding", None) or "utf-8")
+    marks = level_marks()
     for label, check in rows:
         padded = label + " " * (width - cell_len(label))
         yield Message(
@@ -221,10 +221,10 @@ def _in_one_line(own: list[Check]) -> Check:
     return replace(calls, found=Message("check.ready", calls=calls.found))
 
 
-def marks_for(encoding: str) -> dict[Level, str]:
-    """Return the mark of each level that a terminal of this encoding can show."""
+def level_marks() -> dict[Level, str]:
+    """Return the mark of each level that standard output can show."""
     try:
-        "".join(_MARKS.values()).encode(encoding)
+        "".join(_MARKS.values()).encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         return _PLAIN_MARKS
     return _MARKS

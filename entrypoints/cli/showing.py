@@ -155,11 +155,11 @@ def show_finding(run: Run, finding: Finding) -> None:
     """Say a finding: what, why it matters, the fix."""
     from broadcast.rules.readiness import Level  # noqa: PLC0415 - few have any
     from entrypoints.cli.probes.shell_words import as_typed  # noqa: PLC0415
-    from entrypoints.cli.readiness_checks import marks_for  # noqa: PLC0415
+    from entrypoints.cli.readiness_checks import level_marks  # noqa: PLC0415
 
     terminal, texts = run.terminal, run.terminal.texts
     level = Level.FAILED if finding.is_error else Level.WARNING
-    mark = marks_for(getattr(sys.stdout, "encoding", None) or "utf-8")[level]
+    mark = level_marks()[level]
     what, fix = texts_of(finding, texts)
     terminal.say(Message(f"doctor.{level}", mark=mark, what=Plain(what)))
     terminal.say_below(finding.why)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from broadcast import day, openid
+from broadcast import day
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.suppressions import ALL_ACCOUNTS, Suppressed, SuppressionKind
-from broadcast.views.objects import utc, utc_if_any
+from broadcast.views.objects import members, utc
 from broadcast.views.words import Moment, member, speaker
 from broadcast.wechat.deadline import Timeouts
 from entrypoints.cli import exits
@@ -23,6 +23,7 @@ from entrypoints.cli.commands.options import (
     AccountName,
     AsJSON,
     alone,
+    checked_openid,
     new_group,
 )
 from entrypoints.cli.run import Run, who
@@ -178,11 +179,7 @@ def _as_json(run: Run, account: Account) -> dict[str, Any]:
         "synced_at": newest and utc(newest.finished_at),
         "complete": newest and newest.ended == "complete",
         "suppressed": suppressions.count(run.engine, account.name),
-        "under_way": under_way
-        and {
-            "started_at": utc(under_way.started_at), "pages": under_way.pages,
-            "listed": under_way.listed, "total": under_way.total,
-        },
+        "under_way": under_way and members(under_way, "started_at", "pages", "listed", "total"),
         "error": None,
     }  # fmt: skip
 
@@ -200,8 +197,7 @@ def follower(
 ) -> None:
     """Show whether a person follows, since when, why they get nothing, and what they got."""
     whose, engine = run.settings.account(account).name, run.engine
-    if not openid.is_openid(one.encode("utf-8", "replace")):
-        raise InputError("error.openid.malformed", text=one)
+    checked_openid(one)
     known = ledger_followers.of_openid(engine, whose, one)
     suppressed = suppressions.of_openid(engine, whose, one)
     # One more than is shown: are there earlier ones?
@@ -270,21 +266,18 @@ def follower_json(
 ) -> dict[str, Any]:
     """Return the object."""
     return {
-        "follows": known and known.follows,
-        "since": known and utc_if_any(known.since),
-        "left_at": known and utc_if_any(known.left_at),
+        **members(known, "follows", "since", "left_at"),
         "suppressed": [
             {
                 "account": None if one.account == ALL_ACCOUNTS else one.account,
-                "kind": one.kind.value, "since": utc(one.since), "who": one.who, "why": one.why,
+                **members(one, "kind", "since", "who", "why"),
             }
             for one in suppressed
         ],
         "broadcasts": [
             {
-                "id": one.broadcast_id, "title": one.title, "created_at": utc(one.created_at),
-                "batch": one.n, "state": one.state and one.state.value,
-                "called_at": utc_if_any(one.called_at), "skipped": one.skipped,
+                "id": one.broadcast_id, **members(one, "title", "created_at"), "batch": one.n,
+                **members(one, "state", "called_at", "skipped"),
             }
             for one in got
         ],

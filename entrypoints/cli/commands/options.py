@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from broadcast import openid
 from broadcast.errors import InputError
 from entrypoints.cli import candidates
 from entrypoints.cli.group import App, F, Group, help_id, of_context
@@ -80,6 +81,13 @@ def _refuse_before_command(
         raise InputError("error.usage.account_after", **where)
     if as_json:
         raise InputError("error.usage.json_after", **where)
+
+
+def checked_openid(text: str) -> str:
+    """Return an OpenID that a person typed. Raises InputError for what is none."""
+    if not openid.is_openid(text.encode("utf-8", "replace")):
+        raise InputError("error.openid.malformed", text=text)
+    return text
 
 
 def counted(text: str, problem: str, *, most: int) -> int:

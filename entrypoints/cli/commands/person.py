@@ -9,12 +9,17 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from broadcast import openid
-from broadcast.errors import InputError
 from broadcast.redaction import kept_words
 from broadcast.views.objects import utc
 from entrypoints.cli.commands.followers import follower_json
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, Yes, new_group
+from entrypoints.cli.commands.options import (
+    AccountName,
+    AsJSON,
+    Why,
+    Yes,
+    checked_openid,
+    new_group,
+)
 from entrypoints.cli.run import Run, who
 from models.ledger.followers import followers
 from models.ledger.lists import suppressions
@@ -37,7 +42,7 @@ _OF_A_PERSON: Final = frozenset({"openid", "target"})
 @person.command("export", help="help.person.export")
 def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     """Print all that is stored about a person, as JSON."""
-    _check(one)
+    checked_openid(one)
     whose, engine = run.settings.account(account).name, run.engine
     known = followers.of_openid(engine, whose, one)
     suppressed = suppressions.of_openid(engine, whose, one)
@@ -48,11 +53,6 @@ def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
         run.note("person.unknown", account=whose)
     beside = {"account": whose, "openid": one, **follower_json(known, suppressed, got)}
     run.terminal.stream_json("rows", chain(first, rows), beside=beside)
-
-
-def _check(one: str) -> None:
-    if not openid.is_openid(one.encode("utf-8", "replace")):
-        raise InputError("error.openid.malformed", text=one)
 
 
 def _rows(found: Iterator[Mention], one: str) -> Iterator[Mapping[str, Any]]:
@@ -77,7 +77,7 @@ def erase(
     as_json: AsJSON = False,
 ) -> None:
     """Erase a person, once that is confirmed."""
-    _check(one)
+    checked_openid(one)
     whose = run.settings.account(account).name
     run.confirm(
         "person.question", "person.declined", "error.person.unasked", yes=yes, openid=one,

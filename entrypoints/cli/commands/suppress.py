@@ -21,9 +21,9 @@ from broadcast.rules.suppressions import (
     SuppressionKind,
     SuppressionSource,
 )
-from broadcast.views.json_objects import utc
+from broadcast.views.objects import members
 from broadcast.views.tables import harmless, row
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_group
+from entrypoints.cli.commands.options import AccountName, AsJSON, Why, checked_openid, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import clean, is_terminal
 from models.ledger.lists import suppressions
@@ -173,11 +173,7 @@ def _whose(run: Run, account: str | None, *, every: bool) -> str:
 
 
 def _checked(openids: Iterable[str]) -> list[str]:
-    people = list(dict.fromkeys(openids))
-    for one in people:
-        if not openid.is_openid(one.encode("utf-8", "replace")):
-            raise InputError("error.openid.malformed", text=one)
-    return people
+    return list(dict.fromkeys(map(checked_openid, openids)))
 
 
 def _named(whose: str) -> Message | str:
@@ -202,8 +198,8 @@ def _add(
 
 def _row_of(one: Suppressed) -> dict[str, Any]:
     return {
-        "openid": one.openid, "account": _of_json(one.account), "kind": one.kind.value,
-        "since": utc(one.since), "who": clean(one.who), "why": one.why and clean(one.why),
+        "openid": one.openid, "account": _of_json(one.account), **members(one, "kind", "since"),
+        "who": clean(one.who), "why": one.why and clean(one.why),
     }  # fmt: skip
 
 
