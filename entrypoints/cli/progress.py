@@ -17,7 +17,6 @@ from broadcast.message import Message
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import Report
 from broadcast.views import words
-from broadcast.views.texts import Texts
 from entrypoints.cli.terminal import Terminal, fitted
 
 
@@ -30,24 +29,18 @@ class _Clock(ProgressColumn):
         return Text(str(elapsed), style="progress.elapsed")
 
 
-class Bar:
-    """:class:`entrypoints.cli.following.Progress` as a bar on standard error."""
+class BarOnTerminal:
+    """A bar on standard error, where that is a terminal: ``with`` shows it."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        """Prepare; ``with`` shows it."""
-        self._texts = terminal.texts
+    def __init__(self, terminal: Terminal, bar: BarColumn, clock: ProgressColumn) -> None:
+        """*bar* and *clock*: as they are drawn."""
+        self._terminal, self._texts = terminal, terminal.texts
+        console = Console(stderr=True, highlight=False)
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
-            BarColumn(complete_style="green", finished_style="green", pulse_style="yellow"),
-            TextColumn("{task.fields[figures]}"), _Clock(),
-            console=Console(stderr=True, highlight=False), transient=True,
+            TextColumn("{task.description}"), bar, TextColumn("{task.fields[figures]}"), clock,
+            console=console, transient=True, disable=not console.is_terminal,
         )  # fmt: skip
         self._task = self._bar.add_task("", total=None, figures="")
-
-    @property
-    def renderable(self) -> RenderableType:
-        """The bar as rich draws it."""
-        return self._bar.get_renderable()
 
     def __enter__(self) -> Self:
         """Show the bar."""
@@ -62,6 +55,25 @@ class Bar:
     ) -> None:
         """Remove the bar."""
         self._bar.stop()
+
+    def tell(self, message: Message) -> None:
+        """Print a line above the bar, by its own console, which has standard error meanwhile."""
+        line = Text.from_ansi(fitted(self._texts(message), message, sys.stderr))
+        self._bar.console.print(line, soft_wrap=True)
+
+
+class Bar(BarOnTerminal):
+    """:class:`entrypoints.cli.following.Progress` as a bar on standard error."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        """Prepare it."""
+        colours = BarColumn(complete_style="green", finished_style="green", pulse_style="yellow")
+        super().__init__(terminal, colours, _Clock())
+
+    @property
+    def renderable(self) -> RenderableType:
+        """The bar as rich draws it."""
+        return self._bar.get_renderable()
 
     def show(self, report: Report) -> None:
         """Move the bar to how far the report is."""
@@ -89,16 +101,6 @@ class Bar:
             "following.bar" if total else "following.bar_uncut", done=done, total=total,
             accepted=report.recipients["accepted"], planned=planned,
         )  # fmt: skip
-
-    def tell(self, message: Message) -> None:
-        """Print a line above the bar."""
-        print_above(self._bar, message, self._texts)
-
-
-def print_above(bar: RichProgress, message: Message, texts: Texts) -> None:
-    """Print a line by the bar's own console, which has standard error meanwhile."""
-    line = Text.from_ansi(fitted(texts(message), message, sys.stderr))
-    bar.console.print(line, soft_wrap=True)
 
 
 def leave_the_bar() -> None:

@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 from datetime import datetime
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TimeElapsedColumn
 
 from broadcast.message import Message
 from broadcast.views.words import Moment
-from entrypoints.cli.progress import print_above
+from entrypoints.cli.progress import BarOnTerminal
 from entrypoints.cli.terminal import Terminal
 from models.ledger.followers.follower_syncs import Sync
 from producer.followers import DetailsOutlook, Outlook
 
 
-class FollowerProgress:
+class FollowerProgress(BarOnTerminal):
     """:class:`producer.followers.Watcher` and of the details, on standard error."""
 
     def __init__(self, terminal: Terminal, *, now: datetime) -> None:
         """*now*: the database's moment."""
-        self._terminal, self._now = terminal, now
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(),
-            TextColumn("{task.fields[figures]}"), TimeElapsedColumn(),
-            console=Console(stderr=True, highlight=False), transient=True,
-        )  # fmt: skip
-        self._task = self._bar.add_task("", total=None, figures="")
+        super().__init__(terminal, BarColumn(), TimeElapsedColumn())
+        self._now = now
         self._said: Message | None = None
-
-    def __enter__(self) -> Self:
-        """Show the bar where there is a terminal."""
-        if self._bar.console.is_terminal:
-            self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove the bar."""
-        if self._bar.console.is_terminal:
-            self._bar.stop()
 
     def begins(self, outlook: Outlook) -> None:
         """Show the progress of the pass and the reach of today's calls; nothing twice."""
@@ -62,14 +38,14 @@ class FollowerProgress:
 
     def _tell(self, message: Message) -> None:
         """Print a line above the bar, which has standard error meanwhile."""
-        if not self._bar.console.is_terminal:
+        if self._bar.disable:
             self._terminal.note(message)
-            return
-        print_above(self._bar, message, self._terminal.texts)
+        else:
+            self.tell(message)
 
     def has(self, sync: Sync) -> None:
         """Move the bar."""
-        texts, total = self._terminal.texts, sync.total
+        texts, total = self._texts, sync.total
         kind = "sync.bar_begins" if total is None else "sync.bar"
         figures = texts(kind, listed=sync.listed, total=total)
         self._bar.update(
@@ -79,7 +55,7 @@ class FollowerProgress:
 
     def makes_list(self, sync: Sync) -> None:
         """Say that nothing more is asked for."""
-        texts = self._terminal.texts
+        texts = self._texts
         self._bar.update(
             self._task, total=None, description=escape(texts("sync.bar_list")),
             figures=escape(texts("sync.bar_begins", listed=sync.listed)),
@@ -98,7 +74,7 @@ class FollowerProgress:
 
     def asked(self, people: int) -> None:
         """Move the bar."""
-        texts, total = self._terminal.texts, self._bar.tasks[0].total
+        texts, total = self._texts, self._bar.tasks[0].total
         self._bar.update(
             self._task, completed=people, description=escape(texts("details.bar_name")),
             figures=escape(texts("sync.bar", listed=people, total=int(total or 0))),

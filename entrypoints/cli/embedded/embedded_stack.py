@@ -149,14 +149,10 @@ def _check(terminal: Terminal) -> None:
 
     # The way that the parts will go.
     os.environ.update(beside_proxies(os.environ))
-    run = Run(terminal)
-    accounts = run.settings.accounts()
-    terminal.say("up.checking")
-    try:
+    with _closed_after(terminal) as run:
+        accounts = run.settings.accounts()
+        terminal.say("up.checking")
         checks = readiness_checks.checks(run.wechat, run.settings, run.engine)
-    finally:
-        run.wechat.close()
-        run.engine.dispose()
     terminal.say_each(readiness_checks.lines(checks, terminal.texts, accounts=len(accounts)))
     off = off_alone(checks, accounts)
     if off is None:
@@ -169,9 +165,16 @@ def _is_closed(terminal: Terminal) -> bool:
     """Return whether a person is to say first what became of the database."""
     from entrypoints.cli.commands import restored  # noqa: PLC0415 - as above
 
+    with _closed_after(terminal) as run:
+        return restored.is_closed(run)
+
+
+@contextmanager
+def _closed_after(terminal: Terminal) -> Iterator[Run]:
+    """Yield the parts of a command."""
     run = Run(terminal)
     try:
-        return restored.is_closed(run)
+        yield run
     finally:
         run.wechat.close()
         run.engine.dispose()
