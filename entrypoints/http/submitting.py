@@ -22,6 +22,7 @@ from producer.request.shape import ListToCome, Request, ToAll
 from producer.submit.order import checked_key
 from producer.submit.prepare import Prepared
 from producer.submit.store import Submitted
+from producer.wiring.wechat import ClientChecks
 
 _ARTICLES: Final = "mpnews"
 #: What names another broadcast, or the ids that are near: of whichever account.
@@ -131,7 +132,7 @@ def door(caller: Caller) -> SubmitService:
     parts = caller.parts
     return SubmitService(
         settings=parts.settings, engine=parts.engine, quota=parts.quota, waker=parts.waker,
-        looks=parts.looks, reported=True,
+        looks=ClientChecks(parts.wechat), reported=True,
     )  # fmt: skip
 
 

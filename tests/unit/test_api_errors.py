@@ -65,6 +65,8 @@ NEVER = {
     "error.token.": "whoever starts the server calls WeChat, and answers without it",
     "error.wechat.": "whoever starts the server calls WeChat, and answers without it",
     "error.redis.": "whoever starts the server calls WeChat, and answers without it",
+    "error.broker.away": "what is stored waits for the sweep, and is answered without it",
+    "error.followers.replaced": "the command line reads WeChat's list of followers",
     "error.launch.drafts_": "why a worker holds a launch",
     "error.launch.not_as_shown": "why a worker holds a launch",
     "error.launch.not_begun": "a worker's log",

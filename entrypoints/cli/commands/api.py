@@ -14,21 +14,15 @@ import typer
 from broadcast import installed
 from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
-from broadcast.rules.accounts import Account, no_account
+from broadcast.rules.accounts import no_account
 from entrypoints.cli.commands.callback import log_in_english
 from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.listening import API_PORT, bound
 from entrypoints.cli.run import Run
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from broadcast.message import Message
-    from broadcast.rules.campaigns.campaign import Campaign
     from entrypoints.http.api_parts import APIParts
     from entrypoints.http.app import Shutdown
-    from producer.request.door import SubmitService
-    from producer.waking import RestingWaker
 
 app = new_app()
 _OTHERS: Final = stat.S_IRWXO
@@ -93,55 +87,20 @@ def _parts(run: Run, ending: Shutdown) -> APIParts:
     from producer.submit.recent_quotas import RecentQuotas  # noqa: PLC0415
     from producer.waking import RestingWaker  # noqa: PLC0415
     from producer.wiring.metrics import PartsMetrics  # noqa: PLC0415
-    from producer.wiring.wechat import ClientChecks, QuotaWithReason  # noqa: PLC0415
+    from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415
 
     waker, threads = RestingWaker(run.settings.celery_broker_url), Threads(run.engine)
     run.waker = waker
     return APIParts(
-        settings=run.settings, engine=run.engine, waker=waker,
-        quota=RecentQuotas(QuotaWithReason(run.wechat).quota),
-        looks=ClientChecks(run.wechat), remote=WiredRemoteParts(run, waker), threads=threads,
+        settings=run.settings, engine=run.engine, wechat=run.wechat, waker=waker,
+        quota=RecentQuotas(QuotaWithReason(run.wechat).quota), threads=threads,
         is_ending=ending, outside=PartsMetrics(run.wechat, waker, run.settings.accounts()),
+        redis_problem=run.redis_problem,
         keys=KeyRing(
             GoodKeys(run.settings, partial(stored.good, run.engine)),
             threads=threads.keys,
         ),
     )  # fmt: skip
-
-
-class WiredRemoteParts:
-    """:class:`entrypoints.http.api_parts.RemoteParts`."""
-
-    def __init__(self, run: Run, waker: RestingWaker) -> None:
-        """*waker*: the way to the broker."""
-        self._run, self._waker = run, waker
-
-    def status_of_job(self, account: Account, msg_id: int) -> str | None:
-        """Return WeChat's status of a job; None: it has none. Raises BroadcastError."""
-        return self._run.wechat.status_of_job(account, msg_id)
-
-    def apply_pending_follower_events(self, account: str) -> None:
-        """Handle pending events of followers. Raises DatabaseAwayError."""
-        from producer import pushes  # noqa: PLC0415 - what reads pushes, which few need
-
-        pushes.apply_pending_follower_events(
-            self._run.engine, account, tuning=self._run.settings.tuning()
-        )
-
-    def rehearsed(self, campaign: Campaign, due: datetime, door: SubmitService) -> list[Message]:
-        """Return what would keep a run from going as it is meant. Raises DatabaseAwayError."""
-        from producer.campaigns import rehearsing  # noqa: PLC0415 - as above
-
-        return rehearsing.rehearse(campaign, due, door=door, wechat=self._run.wechat)
-
-    def missing(self) -> list[str]:
-        """Return which parts are away of those that only delay."""
-        missing = []
-        if self._waker.is_away():
-            missing.append("broker")
-        if self._run.redis_problem() is not None:
-            missing.append("redis")
-        return missing
 
 
 def _close(run: Run) -> None:

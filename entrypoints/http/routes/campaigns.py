@@ -272,7 +272,8 @@ def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     campaign = _theirs(caller, name)
     asked_runs.refuse_files(campaign)
     due = rehearsing.next_due(campaign)
-    found = caller.parts.remote.rehearsed(campaign, due, submitting.door(caller))
+    door = submitting.door(caller)
+    found = rehearsing.rehearse(campaign, due, door=door, wechat=caller.parts.wechat)
     shown = [submitting.for_key(caller, one) for one in found]
     return {
         "due_at": utc(due), "in_the_way": rehearsals.in_the_way(found),

@@ -24,7 +24,7 @@ from entrypoints.http.problems import ProblemError
 from models.ledger.outcomes import resolves
 from models.ledger.steer import operator, retries
 from models.ledger.views import broadcast_reports
-from producer import steer
+from producer import pushes, steer
 from producer.request.shape import WHOLE
 
 router = APIRouter(prefix="/v1", tags=["controls"])
@@ -119,7 +119,9 @@ def _resume(caller: Caller, report: Report, control: Control) -> bool:
 
 def _retry(caller: Caller, report: Report, control: Control) -> bool:
     parts, waits = caller.parts, caller.parts.settings.waits()
-    parts.remote.apply_pending_follower_events(report.account)
+    pushes.apply_pending_follower_events(
+        parts.engine, report.account, tuning=parts.settings.tuning()
+    )
     # As the command without a terminal: only a person may say that it goes out all the same.
     against = steer.called_again_warnings(parts.engine, report, waits=waits)
     if message := question(report, ended=against.ended, forgotten=against.forgotten):
@@ -181,7 +183,7 @@ def _verdict(caller: Caller, report: Report, control: Resolution) -> OperatorVer
     if control.msg_id is None or account is None:
         return verdict
     try:
-        status = caller.parts.remote.status_of_job(account, control.msg_id)
+        status = caller.parts.wechat.status_of_job(account, control.msg_id)
     except BroadcastError:
         # WeChat is away: an operator's verdict counts without it.
         return verdict

@@ -70,7 +70,8 @@ def _readiness(parts: APIParts) -> dict[str, Any]:
             missing.append("accounts")
     except SettingsError:
         missing.append("accounts")
-    away = parts.remote.missing()
+    away = ["broker"] if parts.waker.is_away() else []
+    away += ["redis"] if parts.redis_problem() else []
     return {"ready": not missing, "missing": missing, "away": away, "full": full}
 
 
