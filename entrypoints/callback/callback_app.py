@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 from collections import Counter
@@ -22,6 +21,7 @@ from broadcast.wechat.callback import Refusal, RefusedError
 from broadcast.wechat.callback.push_body import MOST_BYTES, Form
 from entrypoints.callback.account import SUCCESS, ServedAccount, Taken
 from entrypoints.callback.push_queue import PushQueue, WakerThread
+from entrypoints.serving.request_bodies import TooLargeError, read_body
 from entrypoints.serving.server import Server, collect_as_a_server_does
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class _Server:
         return PlainTextResponse(account.check_url(request.query_params), headers=_NO_SNIFF)
 
     async def accept(self, account: ServedAccount, request: Request) -> Response:
-        taken = account.accept(request.query_params, await read_body(request))
+        taken = account.accept(request.query_params, await _body(request))
         try:
             await self._store.store(taken.push)
         except OutOfReachError as error:
@@ -125,22 +125,12 @@ def _answered(taken: Taken) -> Response:
 WITHIN_S = 5.0
 
 
-async def read_body(request: Request, *, within_s: float = WITHIN_S) -> bytes:
+async def _body(request: Request) -> bytes:
     """Return the body. Raises RefusedError: too long, too slow, or cut off."""
-    length = request.headers.get("content-length", "0")
-    # The server has parsed the number; one that is too large need not be waited for.
-    if len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES:
-        raise RefusedError(Refusal.BODY)
-    body = bytearray()
     try:
-        async with asyncio.timeout(within_s):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MOST_BYTES:
-                    raise RefusedError(Refusal.BODY)
-    except (TimeoutError, ClientDisconnect):
+        return await read_body(request, most=MOST_BYTES, within_s=WITHIN_S)
+    except (TooLargeError, TimeoutError, ClientDisconnect):
         raise RefusedError(Refusal.BODY) from None
-    return bytes(body)
 
 
 EVERY_S = 60.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, Final, NoReturn, TypeAlias, TypeVar
@@ -14,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from broadcast.quoting import quoted, visible
 from entrypoints.http.problems import ProblemError
+from entrypoints.serving.request_bodies import TooLargeError, read_body
 from producer.request import shape
 
 #: 100,000 OpenIDs and their quotes are 3.2 MB.
@@ -84,21 +84,14 @@ def _has_body(request: Request) -> bool:
 
 
 async def _read(request: Request) -> bytes:
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or len(length) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES:
-        raise too_large(MOST_BYTES)
-    body = bytearray()
     try:
-        async with asyncio.timeout(WITHIN_S):
-            async for piece in request.stream():
-                body += piece
-                if len(body) > MOST_BYTES:
-                    raise too_large(MOST_BYTES)
+        return await read_body(request, most=MOST_BYTES, within_s=WITHIN_S)
+    except TooLargeError:
+        raise too_large(MOST_BYTES) from None
     except TimeoutError:
         raise ProblemError("error.api.slow", seconds=WITHIN_S, headers=CLOSE) from None
     except ClientDisconnect:
         raise ProblemError("error.api.cut_off", headers=CLOSE) from None
-    return bytes(body)
 
 
 def parse(data: bytes) -> dict[str, Any]:
