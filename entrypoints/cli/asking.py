@@ -65,7 +65,6 @@ class SendRequest:
     cooling_off: CoolingOff
     #: The ids of what is confirmed already.
     confirmed: Collection[str] = ()
-    as_json: bool = False
     #: What sends the same to the rest of an earlier broadcast; None: no command does.
     to_the_rest: str | Message | None = None
     #: Whose run it is, where it is a campaign's.

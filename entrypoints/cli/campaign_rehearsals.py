@@ -16,15 +16,14 @@ from models.ledger.rows.transaction import present
 from producer.campaigns import rehearsing
 
 
-def rehearse(run: Run, campaign: Campaign, *, as_json: bool) -> int:
+def rehearse(run: Run, campaign: Campaign) -> int:
     """Rehearse the next run of a campaign and say what was found; return the exit status."""
     due, door = rehearsing.next_due(campaign), run.door()
     findings = rehearsing.rehearse(campaign, due, door=door, wechat=run.wechat)
     run.say_all(_findings_of(campaign, due, findings, now=present(run.engine)))
-    if as_json:
-        texts = run.terminal.texts
-        each = [{"code": one.id, "text": texts(one)} for one in findings]
-        run.show_done({"due_at": utc(due), "findings": each})
+    texts = run.texts
+    each = [{"code": one.id, "text": texts(one)} for one in findings]
+    run.show_done({"due_at": utc(due), "findings": each})
     return exits.FAILED if rehearsals.in_the_way(findings) else exits.DONE
 
 

@@ -124,7 +124,7 @@ def _campaign(one: RunAsked, now: datetime) -> Message:
     return Message(f"send.{name}", name=campaign.name, at=at, sends=sends)
 
 
-def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int:
+def follow(run: Run, campaign: Campaign, begun: Launch) -> int:
     """Wait a while for a worker to launch a run; say what became of it, and return the status."""
     with suppress(BrokerAwayError):
         run.waker.wake_for(names.LAUNCH_DUE)
@@ -140,8 +140,7 @@ def follow(run: Run, campaign: Campaign, begun: Launch, *, as_json: bool) -> int
     window = ended and ended.gate(GateKind.COOLING_OFF)
     if ended is not None and window and window.until and window.is_closed(now):
         run.say("blocker.cooling_off", id=ended.id, left=window.until - now)
-    if as_json:
-        texts = run.terminal.texts
-        run.show_done(launch_object(launch, ended, texts))
+    texts = run.texts
+    run.show_done(launch_object(launch, ended, texts))
     good = {LaunchState.BEGUN, LaunchState.LAUNCHED}
     return exits.DONE if launch.state in good else exits.FAILED

@@ -40,7 +40,7 @@ def broadcasts(context: typer.Context) -> Candidates:
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     thread.join(PATIENCE_S)
-    return [*found, ("@last", run.terminal.texts("completion.last"))] if found else []
+    return [*found, ("@last", run.texts("completion.last"))] if found else []
 
 
 def accounts(context: typer.Context) -> Candidates:

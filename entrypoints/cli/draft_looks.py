@@ -60,7 +60,7 @@ def ask_of_edits(run: Run, report: Report, *, yes: bool) -> Marks | None:
 def _refresh_draft(run: Run, report: Report, draft: DraftView, *, gate: Gate) -> Message | None:
     """Store the draft of now; return how it is known that it is gone, None: it is not."""
     try:
-        account = run.settings.account(report.account)
+        account = run.account(report.account)
         seen = run.wechat.draft(account, draft.media_id)
     except BroadcastError as error:
         if gate.reason is Reason.DRAFT_GONE:

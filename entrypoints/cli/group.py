@@ -18,7 +18,7 @@ from importlib import import_module
 from inspect import Parameter, Signature, signature
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, TypeVar, cast, get_type_hints
+from typing import Annotated, Any, Final, TypeVar, cast, get_type_hints
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -263,31 +263,46 @@ F = TypeVar("F", bound=Callable[..., Any])
 class App(typer.Typer):
     """The commands of one subject: each is a :class:`Command` and gets the run of its context."""
 
-    def command(self, name: str | None = None, **settings: Any) -> Callable[[F], F]:  # noqa: ANN401 - Typer's own
-        """Register a command."""
+    def command(
+        self,
+        name: str | None = None,
+        *,
+        json: bool = True,
+        **settings: Any,  # noqa: ANN401 - Typer's own
+    ) -> Callable[[F], F]:
+        """Register a command; *json*: it takes ``--json``."""
         register = super().command(name, **{"cls": Command, **settings})
 
         def add(command: F) -> F:
-            register(of_context(command))
+            register(of_context(command, json=json))
             return command
 
         return add
 
 
-def of_context(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return *command* as Typer calls it: with the context that has the run."""
+_AS_JSON: Final = Parameter(
+    "as_json", Parameter.KEYWORD_ONLY, default=False,
+    annotation=Annotated[bool, typer.Option("--json", help="help.json")],
+)  # fmt: skip
+
+
+def of_context(command: Callable[..., Any], *, json: bool) -> Callable[..., Any]:
+    """Return *command* as Typer calls it: with the context that has the run.
+
+    *json*: the run is told of ``--json``.
+    """
     first, *rest = signature(command).parameters.values()
-    if first.name != "run":
-        return command
     hints = get_type_hints(command, include_extras=True)
 
     @wraps(command)
     def of_context(context: typer.Context, **values: object) -> None:
-        command(run=context.obj, **values)
+        context.obj.as_json = values.pop(_AS_JSON.name, False)
+        given = context.obj if first.name == "run" else context
+        command(**{first.name: given}, **values)
 
     context = Parameter("context", first.kind, annotation=typer.Context)
     parameters = [context, *(one.replace(annotation=hints[one.name]) for one in rest)]
-    _describe(of_context, parameters)
+    _describe(of_context, [*parameters, *([_AS_JSON] if json else ())])
     return of_context
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from broadcast.built_once import built_once
 from entrypoints.cli.terminal import Terminal
@@ -33,8 +33,9 @@ class Run(StoreParts):
         # What a command says, it says by its run.
         self.say, self.say_all = terminal.say, terminal.say_all
         self.note, self.warn, self.confirm = terminal.note, terminal.warn, terminal.confirm
-        self.show_json, self.show_done = terminal.show_json, terminal.show_done
-        self.arguments = arguments
+        self.texts, self.arguments = terminal.texts, arguments
+        #: The command was called with ``--json``.
+        self.as_json = False
 
     @built_once
     def settings(self) -> Settings:
@@ -53,6 +54,19 @@ class Run(StoreParts):
             if left_out := loaded.left_out():
                 self.terminal.warn(left_out)
         return loaded
+
+    def account(self, name: str | None) -> Account:
+        """Return the account that is meant. Raises SettingsError."""
+        return self.settings.account(name)
+
+    def show_json(self, value: Mapping[str, Any]) -> None:
+        """Print the object of ``--json``, where that was given."""
+        if self.as_json:
+            self.terminal.show_json(value)
+
+    def show_done(self, value: Mapping[str, Any]) -> None:
+        """Print it for a command that did all that it was to do."""
+        self.show_json({**value, "error": None})
 
     @built_once
     def wechat(self) -> WeChat:

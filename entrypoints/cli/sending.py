@@ -84,11 +84,8 @@ class Sending:
                 self._terminal.warn(warning)
         self._tell(submitted, followed=until is not None)
         if until is not None:
-            return showing.wait(
-                self._run, submitted.id, until=until, as_json=self._wish.as_json,
-                again=self._repeat,
-            )  # fmt: skip
-        if self._wish.as_json:
+            return showing.wait(self._run, submitted.id, until=until, again=self._repeat)
+        if self._run.as_json:
             showing.show_json(self._run, broadcast_reports.report(self._run.engine, submitted.id))
         return exits.DONE
 
@@ -104,8 +101,7 @@ class Sending:
         self._asking.show(prepared, [*prepared.notices, *doubt, *self._doubts])
         proof = prepared.proof
         assert proof is not None
-        if self._wish.as_json:
-            self._terminal.show_done(plan_json.plan_object(self._wish.order, prepared, proof))
+        self._run.show_done(plan_json.plan_object(self._wish.order, prepared, proof))
         match proof.fit:
             case proof_module.Fit.FITS | proof_module.Fit.SPREADS:
                 self._terminal.note("dry_run.fits")
@@ -239,8 +235,7 @@ class Sending:
     def _show_existing(self, broadcast_id: str) -> int:
         report = broadcast_reports.report(self._run.engine, broadcast_id)
         self._terminal.say(_existing(report))
-        if self._wish.as_json:
-            showing.show_json(self._run, report)
+        showing.show_json(self._run, report)
         return exits.DONE
 
 

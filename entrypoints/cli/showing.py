@@ -26,9 +26,7 @@ if TYPE_CHECKING:
     from broadcast.rules.findings import Finding
 
 
-def wait(
-    run: Run, broadcast_id: str, *, until: Until, as_json: bool, again: str | Message | None = None
-) -> int:
+def wait(run: Run, broadcast_id: str, *, until: Until, again: str | Message | None = None) -> int:
     """Follow a broadcast to its rest, print its report, and return the exit status.
 
     *again* continues where a part stayed away; None: a watch. Ctrl-C leaves the broadcast running
@@ -43,7 +41,7 @@ def wait(
             )  # fmt: skip
     except KeyboardInterrupt:
         terminal.note("following.interrupted", id=broadcast_id)
-        if as_json:
+        if run.as_json:
             with suppress(OutOfReachError):
                 show_json(run, broadcast_reports.report(engine, broadcast_id))
         return exits.INTERRUPTED
@@ -53,7 +51,7 @@ def wait(
         return terminal.fail(
             "following.gave_up", text=error, id=broadcast_id, command=command, status=status
         )
-    show(run, followed.report, as_json=as_json)
+    show(run, followed.report)
     if followed.good:
         return exits.DONE
     if followed.another_day:
@@ -61,7 +59,7 @@ def wait(
     return exits.FAILED
 
 
-def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_json: bool) -> None:
+def show(run: Run, report: Report, under_way: Iterable[InFlight] = ()) -> None:
     """Print a report: in words, and with ``--json`` the object as well.
 
     *under_way*: its calls that no stop reaches any more. They are named where it is blocked or
@@ -82,13 +80,10 @@ def show(run: Run, report: Report, under_way: Iterable[InFlight] = (), *, as_jso
             report, repeats, skipped, absent=absent_of(run, report), next_steps=steps
         )
     )
-    if as_json:
-        show_json(run, report)
+    show_json(run, report)
 
 
-def show_what_remains(
-    run: Run, report: Report, under_way: Iterable[InFlight], *, as_json: bool
-) -> None:
+def show_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -> None:
     """Show the sets, the calls under way that cannot be stopped, and the next steps.
 
     With ``--json`` the object follows.
@@ -103,15 +98,15 @@ def show_what_remains(
         *ledger_facts.steps(run, report),
     )
     run.say_all(lines)
-    if as_json:
-        show_json(run, report)
+    show_json(run, report)
 
 
 def show_json(run: Run, report: Report) -> None:
-    """Print the object of ``--json``."""
-    from broadcast.views import json_objects  # noqa: PLC0415 - for programs
+    """Print the object of ``--json``, where that was given."""
+    if run.as_json:
+        from broadcast.views import json_objects  # noqa: PLC0415 - for programs
 
-    run.show_json(json_objects.as_json(report))
+        run.show_json(json_objects.as_json(report))
 
 
 def until_of(word: str) -> Until:
@@ -157,7 +152,7 @@ def show_finding(run: Run, finding: Finding) -> None:
     from entrypoints.cli.probes.shell_words import as_typed  # noqa: PLC0415
     from entrypoints.cli.readiness_checks import level_marks  # noqa: PLC0415
 
-    terminal, texts = run.terminal, run.terminal.texts
+    terminal, texts = run.terminal, run.texts
     level = Level.FAILED if finding.is_error else Level.WARNING
     mark = level_marks()[level]
     what, fix = texts_of(finding, texts)

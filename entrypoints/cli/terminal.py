@@ -191,10 +191,6 @@ class Terminal:
         shown = self.texts(kind, text=_with_command(text, between))
         _echo(fitted(shown, None, sys.stderr), err=True)
 
-    def show_done(self, value: Mapping[str, Any]) -> None:
-        """Print the object of ``--json`` of a command that did all that it was to do."""
-        self.show_json({**value, "error": None})
-
     def show_json(self, value: Mapping[str, Any]) -> None:
         """Print the object of ``--json``."""
         # Value by value: masked as a whole, an open quote in one text would eat the rest.

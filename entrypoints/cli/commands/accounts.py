@@ -18,7 +18,7 @@ from broadcast.views.json_objects import forbidden
 from broadcast.views.objects import members
 from broadcast.views.words import Moment
 from entrypoints.cli import exits, ledger_facts
-from entrypoints.cli.commands.options import AccountName, AsJSON, alone, new_app
+from entrypoints.cli.commands.options import AccountName, alone, new_app
 from entrypoints.cli.group import App, Group
 from entrypoints.cli.pushed import push_lines, pushes_json
 from entrypoints.cli.run import Run
@@ -31,19 +31,19 @@ app = new_app()
 
 
 @app.command(help="help.accounts")
-def accounts(run: Run, *, as_json: AsJSON = False) -> None:
+def accounts(run: Run) -> None:
     """List the accounts of the settings, and those that are missing there."""
     terminal, configured = run.terminal, list(run.settings.accounts().values())
     (lanes, worked), problem = _looked_up(run)
     pushed = _pushed(run, configured, problem)
     missing = sorted(set(worked) - {account.name for account in configured})
-    if as_json:
+    if run.as_json:
         each = [
             _as_json(one, lanes.by_account.get(one.name)) | pushes_json(pushed.get(one.name))
             for one in configured
         ]
         error = problem and terminal.in_words(problem)
-        terminal.show_json({"accounts": each, "missing": missing, "error": error})
+        run.show_json({"accounts": each, "missing": missing, "error": error})
     else:
         _say(run, configured, lanes, pushed=pushed)
         for name in missing:
@@ -115,11 +115,11 @@ token = App(cls=Group, help="help.token")
 app.add_typer(token, name="token")
 
 
-@alone(token)
-@token.command(help="help.token.show")
+@alone(token, json=False)
+@token.command(help="help.token.show", json=False)
 def show(run: Run, *, account: AccountName = None) -> None:
     """Show the fingerprint of the token, its age, and when it expires."""
-    whose = run.settings.account(account)
+    whose = run.account(account)
     seen = run.wechat.view_token(whose)
     if seen is None:
         run.say("token.none", account=whose.name)
@@ -134,12 +134,12 @@ def show(run: Run, *, account: AccountName = None) -> None:
         run.warn("token.drift_seen", account=whose.name, at=at)
 
 
-@token.command(help="help.token.refresh")
+@token.command(help="help.token.refresh", json=False)
 def refresh(run: Run, *, account: AccountName = None) -> None:
     """Fetch the token now."""
     from entrypoints.cli import asking, readiness_checks  # noqa: PLC0415 - of this command alone
 
-    whose = run.settings.account(account)
+    whose = run.account(account)
     try:
         readiness_checks.refresh_token(run.wechat, whose, reason="by hand")
     except BroadcastError as error:

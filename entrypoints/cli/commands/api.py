@@ -28,7 +28,7 @@ app = new_app()
 _OTHERS: Final = stat.S_IRWXO
 
 
-@app.command(help="help.api")
+@app.command(help="help.api", json=False)
 def api(
     run: Run,
     *,
@@ -59,7 +59,7 @@ def api(
     _warn(run, listener, keys)
     log_in_english()
     serve(
-        parts, ending, language=run.terminal.texts.language, listener=listener,
+        parts, ending, language=run.texts.language, listener=listener,
         close=partial(_close, run),
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from broadcast.rules.api_keys import APIKey, Scope, StoredKey
 from broadcast.views.objects import members
 from broadcast.views.words import Moment
 from entrypoints.cli import candidates
-from entrypoints.cli.commands.options import AsJSON, new_group
+from entrypoints.cli.commands.options import new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import Plain
 from models.ledger.boxes import api_keys as boxes_api_keys
@@ -44,16 +44,15 @@ def new(
             autocompletion=candidates.accounts,
         ),
     ] = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Make a key, and show it for the only time."""
-    limits = None if not accounts else frozenset(run.settings.account(a).name for a in accounts)
+    limits = None if not accounts else frozenset(run.account(a).name for a in accounts)
     rights = api_keys.scopes_of(scopes or USUAL)
     name = api_keys.checked_name(name)
     secret = api_keys.new_key()
     key = APIKey(name=name, scopes=rights, accounts=limits, digest=api_keys.digest(secret))
     key_id = boxes_api_keys.add(run.engine, key, who=who())
-    if as_json:
+    if run.as_json:
         run.show_done({"id": key_id, "key": secret, **_facts(key)})
         return
     run.say("api_keys.made", id=key_id, name=name, scopes=_scopes(key))
@@ -66,11 +65,10 @@ def list_(
     run: Run,
     *,
     revoked: Annotated[bool, typer.Option("--all", help="help.api_keys.list.all")] = False,
-    as_json: AsJSON = False,
 ) -> None:
     """List the keys that were made here, newest first; never a key itself."""
     found = [one for one in boxes_api_keys.stored(run.engine) if revoked or one.revoked_at is None]
-    if as_json:
+    if run.as_json:
         run.show_done({"api_keys": [as_object(one) for one in found]})
         return
     for one in found:
@@ -89,15 +87,13 @@ def revoke(
     key_id: Annotated[
         str, typer.Argument(metavar="ID", help="help.api_keys.id", show_default=False)
     ],
-    *,
-    as_json: AsJSON = False,
 ) -> None:
     """Revoke a key; running servers know within a second."""
     if not key_id.isascii() or not key_id.isprintable():
         raise InputError("error.api_keys.unknown", id=key_id)
     done = boxes_api_keys.revoke(run.engine, key_id, who=who())
     run.say("api_keys.revoked" if done else "api_keys.revoked_already", id=key_id)
-    if as_json:
+    if run.as_json:
         [one] = [one for one in boxes_api_keys.stored(run.engine) if one.id == key_id]
         run.show_done(as_object(one))
 

@@ -16,7 +16,7 @@ from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.states import BatchState, BroadcastState
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, exits, which
-from entrypoints.cli.commands.options import AsJSON, new_app
+from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.run import Run
 from models.ledger.audit import audit_run
 from models.ledger.audit.audit_run import Audit
@@ -42,7 +42,6 @@ def ask(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="help.audit_all")] = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Audit one broadcast or all; exit 1 when something is wrong."""
     if everything and broadcast_id is not None:
@@ -54,8 +53,8 @@ def ask(
         broadcast_id = which.stored(run, broadcast_id)
         done = audit_run.audit(run.engine, broadcast_id, waits=waits)
     run.terminal.say_each(lines(done))
-    if as_json:
-        run.show_json(as_object(done, broadcast_id, run.terminal.texts))
+    if run.as_json:
+        run.show_json(as_object(done, broadcast_id, run.texts))
     if done.counts:
         raise typer.Exit(exits.FAILED)
 

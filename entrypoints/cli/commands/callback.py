@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 app = new_app()
 
 
-@app.command(help="help.callback")
+@app.command(help="help.callback", json=False)
 def callback(
     run: Run,
     *,

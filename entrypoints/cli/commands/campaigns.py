@@ -24,7 +24,7 @@ from entrypoints.cli import (
     ledger_facts,
 )
 from entrypoints.cli.campaign_options import PlanOptions, SaidPlan
-from entrypoints.cli.commands.options import AccountName, AsJSON, Yes, new_group
+from entrypoints.cli.commands.options import AccountName, Yes, new_group
 from entrypoints.cli.group import grouped
 from entrypoints.cli.question_screen import FACT, LAST, NOTICE, REST, fitting
 from entrypoints.cli.run import Run, who
@@ -61,16 +61,15 @@ def add(
     said: PlanOptions,
     account: AccountName = None,
     yes: Yes = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Store a campaign."""
     check_name(name)
     campaign_edits.refuse_taken(run.engine, name)
     with nothing_stored("campaign.interrupted"):
-        found = said.plan(run, run.settings.account(account), None)
+        found = said.plan(run, run.account(account), None)
         are_named = _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes))
     made = campaign_edits.add(run.engine, name, found.plan, who=who())
-    _tell(run, made, "campaign.added", as_json=as_json, is_said=are_named)
+    _tell(run, made, "campaign.added", is_said=are_named)
 
 
 @campaigns.command(help="help.campaigns.edit")
@@ -81,19 +80,18 @@ def edit(
     *,
     said: PlanOptions,
     yes: Yes = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Change what is given of a campaign."""
     old = campaign_rows.named(run.engine, name)
     with nothing_stored("campaign.interrupted"):
-        found = said.plan(run, run.settings.account(old.plan.account), old.plan)
+        found = said.plan(run, run.account(old.plan.account), old.plan)
         if found.plan == old.plan:
             raise InputError("error.campaign.no_change", name=name)
         are_named = _check_agreed(run, name, found, asks=_asks(said.audience, yes=yes), old=old)
     edited = campaign_edits.edit(run.engine, old, found.plan, who=who())
     is_off = edited.state is CampaignState.DISABLED
     done = "campaign.edited_disabled" if is_off else "campaign.edited"
-    _tell(run, edited, done, as_json=as_json, is_said=are_named)
+    _tell(run, edited, done, is_said=are_named)
 
 
 def _asks(audience: AudienceOptions, *, yes: bool) -> bool:
@@ -129,7 +127,7 @@ def _check_agreed(
         warnings.insert(0, Message("campaign.far"))
     senders = list(_senders(run, plan)) if asks and times else []
     lines = [campaign_lines.changes(old.plan, plan)] if old else []
-    lines += confirmation.account_lines(run.settings.account(plan.account))
+    lines += confirmation.account_lines(run.account(plan.account))
     lines += _plan_lines(run, plan, times, now=now)
     weighed = [*_weighed(lines), *((NOTICE, one) for one in senders)]
     weighed += [(_weight(one), Message("output.warning", text=one)) for one in warnings]
@@ -154,14 +152,14 @@ def _warnings(
         yield from campaign_lines.no_longer_excepted(old.plan.schedule, said.plan.schedule, now)
     yield from said.doubts
     if old is None or old.state is not CampaignState.DISABLED:
-        account = run.settings.account(said.plan.account)
+        account = run.account(said.plan.account)
         beyond = counted_sends.excesses(run.engine, account, changed={name: said.plan})
         yield from campaign_lines.by_limit(beyond, name)
 
 
 def _senders(run: Run, plan: CampaignPlan) -> Iterator[Message]:
     """Yield why nothing would be sent: the account is broken, no worker answers."""
-    quota, account = QuotaWithReason(run.wechat), run.settings.account(plan.account)
+    quota, account = QuotaWithReason(run.wechat), run.account(plan.account)
     quota.quota(account)
     broken = quota.why and asking.broken(run, account, quota.why)
     if broken:
@@ -200,15 +198,14 @@ def _weighed(lines: Iterable[Message]) -> Iterator[tuple[int, Message]]:
         yield REST if is_next else LAST if line.id in said else FACT, line
 
 
-def _tell(run: Run, campaign: Campaign, done: str, *, as_json: bool, is_said: bool = False) -> None:
+def _tell(run: Run, campaign: Campaign, done: str, *, is_said: bool = False) -> None:
     """Say what was done, and when it is due next; *is_said*: who sends it was said before."""
     now, times = present(run.engine), campaign.next_times()
     run.say(done, name=campaign.name, command=campaign_lines.enabling(campaign))
     run.say_all(campaign_lines.next_lines(campaign.plan, times, now, settings=run.settings))
     if not is_said:
         _warn_of_nobody(run, [campaign])
-    if as_json:
-        run.show_done(campaign_object(campaign))
+    run.show_done(campaign_object(campaign))
 
 
 def _warn_of_nobody(run: Run, found: Iterable[Campaign]) -> None:
@@ -225,12 +222,12 @@ def _nobody(run: Run) -> Iterator[Message]:
 
 
 @campaigns.command("list", help="help.campaigns.list")
-def list_(run: Run, *, as_json: AsJSON = False) -> None:
+def list_(run: Run) -> None:
     """List campaigns, and their runs that are held."""
     found, now = campaign_rows.every(run.engine), present(run.engine)
     held = launch_rows.waiting_for_a_person(run.engine, [one.id for one in found])
-    if as_json:
-        texts = run.terminal.texts
+    if run.as_json:
+        texts = run.texts
         shown = [(one, launch_object(one, None, texts)) for one in held]
         run.show_done({"campaigns": listed(found, shown)})
         return
@@ -244,7 +241,7 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
     _warn_of_nobody(run, found)
     for account in sorted({one.plan.account for one in found}):
         try:
-            over = counted_sends.excesses(run.engine, run.settings.account(account))
+            over = counted_sends.excesses(run.engine, run.account(account))
         except SettingsError as error:
             # Other accounts' campaigns run all the same.
             over = [error.message]
@@ -277,14 +274,13 @@ def show(
     most: Annotated[
         int, typer.Option("--most", min=1, max=10_000, help="help.campaigns.most")
     ] = MOST_RUNS,
-    as_json: AsJSON = False,
 ) -> None:
     """Show a campaign, its next due times and its runs."""
     campaign, now = campaign_rows.named(run.engine, name), present(run.engine)
     launches = launch_rows.history(run.engine, campaign.id, most=most)
     runs = asked_runs.with_reports(run.engine, launches)
-    if as_json:
-        texts = run.terminal.texts
+    if run.as_json:
+        texts = run.texts
         each = [launch_object(one, report, texts) for one, report in runs]
         run.show_done({**campaign_object(campaign), "runs": each})
         return
@@ -296,7 +292,7 @@ def show(
 
 
 @campaigns.command(help="help.campaigns.enable")
-def enable(run: Run, name: Name, *, yes_to_all: YesToAll = False, as_json: AsJSON = False) -> None:
+def enable(run: Run, name: Name, *, yes_to_all: YesToAll = False) -> None:
     """Enable a campaign from now on; of one to everybody it is asked as when it is added."""
     old, are_named = campaign_rows.named(run.engine, name), False
     to_all = old.plan.template.to_all
@@ -307,23 +303,23 @@ def enable(run: Run, name: Name, *, yes_to_all: YesToAll = False, as_json: AsJSO
             found = SaidPlan(plan=old.plan)
             are_named = _check_agreed(run, old.name, found, asks=not yes_to_all, wish=wish)
     enabled = campaign_edits.enable(run.engine, name, who=who())
-    _tell(run, enabled, "campaign.enabled", as_json=as_json, is_said=are_named)
+    _tell(run, enabled, "campaign.enabled", is_said=are_named)
 
 
 @campaigns.command(help="help.campaigns.disable")
-def disable(run: Run, name: Name, *, as_json: AsJSON = False) -> None:
+def disable(run: Run, name: Name) -> None:
     """Start no new run of a campaign until it is enabled."""
     disabled = campaign_edits.disable(run.engine, name, who=who())
-    _tell(run, disabled, "campaign.disabled", as_json=as_json)
+    _tell(run, disabled, "campaign.disabled")
 
 
 @campaigns.command(help="help.campaigns.remove")
-def remove(run: Run, name: Name, *, yes: Yes = False, as_json: AsJSON = False) -> None:
+def remove(run: Run, name: Name, *, yes: Yes = False) -> None:
     """Remove a campaign; its runs stay in the ledger."""
     campaign_rows.named(run.engine, name)
     run.confirm("campaign.question_remove", "campaign.declined", yes=yes, name=name)
     removed = campaign_edits.remove(run.engine, name, who=who())
-    _tell(run, removed, "campaign.removed", as_json=as_json)
+    _tell(run, removed, "campaign.removed")
 
 
 @campaigns.command("run", help="help.campaigns.run")
@@ -342,7 +338,6 @@ def run_(
     rehearse: Annotated[bool, typer.Option("--rehearse", help="help.campaigns.rehearse")] = False,
     yes: Yes = False,
     yes_to_all: YesToAll = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Run a campaign now, release a run that is held, or try the next one."""
     _refuse_apart(due, key=key, edited=edited, now=now)
@@ -351,10 +346,10 @@ def run_(
         if due is not None or key is not None:
             option = "--key" if due is None else "--due"
             raise InputError("error.usage.apart", option=option, other="--rehearse")
-        raise typer.Exit(campaign_rehearsals.rehearse(run, campaign, as_json=as_json))
+        raise typer.Exit(campaign_rehearsals.rehearse(run, campaign))
     known = None if key is None else launch_rows.under_key(run.engine, campaign, checked_key(key))
     if known is not None:
-        raise typer.Exit(campaign_runs.follow(run, campaign, known, as_json=as_json))
+        raise typer.Exit(campaign_runs.follow(run, campaign, known))
     door = run.door()
     if not dry_run:
         asked_runs.refuse_unanswered(door)
@@ -375,7 +370,7 @@ def run_(
     begun = asked_runs.begin(
         door, campaign, launch, key=key, agreed=agreed, who=who(), maybe_sent=said or is_terminal()
     )
-    raise typer.Exit(campaign_runs.follow(run, campaign, begun, as_json=as_json))
+    raise typer.Exit(campaign_runs.follow(run, campaign, begun))
 
 
 def _refuse_apart(due: str | None, *, key: str | None, edited: bool, now: bool) -> None:

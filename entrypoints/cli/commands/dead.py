@@ -16,7 +16,7 @@ from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import in_members, refusal
 from broadcast.views.words import Moment
 from entrypoints.cli import ledger_facts
-from entrypoints.cli.commands.options import AsJSON, Yes, new_group
+from entrypoints.cli.commands.options import Yes, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import Plain, clean
 from models.ledger.boxes import dead_letters
@@ -39,15 +39,14 @@ def list_(
     most: Annotated[
         int, typer.Option("--most", min=1, max=1_000_000, help="help.dead.list.most")
     ] = 20,
-    as_json: AsJSON = False,
 ) -> None:
     """List dead letters, newest first."""
     ledger_facts.settle_letters(run)
     state = None if closed else LetterState.DEAD
     found = dead_letters.newest(run.engine, state=state, most=most)
     more = max(dead_letters.count(run.engine, state) - most, 0) if len(found) == most else 0
-    if as_json:
-        each = [letter_object(one, run.terminal.texts) for one in found]
+    if run.as_json:
+        each = [letter_object(one, run.texts) for one in found]
         run.show_done({"dead_letters": each, "more": more})
         return
     for one in found:
@@ -59,11 +58,11 @@ def list_(
 
 
 @dead.command(help="help.dead.show")
-def show(run: Run, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+def show(run: Run, letter_id: LetterID) -> None:
     """Show a dead letter and what it asked for."""
     one, body = _one(run, letter_id)
-    if as_json:
-        run.show_json({**letter_object(one, run.terminal.texts), "body": body_of(body)})
+    if run.as_json:
+        run.show_json({**letter_object(one, run.texts), "body": body_of(body)})
         return
     _say(run, one)
     shown = escaped(clean(body[:_SHOWN]))
@@ -81,27 +80,27 @@ def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
 
 
 @dead.command(help="help.dead.retry")
-def retry(run: Run, letter_id: LetterID, *, as_json: AsJSON = False) -> None:
+def retry(run: Run, letter_id: LetterID) -> None:
     """Submit a dead letter again, as it is, under its own key."""
     from producer.request import door  # noqa: PLC0415 - not for who only looks
 
     one, body = dead_letters.letter_named(run.engine, letter_id)
     with door.trying_again(run.engine, one):
-        _send(run, one, body, as_json=as_json)
+        _send(run, one, body)
 
 
-def _send(run: Run, one: KeptLetter, body: str, *, as_json: bool) -> None:
+def _send(run: Run, one: KeptLetter, body: str) -> None:
     try:
         made = _submitted(run, one, body)
     except InputError as error:
         dead_letters.mark_refused_again(run.engine, one.id, error.message)
-        problem = refusal(error.message, run.terminal.texts)
+        problem = refusal(error.message, run.texts)
         raise InputError("error.dead.still", id=one.id, problem=problem) from None
     dead_letters.mark_sent(run.engine, one.id, made.id, who=who())
     for notice in made.notices:
-        run.warn(Plain(in_members(run.terminal.texts(notice))))
+        run.warn(Plain(in_members(run.texts(notice))))
     run.say("dead.sent", id=one.id, broadcast=made.id)
-    _show(run, one.id, as_json=as_json)
+    _show(run, one.id)
 
 
 @dead.command(help="help.dead.drop")
@@ -113,23 +112,22 @@ def drop(
     *,
     every: Annotated[bool, typer.Option("--all", help="help.dead.drop.all")] = False,
     yes: Yes = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Drop a dead letter, or all of them: nobody wants them sent."""
     if every == (letter_id is not None):
         raise InputError("error.dead.which")
     if letter_id is None:
-        _drop_all(run, yes=yes, as_json=as_json)
+        _drop_all(run, yes=yes)
         return
     from producer.request import door  # noqa: PLC0415 - not for who only looks
 
     one, _ = _one(run, letter_id)
     door.drop_letter(run.engine, one, who=who())
     run.say("dead.dropped", id=one.id)
-    _show(run, one.id, as_json=as_json)
+    _show(run, one.id)
 
 
-def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
+def _drop_all(run: Run, *, yes: bool) -> None:
     """Drop the dead letters that wait now; later ones, during the question, stay."""
     ledger_facts.settle_letters(run)
     n, moment = dead_letters.waiting(run.engine)
@@ -141,8 +139,7 @@ def _drop_all(run: Run, *, yes: bool, as_json: bool) -> None:
     left, _ = dead_letters.waiting(run.engine)
     if left:
         run.warn("dead.not_dropped", n=left)
-    if as_json:
-        run.show_done({"dropped": dropped, "left": left})
+    run.show_done({"dropped": dropped, "left": left})
 
 
 def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
@@ -154,18 +151,16 @@ def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
     return run.door().submit(found.request, key=found.key, who=who())
 
 
-def _show(run: Run, letter_id: str, *, as_json: bool) -> None:
-    if as_json:
-        run.show_json(
-            letter_object(dead_letters.letter_named(run.engine, letter_id)[0], run.terminal.texts)
-        )
+def _show(run: Run, letter_id: str) -> None:
+    if run.as_json:
+        run.show_json(letter_object(dead_letters.letter_named(run.engine, letter_id)[0], run.texts))
 
 
 def _say(run: Run, one: KeptLetter) -> None:
     run.say(
         "dead.line", id=one.id, at=Moment(one.last_at, datetime.now(UTC)), times=one.times,
         key="-" if one.key is None else clean(one.key),
-        reason=clean(refusal(one.reason, run.terminal.texts)),
+        reason=clean(refusal(one.reason, run.texts)),
         account="-" if one.account is None else clean(one.account), state=_state(one),
     )  # fmt: skip
 

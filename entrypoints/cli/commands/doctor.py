@@ -11,7 +11,7 @@ from broadcast.quoting import one_line
 from broadcast.rules.findings import Finding
 from broadcast.views.texts import Texts
 from entrypoints.cli import exits, showing, streaming
-from entrypoints.cli.commands.options import AsJSON, new_app
+from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.probes.shell_words import as_typed
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
@@ -20,7 +20,7 @@ app = new_app()
 
 
 @app.command(help="help.doctor")
-def doctor(run: Run, *, as_json: AsJSON = False) -> None:
+def doctor(run: Run) -> None:
     """Look at every part, and say what is wrong with its fix; change nothing."""
     from entrypoints.cli.probes import examination  # noqa: PLC0415 - not for the help
 
@@ -36,9 +36,8 @@ def doctor(run: Run, *, as_json: AsJSON = False) -> None:
         run.say("doctor.left_out", parts=[Message(f"doctor.part.{p}") for p in left_out])
     if not found and not died:
         run.say("doctor.nothing")
-    if as_json:
-        each = [_object(one, run.terminal.texts) for one in found]
-        run.show_done({"findings": each, "not_looked_at": [*left_out, *died]})
+    each = [_object(one, run.texts) for one in found]
+    run.show_done({"findings": each, "not_looked_at": [*left_out, *died]})
     failed = died or any(one.is_error for one in found)
     raise typer.Exit(exits.FAILED if failed else exits.DONE)
 

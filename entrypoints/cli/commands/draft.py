@@ -19,7 +19,7 @@ from broadcast.rules.accounts import Account
 from broadcast.views.objects import utc_if_any
 from broadcast.wechat.api.drafts import NO_SUCH_DRAFT, Article, Draft, DraftGet
 from entrypoints.cli import draft_looks
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
+from entrypoints.cli.commands.options import AccountName, new_group
 from entrypoints.cli.group import OptionGroup, grouped
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import AsWritten
@@ -45,14 +45,12 @@ def list_(
     most: Annotated[
         int, typer.Option("--most", min=1, max=draft_box.MOST_READ, help="help.draft.list.most")
     ] = USUAL_MOST,
-    as_json: AsJSON = False,
 ) -> None:
     """List the drafts of an account, newest first."""
-    whose = run.settings.account(account)
+    whose = run.account(account)
     found = list(islice(draft_box.listed_drafts(run.wechat, whose), most))
     run.say_all(_listed(found, whose))
-    if as_json:
-        run.show_done({"drafts": [_in_a_list(one) for one in found]})
+    run.show_done({"drafts": [_in_a_list(one) for one in found]})
 
 
 def _listed(found: Sequence[Draft], account: Account) -> Iterator[Message]:
@@ -90,15 +88,13 @@ def show(
     ],
     *,
     account: AccountName = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Show the articles of a draft."""
-    whose = run.settings.account(account)
+    whose = run.account(account)
     media_id, articles = _one(run, whose, which)
     run.say_all(_shown(whose, media_id, articles))
-    if as_json:
-        each = [_as_json(one) for one in articles]
-        run.show_done({"media_id": media_id, "articles": each})
+    each = [_as_json(one) for one in articles]
+    run.show_done({"media_id": media_id, "articles": each})
 
 
 def _one(run: Run, account: Account, which: str) -> tuple[str, Sequence[Article]]:
@@ -190,20 +186,18 @@ def add(
     account: AccountName = None,
     overrides: Overrides,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.draft.add.dry_run")] = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Make a draft of files."""
     from entrypoints.cli import draft_adding  # noqa: PLC0415 - Markdown, nh3 and Pillow, for this alone
 
-    whose = run.settings.account(account)
+    whose = run.account(account)
     articles = draft_adding.prepared(path, overrides)
     cache = _upload_cache(run, whose)
     if cache is not None:
         _refuse_covers(run, whose, articles)
     added = _added(run, whose, articles, cache=cache, dry_run=dry_run)
     run.say_all(draft_adding.lines(added, whose))
-    if as_json:
-        run.show_done(draft_adding.as_json(added))
+    run.show_done(draft_adding.as_json(added))
 
 
 def _added(

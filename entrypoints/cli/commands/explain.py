@@ -19,7 +19,7 @@ from broadcast.views import delivered, errcode_words
 from broadcast.views.words import Meaning, Moment
 from broadcast.wechat.errcodes import errcodes, recognised
 from entrypoints.cli import candidates
-from entrypoints.cli.commands.options import AsJSON, new_app
+from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.group import help_at
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import short
@@ -53,7 +53,6 @@ def explain(
             autocompletion=candidates.errcodes,
         ),
     ] = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Print the meaning of a code or text of WeChat's; without one list all codes."""
     run: Run = context.obj
@@ -62,7 +61,7 @@ def explain(
         for each in sorted(errcodes()):
             run.say("explain.row", code=each, meaning=Meaning(each))
         run.note("explain.one")
-        if as_json:
+        if run.as_json:
             each_code = [_as_json(run, number) for number in sorted(errcodes())]
             run.show_json(_OBJECT | {"codes": each_code})
         return
@@ -71,7 +70,7 @@ def explain(
     numbers = () if ended else meant(text)
     explanations = [list(explained(number)) for number in numbers]
     run.terminal.say_each([*ended, *chain.from_iterable(explanations), *called_at(text)])
-    if as_json:
+    if run.as_json:
         each_code = [_as_json(run, number) for number in numbers]
         run.show_json(_OBJECT | {
             "codes": each_code, "end": [run.terminal.in_words(line) for line in ended] or None,

@@ -19,7 +19,7 @@ from broadcast.rules.reports import set_of
 from broadcast.views import json_objects, tables
 from broadcast.views.objects import utc, utc_if_any
 from entrypoints.cli import which
-from entrypoints.cli.commands.options import AsJSON, BroadcastID, new_app
+from entrypoints.cli.commands.options import BroadcastID, new_app
 from entrypoints.cli.run import Run
 from models.ledger.lists.recipients import Portion
 from models.ledger.views import exports
@@ -38,13 +38,12 @@ def export(
     *,
     broadcast_id: BroadcastID = which.OPEN,
     as_csv: Annotated[bool, typer.Option("--csv", help="help.export.csv")] = False,
-    as_json: AsJSON = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="help.export.output")
     ] = None,
 ) -> None:
     """Write figures, batches, calls, gates, history and people; without ``--csv`` as JSON."""
-    if as_csv and as_json:
+    if as_csv and run.as_json:
         raise InputError("error.export.both")
     if output is None and sys.stdout is not None and sys.stdout.isatty():
         # It is about thousands of people, and nobody reads it there.

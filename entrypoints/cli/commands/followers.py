@@ -21,7 +21,6 @@ from broadcast.wechat.deadline import Timeouts
 from entrypoints.cli import exits
 from entrypoints.cli.commands.options import (
     AccountName,
-    AsJSON,
     alone,
     checked_openid,
     new_group,
@@ -47,11 +46,11 @@ app, followers = new_group("followers")
 
 @alone(followers)
 @followers.command(help="help.followers.status")
-def status(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+def status(run: Run, *, account: AccountName = None) -> None:
     """Show the number of followers, its date, and a pass under way."""
-    whose = run.settings.account(account)
+    whose = run.account(account)
     run.say_all(_shown(run, whose))
-    if as_json:
+    if run.as_json:
         run.show_json(_as_json(run, whose))
 
 
@@ -62,13 +61,12 @@ def sync(
     account: AccountName = None,
     details: Annotated[bool, typer.Option("--details", help="help.followers.sync.details")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="help.followers.sync.anew")] = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Copy WeChat's list of followers into the ledger."""
     # numpy, rich and the client of WeChat are for who syncs alone.
     from producer import followers as producer_followers  # noqa: PLC0415
 
-    whose, engine, moment = run.settings.account(account), run.engine, present(run.engine)
+    whose, engine, moment = run.account(account), run.engine, present(run.engine)
     with _asking(run, whose, "sync.interrupted", now=moment) as progress:
         done = producer_followers.sync(
             engine, whose, run.wechat.client(whose, PATIENT), who=who(),
@@ -83,7 +81,7 @@ def sync(
         run.say_all(_ended(done.sync))
     whole = not done.out_of_calls and done.sync.ended == "complete"
     coverage = _asked(run, whose) if details and not done.out_of_calls else None
-    if as_json:
+    if run.as_json:
         shown = {"details": coverage and asdict(coverage)} if details else {}
         run.show_json(_as_json(run, whose) | shown)
     if not whole or (coverage and coverage.left):
@@ -91,12 +89,11 @@ def sync(
 
 
 @followers.command("details", help="help.followers.details")
-def ask_details(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+def ask_details(run: Run, *, account: AccountName = None) -> None:
     """Ask WeChat since when the followers of our list follow."""
-    whose = run.settings.account(account)
+    whose = run.account(account)
     coverage = _asked(run, whose)
-    if as_json:
-        run.show_done({"account": whose.name, **asdict(coverage)})
+    run.show_done({"account": whose.name, **asdict(coverage)})
     if coverage.left:
         raise typer.Exit(exits.FAILED)
 
@@ -193,10 +190,9 @@ def follower(
     *,
     account: AccountName = None,
     most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.most")] = 20,
-    as_json: AsJSON = False,
 ) -> None:
     """Show whether a person follows, since when, why they get nothing, and what they got."""
-    whose, engine = run.settings.account(account).name, run.engine
+    whose, engine = run.account(account).name, run.engine
     checked_openid(one)
     known = ledger_followers.of_openid(engine, whose, one)
     suppressed = suppressions.of_openid(engine, whose, one)
@@ -208,9 +204,8 @@ def follower(
         run.say("follower.earlier", n=most, openid=one, account=whose, most=min(10 * most, 1000))
     if pruned := received.pruned(engine, whose):
         run.say("follower.pruned", n=pruned)
-    if as_json:
-        shown = follower_json(known, suppressed, got)
-        run.show_done({"account": whose, "openid": one, **shown, "more": more})
+    shown = follower_json(known, suppressed, got)
+    run.show_done({"account": whose, "openid": one, **shown, "more": more})
 
 
 def follower_lines(

@@ -19,7 +19,7 @@ from broadcast.views import content, next_steps, report_lines
 from broadcast.views.json_objects import forbidden
 from broadcast.views.words import MOST_NAMED, Moment, Shortened
 from entrypoints.cli import ledger_facts, questions
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, new_app
+from entrypoints.cli.commands.options import AccountName, Why, new_app
 from entrypoints.cli.run import Run, who
 from models.ledger.rows import known_accounts
 from models.ledger.steer import operator
@@ -47,11 +47,10 @@ def halt(
     account: AccountName = None,
     every: EveryAccount = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Start no new call of an account, or of all."""
     halt_known = partial(operator.halt, known=_configured(run, every=every))
-    _switch(run, halt_known, account, every=every, why=why, name="halt", as_json=as_json)
+    _switch(run, halt_known, account, every=every, why=why, name="halt")
 
 
 @app.command(help="help.unhalt")
@@ -61,11 +60,10 @@ def unhalt(
     account: AccountName = None,
     every: EveryAccount = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Unhalt an account, or all."""
     questions.get_ready(run)
-    _switch(run, operator.unhalt, account, every=every, why=why, name="unhalt", as_json=as_json)
+    _switch(run, operator.unhalt, account, every=every, why=why, name="unhalt")
 
 
 def _configured(run: Run, *, every: bool) -> Collection[Account]:
@@ -91,7 +89,6 @@ def _switch(
     every: bool,
     why: str | None,
     name: str,
-    as_json: bool,
 ) -> None:
     """Carry out *control* for one account or all. Raises InputError for both at once."""
     if every and account is not None:
@@ -111,13 +108,13 @@ def _switch(
     waiting = _say_what_remains(run, changed, meant, lifts=name == "unhalt")
     if changed and name == "unhalt":
         _say_next(run, waiting)
-    if as_json:
+    if run.as_json:
         lanes = ledger_facts.lanes(ledger).by_account
         each = [
             {"name": name, "changed": name in changed, **forbidden(lanes.get(name))}
             for name in meant
         ]
-        terminal.show_done({"accounts": each})
+        run.show_done({"accounts": each})
 
 
 def _nobody(run: Run) -> str:
@@ -137,7 +134,7 @@ def _named(run: Run, ledger: Engine, account: str | None) -> str:
     # The ledger first: what is wrong with the settings of others keeps nobody from this one.
     if account is not None and known_accounts.is_known(ledger, account):
         return account
-    return run.settings.account(account).name
+    return run.account(account).name
 
 
 def _say_next(run: Run, waiting: Collection[Waiting]) -> None:

@@ -21,7 +21,7 @@ from entrypoints.cli.terminal import Plain, short
 app = new_app()
 
 
-@app.command(name="help", help="help.of_help")
+@app.command(name="help", help="help.of_help", json=False)
 def help_of(
     context: typer.Context,
     *,
@@ -46,7 +46,7 @@ def help_of(
     print_help(command, command.context_class(command, info_name=name, parent=root, obj=root.obj))
 
 
-@app.command(help="help.completion")
+@app.command(help="help.completion", json=False)
 def completion(
     run: Run,
     *,

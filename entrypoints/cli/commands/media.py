@@ -13,7 +13,7 @@ from broadcast.message import Message
 from broadcast.rules.media import LIMITS, Media, MediaKind
 from broadcast.views.objects import members
 from broadcast.views.words import Moment, member
-from entrypoints.cli.commands.options import AccountName, AsJSON, new_group
+from entrypoints.cli.commands.options import AccountName, new_group
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import short
 
@@ -43,7 +43,6 @@ def upload(
         typer.Option("--description", metavar="TEXT", help="help.media.upload.description"),
     ] = None,
     account: AccountName = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Upload files, each once while it lives. All are checked before the first is uploaded."""
     from entrypoints.cli.wechat_calls import Uploads  # noqa: PLC0415 - not for the help
@@ -51,7 +50,7 @@ def upload(
     from producer.media.upload import UploadCache  # noqa: PLC0415
 
     wanted = None if kind is None else _kind(kind)
-    owner = run.settings.account(account)
+    owner = run.account(account)
     checked = [read(file, wanted, permanent=permanent) for file in files]
     videos = all(file.kind in {MediaKind.VIDEO, MediaKind.MPVIDEO} for file in checked)
     if (title or description) and not videos:
@@ -64,8 +63,7 @@ def upload(
         made = cache.get_or_upload(file, uploads, **words)
         _say(run, made, "media.uploaded" if existing is None else "media.there")
         done.append(made)
-    if as_json:
-        run.show_json({"media": [_as_json(one) for one in done]})
+    run.show_json({"media": [_as_json(one) for one in done]})
 
 
 @media.command(name="list", help="help.media.list")
@@ -75,16 +73,15 @@ def listing(
     account: AccountName = None,
     dead: Annotated[bool, typer.Option("--all", help="help.media.list.all")] = False,
     most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.media.list.most")] = 20,
-    as_json: AsJSON = False,
 ) -> None:
     """List what was uploaded through this ledger, newest first."""
     from models.ledger.lists.media import listed  # noqa: PLC0415 - not for the help
 
-    owner = None if account is None else run.settings.account(account)
+    owner = None if account is None else run.account(account)
     # One more than is shown, so that it is known whether there are more.
     found = listed(run.engine, owner, most=most + 1, dead=dead)
     shown = found.media[:most]
-    if as_json:
+    if run.as_json:
         run.show_json({"media": [_as_json(one) for one in shown]})
         return
     for one in shown:

@@ -13,7 +13,7 @@ from broadcast.rules.states import NoticeState
 from broadcast.views import json_objects
 from broadcast.views import notices as views_notices
 from entrypoints.cli import exits, which
-from entrypoints.cli.commands.options import AsJSON, new_group
+from entrypoints.cli.commands.options import new_group
 from entrypoints.cli.run import Run
 from models.ledger.boxes import notices as boxes_notices
 from models.ledger.campaigns import campaign_rows
@@ -26,11 +26,11 @@ _MOST = 50
 
 
 @notices.command("list", help="help.notices.list")
-def list_(run: Run, *, as_json: AsJSON = False) -> None:
+def list_(run: Run) -> None:
     """List the newest notices."""
     found = boxes_notices.newest(run.engine, list(NoticeState), _MOST)
-    texts, now = run.terminal.texts, datetime.now(UTC)
-    if as_json:
+    texts, now = run.texts, datetime.now(UTC)
+    if run.as_json:
         each = [json_objects.notice_object(one, texts) for one in found]
         run.show_done({"notices": each})
         return
@@ -39,14 +39,14 @@ def list_(run: Run, *, as_json: AsJSON = False) -> None:
         run.say("notices.none")
 
 
-@notices.command(help="help.notices.retry")
+@notices.command(help="help.notices.retry", json=False)
 def retry(run: Run) -> None:
     """Have every notice that was given up sent again."""
     n = boxes_notices.retry_given_up(run.engine)
     run.say("notices.again", n=n)
 
 
-@notices.command(help="help.notices.test")
+@notices.command(help="help.notices.test", json=False)
 def test(run: Run) -> None:
     """Post one line to every receiver now. Raises InputError, SettingsError."""
     from broadcast.outbound import bots  # noqa: PLC0415 - a list posts nothing
@@ -68,7 +68,7 @@ def test(run: Run) -> None:
     raise typer.Exit(status)
 
 
-@app.command(help="help.ack")
+@app.command(help="help.ack", json=False)
 def ack(
     run: Run,
     subject: Annotated[str | None, typer.Argument(metavar="ID", help="help.ack.id")] = None,

@@ -14,7 +14,6 @@ from entrypoints.cli import candidates
 from entrypoints.cli.group import App, F, Group, help_id, of_context
 from entrypoints.cli.terminal import short
 
-AsJSON = Annotated[bool, typer.Option("--json", help="help.json")]
 AccountName = Annotated[
     str | None,
     typer.Option(
@@ -53,11 +52,14 @@ def new_group(name: str) -> tuple[App, App]:
     return app, group
 
 
-def alone(group: App) -> Callable[[F], F]:
-    """Return the decorator of what is done where none of a group's commands is given."""
+def alone(group: App, *, json: bool = True) -> Callable[[F], F]:
+    """Return the decorator of what is done where none of a group's commands is given.
+
+    *json*: it takes ``--json``.
+    """
 
     def register(command: F) -> F:
-        with_context = of_context(command)
+        with_context = of_context(command, json=json)
 
         @wraps(with_context)
         def callback(context: typer.Context, **given: Any) -> None:  # noqa: ANN401 - options

@@ -16,7 +16,7 @@ from broadcast.rules.states import SHOWN_DONE, BroadcastState, Phase
 from broadcast.views import report_lines
 from broadcast.views.words import Moment, follower_count, rest_of
 from entrypoints.cli import draft_looks, exits, questions, which
-from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, YesToNewer, new_app
+from entrypoints.cli.commands.options import BroadcastID, Why, YesToNewer, new_app
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
 from entrypoints.cli.terminal import is_terminal
@@ -56,11 +56,10 @@ def pause(
     *,
     broadcast_id: BroadcastID = which.OPEN,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Start no new call of a broadcast."""
     broadcast_id = which.stored(run, broadcast_id, fits=_can_pause)
-    _steer(run, operator.pause, broadcast_id, why=why, name="pause", as_json=as_json)
+    _steer(run, operator.pause, broadcast_id, why=why, name="pause")
 
 
 @app.command(help="help.resume")
@@ -70,7 +69,6 @@ def resume(
     broadcast_id: BroadcastID = which.OPEN,
     yes: YesToNewer = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Resume a broadcast; its remaining calls are proved against the day once more."""
     broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
@@ -97,7 +95,7 @@ def resume(
             who=who, why=why, maybe_sent=True,
         )  # fmt: skip
 
-    _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value, as_json=as_json)
+    _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value)
 
 
 def _can_pause(report: Report) -> bool:
@@ -162,7 +160,6 @@ def cancel(
     broadcast_id: BroadcastID = which.OPEN,
     yes: Annotated[bool, typer.Option("--yes", help="help.cancel.yes")] = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Cancel the rest of a broadcast; on a terminal pause it at once, then ask."""
     is_named = broadcast_id != which.OPEN
@@ -173,7 +170,7 @@ def cancel(
         _refuse_unbegun(run, broadcast_id)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
         raise typer.Exit(exits.FAILED)
-    _steer(run, operator.cancel, broadcast_id, why=why, name="cancel", as_json=as_json)
+    _steer(run, operator.cancel, broadcast_id, why=why, name="cancel")
 
 
 def _is_kept_back(report: Report) -> bool:
@@ -232,9 +229,7 @@ def _say_what_was_kept(run: Run, broadcast_id: str) -> None:
     run.note("cancel.kept" if is_paused else "cancel.kept_held", id=broadcast_id)
 
 
-def _steer(
-    run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str, as_json: bool
-) -> None:
+def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str) -> None:
     """Carry out *control* and say what came of it; doing it twice is no error."""
     ledger = run.engine
     changed = control(ledger, broadcast_id, who=who(), why=kept_words(why))
@@ -248,4 +243,4 @@ def _steer(
     opens = report.lane.opened_by(report.account)
     steer.wake(run.waker, report)
     run.say(text, id=broadcast_id, state=report.state, command=opens)
-    show_what_remains(run, report, under_way, as_json=as_json)
+    show_what_remains(run, report, under_way)

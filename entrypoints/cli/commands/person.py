@@ -14,7 +14,6 @@ from broadcast.views.objects import utc
 from entrypoints.cli.commands.followers import follower_json
 from entrypoints.cli.commands.options import (
     AccountName,
-    AsJSON,
     Why,
     Yes,
     checked_openid,
@@ -39,11 +38,11 @@ _ALL: Final = 1_000_000
 _OF_A_PERSON: Final = frozenset({"openid", "target"})
 
 
-@person.command("export", help="help.person.export")
+@person.command("export", help="help.person.export", json=False)
 def export(run: Run, one: OpenID, *, account: AccountName = None) -> None:
     """Print all that is stored about a person, as JSON."""
     checked_openid(one)
-    whose, engine = run.settings.account(account).name, run.engine
+    whose, engine = run.account(account).name, run.engine
     known = followers.of_openid(engine, whose, one)
     suppressed = suppressions.of_openid(engine, whose, one)
     got = received.of_openid(engine, whose, one, most=_ALL)
@@ -74,18 +73,16 @@ def erase(
     account: AccountName = None,
     yes: Yes = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Erase a person, once that is confirmed."""
     checked_openid(one)
-    whose = run.settings.account(account).name
+    whose = run.account(account).name
     run.confirm(
         "person.question", "person.declined", "error.person.unasked", yes=yes, openid=one,
         account=whose,
     )  # fmt: skip
     done = erasures.erase(run.engine, whose, one, who=who(), why=kept_words(why))
     run.say("person.erased", n=done.broadcasts, rows=done.rows, account=whose)
-    if as_json:
-        run.show_done({
-            "account": whose, "broadcasts": done.broadcasts, "rows": done.rows
-        })  # fmt: skip
+    run.show_done({
+        "account": whose, "broadcasts": done.broadcasts, "rows": done.rows
+    })  # fmt: skip

@@ -16,7 +16,7 @@ from broadcast.views.objects import members
 from broadcast.views.words import Moment
 from broadcast.wechat.api.mass import MassPreview, of_preview
 from entrypoints.cli import confirmation, draft_looks, ledger_facts
-from entrypoints.cli.commands.options import AccountName, AsJSON, Yes, new_app
+from entrypoints.cli.commands.options import AccountName, Yes, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import grouped
 from entrypoints.cli.previewing import PreviewResult, calls_of, sent
@@ -48,11 +48,10 @@ def preview(
     ] = None,
     account: AccountName = None,
     yes: Yes = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Send a content to named people."""
     content.check()
-    chosen = run.settings.account(account)
+    chosen = run.account(account)
     receivers = receivers_of(chosen, to or [], group)
     read_content = content.read(
         limit=run.settings.text_limit,
@@ -74,8 +73,7 @@ def preview(
     _check_agreed(run, chosen, read_content, receivers=receivers, left=left, yes=yes)
     each = calls_of(run, chosen, read_content)
     shown = list(sent(run, chosen, each, receivers=receivers))
-    if as_json:
-        run.show_done(as_object(chosen, shown, left=left))
+    run.show_done(as_object(chosen, shown, left=left))
     raise typer.Exit(status_of(one.called for one in shown))
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from broadcast.errors import InputError
-from entrypoints.cli.commands.options import AsJSON, Yes, counted, new_app
+from entrypoints.cli.commands.options import Yes, counted, new_app
 from entrypoints.cli.run import Run
 from models.ledger.steer import prunes
 
@@ -28,7 +28,6 @@ def prune(
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="help.prune.dry_run")] = False,
     yes: Yes = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Say what would go; remove it once that is confirmed."""
     days = counted(older_than.removesuffix("d"), "error.prune.days", most=_MOST_DAYS)
@@ -42,5 +41,4 @@ def prune(
         run.confirm("prune.question", "prune.declined", "error.prune.unasked", yes=yes, days=days)
         done = prunes.prune(run.engine, age)
         run.say("prune.done", n=done)
-    if as_json:
-        run.show_done({"older_than_days": days, **asdict(found), "pruned": done})
+    run.show_done({"older_than_days": days, **asdict(found), "pruned": done})

@@ -26,7 +26,7 @@ from broadcast.wechat.api.quotas import (
     QuotaClear,
 )
 from entrypoints.cli import ledger_facts
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, Yes, alone, new_group
+from entrypoints.cli.commands.options import AccountName, Why, Yes, alone, new_group
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import short
@@ -62,9 +62,9 @@ class LedgerQuota:
 
 
 @alone(quota)
-def show(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+def show(run: Run, *, account: AccountName = None) -> None:
     """Ask WeChat for the calls of each interface."""
-    chosen = run.settings.account(account)
+    chosen = run.account(account)
     answer = run.wechat.quota(chosen)
     each = {path: asked(run, chosen, path) for path in INTERFACES}
     sendall = each[_SENDALL]
@@ -79,11 +79,10 @@ def show(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> N
     )
     kept = _ledger_quota(run, chosen)
     run.terminal.say_each(_of_the_ledger(run, chosen, kept))
-    if as_json:
-        run.show_done({
-            "account": chosen.name, **members(answer, "daily_limit", "used", "remain"),
-            **_object(chosen, each, kept),
-        })  # fmt: skip
+    run.show_done({
+        "account": chosen.name, **members(answer, "daily_limit", "used", "remain"),
+        **_object(chosen, each, kept),
+    })  # fmt: skip
 
 
 def _others(each: dict[str, Quota | None]) -> Iterator[Message]:
@@ -163,11 +162,10 @@ def clear(
     account: AccountName = None,
     yes: Yes = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Ask WeChat to reset the count of today's calls to zero."""
     path = None if interface is None else path_of(interface)
-    chosen = run.settings.account(account)
+    chosen = run.account(account)
     used = recorded_hand_calls.this_month(run.engine, chosen.name, ByHand.CLEAR_QUOTA)
     if used >= MOST_CLEARS:
         raise InputError("error.quota.month", account=chosen.name, n=used, most=MOST_CLEARS)
@@ -182,7 +180,7 @@ def clear(
     called = _cleared(run, chosen, path)
     recorded_hand_calls.end(run.engine, row, called.result)
     _say(run, chosen, called, path=path)
-    if as_json:
+    if run.as_json:
         run.show_done(_clear_object(run, chosen, called, path=path))
     raise typer.Exit(called.status)
 

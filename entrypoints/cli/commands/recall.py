@@ -21,7 +21,7 @@ from broadcast.views.objects import members
 from broadcast.views.words import Joined, Moment, Shortened, numbered
 from broadcast.wechat.api.mass_control import MassDelete
 from entrypoints.cli import which
-from entrypoints.cli.commands.options import AsJSON, Why, Yes, counted, new_app
+from entrypoints.cli.commands.options import Why, Yes, counted, new_app
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import is_terminal
@@ -64,14 +64,13 @@ def recall(
     ] = None,
     yes: Yes = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Recall the page of a broadcast from everybody who got it."""
     n, number = _number(batch, "error.recall.batch"), _number(article, "error.recall.article")
     broadcast_id = which.stored(run, broadcast_id)
     found = at_wechat.pages_of_broadcast(run.engine, broadcast_id, n=n)
     _refuse(broadcast_id, found, n=n)
-    account = run.settings.account(found.account)
+    account = run.account(found.account)
     known_accounts.check_account(run.engine, account)
     run.terminal.say_each(shown(broadcast_id, found))
     # Where no call is made, nothing is asked.
@@ -84,8 +83,7 @@ def recall(
     )  # fmt: skip
     again = _command(broadcast_id, n, number)
     done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
-    if as_json:
-        run.show_done(as_object(order, account, found, done=done))
+    run.show_done(as_object(order, account, found, done=done))
     raise typer.Exit(status_of(one.called for one in done))
 
 

@@ -27,7 +27,7 @@ from models.ledger.views import broadcast_reports
 app = new_app()
 
 
-@app.command(help="help.recipients")
+@app.command(help="help.recipients", json=False)
 def recipients(
     run: Run,
     *,
@@ -46,7 +46,7 @@ def recipients(
         if set(names) != {sets.SKIPPED}:
             raise InputError("error.recipients.skipped_alone")
         found = sets.skipped(ledger, broadcast_id)
-        rows = tables.skipped_csv(found) if as_csv else _skipped(found, run.terminal.texts)
+        rows = tables.skipped_csv(found) if as_csv else _skipped(found, run.texts)
         run.terminal.stream(rows)
         _tell_skipped(run.terminal, found)
         return

@@ -19,7 +19,7 @@ from broadcast.rules.jobs import Comparison, Period, Reconciled, compare
 from broadcast.views import job_words
 from broadcast.views.objects import members
 from entrypoints.cli import candidates, exits
-from entrypoints.cli.commands.options import AsJSON, new_app
+from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import short
 from models.ledger.outcomes import recorded_ends
@@ -57,7 +57,6 @@ def reconcile(
             autocompletion=candidates.accounts,
         ),
     ] = None,
-    as_json: AsJSON = False,
 ) -> None:  # fmt: skip
     """Compare and name each difference; exit 1 when there is one."""
     settings = run.settings
@@ -70,8 +69,8 @@ def reconcile(
         _say(run, compared, answers, within=within, now=now)
     count = sum(compared.differences for compared, _ in done)
     run.say(job_words.verdict(count))
-    if as_json:
-        texts = run.terminal.texts
+    if run.as_json:
+        texts = run.texts
         run.show_json({
             **members(within, "since", "until"), "ok": not count,
             "accounts": [job_words.reconcile_json(compared, texts, now) for compared, _ in done],

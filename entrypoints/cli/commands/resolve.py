@@ -24,7 +24,7 @@ from broadcast.views.job_words import job_status, of_job
 from broadcast.views.next_steps import of_groups
 from broadcast.views.words import Moment, code_of, follower_count, numbered, reason, speaker
 from entrypoints.cli import questions, which
-from entrypoints.cli.commands.options import AsJSON, BroadcastID, Why, YesToNewer, counted, new_app
+from entrypoints.cli.commands.options import BroadcastID, Why, YesToNewer, counted, new_app
 from entrypoints.cli.group import ALONE
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
@@ -52,7 +52,6 @@ def resolve(
     not_sent: Annotated[bool, typer.Option("--not-sent", help="help.resolve.not_sent")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.resolve.yes")] = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Close a batch in doubt: it was sent, as WeChat's console shows, or it was not."""
     n = counted(batch, "error.resolve.batch", most=LARGEST_MSG_ID)
@@ -76,7 +75,7 @@ def resolve(
     run.terminal.say_each(
         [*answer, *replaced, *resolved(broadcast_id, done, contradicted=against), *soon]
     )
-    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id), as_json=as_json)
+    show_what_remains(run, *in_flight.beside_report(ledger, broadcast_id))
 
 
 def _sent(msg_id: str) -> Sent:
@@ -135,7 +134,7 @@ def _ask_about(
         ]  # fmt: skip
     # A push names no list, and may be of another account: WeChat is asked all the same.
     try:
-        status = run.wechat.status_of_job(run.settings.account(report.account), msg_id)
+        status = run.wechat.status_of_job(run.account(report.account), msg_id)
     except BroadcastError as error:
         return verdict, pushed or [Message("resolve.not_asked", msg_id=msg_id, problem=error)]
     if status is None:
@@ -210,7 +209,6 @@ def retry(
     broadcast_id: BroadcastID = which.OPEN,
     yes: YesToNewer = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
     ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
@@ -226,7 +224,7 @@ def retry(
     report, under_way = in_flight.beside_report(ledger, broadcast_id)
     steer.wake(run.waker, report)
     run.terminal.say_each(retried(report, done))
-    show_what_remains(run, report, under_way, as_json=as_json)
+    show_what_remains(run, report, under_way)
 
 
 def _apply_follower_events(run: Run, account: str) -> None:

@@ -32,7 +32,7 @@ from producer.submit import order
 app = new_app()
 
 
-@app.command(help="help.restored")
+@app.command(help="help.restored", json=False)
 def restored(
     run: Run,
     *,

@@ -12,7 +12,7 @@ from broadcast.message import Message
 from broadcast.rules import reports
 from entrypoints.cli import draft_looks, showing
 from entrypoints.cli.asking import Ask, SendRequest, ask_of, is_said
-from entrypoints.cli.commands.options import AccountName, AsJSON, UntilWordIfAny, Yes, new_app
+from entrypoints.cli.commands.options import AccountName, UntilWordIfAny, Yes, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
 from entrypoints.cli.group import grouped
@@ -41,7 +41,6 @@ def send(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
     until: UntilWordIfAny = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Submit a broadcast."""
     from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
@@ -54,7 +53,7 @@ def send(
     goal = showing.until_of(until or Until.ACCEPTED.value)
     if until is not None and not wait:
         raise InputError("error.usage.until_without_wait")
-    whose = run.settings.account(account)
+    whose = run.account(account)
     tags = Tags(run, whose)
     target = audience.target(tags.id_of)
     read_content = content.read(
@@ -71,7 +70,7 @@ def send(
     wish = SendRequest(
         target=target, narrowing=narrowing, tags=tags, order=ordered, ask=ask,
         cooling_off=order.kept_back(run.settings, asks=asks),
-        confirmed=confirm or (), as_json=as_json,
+        confirmed=confirm or (),
         to_the_rest=_to_the_rest(arguments), repeat=_repeat(arguments, ordered.key),
     )  # fmt: skip
     sending = Sending(run, wish)

@@ -16,7 +16,6 @@ from broadcast.views.words import Joined
 from broadcast.wechat.api.mass_control import LEVELS, SpeedGet, SpeedSet
 from entrypoints.cli.commands.options import (
     AccountName,
-    AsJSON,
     Why,
     alone,
     new_group,
@@ -30,13 +29,12 @@ app, speed = new_group("speed")
 
 @alone(speed)
 @speed.command(help="help.speed.get")
-def get(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+def get(run: Run, *, account: AccountName = None) -> None:
     """Ask WeChat for the speed."""
-    chosen = run.settings.account(account)
+    chosen = run.account(account)
     seen = run.wechat.ask(chosen, SpeedGet())
     run.say("speed.line", account=chosen.name, level=seen.level, n=seen.followers_a_minute)
-    if as_json:
-        run.show_json(_object(chosen.name, seen.level, seen.followers_a_minute))
+    run.show_json(_object(chosen.name, seen.level, seen.followers_a_minute))
 
 
 @speed.command(name="set", help="help.speed.set")
@@ -46,20 +44,18 @@ def set_(
     level: Annotated[str, typer.Argument(metavar="LEVEL", help="help.speed.level")],
     account: AccountName = None,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Set the speed."""
     number = level_of(level)
-    chosen = run.settings.account(account)
+    chosen = run.account(account)
     order = HandCall(kind=ByHand.SPEED, who=who(), why=kept_words(why), target=str(number))
     called = by_hand(run, chosen, order, request=SpeedSet(level=number), at=Endpoint.SPEED)
     facts = {"account": chosen.name, "level": number, "n": LEVELS[number], "why": called.why()}
     run.say(Message(f"speed.{called.end('set')}", **facts))
-    if as_json:
-        run.show_json(
-            _object(chosen.name, number if called.result.done else None, None)
-            | members(called.result, "errcode", "errmsg")
-        )
+    run.show_json(
+        _object(chosen.name, number if called.result.done else None, None)
+        | members(called.result, "errcode", "errmsg")
+    )
     raise typer.Exit(called.status)
 
 

@@ -21,7 +21,7 @@ from broadcast.rules.states import BroadcastState, Phase
 from broadcast.views import content, report_lines, words
 from broadcast.views.texts import Texts
 from entrypoints.cli import candidates, ledger_facts, showing, styling, which
-from entrypoints.cli.commands.options import AccountName, AsJSON, BroadcastID, UntilWord, new_app
+from entrypoints.cli.commands.options import AccountName, BroadcastID, UntilWord, new_app
 from entrypoints.cli.following import Until
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
@@ -60,11 +60,10 @@ def status(
             autocompletion=candidates.broadcasts,
         ),
     ] = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Show the state of a broadcast; without an id all open ones, else the newest."""
     if broadcast_id is not None:
-        _show(run, which.one(run, broadcast_id), as_json=as_json)
+        _show(run, which.one(run, broadcast_id))
         return
     # One more than is shown, so that it is known whether there are more.
     found = locked_rows.of_open(run.engine, most=MOST_OPEN + 1)
@@ -72,8 +71,8 @@ def status(
     run.terminal.say_each(ledger_facts.lanes(run.engine).stops_beside(shown))
     _note_what_programs_wait_for(run)
     newest = which.one(run, which.LAST)
-    if as_json or not found or list(found) == [newest]:
-        _show(run, newest, as_json=as_json)
+    if run.as_json or not found or list(found) == [newest]:
+        _show(run, newest)
     else:
         _say_in_short(run, dict.fromkeys([*found[:MOST_OPEN], newest]))
         if len(found) > MOST_OPEN:
@@ -104,14 +103,14 @@ def _note_dead_letters(run: Run) -> None:
             run.warn("status.dead_letters_full")
 
 
-def _show(run: Run, broadcast_id: str, *, as_json: bool) -> None:
+def _show(run: Run, broadcast_id: str) -> None:
     for newest in webhooks.of_broadcast(run.engine, broadcast_id)[:1]:
         from broadcast.views import webhooks as presented  # noqa: PLC0415 - few have any
 
         run.note("status.webhook")
         run.terminal.note_each(presented.lines(newest, now=datetime.now(UTC)))
     report, under_way = in_flight.beside_report(run.engine, broadcast_id)
-    showing.show(run, report, under_way, as_json=as_json)
+    showing.show(run, report, under_way)
     _say_of_workers(run, [report])
 
 
@@ -156,12 +155,11 @@ def watch(
     *,
     broadcast_id: BroadcastID = which.OPEN,
     until: UntilWord = Until.ACCEPTED.value,
-    as_json: AsJSON = False,
 ) -> None:
     """Follow a broadcast until it rests."""
     goal = showing.until_of(until)
     broadcast_id = which.stored(run, broadcast_id)
-    raise typer.Exit(showing.wait(run, broadcast_id, until=goal, as_json=as_json))
+    raise typer.Exit(showing.wait(run, broadcast_id, until=goal))
 
 
 @app.command(name="list", help="help.list")
@@ -170,14 +168,13 @@ def listing(
     *,
     account: AccountName = None,
     most: Annotated[int, typer.Option("--most", min=1, max=1000, help="help.most")] = 20,
-    as_json: AsJSON = False,
 ) -> None:
     """List the newest broadcasts. Raises SettingsError for an account that nobody knows."""
     ledger = run.engine
     if account is not None:
         _check_known(run, ledger, account)
     found = broadcast_reports.reports(ledger, account=account, most=most)
-    if as_json:
+    if run.as_json:
         from broadcast.views import json_objects  # noqa: PLC0415 - for programs
 
         each = [json_objects.in_a_list(report) for report in found]
@@ -185,7 +182,7 @@ def listing(
     elif not found:
         run.say("list.none")
     else:
-        run.say(Plain(_drawn(found, run.terminal.texts)))
+        run.say(Plain(_drawn(found, run.texts)))
         for report in found:
             if report.audience["planned"] is None and report_lines.asked_for(report):
                 run.say("list.undecided", id=report.id, sets=report_lines.sets(report))
@@ -197,7 +194,7 @@ def _check_known(run: Run, ledger: Engine, account: str) -> None:
 
     used = known_accounts.account_names(ledger)
     if not used:
-        run.settings.account(account)
+        run.account(account)
     elif account not in used and account not in (configured := run.settings.accounts()):
         raise unknown(account, {*used, *configured})
 

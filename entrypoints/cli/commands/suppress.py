@@ -23,7 +23,7 @@ from broadcast.rules.suppressions import (
 )
 from broadcast.views.objects import members
 from broadcast.views.tables import harmless, row
-from entrypoints.cli.commands.options import AccountName, AsJSON, Why, checked_openid, new_group
+from entrypoints.cli.commands.options import AccountName, Why, checked_openid, new_group
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import clean, is_terminal
 from models.ledger.lists import suppressions
@@ -51,12 +51,11 @@ def add(
     account: AccountName = None,
     every: EveryAccount = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Add people to the list."""
     whose, people = _whose(run, account, every=every), _checked(openids)
     word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=kept_words(why))
-    _add(run, people, word, whose=whose, as_json=as_json)
+    _add(run, people, word, whose=whose)
 
 
 @suppress.command(help="help.suppress.remove")
@@ -70,7 +69,6 @@ def remove(
     account: AccountName = None,
     every: EveryAccount = False,
     yes: Annotated[bool, typer.Option("--yes", help="help.suppress.yes")] = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Remove people from the list."""
     if bool(openids) == (file is not None):
@@ -89,9 +87,8 @@ def remove(
         run.say("suppress.absent", account=_named(whose), n=absent)
     if lifted.for_all:
         run.warn("suppress.still_for_all")
-    if as_json:
-        figures = {"removed": lifted.people, "own": lifted.own, "absent": absent}
-        run.show_done({"account": _of_json(whose), **figures})
+    figures = {"removed": lifted.people, "own": lifted.own, "absent": absent}
+    run.show_done({"account": _of_json(whose), **figures})
 
 
 def _ask_about_own(run: Run, whose: str, people: Iterable[str]) -> None:
@@ -111,12 +108,11 @@ def list_(
     account: AccountName = None,
     every: EveryAccount = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="help.suppress.list.csv")] = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Print the list, one OpenID a line."""
     whose = _whose(run, account, every=every)
     found = suppressions.every_suppressed(run.engine, None if every else whose)
-    if as_json:
+    if run.as_json:
         run.terminal.stream_json("suppressed", map(_row_of, found))
     elif as_csv:
         run.terminal.stream(_table(found))
@@ -139,13 +135,12 @@ def import_(
     account: AccountName = None,
     every: EveryAccount = False,
     why: Why = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Add everybody whom a file names to the list."""
     whose = _whose(run, account, every=every)
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=kept_words(why))
     with _in_file(file) as people:
-        _add(run, people, word, whose=whose, as_json=as_json)
+        _add(run, people, word, whose=whose)
 
 
 @contextmanager
@@ -169,7 +164,7 @@ def _malformed(file: Path, found: Any) -> InputError:  # noqa: ANN401 - as above
 def _whose(run: Run, account: str | None, *, every: bool) -> str:
     if every and account is not None:
         raise InputError("error.usage.account_or_all")
-    return ALL_ACCOUNTS if every else run.settings.account(account).name
+    return ALL_ACCOUNTS if every else run.account(account).name
 
 
 def _checked(openids: Iterable[str]) -> list[str]:
@@ -184,16 +179,13 @@ def _of_json(whose: str) -> str | None:
     return None if whose == ALL_ACCOUNTS else whose
 
 
-def _add(
-    run: Run, people: Iterable[str], word: SuppressionSource, *, whose: str, as_json: bool
-) -> None:
+def _add(run: Run, people: Iterable[str], word: SuppressionSource, *, whose: str) -> None:
     added = suppressions.suppress(run.engine, people, word, account=whose)
     run.say("suppress.added", account=_named(whose), n=added.new)
     if added.already:
         run.say("suppress.already", n=added.already)
-    if as_json:
-        figures = {"added": added.new, "already": added.already}
-        run.show_done({"account": _of_json(whose), **figures})
+    figures = {"added": added.new, "already": added.already}
+    run.show_done({"account": _of_json(whose), **figures})
 
 
 def _row_of(one: Suppressed) -> dict[str, Any]:

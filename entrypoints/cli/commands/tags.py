@@ -29,7 +29,7 @@ from broadcast.wechat.api.tags import (
 )
 from broadcast.wechat.endpoint import Request
 from entrypoints.cli import exits, tag_lookup
-from entrypoints.cli.commands.options import AccountName, AsJSON, Yes, new_group
+from entrypoints.cli.commands.options import AccountName, Yes, new_group
 from entrypoints.cli.run import Run
 from entrypoints.cli.tag_lookup import Tagged
 from entrypoints.cli.terminal import is_terminal, short
@@ -47,35 +47,29 @@ _Openids = Annotated[Path, typer.Option("--openids", metavar="FILE", help="help.
 _PROGRESS_EVERY: Final = 5_000
 
 
-@tags.callback()
-def _tags() -> None:
-    """Make a group."""
-
-
 @tags.command(name="list", help="help.tags.list")
-def listing(run: Run, *, account: AccountName = None, as_json: AsJSON = False) -> None:
+def listing(run: Run, *, account: AccountName = None) -> None:
     """List the tags of an account."""
-    chosen = run.settings.account(account)
+    chosen = run.account(account)
     all_tags = run.wechat.ask(chosen, TagsGet())
     for one in all_tags:
         own = "tags.line_system" if one.id in SYSTEM_TAGS else "tags.line"
         run.say(own, id=one.id, name=one_line(one.name), count=follower_count(one.count))
     if all(one.id in SYSTEM_TAGS for one in all_tags):
         run.note("tags.none", account=chosen.name)
-    if as_json:
-        each = [_tag_json(one) | {"count": one.count} for one in all_tags]
-        run.show_done({"account": chosen.name, "tags": each})
+    each = [_tag_json(one) | {"count": one.count} for one in all_tags]
+    run.show_done({"account": chosen.name, "tags": each})
 
 
 @tags.command(help="help.tags.create")
-def create(run: Run, *, name: _Name, account: AccountName = None, as_json: AsJSON = False) -> None:
+def create(run: Run, *, name: _Name, account: AccountName = None) -> None:
     """Make a tag; one that is there already is named."""
-    written, chosen = checked_name(name), run.settings.account(account)
+    written, chosen = checked_name(name), run.account(account)
     all_tags = run.wechat.ask(chosen, TagsGet())
     known = next((one for one in all_tags if one.name == written), None)
     made = known or run.wechat.ask(chosen, TagCreate(name=written))
     run.say("tags.exists" if known else "tags.created", id=made.id, name=made.name)
-    _show(run, chosen, made, as_json=as_json)
+    _show(run, chosen, made)
 
 
 @tags.command(help="help.tags.rename")
@@ -85,14 +79,13 @@ def rename(
     tag: _Tag,
     name: _Name,
     account: AccountName = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Rename a tag."""
-    written, chosen = checked_name(name), run.settings.account(account)
+    written, chosen = checked_name(name), run.account(account)
     found = _own(run, chosen, tag)
     run.wechat.ask(chosen, TagRename(tag_id=found.id, name=written))
     run.say("tags.renamed", id=found.id, old=found.name, name=written)
-    _show(run, chosen, TagInfo(id=found.id, name=written, count=found.count), as_json=as_json)
+    _show(run, chosen, TagInfo(id=found.id, name=written, count=found.count))
 
 
 @tags.command(help="help.tags.delete")
@@ -102,10 +95,9 @@ def delete(
     tag: _Tag,
     account: AccountName = None,
     yes: Yes = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Delete a tag; its followers stay."""
-    chosen = run.settings.account(account)
+    chosen = run.account(account)
     found = _own(run, chosen, tag)
     if waiting := at_wechat.tag_sends_to_come(run.engine, chosen.name, found.id):
         raise InputError("error.tags.to_come", id=found.id, name=found.name, ids=list(waiting))
@@ -115,7 +107,7 @@ def delete(
     )  # fmt: skip
     run.wechat.ask(chosen, TagDelete(tag_id=found.id))
     run.say("tags.deleted", id=found.id, name=found.name)
-    _show(run, chosen, found, as_json=as_json)
+    _show(run, chosen, found)
 
 
 @tags.command(help="help.tags.add")
@@ -125,10 +117,9 @@ def add(
     tag: _Tag,
     source: _Openids,
     account: AccountName = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Add a tag to the followers of a list."""
-    _change(run, tag, source, account=account, as_json=as_json, adds=True)
+    _change(run, tag, source, account=account, adds=True)
 
 
 @tags.command(help="help.tags.remove")
@@ -138,10 +129,9 @@ def remove(
     tag: _Tag,
     source: _Openids,
     account: AccountName = None,
-    as_json: AsJSON = False,
 ) -> None:
     """Remove a tag from the followers of a list."""
-    _change(run, tag, source, account=account, as_json=as_json, adds=False)
+    _change(run, tag, source, account=account, adds=False)
 
 
 def checked_name(name: str) -> str:
@@ -167,9 +157,8 @@ def _own(run: Run, account: Account, text: str) -> TagInfo:
     return chosen_tag(run.wechat.ask(account, TagsGet()), text, account=account.name)
 
 
-def _show(run: Run, account: Account, tag: TagInfo, *, as_json: bool) -> None:
-    if as_json:
-        run.show_done({"account": account.name, "tag": _tag_json(tag)})
+def _show(run: Run, account: Account, tag: TagInfo) -> None:
+    run.show_done({"account": account.name, "tag": _tag_json(tag)})
 
 
 def _tag_json(tag: TagInfo) -> dict[str, Any]:
@@ -179,10 +168,8 @@ def _tag_json(tag: TagInfo) -> dict[str, Any]:
 # Members
 
 
-def _change(
-    run: Run, named: str, source: Path, *, account: str | None, as_json: bool, adds: bool
-) -> None:
-    whose = run.settings.account(account)
+def _change(run: Run, named: str, source: Path, *, account: str | None, adds: bool) -> None:
+    whose = run.account(account)
     with openid_list.read("-" if str(source) == "-" else source) as listed:
         tag = _own(run, whose, named)
         if listed.malformed.count:
@@ -203,8 +190,7 @@ def _change(
         tagged = tag_lookup.carry_out(todo, ask, most=MOST_MEMBERS, tell=progress)
         tagged.already = listed.planned - tagged.meant if looks else None
     _say(run, tag, tagged, adds=adds)
-    if as_json:
-        run.show_done(_object(whose, tag, listed, tagged=tagged))
+    run.show_done(_object(whose, tag, listed, tagged=tagged))
     failed = exits.FAILED if tagged.refused else exits.DONE
     raise typer.Exit(failed if tagged.ended is None else tagged.ended.status)
 

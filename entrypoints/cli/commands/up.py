@@ -26,7 +26,7 @@ def _db() -> None:
     """Make a group of one command a group all the same."""
 
 
-@db.command(help="help.db.upgrade")
+@db.command(help="help.db.upgrade", json=False)
 def upgrade(run: Run) -> None:
     """Migrate to the newest schema."""
     from models import schema  # noqa: PLC0415 - not for the help
@@ -38,7 +38,7 @@ def upgrade(run: Run) -> None:
         run.say("db.upgraded", before=before or Message("db.empty"), after=after)
 
 
-@app.command(help="help.demo")
+@app.command(help="help.demo", json=False)
 def demo(run: Run) -> None:
     """Run the demo."""
     from entrypoints.cli.embedded import embedded_demo  # noqa: PLC0415 - not for the help
@@ -46,7 +46,7 @@ def demo(run: Run) -> None:
     raise typer.Exit(embedded_demo.run(run.terminal))
 
 
-@app.command(help="help.up")
+@app.command(help="help.up", json=False)
 def up(
     run: Run,
     *,
@@ -69,7 +69,7 @@ def up(
     )
 
 
-@app.command(help="help.simulator")
+@app.command(help="help.simulator", json=False)
 def simulator(
     run: Run,
     *,

@@ -15,7 +15,7 @@ from broadcast.rules.states import WebhookState
 from broadcast.views import json_objects
 from broadcast.views.objects import Webhook
 from broadcast.views.webhooks import lines
-from entrypoints.cli.commands.options import AsJSON, new_group
+from entrypoints.cli.commands.options import new_group
 from entrypoints.cli.run import Run
 from models.ledger.boxes import webhooks as boxes_webhooks
 
@@ -32,13 +32,12 @@ def list_(
     most: Annotated[
         int, typer.Option("--most", min=1, max=1_000_000, help="help.webhooks.list.most")
     ] = 20,
-    as_json: AsJSON = False,
 ) -> None:
     """List webhooks, newest first."""
     states = tuple(WebhookState) if delivered else _NOT_DELIVERED
     found = boxes_webhooks.newest(run.engine, states=states, most=most)
     more = max(boxes_webhooks.count(run.engine, states) - most, 0) if len(found) == most else 0
-    if as_json:
+    if run.as_json:
         run.show_json(as_object(run, found) | {"more": more})
         return
     for one in found:
@@ -59,7 +58,6 @@ def retry(
         str | None, typer.Argument(metavar="ID", help="help.webhooks.id", show_default=False)
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="help.webhooks.retry.all")] = False,
-    as_json: AsJSON = False,
 ) -> None:
     """Deliver one webhook again, or every one that was given up."""
     if everything and webhook_id is not None:
@@ -78,7 +76,7 @@ def retry(
         run.say("webhooks.again", n=len(chosen))
     else:
         run.say("webhooks.nothing_given_up")
-    if as_json:
+    if run.as_json:
         run.show_json(
             as_object(run, [boxes_webhooks.one_webhook(run.engine, one.id) for one in chosen])
         )
@@ -86,6 +84,6 @@ def retry(
 
 def as_object(run: Run, some: Sequence[Webhook]) -> dict[str, object]:
     """Return webhooks as ``--json`` has them."""
-    waits, texts = run.settings.waits(), run.terminal.texts
+    waits, texts = run.settings.waits(), run.texts
     each = [json_objects.webhook_object(one, texts, waits=waits) for one in some]
     return {"webhooks": each, "error": None}
