@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 from starlette.responses import Response
@@ -33,9 +33,12 @@ def as_json(
     )  # fmt: skip
 
 
-def in_thread(
-    work: Callable[..., Mapping[str, Any] | Response],
-) -> Callable[..., Awaitable[Response]]:
+#: What waits for the database, and the route of it.
+Work: TypeAlias = Callable[..., Mapping[str, Any] | Response]
+Route: TypeAlias = Callable[..., Awaitable[Response]]
+
+
+def in_thread(work: Work) -> Route:
     """Return *work*, which waits for the database, as a route: what it returns is the answer."""
 
     @wraps(work)

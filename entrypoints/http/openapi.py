@@ -6,20 +6,22 @@ the same classes that check them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 import orjson
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
 from broadcast.data_files import parsed
-from entrypoints.http import error_pages, examples, problems
+from entrypoints.http import error_pages, examples, json_answers, problems
+from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import texts_of
+from entrypoints.http.json_answers import Route, Work
 from producer.request.shape import Request as Body
 from producer.submit.order import LONGEST_KEY
 
@@ -57,6 +59,48 @@ def of_a_body(
 ) -> dict[int | str, dict[str, Any]]:
     """Return the same of a route that takes a body, with *more* that it refuses."""
     return answers(*sorted((*_OF_A_BODY, *more)), also=also)
+
+
+class Routes(APIRouter):
+    """Routes that wait for the database in a thread, and are described as they are made."""
+
+    def look(
+        self, path: str, answer: type[BaseModel], *refused: int, operation: str, summary: str
+    ) -> Callable[[Work], Route]:
+        """Return the decorator of a route that looks; *refused*: statuses beside the usual."""
+        return self._route(
+            path, answer, "GET", operation_id=operation, summary=summary,
+            responses=of_a_reading(*refused),
+        )  # fmt: skip
+
+    def act(
+        self,
+        path: str,
+        answer: type[BaseModel],
+        *refused: int,
+        operation: str,
+        summary: str,
+        body: Mapping[str, Any] | None = None,
+        also: Mapping[int, tuple[str, type[BaseModel]]] | None = None,
+        method: str = "POST",
+        status: int = 200,
+    ) -> Callable[[Work], Route]:
+        """Return that of a route that takes a *body*, which usually has no members."""
+        return self._route(
+            path, answer, method, operation_id=operation, summary=summary, status_code=status,
+            openapi_extra=body or takes("nothing", form=Nothing),
+            responses=of_a_body(*refused, also=also),
+        )  # fmt: skip
+
+    def _route(
+        self,
+        path: str,
+        answer: type[BaseModel],
+        method: str,
+        **described: Any,  # noqa: ANN401 - FastAPI's own
+    ) -> Callable[[Work], Route]:
+        register = self.api_route(path, methods=[method], response_model=answer, **described)
+        return lambda work: register(json_answers.in_thread(work))
 
 
 def _refusal(status: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from broadcast.views.json_objects import forbidden
 from broadcast.views.objects import members
@@ -12,12 +12,13 @@ from entrypoints.http import answers, bodies, openapi
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.json_answers import in_thread
 from entrypoints.http.lookups import account_of, the_account
+from entrypoints.http.openapi import Routes
 from entrypoints.http.routes.controls import Control
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
 from producer import steer
 
-router = APIRouter(prefix="/v1", tags=["accounts"])
+router = Routes(prefix="/v1", tags=["accounts"])
 
 Said = Annotated[Control, Depends(bodies.body_of(Control, optional=True))]
 
@@ -42,13 +43,10 @@ def listing(caller: Reader) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post(
-    "/accounts/{name}/halt", response_model=answers.Switched, operation_id="halt",
-    summary="Start no new call of an account",
-    openapi_extra=openapi.takes("halt", form=Control),
-    responses=openapi.of_a_body(),
+@router.act(
+    "/accounts/{name}/halt", answers.Switched, operation="halt",
+    summary="Start no new call of an account", body=openapi.takes("halt", form=Control),
 )  # fmt: skip
-@in_thread
 def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     """Start no new call of an account until it is unhalted."""
     the_account(caller, name, field="name")
@@ -59,13 +57,10 @@ def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     return _switched(caller, name, changed=bool(changed))
 
 
-@router.post(
-    "/accounts/{name}/unhalt", response_model=answers.Switched, operation_id="unhalt",
-    summary="Let an account call again",
-    openapi_extra=openapi.takes("unhalt", form=Control),
-    responses=openapi.of_a_body(),
+@router.act(
+    "/accounts/{name}/unhalt", answers.Switched, operation="unhalt",
+    summary="Let an account call again", body=openapi.takes("unhalt", form=Control),
 )  # fmt: skip
-@in_thread
 def unhalt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     """Open an account's halt and its stops; no broadcast's own pause."""
     the_account(caller, name, field="name")

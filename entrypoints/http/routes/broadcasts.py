@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from starlette.responses import Response
 
 from broadcast.errors import ConflictError, InputError
@@ -24,28 +24,24 @@ from entrypoints.http import (
 )
 from entrypoints.http.caller import Caller, Reader, Submitter
 from entrypoints.http.lookups import the_account, the_broadcast
+from entrypoints.http.openapi import Routes
 from entrypoints.http.problems import KEY, ProblemError
 from models.ledger.audit import audit_run
 from models.ledger.views import broadcast_reports
 from producer.request.shape import LONGEST_ACCOUNT
 from producer.submit.order import LONGEST_KEY, checked_key, new_key
 
-router = APIRouter(prefix="/v1", tags=["broadcasts"])
+router = Routes(prefix="/v1", tags=["broadcasts"])
 
 #: Rows that one page with a state looks through: a state is derived, not stored.
 _LOOKED_THROUGH: Final = 2_000
 
 
-@router.post(
-    "/broadcasts", status_code=201, response_model=answers.Submitted,
-    operation_id="submit",
-    summary="Submit a broadcast",
-    openapi_extra=openapi.takes("submit", key=True),
-    responses=openapi.of_a_body(
-        409, 410, also={200: ("The same key and body were there before", answers.Submitted)}
-    ),
+@router.act(
+    "/broadcasts", answers.Submitted, 409, 410, operation="submit", summary="Submit a broadcast",
+    body=openapi.takes("submit", key=True),
+    also={200: ("The same key and body were there before", answers.Submitted)}, status=201,
 )  # fmt: skip
-@json_answers.in_thread
 def submit(request: Request, caller: Submitter, value: bodies.Members) -> Response:
     """Store a broadcast; a worker plans it and sends.
 
@@ -81,12 +77,10 @@ def _answered(caller: Caller, done: submitting.SubmitAnswer) -> Response:
     return json_answers.as_json(answer, status=201 if done.created else 200, headers=where)
 
 
-@router.get(
-    "/broadcasts/{broadcast_id}", response_model=answers.Broadcast, operation_id="get_broadcast",
+@router.look(
+    "/broadcasts/{broadcast_id}", answers.Broadcast, operation="get_broadcast",
     summary="Look at a broadcast",
-    responses=openapi.of_a_reading(),
 )  # fmt: skip
-@json_answers.in_thread
 def show(
     broadcast_id: str,
     caller: Reader,
@@ -102,12 +96,9 @@ def show(
     return json_answers.broadcast(report, after=batch_after, most=batch_limit)
 
 
-@router.get(
-    "/broadcasts", response_model=answers.BroadcastList, operation_id="list_broadcasts",
-    summary="List broadcasts",
-    responses=openapi.of_a_reading(),
+@router.look(
+    "/broadcasts", answers.BroadcastList, operation="list_broadcasts", summary="List broadcasts",
 )  # fmt: skip
-@json_answers.in_thread
 def listing(
     caller: Reader,
     *,
@@ -201,13 +192,10 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
     }
 
 
-@router.post(
-    "/plans", response_model=answers.Plan, operation_id="plan",
-    summary="Try a broadcast, storing nothing",
-    openapi_extra=openapi.takes("plan", key=False),
-    responses=openapi.of_a_body(409),
+@router.act(
+    "/plans", answers.Plan, 409, operation="plan", summary="Try a broadcast, storing nothing",
+    body=openapi.takes("plan", key=False),
 )  # fmt: skip
-@json_answers.in_thread
 def dry_run(request: Request, caller: Submitter, value: bodies.Members) -> dict[str, Any]:
     """Check a body as a submit does, and hold it against the account's day.
 

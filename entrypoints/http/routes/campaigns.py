@@ -8,7 +8,7 @@ from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
@@ -23,9 +23,9 @@ from broadcast.views.campaigns import campaign_object, launch_object, listed
 from broadcast.views.objects import utc
 from broadcast.views.program_words import notices
 from entrypoints.http import answers, bodies, campaign_answers, json_answers, openapi, submitting
-from entrypoints.http.bodies import Nothing
 from entrypoints.http.caller import Caller, Controller, Reader, Submitter
 from entrypoints.http.lookups import the_account
+from entrypoints.http.openapi import Routes
 from entrypoints.http.problems import KEY, ProblemError
 from models.ledger.campaigns import (
     campaign_edits,
@@ -42,7 +42,7 @@ from producer.campaigns.campaign_forms import (
 from producer.request import shape
 from producer.request.shape import LONGEST_ACCOUNT
 
-router = APIRouter(prefix="/v1", tags=["campaigns"])
+router = Routes(prefix="/v1", tags=["campaigns"])
 
 #: Runs that are shown at most.
 _MOST_RUNS: Final = 1_000
@@ -63,14 +63,10 @@ class RunOfCampaign(bodies.Body):
     ] = False
 
 
-@router.post(
-    "/campaigns", status_code=201, response_model=campaign_answers.StoredCampaign,
-    operation_id="add_campaign",
-    summary="Add a campaign",
-    openapi_extra=openapi.takes("new_campaign", form=NewCampaign),
-    responses=openapi.of_a_body(409),
+@router.act(
+    "/campaigns", campaign_answers.StoredCampaign, 409, operation="add_campaign",
+    summary="Add a campaign", body=openapi.takes("new_campaign", form=NewCampaign), status=201,
 )  # fmt: skip
-@json_answers.in_thread
 def add(caller: Submitter, members: bodies.Members) -> Response:
     """Store a campaign, enabled. What the command line would ask a person is refused."""
     said = shape.parse_as(NewCampaign, members)
@@ -109,11 +105,10 @@ def _stored(caller: Caller, campaign: Campaign, doubts: Sequence[Message]) -> di
     return campaign_object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
 
 
-@router.get(
-    "/campaigns", response_model=campaign_answers.CampaignList, operation_id="list_campaigns",
-    summary="List campaigns", responses=openapi.of_a_reading(),
+@router.look(
+    "/campaigns", campaign_answers.CampaignList, operation="list_campaigns",
+    summary="List campaigns",
 )  # fmt: skip
-@json_answers.in_thread
 def listing(
     caller: Reader, *, account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None
 ) -> dict[str, Any]:
@@ -138,11 +133,10 @@ def _objects_of(caller: Caller, launches: Sequence[Launch]) -> list[dict[str, An
     return [launch_object(shown(one), report, caller.texts) for one, report in each]
 
 
-@router.get(
-    "/campaigns/{name}", response_model=campaign_answers.Campaign, operation_id="get_campaign",
-    summary="Look at a campaign", responses=openapi.of_a_reading(),
+@router.look(
+    "/campaigns/{name}", campaign_answers.Campaign, operation="get_campaign",
+    summary="Look at a campaign",
 )  # fmt: skip
-@json_answers.in_thread
 def show(name: str, caller: Reader) -> dict[str, Any]:
     """Return a campaign with its next five due times."""
     return campaign_object(_theirs(caller, name))
@@ -159,12 +153,10 @@ def _theirs(caller: Caller, name: str) -> Campaign:
     return found
 
 
-@router.get(
-    "/campaigns/{name}/runs", response_model=campaign_answers.CampaignRuns,
-    operation_id="campaign_runs",
-    summary="List the runs of a campaign", responses=openapi.of_a_reading(),
+@router.look(
+    "/campaigns/{name}/runs", campaign_answers.CampaignRuns, operation="campaign_runs",
+    summary="List the runs of a campaign",
 )  # fmt: skip
-@json_answers.in_thread
 def runs(
     name: str, caller: Reader, *, limit: Annotated[int, Query(ge=1, le=_MOST_RUNS)] = 50
 ) -> dict[str, Any]:
@@ -174,13 +166,11 @@ def runs(
     return {"runs": _objects_of(caller, found)}
 
 
-@router.patch(
-    "/campaigns/{name}", response_model=campaign_answers.StoredCampaign,
-    operation_id="edit_campaign", summary="Change a campaign",
-    openapi_extra=openapi.takes("campaign_change", form=CampaignChange),
-    responses=openapi.of_a_body(409),
+@router.act(
+    "/campaigns/{name}", campaign_answers.StoredCampaign, 409, operation="edit_campaign",
+    summary="Change a campaign", body=openapi.takes("campaign_change", form=CampaignChange),
+    method="PATCH",
 )  # fmt: skip
-@json_answers.in_thread
 def edit(caller: Submitter, name: str, members: bodies.Members) -> dict[str, Any]:
     """Change what the body says; a run that was begun goes on as it was."""
     said = shape.parse_as(CampaignChange, members)
@@ -198,13 +188,10 @@ def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str
 
 
 def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:
-    @router.post(
-        f"/campaigns/{{name}}/{word}", name=word, response_model=campaign_answers.Campaign,
-        operation_id=f"{word}_campaign", summary=summary,
-        openapi_extra=openapi.takes("nothing", form=Nothing),
-        responses=openapi.of_a_body(),
+    @router.act(
+        f"/campaigns/{{name}}/{word}", campaign_answers.Campaign, operation=f"{word}_campaign",
+        summary=summary,
     )  # fmt: skip
-    @json_answers.in_thread
     def switch(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
         return _switch(caller, name, act)
 
@@ -225,14 +212,11 @@ def remove(name: str, caller: Controller) -> dict[str, Any]:
     return _switch(caller, name, campaign_edits.remove)
 
 
-@router.post(
-    "/campaigns/{name}/run", response_model=campaign_answers.CampaignRun,
-    operation_id="run_campaign",
+@router.act(
+    "/campaigns/{name}/run", campaign_answers.CampaignRun, 409, operation="run_campaign",
     summary="Run a campaign now, or release a held run",
-    openapi_extra=openapi.takes("run_of_campaign", key=False, form=RunOfCampaign),
-    responses=openapi.of_a_body(409),
+    body=openapi.takes("run_of_campaign", key=False, form=RunOfCampaign),
 )  # fmt: skip
-@json_answers.in_thread
 def run(
     request: Request,
     name: str,
@@ -261,12 +245,10 @@ def _check_may_launch(caller: Caller, launch: Launch) -> None:
     _check_may_send(caller, launch.template)
 
 
-@router.post(
-    "/campaigns/{name}/rehearse", response_model=campaign_answers.Rehearsal,
-    operation_id="rehearse_campaign", summary="Rehearse the next run of a campaign",
-    openapi_extra=openapi.takes("nothing", form=Nothing), responses=openapi.of_a_body(),
+@router.act(
+    "/campaigns/{name}/rehearse", campaign_answers.Rehearsal, operation="rehearse_campaign",
+    summary="Rehearse the next run of a campaign",
 )  # fmt: skip
-@json_answers.in_thread
 def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Look at the next run as its launch will, and store and send nothing. WeChat is asked."""
     campaign = _theirs(caller, name)
@@ -281,12 +263,10 @@ def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.post(
-    "/campaigns/{name}/plan", response_model=answers.Plan, operation_id="plan_campaign",
+@router.act(
+    "/campaigns/{name}/plan", answers.Plan, operation="plan_campaign",
     summary="Try the next run of a campaign, storing nothing",
-    openapi_extra=openapi.takes("nothing", form=Nothing), responses=openapi.of_a_body(),
 )  # fmt: skip
-@json_answers.in_thread
 def plan(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Check the next run as its launch does; a draft that is found by its title is not."""
     campaign = _theirs(caller, name)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from pydantic import AfterValidator, ConfigDict, Field
 
 from broadcast.errors import BroadcastError, InputError
@@ -20,6 +20,7 @@ from broadcast.views.job_words import question
 from entrypoints.http import answers, bodies, json_answers, openapi
 from entrypoints.http.caller import Caller, Controller
 from entrypoints.http.lookups import account_of, the_broadcast
+from entrypoints.http.openapi import Routes
 from entrypoints.http.problems import ProblemError
 from models.ledger.outcomes import resolves
 from models.ledger.steer import operator, retries
@@ -27,7 +28,7 @@ from models.ledger.views import broadcast_reports
 from producer import pushes, steer
 from producer.request.shape import WHOLE
 
-router = APIRouter(prefix="/v1", tags=["controls"])
+router = Routes(prefix="/v1", tags=["controls"])
 
 _LONGEST_WHY = 1_000
 
@@ -88,12 +89,10 @@ def _done(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> d
 def _route(name: str, act: Act, summary: str, *, form: type[Control] = Control) -> None:
     body = Depends(bodies.body_of(form, optional=True))
 
-    @router.post(
-        f"/broadcasts/{{broadcast_id}}/{name}", name=name, response_model=answers.Controlled,
-        operation_id=name, summary=summary, openapi_extra=openapi.takes(name, form=form),
-        responses=_RESPONSES,
+    @router.act(
+        f"/broadcasts/{{broadcast_id}}/{name}", answers.Controlled, 409, operation=name,
+        summary=summary, body=openapi.takes(name, form=form),
     )  # fmt: skip
-    @json_answers.in_thread
     def control(caller: Controller, broadcast_id: str, control: Control = body) -> dict[str, Any]:
         return _done(caller, broadcast_id, act=act, control=control)
 
@@ -141,12 +140,10 @@ _route("cancel", _cancel, "Never call the rest of a broadcast; a list to come is
 _route("retry", _retry, "Call again what WeChat refused for a reason that may pass")
 
 
-@router.post(
-    "/broadcasts/{broadcast_id}/resolve", response_model=answers.Controlled,
-    operation_id="resolve", summary="Say whether a batch in doubt was sent",
-    openapi_extra=openapi.takes("resolve", form=Resolution), responses=_RESPONSES,
+@router.act(
+    "/broadcasts/{broadcast_id}/resolve", answers.Controlled, 409, operation="resolve",
+    summary="Say whether a batch in doubt was sent", body=openapi.takes("resolve", form=Resolution),
 )  # fmt: skip
-@json_answers.in_thread
 def resolve(
     caller: Controller,
     broadcast_id: str,

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from pydantic import Field
 
 from broadcast import errors
@@ -17,26 +17,24 @@ from broadcast.rules.api_keys import Scope
 from broadcast.rules.dead_letters import KeptLetter, LetterState
 from broadcast.views.json_objects import body_of, letter_object
 from broadcast.views.program_words import refusal
-from entrypoints.http import answers, bodies, json_answers, lookups, openapi, submitting
-from entrypoints.http.bodies import Nothing
+from entrypoints.http import answers, bodies, lookups, openapi, submitting
 from entrypoints.http.caller import Caller, Controller, Reader, having
+from entrypoints.http.openapi import Routes
 from entrypoints.http.problems import ProblemError
 from models.ledger.boxes import dead_letters
 from producer.request import door, incoming
 from producer.request.shape import LONGEST_ACCOUNT, Yes
 
-router = APIRouter(prefix="/v1", tags=["dead letters"])
+router = Routes(prefix="/v1", tags=["dead letters"])
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 _FORBIDDEN: Final = 403
 
 
-@router.get(
-    "/dead-letters", response_model=answers.DeadLetterList, operation_id="list_dead_letters",
+@router.look(
+    "/dead-letters", answers.DeadLetterList, operation="list_dead_letters",
     summary="List dead letters",
-    responses=openapi.of_a_reading(),
 )  # fmt: skip
-@json_answers.in_thread
 def listing(
     caller: Reader,
     *,
@@ -89,12 +87,10 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
     return caller.key.accounts is None or one.account in caller.key.accounts
 
 
-@router.get(
-    "/dead-letters/{letter_id}", response_model=answers.DeadLetter, operation_id="get_dead_letter",
+@router.look(
+    "/dead-letters/{letter_id}", answers.DeadLetter, operation="get_dead_letter",
     summary="Look at a dead letter",
-    responses=openapi.of_a_reading(),
 )  # fmt: skip
-@json_answers.in_thread
 def show(letter_id: str, caller: Reader) -> dict[str, Any]:
     """Return a dead letter and what it asked for."""
     one, body = _settled(caller, letter_id)
@@ -120,14 +116,10 @@ def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     return _letter(caller, letter_id)
 
 
-@router.post(
-    "/dead-letters/{letter_id}/retry", response_model=answers.DeadLetterInAList,
-    operation_id="retry_dead_letter",
-    summary="Submit a dead letter again",
-    openapi_extra=openapi.takes("nothing", form=Nothing),
-    responses=openapi.of_a_body(409),
+@router.act(
+    "/dead-letters/{letter_id}/retry", answers.DeadLetterInAList, 409,
+    operation="retry_dead_letter", summary="Submit a dead letter again",
 )  # fmt: skip
-@json_answers.in_thread
 def retry(
     caller: Annotated[Caller, Depends(having(Scope.CONTROL, Scope.SUBMIT))],
     letter_id: str,
@@ -171,13 +163,10 @@ class DropAll(bodies.Body):
     ] = None
 
 
-@router.post(
-    "/dead-letters/drop", response_model=answers.Dropped, operation_id="drop_dead_letters",
-    summary="Put all dead letters aside",
-    openapi_extra=openapi.takes("drop_all", form=DropAll),
-    responses=openapi.of_a_body(),
+@router.act(
+    "/dead-letters/drop", answers.Dropped, operation="drop_dead_letters",
+    summary="Put all dead letters aside", body=openapi.takes("drop_all", form=DropAll),
 )  # fmt: skip
-@json_answers.in_thread
 def drop_all(
     caller: Controller, form: Annotated[DropAll, Depends(bodies.body_of(DropAll))]
 ) -> dict[str, Any]:
@@ -194,14 +183,10 @@ def drop_all(
     return {"dropped": dropped, "left": left}
 
 
-@router.post(
-    "/dead-letters/{letter_id}/drop", response_model=answers.DeadLetterInAList,
-    operation_id="drop_dead_letter",
+@router.act(
+    "/dead-letters/{letter_id}/drop", answers.DeadLetterInAList, 409, operation="drop_dead_letter",
     summary="Put a dead letter aside",
-    openapi_extra=openapi.takes("nothing", form=Nothing),
-    responses=openapi.of_a_body(409),
 )  # fmt: skip
-@json_answers.in_thread
 def drop(caller: Controller, letter_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Put a dead letter aside: nobody wants it sent."""
     engine = caller.parts.engine

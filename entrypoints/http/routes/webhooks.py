@@ -6,33 +6,30 @@ import re
 from contextlib import suppress
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from broadcast import names
 from broadcast.errors import BrokerAwayError, InputError, UnknownIdError
 from broadcast.rules.states import WebhookState
 from broadcast.views.json_objects import webhook_object
 from broadcast.views.objects import Webhook
-from entrypoints.http import answers, bodies, json_answers, lookups, openapi
-from entrypoints.http.bodies import Nothing
+from entrypoints.http import answers, bodies, lookups
 from entrypoints.http.caller import Caller, Controller, Reader
 from entrypoints.http.lookups import the_account
+from entrypoints.http.openapi import Routes
 from entrypoints.http.problems import ProblemError
 from models.ledger.boxes import webhooks
 from producer.request.shape import LONGEST_ACCOUNT
 
-router = APIRouter(prefix="/v1", tags=["webhooks"])
+router = Routes(prefix="/v1", tags=["webhooks"])
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,52}\Z")
 _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 
 
-@router.get(
-    "/webhooks", response_model=answers.WebhookList, operation_id="list_webhooks",
-    summary="List webhooks",
-    responses=openapi.of_a_reading(),
+@router.look(
+    "/webhooks", answers.WebhookList, operation="list_webhooks", summary="List webhooks",
 )  # fmt: skip
-@json_answers.in_thread
 def listing(
     caller: Reader,
     *,
@@ -60,12 +57,9 @@ def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
     return webhook_object(one, caller.texts, waits=caller.parts.settings.waits())
 
 
-@router.get(
-    "/webhooks/{webhook_id}", response_model=answers.Webhook, operation_id="get_webhook",
-    summary="Look at a webhook",
-    responses=openapi.of_a_reading(),
+@router.look(
+    "/webhooks/{webhook_id}", answers.Webhook, operation="get_webhook", summary="Look at a webhook",
 )  # fmt: skip
-@json_answers.in_thread
 def show(webhook_id: str, caller: Reader) -> dict[str, Any]:
     """Return what became of an event."""
     return _webhook_object(caller, _theirs(caller, webhook_id))
@@ -81,13 +75,10 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     raise ProblemError("error.api.no_webhook")
 
 
-@router.post(
-    "/webhooks/{webhook_id}/retry", response_model=answers.Webhook, operation_id="retry_webhook",
+@router.act(
+    "/webhooks/{webhook_id}/retry", answers.Webhook, operation="retry_webhook",
     summary="Deliver a webhook again",
-    openapi_extra=openapi.takes("nothing", form=Nothing),
-    responses=openapi.of_a_body(),
 )  # fmt: skip
-@json_answers.in_thread
 def retry(caller: Controller, webhook_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Deliver an event from now on, as on its first day; also one that was delivered."""
     one = _theirs(caller, webhook_id)
