@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import typer
-from sqlalchemy import Engine
 
 from broadcast.errors import InputError
 from broadcast.redaction import kept_words
@@ -41,15 +40,6 @@ AS_IT_STANDS = {
 }
 
 
-class Control(Protocol):
-    """A control of a broadcast: pause, resume, cancel."""
-
-    def __call__(
-        self, engine: Engine, broadcast_id: str, *, who: str, why: str | None = None
-    ) -> bool:
-        """Carry it out; return whether anything changed."""
-
-
 @app.command(help="help.pause")
 def pause(
     run: Run,
@@ -59,7 +49,8 @@ def pause(
 ) -> None:
     """Start no new call of a broadcast."""
     broadcast_id = which.stored(run, broadcast_id, fits=_can_pause)
-    _steer(run, operator.pause, broadcast_id, why=why, name="pause")
+    changed = operator.pause(run.engine, broadcast_id, who=who(), why=kept_words(why))
+    _tell(run, broadcast_id, name="pause", changed=changed)
 
 
 @app.command(help="help.resume")
@@ -87,15 +78,12 @@ def resume(
     questions.get_ready(run)
     from producer.wiring.wechat import QuotaWithReason  # noqa: PLC0415 - HTTP, for no pause
 
-    def control(engine: Engine, broadcast_id: str, *, who: str, why: str | None = None) -> bool:
-        del broadcast_id  # that of the report
-        return steer.resume_as_shown(
-            engine, before, shown, settings=run.settings, quota=QuotaWithReason(run.wechat),
-            # It was asked for above, of all that was shown.
-            who=who, why=why, maybe_sent=True,
-        )  # fmt: skip
-
-    _steer(run, control, broadcast_id, why=why, name=Opener.RESUME.value)
+    changed = steer.resume_as_shown(
+        run.engine, before, shown, settings=run.settings, quota=QuotaWithReason(run.wechat),
+        # It was asked for above, of all that was shown.
+        who=who(), why=kept_words(why), maybe_sent=True,
+    )  # fmt: skip
+    _tell(run, broadcast_id, name=Opener.RESUME.value, changed=changed)
 
 
 def _can_pause(report: Report) -> bool:
@@ -170,7 +158,8 @@ def cancel(
         _refuse_unbegun(run, broadcast_id)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
         raise typer.Exit(exits.FAILED)
-    _steer(run, operator.cancel, broadcast_id, why=why, name="cancel")
+    changed = operator.cancel(run.engine, broadcast_id, who=who(), why=kept_words(why))
+    _tell(run, broadcast_id, name="cancel", changed=changed)
 
 
 def _is_kept_back(report: Report) -> bool:
@@ -229,11 +218,9 @@ def _say_what_was_kept(run: Run, broadcast_id: str) -> None:
     run.note("cancel.kept" if is_paused else "cancel.kept_held", id=broadcast_id)
 
 
-def _steer(run: Run, control: Control, broadcast_id: str, *, why: str | None, name: str) -> None:
-    """Carry out *control* and say what came of it; doing it twice is no error."""
-    ledger = run.engine
-    changed = control(ledger, broadcast_id, who=who(), why=kept_words(why))
-    report, under_way = in_flight.beside_report(ledger, broadcast_id)
+def _tell(run: Run, broadcast_id: str, *, name: str, changed: bool) -> None:
+    """Say what came of a control; doing it twice is no error."""
+    report, under_way = in_flight.beside_report(run.engine, broadcast_id)
     already = f"{name}.already"
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
     if changed and report.is_unlisted:
