@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -188,14 +188,6 @@ class ContentOptions(OptionGroup):
 MOST_FILE_BYTES: Final = 1_000_000
 
 
-class _TwiceError(Exception):
-    """A name stands twice in one object: which is meant, nobody knows."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.name = name
-
-
 def read_text_file(source: str) -> str:
     """Return the text of a file, or of standard input (``-``), without its last line break.
 
@@ -215,11 +207,13 @@ def read_text_file(source: str) -> str:
 
 def read_content_file(path: Path) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return WeChat's content object in the file *path*. Raises ContentError."""
+    from producer.request.shape import TwiceError, each_once  # noqa: PLC0415 - few have one
+
     text = _decoded(_bytes_of(path, option="--content"), path, option="--content")
     try:
-        return json.loads(text, object_pairs_hook=_each_once)
-    except _TwiceError as error:
-        raise ContentError("error.content.twice", path=path, name=error.name) from None
+        return json.loads(text, object_pairs_hook=each_once)
+    except TwiceError as error:
+        raise ContentError("error.content.twice", path=path, name=error.args[0]) from None
     except json.JSONDecodeError as error:
         line, column = error.lineno, error.colno
     except RecursionError:
@@ -256,12 +250,3 @@ def _decoded(data: bytes, path: Path, *, option: str) -> str:
         raise ContentError(
             "error.content.encoding", option=option, path=path, byte=error.start
         ) from error
-
-
-def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _TwiceError(name)
-        found[name] = value
-    return found

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any, Final, NoReturn, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, NoReturn, TypeAlias
 
 import orjson
 from fastapi import Depends
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from starlette.requests import ClientDisconnect, Request
 
 from broadcast.quoting import quoted, visible
 from entrypoints.http.problems import ProblemError
 from entrypoints.serving.request_bodies import TooLargeError, read_body
 from producer.request import shape
+from producer.request.shape import AnyForm
 
 #: 100,000 OpenIDs and their quotes are 3.2 MB.
 MOST_BYTES: Final = 4_000_000
@@ -114,8 +115,10 @@ def parse(data: bytes) -> dict[str, Any]:
 def _refuse_doubles(data: bytes) -> None:
     """Raise ProblemError where a member stands twice: readers differ in which one counts."""
     try:
-        json.loads(data, object_pairs_hook=_pairs, parse_int=_nothing, parse_float=_nothing)
-    except _TwiceError as error:
+        json.loads(
+            data, object_pairs_hook=shape.each_once, parse_int=_nothing, parse_float=_nothing
+        )
+    except shape.TwiceError as error:
         name = visible(str(error.args[0]))[:60]
     except RecursionError:
         _refuse_depth()
@@ -128,24 +131,8 @@ def _refuse_depth() -> NoReturn:
     raise ProblemError("error.api.json_deep")
 
 
-class _TwiceError(Exception):
-    """A member stands twice."""
-
-
-def _pairs(pairs: list[tuple[str, object]]) -> Mapping[str, object]:
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        if name in found:
-            raise _TwiceError(name)
-        found[name] = value
-    return found
-
-
 def _nothing(_: str) -> None:
     return None
-
-
-Form = TypeVar("Form", bound=BaseModel)
 
 
 class Body(BaseModel):
@@ -158,22 +145,14 @@ class Nothing(Body):
     """No members."""
 
 
-def read_form(form: type[Form], value: Mapping[str, Any]) -> Form:
-    """Return *value* as *form*. Raises RequestError."""
-    try:
-        return form.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-    raise shape.refused(
-        first["type"], first["loc"], first.get("ctx", {}), known=list(form.model_fields)
-    )
-
-
-def body_of(form: type[Form], *, optional: bool = False) -> Callable[[Request], Awaitable[Form]]:
+def body_of(
+    form: type[AnyForm], *, optional: bool = False
+) -> Callable[[Request], Awaitable[AnyForm]]:
     """Return the dependency of a route that takes a body of this form."""
 
-    async def read(request: Request) -> Form:
-        return read_form(form, await read_object(request, optional=optional))
+    async def read(request: Request) -> AnyForm:
+        value = await read_object(request, optional=optional)
+        return shape.validated(form, value, known=list(form.model_fields))
 
     return read
 

@@ -178,6 +178,8 @@ class Request(SendRequest):
     ] = False
 
 
+#: Of any body.
+AnyForm = TypeVar("AnyForm", bound=BaseModel)
 Form = TypeVar("Form", bound=SendRequest)
 
 
@@ -200,11 +202,18 @@ def parse_as(form: type[Form], value: object) -> Form:
             raise unknown((name,), known)
     if "audience" in members or form.model_fields["audience"].is_required():
         members["audience"] = _audience(members.get("audience"))
+    return validated(form, members)
+
+
+def validated(
+    form: type[AnyForm], members: Mapping[str, Any], *, known: Sequence[str] | None = None
+) -> AnyForm:
+    """Return *members* as *form*; *known*: those that there are. Raises RequestError."""
     try:
         return form.model_validate(members)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
-    raise refused(wrong["type"], wrong["loc"], wrong.get("ctx", {}))
+    raise refused(wrong["type"], wrong["loc"], wrong.get("ctx", {}), known=known)
 
 
 def _audience(value: object) -> dict[str, Any]:
@@ -291,6 +300,20 @@ def unknown(places: Sequence[object], known: Sequence[str]) -> RequestError:
     if near:
         return RequestError("error.request.unknown_near", field=field, near=near[0])
     return RequestError("error.request.unknown", field=field)
+
+
+class TwiceError(Exception):
+    """A member, which stands in the arguments, is there twice: which is meant, nobody knows."""
+
+
+def each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the members of one object of JSON. Raises TwiceError."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise TwiceError(name)
+        found[name] = value
+    return found
 
 
 def field_of(places: Sequence[object]) -> str:
