@@ -212,7 +212,8 @@ class Group(_Ours, TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Find the command that is called. Raises InputError, with the one that was meant."""
         if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
-            raise _no_command(args[0], self.list_commands(ctx), ctx)
+            names = self.list_commands(ctx)
+            raise unknown("error.usage.no_command", args[0], names, help_line=help_at(ctx))
         return super().resolve_command(ctx, args)
 
 
@@ -248,13 +249,12 @@ def help_at(context: Any) -> str:  # noqa: ANN401 - Typer keeps its classes priv
     return f"{context.command_path if context else 'broadcast'} --help"
 
 
-def _no_command(name: str, known: list[str], context: Any) -> InputError:  # noqa: ANN401
+def unknown(problem: str, name: str, known: Sequence[str], *, help_line: str) -> InputError:
+    """Return the error *problem* of a name that nobody knows, with the one that it is near."""
     near = difflib.get_close_matches(name, known, n=1)
     if near:
-        return InputError(
-            "error.usage.no_command_near", name=name, near=near[0], help=help_at(context)
-        )
-    return InputError("error.usage.no_command", name=name, help=help_at(context))
+        return InputError(f"{problem}_near", name=name, near=near[0], help=help_line)
+    return InputError(problem, name=name, help=help_line)
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from typer import BadParameter
 from typer.exceptions import TyperException
 
 from broadcast.errors import InputError
-from entrypoints.cli.group import help_at
+from entrypoints.cli.group import help_at, unknown
 
 
 def as_input_error(error: TyperException) -> InputError:
     """Return the error of the command line, and the command for its help."""
-    facts: dict[str, object] = {"help": help_at(getattr(error, "ctx", None))}
+    help_line = help_at(getattr(error, "ctx", None))
+    facts: dict[str, object] = {"help": help_line}
     if isinstance(error, BadParameter):
         return _of_parameter(error, facts)
     option = getattr(error, "option_name", None)
@@ -22,7 +22,7 @@ def as_input_error(error: TyperException) -> InputError:
         return _other(error, facts)
     if not hasattr(error, "possibilities"):
         return InputError("error.usage.option_value", name=option, **facts)
-    return _no_such_option(option, _known_options(error), facts)
+    return unknown("error.usage.no_option", option, _known_options(error), help_line=help_line)
 
 
 def _other(error: Any, facts: dict[str, object]) -> InputError:  # noqa: ANN401 - Typer keeps the classes of its errors private
@@ -36,13 +36,6 @@ def _other(error: Any, facts: dict[str, object]) -> InputError:  # noqa: ANN401 
 def _known_options(error: Any) -> list[str]:  # noqa: ANN401
     command = getattr(error.ctx, "command", None)
     return [name for option in getattr(command, "params", ()) for name in option.opts]
-
-
-def _no_such_option(option: str, known: list[str], facts: dict[str, object]) -> InputError:
-    near = difflib.get_close_matches(option, known, n=1)
-    if near:
-        return InputError("error.usage.no_option_near", name=option, near=near[0], **facts)
-    return InputError("error.usage.no_option", name=option, **facts)
 
 
 def _of_parameter(error: BadParameter, facts: dict[str, object]) -> InputError:
