@@ -53,34 +53,27 @@ def bare() -> FastAPI:
 
 
 def _refuse_as_problems(app: FastAPI) -> None:
-    handlers: dict[type[Exception], Callable[[Any], ProblemError]] = {
-        ProblemError: lambda error: error,
-        BroadcastError: problems.problem_of,
+    handlers: dict[type[Exception], Callable[[Request, Any], ProblemError]] = {
+        ProblemError: lambda _, error: error,
+        BroadcastError: lambda _, error: problems.problem_of(error),
         RequestValidationError: _of_parameters,
-        Exception: lambda _: ProblemError("error.api.failed"),
+        HTTPException: _of_http,
+        Exception: lambda *_: ProblemError("error.api.failed"),
     }
     for kind, to_problem in handlers.items():
         app.add_exception_handler(kind, _handler(to_problem))
 
+
+def _handler(
+    to_problem: Callable[[Request, Any], ProblemError],
+) -> Callable[[Request, Exception], Any]:
     async def handle(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        return _response(request, _of_http(request, error))
-
-    app.add_exception_handler(HTTPException, handle)
-
-
-def _handler(to_problem: Callable[[Any], ProblemError]) -> Callable[[Request, Exception], Any]:
-    async def handle(request: Request, error: Exception) -> Response:
-        return _response(request, to_problem(error))
+        return problems.response(to_problem(request, error), texts_of(request), request)
 
     return handle
 
 
-def _response(request: Request, problem: ProblemError) -> Response:
-    return problems.response(problem, texts_of(request), keyed=problems.is_keyed(request))
-
-
-def _of_parameters(error: RequestValidationError) -> ProblemError:
+def _of_parameters(_: Request, error: RequestValidationError) -> ProblemError:
     first = error.errors()[0]
     # In front stands where it was: query, path, header.
     refused = shape.refused(first["type"], first["loc"][1:2], first.get("ctx", {}))

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Engine
 
 from broadcast.frozen import frozen
 from broadcast.rules.accounts import Account
@@ -15,6 +16,7 @@ from broadcast.views.texts import LANGUAGES, Language, Texts
 from entrypoints.http import bodies
 from entrypoints.http.api_parts import APIParts
 from entrypoints.http.problems import ProblemError
+from entrypoints.http.threads import Threads
 
 BEARER: Final = HTTPBearer(
     auto_error=False, scheme_name="key", description="A key of BROADCAST_API_KEYS or `api-keys new`"
@@ -35,6 +37,16 @@ class Caller:
     def who(self) -> str:
         """The caller's name in the history."""
         return self.key.name
+
+    @property
+    def engine(self) -> Engine:
+        """The ledger."""
+        return self.parts.engine
+
+    @property
+    def threads(self) -> Threads:
+        """The threads that wait for it."""
+        return self.parts.threads
 
     def needs(self, scope: Scope) -> None:
         """Raise ProblemError where the key does not have *scope*."""

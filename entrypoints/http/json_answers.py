@@ -43,7 +43,7 @@ def in_thread(work: Work) -> Route:
 
     @wraps(work)
     async def answer(*, caller: Caller, **facts: object) -> Response:
-        made = await caller.parts.threads.run(work, caller=caller, **facts)
+        made = await caller.threads.run(work, caller=caller, **facts)
         return made if isinstance(made, Response) else as_json(made)
 
     return answer

@@ -28,20 +28,22 @@ def the_broadcast(caller: Caller, broadcast_id: str) -> str:
     """
     account = None
     if _ID.match(broadcast_id):
-        account = locked_rows.account_of(caller.parts.engine, broadcast_id)
+        account = locked_rows.account_of(caller.engine, broadcast_id)
     if account is None or not caller.key.may_use(account):
         raise ProblemError("error.api.no_broadcast")
     return account
 
 
-def the_account(caller: Caller, name: str, *, field: str) -> None:
+def the_account(caller: Caller, name: str | None, *, field: str) -> None:
     """Raise ProblemError for an account that nobody knows, or that the key is not good for.
 
-    *field* is the parameter that names it.
+    *field* is the parameter that names it; None: it names none.
     """
+    if name is None:
+        return
     # The ledger first: a slip in the settings keeps nobody from the kill switch.
     may = NAME.match(name) and caller.key.may_use(name)
-    if may and (known_accounts.is_known(caller.parts.engine, name) or account_of(caller, name)):
+    if may and (known_accounts.is_known(caller.engine, name) or account_of(caller, name)):
         return
     raise ProblemError("error.api.no_account", field=field)
 

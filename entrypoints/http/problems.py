@@ -102,18 +102,15 @@ def shown(
     }
 
 
-def response(problem: ProblemError, texts: Texts, *, keyed: bool) -> Response:
-    """Return the answer that shows a problem; *keyed* as in :func:`shown`."""
+def response(problem: ProblemError, texts: Texts, request: Request) -> Response:
+    """Return the answer to *request* that shows a problem."""
+    # An idempotency key says what it is a repeat of.
+    keyed = request.method == "POST" and KEY in request.headers
     body = shown(problem, texts, request_id=request_ids.current.get(), keyed=keyed)
     return Response(
         orjson.dumps(body), status_code=problem.status, media_type=MEDIA_TYPE,
         headers={"Content-Language": texts.language, **problem.headers},
     )  # fmt: skip
-
-
-def is_keyed(request: Request) -> bool:
-    """Return whether a request says by an idempotency key what it is a repeat of."""
-    return request.method == "POST" and KEY in request.headers
 
 
 def fix(status: int, message: Message, *, keyed: bool) -> Message:

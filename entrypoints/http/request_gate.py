@@ -87,7 +87,7 @@ class Gate:
     async def _refuse(self, request: Request, answering: _Answering, problem: ProblemError) -> None:
         # The application has not seen the request, or broke over it.
         texts = caller.language_of(request.headers.get("accept-language"), default=self._language)
-        answer = problems.response(problem, texts, keyed=problems.is_keyed(request))
+        answer = problems.response(problem, texts, request)
         await answer(request.scope, request.receive, answering.send)
 
 

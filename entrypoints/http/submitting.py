@@ -73,7 +73,7 @@ def submit(caller: Caller, value: Mapping[str, Any], *, key: str) -> SubmitAnswe
 
 def _after(caller: Caller, made: Submitted) -> Report:
     """Return a broadcast as it stands after its submit; a new one has no batches and no actions."""
-    engine = caller.parts.engine
+    engine = caller.engine
     if made.created:
         short = made.report or broadcast_reports.report(engine, made.id, whole=False)
         # Of articles the draft is looked up, too.
@@ -88,7 +88,7 @@ def _reserved(caller: Caller, request: Request, *, key: str) -> SubmitAnswer:
     except InputError as error:
         raise without_others(caller, error) from None
     try:
-        report = broadcast_reports.report(caller.parts.engine, broadcast_id)
+        report = broadcast_reports.report(caller.engine, broadcast_id)
     except UnknownIdError:
         raise _removed(broadcast_id) from None
     return SubmitAnswer(report=report, created=created, notices=())

@@ -156,7 +156,7 @@ _places = Places(MOST_AT_ONCE, most_of_one=MOST_OF_A_KEY)
 async def store_list(request: Request, caller: Caller, broadcast_id: str) -> SubmitAnswer:
     """Store the list that a broadcast waits for. Raises ProblemError and what the door raises."""
     bodies.require_type(request, *TYPES)
-    awaited = await caller.parts.threads.run(_awaited, caller, broadcast_id)
+    awaited = await caller.threads.run(_awaited, caller, broadcast_id)
     length = request.headers.get("content-length", "0")
     if not length.isdigit() or int(length[:12]) > MOST_BYTES:
         raise bodies.too_large(MOST_BYTES)
@@ -165,10 +165,10 @@ async def store_list(request: Request, caller: Caller, broadcast_id: str) -> Sub
         request.scope["extensions"][PATIENT]["call"]()
         with room_needed():
             pieces = _expected(_pieces(request, place), caller, broadcast_id)
-            await _received(pieces, caller.parts.threads.files, file, place=place)
-        await caller.parts.threads.files.run(_refuse_packed, file)
+            await _received(pieces, caller.threads.files, file, place=place)
+        await caller.threads.files.run(_refuse_packed, file)
         made = await _submitted(caller, awaited, file)
-    report = await caller.parts.threads.run(broadcast_reports.report, caller.parts.engine, made.id)
+    report = await caller.threads.run(broadcast_reports.report, caller.engine, made.id)
     return SubmitAnswer(report=report, created=made.created, notices=made.notices)
 
 
@@ -195,7 +195,7 @@ def _nameless() -> Iterator[BinaryIO]:
 
 def _awaited(caller: Caller, broadcast_id: str) -> Awaited:
     the_broadcast(caller, broadcast_id)
-    awaited = awaited_lists.awaited_submission(caller.parts.engine, broadcast_id)
+    awaited = awaited_lists.awaited_submission(caller.engine, broadcast_id)
     if awaited is None:
         raise ProblemError("error.api.no_upload", field="audience", headers=bodies.CLOSE)
     if awaited.is_cancelled:
@@ -244,12 +244,12 @@ async def _expected(
             last = monotonic()
             # With the database away for now the list comes all the same.
             with suppress(DatabaseAwayError):
-                await caller.parts.threads.lists.run(_expect, caller, broadcast_id)
+                await caller.threads.lists.run(_expect, caller, broadcast_id)
         yield piece
 
 
 def _expect(caller: Caller, broadcast_id: str) -> None:
-    awaited_lists.expect(caller.parts.engine, broadcast_id)
+    awaited_lists.expect(caller.engine, broadcast_id)
     _awaited(caller, broadcast_id)
 
 
@@ -296,10 +296,10 @@ async def _submitted(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submit
     until = monotonic() + _OTHER_ENDS_WITHIN_S
     while True:
         try:
-            return await caller.parts.threads.lists.run(_submit, caller, awaited, file)
+            return await caller.threads.lists.run(_submit, caller, awaited, file)
         except TakenOverError:
             # It stood still for so long that a later one took over; or its time is up.
-            await caller.parts.threads.run(the_broadcast, caller, awaited.broadcast_id)
+            await caller.threads.run(the_broadcast, caller, awaited.broadcast_id)
         except BeingStoredError as error:
             if error.is_other:
                 raise _being_stored("error.api.other_being_stored") from None
@@ -333,12 +333,12 @@ def _submit(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:
 
 async def _other_ends(caller: Caller, awaited: Awaited, until: float) -> None:
     """Wait until no request stores the list. Raises ProblemError where one does for long."""
-    look = partial(awaited_lists.is_being_stored, caller.parts.engine, awaited.broadcast_id)
+    look = partial(awaited_lists.is_being_stored, caller.engine, awaited.broadcast_id)
     while True:
         if monotonic() > until:
             raise _being_stored("error.api.being_stored")
         await asyncio.sleep(_LOOK_EVERY_S)
-        if not await caller.parts.threads.run(look):
+        if not await caller.threads.run(look):
             return
 
 

@@ -31,7 +31,7 @@ Said = Annotated[Control, Depends(bodies.body_of(Control, optional=True))]
 @in_thread
 def listing(caller: Reader) -> dict[str, Any]:
     """Return the accounts that the key is good for."""
-    lanes, _ = broadcast_reports.lanes(caller.parts.engine)
+    lanes, _ = broadcast_reports.lanes(caller.engine)
     return {
         "accounts": [
             {
@@ -52,7 +52,7 @@ def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     the_account(caller, name, field="name")
     one = account_of(caller, name)
     changed = operator.halt(
-        caller.parts.engine, name, who=caller.who, why=control.why, known=[one] if one else []
+        caller.engine, name, who=caller.who, why=control.why, known=[one] if one else []
     )
     return _switched(caller, name, changed=bool(changed))
 
@@ -64,11 +64,11 @@ def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
 def unhalt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     """Open an account's halt and its stops; no broadcast's own pause."""
     the_account(caller, name, field="name")
-    changed = operator.unhalt(caller.parts.engine, name, who=caller.who, why=control.why)
-    steer.wake_lane(caller.parts.engine, caller.parts.waker, name)
+    changed = operator.unhalt(caller.engine, name, who=caller.who, why=control.why)
+    steer.wake_lane(caller.engine, caller.parts.waker, name)
     return _switched(caller, name, changed=bool(changed))
 
 
 def _switched(caller: Caller, name: str, *, changed: bool) -> dict[str, Any]:
-    lanes, _ = broadcast_reports.lanes(caller.parts.engine)
+    lanes, _ = broadcast_reports.lanes(caller.engine)
     return {"name": name, "changed": changed, **forbidden(lanes.get(name))}

@@ -92,7 +92,7 @@ def show(
 ) -> dict[str, Any]:
     """Return where a broadcast stands; its batches come in pages."""
     the_broadcast(caller, broadcast_id)
-    report = broadcast_reports.report(caller.parts.engine, broadcast_id)
+    report = broadcast_reports.report(caller.engine, broadcast_id)
     return json_answers.broadcast(report, after=batch_after, most=batch_limit)
 
 
@@ -140,14 +140,13 @@ def _page(
     limit: int,
 ) -> tuple[list[Report], Report | None]:
     """Return a page, and its last row where more may follow."""
-    if account is not None:
-        the_account(caller, account, field="account")
+    the_account(caller, account, field="account")
     found: list[Report] = []
     looked_at = 0
     most = limit + 1 if state is None else lookups.MOST
     while True:
         some = broadcast_reports.reports(
-            caller.parts.engine, account=account, accounts=caller.key.accounts, key=key,
+            caller.engine, account=account, accounts=caller.key.accounts, key=key,
             before=before, most=most, awaited_only=True,
         )  # fmt: skip
         for report in some:
@@ -170,9 +169,7 @@ def _page(
 )  # fmt: skip
 async def ask(broadcast_id: str, caller: Reader) -> Response:
     """Ask the ledger whether the delivery promise holds for a broadcast."""
-    return json_answers.as_json(
-        await caller.parts.threads.readers.run(_audit, caller, broadcast_id)
-    )
+    return json_answers.as_json(await caller.threads.readers.run(_audit, caller, broadcast_id))
 
 
 def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:

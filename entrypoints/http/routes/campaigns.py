@@ -73,7 +73,7 @@ def add(caller: Submitter, members: bodies.Members) -> Response:
     said_plans.check_name(said.name)
     account = caller.account(said.account).name
     plan, doubts = _plan(caller, said, account)
-    made = campaign_edits.add(caller.parts.engine, said.name, plan, who=caller.who)
+    made = campaign_edits.add(caller.engine, said.name, plan, who=caller.who)
     where = {"Location": f"/v1/campaigns/{quote(said.name)}"}
     return json_answers.as_json(_stored(caller, made, doubts), status=201, headers=where)
 
@@ -99,7 +99,7 @@ def _check_may_send(caller: Caller, template: Template) -> None:
 
 def _stored(caller: Caller, campaign: Campaign, doubts: Sequence[Message]) -> dict[str, Any]:
     account = caller.account(campaign.plan.account)
-    found = [*doubts, *counted_sends.excesses(caller.parts.engine, account)]
+    found = [*doubts, *counted_sends.excesses(caller.engine, account)]
     if campaign.next_due_at is not None and campaign.plan.template.to_all:
         found += account.asked(campaign.next_due_at)
     return campaign_object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
@@ -113,9 +113,8 @@ def listing(
     caller: Reader, *, account: Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)] = None
 ) -> dict[str, Any]:
     """Return every campaign by its name, with its runs that are held."""
-    if account is not None:
-        the_account(caller, account, field="account")
-    engine = caller.parts.engine
+    the_account(caller, account, field="account")
+    engine = caller.engine
     found = [
         one for one in campaign_rows.every(engine)
         if caller.key.may_use(one.plan.account) and account in {None, one.plan.account}
@@ -129,7 +128,7 @@ def _objects_of(caller: Caller, launches: Sequence[Launch]) -> list[dict[str, An
     def shown(one: Launch) -> Launch:
         return replace(one, reason=one.reason and submitting.for_key(caller, one.reason))
 
-    each = asked_runs.with_reports(caller.parts.engine, launches)
+    each = asked_runs.with_reports(caller.engine, launches)
     return [launch_object(shown(one), report, caller.texts) for one, report in each]
 
 
@@ -145,7 +144,7 @@ def show(name: str, caller: Reader) -> dict[str, Any]:
 def _theirs(caller: Caller, name: str) -> Campaign:
     """Return a campaign. Raises ProblemError where the key is not good for its account, too."""
     try:
-        found = campaign_rows.named(caller.parts.engine, name) if said_plans.is_name(name) else None
+        found = campaign_rows.named(caller.engine, name) if said_plans.is_name(name) else None
     except UnknownIdError:
         found = None
     if found is None or not caller.key.may_use(found.plan.account):
@@ -162,7 +161,7 @@ def runs(
 ) -> dict[str, Any]:
     """Return the newest runs of a campaign, the last first, with the sums of their broadcasts."""
     campaign_id = _theirs(caller, name).id
-    found = launch_rows.history(caller.parts.engine, campaign_id, most=limit)
+    found = launch_rows.history(caller.engine, campaign_id, most=limit)
     return {"runs": _objects_of(caller, found)}
 
 
@@ -179,12 +178,12 @@ def edit(caller: Submitter, name: str, members: bodies.Members) -> dict[str, Any
     known = old if said.version is None else replace(old, version=said.version)
     if (plan, known.version) == (old.plan, old.version):
         return _stored(caller, old, doubts)
-    edited = campaign_edits.edit(caller.parts.engine, known, plan, who=caller.who)
+    edited = campaign_edits.edit(caller.engine, known, plan, who=caller.who)
     return _stored(caller, edited, doubts)
 
 
 def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str, Any]:
-    return campaign_object(act(caller.parts.engine, _theirs(caller, name).name, who=caller.who))
+    return campaign_object(act(caller.engine, _theirs(caller, name).name, who=caller.who))
 
 
 def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:

@@ -76,7 +76,7 @@ _RESPONSES: dict[int | str, dict[str, Any]] = openapi.of_a_body(409)
 
 def _done(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> dict[str, Any]:
     the_broadcast(caller, broadcast_id)
-    engine = caller.parts.engine
+    engine = caller.engine
     report = broadcast_reports.report(engine, broadcast_id)
     if report.phase is Phase.UPLOADING and act is not _cancel:
         raise ProblemError("error.api.uploading")
@@ -100,11 +100,11 @@ def _route(name: str, act: Act, summary: str, *, form: type[Control] = Control) 
 
 
 def _pause(caller: Caller, report: Report, control: Control) -> bool:
-    return operator.pause(caller.parts.engine, report.id, who=caller.who, why=control.why)
+    return operator.pause(caller.engine, report.id, who=caller.who, why=control.why)
 
 
 def _cancel(caller: Caller, report: Report, control: Control) -> bool:
-    return operator.cancel(caller.parts.engine, report.id, who=caller.who, why=control.why)
+    return operator.cancel(caller.engine, report.id, who=caller.who, why=control.why)
 
 
 def _resume(caller: Caller, report: Report, control: Control) -> bool:
@@ -163,7 +163,7 @@ def _resolve(caller: Caller, report: Report, control: Control) -> bool:
     if control.batch not in {line.n for line in report.batch_list}:
         raise ProblemError("error.api.no_batch", field="batch", n=control.batch)
     done = resolves.resolve(
-        caller.parts.engine, report.id, control.batch, verdict=_verdict(caller, report, control),
+        caller.engine, report.id, control.batch, verdict=_verdict(caller, report, control),
         who=caller.who, why=control.why, tuning=caller.parts.settings.tuning(),
     )  # fmt: skip
     return done.changed

@@ -50,7 +50,7 @@ def listing(
     before, accounts = lookups.place_of(cursor), _accounts(caller, account)
     _settle(caller)
     found = dead_letters.newest(
-        caller.parts.engine, state=None if closed else LetterState.DEAD, accounts=accounts,
+        caller.engine, state=None if closed else LetterState.DEAD, accounts=accounts,
         before=before, most=limit + 1,
     )  # fmt: skip
     each = [_as_object(caller, one) for one in found[:limit]]
@@ -61,7 +61,7 @@ def listing(
 
 def _settle(caller: Caller, letter_id: str | None = None) -> None:
     """Close the letters that wait, or one of them, whose message is a broadcast after all."""
-    engine = caller.parts.engine
+    engine = caller.engine
     door.settle_letters(
         engine, caller.parts.settings, dead_letters.possibly_sent(engine, letter_id)
     )
@@ -100,7 +100,7 @@ def show(letter_id: str, caller: Reader) -> dict[str, Any]:
 def _letter(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     if _ID.match(letter_id):
         try:
-            one, body = dead_letters.letter_named(caller.parts.engine, letter_id)
+            one, body = dead_letters.letter_named(caller.engine, letter_id)
         except (UnknownIdError, InputError):
             pass
         else:
@@ -131,12 +131,12 @@ def retry(
     the scope `submit`.
     """
     one, body = _letter(caller, letter_id)
-    with door.trying_again(caller.parts.engine, one):
+    with door.trying_again(caller.engine, one):
         return _submitted(caller, one, body)
 
 
 def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
-    engine = caller.parts.engine
+    engine = caller.engine
     try:
         found = incoming.parse_text(body)
         done = submitting.submit_parsed(caller, found.request, key=found.key)
@@ -176,7 +176,7 @@ def drop_all(
     """
     accounts = _accounts(caller, form.account)
     _settle(caller)
-    engine = caller.parts.engine
+    engine = caller.engine
     _, moment = dead_letters.waiting(engine, accounts)
     dropped = dead_letters.drop_all(engine, who=caller.who, until=moment, accounts=accounts)
     left, _ = dead_letters.waiting(engine, accounts)
@@ -189,7 +189,7 @@ def drop_all(
 )  # fmt: skip
 def drop(caller: Controller, letter_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Put a dead letter aside: nobody wants it sent."""
-    engine = caller.parts.engine
+    engine = caller.engine
     one = _settled(caller, letter_id)[0]
     door.drop_letter(engine, one, who=caller.who)
     return _as_object(caller, dead_letters.letter_named(engine, one.id)[0])

@@ -60,12 +60,10 @@ async def follow(request: Request, broadcast_id: str, caller: Reader) -> Respons
     however short it was; whoever comes back with `Last-Event-ID` gets all that came meanwhile. 204
     says that there is nothing more to come. One that is `held` is not at rest.
     """
-    the_one = Followed(caller.parts.engine, broadcast_id)
-    account = await caller.parts.threads.run(the_broadcast, caller, broadcast_id)
+    the_one = Followed(caller.engine, broadcast_id)
+    account = await caller.threads.run(the_broadcast, caller, broadcast_id)
     last = request.headers.get(LAST, "")
-    first = await caller.parts.threads.run(
-        _Snapshot, the_one, after=shown_states.parse_cursor(last)
-    )
+    first = await caller.threads.run(_Snapshot, the_one, after=shown_states.parse_cursor(last))
     if first.ended and first.id == last:
         return Response(status_code=204)
     if _watching >= MOST:
@@ -144,7 +142,7 @@ async def _events(
             try:
                 if not await _may_read(caller, account):
                     return
-                found = await caller.parts.threads.run(_next_snapshot, the_one, found)
+                found = await caller.threads.run(_next_snapshot, the_one, found)
             except OutOfReachError:
                 # Whoever watches comes back, and is answered 503 until it is there again.
                 return

@@ -48,7 +48,7 @@ async def stream(
     why, stands alone. Without `format` the header `Accept: text/csv` asks for CSV.
     """
     as_csv = as_ == "csv" or (as_ is None and CSV in request.headers.get("accept", ""))
-    reading = caller.parts.threads.readers
+    reading = caller.threads.readers
     rows = await reading.run(_rows, caller, broadcast_id, sets, as_csv=as_csv)
     kind = f"{CSV}; charset=utf-8; header=present" if as_csv else LINES
     return StreamingResponse(_stepped(reading, rows), media_type=kind)
@@ -62,7 +62,7 @@ async def _stepped(reading: Pool, rows: Iterator[bytes]) -> AsyncIterator[bytes]
 
 def _rows(caller: Caller, broadcast_id: str, names: list[Set], *, as_csv: bool) -> Iterator[bytes]:
     the_broadcast(caller, broadcast_id)
-    engine, wanted = caller.parts.engine, dict.fromkeys(names)
+    engine, wanted = caller.engine, dict.fromkeys(names)
     if broadcast_reports.report(engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
         raise ProblemError("error.api.uploading")
     if recipients.SKIPPED in wanted:

@@ -40,10 +40,9 @@ def listing(
 ) -> dict[str, Any]:
     """Return what is not delivered, the newest first; `delivered` adds what is."""
     before = lookups.number_of(cursor)
-    if account is not None:
-        the_account(caller, account, field="account")
+    the_account(caller, account, field="account")
     found = webhooks.page(
-        caller.parts.engine, states=tuple(WebhookState) if delivered else _NOT_DELIVERED,
+        caller.engine, states=tuple(WebhookState) if delivered else _NOT_DELIVERED,
         accounts=caller.key.accounts if account is None else [account],
         before=before, most=limit + 1,
     )  # fmt: skip
@@ -68,7 +67,7 @@ def show(webhook_id: str, caller: Reader) -> dict[str, Any]:
 def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     if _ID.match(webhook_id):
         with suppress(UnknownIdError, InputError):
-            one = webhooks.one_webhook(caller.parts.engine, webhook_id)
+            one = webhooks.one_webhook(caller.engine, webhook_id)
             # A part of an id is for persons.
             if one.id == webhook_id and caller.key.may_use(one.account):
                 return one
@@ -82,7 +81,7 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
 def retry(caller: Controller, webhook_id: str, _: bodies.Empty) -> dict[str, Any]:
     """Deliver an event from now on, as on its first day; also one that was delivered."""
     one = _theirs(caller, webhook_id)
-    webhooks.retry_events(caller.parts.engine, [(one.broadcast_id, one.version)])
+    webhooks.retry_events(caller.engine, [(one.broadcast_id, one.version)])
     # Where the broker is away, the next sweep has it delivered.
     with suppress(BrokerAwayError):
         caller.parts.waker.wake_for(names.DELIVER_WEBHOOKS)
