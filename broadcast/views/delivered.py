@@ -25,7 +25,7 @@ from broadcast.rules.finish_events import (
 )
 from broadcast.rules.reports import BatchLine, Did, OperatorAction, Report
 from broadcast.rules.states import STOPPED_JOB, BatchState
-from broadcast.views.objects import utc_if_any
+from broadcast.views.objects import members, utc_if_any
 from broadcast.views.words import Joined, Moment, numbered, printable
 
 #: CheckState of a job none of whose articles is a reprint.
@@ -73,12 +73,9 @@ def _no_counts(batches: Sequence[BatchLine]) -> Iterator[Message]:
 def sums(report: Report) -> Iterator[Message]:
     """Yield WeChat's counts, each that it gave."""
     counts = report.delivered.counts
-    if counts.sent is not None:
-        yield Message("delivered.sent", n=counts.sent)
-    if counts.eligible is not None:
-        yield Message("delivered.eligible", n=counts.eligible)
-    if counts.total is not None:
-        yield Message("delivered.total", n=counts.total)
+    for name, n in members(counts, "sent", "eligible", "total").items():
+        if n is not None:
+            yield Message(f"delivered.{name}", n=n)
     if counts.errors:
         yield Message("delivered.errors", n=counts.errors)
     stopped = [line for line in report.batch_list if line.finish and not line.is_taken]

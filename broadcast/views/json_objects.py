@@ -30,11 +30,8 @@ from broadcast.views.texts import Texts
 __all__ = ["as_json", "forbidden", "in_a_list", "utc"]
 
 
-def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
-    """Return the object; *error* is what kept the command from doing all that it was to do.
-
-    Raises ValueError if the report's content is none.
-    """
+def as_json(report: Report) -> dict[str, Any]:
+    """Return the object. Raises ValueError if the report's content is none."""
     behind = {
         "batches": {"batch_list": [_batch(line) for line in report.batch_list]},
         "finished_at": {
@@ -43,7 +40,7 @@ def as_json(report: Report, *, error: str | None = None) -> dict[str, Any]:
         },
     }
     whole: dict[str, Any] = {}
-    for name, value in objects.object_of(report, error=error).items():
+    for name, value in objects.object_of(report).items():
         whole |= {name: value, **behind.get(name, {})}
     return whole
 

@@ -24,11 +24,8 @@ from broadcast.rules.states import BroadcastState, WebhookState
 from broadcast.views.texts import Texts
 
 
-def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
-    """Return the object; *error* is what kept a command from doing all that it was to do.
-
-    Raises ValueError if the report's content is none.
-    """
+def object_of(report: Report) -> dict[str, Any]:
+    """Return the object. Raises ValueError if the report's content is none."""
     return {
         **members(report, "id", "state"),
         "reason": _plain(report.failed_uncalled),
@@ -42,7 +39,7 @@ def object_of(report: Report, *, error: str | None = None) -> dict[str, Any]:
         "calls": report.calls,
         "delivered": delivered_object(report.delivered),
         **members(report, "created_at", "scheduled_at", "started_at", "finished_at"),
-        "error": error,
+        "error": None,
     }
 
 

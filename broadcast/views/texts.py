@@ -39,7 +39,7 @@ def _catalogue(language: Language) -> gettext.GNUTranslations:
         return gettext.GNUTranslations(file)
 
 
-class _InWords(Mapping[str, object]):
+class _InWords:
     """Facts in words, each when a text asks for it: in the order in which they are read."""
 
     def __init__(self, facts: Mapping[str, object], texts: Texts) -> None:
@@ -47,12 +47,6 @@ class _InWords(Mapping[str, object]):
 
     def __getitem__(self, name: str) -> object:
         return words.fact_words(self._facts[name], self._texts)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._facts)
-
-    def __len__(self) -> int:
-        return len(self._facts)
 
 
 class Texts:
@@ -74,10 +68,7 @@ class Texts:
             what = what.message
         if isinstance(what, Message):
             return self(what.id, **what.facts)
-        text = _catalogue(self.language).gettext(what)
-        if text == what:
-            raise KeyError(what)
-        return text.format_map(_InWords(facts, self))
+        return self.template(what).format_map(_InWords(facts, self))
 
     @contextmanager
     def zone_once(self) -> Iterator[None]:
@@ -95,9 +86,10 @@ class Texts:
 
     def template(self, message_id: str) -> str:
         """Return the text of this id with its ``{placeholders}``. Raises KeyError."""
-        if not self.has(message_id):
+        text = _catalogue(self.language).gettext(message_id)
+        if text == message_id:
             raise KeyError(message_id)
-        return _catalogue(self.language).gettext(message_id)
+        return text
 
     def has(self, message_id: str) -> bool:
         """Return whether there is a text of this id."""
