@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
@@ -75,9 +75,9 @@ def remove(
         raise InputError("error.suppress.whom")
     whose = _whose(run, account, every=every)
     if not yes and str(file) != "-" and is_terminal():
-        with nullcontext(_checked(openids or ())) if file is None else _in_file(file) as people:
+        with _people(openids, file) as people:
             _ask_about_own(run, whose, people)
-    with nullcontext(_checked(openids or ())) if file is None else _in_file(file) as people:
+    with _people(openids, file) as people:
         lifted = suppressions.lift(run.engine, people, who=who(), account=whose)
     absent = lifted.named - lifted.people
     run.say("suppress.removed", account=_named(whose), n=lifted.people)
@@ -141,6 +141,10 @@ def import_(
     word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=kept_words(why))
     with _in_file(file) as people:
         _add(run, people, word, whose=whose)
+
+
+def _people(openids: list[str] | None, file: Path | None) -> AbstractContextManager[Iterable[str]]:
+    return nullcontext(_checked(openids or ())) if file is None else _in_file(file)
 
 
 @contextmanager
