@@ -289,7 +289,7 @@ _AS_JSON: Final = Parameter(
 def of_context(command: Callable[..., Any], *, json: bool) -> Callable[..., Any]:
     """Return *command* as Typer calls it: with the context that has the run.
 
-    *json*: the run is told of ``--json``.
+    *json*: the run says whether ``--json`` was given.
     """
     first, *rest = signature(command).parameters.values()
     hints = get_type_hints(command, include_extras=True)

@@ -64,7 +64,7 @@ def of_a_body(
 class Routes(APIRouter):
     """Routes that wait for the database in a thread, and are described as they are made."""
 
-    def look(
+    def reading(
         self, path: str, answer: type[BaseModel], *refused: int, operation: str, summary: str
     ) -> Callable[[Work], Route]:
         """Return the decorator of a route that looks; *refused*: statuses beside the usual."""
@@ -73,7 +73,7 @@ class Routes(APIRouter):
             responses=of_a_reading(*refused),
         )  # fmt: skip
 
-    def act(
+    def taking(
         self,
         path: str,
         answer: type[BaseModel],

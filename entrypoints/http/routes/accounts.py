@@ -43,7 +43,7 @@ def listing(caller: Reader) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.act(
+@router.taking(
     "/accounts/{name}/halt", answers.Switched, operation="halt",
     summary="Start no new call of an account", body=openapi.takes("halt", form=Control),
 )  # fmt: skip
@@ -57,7 +57,7 @@ def halt(caller: Controller, name: str, control: Said) -> dict[str, Any]:
     return _switched(caller, name, changed=bool(changed))
 
 
-@router.act(
+@router.taking(
     "/accounts/{name}/unhalt", answers.Switched, operation="unhalt",
     summary="Let an account call again", body=openapi.takes("unhalt", form=Control),
 )  # fmt: skip

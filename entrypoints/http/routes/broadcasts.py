@@ -37,7 +37,7 @@ router = Routes(prefix="/v1", tags=["broadcasts"])
 _LOOKED_THROUGH: Final = 2_000
 
 
-@router.act(
+@router.taking(
     "/broadcasts", answers.Submitted, 409, 410, operation="submit", summary="Submit a broadcast",
     body=openapi.takes("submit", key=True),
     also={200: ("The same key and body were there before", answers.Submitted)}, status=201,
@@ -77,7 +77,7 @@ def _answered(caller: Caller, done: submitting.SubmitAnswer) -> Response:
     return json_answers.as_json(answer, status=201 if done.created else 200, headers=where)
 
 
-@router.look(
+@router.reading(
     "/broadcasts/{broadcast_id}", answers.Broadcast, operation="get_broadcast",
     summary="Look at a broadcast",
 )  # fmt: skip
@@ -96,7 +96,7 @@ def show(
     return json_answers.broadcast(report, after=batch_after, most=batch_limit)
 
 
-@router.look(
+@router.reading(
     "/broadcasts", answers.BroadcastList, operation="list_broadcasts", summary="List broadcasts",
 )  # fmt: skip
 def listing(
@@ -189,7 +189,7 @@ def _audit(caller: Caller, broadcast_id: str) -> dict[str, Any]:
     }
 
 
-@router.act(
+@router.taking(
     "/plans", answers.Plan, 409, operation="plan", summary="Try a broadcast, storing nothing",
     body=openapi.takes("plan", key=False),
 )  # fmt: skip

@@ -63,7 +63,7 @@ class RunOfCampaign(bodies.Body):
     ] = False
 
 
-@router.act(
+@router.taking(
     "/campaigns", campaign_answers.StoredCampaign, 409, operation="add_campaign",
     summary="Add a campaign", body=openapi.takes("new_campaign", form=NewCampaign), status=201,
 )  # fmt: skip
@@ -105,7 +105,7 @@ def _stored(caller: Caller, campaign: Campaign, doubts: Sequence[Message]) -> di
     return campaign_object(campaign) | {"notices": notices(found, caller.texts, key=KEY)}
 
 
-@router.look(
+@router.reading(
     "/campaigns", campaign_answers.CampaignList, operation="list_campaigns",
     summary="List campaigns",
 )  # fmt: skip
@@ -132,7 +132,7 @@ def _objects_of(caller: Caller, launches: Sequence[Launch]) -> list[dict[str, An
     return [launch_object(shown(one), report, caller.texts) for one, report in each]
 
 
-@router.look(
+@router.reading(
     "/campaigns/{name}", campaign_answers.Campaign, operation="get_campaign",
     summary="Look at a campaign",
 )  # fmt: skip
@@ -152,7 +152,7 @@ def _theirs(caller: Caller, name: str) -> Campaign:
     return found
 
 
-@router.look(
+@router.reading(
     "/campaigns/{name}/runs", campaign_answers.CampaignRuns, operation="campaign_runs",
     summary="List the runs of a campaign",
 )  # fmt: skip
@@ -165,7 +165,7 @@ def runs(
     return {"runs": _objects_of(caller, found)}
 
 
-@router.act(
+@router.taking(
     "/campaigns/{name}", campaign_answers.StoredCampaign, 409, operation="edit_campaign",
     summary="Change a campaign", body=openapi.takes("campaign_change", form=CampaignChange),
     method="PATCH",
@@ -187,7 +187,7 @@ def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str
 
 
 def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:
-    @router.act(
+    @router.taking(
         f"/campaigns/{{name}}/{word}", campaign_answers.Campaign, operation=f"{word}_campaign",
         summary=summary,
     )  # fmt: skip
@@ -211,7 +211,7 @@ def remove(name: str, caller: Controller) -> dict[str, Any]:
     return _switch(caller, name, campaign_edits.remove)
 
 
-@router.act(
+@router.taking(
     "/campaigns/{name}/run", campaign_answers.CampaignRun, 409, operation="run_campaign",
     summary="Run a campaign now, or release a held run",
     body=openapi.takes("run_of_campaign", key=False, form=RunOfCampaign),
@@ -244,7 +244,7 @@ def _check_may_launch(caller: Caller, launch: Launch) -> None:
     _check_may_send(caller, launch.template)
 
 
-@router.act(
+@router.taking(
     "/campaigns/{name}/rehearse", campaign_answers.Rehearsal, operation="rehearse_campaign",
     summary="Rehearse the next run of a campaign",
 )  # fmt: skip
@@ -262,7 +262,7 @@ def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@router.act(
+@router.taking(
     "/campaigns/{name}/plan", answers.Plan, operation="plan_campaign",
     summary="Try the next run of a campaign, storing nothing",
 )  # fmt: skip

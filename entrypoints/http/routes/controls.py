@@ -89,7 +89,7 @@ def _done(caller: Caller, broadcast_id: str, *, act: Act, control: Control) -> d
 def _route(name: str, act: Act, summary: str, *, form: type[Control] = Control) -> None:
     body = Depends(bodies.body_of(form, optional=True))
 
-    @router.act(
+    @router.taking(
         f"/broadcasts/{{broadcast_id}}/{name}", answers.Controlled, 409, operation=name,
         summary=summary, body=openapi.takes(name, form=form),
     )  # fmt: skip
@@ -140,7 +140,7 @@ _route("cancel", _cancel, "Never call the rest of a broadcast; a list to come is
 _route("retry", _retry, "Call again what WeChat refused for a reason that may pass")
 
 
-@router.act(
+@router.taking(
     "/broadcasts/{broadcast_id}/resolve", answers.Controlled, 409, operation="resolve",
     summary="Say whether a batch in doubt was sent", body=openapi.takes("resolve", form=Resolution),
 )  # fmt: skip

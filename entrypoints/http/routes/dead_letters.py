@@ -31,7 +31,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 _FORBIDDEN: Final = 403
 
 
-@router.look(
+@router.reading(
     "/dead-letters", answers.DeadLetterList, operation="list_dead_letters",
     summary="List dead letters",
 )  # fmt: skip
@@ -87,7 +87,7 @@ def _is_theirs(caller: Caller, one: KeptLetter) -> bool:
     return caller.key.accounts is None or one.account in caller.key.accounts
 
 
-@router.look(
+@router.reading(
     "/dead-letters/{letter_id}", answers.DeadLetter, operation="get_dead_letter",
     summary="Look at a dead letter",
 )  # fmt: skip
@@ -116,7 +116,7 @@ def _settled(caller: Caller, letter_id: str) -> tuple[KeptLetter, str]:
     return _letter(caller, letter_id)
 
 
-@router.act(
+@router.taking(
     "/dead-letters/{letter_id}/retry", answers.DeadLetterInAList, 409,
     operation="retry_dead_letter", summary="Submit a dead letter again",
 )  # fmt: skip
@@ -163,7 +163,7 @@ class DropAll(bodies.Body):
     ] = None
 
 
-@router.act(
+@router.taking(
     "/dead-letters/drop", answers.Dropped, operation="drop_dead_letters",
     summary="Put all dead letters aside", body=openapi.takes("drop_all", form=DropAll),
 )  # fmt: skip
@@ -183,7 +183,7 @@ def drop_all(
     return {"dropped": dropped, "left": left}
 
 
-@router.act(
+@router.taking(
     "/dead-letters/{letter_id}/drop", answers.DeadLetterInAList, 409, operation="drop_dead_letter",
     summary="Put a dead letter aside",
 )  # fmt: skip

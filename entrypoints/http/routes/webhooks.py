@@ -27,7 +27,7 @@ _ID: Final = re.compile(r"[A-Za-z0-9-]{1,52}\Z")
 _NOT_DELIVERED: Final = (WebhookState.WAITING, WebhookState.GIVEN_UP)
 
 
-@router.look(
+@router.reading(
     "/webhooks", answers.WebhookList, operation="list_webhooks", summary="List webhooks",
 )  # fmt: skip
 def listing(
@@ -56,7 +56,7 @@ def _webhook_object(caller: Caller, one: Webhook) -> dict[str, Any]:
     return webhook_object(one, caller.texts, waits=caller.parts.settings.waits())
 
 
-@router.look(
+@router.reading(
     "/webhooks/{webhook_id}", answers.Webhook, operation="get_webhook", summary="Look at a webhook",
 )  # fmt: skip
 def show(webhook_id: str, caller: Reader) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def _theirs(caller: Caller, webhook_id: str) -> Webhook:
     raise ProblemError("error.api.no_webhook")
 
 
-@router.act(
+@router.taking(
     "/webhooks/{webhook_id}/retry", answers.Webhook, operation="retry_webhook",
     summary="Deliver a webhook again",
 )  # fmt: skip

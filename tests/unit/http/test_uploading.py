@@ -21,7 +21,7 @@ async def _lists(work: Callable[..., object], *values: object) -> object:
 
 
 CALLER: Any = SimpleNamespace(
-    parts=SimpleNamespace(engine=None, threads=SimpleNamespace(lists=SimpleNamespace(run=_lists)))
+    engine=None, threads=SimpleNamespace(lists=SimpleNamespace(run=_lists))
 )
 
 
