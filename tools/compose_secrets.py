@@ -18,7 +18,7 @@ FOLDER = "secrets"
 CHOICES = {"DATABASE": ("postgres", "mysql"), "BROKER": ("valkey", "rabbitmq")}
 MYSQL_FILES = {"COMPOSE_FILE": "docker-compose.yml:docker-compose.mysql.yml"}
 #: In a container another user reads them; on this machine the folder lets only its owner in.
-MODE, FOLDER_MODE = 0o444, 0o700
+MODE, FOLDER_MODE = 0o644, 0o700
 CHINESE = os.environ.get("BROADCAST_LANG", "").startswith("zh")
 
 
@@ -28,10 +28,10 @@ def main(root: Path = ROOT) -> None:
         if (wanted := os.environ.get(name, "")) not in {"", *values}:
             sys.exit(f"{name}={wanted}: {' | '.join(values)}")
     folder = root / FOLDER
-    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    folder.chmod(FOLDER_MODE)
     # First, as it may ask or refuse.
     account = _kept(folder / "accounts.toml") or _account()
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    folder.chmod(FOLDER_MODE)
     _write(folder / "accounts.toml", account)
     words = {
         name: _write(folder / name, secrets.token_hex(24))
@@ -58,6 +58,11 @@ def main(root: Path = ROOT) -> None:
     files = MYSQL_FILES if _kept(folder / "database_url").startswith("mysql") else {}
     _forget(root / ".env", MYSQL_FILES)
     _note(root / ".env", {"COMPOSE_SECRETS": f"./{FOLDER}", **files, **_of_trial()})
+    if os.environ.get("SIMULATOR") and "simulator" not in _value(root / ".env", "COMPOSE_PROFILES"):
+        sys.exit(
+            ".env 的 COMPOSE_PROFILES 中没有 simulator：请加上" if CHINESE
+            else "COMPOSE_PROFILES in .env does not name the simulator: add `simulator` to it."
+        )  # fmt: skip
     _say(
         f"Made: {FOLDER}/. Flower's login: {FOLDER}/flower_login. Next:\n"
         "    docker compose up --build --detach --wait",
@@ -145,6 +150,12 @@ def _note(file: Path, variables: dict[str, str]) -> None:
         # Settings that are secrets stand there as well.
         file.touch(mode=0o600)
         file.write_text(text + gap + "".join(lines), "utf-8")
+
+
+def _value(file: Path, name: str) -> str:
+    """Return the value of a variable in `.env`; empty where it has none."""
+    lines = _kept(file).splitlines()
+    return next((line.partition("=")[2] for line in lines if line.startswith(f"{name}=")), "")
 
 
 def _say(english: str, chinese: str) -> None:

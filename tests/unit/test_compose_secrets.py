@@ -132,7 +132,7 @@ def test_only_the_owner_of_the_folder_comes_to_the_secrets_and_containers_can_re
 
     folder = tmp_path / "secrets"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o444}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o644}
 
 
 def test_an_account_is_that_of_the_environment_with_whatever_is_in_its_secret(
@@ -160,6 +160,19 @@ def test_another_broker_is_named_later_and_valkey_keeps_the_tokens(
     password = made(tmp_path)["rabbitmq_password"]
     assert made(tmp_path)["broker_url"] == f"amqp://broadcast:{password}@rabbitmq//"
     assert made(tmp_path)["redis_url"].endswith("@valkey:6379/0")
+
+
+def test_a_trial_without_its_profile_is_told_which_line_lacks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("COMPOSE_PROFILES=api\n", "ascii")
+    monkeypatch.setenv("SIMULATOR", "1")
+
+    with pytest.raises(SystemExit, match="COMPOSE_PROFILES"):
+        compose_secrets.main(tmp_path)
+
+    (tmp_path / ".env").write_text("COMPOSE_PROFILES=api,simulator\n", "ascii")
+    compose_secrets.main(tmp_path)
 
 
 @pytest.mark.parametrize(
