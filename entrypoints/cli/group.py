@@ -261,7 +261,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class App(typer.Typer):
-    """The commands of one subject: each is a :class:`Command` and gets the run of its context."""
+    """The commands of one subject: each is a :class:`Command` and gets the run of its context.
+
+    It returns its exit status, or None for 0.
+    """
 
     def command(
         self,
@@ -295,10 +298,10 @@ def of_context(command: Callable[..., Any], *, json: bool) -> Callable[..., Any]
     hints = get_type_hints(command, include_extras=True)
 
     @wraps(command)
-    def of_context(context: typer.Context, **values: object) -> None:
+    def of_context(context: typer.Context, **values: object) -> int | None:
         context.obj.as_json = values.pop(_AS_JSON.name, False)
         given = context.obj if first.name == "run" else context
-        command(**{first.name: given}, **values)
+        return cast("int | None", command(**{first.name: given}, **values))
 
     context = Parameter("context", first.kind, annotation=typer.Context)
     parameters = [context, *(one.replace(annotation=hints[one.name]) for one in rest)]
@@ -315,15 +318,15 @@ class OptionGroup:
     """Options of one subject, or groups of them; a subclass is a frozen dataclass."""
 
 
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
+def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """Return *command* with the options of its groups in the place of the groups."""
     hints = get_type_hints(command, include_extras=True)
     groups = {name: hint for name, hint in hints.items() if _is_group(hint)}
 
     @wraps(command)
-    def run(**values: object) -> None:
+    def run(**values: object) -> int | None:
         given = {name: _made(group, values) for name, group in groups.items()}
-        command(**values, **given)
+        return command(**values, **given)
 
     parameters = signature(command).parameters.values()
     _describe(run, [one for each in parameters for one in _flat(each, hints[each.name])])

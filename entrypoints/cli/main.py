@@ -99,10 +99,9 @@ def _invoke(run: Run) -> int:
     command = typer.main.get_command(_root())
     try:
         with command.make_context("broadcast", list(run.arguments), obj=run) as context:
-            command.invoke(context)
+            return command.invoke(context) or exits.DONE
     except typer.Exit as end:
         return end.exit_code
-    return exits.DONE
 
 
 def _root() -> typer.Typer:

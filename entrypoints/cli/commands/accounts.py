@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
-import typer
-
 from broadcast.errors import BroadcastError, OutOfReachError
 from broadcast.message import Message
 from broadcast.redaction import redact
@@ -31,7 +29,7 @@ app = new_app()
 
 
 @app.command(help="help.accounts")
-def accounts(run: Run) -> None:
+def accounts(run: Run) -> int:
     """List the accounts of the settings, and those that are missing there."""
     terminal, configured = run.terminal, list(run.settings.accounts().values())
     (lanes, worked), problem = _looked_up(run)
@@ -48,9 +46,10 @@ def accounts(run: Run) -> None:
         _say(run, configured, lanes, pushed=pushed)
         for name in missing:
             terminal.say(absent(run, name))
-    if problem is not None:
-        terminal.warn("accounts.blockers_unknown", problem=problem)
-        raise typer.Exit(exits.OUT_OF_REACH)
+    if problem is None:
+        return exits.DONE
+    terminal.warn("accounts.blockers_unknown", problem=problem)
+    return exits.OUT_OF_REACH
 
 
 def _looked_up(run: Run) -> tuple[tuple[Lanes, list[str]], BroadcastError | None]:

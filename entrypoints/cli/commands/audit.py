@@ -42,7 +42,7 @@ def ask(
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="help.audit_all")] = False,
-) -> None:
+) -> int:
     """Audit one broadcast or all; exit 1 when something is wrong."""
     if everything and broadcast_id is not None:
         raise InputError("error.usage.id_and_all")
@@ -55,8 +55,7 @@ def ask(
     run.terminal.say_each(lines(done))
     if run.as_json:
         run.show_json(as_object(done, broadcast_id, run.texts))
-    if done.counts:
-        raise typer.Exit(exits.FAILED)
+    return exits.FAILED if done.counts else exits.DONE
 
 
 def lines(done: Audit) -> Iterator[Message]:

@@ -21,6 +21,7 @@ from entrypoints.cli import (
     campaign_rehearsals,
     campaign_runs,
     confirmation,
+    exits,
     ledger_facts,
 )
 from entrypoints.cli.campaign_options import PlanOptions, SaidPlan
@@ -235,11 +236,12 @@ def list_(run: Run) -> None:
         run.say("campaign.none")
     lanes = ledger_facts.lanes(run.engine)
     # What keeps all of an account's runs stands before them.
-    for account in sorted({one.plan.account for one in found}):
+    accounts = sorted({one.plan.account for one in found})
+    for account in accounts:
         run.terminal.note_each(lanes.stops(account))
     _show_all(run, found, held, now=now)
     _warn_of_nobody(run, found)
-    for account in sorted({one.plan.account for one in found}):
+    for account in accounts:
         try:
             over = counted_sends.excesses(run.engine, run.account(account))
         except SettingsError as error:
@@ -338,7 +340,7 @@ def run_(
     rehearse: Annotated[bool, typer.Option("--rehearse", help="help.campaigns.rehearse")] = False,
     yes: Yes = False,
     yes_to_all: YesToAll = False,
-) -> None:
+) -> int:
     """Run a campaign now, release a run that is held, or try the next one."""
     _refuse_apart(due, key=key, edited=edited, now=now)
     campaign = campaign_rows.named(run.engine, name)
@@ -346,10 +348,10 @@ def run_(
         if due is not None or key is not None:
             option = "--key" if due is None else "--due"
             raise InputError("error.usage.apart", option=option, other="--rehearse")
-        raise typer.Exit(campaign_rehearsals.rehearse(run, campaign))
+        return campaign_rehearsals.rehearse(run, campaign)
     known = None if key is None else launch_rows.under_key(run.engine, campaign, checked_key(key))
     if known is not None:
-        raise typer.Exit(campaign_runs.follow(run, campaign, known))
+        return campaign_runs.follow(run, campaign, known)
     door = run.door()
     if not dry_run:
         asked_runs.refuse_unanswered(door)
@@ -366,11 +368,11 @@ def run_(
         agreed = campaign_runs.agreed(run, asked)
     if dry_run:
         run.note("dry_run.fits")
-        return
+        return exits.DONE
     begun = asked_runs.begin(
         door, campaign, launch, key=key, agreed=agreed, who=who(), maybe_sent=said or is_terminal()
     )
-    raise typer.Exit(campaign_runs.follow(run, campaign, begun))
+    return campaign_runs.follow(run, campaign, begun)
 
 
 def _refuse_apart(due: str | None, *, key: str | None, edited: bool, now: bool) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import typer
-
 from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.findings import Finding
@@ -20,7 +18,7 @@ app = new_app()
 
 
 @app.command(help="help.doctor")
-def doctor(run: Run) -> None:
+def doctor(run: Run) -> int:
     """Look at every part, and say what is wrong with its fix; change nothing."""
     from entrypoints.cli.probes import examination  # noqa: PLC0415 - not for the help
 
@@ -39,7 +37,7 @@ def doctor(run: Run) -> None:
     each = [_object(one, run.texts) for one in found]
     run.show_done({"findings": each, "not_looked_at": [*left_out, *died]})
     failed = died or any(one.is_error for one in found)
-    raise typer.Exit(exits.FAILED if failed else exits.DONE)
+    return exits.FAILED if failed else exits.DONE
 
 
 def _object(finding: Finding, texts: Texts) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def sync(
     account: AccountName = None,
     details: Annotated[bool, typer.Option("--details", help="help.followers.sync.details")] = False,
     anew: Annotated[bool, typer.Option("--anew", help="help.followers.sync.anew")] = False,
-) -> None:
+) -> int:
     """Copy WeChat's list of followers into the ledger."""
     # numpy, rich and the client of WeChat are for who syncs alone.
     from producer import followers as producer_followers  # noqa: PLC0415
@@ -84,18 +84,16 @@ def sync(
     if run.as_json:
         shown = {"details": coverage and asdict(coverage)} if details else {}
         run.show_json(_as_json(run, whose) | shown)
-    if not whole or (coverage and coverage.left):
-        raise typer.Exit(exits.FAILED)
+    return exits.FAILED if not whole or (coverage and coverage.left) else exits.DONE
 
 
 @followers.command("details", help="help.followers.details")
-def ask_details(run: Run, *, account: AccountName = None) -> None:
+def ask_details(run: Run, *, account: AccountName = None) -> int:
     """Ask WeChat since when the followers of our list follow."""
     whose = run.account(account)
     coverage = _asked(run, whose)
     run.show_done({"account": whose.name, **asdict(coverage)})
-    if coverage.left:
-        raise typer.Exit(exits.FAILED)
+    return exits.FAILED if coverage.left else exits.DONE
 
 
 def _asked(run: Run, account: Account) -> Coverage:

@@ -10,7 +10,6 @@ import typer
 from sqlalchemy import Engine
 
 from broadcast.errors import InputError, SettingsError
-from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
@@ -95,7 +94,7 @@ def _switch(
         raise InputError("error.usage.account_or_all")
     ledger, terminal = run.engine, run.terminal
     one = None if every else _named(run, ledger, account)
-    changed = control(ledger, one, who=who(), why=kept_words(why))
+    changed = control(ledger, one, who=who(), why=why)
     if changed:
         back = "broadcast unhalt " + ("--all" if one is None else f"--account {one}")
         terminal.say(f"{name}.done", names=changed, command=back)

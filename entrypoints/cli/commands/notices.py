@@ -47,7 +47,7 @@ def retry(run: Run) -> None:
 
 
 @notices.command(help="help.notices.test", json=False)
-def test(run: Run) -> None:
+def test(run: Run) -> int:
     """Post one line to every receiver now. Raises InputError, SettingsError."""
     from broadcast.outbound import bots  # noqa: PLC0415 - a list posts nothing
     from broadcast.outbound.posting import Poster  # noqa: PLC0415
@@ -65,7 +65,7 @@ def test(run: Run) -> None:
             status = terminal.fail(
                 "notices.refused", name=name, problem=problem, status=exits.FAILED
             )
-    raise typer.Exit(status)
+    return status
 
 
 @app.command(help="help.ack", json=False)

@@ -10,6 +10,7 @@ import typer
 
 from broadcast import openid
 from broadcast.errors import InputError
+from broadcast.redaction import kept_words
 from entrypoints.cli import candidates
 from entrypoints.cli.group import App, F, Group, help_id, of_context
 from entrypoints.cli.terminal import short
@@ -27,7 +28,9 @@ BroadcastID = Annotated[
         metavar="ID", help="help.id", show_default=False, autocompletion=candidates.broadcasts
     ),
 ]
-Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="help.why")]
+Why = Annotated[
+    str | None, typer.Option("--why", metavar="TEXT", help="help.why", callback=kept_words)
+]
 Yes = Annotated[bool, typer.Option("--yes", help="help.yes")]
 #: Of a command that asks where a newer broadcast reached the same followers.
 YesToNewer = Annotated[bool, typer.Option("--yes", help="help.newer.yes")]

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from broadcast.errors import InputError
-from broadcast.redaction import kept_words
 from broadcast.rules.calls.outcomes import content_stays_refused
 from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, GateScope, Opener
 from broadcast.rules.reports import Report
@@ -49,7 +48,7 @@ def pause(
 ) -> None:
     """Start no new call of a broadcast."""
     broadcast_id = which.stored(run, broadcast_id, fits=_can_pause)
-    changed = operator.pause(run.engine, broadcast_id, who=who(), why=kept_words(why))
+    changed = operator.pause(run.engine, broadcast_id, who=who(), why=why)
     _tell(run, broadcast_id, name="pause", changed=changed)
 
 
@@ -81,7 +80,7 @@ def resume(
     changed = steer.resume_as_shown(
         run.engine, before, shown, settings=run.settings, quota=QuotaWithReason(run.wechat),
         # It was asked for above, of all that was shown.
-        who=who(), why=kept_words(why), maybe_sent=True,
+        who=who(), why=why, maybe_sent=True,
     )  # fmt: skip
     _tell(run, broadcast_id, name=Opener.RESUME.value, changed=changed)
 
@@ -158,7 +157,7 @@ def cancel(
         _refuse_unbegun(run, broadcast_id)
     if is_terminal() and not yes and not _is_confirmed(run, broadcast_id, why=why):
         raise typer.Exit(exits.FAILED)
-    changed = operator.cancel(run.engine, broadcast_id, who=who(), why=kept_words(why))
+    changed = operator.cancel(run.engine, broadcast_id, who=who(), why=why)
     _tell(run, broadcast_id, name="cancel", changed=changed)
 
 
@@ -188,7 +187,7 @@ def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
     if broadcast_reports.report(run.engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
         return True
     try:
-        operator.pause(run.engine, broadcast_id, who=who(), why=kept_words(why))
+        operator.pause(run.engine, broadcast_id, who=who(), why=why)
         report = broadcast_reports.report(run.engine, broadcast_id)
         if report.state in SHOWN_DONE or run.terminal.agrees(_asked(run, report)):
             return True

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from broadcast.redaction import kept_words
 from broadcast.views.objects import utc
 from entrypoints.cli.commands.followers import follower_json
 from entrypoints.cli.commands.options import (
@@ -81,7 +80,7 @@ def erase(
         "person.question", "person.declined", "error.person.unasked", yes=yes, openid=one,
         account=whose,
     )  # fmt: skip
-    done = erasures.erase(run.engine, whose, one, who=who(), why=kept_words(why))
+    done = erasures.erase(run.engine, whose, one, who=who(), why=why)
     run.say("person.erased", n=done.broadcasts, rows=done.rows, account=whose)
     run.show_done({
         "account": whose, "broadcasts": done.broadcasts, "rows": done.rows

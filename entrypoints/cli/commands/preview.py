@@ -48,7 +48,7 @@ def preview(
     ] = None,
     account: AccountName = None,
     yes: Yes = False,
-) -> None:
+) -> int:
     """Send a content to named people."""
     content.check()
     chosen = run.account(account)
@@ -74,7 +74,7 @@ def preview(
     each = calls_of(run, chosen, read_content)
     shown = list(sent(run, chosen, each, receivers=receivers))
     run.show_done(as_object(chosen, shown, left=left))
-    raise typer.Exit(status_of(one.called for one in shown))
+    return status_of(one.called for one in shown)
 
 
 def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> None:

@@ -12,7 +12,6 @@ import typer
 from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.redaction import kept_words
 from broadcast.rules.accounts import ALLOWANCES, Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome
 from broadcast.rules.hand_calls import ByHand, HandCall
@@ -162,7 +161,7 @@ def clear(
     account: AccountName = None,
     yes: Yes = False,
     why: Why = None,
-) -> None:
+) -> int:
     """Ask WeChat to reset the count of today's calls to zero."""
     path = None if interface is None else path_of(interface)
     chosen = run.account(account)
@@ -175,14 +174,14 @@ def clear(
         run.warn("quota.unanswered", at=Moment(one.at, moment), who=one.who)
     question = "quota.question" if path is None else "quota.question_interface"
     run.confirm(question, "quota.declined", yes=yes, account=chosen.name, path=path)
-    order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=kept_words(why), target=path)
+    order = HandCall(kind=ByHand.CLEAR_QUOTA, who=who(), why=why, target=path)
     row = recorded_hand_calls.begin(run.engine, chosen, order)
     called = _cleared(run, chosen, path)
     recorded_hand_calls.end(run.engine, row, called.result)
     _say(run, chosen, called, path=path)
     if run.as_json:
         run.show_done(_clear_object(run, chosen, called, path=path))
-    raise typer.Exit(called.status)
+    return called.status
 
 
 def path_of(text: str) -> str:

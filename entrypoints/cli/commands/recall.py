@@ -11,7 +11,6 @@ import typer
 from broadcast.errors import InputError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.redaction import kept_words
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall, Recalled
@@ -64,7 +63,7 @@ def recall(
     ] = None,
     yes: Yes = False,
     why: Why = None,
-) -> None:
+) -> int:
     """Recall the page of a broadcast from everybody who got it."""
     n, number = _number(batch, "error.recall.batch"), _number(article, "error.recall.article")
     broadcast_id = which.stored(run, broadcast_id)
@@ -78,13 +77,13 @@ def recall(
         _say_left(run, account)
         _check_agreed(run, broadcast_id, number, msgtype=found.msgtype, yes=yes)
     order = HandCall(
-        kind=ByHand.RECALL, who=who(), why=kept_words(why), broadcast_id=broadcast_id,
+        kind=ByHand.RECALL, who=who(), why=why, broadcast_id=broadcast_id,
         article=number,
     )  # fmt: skip
     again = _command(broadcast_id, n, number)
     done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
     run.show_done(as_object(order, account, found, done=done))
-    raise typer.Exit(status_of(one.called for one in done))
+    return status_of(one.called for one in done)
 
 
 def _number(text: str | None, message_id: str) -> int | None:

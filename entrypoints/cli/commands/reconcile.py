@@ -57,7 +57,7 @@ def reconcile(
             autocompletion=candidates.accounts,
         ),
     ] = None,
-) -> None:  # fmt: skip
+) -> int:  # fmt: skip
     """Compare and name each difference; exit 1 when there is one."""
     settings = run.settings
     accounts = [settings.account(account)] if account else list(settings.accounts().values())
@@ -77,9 +77,8 @@ def reconcile(
             "error": run.terminal.in_words(problems[0]) if problems else None,
         })  # fmt: skip
     if count:
-        raise typer.Exit(exits.FAILED)
-    if problems:
-        raise typer.Exit(exits.OUT_OF_REACH)
+        return exits.FAILED
+    return exits.OUT_OF_REACH if problems else exits.DONE
 
 
 def _stretch(text: str | None, now: datetime) -> Period:

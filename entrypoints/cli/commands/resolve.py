@@ -11,7 +11,6 @@ import typer
 
 from broadcast.errors import BroadcastError, InputError
 from broadcast.message import Message
-from broadcast.redaction import kept_words
 from broadcast.rules.calls.attempts import LARGEST_MSG_ID
 from broadcast.rules.calls.operator_verdict import NotSent, OperatorVerdict, Sent
 from broadcast.rules.calls.retry import RetryVerdict
@@ -65,7 +64,7 @@ def resolve(
     before = broadcast_reports.report(ledger, broadcast_id)
     against = _against(run, before, n, verdict=verdict, yes=yes)
     done = resolves.resolve(
-        ledger, broadcast_id, n, verdict=verdict, who=who(), why=kept_words(why),
+        ledger, broadcast_id, n, verdict=verdict, who=who(), why=why,
         tuning=run.settings.tuning(),
     )  # fmt: skip
     replaced = _replaced(before, n) if done.changed else ()
@@ -218,7 +217,7 @@ def retry(
     questions.ask_of_newer(run, before, by_retry(ledger, before), command="retry", yes=yes)
     questions.get_ready(run)
     done = retries.retry(
-        ledger, broadcast_id, who=who(), why=kept_words(why),
+        ledger, broadcast_id, who=who(), why=why,
         waits=run.settings.waits(),
     )  # fmt: skip
     report, under_way = in_flight.beside_report(ledger, broadcast_id)

@@ -12,7 +12,6 @@ import typer
 from broadcast import day
 from broadcast.errors import InputError, OutOfReachError
 from broadcast.message import Message
-from broadcast.redaction import kept_words
 from broadcast.rules.gates import restore_guard
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.gates.restore_guard import Counts, DatabaseFacts, Trust, Verdict
@@ -42,7 +41,7 @@ def restored(
     moved: Annotated[bool, typer.Option("--moved", help="help.restored.moved")] = False,
     yes: Yes = False,
     why: Why = None,
-) -> None:
+) -> int:
     """Show what was found; with an answer open the lanes."""
     if since is not None and moved:
         raise InputError("error.restored.both")
@@ -50,7 +49,7 @@ def restored(
     # Who says of when a backup is may know more than what was found.
     is_there = facts.is_closed or facts.is_elsewhere or facts.uncounted
     if since is None and not (moved and is_there):
-        raise typer.Exit(_show(run, facts))
+        return _show(run, facts)
     at = None
     if since is not None:
         at = order.parse_at(since, now=facts.now, option="--since", back=True)
@@ -66,14 +65,13 @@ def restored(
     if at is not None:
         before = restore_answers.closed_at(run.engine) or facts.now
         letters = outbox.set_aside(run.engine, before=before)
-    done = restore_answers.answer(
-        run.engine, since=at, counts=counts, who=who(), why=kept_words(why)
-    )
+    done = restore_answers.answer(run.engine, since=at, counts=counts, who=who(), why=why)
     for account, number in done.claims.items():
         counter.begin(account, number)
     _say(run, done, letters=letters)
     if at is not None:
         run.say_all([*_unknown(facts, counts), "restored.gone"])
+    return exits.DONE
 
 
 def _show(run: Run, facts: DatabaseFacts) -> int:

@@ -41,7 +41,7 @@ def send(
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="help.send.wait")] = False,
     until: UntilWordIfAny = None,
-) -> None:
+) -> int:
     """Submit a broadcast."""
     from entrypoints.cli.tag_lookup import Tags  # noqa: PLC0415 - not for the help
 
@@ -74,7 +74,7 @@ def send(
         to_the_rest=_to_the_rest(arguments), repeat=_repeat(arguments, ordered.key),
     )  # fmt: skip
     sending = Sending(run, wish)
-    raise typer.Exit(sending.dry_run() if dry_run else sending.send(goal if wait else None))
+    return sending.dry_run() if dry_run else sending.send(goal if wait else None)
 
 
 def _with_value(

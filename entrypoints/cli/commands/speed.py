@@ -8,7 +8,6 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.redaction import kept_words
 from broadcast.rules.calls.outcomes import Endpoint
 from broadcast.rules.hand_calls import ByHand, HandCall
 from broadcast.views.objects import members
@@ -44,11 +43,11 @@ def set_(
     level: Annotated[str, typer.Argument(metavar="LEVEL", help="help.speed.level")],
     account: AccountName = None,
     why: Why = None,
-) -> None:
+) -> int:
     """Set the speed."""
     number = level_of(level)
     chosen = run.account(account)
-    order = HandCall(kind=ByHand.SPEED, who=who(), why=kept_words(why), target=str(number))
+    order = HandCall(kind=ByHand.SPEED, who=who(), why=why, target=str(number))
     called = by_hand(run, chosen, order, request=SpeedSet(level=number), at=Endpoint.SPEED)
     facts = {"account": chosen.name, "level": number, "n": LEVELS[number], "why": called.why()}
     run.say(Message(f"speed.{called.end('set')}", **facts))
@@ -56,7 +55,7 @@ def set_(
         _object(chosen.name, number if called.result.done else None, None)
         | members(called.result, "errcode", "errmsg")
     )
-    raise typer.Exit(called.status)
+    return called.status
 
 
 def level_of(text: str) -> int:

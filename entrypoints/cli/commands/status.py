@@ -155,11 +155,11 @@ def watch(
     *,
     broadcast_id: BroadcastID = which.OPEN,
     until: UntilWord = Until.ACCEPTED.value,
-) -> None:
+) -> int:
     """Follow a broadcast until it rests."""
     goal = showing.until_of(until)
     broadcast_id = which.stored(run, broadcast_id)
-    raise typer.Exit(showing.wait(run, broadcast_id, until=goal))
+    return showing.wait(run, broadcast_id, until=goal)
 
 
 @app.command(name="list", help="help.list")

@@ -14,7 +14,6 @@ import typer
 from broadcast import openid
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.redaction import kept_words
 from broadcast.rules.suppressions import (
     ALL_ACCOUNTS,
     Suppressed,
@@ -54,7 +53,7 @@ def add(
 ) -> None:
     """Add people to the list."""
     whose, people = _whose(run, account, every=every), _checked(openids)
-    word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=kept_words(why))
+    word = SuppressionSource(kind=SuppressionKind.PERSON, who=who(), why=why)
     _add(run, people, word, whose=whose)
 
 
@@ -138,7 +137,7 @@ def import_(
 ) -> None:
     """Add everybody whom a file names to the list."""
     whose = _whose(run, account, every=every)
-    word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=kept_words(why))
+    word = SuppressionSource(kind=SuppressionKind.IMPORT, who=who(), why=why)
     with _in_file(file) as people:
         _add(run, people, word, whose=whose)
 

@@ -117,9 +117,9 @@ def add(
     tag: _Tag,
     source: _Openids,
     account: AccountName = None,
-) -> None:
+) -> int:
     """Add a tag to the followers of a list."""
-    _change(run, tag, source, account=account, adds=True)
+    return _change(run, tag, source, account=account, adds=True)
 
 
 @tags.command(help="help.tags.remove")
@@ -129,9 +129,9 @@ def remove(
     tag: _Tag,
     source: _Openids,
     account: AccountName = None,
-) -> None:
+) -> int:
     """Remove a tag from the followers of a list."""
-    _change(run, tag, source, account=account, adds=False)
+    return _change(run, tag, source, account=account, adds=False)
 
 
 def checked_name(name: str) -> str:
@@ -168,7 +168,7 @@ def _tag_json(tag: TagInfo) -> dict[str, Any]:
 # Members
 
 
-def _change(run: Run, named: str, source: Path, *, account: str | None, adds: bool) -> None:
+def _change(run: Run, named: str, source: Path, *, account: str | None, adds: bool) -> int:
     whose = run.account(account)
     with openid_list.read("-" if str(source) == "-" else source) as listed:
         tag = _own(run, whose, named)
@@ -192,7 +192,7 @@ def _change(run: Run, named: str, source: Path, *, account: str | None, adds: bo
     _say(run, tag, tagged, adds=adds)
     run.show_done(_object(whose, tag, listed, tagged=tagged))
     failed = exits.FAILED if tagged.refused else exits.DONE
-    raise typer.Exit(failed if tagged.ended is None else tagged.ended.status)
+    return failed if tagged.ended is None else tagged.ended.status
 
 
 def _left(

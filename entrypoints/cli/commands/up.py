@@ -39,11 +39,11 @@ def upgrade(run: Run) -> None:
 
 
 @app.command(help="help.demo", json=False)
-def demo(run: Run) -> None:
+def demo(run: Run) -> int:
     """Run the demo."""
     from entrypoints.cli.embedded import embedded_demo  # noqa: PLC0415 - not for the help
 
-    raise typer.Exit(embedded_demo.run(run.terminal))
+    return embedded_demo.run(run.terminal)
 
 
 @app.command(help="help.up", json=False)
@@ -55,17 +55,15 @@ def up(
     callback_port: Annotated[
         int, typer.Option(min=0, max=65535, help="help.up.callback_port")
     ] = CALLBACK_PORT,
-) -> None:
+) -> int:
     """Run Valkey, a worker and a beat in this terminal."""
     from entrypoints.cli.embedded import embedded_stack  # noqa: PLC0415 - not for the help
 
-    raise typer.Exit(
-        embedded_stack.run(
-            run.terminal,
-            checked=not skip_checks,
-            simulated=simulated,
-            callback_port=callback_port,
-        )
+    return embedded_stack.run(
+        run.terminal,
+        checked=not skip_checks,
+        simulated=simulated,
+        callback_port=callback_port,
     )
 
 
