@@ -278,15 +278,19 @@ class Lines:
 
 
 def _line(report: Report) -> Message:
-    total = report.batches["total"]
-    if report.audience["planned"] is None:
+    return figures(report, "following.line") or Message("following.line_state", state=report.state)
+
+
+def figures(report: Report, name: str) -> Message | None:
+    """Return how far a report is, in the texts of *name*; None: there are no figures yet."""
+    total, planned = report.batches["total"], report.audience["planned"]
+    kind = f"{name}_calls"
+    if planned is not None:
+        kind = name if total else f"{name}_uncut"
+    elif not total:
         # The list is WeChat's, is resolved by the plan alone, or is still being stored.
-        if not total:
-            return Message("following.line_state", state=report.state)
-        done = total - report.batches["waiting"]
-        return Message("following.line_calls", state=report.state, done=done, total=total)
+        return None
     return Message(
-        "following.line" if total else "following.line_uncut", state=report.state,
-        accepted=report.recipients["accepted"], planned=report.audience["planned"],
+        kind, state=report.state, accepted=report.recipients["accepted"], planned=planned,
         done=total - report.batches["waiting"], total=total,
     )  # fmt: skip

@@ -17,6 +17,7 @@ from broadcast.message import Message
 from broadcast.rules.gates.gate import GateKind
 from broadcast.rules.reports import Report
 from broadcast.views import words
+from entrypoints.cli.following import figures
 from entrypoints.cli.terminal import Terminal, fitted
 
 
@@ -86,21 +87,16 @@ class Bar(BarOnTerminal):
             completed=done if planned is None else planned - (report.recipients["waiting"] or 0),
             # The long one does not fit into 80 columns beside the figures.
             description=escape(words.short(report.state, self._texts)),
-            figures=escape(self._figures(report, done)),
+            figures=escape(self._figures(report)),
         )
 
-    def _figures(self, report: Report, done: int) -> str:
-        planned, total = report.audience["planned"], report.batches["total"]
+    def _figures(self, report: Report) -> str:
         kept_back = report.gate(GateKind.COOLING_OFF)
         if kept_back is not None and kept_back.is_closed(report.now):
             left = (kept_back.until or report.now) - report.now
             return self._texts("following.bar_cooling_off", left=left)
-        if planned is None:
-            return self._texts("following.bar_calls", done=done, total=total) if total else ""
-        return self._texts(
-            "following.bar" if total else "following.bar_uncut", done=done, total=total,
-            accepted=report.recipients["accepted"], planned=planned,
-        )  # fmt: skip
+        shown = figures(report, "following.bar")
+        return self._texts(shown) if shown else ""
 
 
 def leave_the_bar() -> None:

@@ -157,8 +157,7 @@ class NarrowingOptions(OptionGroup):
 
     def check(self) -> None:
         """Raise InputError for options that are not written as they should be."""
-        for text in self.exclude or ():
-            _kind_of(text)
+        self._exclusions()
         if self.sample is not None:
             _size_of(self.sample)
 
@@ -173,7 +172,7 @@ class NarrowingOptions(OptionGroup):
         """
         with exclusion_files.read(self.files) as read:
             found = set(read)
-            for kind, value in sorted({_kind_of(text) for text in self.exclude or ()}):
+            for kind, value in self._exclusions():
                 if kind is Excluded.TAG:
                     found.add(Exclusion(kind=kind, value=str(tag_id(value))))
                 elif kind is Excluded.BROADCAST:
@@ -189,8 +188,10 @@ class NarrowingOptions(OptionGroup):
     @property
     def files(self) -> Sequence[str]:
         """The paths of the files among the exclusions."""
-        named = sorted({_kind_of(text) for text in self.exclude or ()})
-        return [value for kind, value in named if kind is Excluded.FILE]
+        return [value for kind, value in self._exclusions() if kind is Excluded.FILE]
+
+    def _exclusions(self) -> Sequence[tuple[Excluded, str]]:
+        return sorted({_kind_of(text) for text in self.exclude or ()})
 
     def _sample(self, account: Account, key: str) -> Sample | None:
         if self.sample is None:

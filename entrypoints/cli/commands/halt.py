@@ -175,37 +175,32 @@ def _say_what_remains(
 
 def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) -> None:
     """Name what is not sent to everybody yet, and who has it."""
-    terminal = run.terminal
-    if waiting.going:
-        kind = "lanes.goes_on" if goes_on else "lanes.waiting"
-        terminal.say(kind, account=account, n=len(waiting.going))
-        for broadcast_id in waiting.going[:MOST_NAMED]:
-            report = broadcast_reports.report(run.engine, broadcast_id)
-            for line in (report_lines.headline(report), *report_lines.maybe_sent(report)):
-                terminal.say("lanes.broadcast", id=report.id, recipients=line)
-            terminal.say("lanes.content", name=content.name(report))
-        _say_more(run, waiting.going, account=account)
+    title = "lanes.goes_on" if goes_on else "lanes.waiting"
+    for report in _named_of(run, account, waiting.going, title=title):
+        for line in report_lines.maybe_sent(report):
+            run.say("lanes.broadcast", recipients=line)
+        run.say("lanes.content", name=content.name(report))
 
 
 def _say_what_is_kept_back(run: Run, account: str, waiting: Waiting, *, lifts: bool) -> None:
     """Name what an unhalt does not continue; after one, each with the command that does."""
-    terminal, kept_back = run.terminal, waiting.kept_back
     if not lifts:
-        if ids := [*kept_back, *waiting.by_time]:
-            terminal.say("lanes.kept_back", account=account, ids=Shortened(ids))
+        if ids := [*waiting.kept_back, *waiting.by_time]:
+            run.say("lanes.kept_back", account=account, ids=Shortened(ids))
         return
-    if kept_back:
-        terminal.say("lanes.kept_back_next", account=account, n=len(kept_back))
-    for report in _named_of(run, account, kept_back):
-        terminal.say("lanes.next", name=content.name(report), command=_next_command(report))
-    if waiting.by_time:
-        terminal.say("lanes.by_time", account=account, n=len(waiting.by_time))
-    for report in _named_of(run, account, waiting.by_time):
-        terminal.say("lanes.content", name=content.name(report))
+    for report in _named_of(run, account, waiting.kept_back, title="lanes.kept_back_next"):
+        run.say("lanes.next", name=content.name(report), command=_next_command(report))
+    for report in _named_of(run, account, waiting.by_time, title="lanes.by_time"):
+        run.say("lanes.content", name=content.name(report))
 
 
-def _named_of(run: Run, account: str, ids: Sequence[str]) -> Iterator[Report]:
-    """Yield the first broadcasts, each behind its headline; the rest is counted."""
+def _named_of(run: Run, account: str, ids: Sequence[str], *, title: str) -> Iterator[Report]:
+    """Yield the first broadcasts, each behind its headline; the rest is counted.
+
+    *title*: what is said before them.
+    """
+    if ids:
+        run.say(title, account=account, n=len(ids))
     for broadcast_id in ids[:MOST_NAMED]:
         report = broadcast_reports.report(run.engine, broadcast_id)
         run.say("lanes.broadcast", recipients=report_lines.headline(report))
