@@ -63,7 +63,7 @@ def explain(
         run.note("explain.one")
         if run.as_json:
             each_code = [_as_json(run, number) for number in sorted(errcodes())]
-            run.show_json(_OBJECT | {"codes": each_code})
+            run.show_done({"codes": each_code, "end": None})
         return
     text = " ".join(code)
     ended = list(of_the_end(text))
@@ -72,7 +72,7 @@ def explain(
     run.terminal.say_each([*ended, *chain.from_iterable(explanations), *called_at(text)])
     if run.as_json:
         each_code = [_as_json(run, number) for number in numbers]
-        run.show_json(_OBJECT | {
+        run.show_done({
             "codes": each_code, "end": [run.terminal.in_words(line) for line in ended] or None,
         })  # fmt: skip
 
@@ -82,9 +82,6 @@ def _refuse_options(context: typer.Context, words: Sequence[str]) -> None:
     for word in words:
         if _OPTION.fullmatch(word):
             raise InputError("error.usage.no_option", name=word, help=help_at(context))
-
-
-_OBJECT: Final[dict[str, object]] = {"codes": [], "end": None, "error": None}
 
 
 def _as_json(run: Run, errcode: int) -> dict[str, object]:

@@ -12,7 +12,7 @@ import typer
 from broadcast.errors import InputError, OutOfReachError, WeChatAwayError
 from broadcast.frozen import frozen
 from broadcast.message import Message
-from broadcast.rules.accounts import ALLOWANCES, Account
+from broadcast.rules.accounts import ALLOWANCES, Account, Allowance
 from broadcast.rules.calls.outcomes import Endpoint, Outcome
 from broadcast.rules.hand_calls import ByHand, HandCall
 from broadcast.views.objects import members
@@ -55,9 +55,11 @@ class LedgerQuota:
 
     #: Clearings of this month, and WeChat's own sends of this day or month, that were made here.
     clears: int
-    sends: int | None
+    #: Of such sends; None: of this kind of account there are none.
+    allowance: Allowance | None
+    sends: int = 0
     #: Such sends that WeChat may have taken: what nobody knows yet.
-    doubts: int
+    doubts: int = 0
 
 
 @alone(quota)
@@ -80,7 +82,7 @@ def show(run: Run, *, account: AccountName = None) -> None:
     run.terminal.say_each(_of_the_ledger(run, chosen, kept))
     run.show_done({
         "account": chosen.name, **members(answer, "daily_limit", "used", "remain"),
-        **_object(chosen, each, kept),
+        **_object(each, kept),
     })  # fmt: skip
 
 
@@ -104,15 +106,14 @@ def _ledger_quota(run: Run, account: Account) -> LedgerQuota | None:
     """Return the ledger's facts; None: WeChat is asked without a database too."""
     allowance = ALLOWANCES.get(account.account_kind)
     with suppress(OutOfReachError):
+        clears = recorded_hand_calls.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA)
+        if allowance is None:
+            return LedgerQuota(clears=clears, allowance=None)
         return LedgerQuota(
-            clears=recorded_hand_calls.this_month(run.engine, account.name, ByHand.CLEAR_QUOTA),
-            sends=at_wechat.sendalls_accepted(run.engine, account.name, allowance)
-            if allowance
-            else None,
-            doubts=at_wechat.sendalls_in_doubt(run.engine, account.name, allowance)
-            if allowance
-            else 0,
-        )
+            clears=clears, allowance=allowance,
+            sends=at_wechat.sendalls_accepted(run.engine, account.name, allowance),
+            doubts=at_wechat.sendalls_in_doubt(run.engine, account.name, allowance),
+        )  # fmt: skip
     return None
 
 
@@ -120,26 +121,21 @@ def _of_the_ledger(run: Run, account: Account, kept: LedgerQuota | None) -> Iter
     if kept is None:
         return
     yield from ledger_facts.lanes(run.engine).waits(account.name)
-    allowance = ALLOWANCES.get(account.account_kind)
-    if allowance is not None and kept.sends is not None:
-        period = "quota.messages_month" if allowance.a_month else "quota.messages_day"
-        yield Message(period, n=kept.sends, most=allowance.most)
+    if kept.allowance is not None:
+        period = "quota.messages_month" if kept.allowance.a_month else "quota.messages_day"
+        yield Message(period, n=kept.sends, most=kept.allowance.most)
         if kept.doubts:
             yield Message("quota.messages_in_doubt", n=kept.doubts)
     if kept.clears:
         yield Message("quota.clears", n=kept.clears, most=MOST_CLEARS)
 
 
-def _object(
-    account: Account, each: dict[str, Quota | None], kept: LedgerQuota | None
-) -> dict[str, Any]:
-    allowance = ALLOWANCES.get(account.account_kind)
+def _object(each: dict[str, Quota | None], kept: LedgerQuota | None) -> dict[str, Any]:
     messages = None
-    if kept is not None and allowance is not None:
-        period = "month" if allowance.a_month else "day"
+    if kept is not None and kept.allowance is not None:
         messages = {
-            "period": period, "sent_here": kept.sends, "in_doubt": kept.doubts,
-            "limit": allowance.most,
+            "period": "month" if kept.allowance.a_month else "day", "sent_here": kept.sends,
+            "in_doubt": kept.doubts, "limit": kept.allowance.most,
         }  # fmt: skip
     return {
         "interfaces": [
