@@ -22,6 +22,7 @@ from models.ledger.rows import lane_rows
 from models.ledger.rows.transaction import read
 from models.ledger.steer import operator
 from models.ledger.views import broadcast_reports
+from tests.integration.models.still_clock import StillClock
 from tests.integration.models.stories import lane, standing_gates, the_gate
 from tests.kit import ledger
 from tests.kit.ledger import LOST, Driver, said
@@ -174,8 +175,12 @@ def test_fact_whose_move_is_illegal_is_kept_and_its_batch_left_to_a_person(
 
 
 def test_what_waited_behind_a_batch_goes_on_when_an_illegal_move_leaves_that_one_to_a_person(
-    driver: Driver, broadcast_id: str, monkeypatch: pytest.MonkeyPatch
+    still: tuple[Engine, StillClock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Its clock stands: what the batch waited for is not over before the late reply.
+    engine, _ = still
+    ledger.broadcast(engine)
+    driver = Driver(engine)
     claim = driver.claim()
     driver.record(claim, LOST)
     assert driver.next().kind is Kind.WAIT
@@ -185,7 +190,7 @@ def test_what_waited_behind_a_batch_goes_on_when_an_illegal_move_leaves_that_one
         patch.setattr(transitions, "BATCH_MOVES", hole)
         driver.record(claim, said(0, msg_id=71))
 
-    with read(driver.engine) as connection:
+    with read(engine) as connection:
         [due_now] = lane_rows.due_of_account(connection, "default", now(connection))
     assert due_now.stored == due_now.wanted == lane_rows.DUE_AT_ONCE
     assert driver.next().n == 2
