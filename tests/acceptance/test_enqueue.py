@@ -21,6 +21,8 @@ from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK
 
 if TYPE_CHECKING:
+    from celery import Celery
+
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
     from tests.servers.fixtures import MakeProxy
@@ -36,6 +38,42 @@ NOT_EVEN_KOMBUS = (b"\xff\0", b'{"properties": {}}', b'{"x": 0x1f}')
 EACH = 2
 
 
+def enqueue_bad(app: Celery, people: list[str]) -> None:
+    """Enqueue what is no request, the first four twice."""
+    for bad in (
+        foreign.request(people, key="c", text="?") | {"text": "?"}, foreign.request(people),
+        foreign.request(people, key="d", account="nobody"), foreign.request([], key="e"),
+    ):  # fmt: skip
+        foreign.enqueue(app, **bad)
+        foreign.enqueue(app, **bad)
+    # Names that Python, or Celery, has a meaning of its own for.
+    for name in ("self", "signature", "forwarded", "\ud800"):
+        foreign.enqueue(app, **foreign.request(people, key=f"named {name!a}"), **{name: 1})
+    foreign.enqueue(app, "positional")
+    # Nor do tasks of ours belong there.
+    app.send_task("broadcast.enqueue2", queue=names.ENQUEUE, kwargs={"n": 1})
+    app.send_task(names.SWEEP, queue=names.ENQUEUE)
+    app.send_task(names.PLAN, queue=names.ENQUEUE, args=["20261127-k3x9qa"])
+
+
+def put_junk(broker_url: str, valkey: Valkey) -> int:
+    """Put into the queue what is no task, or no message; return how many."""
+    with Connection(broker_url) as connection, connection.SimpleQueue(names.ENQUEUE) as queue:
+        queue.put("no task at all", serializer="json")
+    with Connection(broker_url) as connection:
+        # An exchange of theirs leads to the same queue.
+        channel: Any = connection.channel()
+        channel.exchange_declare("theirs", "direct")
+        channel.queue_bind(names.ENQUEUE, "theirs", "other")
+        producer = connection.Producer(channel)
+        producer.publish("nor this", exchange="theirs", routing_key="other", serializer="json")
+    if broker_url != valkey.url:
+        return 2
+    with valkey.client() as client:
+        client.lpush(names.ENQUEUE, *NOT_EVEN_KOMBUS)
+    return 2 + len(NOT_EVEN_KOMBUS)
+
+
 @pytest.mark.timeout(240)
 def test_each_good_key_is_sent_once_and_each_bad_message_is_a_dead_letter(
     start_system: StartSystem, valkey: Valkey, broker_url: str
@@ -49,38 +87,14 @@ def test_each_good_key_is_sent_once_and_each_bad_message_is_a_dead_letter(
             foreign.enqueue(app, **good), foreign.enqueue(app, **good),
             foreign.enqueue(app, **foreign.request(people[10:], key="b", title="Sale")),
         ]  # fmt: skip
-        for bad in (
-            foreign.request(people, key="c", text="?") | {"text": "?"}, foreign.request(people),
-            foreign.request(people, key="d", account="nobody"), foreign.request([], key="e"),
-        ):  # fmt: skip
-            foreign.enqueue(app, **bad)
-            foreign.enqueue(app, **bad)
-        # Names that Python, or Celery, has a meaning of its own for.
-        for name in ("self", "signature", "forwarded", "\ud800"):
-            foreign.enqueue(app, **foreign.request(people, key=f"named {name!a}"), **{name: 1})
-        foreign.enqueue(app, "positional")
-        # Nor do tasks of ours belong there.
-        app.send_task("broadcast.enqueue2", queue=names.ENQUEUE, kwargs={"n": 1})
-        app.send_task(names.SWEEP, queue=names.ENQUEUE)
-        app.send_task(names.PLAN, queue=names.ENQUEUE, args=["20261127-k3x9qa"])
+        enqueue_bad(app, people)
         worker = system.worker()
 
         made = [one.get(timeout=60) for one in answers]
         taken = foreign.enqueue(app, **foreign.request(people, key="a")).get(timeout=60)
-    with Connection(broker_url) as connection, connection.SimpleQueue(names.ENQUEUE) as queue:
-        queue.put("no task at all", serializer="json")
-    with Connection(broker_url) as connection:
-        # An exchange of theirs leads to the same queue.
-        channel: Any = connection.channel()
-        channel.exchange_declare("theirs", "direct")
-        channel.queue_bind(names.ENQUEUE, "theirs", "other")
-        producer = connection.Producer(channel)
-        producer.publish("nor this", exchange="theirs", routing_key="other", serializer="json")
-    junk = 0
-    if broker_url == valkey.url:
-        with valkey.client() as client:
-            junk = client.lpush(names.ENQUEUE, *NOT_EVEN_KOMBUS) and len(NOT_EVEN_KOMBUS)
-    until(lambda: dead_letters.count(system.engine) == 15 + junk, 60, "every bad message kept")
+    # Twelve more from before, and the key that was taken.
+    bad = 13 + put_junk(broker_url, valkey)
+    until(lambda: dead_letters.count(system.engine) == bad, 60, "every bad message kept")
 
     assert [one["error"] for one in made] == [None, None, None]
     assert made[0]["id"] == made[1]["id"]

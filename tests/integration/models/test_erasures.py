@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, insert, select, text, update
 
 from broadcast import openid
-from broadcast.errors import ConflictError
 from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.clientmsgid import clientmsgid_of
 from broadcast.rules.calls.retry import RetryVerdict
@@ -31,10 +29,8 @@ from models.every_table import (
     FollowerChange,
     FollowerPage,
     HandCallRow,
-    OutboxRow,
     PushRow,
     Skipped,
-    Suppression,
 )
 from models.ledger.audit import audit_run
 from models.ledger.audit.case import Found
@@ -48,7 +44,7 @@ from models.ledger.views import broadcast_reports, received
 from producer import pushes as push_work
 from tests.integration.models.tampering import found, overwrite
 from tests.kit import follows, ledger
-from tests.kit.ledger import LOST, Driver, said
+from tests.kit.ledger import Driver, said
 from tests.kit.openids import split
 
 WHO = "tests"
@@ -107,6 +103,18 @@ def left_out(engine: Engine) -> str:
     row = plans.to_plan(engine, broadcast_id)
     assert row is not None
     out = Removal(reason="suppressed", pieces=[ledger.packed([ONE, PEOPLE[7]])])
+    assert subtract.subtract(engine, row, ledger.account(), removals=[out])
+    ledger.planned(engine, broadcast_id)
+    call(engine, said(0, msg_id=81), said(0, msg_id=82))
+    return broadcast_id
+
+
+def one_left_out(engine: Engine) -> str:
+    """One whose plan left out a single person, who has a list of their own."""
+    broadcast_id = ledger.published(engine, ledger.body(size=40), size=40)
+    row = plans.to_plan(engine, broadcast_id)
+    assert row is not None
+    out = Removal(reason="suppressed", pieces=[ledger.packed([ONE])])
     assert subtract.subtract(engine, row, ledger.account(), removals=[out])
     ledger.planned(engine, broadcast_id)
     call(engine, said(0, msg_id=81), said(0, msg_id=82))
@@ -334,74 +342,3 @@ def test_an_erasure_under_another_account_changes_nothing_of_theirs(
     assert where(engine, ONE) == set()
     assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 1
     assert found(engine) == set()
-
-
-def one_left_out(engine: Engine) -> str:
-    """One whose plan left out a single person, who has a list of their own."""
-    broadcast_id = ledger.published(engine, ledger.body(size=40), size=40)
-    row = plans.to_plan(engine, broadcast_id)
-    assert row is not None
-    out = Removal(reason="suppressed", pieces=[ledger.packed([ONE])])
-    assert subtract.subtract(engine, row, ledger.account(), removals=[out])
-    ledger.planned(engine, broadcast_id)
-    call(engine, said(0, msg_id=81), said(0, msg_id=82))
-    return broadcast_id
-
-
-def planning(engine: Engine) -> None:
-    ledger.published(engine, ledger.body(size=40), size=40)
-
-
-def waiting(engine: Engine) -> None:
-    ledger.broadcast(engine, size=40)
-
-
-def doubtful(engine: Engine) -> None:
-    broadcast_id = ledger.broadcast(engine, size=40)
-    call(engine, LOST)
-    operator.cancel(engine, broadcast_id, who=WHO)
-
-
-def asked_for(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.execute(
-            insert(OutboxRow).values(id="1", who="x", body=f'["{ONE}"]', created_at=NOW, tries=0)
-        )
-
-
-def syncing(engine: Engine) -> None:
-    follower_syncs.begin(engine, ledger.account(), who=WHO)
-
-
-def dead(engine: Engine) -> None:
-    with engine.connect() as connection:
-        broadcast_id = connection.scalars(select(Batch.broadcast_id)).first()
-    everywhere(engine, ONE, str(broadcast_id))
-    with engine.begin() as connection:
-        connection.execute(update(DeadLetterRow).values(state=LetterState.DEAD))
-
-
-@pytest.mark.parametrize(
-    ("lay_out", "problem"),
-    [
-        (planning, "error.person.open"), (waiting, "error.person.open"),
-        (doubtful, "error.person.in_doubt"), (asked_for, "error.person.outbox"),
-        (syncing, "error.person.syncing"), (dead, "error.person.dead_letter"),
-    ],
-)  # fmt: skip
-def test_erasing_is_refused_while_it_may_still_be_sent_and_changes_nothing(
-    engine: Engine, lay_out: Callable[[Engine], None], problem: str
-) -> None:
-    accepted(engine)
-    lay_out(engine)
-    before = where(engine, ONE)
-
-    with pytest.raises(ConflictError) as refused:
-        erase(engine)
-
-    assert refused.value.message_id == problem
-    assert where(engine, ONE) == before
-    with engine.connect() as connection:
-        erased = Suppression.kind == SuppressionKind.ERASED
-        assert connection.execute(select(Suppression.openid).where(erased)).all() == []
-        assert connection.scalars(select(Batch.erased).distinct()).all() == [0]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace as changed
 from datetime import UTC, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from pydantic import SecretStr
 
-from broadcast.message import Message
 from broadcast.tokens.redis_access import Keys
 from broadcast.tokens.token_service import FetchedToken, Timing, TokenService
 from broadcast.tokens.token_store import TokenFetchError, TokenRefusedError
-from broadcast.views.texts import Texts
 from tests.integration.tokens.twins import (
     CountingFetcher,
     StableWeChat,
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadcast.tokens.redis_access import Connection
-    from broadcast.tokens.token_service import Token
 
 ACCOUNT = "wx0123456789abcdef"
 
@@ -307,34 +303,23 @@ def test_a_machine_that_was_refused_is_answered_where_it_asks_anew(
     assert service.serves(ACCOUNT)
 
 
-def test_a_token_that_wechat_refused_is_none_for_a_machine_that_gets_no_other(
-    connection: Connection, fetcher: CountingFetcher
+@pytest.mark.parametrize("was_refused", [False, True])
+def test_a_token_that_wechat_refused_is_given_out_no_more_to_a_machine_that_gets_no_other(
+    connection: Connection, fetcher: CountingFetcher, *, was_refused: bool
 ) -> None:
+    """And that may have been refused another one before."""
     service = TokenService(connection, fetcher, timing=Timing(failure_memory_s=0))
     refused = service.get(ACCOUNT)
     fetcher.before_reply = refusing(40164)
+    if was_refused:
+        with pytest.raises(WeChatRefusesError):
+            service.refresh(ACCOUNT, reason="beat")
+        assert service.get(ACCOUNT) == refused
 
-    with pytest.raises(WeChatRefusesError):
+    with pytest.raises(TokenFetchError if was_refused else WeChatRefusesError):
         service.replace(ACCOUNT, refused)
 
     assert not service.serves(ACCOUNT)
-    with pytest.raises(TokenFetchError):
-        service.get(ACCOUNT)
-
-
-def test_a_token_that_wechat_refused_after_this_machine_was_is_given_out_no_more(
-    connection: Connection, fetcher: CountingFetcher
-) -> None:
-    service = TokenService(connection, fetcher, timing=Timing(failure_memory_s=0))
-    refused = service.get(ACCOUNT)
-    fetcher.before_reply = refusing(40164)
-    with pytest.raises(WeChatRefusesError):
-        service.refresh(ACCOUNT, reason="beat")
-    assert service.get(ACCOUNT) == refused
-
-    with pytest.raises(TokenFetchError):
-        service.replace(ACCOUNT, refused)
-
     with pytest.raises(TokenFetchError):
         service.get(ACCOUNT)
     fetcher.before_reply = lambda: None
@@ -354,110 +339,6 @@ def test_interrupted_fetch_frees_the_lock_and_is_no_failure(
         service.get(ACCOUNT)
     fetcher.before_reply = lambda: None
     assert service.get(ACCOUNT).value == SecretStr("token-2")
-
-
-class TestDrift:
-    """Somebody else's program fetches the token of the same account."""
-
-    @pytest.fixture
-    def told(self) -> list[str]:
-        return []
-
-    @pytest.fixture
-    def classic(
-        self, connection: Connection, fetcher: CountingFetcher, told: list[str]
-    ) -> TokenService:
-        return TokenService(connection, fetcher, on_drift=told.append)
-
-    def test_it_is_told_once_per_token(self, classic: TokenService, told: list[str]) -> None:
-        first = classic.get(ACCOUNT)
-        second = classic.replace(ACCOUNT, first)
-        assert classic.replace(ACCOUNT, first) == second
-        assert told == [ACCOUNT]
-        view = classic.peek(ACCOUNT)
-        assert view is not None
-        assert view.replaced_outside_at == second.fetched_at
-        classic.replace(ACCOUNT, second)
-        assert told == [ACCOUNT, ACCOUNT]
-
-    def test_it_has_a_name_in_both_languages(self) -> None:
-        drift = Message("token.drift", account="x")
-        assert Texts("en")(drift).startswith("Token replaced outside this system")
-        assert "外部程序" in Texts("zh")(drift)
-
-    def test_a_token_replaced_by_ourselves_is_no_drift(
-        self, classic: TokenService, told: list[str]
-    ) -> None:
-        first = classic.get(ACCOUNT)
-        classic.refresh(ACCOUNT, reason="beat")
-        classic.replace(ACCOUNT, first)
-        assert told == []
-
-    def test_a_request_of_ours_whose_reply_was_lost_is_no_drift(
-        self,
-        classic: TokenService,
-        fetcher: CountingFetcher,
-        connection: Connection,
-        told: list[str],
-    ) -> None:
-        first = classic.get(ACCOUNT)
-        fetcher.before_reply = refusing(-1)
-        with pytest.raises(WeChatRefusesError):
-            classic.refresh(ACCOUNT, reason="beat")
-        fetcher.before_reply = lambda: None
-        connection.delete(Keys().failure(ACCOUNT))
-        classic.replace(ACCOUNT, first)
-        assert told == []
-
-    def test_an_expiring_token_that_fails_is_no_drift(
-        self, connection: Connection, fetcher: CountingFetcher, told: list[str]
-    ) -> None:
-        fetcher.expires_in = 299
-        service = TokenService(connection, fetcher, on_drift=told.append)
-        service.replace(ACCOUNT, service.get(ACCOUNT))
-        assert told == []
-
-    def test_a_forced_token_is_no_drift(
-        self, connection: Connection, wechat: StableWeChat, told: list[str]
-    ) -> None:
-        service = TokenService(connection, wechat, now=wechat.clock, on_drift=told.append)
-        service.replace(ACCOUNT, service.get(ACCOUNT))
-        assert told == []
-
-    def test_a_strangers_force_refresh_is_drift(
-        self, connection: Connection, wechat: StableWeChat, told: list[str]
-    ) -> None:
-        service = TokenService(connection, wechat, now=wechat.clock, on_drift=told.append)
-        failed = service.get(ACCOUNT)
-        wechat.force()
-        service.replace(ACCOUNT, failed)
-        assert told == [ACCOUNT]
-        assert "forced" not in wechat.calls
-
-
-class TestPeek:
-    """What `token show` may know."""
-
-    def test_nothing_is_shown_and_nothing_fetched_without_a_token(
-        self, connection: Connection, fetcher: CountingFetcher
-    ) -> None:
-        assert TokenService(connection, fetcher).peek(ACCOUNT) is None
-        assert fetcher.calls == []
-
-    def test_everything_but_the_token_is_shown(
-        self, stable: TokenService, wechat: StableWeChat
-    ) -> None:
-        token: Token = stable.refresh(ACCOUNT, reason="operator")
-        pass_time(wechat, 90)
-        view = stable.peek(ACCOUNT)
-        assert view is not None
-        assert view.age == timedelta(seconds=90)
-        assert view.expires_at == token.expires_at
-        assert view.length == len("stable-1")
-        assert view.reason == "operator"
-        assert len(view.fingerprint) == 8
-        assert "stable-1" not in repr(view)
-        assert "stable-1" not in repr(changed(token))
 
 
 @pytest.mark.parametrize(("value", "expires_in"), [("", 7200), ("token", 0), ("token", -1)])

@@ -318,67 +318,6 @@ def test_the_account_of_a_running_up_is_that_of_its_database_alone(
     assert load(up).accounts() == {}
 
 
-@pytest.mark.parametrize(
-    ("name", "field"),
-    [
-        ("DATABASE_URL", "database_url"),
-        ("REDIS_URL", "redis_url"),
-        ("CELERY_BROKER_URL", "broker_url"),
-    ],
-)
-def test_a_url_with_a_password_may_stand_in_a_file(
-    name: str, field: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file, (field, url, read) = tmp_path / "url", VALUES[name]
-    file.write_text(f"{url}\n", "utf-8")
-    monkeypatch.setenv(f"{name}_FILE", str(file))
-
-    assert getattr(Settings.load(), field) == read
-    assert field in Settings.load().model_fields_set
-
-
-@pytest.mark.parametrize(
-    ("content", "also", "problem"),
-    [
-        (None, None, "secret_file"),
-        (" \n", None, "secret_file_empty"),
-        ("redis://:p@h/0", "redis://:q@h/0", "two_webhook_secrets"),
-        ("ftp://h", None, "REDIS_URL"),
-    ],
-)
-def test_a_file_of_a_url_that_cannot_be_taken_is_named_and_its_content_is_not(
-    content: str | None, also: str | None, problem: str, monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:  # fmt: skip
-    file = tmp_path / "url"
-    if content is not None:
-        file.write_text(content, "utf-8")
-    monkeypatch.setenv("REDIS_URL_FILE", str(file))
-    if also:
-        monkeypatch.setenv("REDIS_URL", also)
-
-    with pytest.raises(SettingsError) as caught:
-        Settings.load()
-
-    assert caught.value.message.id == f"error.settings.{problem}"
-    assert "//h" not in str(caught.value.message.facts)
-
-
-@pytest.mark.parametrize("name", ["BROADCAST_NOTIFY", "BROADCAST_WEBHOOK_SECRETS"])
-def test_a_file_of_a_secret_that_is_empty_is_named(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "empty").write_text("\n", "utf-8")
-    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "empty"))
-    settings = Settings.load()
-
-    with pytest.raises(SettingsError) as caught:
-        (settings.receivers if name == "BROADCAST_NOTIFY" else settings.signing_secrets)()
-
-    assert caught.value.message.id == "error.settings.secret_file_empty"
-    assert caught.value.message.facts["variable"] == f"{name}_FILE"
-
-
 def test_settings_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WECHAT_APPSECRET", SECRET)
     monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{SECRET}@h/d")
