@@ -34,7 +34,7 @@ def as_json(report: Report) -> dict[str, Any]:
     """Return the object. Raises ValueError if the report's content is none."""
     behind = {
         "batches": {"batch_list": [_batch(line) for line in report.batch_list]},
-        "finished_at": {
+        "pruned_at": {
             **content.drafts_json(report.draft),
             **_operator_actions(report.operator_actions),
         },

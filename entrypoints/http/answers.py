@@ -137,6 +137,7 @@ class BroadcastInAList(Answer):
     scheduled_at: str | None
     started_at: str | None
     finished_at: str | None
+    pruned_at: str | None
     error: str | None
 
 

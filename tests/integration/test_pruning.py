@@ -35,5 +35,7 @@ def test_prune_begins_with_a_yes_and_everything_else_says_what_is_gone(
     assert "Pruned" in status
     # It would be refused.
     assert "broadcast recipients" not in status
+    said = told(capsys, "status", done, "--json")
+    assert json.loads(said.splitlines()[-1])["pruned_at"] is not None
     assert main.run(["export", done]) == 0
     assert json.loads(capsys.readouterr().out)["pruned_at"] is not None
