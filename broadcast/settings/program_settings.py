@@ -342,14 +342,24 @@ def _refuse_empty() -> None:
 def misspelt() -> dict[str, str]:
     """Return the variables that look like a setting and are none, each with the one it is near.
 
-    Of the environment and of ``.env``. Other programs have variables with these beginnings too, so
-    one that is near none, or near one that is set, is left alone. Raises SettingsError.
+    Other programs have variables with these beginnings too, so one that is near none, or near one
+    that is set, is left alone. Raises SettingsError.
     """
-    given = {name.upper() for name in (*os.environ, *environment.written())}
+    given = _given()
+    return {name: near for name, near in like_settings().items() if near not in given}
+
+
+def like_settings() -> dict[str, str]:
+    """Return the same with those that are near one that is set. Raises SettingsError."""
     known = variables() | environment.NO_SETTINGS
-    unknown = sorted(name for name in given - known if name.startswith(_OURS))
+    unknown = sorted(name for name in _given() - known if name.startswith(_OURS))
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in unknown}
-    return {name: found[0] for name, found in near.items() if found and found[0] not in given}
+    return {name: found[0] for name, found in near.items() if found}
+
+
+def _given() -> set[str]:
+    """Return the variables of the environment and of ``.env``."""
+    return {name.upper() for name in (*os.environ, *environment.written())}
 
 
 #: How alike names of one variable are, 0 to 1: WECHAT_TOKEN, of others, is no WECHAT_TOKEN_MODE.

@@ -78,6 +78,8 @@ def test_last_is_the_newest_and_nothing_where_there_is_none(
     here: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "There is no broadcast yet" in said(capsys, "status", "@last", status=2)
+    # Without an id nobody asked for one.
+    assert "There are no broadcasts yet" in said(capsys, "status")
     ledger.broadcast(here, key="older")
     newest = ended(here, "newest")
 

@@ -70,8 +70,11 @@ def status(
     shown = _accounts_shown(run, found[:MOST_OPEN])
     run.terminal.say_each(ledger_facts.lanes(run.engine).stops_beside(shown))
     _note_what_programs_wait_for(run)
-    newest = which.one(run, which.LAST)
-    if run.as_json or not found or list(found) == [newest]:
+    # A program is promised the object of a broadcast.
+    newest = which.one(run, which.LAST) if run.as_json else locked_rows.newest(run.engine)
+    if newest is None:
+        run.say("list.none")
+    elif run.as_json or not found or list(found) == [newest]:
         _show(run, newest)
     else:
         _say_in_short(run, dict.fromkeys([*found[:MOST_OPEN], newest]))

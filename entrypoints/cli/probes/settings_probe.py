@@ -17,7 +17,7 @@ from broadcast.rules.accounts import Account, no_account
 from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings import environment
 from broadcast.settings.environment import DOTENV
-from broadcast.settings.program_settings import Settings, misspelt, variables
+from broadcast.settings.program_settings import Settings, like_settings, variables
 
 #: Docker puts secrets there, for its container alone.
 _OF_DOCKER: Final = Path("/run/secrets")
@@ -89,11 +89,12 @@ def _named(line: int) -> Message | None:
 
 def _misspelt(written: Iterable[str]) -> Iterator[Finding]:
     in_file = {name.upper() for name in written}
-    for name, near in misspelt().items():
+    for name, near in like_settings().items():
         command = rf"sed -i -E 's/^(\s*(export\s+)?){name}(\s*=)/\1{near}\3/I' {DOTENV}"
         yield Finding(
             fault=Fault.MISSPELT, what=Message("settings.near", name=name, near=near),
-            command=command if name in in_file else None,
+            # Beside the right one it would be a second value of that.
+            command=command if name in in_file and near not in in_file else None,
         )  # fmt: skip
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
+from broadcast.rules.findings import Fault, Finding
+from entrypoints.cli.probes import settings_probe
 from entrypoints.cli.probes.shell_words import as_typed, redis_cli, sql
 
 ORDER = ("CONFIG", "SET", "maxmemory", "1")
@@ -80,3 +83,20 @@ def test_the_commands_of_databases_ask_for_the_password() -> None:
     assert words[2][1] == "postgresql://app@/shop?host=%2Frun%2Fpostgresql"
     assert "hidden" not in str(words)
     assert PASSWORD not in str(words)
+
+
+def test_a_misspelt_setting_is_renamed_unless_the_right_one_stands_there_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = "BROADCAST_LANG=en\nBROADCAST_LANGAUGE=zh\nBROADCAST_LATE_BT=20m\n"
+    (tmp_path / ".env").write_text(lines, "utf-8")
+    (tmp_path / ".env").chmod(0o600)
+    found: list[Finding] = []
+
+    settings_probe.read(found)
+
+    told = {one.what.facts["name"]: one for one in found if one.fault is Fault.MISSPELT}
+    assert told["BROADCAST_LANGAUGE"].what.facts["near"] == "BROADCAST_LANG"
+    assert told["BROADCAST_LANGAUGE"].command is None
+    assert "BROADCAST_LATE_BY" in (told["BROADCAST_LATE_BT"].command or "")
