@@ -135,6 +135,7 @@ def test_what_nobody_could_read_is_set_aside_and_a_refused_push_is_noted(engine:
     assert aside.kind == UNSUBSCRIBE
     assert refused_pushes.refused_at(engine, "other", DAY) is not None
     assert refused_pushes.refused_at(engine, "default", DAY) is None
+    ledger.pass_time(engine, timedelta(seconds=1))
     pushes.store(engine, replace(left, account="other"))
     assert refused_pushes.refused_at(engine, "other", DAY) is None
 
@@ -245,6 +246,7 @@ def test_a_broadcast_is_found_by_a_part_of_its_id_and_accounts_by_their_names(
 ) -> None:
     assert locked_rows.newest(engine) is None
     first = ledger.broadcast(engine)
+    ledger.pass_time(engine, timedelta(seconds=1))
     newest = ledger.broadcast(engine, owner=ledger.account("shop"))
     gate_changes.note_drift(engine, "shop", who=WHO)
 

@@ -142,6 +142,7 @@ def test_sends_of_one_draft_share_its_page(engine: Engine) -> None:
         body = ledger.of_draft(ledger.body(key=key), (Mark(title="周五"),))
         ids.append(ledger.published(engine, body, batches=1))
         ledger.planned(engine, ids[-1])
+        ledger.pass_time(engine, timedelta(seconds=1))
     ledger.planned(engine, other := ledger.published(engine, ledger.body()))
     driver = Driver(engine)
     driver.call(said(0, msg_id=71))
@@ -167,6 +168,7 @@ def test_sends_to_everybody_are_counted_against_their_allowance(
     tagged = ALLOWANCES[AccountKind.SUBSCRIPTION]
     for key, audience in (("a", Everyone()), ("b", Tag(tag_id=2)), ("c", Everyone())):
         test_sendall.planned(engine, audience, key)
+        clock.pass_(timedelta(seconds=1))
 
     def counts() -> list[int]:
         return [
