@@ -50,6 +50,7 @@ def test_the_same_body_is_one_letter_however_often_and_wherever_it_comes(engine:
     assert reading.store_letter(engine, replace(LETTER, body="{}")) != one.id
 
 
+@pytest.mark.every_database
 def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: Engine) -> None:
     letter_id = reading.store_letter(engine, LETTER)
     reading.mark_sent(engine, letter_id, "20261127-abcdef", who="cli:ann@desk")
@@ -71,6 +72,7 @@ def test_a_letter_is_closed_once_and_is_dead_again_when_it_comes_again(engine: E
     assert reading.drop(engine, letter_id, who="cli:bob@desk")
 
 
+@pytest.mark.every_database
 def test_a_letter_that_was_sent_meanwhile_is_closed_while_it_waits_and_not_after(
     engine: Engine,
 ) -> None:

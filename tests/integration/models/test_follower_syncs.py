@@ -226,6 +226,7 @@ def test_doubled_pages_and_followers_who_move_between_pages_count_once(engine: E
     assert names(followers.current(engine, "default")) == PEOPLE
 
 
+@pytest.mark.every_database
 def test_a_pass_goes_on_where_it_was_and_anew_only_if_asked_for_or_stale(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def test_who_left_is_in_the_other_list_and_accounts_stand_apart(engine: Engine) 
     assert followers.of_openid(engine, "other", BEN) is None
 
 
+@pytest.mark.every_database
 def test_a_whole_pass_and_the_pushes_since_tell_who_is_known_and_another_pass_nothing(
     engine: Engine,
 ) -> None:
@@ -71,6 +72,10 @@ def test_a_whole_pass_and_the_pushes_since_tell_who_is_known_and_another_pass_no
     found = followers.known_among(engine, "default", drawn)
 
     assert (unsynced, found) == (None, 5)
+    there, last = followers.newest(engine, "default"), sorted(OTHERS[2:])[-2:]
+    assert there is not None
+    [piece] = followers.chunks(engine, there, after=last[0])
+    assert [str(one, "ascii") for one in piece.ids] == last[1:]
     with engine.begin() as connection:
         connection.execute(update(FollowerSync).values(ended="shrunk"))
     assert followers.known_among(engine, "default", drawn) is None

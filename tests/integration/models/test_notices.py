@@ -193,6 +193,7 @@ def test_of_several_workers_one_takes_what_is_due_and_another_when_it_died(engin
     assert again.tries == 0
 
 
+@pytest.mark.every_database
 def test_a_bot_is_posted_to_at_its_pace(engine: Engine) -> None:
     register(engine, WECOM)
     for key in "ab":
@@ -206,6 +207,7 @@ def test_a_bot_is_posted_to_at_its_pace(engine: Engine) -> None:
     assert len(taken(engine, WECOM)) == 1
 
 
+@pytest.mark.every_database
 def test_what_was_sent_meanwhile_is_not_reopened_by_a_late_failure(engine: Engine) -> None:
     register(engine, WECOM)
     doubtful(engine)

@@ -191,6 +191,7 @@ def test_of_many_the_newest_three_are_told(engine: Engine) -> None:
     assert [one.id for one in found(engine, [*PEOPLE, *STRANGERS])] == made[:0:-1]
 
 
+@pytest.mark.every_database
 def test_of_a_sample_that_is_not_drawn_yet_nobody_is_counted_and_that_is_said(
     engine: Engine,
 ) -> None:

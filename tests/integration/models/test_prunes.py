@@ -97,6 +97,7 @@ def test_prune_removes_people_calls_and_history_and_the_audit_counts_as_before(
     assert prunes.prune(engine, AGE) == 0
 
 
+@pytest.mark.every_database
 def test_what_reads_a_pruned_broadcast_says_that_it_is_gone(engine: Engine) -> None:
     done, failed, *_ = old(engine)
     prunes.prune(engine, AGE)

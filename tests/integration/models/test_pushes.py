@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import Engine, func, select
 
 from broadcast.rules.pushes import Push
@@ -100,6 +101,7 @@ def test_what_was_handled_is_not_due(engine: Engine) -> None:
     assert not pushes.store(engine, FOLLOWED)
 
 
+@pytest.mark.every_database
 def test_what_failed_is_tried_again_for_ever_with_growing_pauses(engine: Engine) -> None:
     pushes.store(engine, FOLLOWED)
     pauses = []

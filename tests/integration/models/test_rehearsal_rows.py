@@ -58,6 +58,7 @@ def test_what_several_workers_found_at_once_is_stored_and_told_once(
     assert rehearsal_rows.missing(world.engine, accounts=["default"]) == []
 
 
+@pytest.mark.every_database
 def test_one_that_found_nothing_is_stored_and_told_to_nobody_and_an_edit_asks_for_another(
     world: World, campaign: Campaign
 ) -> None:

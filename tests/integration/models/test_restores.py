@@ -467,6 +467,7 @@ def test_no_backup_is_of_a_time_to_come(engine: Engine, broadcast_id: str) -> No
     assert restore_answers.closed_at(engine) is not None
 
 
+@pytest.mark.every_database
 def test_calls_that_were_never_made_are_not_among_those_of_today(
     engine: Engine, broadcast_id: str, driver: Driver
 ) -> None:

@@ -30,7 +30,8 @@ from models.ledger.rows import known_accounts, locked_rows
 from models.ledger.rows.transaction import read
 from models.ledger.steer import operator
 from models.ledger.submit import awaited_lists
-from models.ledger.views import given_up, refused_pushes
+from models.ledger.views import broadcast_reports, given_up, refused_pushes
+from models.ledger.views.broadcast_reports import Followed
 from tests.integration.models.campaign_world import HOUR, TEMPLATE, World, plan, run_of
 from tests.integration.models.still_clock import NOON, StillClock
 from tests.integration.models.test_awaited_lists import awaiting, reserve
@@ -254,6 +255,8 @@ def test_a_broadcast_is_found_by_a_part_of_its_id_and_accounts_by_their_names(
     assert locked_rows.fitting(engine, first[-6:].upper(), most=9) == [first]
     assert locked_rows.fitting(engine, "%", most=9) == []
     assert locked_rows.account_of(engine, newest) == "shop"
+    assert Followed(engine, newest).version() == broadcast_reports.report(engine, newest).version
+    assert Followed(engine, newest[:-1]).version() is None
     assert locked_rows.account_of(engine, newest[:-1]) is None
     assert known_accounts.account_names(engine) == ["default", "shop"]
     assert (known_accounts.is_known(engine, "shop"), known_accounts.is_known(engine, "SHOP")) == (

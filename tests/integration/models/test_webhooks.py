@@ -445,6 +445,7 @@ def test_what_was_closed_long_ago_is_forgotten_and_not_told_again(engine: Engine
     assert told(engine, broadcast_id) == []
 
 
+@pytest.mark.every_database
 def test_an_event_is_found_by_its_id_or_a_part(engine: Engine) -> None:
     broadcast(engine)
     driver = Driver(engine)
