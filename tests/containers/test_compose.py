@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,24 @@ def test_flower_knows_neither_the_appsecret_nor_the_database(stack: Stack) -> No
 
     assert "accounts" not in there
     assert "database" not in there.lower()
+
+
+def test_a_callback_without_a_token_says_so_once_and_is_not_started_over_and_over(
+    stack: Stack,
+) -> None:
+    accounts = stack.folder / "secrets" / "accounts.toml"
+    whole = accounts.read_text("ascii")
+    accounts.write_text(re.sub("callback_token.*\n", "", whole), "ascii")
+    since = datetime.now(UTC).isoformat()
+
+    stack.compose("restart", "callback")
+
+    until(lambda: stack.states()["callback"] == "running unhealthy", 180, "it to be unhealthy")
+    said = stack.compose("logs", "--no-color", "--since", since, "callback")
+    assert said.count("No account has a callback token") == 1
+    accounts.write_text(whole, "ascii")
+    stack.compose("restart", "callback")
+    stack.wait_for("callback")
 
 
 def test_no_container_may_write_but_where_its_data_is(stack: Stack) -> None:
