@@ -38,9 +38,7 @@ def object_of(report: Report) -> dict[str, Any]:
         "blockers": [_blocker(one) for one in blockers.blockers_of(report)],
         "calls": report.calls,
         "delivered": delivered_object(report.delivered),
-        **members(
-            report, "created_at", "scheduled_at", "started_at", "finished_at", "pruned_at"
-        ),
+        **members(report, "created_at", "scheduled_at", "started_at", "finished_at", "pruned_at"),
         "error": None,
     }
 
