@@ -70,7 +70,7 @@ bench: $(DEV)  ## the benchmarks
 compose-secrets:  ## secrets/ for docker compose: passwords, accounts; SIMULATOR=1, BROKER=rabbitmq
 	@python3 tools/compose_secrets.py
 
-compose-test: $(DEV)  ## the images, built and run for real with Docker: sends, kills, stops
+compose-test: $(DEV)  ## the images, built and run for real: sends, kills, stops; CONTAINERS=podman: the images alone
 	@$(PY) -m pytest -m prove tests/containers $(ARGS)
 
 # Their parts

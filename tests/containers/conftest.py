@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.containers.stack import Stack, docker
+from tests.containers.stack import TOOL, Stack, docker
 from tests.servers.proofs import not_proved
 
 TAG = "test"
@@ -17,10 +17,10 @@ TAG = "test"
 @pytest.fixture(scope="session")
 def images() -> dict[str, str]:
     """The names of the images, built of this tree."""
-    if not shutil.which("docker"):
-        not_proved("the images", "no docker on this machine")
-    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
-        not_proved("the images", "no Docker engine runs on this machine")
+    if not shutil.which(TOOL):
+        not_proved("the images", f"no {TOOL} on this machine")
+    if subprocess.run([TOOL, "info"], capture_output=True, check=False).returncode:
+        not_proved("the images", f"no engine of {TOOL} runs on this machine")
     names = {"production": f"broadcast:{TAG}", "simulator": f"broadcast-simulator:{TAG}"}
     for target, name in names.items():
         docker("build", "--quiet", "--target", target, "--tag", name, ".")

@@ -18,8 +18,11 @@ import requests
 
 from tests.kit.wait import until
 from tests.servers.ports import free_port
+from tests.servers.proofs import not_proved
 from tools.packages import ROOT
 
+#: What runs them: the program that CONTAINERS names, else Docker, else Podman.
+TOOL = os.environ.get("CONTAINERS") or next(filter(shutil.which, ("docker", "podman")), "docker")
 TIMEOUT_S = 300
 APPID = "wx0000000000000001"
 #: Calls a minute: slow enough that a broadcast is still under way when each service has died.
@@ -29,12 +32,12 @@ PORTS = ("FLOWER", "API", "CALLBACK", "SIMULATOR")
 
 
 def docker(*words: str, folder: Path = ROOT, stdin: str = "") -> str:
-    """Run Docker; return what it printed."""
+    """Run Docker, or Podman, which takes the same words; return what it printed."""
     done = subprocess.run(
-        ["docker", *words], cwd=folder, input=stdin, capture_output=True, text=True, check=False,
+        [TOOL, *words], cwd=folder, input=stdin, capture_output=True, text=True, check=False,
         timeout=TIMEOUT_S,
     )  # fmt: skip
-    assert done.returncode == 0, f"docker {' '.join(words)}: {done.stdout}{done.stderr}"
+    assert done.returncode == 0, f"{TOOL} {' '.join(words)}: {done.stdout}{done.stderr}"
     return done.stdout
 
 
@@ -76,6 +79,8 @@ class Stack:
     @contextmanager
     def running(self) -> Iterator[Stack]:
         """Start it, and wait until it is healthy; take it down with its data in the end."""
+        if TOOL != "docker":
+            not_proved("docker-compose.yml", f"{TOOL} takes no start_interval of a health check")
         self.make_secrets()
         try:
             with self.timed("the stack, healthy after"):

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.containers.conftest import TAG
-from tests.containers.stack import TIMEOUT_S, Stack, docker
+from tests.containers.stack import TIMEOUT_S, TOOL, Stack, docker
 from tests.kit.wait import until
 from tests.servers.proofs import not_proved
 
@@ -25,9 +25,7 @@ def stack(images: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> I
     """A stack whose messages go by RabbitMQ, healthy."""
     assert images
     if not docker("images", "--quiet", IMAGE):
-        pulled = subprocess.run(
-            ["docker", "pull", "--quiet", IMAGE], timeout=TIMEOUT_S, check=False
-        )
+        pulled = subprocess.run([TOOL, "pull", "--quiet", IMAGE], timeout=TIMEOUT_S, check=False)
         if pulled.returncode:
             not_proved("compose with RabbitMQ", "no registry gives its image")
     folder = tmp_path_factory.mktemp("rabbitmq")
