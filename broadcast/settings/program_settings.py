@@ -345,19 +345,19 @@ def misspelt() -> dict[str, str]:
     Other programs have variables with these beginnings too, so one that is near none, or near one
     that is set, is left alone. Raises SettingsError.
     """
-    given = _given()
+    given = _names_in_use()
     return {name: near for name, near in like_settings().items() if near not in given}
 
 
 def like_settings() -> dict[str, str]:
     """Return the same with those that are near one that is set. Raises SettingsError."""
     known = variables() | environment.NO_SETTINGS
-    unknown = sorted(name for name in _given() - known if name.startswith(_OURS))
+    unknown = sorted(name for name in _names_in_use() - known if name.startswith(_OURS))
     near = {name: difflib.get_close_matches(name, known, n=1, cutoff=_NEAR) for name in unknown}
     return {name: found[0] for name, found in near.items() if found}
 
 
-def _given() -> set[str]:
+def _names_in_use() -> set[str]:
     """Return the variables of the environment and of ``.env``."""
     return {name.upper() for name in (*os.environ, *environment.written())}
 
