@@ -19,6 +19,7 @@ from broadcast.settings import environment
 from broadcast.settings.environment import secret_text
 from broadcast.settings.program_settings import VAR
 from broadcast.views.texts import Texts, choose_language
+from broadcast.views.words import Meaning
 
 #: Signs of a secret by which cookies are signed: whoever knows it needs no login.
 SHORTEST_COOKIE_SECRET: Final = 16
@@ -39,6 +40,14 @@ _SHEET: Final = b"""
 .tasks-table tr > :nth-child(3) { min-width: 21rem; max-width: 36rem; }
 .tasks-table tr > :nth-child(4) { min-width: 10rem; }
 .tasks-table tr > :nth-child(5) { min-width: 7rem; max-width: 14rem; }
+"""
+#: An id, and a word of a command, is not broken at a hyphen: it is read as one.
+_SCRIPT: Final = rb"""
+$(document).on("draw.dt", "#tasks-table", function () {
+    $("td:nth-child(3), td:nth-child(5)", this).not(":has(span)").html(function (_, text) {
+        return text.replace(/[!-;=?-~]*-[!-;=?-~]*/g, '<span class="text-nowrap">$&</span>');
+    });
+});
 """
 
 
@@ -112,7 +121,7 @@ def _change_pages() -> None:
 
     monitor.Metrics.prepare = monitor.Healthcheck.prepare = _demand_login
     default_options.format_task = _shown
-    urls.settings["static_handler_class"] = _with_our_sheet(urls.StaticFileHandler)
+    urls.settings["static_handler_class"] = _with_ours(urls.StaticFileHandler)
     Flower.start_http_server = _refusing_a_taken_port(Flower.start_http_server)
     Flower.start = _ending_at_once(Flower.start)
 
@@ -145,14 +154,14 @@ def _ending_at_once(start: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return started
 
 
-def _with_our_sheet(handler: Any) -> type:  # noqa: ANN401 - Tornado's
-    """Return a handler of files that sends our sheet after Flower's own."""
+def _with_ours(handler: Any) -> type:  # noqa: ANN401 - Tornado's
+    """Return a handler of files that sends our sheet and our script after Flower's own."""
 
     class Handler(handler):  # type: ignore[misc] # known only where Flower starts
         @classmethod
         def get_content(cls, place: str, start: int | None = None, end: int | None = None) -> bytes:
             """Return what stands in a file."""
-            ours = _SHEET if place.endswith("flower.css") else b""
+            ours = {"flower.css": _SHEET, "flower.js": _SCRIPT}.get(Path(place).name, b"")
             return (Path(place).read_bytes() + ours)[start:end]
 
         def get_content_size(self) -> int:
@@ -194,6 +203,8 @@ def _in_words(name: str, result: str | None) -> str | None:
     if name in _COUNTED and result and result.isdecimal():
         return texts(_COUNTED[name], n=int(result))
     if name == names.PLAN and result and (batches := re.match(r"\{'batches': (\d+)", result)):
+        if code := re.search(r"'waits': True, 'errcode': (\d+)", result):
+            return texts("row.plan_waits_code", code=code[1], meaning=Meaning(int(code[1])))
         waits = "'waits': True" in result
         return texts("row.plan_waits" if waits else "row.planned", n=int(batches[1]))
     if name == names.SEND_BATCH and result:

@@ -7,6 +7,7 @@ the next wake is published.
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -105,16 +106,20 @@ class Watch:
         met = [call["broadcast"] for call in calls if _is_met(call)]
         raise_of_broadcasts(self._here, [*met, *doubted, *closed], calls)
 
-    def raise_if_held(self, broadcast_id: str) -> None:
-        """Raise where the broadcast stands, if it or its account was held since."""
-        if self.has_held(broadcast_id):
+    def raise_if_held(self, broadcast_id: str, *, planned: bool) -> None:
+        """Raise where the broadcast stands, as ``has_held`` says."""
+        if self.has_held(broadcast_id, planned=planned):
             raise_of_broadcasts(self._here, [broadcast_id])
 
-    def has_held(self, broadcast_id: str) -> bool:
-        """Return whether the broadcast, or its account, was held since."""
-        return not {"", broadcast_id}.isdisjoint(self.closed(broadcast_id=broadcast_id))
+    def has_held(self, broadcast_id: str, *, planned: bool) -> bool:
+        """Return whether the broadcast, or its account, was held since.
 
-    def closed(self, **whose: str) -> Sequence[str]:
+        *planned*: by the task itself. So one of an account that was off before is shown once.
+        """
+        closed = self.closed(broadcast_id=broadcast_id, planned=planned)
+        return not {"", broadcast_id}.isdisjoint(closed)
+
+    def closed(self, **whose: Any) -> Sequence[str]:  # noqa: ANN401 - the ledger's
         """Return of whom gates closed since; nothing where the database is away."""
         # SQLite's clock has milliseconds.
         span = timedelta(seconds=time.monotonic() - self._begun + 0.01)
@@ -140,7 +145,7 @@ def raise_of_broadcasts(
         codes = dict.fromkeys(call["errcode"] for call in met if call["then"] in _REFUSED)
         found.append((partial(_head, one, met), [*map(Meaning, codes), *_lines(here, one)]))
     if found:
-        raise_in_words(lambda texts: " | ".join(_up_to_command(texts, *each) for each in found))
+        raise_in_words(lambda texts: "\n".join(_up_to_command(texts, *each) for each in found))
 
 
 def _head(broadcast_id: str, met: Sequence[Mapping[str, Any]], texts: Texts) -> str:
@@ -189,7 +194,7 @@ def raise_of_account(here: WorkerParts, account: str) -> None:
     if account in lanes:
         lines = [*blocker_lines.of_account(account, lanes[account], now)]
         if lines:
-            raise_in_words(lambda texts: f"{account} · " + " ".join(map(texts, lines)))
+            raise_in_words(lambda texts: f"{account} · " + "\n".join(map(texts, lines)))
 
 
 def raise_of_letter(here: WorkerParts, letter_id: str) -> None:
@@ -229,13 +234,16 @@ def _texts() -> Texts:
 
 def _one_line(text: str, texts: Texts) -> str:
     """Return *text* in one line, without a secret and an OpenID; commands begin with an arrow."""
-    first, *commands = text.split("\n    ")
-    said = first
-    for before, command in pairwise((first, *commands)):
-        said += (
-            f" {texts('row.or')} → {command}" if _are_either(before, command) else f" → {command}"
-        )
-    return without_openids(redact(" ".join(said.split())))
+    said, *commands = text.split("\n    ")
+    for before, command in pairwise((said, *commands)):
+        arrow = f" {texts('row.or')} → " if _are_either(before, command) else " → "
+        # What is said after a command is no part of it.
+        said += arrow + command.replace("\n", " · ")
+    return without_openids(redact(_COLON.sub("", " ".join(said.split()))))
+
+
+#: An arrow, or the sign between two sentences, stands for it.
+_COLON: Final = re.compile(r"[:\uff1a](?= [·→])")
 
 
 def _are_either(before: str, command: str) -> bool:

@@ -54,9 +54,12 @@ def _plan(broadcast_id: str, *, forward_count: int, just_submitted: bool) -> dic
     with log_facts.about(account=account):
         log.info("broadcast %s: planned, %d batches", broadcast_id, planned.batches)
     # A busy lane would be woken once a broadcast, by messages that stand before its own next one.
-    if not planned.waits and not leases.is_driven(here.engine, account):
+    if planned.batches and not planned.waits and not leases.is_driven(here.engine, account):
         wake(names.SEND_BATCH, account, broadcast_id)
-    return {"batches": planned.batches, "fit": planned.fit, "waits": planned.waits}
+    return {
+        "batches": planned.batches, "fit": planned.fit, "waits": planned.waits,
+        "errcode": planned.errcode,
+    }  # fmt: skip
 
 
 _guard = threading.Lock()

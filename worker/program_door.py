@@ -129,7 +129,7 @@ def refusal_of(submit_by: Callable[[PlanInline], object], what: str) -> Message 
         return Message("error.dead.failed", kind=type(error).__name__)
     for broadcast_id in submitted.ids:
         planner.plan(broadcast_id, just_submitted=True)
-        if watch.has_held(broadcast_id):
+        if watch.has_held(broadcast_id, planned=True):
             wake(names.REPORT, "broadcast", broadcast_id)
     return None
 

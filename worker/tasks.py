@@ -68,7 +68,7 @@ def enqueue_(self: Task[Any, Any], /, *args: Any, **kwargs: Any) -> dict[str, An
     if answer["dead_letter"]:
         person_needed.raise_of_letter(here, answer["dead_letter"])
     elif answer["created"]:
-        watch.raise_if_held(answer["id"])
+        watch.raise_if_held(answer["id"], planned=True)
     return answer
 
 
@@ -81,7 +81,7 @@ def plan(broadcast_id: str, *, forward_count: int = 0) -> dict[str, Any] | None:
     watch = person_needed.Watch(parts())
     planned = planner.plan(broadcast_id, forward_count=forward_count)
     _start_webhooks_here()
-    watch.raise_if_held(broadcast_id)
+    watch.raise_if_held(broadcast_id, planned=planned is not None and not planned["waits"])
     return planned
 
 

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 LOST: Final = {"kind": "drop", "when": "before"}
 
+HALTED: Final = "account8"
 #: By account: what WeChat does to it, and what its row says.
 FAILURES: Final[dict[str, tuple[list[dict[str, Any]], tuple[str, ...]]]] = {
     "account1": (
         [{"kind": "errcode", "errcode": 40125, "path": STABLE_TOKEN, "count": 50}],
         ("已停用：账号 account1", "原因：AppSecret 错误或已被重置（40125",
-         "请重新复制 AppSecret", "→ broadcast unhalt --account account1"),
+         "请重新复制 AppSecret", "systemctl restart broadcast-worker",
+         "docker compose up -d --force-recreate worker",
+         "处理后恢复 → broadcast unhalt --account account1"),
     ),
     "account2": (
         [{"kind": "errcode", "errcode": 48001, "path": MASS_SEND, "count": 1}],
@@ -37,8 +40,8 @@ FAILURES: Final[dict[str, tuple[list[dict[str, Any]], tuple[str, ...]]]] = {
     "account4": (
         [{"kind": "errcode", "errcode": 45009, "path": MASS_SEND, "count": 1}],
         ("1/3 今天的调用次数已用完，没有发送 45009 · 等待中：账号 account4",
-         "自动继续", "→ broadcast quota --account account4",
-         "立即继续： → broadcast unhalt --account account4"),
+         "自动继续。查看剩余次数 → broadcast quota --account account4 · 如果",
+         "额度，立即继续 → broadcast unhalt --account account4"),
     ),
     "account5": (
         [{**LOST, "path": MASS_SEND, "count": 1},
@@ -59,12 +62,18 @@ FAILURES: Final[dict[str, tuple[list[dict[str, Any]], tuple[str, ...]]]] = {
         ("{short} · 首次调用时微信就返回“已受理过”，且无法证实 · 存疑：1 个批次",
          "→ broadcast resolve {id} --batch 1 --sent"),
     ),
+    # A person halted it before.
+    HALTED: (
+        [],
+        ("{short} · 已停用：账号 account8，操作者 ", "恢复 → broadcast unhalt --account account8"),
+    ),
 }  # fmt: skip
 
 
 def plant(system: System) -> dict[str, str]:
     """Send by each account to which WeChat does something; return the broadcasts."""
     sent = {}
+    system.broadcast("halt", "--account", HALTED)
     for one in system.simulator.accounts:
         for fault in FAILURES[one.name][0]:
             system.simulator.fault(appid=one.appid, **fault)
@@ -77,7 +86,7 @@ def test_each_failure_says_which_broadcast_why_and_what_to_type(
     start_system: StartSystem, valkey: Valkey
 ) -> None:
     system = start_system(
-        followers=6, accounts=7, BROADCAST_BATCH_SIZE="2", BROADCAST_LANG="zh",
+        followers=6, accounts=8, BROADCAST_BATCH_SIZE="2", BROADCAST_LANG="zh",
         BROADCAST_WAIT_SCALE="0.02",
     )  # fmt: skip
     with EventListener(valkey.url) as listener:
@@ -97,3 +106,6 @@ def test_each_failure_says_which_broadcast_why_and_what_to_type(
             facts = {"id": sent[name], "short": sent[name].rpartition("-")[2]}
             missing = [word for word in words if word.format(**facts) not in row]
             assert not missing, (name, row)
+            assert "： →" not in row
+            assert "： ·" not in row
+        assert rows().count(row_of(HALTED)) == 1

@@ -35,6 +35,22 @@ BEYOND = """
 const frame = document.querySelector(".dt-scroll-body, .dataTables_scrollBody");
 return frame.scrollWidth - frame.clientWidth;
 """
+#: The words of rows that are broken, as long as there is a line for each.
+BROKEN = """
+const found = [];
+for (const cell of document.querySelectorAll("#tasks-table td.overflow-auto")) {
+    const walk = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT);
+    while (walk.nextNode()) {
+        for (const word of walk.currentNode.data.matchAll(/[!-~]*-[!-~]*/g)) {
+            const range = document.createRange();
+            range.setStart(walk.currentNode, word.index);
+            range.setEnd(walk.currentNode, word.index + word[0].length);
+            if (range.getClientRects().length > 1) found.push(word[0]);
+        }
+    }
+}
+return found;
+"""
 #: By account: the errcode of its second call, and what its row says of it.
 REFUSALS = {
     "account1": (45028, "群发次数已用完"), "account2": (48001, "没有该接口权限"),
@@ -165,6 +181,13 @@ def test_ops_find_what_failed_why_and_the_next_command_also_after_a_restart_of_f
     table = browser.find_element(By.ID, "tasks-table")
     until(lambda: "SUCCESS" not in table.text and "FAILURE" in table.text, 30, "red rows alone")
     assert browser.execute_script(BEYOND) == 0
+    # What is copied is what was said, in whole words.
+    assert browser.execute_script(BROKEN) == []
+    shown = {
+        cell.get_property("textContent")
+        for cell in browser.find_elements(By.CSS_SELECTOR, "#tasks-table td:nth-child(3)")
+    }
+    assert shown == {one["exception"] for one in flower.json("tasks", state="FAILURE").values()}
     if os.environ.get(UPDATE):
         browser.save_screenshot(str(PICTURE))
 

@@ -168,6 +168,22 @@ def test_the_only_machine_stops_before_a_plan_in_the_words_that_name_its_address
     assert set(first.values()) == {"{}"}
 
 
+def test_a_plan_that_waits_says_what_wechat_answered(
+    start_system: StartSystem, valkey: Valkey
+) -> None:
+    system = start_system(followers=2)
+    system.simulator.change_account(whitelist=["47.94.148.108"])
+    with EventListener(valkey.url) as listener:
+        # Without beat nobody has asked before.
+        system.worker()
+        listener.wait_for("worker-heartbeat")
+        system.send(system.simulator.openids(2))
+        listener.wait_for("task-succeeded")
+
+    [said] = [one["result"] for one in listener.events if one["type"] == "task-succeeded"]
+    assert "'waits': True, 'errcode': 40164" in said
+
+
 def test_the_only_machine_stops_between_two_calls_and_an_unhalt_goes_on_at_once(
     start_system: StartSystem,
 ) -> None:

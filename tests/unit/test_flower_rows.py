@@ -35,13 +35,23 @@ def test_of_another_programs_request_its_outline_is_shown() -> None:
     [
         (names.PLAN, "{'batches': 12, 'fit': 'fits', 'waits': False}", "已分成 12 批"),
         (names.PLAN, "{'batches': 0, 'fit': None, 'waits': True}", "等微信或 Redis 就绪后再排"),
-        (names.PLAN, "None", "没有要做的"),
+        (
+            names.PLAN,
+            "{'batches': 3, 'fit': None, 'waits': True, 'errcode': None}",
+            "等微信或 Redis 就绪后再排",
+        ),
+        (
+            names.PLAN,
+            "{'batches': 3, 'fit': None, 'waits': True, 'errcode': 40164}",
+            "微信返回 40164（本机 IP 不在公众号的 IP 白名单中），稍后再排",
+        ),
+        (names.PLAN, "None", "现在没有可做的"),
         (names.POLL_ACCOUNT, "1", "查询了 1 个批次的结果"),
-        (names.POLL_ACCOUNT, "0", "没有要做的"),
+        (names.POLL_ACCOUNT, "0", "现在没有可做的"),
         (names.HANDLE_PUSHES, "2", "处理了 2 条微信推送"),
         (names.DELIVER_WEBHOOKS, "1", "已开始，1 个线程"),
         (names.SEND_BATCH, "['a 1/2 已受理', 'a 2/2 已受理']", "a 1/2 已受理 | a 2/2 已受理"),
-        (names.SEND_BATCH, "[]", "没有要做的"),
+        (names.SEND_BATCH, "[]", "现在没有可做的"),
         (names.SEND_BATCH, None, None),
     ],
 )

@@ -96,13 +96,15 @@ SAY = Texts("zh")
     ("text", "said"),
     [
         ("第 1 批：\n    broadcast resolve a --sent\n    broadcast resolve a --not-sent",
-         "第 1 批： → broadcast resolve a --sent 或 → broadcast resolve a --not-sent"),
+         "第 1 批 → broadcast resolve a --sent 或 → broadcast resolve a --not-sent"),
         ("继续，或取消：\n    broadcast resume a\n    broadcast cancel a",
-         "继续，或取消： → broadcast resume a 或 → broadcast cancel a"),
+         "继续，或取消 → broadcast resume a 或 → broadcast cancel a"),
         ("请：\n    broadcast recipients a > rest.txt\n    broadcast send --openids rest.txt",
-         "请： → broadcast recipients a > rest.txt → broadcast send --openids rest.txt"),
+         "请 → broadcast recipients a > rest.txt → broadcast send --openids rest.txt"),
         ("请取消：\n    broadcast cancel a\n之后继续：\n    broadcast resume a",
-         "请取消： → broadcast cancel a 之后继续： → broadcast resume a"),
+         "请取消 → broadcast cancel a · 之后继续 → broadcast resume a"),
+        ("Judge: · Resume it:\n    broadcast resume a\n(or wait).",
+         "Judge · Resume it → broadcast resume a · (or wait)."),
     ],
 )  # fmt: skip
 def test_of_two_commands_a_row_says_whether_both_are_to_be_given(text: str, said: str) -> None:

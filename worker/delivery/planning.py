@@ -40,6 +40,8 @@ class Planned:
 
     batches: int
     waits: bool = False
+    #: What WeChat answered where it waits.
+    errcode: int | None = None
     fit: str | None = None
 
 
@@ -87,7 +89,7 @@ def _prove(lane: LaneContext, broadcast: plans.ToPlan, cuts: Sequence[plans.Cut]
     answer = lane.gateway.quota(broadcast.path)
     if isinstance(answer, NoAnswer):
         if answer.keeps_the_lane and lane.apply_no_answer(answer):
-            return Planned(batches=len(cuts), waits=True)
+            return Planned(batches=len(cuts), waits=True, errcode=answer.errcode)
         # quota/get was refused for itself, or the account is stopped by now and nothing is called
         # before an operator acts: the plan goes on unproved, and 45009 will show it.
         log.warning(
@@ -118,12 +120,11 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
         return False
     if not isinstance(answer, NoAnswer):
         return answer
-    if answer.keeps_the_lane and lane.apply_no_answer(answer):
-        return Planned(batches=0, waits=True)
-    if not answer.keeps_the_lane:
-        # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
-        log.warning("broadcast %s: held: %s", broadcast.id, answer.errmsg)
-        obstacles.hold_for_unanswered_tag(lane.engine, broadcast.account, broadcast.id, said=answer)
+    if answer.keeps_the_lane:
+        return Planned(batches=0, waits=lane.apply_no_answer(answer), errcode=answer.errcode)
+    # WeChat has no such tag, or does not say who has it: then nobody knows whom it means.
+    log.warning("broadcast %s: held: %s", broadcast.id, answer.errmsg)
+    obstacles.hold_for_unanswered_tag(lane.engine, broadcast.account, broadcast.id, said=answer)
     return False
 
 

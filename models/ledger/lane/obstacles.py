@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, and_, or_, select
 
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls import waits as waits_module
@@ -17,7 +17,7 @@ from broadcast.rules.notices import REPORTED
 from broadcast.rules.states import BatchState, Phase, Reason
 from models.accounts import Lane
 from models.base import value_of
-from models.batch_tables import STANDS, Batch, GateRow
+from models.batch_tables import OF_ACCOUNT, STANDS, Batch, GateRow
 from models.broadcast_tables import BroadcastRow
 from models.engine import database_now, now
 from models.ledger.gates import gate_changes
@@ -25,7 +25,7 @@ from models.ledger.gates.gate_changes import Closing
 from models.ledger.lane import record_outcomes
 from models.ledger.lane.next_work import Work
 from models.ledger.lists import recipients
-from models.ledger.rows import lane_rows
+from models.ledger.rows import closed_gates, lane_rows
 from models.ledger.rows.transaction import WORKER, read, reading, write, writing
 
 #: What is raised where a row cannot be read: bad JSON, no such kind, a gap in a list.
@@ -40,38 +40,61 @@ def problem_of(error: Exception) -> str:
 
 @reading
 def closed_within(
-    connection: Connection, span: timedelta, *, account: str = "", broadcast_id: str = ""
+    connection: Connection,
+    span: timedelta,
+    *,
+    account: str = "",
+    broadcast_id: str = "",
+    planned: bool = False,
 ) -> list[str]:
     """Return whose gates, of which there are notices, were closed up to *span* ago and are closed.
 
-    Broadcasts of *account*, or of that of *broadcast_id*; "": the account itself.
+    Broadcasts of *account*, or of that of *broadcast_id*; "": the account itself, where that was
+    *planned* now also by a gate of any age that forbids its calls.
     """
-    of = select(BroadcastRow.account).filter_by(id=broadcast_id).scalar_subquery()
-    query = (
-        select(GateRow.broadcast_id, GateRow.closed_at, database_now().label("now"))
-        .where(GateRow.account == (account or of), STANDS, GateRow.kind.in_(REPORTED))
-        .order_by(GateRow.id)
+    forbids = and_(
+        OF_ACCOUNT,
+        or_(GateRow.path.is_(None), GateRow.path == BroadcastRow.path),
+        or_(GateRow.until.is_(None), GateRow.until > database_now()),
     )
-    rows = connection.execute(query)
-    return [row.broadcast_id for row in rows if row.closed_at >= row.now - span]
+    query = (
+        select(
+            GateRow.broadcast_id, GateRow.closed_at, GateRow.kind.in_(REPORTED), forbids,
+            database_now(),
+        )
+        .outerjoin(BroadcastRow, BroadcastRow.id == broadcast_id)
+        .where(GateRow.account == (account or BroadcastRow.account), STANDS)
+        .order_by(GateRow.id)
+    )  # fmt: skip
+    return [
+        whose
+        for whose, closed_at, is_reported, is_met, moment in connection.execute(query)
+        if (planned and is_met) or (is_reported and closed_at >= moment - span)
+    ]
 
 
 @writing
 def apply_no_answer(
     connection: Connection, account: Account, result: NoAnswer, *, waits: Waits
 ) -> bool:
-    """Make the lane of *account* wait, or stop the account; return whether it waits."""
+    """Make the lane of *account* wait, or stop the account; return whether it waits.
+
+    Where it is stopped already, nobody looks again before another day or an unhalt.
+    """
     lane_rows.ensure_lane(connection, account)
     lane_rows.lock(connection, account.name)
     met = waits_module.classify_no_answer(
         result.outcome, errcode=result.errcode, now=now(connection), waits=waits
     )
-    if met.until is None:
+    gates = closed_gates.gates_of(connection, account.name)
+    stopped = any(gate.kind is GateKind.STOP and gate.path is None for gate in gates)
+    until = waits.next_day(now(connection)) if stopped else met.until
+    if until is None:
         _stop(connection, account, result)
         return False
-    lane_rows.wait(connection, account.name, until=met.until, reason=met.reason)
+    lane_rows.wait(connection, account.name, until=until, reason=met.reason)
     lane_rows.refresh_due(connection, account.name)
-    return True
+    return not stopped
 
 
 def stop_unless_listed(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from broadcast.rules.calls.attempts import NoAnswer
-from broadcast.rules.calls.outcomes import Outcome, Scope
+from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
 from broadcast.rules.calls.waits import MINUTE, NOT_READY, REDIS_AWAY, Waits
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause, GateKind, GateScope
@@ -18,7 +18,7 @@ from broadcast.rules.states import Reason
 from models.ledger.lane import obstacles
 from models.ledger.steer import operator, sweeps
 from models.ledger.views import broadcast_reports
-from tests.integration.models.stories import lane, standing_gates, the_gate
+from tests.integration.models.stories import close, lane, standing_gates, the_gate
 from tests.kit import ledger
 
 REAL = Waits()
@@ -90,6 +90,48 @@ def test_what_only_a_human_can_fix_stops_the_account(engine: Engine) -> None:
     assert (gate.scope, gate.reason) == (GateScope.ACCOUNT, Reason.ACCOUNT_STOPPED)
     assert (gate.errcode, gate.errmsg) == (40125, "words of WeChat")
     assert lane.not_before is None
+
+
+def test_a_stopped_account_is_not_asked_about_again_every_few_seconds(engine: Engine) -> None:
+    ledger.stop(engine, ledger.account())
+    before = REAL.next_day(datetime.now(UTC))
+
+    for outcome, errcode in ((Outcome.STOP_ACCOUNT, 40164), (Outcome.WAIT, -1)):
+        fact = NoAnswer(outcome=outcome, scope=Scope.ACCOUNT, errcode=errcode, errmsg="no")
+        assert not obstacles.apply_no_answer(engine, ledger.account(), fact, waits=REAL)
+
+    assert lane(engine).not_before >= before - timedelta(seconds=5)
+    operator.unhalt(engine, None, who="ops")
+    assert lane(engine).not_before is None
+
+
+@pytest.mark.parametrize(
+    ("closing", "is_met"),
+    [
+        ({"kind": GateKind.HALT, "who": "ops"}, True),
+        ({"kind": GateKind.STOP}, True),
+        ({"kind": GateKind.STOP, "path": SendPath.MASS_SEND}, True),
+        ({"kind": GateKind.STOP, "path": SendPath.SENDALL}, False),
+        (
+            {"kind": GateKind.QUOTA, "path": SendPath.MASS_SEND,
+             "until": datetime(2026, 1, 1, tzinfo=UTC)},
+            False,
+        ),
+    ],
+)  # fmt: skip
+def test_a_plan_meets_what_closed_before_it(
+    engine: Engine, closing: dict[str, Any], is_met: bool
+) -> None:
+    broadcast_id = ledger.broadcast(engine)
+    close(engine, **closing)
+    ledger.pass_time(engine, timedelta(hours=1))
+    span = timedelta(minutes=1)
+
+    met = obstacles.closed_within(engine, span, broadcast_id=broadcast_id, planned=True)
+
+    assert met == ([""] if is_met else [])
+    assert obstacles.closed_within(engine, span, broadcast_id=broadcast_id) == []
+    assert obstacles.closed_within(engine, span, account="default") == []
 
 
 def test_lane_that_met_it_is_found_again_when_the_wait_is_over(engine: Engine) -> None:
