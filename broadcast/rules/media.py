@@ -218,15 +218,27 @@ def used(content: Mapping[str, Any]) -> Iterator[tuple[str, MediaKind]]:
             yield content["mpvideo"]["media_id"], MediaKind.MPVIDEO
 
 
-def worded(fingerprint: str, *, title: str, description: str) -> str:
+@frozen
+class VideoWords:
+    """The words that go with a video."""
+
+    title: str = ""
+    description: str = ""
+
+
+#: Of what is no video.
+NO_WORDS: Final = VideoWords()
+
+
+def worded(fingerprint: str, words: VideoWords) -> str:
     """Return the fingerprint of a file that is uploaded with these words."""
-    return sha256(json.dumps([fingerprint, title, description]))
+    return sha256(json.dumps([fingerprint, words.title, words.description]))
 
 
-def words_of(content: Mapping[str, Any]) -> dict[str, str]:
+def words_of(content: Mapping[str, Any]) -> VideoWords:
     """Return title and description of a video; other contents have none."""
     part = content.get("mpvideo", {})
-    return {name: part.get(name, "") for name in ("title", "description")}
+    return VideoWords(title=part.get("title", ""), description=part.get("description", ""))
 
 
 def identity(content: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str:
@@ -240,7 +252,7 @@ def identity(content: Mapping[str, Any], fingerprints: Mapping[str, str]) -> str
         if media_id in fingerprints:
             return STAND_IN + fingerprints[media_id]
         if kind is MediaKind.MPVIDEO and media_id.startswith(STAND_IN):
-            return STAND_IN + worded(media_id.removeprefix(STAND_IN), **words)
+            return STAND_IN + worded(media_id.removeprefix(STAND_IN), words)
         return media_id
 
     ids = {media_id: named(media_id, kind) for media_id, kind in used(content)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from broadcast.rules.media import CONTENT_TYPES, LocalFile, MediaKind
+from broadcast.rules.media import CONTENT_TYPES, LocalFile, MediaKind, VideoWords
 from broadcast.wechat.api.media import AddMaterial, Material, Media, MediaUpload, UploadImage
 from broadcast.wechat.api.media import MediaKind as WeChatsKind
 from broadcast.wechat.endpoint import File, Request
@@ -13,10 +13,10 @@ from broadcast.wechat.endpoint import File, Request
 Answer: TypeAlias = Media | Material | str
 
 
-def upload_request_of(file: LocalFile, *, title: str, description: str) -> Request[Any]:
+def upload_request_of(file: LocalFile, words: VideoWords) -> Request[Any]:
     """Return the request that uploads *file*; its answer is of :data:`Answer`.
 
-    The words are those of a permanent video.
+    *words*: of a permanent video.
     """
     sent = File(name=file.name, data=file.data, content_type=CONTENT_TYPES[file.format])
     if file.kind is MediaKind.ARTICLE_IMAGE:
@@ -25,7 +25,7 @@ def upload_request_of(file: LocalFile, *, title: str, description: str) -> Reque
     if not file.permanent:
         return MediaUpload(kind=kind, file=sent)
     return AddMaterial(
-        kind=kind, file=sent, title=title or file.path.stem, introduction=description
+        kind=kind, file=sent, title=words.title or file.path.stem, introduction=words.description
     )
 
 

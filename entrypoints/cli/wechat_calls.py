@@ -11,7 +11,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint, Outcome, meaning
 from broadcast.rules.content import Content
 from broadcast.rules.hand_calls import HandCall, HandResult
-from broadcast.rules.media import LocalFile
+from broadcast.rules.media import LocalFile, VideoWords
 from broadcast.views.errcode_words import fix_of_upload
 from broadcast.views.words import Meaning, code_of
 from broadcast.wechat.endpoint import Request
@@ -100,14 +100,14 @@ class Uploads(wechat_uploads.Uploads):
     """:class:`producer.media.upload.Uploader` on the real WeChat, with the fix of a refusal."""
 
     def upload(
-        self, account: Account, file: LocalFile, *, title: str, description: str
+        self, account: Account, file: LocalFile, words: VideoWords
     ) -> tuple[str | None, str | None]:
         """Upload a file; return its media_id and its address, where it has them.
 
         Raises MediaError for one that WeChat does not take, too.
         """
         try:
-            return super().upload(account, file, title=title, description=description)
+            return super().upload(account, file, words)
         except WeChatRefusedError as error:
             errcode = int(str(error.facts["errcode"]))
             fix = fix_of_upload(errcode)

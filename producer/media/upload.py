@@ -16,7 +16,7 @@ from broadcast.message import Message
 from broadcast.rules import media
 from broadcast.rules.accounts import Account
 from broadcast.rules.content import Content
-from broadcast.rules.media import LocalFile, Media, MediaKind
+from broadcast.rules.media import NO_WORDS, LocalFile, Media, MediaKind, VideoWords
 from models.ledger.lists import media as ledger_media
 from producer.media.file import ContentWithFiles
 
@@ -25,16 +25,14 @@ class Uploader(Protocol):
     """Uploads files to WeChat. Every method raises what kept WeChat from taking one."""
 
     def upload(
-        self, account: Account, file: LocalFile, *, title: str, description: str
+        self, account: Account, file: LocalFile, words: VideoWords
     ) -> tuple[str | None, str | None]:
         """Upload a file; return its media_id and its address, where it has them.
 
-        The words are those of a permanent video.
+        *words*: of a permanent video.
         """
 
-    def mass_video(
-        self, account: Account, media_id: str, *, title: str, description: str
-    ) -> str | None:
+    def mass_video(self, account: Account, media_id: str, words: VideoWords) -> str | None:
         """Turn an uploaded video into one that can be mass-sent; return the new media_id.
 
         None: WeChat has no such video (40007).
@@ -59,17 +57,12 @@ class UploadCache:
         self._lasting = lasting
 
     def find(
-        self,
-        file: LocalFile,
-        *,
-        title: str = "",
-        description: str = "",
-        dead: Collection[str] = (),
+        self, file: LocalFile, words: VideoWords = NO_WORDS, *, dead: Collection[str] = ()
     ) -> Media | None:
         """Return the upload of *file* that lives long enough, or is one of *dead*, if any."""
         found = ledger_media.of_file(
             self._engine, self._account, kind=file.kind, permanent=file.permanent,
-            fingerprint=fingerprint(file, title=title, description=description),
+            fingerprint=_fingerprint(file, words),
         )  # fmt: skip
         until = max(found.now, self._at or found.now) + self._lasting
         reused = (one for one in found.media if one.media_id in dead)
@@ -84,53 +77,43 @@ class UploadCache:
         return None
 
     def get_or_upload(
-        self, file: LocalFile, uploader: Uploader, *, title: str = "", description: str = ""
+        self, file: LocalFile, uploader: Uploader, words: VideoWords = NO_WORDS
     ) -> Media:
         """Return the upload of *file*, made now where there is none that lives."""
-        existing = self.find(file, title=title, description=description)
-        if existing is not None:
-            return existing
-        return self.upload(file, uploader, title=title, description=description)
+        existing = self.find(file, words)
+        return self.upload(file, uploader, words) if existing is None else existing
 
-    def upload(
-        self, file: LocalFile, uploader: Uploader, *, title: str = "", description: str = ""
-    ) -> Media:
+    def upload(self, file: LocalFile, uploader: Uploader, words: VideoWords = NO_WORDS) -> Media:
         """Upload *file* whatever is stored: somebody may have deleted that at WeChat."""
         if file.kind is MediaKind.MPVIDEO:
-            media_id: str | None = self._mass_video(
-                file, uploader, title=title, description=description
-            )
+            media_id: str | None = self._mass_video(file, uploader, words)
             url = None
         else:
-            media_id, url = uploader.upload(
-                self._account, file, title=title, description=description
-            )
+            media_id, url = uploader.upload(self._account, file, words)
         failpoint(Point.MEDIA_UPLOADED)
         return ledger_media.remember(
             self._engine, self._account, kind=file.kind, permanent=file.permanent,
-            fingerprint=fingerprint(file, title=title, description=description),
+            fingerprint=_fingerprint(file, words),
             name=file.path.name, size=len(file.data), media_id=media_id, url=url,
         )  # fmt: skip
 
-    def _mass_video(
-        self, file: LocalFile, uploader: Uploader, *, title: str, description: str
-    ) -> str:
+    def _mass_video(self, file: LocalFile, uploader: Uploader, words: VideoWords) -> str:
         """Return the id of a mass video, of a video that is uploaded anew if WeChat lost it."""
-        words = {"title": title, "description": description}
+        plain = replace(file, kind=MediaKind.VIDEO)
         for _ in range(2):
-            video = self.get_or_upload(_as_video(file), uploader, **words)
+            video = self.get_or_upload(plain, uploader, words)
             assert video.media_id
-            made = uploader.mass_video(self._account, video.media_id, **words)
+            made = uploader.mass_video(self._account, video.media_id, words)
             if made is not None:
                 return made
             ledger_media.mark_lost(self._engine, self._account, [video.media_id])
         raise MediaError("error.media.video_lost", path=file.path)
 
 
-def fingerprint(file: LocalFile, *, title: str, description: str) -> str:
+def _fingerprint(file: LocalFile, words: VideoWords) -> str:
     """Return the marks of an upload: the file, and of a video the words that go with it."""
     if file.kind is MediaKind.MPVIDEO or (file.kind is MediaKind.VIDEO and file.permanent):
-        return media.worded(file.fingerprint, title=title, description=description)
+        return media.worded(file.fingerprint, words)
     return file.fingerprint
 
 
@@ -142,7 +125,7 @@ def with_known_ids(content: Content, *, cache: UploadCache, dead: Collection[str
     if not isinstance(content, ContentWithFiles):
         return content
     words = media.words_of(content.value)
-    found = {name: cache.find(file, dead=dead, **words) for name, file in content.files.items()}
+    found = {name: cache.find(file, words, dead=dead) for name, file in content.files.items()}
     ids = {name: one.media_id for name, one in found.items() if one is not None and one.media_id}
     return content.saying(ids)
 
@@ -153,14 +136,9 @@ def uploaded(content: Content, *, cache: UploadCache, uploader: Uploader) -> Con
         return content
     words = media.words_of(content.value)
     made = {
-        name: cache.get_or_upload(file, uploader, **words) for name, file in content.files.items()
+        name: cache.get_or_upload(file, uploader, words) for name, file in content.files.items()
     }
     return content.saying({name: one.media_id for name, one in made.items() if one.media_id})
-
-
-def _as_video(file: LocalFile) -> LocalFile:
-    """Return the same file as what is uploaded of it."""
-    return replace(file, kind=MediaKind.VIDEO)
 
 
 def last_start(starts: datetime, *, days: int) -> datetime:

@@ -141,10 +141,17 @@ class WeChat:
                 return self._client(account.api_base, timeouts).call(request)
             return self.client(account, timeouts).ask(request)
 
-    def ask_for(self, account: Account, request: Request[Reply], *, absent: int) -> Reply | None:
+    def ask_for(
+        self,
+        account: Account,
+        request: Request[Reply],
+        *,
+        absent: int,
+        timeouts: Timeouts | None = None,
+    ) -> Reply | None:
         """Ask as :meth:`ask`; return None for the errcode *absent*, which says there is none."""
         try:
-            return self.ask(account, request)
+            return self.ask(account, request, timeouts=timeouts)
         except WeChatRefusedError as error:
             if error.facts["errcode"] != absent:
                 raise

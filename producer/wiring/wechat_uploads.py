@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from broadcast.rules.accounts import Account
-from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile
+from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile, VideoWords
 from broadcast.wechat.api.media import UploadVideo
 from broadcast.wechat.deadline import Timeouts
-from broadcast.wechat.endpoint import Request
 from broadcast.wechat_account import media
-from producer.wiring.wechat import WeChat, WeChatRefusedError
-
-Reply = TypeVar("Reply")
+from producer.wiring.wechat import WeChat
 
 #: A person waits, and 10 MB need their time.
 TIMEOUTS = Timeouts(connect_s=3, read_s=120, total_s=150)
@@ -29,26 +24,17 @@ class Uploads:
         self._wechat = wechat
 
     def upload(
-        self, account: Account, file: LocalFile, *, title: str, description: str
+        self, account: Account, file: LocalFile, words: VideoWords
     ) -> tuple[str | None, str | None]:
         """Upload a file; return its media_id and its address, where it has them."""
-        request = media.upload_request_of(file, title=title, description=description)
-        return media.media_ids_of(self._ask(account, request))
+        request = media.upload_request_of(file, words)
+        return media.media_ids_of(self._wechat.ask(account, request, timeouts=TIMEOUTS))
 
-    def mass_video(
-        self, account: Account, media_id: str, *, title: str, description: str
-    ) -> str | None:
+    def mass_video(self, account: Account, media_id: str, words: VideoWords) -> str | None:
         """Turn an uploaded video into one that can be mass-sent; return the new media_id.
 
         None: WeChat has no such video.
         """
-        request = UploadVideo(media_id=media_id, title=title, description=description)
-        try:
-            return self._ask(account, request).media_id
-        except WeChatRefusedError as error:
-            if error.facts.get("errcode") != NO_SUCH_MEDIA:
-                raise
-        return None
-
-    def _ask(self, account: Account, request: Request[Reply]) -> Reply:
-        return self._wechat.ask(account, request, timeouts=TIMEOUTS)
+        request = UploadVideo(media_id=media_id, title=words.title, description=words.description)
+        made = self._wechat.ask_for(account, request, absent=NO_SUCH_MEDIA, timeouts=TIMEOUTS)
+        return None if made is None else made.media_id

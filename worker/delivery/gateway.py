@@ -10,7 +10,7 @@ from typing import ParamSpec, TypeVar
 from broadcast.rules.calls.attempts import CallResult, NoAnswer, storable_status
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.drafts import Gone, Look
-from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile
+from broadcast.rules.media import NO_SUCH_MEDIA, LocalFile, VideoWords
 from broadcast.rules.plan.audience import Tag
 from broadcast.rules.plan.proof import Quota
 from broadcast.tokens.token_service import Token
@@ -118,17 +118,15 @@ class WeChatGateway:
         return Gone() if articles is None else translate.marks(articles)
 
     @_or_why
-    def upload(
-        self, file: LocalFile, *, title: str, description: str
-    ) -> tuple[str | None, str | None]:
+    def upload(self, file: LocalFile, words: VideoWords) -> tuple[str | None, str | None]:
         """Upload a file; return its media_id and address, or why WeChat gave none."""
-        request = media.upload_request_of(file, title=title, description=description)
+        request = media.upload_request_of(file, words)
         return media.media_ids_of(self._client.ask(request))
 
     @_or_why
-    def mass_video(self, media_id: str, *, title: str, description: str) -> str | None:
+    def mass_video(self, media_id: str, words: VideoWords) -> str | None:
         """Return the id of a video for mass sends, None for 40007, or why WeChat gave none."""
-        request = UploadVideo(media_id=media_id, title=title, description=description)
+        request = UploadVideo(media_id=media_id, title=words.title, description=words.description)
         made = self._asked(request, none=NO_SUCH_MEDIA)
         return None if made is None else made.media_id
 

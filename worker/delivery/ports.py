@@ -11,7 +11,7 @@ from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import SendBy
 from broadcast.rules.drafts import Look
-from broadcast.rules.media import LocalFile
+from broadcast.rules.media import LocalFile, VideoWords
 from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.rules.plan.proof import Quota
 from broadcast.tokens.token_service import Token
@@ -71,11 +71,11 @@ class Gateway(Protocol):
         """Return a draft's facts, that there is none, or why WeChat did not say."""
 
     def upload(
-        self, file: LocalFile, *, title: str, description: str
+        self, file: LocalFile, words: VideoWords
     ) -> tuple[str | None, str | None] | NoAnswer:
         """Upload a file; return its media_id and address, or why WeChat gave none."""
 
-    def mass_video(self, media_id: str, *, title: str, description: str) -> str | NoAnswer | None:
+    def mass_video(self, media_id: str, words: VideoWords) -> str | NoAnswer | None:
         """Return the id of a video for mass sends, None for 40007, or why WeChat gave none."""
 
     def tagged(self, tag_id: int) -> Iterable[bytes] | NoAnswer:

@@ -22,7 +22,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.calls import waits as waits_module
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
-from broadcast.rules.media import KeptFile, LocalFile
+from broadcast.rules.media import KeptFile, LocalFile, VideoWords
 from broadcast.rules.states import BatchState
 from models.ledger.gates import drafts
 from models.ledger.lane import obstacles
@@ -228,21 +228,19 @@ class _Uploads:
         self._gateway = gateway
 
     def upload(
-        self, account: Account, file: LocalFile, *, title: str, description: str
+        self, account: Account, file: LocalFile, words: VideoWords
     ) -> tuple[str | None, str | None]:
         """Upload a file; return its media_id and address."""
         log.info("account %s: %s is uploaded again: its media_id expires", account.name, file.name)
-        made = self._gateway.upload(file, title=title, description=description)
+        made = self._gateway.upload(file, words)
         if isinstance(made, NoAnswer):
             raise _NotUploadedError(made)
         return made
 
-    def mass_video(
-        self, account: Account, media_id: str, *, title: str, description: str
-    ) -> str | None:
+    def mass_video(self, account: Account, media_id: str, words: VideoWords) -> str | None:
         """Return the id of a video that can be mass-sent; None where WeChat has no such video."""
         del account
-        made = self._gateway.mass_video(media_id, title=title, description=description)
+        made = self._gateway.mass_video(media_id, words)
         if isinstance(made, NoAnswer):
             raise _NotUploadedError(made)
         return made
@@ -298,7 +296,7 @@ class MediaWatch:
         for one in renewals.kept_files(lane.engine, broadcast_id):
             if lane.stopping.is_set():
                 return None
-            made = cache.get_or_upload(_file(one), uploads, **words)
+            made = cache.get_or_upload(_file(one), uploads, words)
             assert made.media_id
             ids[one.media_id] = made.media_id
         return ids

@@ -10,7 +10,7 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.message import Message
-from broadcast.rules.media import LIMITS, Media, MediaKind
+from broadcast.rules.media import LIMITS, Media, MediaKind, VideoWords
 from broadcast.views.objects import members
 from broadcast.views.words import Moment, member
 from entrypoints.cli.commands.options import AccountName, new_group
@@ -56,11 +56,11 @@ def upload(
     if (title or description) and not videos:
         raise InputError("error.media.words")
     cache, uploads = UploadCache(run.engine, owner), Uploads(run.wechat)
+    words = VideoWords(title=title or "", description=description or "")
     done = []
     for file in checked:
-        words = {"title": title or "", "description": description or ""}
-        existing = cache.find(file, **words)
-        made = cache.get_or_upload(file, uploads, **words)
+        existing = cache.find(file, words)
+        made = cache.get_or_upload(file, uploads, words)
         _say(run, made, "media.uploaded" if existing is None else "media.there")
         done.append(made)
     run.show_json({"media": [_as_json(one) for one in done]})

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, select
 from broadcast.errors import ConflictError, MediaError, RepeatedSendError, WeChatAwayError
 from broadcast.rules.accounts import Account
 from broadcast.rules.content import Content
-from broadcast.rules.media import LocalFile, MediaKind
+from broadcast.rules.media import NO_WORDS, LocalFile, MediaKind, VideoWords
 from broadcast.rules.plan import proof
 from broadcast.views import content
 from models.every_table import BroadcastRow, MediaRow
@@ -43,13 +43,11 @@ class UploaderStub:
     got: list[str] = field(default_factory=list)
 
     def upload(
-        self, account: Account, file: LocalFile, *, title: str, description: str
+        self, account: Account, file: LocalFile, words: VideoWords
     ) -> tuple[str | None, str | None]:
         return self._next(account, file.kind.value), None
 
-    def mass_video(
-        self, account: Account, media_id: str, *, title: str, description: str
-    ) -> str | None:
+    def mass_video(self, account: Account, media_id: str, words: VideoWords) -> str | None:
         return None if media_id in self.lost else self._next(account, f"of {media_id}")
 
     def _next(self, account: Account, what: str) -> str:
@@ -219,8 +217,8 @@ def upload_again(
             path=Path(one.name), kind=one.kind, permanent=one.permanent, format=one.format,
             data=one.data,
         )  # fmt: skip
-        words = {"title": "年会"} if one.kind is MediaKind.MPVIDEO else {}
-        put = shelf.get_or_upload(local, uploader, **words)
+        words = VideoWords(title="年会") if one.kind is MediaKind.MPVIDEO else NO_WORDS
+        put = shelf.get_or_upload(local, uploader, words)
         assert put.media_id
         ids = {one.media_id: put.media_id}
         assert renewals.renew(engine, submitted.id, ids, appid=account.appid)

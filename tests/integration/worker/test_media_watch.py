@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 
 from broadcast.rules.calls.attempts import CallResult, NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope
-from broadcast.rules.media import KeptFile, LocalFile, MediaFormat, MediaKind
+from broadcast.rules.media import KeptFile, LocalFile, MediaFormat, MediaKind, VideoWords
 from broadcast.rules.plan import submission
 from broadcast.rules.reports import Report
 from broadcast.rules.states import BroadcastState
@@ -62,18 +62,18 @@ class WeChat(test_slices.WeChat):
         return super().send(token, message)
 
     def upload(  # type: ignore[override]
-        self, file: LocalFile, *, title: str, description: str
+        self, file: LocalFile, words: VideoWords
     ) -> Upload:
-        uploaded.upload_request_of(file, title=title, description=description).body()
+        uploaded.upload_request_of(file, words).body()
         if self.problem_with_files is not None:
             return self.problem_with_files
         self.got_files.append((f"{file.kind} {file.name}", file.data))
         return f"new-{len(self.got_files)}", None
 
     def mass_video(  # type: ignore[override]
-        self, media_id: str, *, title: str, description: str
+        self, media_id: str, words: VideoWords
     ) -> str | None:
-        return None if media_id in self.lost else f"{title}-{description}-{media_id}"
+        return None if media_id in self.lost else f"{words.title}-{words.description}-{media_id}"
 
 
 class Uploaded:
@@ -248,11 +248,11 @@ def test_a_permanent_video_is_made_for_mass_sends_anew_without_another_upload(
     wechat, account = WeChat(), ledger.account()
     film = replace(kept("mpvideo-old", MediaKind.MPVIDEO), permanent=True)
     part = {"media_id": "mpvideo-old", "title": "Year", "description": "back"}
-    words = {"title": "Year", "description": "back"}
+    words = VideoWords(title="Year", description="back")
     local = LocalFile(
         path=Path(film.name), kind=film.kind, permanent=True, format=film.format, data=film.data
     )
-    UploadCache(engine, account).get_or_upload(local, Uploaded(), **words)
+    UploadCache(engine, account).get_or_upload(local, Uploaded(), words)
     which = broadcast(engine, {"msgtype": "mpvideo", "mpvideo": part}, film, batches=1)
 
     told = driven(engine, wechat, which)
@@ -265,13 +265,13 @@ class Forgetful(WeChat):
     """Gives a file the media_id that it gave it before."""
 
     def upload(  # type: ignore[override]
-        self, file: LocalFile, *, title: str, description: str
+        self, file: LocalFile, words: VideoWords
     ) -> Upload:
-        super().upload(file, title=title, description=description)
+        super().upload(file, words)
         return "P-old", None
 
     def mass_video(  # type: ignore[override]
-        self, media_id: str, *, title: str, description: str
+        self, media_id: str, words: VideoWords
     ) -> str | None:
         return "M-old"
 

@@ -17,7 +17,7 @@ from broadcast.rules.calls.outcomes import SendPath
 from broadcast.rules.calls.waits import DEFAULT_TUNING
 from broadcast.rules.drafts import Look
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.media import LocalFile
+from broadcast.rules.media import LocalFile, VideoWords
 from broadcast.rules.plan.audience import Everyone
 from broadcast.rules.plan.proof import Quota
 from broadcast.rules.states import BatchState, BroadcastState, Phase, Reason
@@ -51,11 +51,11 @@ class WeChatStub:
         raise AssertionError("no draft is sent")
 
     def upload(
-        self, file: LocalFile, *, title: str, description: str
+        self, file: LocalFile, words: VideoWords
     ) -> tuple[str | None, str | None] | NoAnswer:
         raise AssertionError("planning uploads nothing")
 
-    def mass_video(self, media_id: str, *, title: str, description: str) -> str | NoAnswer | None:
+    def mass_video(self, media_id: str, words: VideoWords) -> str | NoAnswer | None:
         raise AssertionError("planning uploads nothing")
 
     def tagged(self, tag_id: int) -> Sequence[bytes] | NoAnswer:

@@ -20,7 +20,7 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.media import LocalFile
+from broadcast.rules.media import LocalFile, VideoWords
 from broadcast.rules.states import BatchState, BroadcastState, Reason
 from broadcast.tokens.token_service import Token
 from entrypoints.cli.embedded import supervisor
@@ -83,10 +83,10 @@ class WeChat:
     def draft(self, media_id: str) -> NoReturn:
         raise AssertionError("no draft is sent")
 
-    def upload(self, file: LocalFile, *, title: str, description: str) -> NoReturn:
+    def upload(self, file: LocalFile, words: VideoWords) -> NoReturn:
         raise AssertionError("no file is uploaded")
 
-    def mass_video(self, media_id: str, *, title: str, description: str) -> NoReturn:
+    def mass_video(self, media_id: str, words: VideoWords) -> NoReturn:
         raise AssertionError("no video is made")
 
     def tagged(self, tag_id: int) -> NoReturn:
