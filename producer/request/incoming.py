@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 from broadcast.errors import InputError, RequestError
 from broadcast.frozen import frozen
@@ -23,8 +23,9 @@ from producer.request.meaning import (
     content_of,
     exclusions_of,
     read_list,
+    refuse_wrong_audience,
 )
-from producer.request.shape import FollowerList, ListToCome, OpenIDList, Request, ToAll
+from producer.request.shape import ListToCome, OpenIDList, Request, ToAll
 from producer.submit.order import checked_key, checked_title, parse_at, refuse_what_is_not_ahead
 
 KEY = "key"
@@ -98,9 +99,6 @@ def named(value: object, name: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-_CONFIRM: Final = "audience.confirm_to_all"
-
-
 def refuse_what_is_wrong(request: Request, *, key: str) -> None:
     """Raise RequestError, ContentError, AudienceError or InputError where no worker could take it.
 
@@ -129,15 +127,11 @@ def _refuse_options(request: Request) -> None:
 
 
 def _refuse_audience(request: Request) -> None:
-    audience, account = request.audience, request.account
-    if request.with_tag is not None and not isinstance(audience, FollowerList):
-        raise RequestError("error.request.with_tag_alone", field="with_tag")
-    match audience:
+    refuse_wrong_audience(request, request.account)
+    match request.audience:
         case ListToCome():
             raise RequestError("error.request.upload", field="audience.upload")
-        case ToAll() if account is not None and audience.confirm_to_all != account:
-            raise RequestError("error.request.confirm_to_all", field=_CONFIRM, account=account)
-        case OpenIDList() if len(set(filter(_is_plain, audience.openids))) < SMALLEST:
+        case OpenIDList() as audience if len(set(filter(_is_plain, audience.openids))) < SMALLEST:
             # Whoever reads lists has the last word; for most there is no need to load it.
             read_list(audience).close()
 

@@ -85,7 +85,7 @@ def parsed_request(
     RequestError, ContentError, SettingsError (no such account) and InputError.
     """
     account = settings.account(request.account)
-    target = _target(request, account)
+    refuse_wrong_audience(request, account.name)
     order = Order(
         account=account, content=content_of(request, limit=contents.MOST_BYTES),
         key=checked_key(key),
@@ -103,7 +103,7 @@ def parsed_request(
         ),
         options=_options(request, account, settings=settings),
     )  # fmt: skip
-    return ParsedRequest(request=request, order=order, target=target)
+    return ParsedRequest(request=request, order=order, target=_target(request))
 
 
 def read_list(given: OpenIDList) -> openid_list.OpenIDs:
@@ -149,21 +149,28 @@ def _options(request: Request, account: Account, *, settings: Settings) -> Optio
     return Options(said=given, defaults=defaults)
 
 
-def _target(request: Request, account: Account) -> Target:
+def refuse_wrong_audience(request: Request, account: str | None) -> None:
+    """Raise RequestError for a tag of no followers, and for "to all" that names another account.
+
+    *account*: the request's; None: it leaves that out, and whoever stores it knows.
+    """
     audience = request.audience
     if request.with_tag is not None and not isinstance(audience, FollowerList):
         raise RequestError("error.request.with_tag_alone", field="with_tag")
+    if isinstance(audience, ToAll) and account is not None and audience.confirm_to_all != account:
+        raise RequestError(
+            "error.request.confirm_to_all", field="audience.confirm_to_all", account=account
+        )
+
+
+def _target(request: Request) -> Target:
+    audience = request.audience
     match audience:
         case FollowerList():
             return Followers(tag_id=request.with_tag)
         case TagMembers():
             return Tag(tag_id=audience.tag_id)
         case ToAll():
-            if audience.confirm_to_all != account.name:
-                raise RequestError(
-                    "error.request.confirm_to_all", field="audience.confirm_to_all",
-                    account=account.name,
-                )  # fmt: skip
             return Everyone()
         case OpenIDList() | ListToCome():
             return audience
