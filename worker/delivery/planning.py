@@ -114,9 +114,7 @@ def _resolve(lane: LaneContext, broadcast: plans.ToPlan) -> Planned | bool:
     try:
         answer = resolve(lane, broadcast)
     except obstacles.UNREADABLE as error:
-        log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
-        problem = obstacles.problem_of(error)
-        obstacles.hold_unmade_plan(lane.engine, broadcast.account, broadcast.id, problem=problem)
+        _hold_unplannable(lane, broadcast, error)
         return False
     if not isinstance(answer, NoAnswer):
         return answer
@@ -135,11 +133,14 @@ def _cut(lane: LaneContext, broadcast: plans.ToPlan) -> Sequence[plans.Cut] | No
         if plans.add_batches(lane.engine, broadcast, lane.account, cuts=cuts):
             return cuts
     except obstacles.UNREADABLE as error:
-        log.exception("broadcast %s cannot be planned, it is held", broadcast.id)
-        obstacles.hold_unmade_plan(
-            lane.engine, broadcast.account, broadcast.id, problem=obstacles.problem_of(error)
-        )
+        _hold_unplannable(lane, broadcast, error)
     return None
+
+
+def _hold_unplannable(lane: LaneContext, broadcast: ToPlan, error: Exception) -> None:
+    log.error("broadcast %s cannot be planned, it is held", broadcast.id, exc_info=error)
+    problem = obstacles.problem_of(error)
+    obstacles.hold_unmade_plan(lane.engine, broadcast.account, broadcast.id, problem=problem)
 
 
 def resolve(lane: LaneContext, broadcast: ToPlan) -> NoAnswer | bool:

@@ -143,15 +143,16 @@ def _own(report: Report) -> Iterator[Blocker]:
     for gate in sorted(own, key=lambda gate: order(gate.kind)):
         means = traits_of(gate.kind)
         command = f"broadcast {means.own or 'status'} {report.id}"
+        cancel = f"broadcast cancel {report.id}"
         match gate.kind:
             case GateKind.BREAKER if content_stays_refused(gate.reason, gate.errcode):
-                yield _blocker(gate, means.cause, f"broadcast cancel {report.id}")
+                yield _blocker(gate, means.cause, cancel)
             case GateKind.DRAFT if gate.reason is Reason.DRAFT_GONE:
-                yield _blocker(gate, means.cause, f"broadcast cancel {report.id}")
+                yield _blocker(gate, means.cause, cancel)
             case GateKind.HOLD if gate.reason is Reason.SUPPRESSION_LIST:
-                yield _blocker(gate, Cause.SUPPRESSION, f"broadcast cancel {report.id}")
+                yield _blocker(gate, Cause.SUPPRESSION, cancel)
             case GateKind.HOLD if _is_tag_gone(gate):
-                yield _blocker(gate, Cause.TAG_GONE, f"broadcast cancel {report.id}")
+                yield _blocker(gate, Cause.TAG_GONE, cancel)
             case GateKind.HOLD:
                 yield _blocker(gate, _HOLDS.get(gate.reason, means.cause), command)
             case GateKind.SCHEDULE | GateKind.COOLING_OFF:

@@ -113,7 +113,7 @@ def _standing_verdict(batch: AuditedBatch) -> BatchState | None:
 def explains(batch: AuditedBatch) -> bool:
     """Return whether the calls of a batch, or an operator's verdict on them, lead to its state."""
     state, calls, said = batch.state, undenied(batch), _standing_verdict(batch)
-    if state is BatchState.REFUSED and batch.reason in STOPPED_JOB:
+    if _was_stopped(batch):
         # Only a job that was taken is reviewed.
         state = BatchState.FINISHED
     if state in _leads_to(calls):
@@ -225,20 +225,23 @@ def check_finishes(case: Case) -> Iterator[Finding]:
             )
 
 
+def _was_stopped(batch: AuditedBatch) -> bool:
+    return batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB
+
+
 def _is_met(batch: AuditedBatch) -> bool:
     """Return whether a batch is where the event of its job leads."""
     if batch.state is BatchState.ACCEPTED or batch.poll_at is not None:
         return False
     if batch.state is BatchState.FINISHED:
         return batch.ended is JobEnd.SENT
-    by_review = batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB
-    return not by_review or batch.ended is JobEnd.REFUSED
+    return not _was_stopped(batch) or batch.ended is JobEnd.REFUSED
 
 
 def _is_reported(batch: AuditedBatch) -> bool:
     """Return whether mass/get reported the end of a batch without an event."""
     if batch.state is BatchState.FINISHED:
         return batch.msg_status in ENDED
-    by_review = batch.state is BatchState.REFUSED and batch.reason in STOPPED_JOB
     # Of what the administrator did not confirm, a person said it.
-    return not by_review or batch.msg_status == FAILED or batch.reason is Reason.UNCONFIRMED
+    stopped = batch.msg_status == FAILED or batch.reason is Reason.UNCONFIRMED
+    return not _was_stopped(batch) or stopped

@@ -271,8 +271,8 @@ def forget(engine: Engine) -> int:
     return transaction.forget(engine, WebhookRow, lambda moment: WebhookRow.closed_at < moment)
 
 
-_NEWEST_FIRST: Final = (WebhookRow.id.desc(),)
-_WEBHOOKS: Final = selected(Webhook, WebhookRow).order_by(*_NEWEST_FIRST)
+_NEWEST_FIRST: Final = WebhookRow.id.desc()
+_WEBHOOKS: Final = selected(Webhook, WebhookRow).order_by(_NEWEST_FIRST)
 #: Ids that are named where a part fits several, and among which a near one is looked for.
 _NAMED: Final = 5
 _NEAR_OF: Final = 500
@@ -347,7 +347,7 @@ def _fitting(connection: Connection, part: str) -> Webhook:
         names = ", ".join(one.id for one in found[:_NAMED])
         raise InputError("error.webhook.several", part=part, ids=names)
     known = connection.execute(
-        select(WebhookRow.broadcast_id, WebhookRow.version).order_by(*_NEWEST_FIRST).limit(_NEAR_OF)
+        select(WebhookRow.broadcast_id, WebhookRow.version).order_by(_NEWEST_FIRST).limit(_NEAR_OF)
     )
     raise locked_rows.not_among("webhook", part, [event_id(*row) for row in known])
 

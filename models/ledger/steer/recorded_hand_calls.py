@@ -119,9 +119,8 @@ def unanswered(connection: Connection, account: str, kind: ByHand) -> Sequence[U
     today = day_of(now(connection))
     query = (
         selected(Unanswered, HandCallRow)
-        .filter_by(account=account, kind=kind)
+        .filter_by(account=account, kind=kind, day=today)
         .where(_MAYBE)
-        .filter_by(day=today)
         .order_by(HandCallRow.id)
     )
     return every_row(connection, query, Unanswered)
@@ -136,9 +135,8 @@ def recalls(
     same = or_(HandCallRow.msg_id.in_(msg_ids), HandCallRow.msg_data_id.in_(pages))
     query = (
         selected(Recalled, HandCallRow)
-        .filter_by(account=account, kind=ByHand.RECALL)
+        .filter_by(account=account, kind=ByHand.RECALL, outcome=Outcome.ACCEPTED)
         .where(same)
-        .filter_by(outcome=Outcome.ACCEPTED)
         .order_by(HandCallRow.id)
     )
     return every_row(connection, query, Recalled)
