@@ -29,8 +29,6 @@ from producer.submit.store import Submitted
 from producer.wiring.store_parts import StoreParts
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from broadcast.rules.accounts import Account
     from broadcast.rules.calls.outcomes import SendPath
     from broadcast.rules.plan import proof
@@ -90,12 +88,7 @@ class Producer:
         """Return it; nothing is connected yet."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the connections."""
         self.close()
 

@@ -6,7 +6,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, Literal, Protocol, Self
 
 from broadcast import openid
@@ -72,12 +71,7 @@ class OpenIDs:
         """Return the list itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the list."""
         self.close()
 

@@ -146,14 +146,10 @@ def _who(taken: ReservedLaunch) -> str:
     return f"campaign {taken.name}" if person is None else f"{person} (campaign {taken.name})"[:128]
 
 
-@contextlib.contextmanager
-def _whom(parsed: ParsedRequest, template: Template) -> Iterator[Whom]:
+def _whom(parsed: ParsedRequest, template: Template) -> contextlib.AbstractContextManager[Whom]:
     if template.audience_file is None:
-        with parsed.whom() as whom:
-            yield whom
-    else:
-        with openid_list.read(Path(regular(template.audience_file))) as listed:
-            yield listed
+        return parsed.whom()
+    return openid_list.read(Path(regular(template.audience_file)))
 
 
 def _size(ready: Prepared, door: SubmitService) -> int | None:
