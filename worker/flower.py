@@ -6,6 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, MutableMapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from broadcast.views.words import Meaning
 
 #: Signs of a secret by which cookies are signed: whoever knows it needs no login.
 SHORTEST_COOKIE_SECRET: Final = 16
+#: Of a search; a word of Chinese has two characters.
+SHORTEST_WORD: Final = 2
 #: Where the operator says nothing else.
 _DEFAULTS: Final = {
     # Who logs in may look.
@@ -117,13 +120,21 @@ def _change_pages() -> None:
     from flower import urls  # noqa: PLC0415 - Flower alone needs it
     from flower.app import Flower  # noqa: PLC0415
     from flower.options import default_options  # noqa: PLC0415
+    from flower.utils import search  # noqa: PLC0415
     from flower.views import monitor  # noqa: PLC0415
 
     monitor.Metrics.prepare = monitor.Healthcheck.prepare = _demand_login
     default_options.format_task = _shown
+    search.SearchDocument.from_task = _as_shown(search.SearchDocument.from_task)
+    search.MIN_SUBSTRING_LENGTH = SHORTEST_WORD
     urls.settings["static_handler_class"] = _with_ours(urls.StaticFileHandler)
     Flower.start_http_server = _refusing_a_taken_port(Flower.start_http_server)
     Flower.start = _ending_at_once(Flower.start)
+
+
+def _as_shown(document: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return what a search looks into: the words of the page, also of what failed."""
+    return lambda task: document(_shown(copy(task)))
 
 
 def _refusing_a_taken_port(start: Callable[[Any], Any]) -> Callable[[Any], Any]:

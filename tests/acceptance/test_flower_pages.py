@@ -207,7 +207,8 @@ def test_ops_find_what_failed_why_and_the_next_command_also_after_a_restart_of_f
     until(lambda: worker.output.count("Task broadcast.sweep[") > woken + 4, 60, "idle sweeps")
     check(rows_of(browser, flower), sent, system)
     assert all(flower.json("tasks", search=broadcast_id) for broadcast_id in sent.values())
-    for word in (sent["account1"], sent["account2"].rpartition("-")[2]):
+    # By the words of a reason as well, and a word of Chinese is short.
+    for word in (sent["account1"], sent["account2"].rpartition("-")[2], "停用"):
         assert searched(browser, word)
     after = flower.json("tasks", limit="100")
     # With waits this short WeChat is asked for results all the time.
