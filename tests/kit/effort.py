@@ -17,17 +17,18 @@ class Effort:
     """Of one piece of work."""
 
     statements: int
-    #: Instructions of SQLite's machine; about ten for a row that is read.
+    #: Instructions of SQLite's machine; about ten for a row that is read. None of other databases.
     instructions: int
 
 
 class Effortmeter:
-    """Counts what a SQLite engine does from its first connection on."""
+    """Counts what an engine does from its first connection on."""
 
     def __init__(self, engine: Engine) -> None:
         self._statements = self._instructions = 0
         event.listen(engine, "before_cursor_execute", self._statement)
-        event.listen(engine, "connect", self._connect)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", self._connect)
 
     def of(self, work: Callable[[], object]) -> Effort:
         """Do *work*; return what it took."""

@@ -58,7 +58,9 @@ def refused(engine: Engine, broadcast_id: str, said_: Said, n: int = 1) -> Input
 
 def events(engine: Engine, kind: EventKind) -> list[Any]:
     with engine.connect() as connection:
-        return list(connection.execute(select(Event.__table__).where(Event.kind == kind)).all())
+        table = Event.__table__
+        found = select(table).where(Event.kind == kind).order_by(table.c.id)
+        return list(connection.execute(found).all())
 
 
 def findings(engine: Engine) -> set[Found]:
