@@ -56,7 +56,8 @@ def _plain(value: object) -> object:
         case datetime():
             return utc(value)
         case Enum():
-            return value.value
+            # Of a reason there may be none: programs are promised null.
+            return value.value or None
         case tuple():
             return list(value)
     return value

@@ -136,6 +136,13 @@ def test_repeats_tell_why_a_call_was_made_again(engine: Engine) -> None:
     assert broadcast_reports.report(engine, broadcast_id).calls == 3
 
 
+def test_no_reason_is_null_for_programs(engine: Engine) -> None:
+    broadcast_id = ledger.broadcast(engine, batches=1)
+    Driver(engine).call(said(40001))
+    [batch] = as_json(broadcast_reports.report(engine, broadcast_id))["batch_list"]
+    assert (batch["state"], batch["errcode"], batch["reason"]) == ("planned", 40001, None)
+
+
 def test_json_is_the_object_of_the_contract(engine: Engine) -> None:
     broadcast_id = ledger.broadcast(engine)
     driver = Driver(engine)
