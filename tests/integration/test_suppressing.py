@@ -7,6 +7,10 @@ import io
 import json
 from typing import Any
 
+from sqlalchemy import select
+
+from models.batch_tables import GateRow
+from models.suppressions import Suppression
 from tests.kit import ledger
 from tests.kit.command_line import CommandLine
 
@@ -35,6 +39,31 @@ def test_people_are_put_on_the_list_and_taken_off_it(line: CommandLine) -> None:
     removed = told(line, "remove", ANNA, PEOPLE[9])
     assert (removed["removed"], removed["absent"]) == (1, 1)
     assert listed(line) == [BEN, CARL]
+
+
+def test_a_secret_that_was_pasted_into_a_reason_is_not_kept(line: CommandLine) -> None:
+    # No other test has one like it, so that this process does not know it yet.
+    secret = line.env["WECHAT_APPSECRET"] = "0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+
+    told(line, "add", ANNA, "--why", f"it was {secret}")
+    for word in ("halt", "unhalt"):
+        assert line.run(word, "--account", "default", "--why", f"it was {secret}").status == 0
+
+    with line.ledger() as engine, engine.connect() as connection:
+        gates = connection.execute(select(GateRow.why, GateRow.opened_why)).one()
+        kept = connection.scalars(select(Suppression.why)).all()
+    assert (*gates, *kept) == ("it was ***",) * 3
+
+
+def test_a_wrong_file_keeps_nobody_from_the_kill_switch_with_a_reason(line: CommandLine) -> None:
+    assert line.run("halt", "--account", "default").status == 0
+    wrong = str(line.folder / "none.toml")
+
+    done = line.run(
+        "unhalt", "--account", "default", "--why", "mended", BROADCAST_ACCOUNTS_FILE=wrong
+    )
+
+    assert (done.status, "default" in done.out) == (0, True)
 
 
 def test_who_is_suppressed_for_all_accounts_is_taken_off_for_all_alone(line: CommandLine) -> None:

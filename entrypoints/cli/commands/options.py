@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Annotated, Any
 
 import typer
 
 from broadcast import openid
-from broadcast.errors import InputError
+from broadcast.errors import BroadcastError, InputError
 from broadcast.redaction import kept_words
 from entrypoints.cli import candidates
 from entrypoints.cli.group import App, F, Group, help_id, of_context
@@ -28,9 +29,18 @@ BroadcastID = Annotated[
         metavar="ID", help="help.id", show_default=False, autocompletion=candidates.broadcasts
     ),
 ]
-Why = Annotated[
-    str | None, typer.Option("--why", metavar="TEXT", help="help.why", callback=kept_words)
-]
+
+
+def _kept(context: typer.Context, why: str | None) -> str | None:
+    # Which words are secret is known once the accounts are read. A wrong file keeps nobody from the
+    # kill switch.
+    if why is not None:
+        with suppress(BroadcastError):
+            context.obj.settings.accounts()
+    return kept_words(why)
+
+
+Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="help.why", callback=_kept)]
 Yes = Annotated[bool, typer.Option("--yes", help="help.yes")]
 #: Of a command that asks where a newer broadcast reached the same followers.
 YesToNewer = Annotated[bool, typer.Option("--yes", help="help.newer.yes")]

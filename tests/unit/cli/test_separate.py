@@ -9,8 +9,11 @@ import pytest
 import typer
 
 from broadcast.errors import InputError
+from broadcast.views.texts import Texts
 from entrypoints.cli import main
 from entrypoints.cli.group import ALONE, COMMANDS, Command, LazyGroup
+from entrypoints.cli.run import Run
+from entrypoints.cli.terminal import Terminal
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +76,8 @@ def _needs_value(option: Any) -> bool:
 
 def parsed(*words: str, command: str = "send") -> dict[str, Any]:
     called = LazyGroup(name="broadcast").get_command(None, command)
-    with called.make_context(command, list(words)) as context:
+    run = Run(Terminal(Texts("en")))
+    with called.make_context(command, list(words), obj=run) as context:
         return dict(context.params)
 
 
