@@ -58,11 +58,7 @@ def main(root: Path = ROOT) -> None:
     files = MYSQL_FILES if _kept(folder / "database_url").startswith("mysql") else {}
     _forget(root / ".env", MYSQL_FILES)
     _note(root / ".env", {"COMPOSE_SECRETS": f"./{FOLDER}", **files, **_of_trial()})
-    if os.environ.get("SIMULATOR") and "simulator" not in _value(root / ".env", "COMPOSE_PROFILES"):
-        sys.exit(
-            ".env 的 COMPOSE_PROFILES 中没有 simulator：请加上" if CHINESE
-            else "COMPOSE_PROFILES in .env does not name the simulator: add `simulator` to it."
-        )  # fmt: skip
+    _note_profiles(root / ".env", "rabbitmq" if _kept(folder / "broker_url")[:4] == "amqp" else "")
     _say(
         f"Made: {FOLDER}/. Flower's login: {FOLDER}/flower_login. Next:\n"
         "    docker compose up --build --detach --wait",
@@ -122,7 +118,20 @@ def _forget(file: Path, variables: dict[str, str]) -> None:
 def _of_trial() -> dict[str, str]:
     if not os.environ.get("SIMULATOR"):
         return {}
-    return {"WECHAT_API_BASE": "http://simulator:8080", "COMPOSE_PROFILES": "simulator"}
+    return {"WECHAT_API_BASE": "http://simulator:8080"}
+
+
+def _note_profiles(file: Path, broker: str) -> None:
+    """Name in `.env` the profiles without which the services do not start; one may be there."""
+    needed = [name for name in ("simulator" * bool(os.environ.get("SIMULATOR")), broker) if name]
+    if needed:
+        _note(file, {"COMPOSE_PROFILES": ",".join(needed)})
+    there = _value(file, "COMPOSE_PROFILES").split(",")
+    if missing := ",".join(name for name in needed if name not in there):
+        sys.exit(
+            f".env 的 COMPOSE_PROFILES 中没有 {missing}：请加上" if CHINESE
+            else f"COMPOSE_PROFILES in .env does not name {missing}: add it."
+        )  # fmt: skip
 
 
 def _kept(file: Path) -> str:

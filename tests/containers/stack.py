@@ -116,6 +116,11 @@ class Stack:
             f"Docker to start {service} again",
         )  # fmt: skip
 
+    def exit_status(self, service: str) -> int:
+        """Return the exit status of a service that was stopped."""
+        container = self.compose("ps", "--all", "--quiet", service).strip()
+        return int(docker("inspect", "--format", "{{.State.ExitCode}}", container))
+
     def wait_for(self, service: str) -> None:
         """Wait until a service is healthy."""
         until(lambda: self.states()[service] == "running healthy", 90, f"{service} to be healthy")

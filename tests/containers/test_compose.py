@@ -43,6 +43,7 @@ def test_each_service_may_be_killed_while_a_broadcast_goes_out_and_nobody_gets_i
         assert stack.ledger()["deliveries"] < before + PEOPLE
         with stack.timed(f"{service} stopped and started, healthy after"):
             stack.compose("stop", service)
+            assert stack.exit_status(service) == 0, service
             stack.compose("up", "--detach", "--no-build", "--no-deps", "--wait", service)
 
     stack.exec("worker", "broadcast", "watch", stored["id"])

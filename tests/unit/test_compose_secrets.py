@@ -153,13 +153,26 @@ def test_another_broker_is_named_later_and_valkey_keeps_the_tokens(
     monkeypatch.setenv("SIMULATOR", "1")
     compose_secrets.main(tmp_path)
     monkeypatch.setenv("BROKER", "rabbitmq")
-    compose_secrets.main(tmp_path)
+    with pytest.raises(SystemExit, match="does not name rabbitmq"):
+        compose_secrets.main(tmp_path)
+    env = tmp_path / ".env"
+    env.write_text(env.read_text("utf-8").replace("=simulator\n", "=simulator,rabbitmq\n"), "utf-8")
     monkeypatch.delenv("BROKER")
     compose_secrets.main(tmp_path)
 
     password = made(tmp_path)["rabbitmq_password"]
     assert made(tmp_path)["broker_url"] == f"amqp://broadcast:{password}@rabbitmq//"
     assert made(tmp_path)["redis_url"].endswith("@valkey:6379/0")
+
+
+def test_a_broker_that_is_chosen_first_has_its_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    monkeypatch.setenv("BROKER", "rabbitmq")
+    compose_secrets.main(tmp_path)
+
+    assert "COMPOSE_PROFILES=simulator,rabbitmq\n" in (tmp_path / ".env").read_text("utf-8")
 
 
 def test_a_trial_without_its_profile_is_told_which_line_lacks_it(
