@@ -57,9 +57,16 @@ class Found:
 class Side:
     """An installation of one version; `with Side(...)` ends its processes and servers."""
 
-    def __init__(self, version: Version, folder: Path, *, hears_wechat: bool) -> None:
-        """Take the version; *hears_wechat*: WeChat tells it of the ends of jobs."""
+    def __init__(
+        self, version: Version, folder: Path, database: str | None = None, *, hears_wechat: bool
+    ) -> None:
+        """Take the version; *hears_wechat*: WeChat tells it of the ends of jobs.
+
+        *database* is an empty one on a server, whose time cannot be made to pass.
+        """
         self.version, self.folder, self.hears_wechat = version, folder, hears_wechat
+        self.database = database or f"sqlite:///{folder / 'broadcast.db'}"
+        self._has_our_clock = self.database.startswith("sqlite")
         self.simulator = Simulator(
             followers=FOLLOWERS, daily_limit=100_000, calls_per_minute=0,
             switches={"keep_bodies": True, "job_delay_s": 0},
@@ -85,7 +92,7 @@ class Side:
             # The clock of the ledger is shifted in every version alike.
             "PYTHONPATH": f"{self.version.folder}{os.pathsep}{Path(sitecustomize.__file__).parent}",
             sitecustomize.VARIABLE: str(self._shift),
-            "DATABASE_URL": f"sqlite:///{self.folder / 'broadcast.db'}",
+            "DATABASE_URL": self.database,
             "REDIS_URL": self.valkey.url, "BROADCAST_LANG": "en",
             "WECHAT_APPID": account.appid, "WECHAT_APPSECRET": account.secret,
             "WECHAT_API_BASE": self.simulator.url, "WECHAT_CALLS_PER_MINUTE": "0",
@@ -98,6 +105,8 @@ class Side:
             # However slow the machine is: what is to be late says so.
             "BROADCAST_LATE_BY": "24h",
         }  # fmt: skip
+        if not self._has_our_clock:
+            del self.env[sitecustomize.VARIABLE]
         self.command("db", "upgrade")
         self._url = self._served("api")
         if self.hears_wechat:
@@ -152,6 +161,7 @@ class Side:
 
     def pass_time(self, seconds: float) -> None:
         """Put the ledger's clock so far ahead of where it is."""
+        assert not seconds or self._has_our_clock
         self._shift_s += seconds
         fresh = self._shift.with_suffix(".new")
         fresh.write_text(str(self._shift_s))
