@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from broadcast import names
 from broadcast.views.metrics import METRICS
+from producer.waking import CeleryWaker
 from tests.kit import api, ledger, template
 from tests.kit.api import Program
+from tests.kit.wait import until
 
 #: Of a proxy on this machine, whose caller may be anybody.
 OF_PROXIES = [{"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}, {"Via": "1.1 web"}]
@@ -50,6 +55,26 @@ def test_this_machine_needs_no_key_and_is_shown_every_account(scraped: Program) 
     assert {key[1] for key in found if key[0] == "broadcast_people"} == {"shop", "main"}
     assert {name for name, *_ in found} <= {f"broadcast_{name}" for name in METRICS}
     assert ledger.openids(1)[0] not in answer.text
+
+
+def test_a_queue_of_rabbitmq_is_as_long_as_what_waits_in_it(
+    tmp_path: Path, rabbitmq_url: str
+) -> None:
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    with closing(CeleryWaker(rabbitmq_url)) as waker:
+        waker.wake_planner("20261125-abcdef")
+    settings = api.settings(url) | {"CELERY_BROKER_URL": rabbitmq_url}
+    with api.started(tmp_path, settings) as process:
+        program = Program(url=api.url_of(process), key=None)
+
+        def found() -> dict[tuple[str, ...], float]:
+            return samples(program.get("/metrics").text)
+
+        # RabbitMQ may confirm a message before it counts it.
+        until(lambda: found().get(("broadcast_queue_messages", names.QUEUE)) == 1, 5, "the wake")
+        assert found()["broadcast_queue_messages", names.ENQUEUE] == 0
+        assert found()["broadcast_part_reachable", "broker"] == 1
 
 
 @pytest.mark.parametrize("headers", [*OF_PROXIES, {"Authorization": "Basic b3BzOm9wcw=="}])
