@@ -100,6 +100,7 @@ def _refuse_what_cannot_be_trusted(sender: Any, **_: object) -> None:  # noqa: A
         schema.check(engine)
         durability.check(engine)
         parts().settings.accounts()
+        parts().settings.signing_secrets()
         parts().notices.register(alone=True)
         if left_out := parts().settings.left_out():
             log.warning("%s", left_out)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import stat
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from entrypoints.http.app import Shutdown
 
 app = new_app()
-_OTHERS: Final = stat.S_IRWXO
 
 
 @app.command(help="help.api", json=False)
@@ -46,6 +44,7 @@ def api(
 
     if not run.settings.accounts():
         raise no_account()
+    run.settings.signing_secrets()
     run.connections = CONNECTIONS
     # An answer of 201 says that the broadcast is safe.
     durability.check(run.engine)
@@ -66,11 +65,13 @@ def api(
 
 def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) -> None:
     """Warn of what an operator must see to: TLS, files that others may read, wrong accounts."""
+    from entrypoints.cli.probes.settings_probe import is_open  # noqa: PLC0415 - as above
+
     address = listener.getsockname()[0]
     if not ipaddress.ip_address(address).is_loopback:
         run.warn("api.plain_http", address=address)
     for path in (run.settings.api_keys_file, run.settings.webhook_secrets_file):
-        if path is not None and path.exists() and path.stat().st_mode & _OTHERS:
+        if path is not None and is_open(path):
             run.warn("api.open_file", path=path)
     if unknown := api_keys.of_unknown_accounts(keys, run.settings.accounts()):
         run.warn("api.unknown_accounts", keys=", ".join(unknown))

@@ -61,6 +61,7 @@ def run(
     """
     settings = Settings.load()
     settings.receivers()
+    settings.signing_secrets()
     UP.mkdir(parents=True, exist_ok=True)
     _close_to_others(UP)
     # In this folder, so that the parts read the `.env` and the relative paths that we read.

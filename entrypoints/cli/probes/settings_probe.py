@@ -119,10 +119,15 @@ def _files_of_accounts(settings: Settings) -> Iterator[Path]:
 def _open_files(paths: Iterable[Path]) -> Iterator[Finding]:
     """Yield the files that every user of the machine can read."""
     for path in paths:
-        # Where this user may not look, it is False; Path.is_file raises.
-        is_file = os.path.isfile(path)  # noqa: PTH113
-        if not is_file or _OF_DOCKER in path.absolute().parents:
-            continue
-        if path.stat().st_mode & stat.S_IROTH:
+        if is_open(path):
             command = f"chmod o= {shlex.quote(str(path))}"
             yield of_fault(Fault.OPEN_FILE, command=command, path=path)
+
+
+def is_open(path: Path) -> bool:
+    """Return whether *path* is a file that every user of the machine can read."""
+    # Where this user may not look, it is False; Path.is_file raises.
+    is_file = os.path.isfile(path)  # noqa: PTH113
+    if not is_file or _OF_DOCKER in path.absolute().parents:
+        return False
+    return bool(path.stat().st_mode & stat.S_IROTH)

@@ -317,7 +317,7 @@ def test_the_start_warns_of_plain_http_of_keys_that_all_may_read_and_of_unknown_
     }  # fmt: skip
     with api.started(tmp_path, env, "--host", "0.0.0.0", "--port", "0") as process:
         assert "plain HTTP and listens on 0.0.0.0" in process.output
-        assert f"chmod 600 {keys}" in process.output
+        assert f"chmod o= {keys}" in process.output
         assert str(secrets) not in process.output
         assert "not in the settings: reader@shpo." in process.output
     keys.write_text("reader:read@default:reader-key-0123\n")

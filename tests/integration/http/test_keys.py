@@ -208,3 +208,20 @@ def test_the_api_refuses_to_start_without_any_key(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "has no key" in done.stderr.decode()
+
+
+def test_the_api_refuses_to_start_with_an_empty_file_of_secrets(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    (tmp_path / "secrets").touch()
+    env = api.settings(url) | {
+        "BROADCAST_WEBHOOK_SECRETS": None,
+        "BROADCAST_WEBHOOK_SECRETS_FILE": str(tmp_path / "secrets"),
+    }
+    done = commands.run(
+        ["api", "--port", "0"], folder=tmp_path,
+        environment={name: value for name, value in env.items() if value is not None},
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "BROADCAST_WEBHOOK_SECRETS_FILE" in done.stderr.decode()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit import template
 from tests.kit.processes import ROOT
 
 
@@ -79,3 +80,22 @@ def test_a_worker_shows_no_part_of_a_password_that_ends_at_another_at_sign(
     assert line.startswith("REDIS_URL cannot be read")
     assert "Top" not in line
     assert "SecretHalf" not in line
+
+
+def test_a_worker_does_not_start_with_an_empty_file_of_secrets(tmp_path: Path) -> None:
+    """Each webhook would be tried until it is given up."""
+    url = f"sqlite:///{tmp_path / 'broadcast.db'}"
+    template.migrated(url).dispose()
+    (tmp_path / "secrets").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "worker", "worker"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
+        env={
+            "PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0",
+            "BROADCAST_WEBHOOK_SECRETS_FILE": str(tmp_path / "secrets"),
+        },
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    assert "BROADCAST_WEBHOOK_SECRETS_FILE" in done.stderr.splitlines()[-1]
