@@ -22,7 +22,7 @@ from broadcast.rules.gates.gate import GateKind
 from broadcast.views.blocker_lines import Lanes
 from broadcast.views.words import Moment
 from entrypoints.cli import ledger_facts
-from entrypoints.cli.probes.shell_words import sql
+from entrypoints.cli.probes.shell_words import away, sql
 from models import durability, mysql_columns, schema
 from models.engine import clock_ahead
 from models.ledger.boxes import dead_letters
@@ -61,7 +61,7 @@ def probe(parts: StoreParts, accounts: Mapping[str, Account], facts: Facts) -> I
         command = schema.COMMAND if is_repaired else None
         yield Finding(fault=fault, what=error.message, command=command)
     except DatabaseAwayError as error:
-        yield Finding(fault=Fault.DATABASE_AWAY, what=error.message)
+        yield away(Fault.DATABASE_AWAY, error, parts.settings.database())
     except OutOfReachError as error:
         yield Finding(fault=Fault.DATABASE_UNFIT, what=error.message)
 
@@ -80,7 +80,9 @@ def _of_server(engine: Engine) -> Iterator[Finding]:
         yield of_fault(Fault.COLLATION, command=command, tables=[*wrong])
     if (found := mysql_columns.longest_statement(engine)) < _LEAST_PACKET:
         command = sql(engine.url, f"SET GLOBAL max_allowed_packet = {_GOOD_PACKET}")
-        yield of_fault(Fault.PACKET, command=command, found=found, least=_LEAST_PACKET)
+        yield of_fault(
+            Fault.PACKET, command=command, has_fix=True, found=found, least=_LEAST_PACKET
+        )
 
 
 def _made_durable(engine: Engine, error: BroadcastError) -> str | None:

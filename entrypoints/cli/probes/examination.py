@@ -79,11 +79,11 @@ def examine() -> tuple[list[Finding], list[Part], dict[Part, Exception]]:
 
 
 def _probes(settings: Settings, accounts: Mapping[str, Account], facts: Facts) -> Iterator[_Probe]:
-    parts, waker = StoreParts(), CeleryWaker(settings.celery_broker_url)
+    parts, broker = StoreParts(), settings.celery_broker_url
     wechat = WeChat(settings, on_drift=lambda _: None, timeouts=wechat_probe.TIMEOUTS)
     yield _Probe(Part.DATABASE, lambda: database_probe.probe(parts, accounts, facts))
     yield _Probe(Part.REDIS, lambda: redis_probe.probe(wechat, settings, accounts))
-    yield _Probe(Part.WORKERS, lambda: worker_probe.probe(waker, facts))
+    yield _Probe(Part.WORKERS, lambda: worker_probe.probe(CeleryWaker(broker), broker, facts))
     yield _Probe(Part.DISK, lambda: disk_probe.probe(settings))
     turn = threading.BoundedSemaphore(_AT_ONCE)
     addresses = {one.api_base: wechat_probe.Address(wechat, one) for one in accounts.values()}

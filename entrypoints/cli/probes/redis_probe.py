@@ -15,7 +15,7 @@ from broadcast.settings.program_settings import Settings
 from broadcast.settings.server_urls import REDIS_SCHEMES
 from broadcast.tokens.redis_access import Connection, connect
 from broadcast.views.words import Moment
-from entrypoints.cli.probes.shell_words import redis_cli
+from entrypoints.cli.probes.shell_words import away, redis_cli
 from producer.wiring.wechat import WeChat
 
 #: From this part of its memory on it soon refuses to write.
@@ -33,7 +33,7 @@ def probe(wechat: WeChat, settings: Settings, accounts: Mapping[str, Account]) -
             if variable == "REDIS_URL":
                 yield from _of_tokens(wechat, accounts)
         except RedisAwayError as error:
-            yield Finding(fault=Fault.REDIS_AWAY, what=error.message)
+            yield away(Fault.REDIS_AWAY, error, url)
 
 
 def _urls(settings: Settings) -> dict[str, str]:
@@ -65,11 +65,15 @@ def _of_info(info: Mapping[str, Any], variable: str, url: str) -> Iterator[Findi
     if policy != "noeviction":
         order = ("CONFIG", "SET", "maxmemory-policy", "noeviction")
         command = redis_cli(url, variable, *order)
-        yield of_fault(Fault.REDIS_EVICTS, command=command, variable=variable, policy=policy)
+        yield of_fault(
+            Fault.REDIS_EVICTS, command=command, has_fix=True, variable=variable, policy=policy
+        )
     if most and info["used_memory"] > most * FULL:
         used, more = info["used_memory"], max(2 * most, 2 * int(info["used_memory"]))
         command = redis_cli(url, variable, "CONFIG", "SET", "maxmemory", str(more))
-        yield of_fault(Fault.REDIS_FULL, command=command, variable=variable, used=used, most=most)
+        yield of_fault(
+            Fault.REDIS_FULL, command=command, has_fix=True, variable=variable, used=used, most=most
+        )
 
 
 def _of_tokens(wechat: WeChat, accounts: Mapping[str, Account]) -> Iterator[Finding]:

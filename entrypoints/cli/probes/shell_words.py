@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -12,6 +13,9 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import URL
 
+from broadcast.errors import OutOfReachError
+from broadcast.message import Message
+from broadcast.rules.findings import Fault, Finding
 from broadcast.settings.environment import COMPOSE
 
 
@@ -28,6 +32,18 @@ _SERVICES: Final = {
     "redis-cli": "valkey",
 }  # fmt: skip
 
+#: Of a URL, where its server is one of compose.
+_SERVER: Final = re.compile(r"(?:@|//)(mysql|postgres|rabbitmq|valkey)(?![\w.-])")
+
+
+def away(fault: Fault, error: OutOfReachError, url: str) -> Finding:
+    """Return the finding that the server of *url* is away; in compose with the way to start it."""
+    found = _SERVER.search(url)
+    if COMPOSE not in os.environ or found is None or not error.message_id.endswith(".away"):
+        return Finding(fault=fault, what=error.message)
+    what = Message(f"doctor.{fault}", **error.facts)
+    return Finding(fault=fault, what=what, command=f"docker compose up --detach {found[1]}")
+
 
 def as_typed(command: str) -> str:
     """Return a command as a person types it: in compose beside docker-compose.yml."""
@@ -38,7 +54,7 @@ def as_typed(command: str) -> str:
 
 def _of_container(command: str) -> str:
     words = command.split()
-    if "--detach" in words:
+    if "--detach" in words and words[0] != "docker":
         return f"docker compose up --detach {words[words.index('--detach') - 1]}"
     service = _SERVICES.get(words[0])
     return f"docker compose exec {service} {command}" if service else command

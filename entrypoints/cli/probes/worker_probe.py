@@ -7,14 +7,15 @@ from contextlib import closing
 
 from broadcast.errors import BrokerAwayError
 from broadcast.rules.findings import Facts, Fault, Finding
+from entrypoints.cli.probes.shell_words import away
 from producer.waking import CeleryWaker
 
 
-def probe(waker: CeleryWaker, facts: Facts) -> Iterator[Finding]:
+def probe(waker: CeleryWaker, url: str, facts: Facts) -> Iterator[Finding]:
     """Note who answers; yield that the broker is away."""
     with closing(waker):
         try:
             facts.has_beat = waker.has_beat()
             facts.workers = waker.workers()
         except BrokerAwayError as error:
-            yield Finding(fault=Fault.BROKER_AWAY, what=error.message)
+            yield away(Fault.BROKER_AWAY, error, url)

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import make_url
 
+from broadcast.errors import (
+    BrokerAwayError,
+    DatabaseAwayError,
+    DurabilityError,
+    OutOfReachError,
+    RedisAwayError,
+)
+from broadcast.message import Message
 from broadcast.rules.findings import Fault, Finding
+from broadcast.views.texts import Language, Texts
+from entrypoints.cli.commands import api
 from entrypoints.cli.probes import settings_probe
-from entrypoints.cli.probes.shell_words import as_typed, redis_cli, sql
+from entrypoints.cli.probes.shell_words import as_typed, away, redis_cli, sql
 
 ORDER = ("CONFIG", "SET", "maxmemory", "1")
 PASSWORD = "p@:/?;#%+ w"
@@ -100,3 +112,87 @@ def test_a_misspelt_setting_is_renamed_unless_the_right_one_stands_there_too(
     assert told["BROADCAST_LANGAUGE"].what.facts["near"] == "BROADCAST_LANG"
     assert told["BROADCAST_LANGAUGE"].command is None
     assert "BROADCAST_LATE_BY" in (told["BROADCAST_LATE_BT"].command or "")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("fault", "error", "url", "service"),
+    [
+        (
+            Fault.DATABASE_AWAY, DatabaseAwayError("error.database.away", cause="x", where=""),
+            "postgresql+psycopg://app:p@postgres/broadcast", "postgres",
+        ),
+        (
+            Fault.DATABASE_AWAY, DatabaseAwayError("error.database.away", cause="x", where=""),
+            "mysql+pymysql://app:p@mysql:3306/broadcast", "mysql",
+        ),
+        (
+            Fault.REDIS_AWAY, RedisAwayError("error.redis.away", address="valkey", reason="x"),
+            "redis://:p@valkey:6379/0", "valkey",
+        ),
+        (
+            Fault.BROKER_AWAY, BrokerAwayError("error.broker.away", reason="x"),
+            "amqp://app:p@rabbitmq:5672//", "rabbitmq",
+        ),
+    ],
+)  # fmt: skip
+def test_in_compose_a_server_of_its_own_that_is_away_is_started_as_a_service(
+    fault: Fault, error: OutOfReachError, url: str, service: str, language: Language,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    assert away(fault, error, url) == Finding(fault=fault, what=error.message)
+    monkeypatch.setenv("BROADCAST_COMPOSE", "1")
+
+    finding = away(fault, error, url)
+    what = Texts(language)(finding.what)
+
+    assert as_typed(finding.command or "") == f"docker compose up --detach {service}"
+    assert "_URL" not in what
+    assert "broadcast up" not in what
+    assert away(fault, error, url.replace(service, f"{service}-2.lan")).command is None
+
+
+def test_a_server_that_refuses_is_not_to_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROADCAST_COMPOSE", "1")
+    refused = RedisAwayError("error.redis.refused", address="valkey", code="x")
+
+    finding = away(Fault.REDIS_AWAY, refused, "redis://valkey/0")
+
+    assert finding == Finding(fault=Fault.REDIS_AWAY, what=refused.message)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_command_of_an_administrator_says_so_and_what_a_restart_undoes(
+    language: Language,
+) -> None:
+    texts = Texts(language)
+    of_mysql = [
+        DurabilityError(f"error.durability.{name}", found="2").message
+        for name in ("innodb_flush_log_at_trx_commit", "sync_binlog")
+    ]
+
+    assert "postgres)" in texts(Message("error.durability.fsync", found="off")).replace("）", ")")
+    for message in (*of_mysql, Message("fix.doctor.packet")):
+        assert "root" in texts(message)
+        assert "my.cnf" in texts(message)
+    for name in ("redis_evicts", "redis_full"):
+        assert "CONFIG" in texts(Message(f"fix.doctor.{name}"))
+    for program in ("worker", "beat"):
+        assert "docker" not in texts(Message(f"fix.doctor.no_{program}"))
+
+
+def test_the_api_and_doctor_warn_of_the_same_open_files_and_of_none_of_docker(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = [tmp_path / name / "keys" for name in ("secrets", "etc")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text("", "ascii")
+        path.chmod(0o644)
+    monkeypatch.setattr(settings_probe, "_OF_DOCKER", tmp_path / "secrets")
+    settings: Any = Mock(api_keys_file=paths[0], webhook_secrets_file=paths[1])
+    run: Any = Mock(settings=settings)
+
+    api._warn(run, Mock(getsockname=lambda: ("127.0.0.1", 0)), [])
+
+    run.warn.assert_called_once_with("api.open_file", path=paths[1])
