@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import URL, Connection, Engine, column, inspect, select, table, text
+from sqlalchemy.exc import OperationalError
 
 from broadcast.errors import DatabaseAwayError, SchemaError, of_file
 from models.engine import open_engine, parse, reachable, reader
@@ -42,6 +43,8 @@ LOCK_WAIT_S = 600
 #: How long a statement of a migration waits for a table that is in use: everybody else queues up
 #: behind it meanwhile.
 TABLE_WAIT_S = 10
+#: What PostgreSQL and MySQL say then.
+_TABLE_IN_USE = {"55P03", 1205}
 _LOCK_NAME = "broadcast-migrate"
 _VERSION = table(VERSION_TABLE, column("version_num"))
 _FORMER = table("alembic_version", column("version_num"))
@@ -134,8 +137,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Migrate to the newest revision under a lock; return the revision before and after.
 
     Of several processes at once one works, the others wait and find it done. Raises SchemaError
-    when the database is newer than this program and not for it, DatabaseAwayError when it cannot be
-    reached.
+    when the database is newer than this program and not for it, or when a table stays in use,
+    DatabaseAwayError when it cannot be reached.
     """
     from alembic import command  # noqa: PLC0415 - only a migration needs it; a start must be quick
 
@@ -148,7 +151,15 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         if engine.dialect.name != "sqlite":
             # The look began a transaction; each revision shall have its own.
             connection.commit()
-        command.upgrade(alembic_config(connection), "head")
+        try:
+            command.upgrade(alembic_config(connection), "head")
+        except OperationalError as error:
+            said = error.orig
+            if not _TABLE_IN_USE & {getattr(said, "sqlstate", None), *getattr(said, "args", ())}:
+                raise
+            raise SchemaError(
+                "error.schema.in_use", seconds=TABLE_WAIT_S, command=COMMAND
+            ) from None
     return before, HEAD
 
 

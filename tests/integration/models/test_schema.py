@@ -262,6 +262,33 @@ def test_upgrade_waits_for_the_lock(empty: Engine) -> None:
     assert ended.is_set()
 
 
+#: By database: a version table that others may read and nobody may write.
+HELD = {
+    "postgresql": "LOCK TABLE bc_alembic_version IN EXCLUSIVE MODE",
+    "mysql": "LOCK TABLES bc_alembic_version READ",
+}
+
+
+def test_upgrade_that_meets_a_table_in_use_says_so_and_what_to_type(
+    empty: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if empty.dialect.name not in HELD:
+        pytest.skip("the lock of SQLite is one for all tables")
+    monkeypatch.setattr(schema, "TABLE_WAIT_S", 1)
+    made = "CREATE TABLE bc_alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"
+    with empty.connect() as other:
+        other.exec_driver_sql(made)
+        other.commit()
+        other.exec_driver_sql(HELD[empty.dialect.name])
+        with pytest.raises(SchemaError, match=r"error\.schema\.in_use"):
+            schema.upgrade(empty)
+        other.invalidate()
+
+    # MariaDB keeps what a revision had done before the statement that waited.
+    if empty.dialect.name == "postgresql":
+        assert schema.upgrade(empty) == (None, schema.HEAD)
+
+
 def test_upgrade_that_fails_leaves_sqlite_as_it_was(
     sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
