@@ -39,8 +39,8 @@ ENDED: Final = "ended"
 
 #: What their kinds begin with of which a person must act: they are posted again until one does.
 _REPEATED: Final = (WAITS, STOPPED, "launch_held")
-#: From its beginning on, with pauses that double.
-_REPEATED_FOR: Final = timedelta(days=1)
+#: Pauses double from the first post on, up to this one.
+_LONGEST_PAUSE: Final = timedelta(days=1)
 
 #: Gates of which there are notices: no person closed them, and a person has to open them.
 REPORTED: Final = CLOSED_UNASKED | {GateKind.STOP}
@@ -90,9 +90,9 @@ class Notice:
 
     def again_at(self, now: datetime, *, again: timedelta) -> datetime | None:
         """Return when to post it again, *again* after the first post at least; None: never."""
-        at = now + max(again, now - self.since)
-        may = self.asks_for_a_person and again and at < self.since + _REPEATED_FOR
-        return at if may else None
+        if not self.asks_for_a_person or not again:
+            return None
+        return now + min(max(again, now - self.since), _LONGEST_PAUSE)
 
 
 def is_still_so(kind: str, report: Report) -> bool:

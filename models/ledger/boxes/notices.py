@@ -107,8 +107,8 @@ def record(
     """Record what came of notices to one receiver, which rests for a moment now.
 
     With WAITING they are tried again, for a day in all. With SENT those that ask for a person wait
-    as well: they are posted again after *again*, if that is not 0. Workers of before end that. What
-    another worker recorded meanwhile stays.
+    as well, also beyond that day: they are posted again after *again*, if that is not 0, until a
+    person acts. Workers of before end that. What another worker recorded meanwhile stays.
     """
     moment = now(connection)
     for name in {one.receiver for one in some}:
@@ -117,6 +117,8 @@ def record(
         end, due_at = state, None
         if state is NoticeState.WAITING:
             due_at = webhooks.next_try(one.tries + 1, now=moment, since=one.since, waits=waits)
+            if due_at is None and one.was_posted:
+                due_at = one.again_at(moment, again=waits.scaled(again))
             end = state if due_at else NoticeState.GIVEN_UP
         elif state is NoticeState.SENT:
             due_at = one.again_at(moment, again=waits.scaled(again))

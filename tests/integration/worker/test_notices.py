@@ -517,7 +517,7 @@ def test_what_waits_for_a_person_is_posted_again_until_the_person_acts(
     assert {one.due_at for one in stored(engine)} == {None}, "nothing is posted again"
 
 
-def test_it_ends_after_a_day_and_by_an_acknowledgement(engine: Engine, wecom: Bot) -> None:
+def test_it_is_posted_each_day_until_an_acknowledgement(engine: Engine, wecom: Bot) -> None:
     sweep = deliverer(engine, wecom, scale=1, again=timedelta(minutes=30))
     broadcast_id = doubtful(engine)
     until_posted(sweep, wecom, 1)
@@ -529,10 +529,36 @@ def test_it_ends_after_a_day_and_by_an_acknowledgement(engine: Engine, wecom: Bo
     [after] = stored(engine)
     assert (after.state, after.due_at) == (NoticeState.SENT, None)
 
-    moment = before.since
-    posts = 0
-    while (at := before.again_at(moment, again=timedelta(minutes=30))) is not None:
-        posts, moment = posts + 1, at
-    assert posts == 6
-    assert moment - before.since < timedelta(days=1)
+    moment, hours = before.since, []
+    for _ in range(9):
+        at = before.again_at(moment, again=timedelta(minutes=30))
+        assert at
+        moment = at
+        hours.append((moment - before.since) / timedelta(hours=1))
+    assert hours == [0.5, 1, 2, 4, 8, 16, 32, 56, 80]
     assert before.again_at(before.since, again=timedelta(0)) is None
+
+
+def test_a_bot_that_fails_days_later_hears_of_it_the_day_after(engine: Engine, wecom: Bot) -> None:
+    sweep = deliverer(engine, wecom, scale=1, again=timedelta(minutes=30))
+    doubtful(engine)
+    until_posted(sweep, wecom, 1)
+
+    ledger.pass_time(engine, timedelta(days=2))
+    wecom.receiver.status = 500
+    tries = stored(engine)[0].tries
+
+    def failed() -> bool:
+        sweep.report()
+        return stored(engine)[0].tries > tries
+
+    until(failed, 30, "a post in vain")
+    sweep.join(60)
+    wecom.receiver.status = 200
+    wecom.texts.clear()
+    ledger.pass_time(engine, timedelta(hours=23))
+    sweep.report()
+    sweep.join(60)
+    assert wecom.texts == []
+    ledger.pass_time(engine, timedelta(hours=1))
+    until_posted(sweep, wecom, 1)
