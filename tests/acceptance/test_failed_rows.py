@@ -97,15 +97,18 @@ def test_each_failure_says_which_broadcast_why_and_what_to_type(
         def rows() -> list[str]:
             return [one["exception"] for one in listener.events if one["type"] == "task-failed"]
 
-        def row_of(name: str) -> str:
+        def rows_of(name: str) -> list[str]:
             short = sent[name].rpartition("-")[2]
-            return next(row for row in rows() if row.startswith(f"{short} "))
+            return [row for row in rows() if row.startswith(f"{short} ")]
 
-        for name, (_, words) in FAILURES.items():
-            row = until(partial(row_of, name), 60, f"the row of {name}: {rows()}")
+        def row_with(name: str) -> str | None:
+            # A plan that ends beside the first call may say the same in fewer words.
             facts = {"id": sent[name], "short": sent[name].rpartition("-")[2]}
-            missing = [word for word in words if word.format(**facts) not in row]
-            assert not missing, (name, row)
+            words = [word.format(**facts) for word in FAILURES[name][1]]
+            return next((one for one in rows_of(name) if all(word in one for word in words)), None)
+
+        for name in FAILURES:
+            row = until(partial(row_with, name), 60, f"the row of {name}")
             assert "： →" not in row
             assert "： ·" not in row
-        assert rows().count(row_of(HALTED)) == 1
+        assert len(rows_of(HALTED)) == 1

@@ -204,5 +204,5 @@ def test_the_list_knows_accounts_of_the_ledger_and_of_the_settings(
 def test_without_any_broadcast_the_status_says_so(line: CommandLine) -> None:
     result = line.run("status")
 
-    assert (result.status, len(result.lines)) == (2, 1)
-    assert "broadcast send --help" in result.err
+    assert (result.status, result.err, len(result.out.splitlines())) == (0, "", 1)
+    assert "broadcast send --help" in result.out

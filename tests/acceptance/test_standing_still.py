@@ -102,7 +102,7 @@ def test_the_status_without_an_id_tells_of_every_account(line: CommandLine) -> N
     line.run(*SEND, "hello")
     shown = line.run("status").out
 
-    assert nothing_sent.status == 2
+    assert nothing_sent.status == 0
     for told in (nothing_sent.out, shown):
         assert told.count("broadcast unhalt --account news") == 1
         assert told.count("broadcast unhalt --account shop") == 1
