@@ -101,11 +101,11 @@ def test_each_failure_says_which_broadcast_why_and_what_to_type(
             short = sent[name].rpartition("-")[2]
             return [row for row in rows() if row.startswith(f"{short} ")]
 
-        def row_with(name: str) -> str | None:
+        def row_with(name: str) -> str:
             # A plan that ends beside the first call may say the same in fewer words.
             facts = {"id": sent[name], "short": sent[name].rpartition("-")[2]}
             words = [word.format(**facts) for word in FAILURES[name][1]]
-            return next((one for one in rows_of(name) if all(word in one for word in words)), None)
+            return next(one for one in rows_of(name) if all(word in one for word in words))
 
         for name in FAILURES:
             row = until(partial(row_with, name), 60, f"the row of {name}")
