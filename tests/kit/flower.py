@@ -47,14 +47,14 @@ class Flower:
         self._until_ready()
 
     def ask(self, path: str, body: object = None, *, login: bool = True) -> int:
-        """Return the status of a request; *body*: as a post."""
+        """Return the status of a request, 0 without an answer; *body*: as a post."""
         auth = (LOGIN.split(":", maxsplit=1)[0], LOGIN.split(":")[1]) if login else None
         try:
             return requests.request(
                 "GET" if body is None else "POST", f"http://127.0.0.1:{self.port}/{path}",
                 json=body, auth=auth, timeout=30, allow_redirects=False,
             ).status_code  # fmt: skip
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return 0
 
     def json(self, path: str, **query: str) -> Any:
