@@ -5,6 +5,7 @@ What is there stays. Needs Python alone: it runs before anything is installed.
 
 from __future__ import annotations
 
+import base64
 import getpass
 import json
 import os
@@ -38,6 +39,7 @@ def main(root: Path = ROOT) -> None:
         for name in ("postgres_password", "mysql_password", "valkey_password", "rabbitmq_password")
     }
     _write_api_keys(folder)
+    _write_of_posts(folder)
     _write(folder / "flower_cookie_secret", secrets.token_hex(32))
     _write(folder / "grafana_password", secrets.token_urlsafe(18))
     _write(folder / "flower_login", f"ops:{secrets.token_urlsafe(18)}")
@@ -59,12 +61,13 @@ def main(root: Path = ROOT) -> None:
     _forget(root / ".env", MYSQL_FILES)
     _note(root / ".env", {"COMPOSE_SECRETS": f"./{FOLDER}", **files, **_of_trial()})
     _note_profiles(root / ".env", "rabbitmq" if _kept(folder / "broker_url")[:4] == "amqp" else "")
-    _say(
+    said = _in_words(
         f"Made: {FOLDER}/. Flower's login: {FOLDER}/flower_login. Next:\n"
         "    docker compose up --build --detach --wait",
         f"已生成：{FOLDER}/。Flower 的登录名和密码：{FOLDER}/flower_login。接下来：\n"
         "    docker compose up --build --detach --wait",
     )
+    print(said)
 
 
 def _account() -> str:
@@ -81,12 +84,12 @@ def _account() -> str:
 def _ask(prompt: str, ask: object) -> str:
     answer = ask(prompt).strip() if sys.stdin.isatty() and callable(ask) else ""
     if not answer:
-        sys.exit(
-            "缺少公众号：请设置 WECHAT_APPID 和 WECHAT_APPSECRET，或在终端运行；试用加 SIMULATOR=1"
-            if CHINESE
-            else "No account: set WECHAT_APPID and WECHAT_APPSECRET, or run it on a terminal; for a"
-            " trial add SIMULATOR=1"
+        said = _in_words(
+            "No account: set WECHAT_APPID and WECHAT_APPSECRET, or run it on a terminal; for a"
+            " trial add SIMULATOR=1",
+            "缺少公众号：请设置 WECHAT_APPID 和 WECHAT_APPSECRET，或在终端运行；试用加 SIMULATOR=1",
         )
+        sys.exit(said)
     return str(answer)
 
 
@@ -97,6 +100,17 @@ def _write_api_keys(folder: Path) -> None:
     if scraper not in keys:
         (folder / "api_keys").unlink(missing_ok=True)
         _write(folder / "api_keys", f"{keys}\nprometheus:read:{scraper}")
+
+
+def _write_of_posts(folder: Path) -> None:
+    """Write a secret that signs webhooks, and a file for addresses of notices, with none so far."""
+    key = base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+    _write(folder / "webhook_secrets", f"whsec_{key}\n")
+    comment = _in_words(
+        "# Where notices go: one address a line (docs/notices.md).\n",
+        "# 提醒发往的地址，每行一个（docs/notices.zh.md）。\n",
+    )
+    _write(folder / "notify", comment)
 
 
 def _write_chosen(file: Path, name: str, urls: dict[str, str]) -> None:
@@ -128,10 +142,11 @@ def _note_profiles(file: Path, broker: str) -> None:
         _note(file, {"COMPOSE_PROFILES": ",".join(needed)})
     there = _value(file, "COMPOSE_PROFILES").split(",")
     if missing := ",".join(name for name in needed if name not in there):
-        sys.exit(
-            f".env 的 COMPOSE_PROFILES 中没有 {missing}：请加上" if CHINESE
-            else f"COMPOSE_PROFILES in .env does not name {missing}: add it."
-        )  # fmt: skip
+        said = _in_words(
+            f"COMPOSE_PROFILES in .env does not name {missing}: add it.",
+            f".env 的 COMPOSE_PROFILES 中没有 {missing}：请加上",
+        )
+        sys.exit(said)
 
 
 def _kept(file: Path) -> str:
@@ -143,8 +158,8 @@ def _write(file: Path, text: str) -> str:
     if kept := _kept(file):
         return kept
     file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "w") as new:
-        new.write(text)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as new:
+        new.write(text.encode())
     file.chmod(MODE)
     return text
 
@@ -167,8 +182,8 @@ def _value(file: Path, name: str) -> str:
     return next((line.partition("=")[2] for line in lines if line.startswith(f"{name}=")), "")
 
 
-def _say(english: str, chinese: str) -> None:
-    print(chinese if CHINESE else english)
+def _in_words(english: str, chinese: str) -> str:
+    return chinese if CHINESE else english
 
 
 if __name__ == "__main__":

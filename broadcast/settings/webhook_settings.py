@@ -27,6 +27,8 @@ NOTIFY: Final = "BROADCAST_NOTIFY"
 TIMEOUT: Final = "BROADCAST_WEBHOOK_TIMEOUT"
 #: Seconds that a receiver has to answer.
 TIMEOUT_S: Final = 10
+#: Among addresses of notices.
+_COMMENT: Final = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
 
 class WebhookSettings(BaseSettings):
@@ -87,8 +89,11 @@ class WebhookSettings(BaseSettings):
         raise problem
 
     def receivers(self) -> dict[str, Receiver]:
-        """Return the receivers of notices by name. Raises SettingsError; a file is read anew."""
-        text = _text_of(self.notify, self.notify_file, NOTIFY) or ""
+        """Return the receivers of notices by name. Raises SettingsError; a file is read anew.
+
+        Lines that begin with ``#`` are comments.
+        """
+        text = _COMMENT.sub("", _text_of(self.notify, self.notify_file, NOTIFY) or "")
         found: dict[str, Receiver] = {}
         for n, url in enumerate(filter(None, re.split(r"[,\uff0c\s]+", text)), start=1):
             problem = self.receiver_problem(url)

@@ -53,12 +53,17 @@ def test_the_secret_in_the_answer_of_a_bot_is_not_shown(line: CommandLine) -> No
     assert '{"errcode": 93000, "errmsg": "***"}' in done.err
 
 
-def test_addresses_of_a_file_are_read_and_all_good_is_a_success(
+def test_addresses_of_a_file_are_read_beside_comments_and_all_good_is_a_success(
     line: CommandLine, tmp_path: Path
 ) -> None:
+    file = tmp_path / "bots.txt"
+    line.env |= {"BROADCAST_NOTIFY_FILE": str(file), **INSIDE}
     with bots.bot("slack") as slack, bots.bot("dingtalk signed") as dingtalk:
-        (tmp_path / "bots.txt").write_text(f"{slack.url}\n{dingtalk.url}\n")
-        line.env |= {"BROADCAST_NOTIFY_FILE": str(tmp_path / "bots.txt"), **INSIDE}
+        file.write_text("# https://example.com/ of the colleagues\n")
+        none = line.run("notices", "test")
+        assert (none.status, len(none.lines)) == (2, 1)
+        assert "No receiver of notices is set." in none.err
+        file.write_text(f"# Shop\n{slack.url}\n\n  #Night\n{dingtalk.url}\n")
 
         assert line.run("notices", "test").status == 0
         assert len(slack.texts) == len(dingtalk.texts) == 1
@@ -113,7 +118,7 @@ def test_a_wrong_address_keeps_no_kill_switch_from_working(line: CommandLine) ->
 
 
 def test_what_was_given_up_is_listed_noted_by_status_and_sent_again(line: CommandLine) -> None:
-    assert "BROADCAST_NOTIFY names their receivers" in line.run("notices", "list").out
+    assert "BROADCAST_NOTIFY_FILE names their receivers" in line.run("notices", "list").out
     with line.ledger() as engine:
         unreported.register(engine, ["wecom:a.example:1", "slack:b.example:2"], alone=True)
         broadcast_id = ledger.ended(engine)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import Scope
+from broadcast.settings.program_settings import Settings
 from broadcast.settings.server_urls import BROKER_SCHEMES, checked_database, checked_servers
 from tests.servers.binaries import find
 from tests.servers.proofs import not_proved
@@ -66,6 +68,49 @@ def test_prometheus_has_a_key_that_may_read_alone_also_beside_keys_of_before(
     assert (scraper.name, set(scraper.scopes)) == ("prometheus", {Scope.READ})
     assert scraper.accounts is None
     assert api_keys.find([scraper], found["metrics_key"]) == scraper
+
+
+def test_what_signs_webhooks_and_where_notices_go_can_be_read_as_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    compose_secrets.main(tmp_path)
+    for name in ("webhook_secrets", "notify"):
+        monkeypatch.setenv(f"BROADCAST_{name.upper()}_FILE", str(tmp_path / "secrets" / name))
+    settings = Settings.load()
+
+    assert len(settings.signing_secrets()) == 1
+    assert not settings.receivers()
+    with (tmp_path / "secrets" / "notify").open("a", encoding="ascii") as file:
+        file.write("https://hooks.slack.com/services/x\n")
+    assert [name.partition(":")[0] for name in settings.receivers()] == ["slack"]
+
+
+def services() -> dict[str, str]:
+    """Return the text of each service of docker-compose.yml; ``x-app`` is what several share."""
+    text = (ROOT / "docker-compose.yml").read_text("utf-8").partition("\nsecrets:\n")[0]
+    _, *parts = re.split(r"^(?:  )?([\w-]+):(?: &app)?\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def test_each_container_has_the_secrets_that_its_settings_name() -> None:
+    each = services()
+    has = {
+        name: found[1].split(", ")
+        for name, text in each.items()
+        if (found := re.search(r"^ +secrets: \[(.*)\]$", text, re.MULTILINE))
+    }
+    assert {"x-app", "worker", "api", "flower", "postgres"} <= has.keys()
+    for name, text in each.items():
+        shared = each["x-app"] if "<<: *environment" in text else ""
+        read = set(re.findall(r"/run/secrets/(\w+)", text + shared))
+        assert read <= set(has.get(name, has["x-app"])), name
+
+    of = {"webhook_secrets": {"worker", "api"}, "notify": {"worker"}}
+    for secret, readers in of.items():
+        setting = f"BROADCAST_{secret.upper()}_FILE: /run/secrets/{secret}\n"
+        assert {name for name, text in each.items() if setting in text} == readers
+        assert {name for name, names in has.items() if secret in names} == readers
 
 
 @pytest.mark.prove

@@ -10,6 +10,7 @@ import pytest
 
 from tests.kit import template
 from tests.kit.processes import ROOT
+from tests.kit.receiver import SECRET
 
 
 def test_flower_does_not_start_without_a_login(tmp_path: Path) -> None:
@@ -82,11 +83,22 @@ def test_a_worker_shows_no_part_of_a_password_that_ends_at_another_at_sign(
     assert "SecretHalf" not in line
 
 
-def test_a_worker_does_not_start_with_an_empty_file_of_secrets(tmp_path: Path) -> None:
-    """Each webhook would be tried until it is given up."""
+@pytest.mark.parametrize(
+    ("settings", "content", "says"),
+    [
+        # Each webhook would be tried until it is given up.
+        ({}, "", "BROADCAST_WEBHOOK_SECRETS_FILE="),
+        ({"BROADCAST_WEBHOOK_SECRETS": SECRET}, SECRET, "BROADCAST_WEBHOOK_SECRETS and BROADCAST_"),
+        ({"BROADCAST_NOTIFY": "https://bot.example/x"}, SECRET, "BROADCAST_NOTIFY and BROADCAST_"),
+    ],
+)
+def test_a_worker_does_not_start_with_an_empty_file_of_secrets_or_with_two_places_for_them(
+    tmp_path: Path, settings: dict[str, str], content: str, says: str
+) -> None:
     url = f"sqlite:///{tmp_path / 'broadcast.db'}"
     template.migrated(url).dispose()
-    (tmp_path / "secrets").touch()
+    (tmp_path / "secrets").write_text(content, "ascii")
+    (tmp_path / "addresses").write_text("# None so far.\n", "ascii")
     done = subprocess.run(
         [sys.executable, "-m", "celery", "-A", "worker", "worker"],
         cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False,
@@ -94,8 +106,10 @@ def test_a_worker_does_not_start_with_an_empty_file_of_secrets(tmp_path: Path) -
             "PATH": "/usr/bin:/bin", "BROADCAST_LANG": "en", "PYTHONPATH": str(ROOT),
             "DATABASE_URL": url, "REDIS_URL": "redis://127.0.0.1:1/0",
             "BROADCAST_WEBHOOK_SECRETS_FILE": str(tmp_path / "secrets"),
+            "BROADCAST_NOTIFY_FILE": str(tmp_path / "addresses"), **settings,
         },
     )  # fmt: skip
 
     assert done.returncode == 2
-    assert "BROADCAST_WEBHOOK_SECRETS_FILE" in done.stderr.splitlines()[-1]
+    [*_, line] = done.stderr.splitlines()
+    assert line.startswith(says)
