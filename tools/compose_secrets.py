@@ -171,7 +171,7 @@ def _note(file: Path, variables: dict[str, str]) -> None:
     lines = [f"{name}={value}\n" for name, value in variables.items() if name not in has]
     gap = "\n" if text and not text.endswith("\n") else ""
     if lines:
-        # Settings that are secrets stand there as well.
+        # A proxy may have a password.
         file.touch(mode=0o600)
         file.write_text(text + gap + "".join(lines), "utf-8")
 

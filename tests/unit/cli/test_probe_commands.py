@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -23,6 +25,7 @@ from broadcast.views.texts import Language, Texts
 from entrypoints.cli.commands import api
 from entrypoints.cli.probes import settings_probe
 from entrypoints.cli.probes.shell_words import as_typed, away, redis_cli, sql
+from tools.packages import ROOT
 
 ORDER = ("CONFIG", "SET", "maxmemory", "1")
 PASSWORD = "p@:/?;#%+ w"
@@ -75,6 +78,27 @@ def test_in_compose_a_command_is_typed_beside_its_file(
     monkeypatch.setenv("BROADCAST_COMPOSE", "1")
 
     assert as_typed(command) == typed
+
+
+@pytest.mark.parametrize("page", ["compose.md", "compose.zh.md"])
+def test_with_the_alias_of_the_page_a_command_goes_to_the_container_as_doctor_types_it_or_not(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BROADCAST_COMPOSE", "1")
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    [alias] = re.findall(r"^alias broadcast=.*$", text, re.MULTILINE)
+    command = "broadcast unhalt && broadcast note 'two words'"
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\nprintf "<%s>" "$@"\n', "ascii")
+    docker.chmod(0o755)
+
+    done = subprocess.run(
+        ["bash", "-O", "expand_aliases", "-c", f"{alias}\n{command}\n{as_typed(command)}\n"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    place = "<compose><exec><worker><broadcast>"
+    assert done.stdout == f"{place}<unhalt>{place}<note><two words>" * 2
 
 
 def test_the_commands_of_databases_ask_for_the_password() -> None:
