@@ -50,6 +50,8 @@ def make() -> Celery:
         VAR.mkdir(exist_ok=True)
     flower.prepare(sys.argv, os.environ)
     queue_transport.install()
+    if log_format.is_json():
+        _print_nothing()
     app = Celery("broadcast", task_cls="worker.messages:Task", events="worker.celery_parts:Events")
     app.config_from_object("celeryconfig")
     return app
@@ -68,6 +70,15 @@ def _refuse_wrong_settings() -> None:
         Settings.load()
     except SettingsError as error:
         refuse(error, status=error.exit_status)
+
+
+def _print_nothing() -> None:
+    """Keep banners, words at a stop and warnings out of lines of which each is to be an object."""
+    from celery.apps import beat, worker  # noqa: PLC0415 - a log of text leaves them as they are
+
+    for program in (beat, worker):
+        vars(program).update(dict.fromkeys(("print", "safe_say"), lambda *_, **__: None))
+    logging.captureWarnings(capture=True)
 
 
 @signals.setup_logging.connect

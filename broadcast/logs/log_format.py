@@ -28,9 +28,13 @@ def set_up(handler: logging.Handler, *, level: int = logging.INFO) -> None:
     """Let *handler* write every record of this process, in English."""
     handler.addFilter(Described())
     handler.addFilter(InEnglish())
-    as_json = environment.read().get(VARIABLE) == "json"
-    handler.setFormatter(JSONLine() if as_json else logging.Formatter(TEXT))
+    handler.setFormatter(JSONLine() if is_json() else logging.Formatter(TEXT))
     logging.basicConfig(level=level, handlers=[handler])
+
+
+def is_json() -> bool:
+    """Return whether a log store reads what is written."""
+    return environment.read().get(VARIABLE) == "json"
 
 
 class Described(logging.Filter):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from signal import Signals as Signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +37,26 @@ def test_three_beats_and_two_workers_send_one_broadcast_once(start_system: Start
     assert system.simulator.ledger() == {
         "delivered_distinct": 300, "deliveries": 300, "delivered_max": 1, "doubled": 0,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("signal", "level"), [(Signal.SIGTERM, "INFO"), (Signal.SIGINT, "DEBUG")]
+)
+def test_of_a_log_of_json_each_line_of_worker_and_beat_is_an_object_from_start_to_stop(
+    start_system: StartSystem, signal: Signal, level: str
+) -> None:
+    system = start_system(followers=4, BROADCAST_LOG_FORMAT="json")
+    pair = [system.worker(log_level=level), system.beat(log_level=level)]
+    told = system.send(system.simulator.openids(4))
+    system.until_state(told["id"], "completed", timeout_s=40)
+    pair[1].wait_for_line("Sending due task sweep")
+    for process in pair:
+        os.kill(process.pid, signal)
+        process.wait()
+
+    for process in pair:
+        lines = process.output.splitlines()
+        assert {json.loads(line)["level"] for line in lines} >= {"info"}
 
 
 def test_a_redis_at_a_socket_serves_command_and_worker(start_system: StartSystem) -> None:
