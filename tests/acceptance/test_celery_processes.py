@@ -39,9 +39,7 @@ def test_three_beats_and_two_workers_send_one_broadcast_once(start_system: Start
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("signal", "level"), [(Signal.SIGTERM, "INFO"), (Signal.SIGINT, "DEBUG")]
-)
+@pytest.mark.parametrize(("signal", "level"), [(Signal.SIGTERM, "INFO"), (Signal.SIGINT, "DEBUG")])
 def test_of_a_log_of_json_each_line_of_worker_and_beat_is_an_object_from_start_to_stop(
     start_system: StartSystem, signal: Signal, level: str
 ) -> None:
