@@ -104,7 +104,7 @@ class DatabaseCheck:
             # Another thread may have begun to count between the look into Redis and the ledger.
             facts, verdict = self._facts_and_verdict(account.name)
         if verdict is Trust.COUNT_CALLS:
-            verdict = self._by_count(account)
+            verdict = self._by_count(account, facts)
         if verdict is Trust.COUNT_CALLS:
             return False
         if isinstance(verdict, Reason):
@@ -166,7 +166,7 @@ class DatabaseCheck:
                 self._end(error)
             raise
 
-    def _by_count(self, account: Account) -> Verdict:
+    def _by_count(self, account: Account, facts: DatabaseFacts) -> Verdict:
         """Judge by WeChat's count of today's calls; the same as before where it is away."""
         used: dict[SendPath, int] = {}
         for path in SendPath:
@@ -180,7 +180,8 @@ class DatabaseCheck:
                 # WeChat does not say it to this account: the others go on.
                 obstacles.wait_for_count(self._engine, account, waits=self._waits)
                 return Trust.COUNT_CALLS
-        called = restores.called_today(self._engine, account.name)
+        # WeChat's count may be of the day that ended while it was asked for.
+        called = restores.called_today(self._engine, account.name, facts.now)
         if restore_guard.explains(used, called, shared_quota=account.shared_quota):
             return Trust.NEW
         return Reason.REDIS_EMPTY

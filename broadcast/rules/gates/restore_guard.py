@@ -182,9 +182,11 @@ def judge(
         return Trust.NEW
     if counted is not None:
         return Trust.KNOWN
-    # Whatever was sent since the database was copied was sent today: WeChat's count shows it.
+    # Whatever was sent since the database was copied was sent today: WeChat's count shows it. A
+    # Redis that starts anew at midnight is more likely than a copy of the last two minutes.
     begins = day.start(facts.now)
-    was_seen = lane.seen_at is not None and lane.seen_at >= begins
+    known_since = min(begins, facts.now - 2 * SEEN_EVERY)
+    was_seen = lane.seen_at is not None and lane.seen_at >= known_since
     may_be_of_today = was_seen or owed_since is None or owed_since >= begins
     return Trust.COUNT_CALLS if may_be_of_today else Reason.REDIS_EMPTY
 

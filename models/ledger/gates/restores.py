@@ -114,12 +114,17 @@ def waits_for_its_time() -> ColumnElement[bool]:
 
 
 @reading
-def called_today(connection: Connection, account: str) -> Mapping[SendPath, int]:
-    """Return how many calls of WeChat's day may have reached it, by interface."""
+def called_today(
+    connection: Connection, account: str, as_of: datetime | None = None
+) -> Mapping[SendPath, int]:
+    """Return how many calls of WeChat's day may have reached it, by interface.
+
+    *as_of*: since that moment's day began, though another may have begun by now.
+    """
     query = (
         select(AttemptRow.path, func.count())
         .filter_by(account=account)
-        .where(AttemptRow.started_at >= day.start(now(connection)))
+        .where(AttemptRow.started_at >= day.start(as_of or now(connection)))
         .where(or_(AttemptRow.outcome.is_(None), AttemptRow.outcome != Outcome.NOT_CALLED))
         .group_by(AttemptRow.path)
     )

@@ -43,6 +43,7 @@ from worker.delivery.ports import Gateway
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from tests.integration.models.still_clock import StillClock
     from tests.servers.mariadb import MariaDB
     from tests.servers.valkey import Valkey
 
@@ -435,8 +436,9 @@ def test_an_account_that_wechat_does_not_answer_keeps_no_other_one_waiting(
 
 
 def test_an_account_that_waits_for_wechat_is_asked_for_when_its_wait_is_over(
-    engine: Engine, counter: ClaimCounter, valkey: Valkey
+    still: tuple[Engine, StillClock], counter: ClaimCounter, valkey: Valkey
 ) -> None:
+    engine, clock = still
     sent(engine, counter)
     valkey.flushall()
     asked, answers = list[str](), {SHOP.name: cast("object", no_answer(scope=Scope.ACCOUNT))}
@@ -448,10 +450,32 @@ def test_an_account_that_waits_for_wechat_is_asked_for_when_its_wait_is_over(
     assert len(asked) == 1
 
     answers[SHOP.name] = quota(used=1)
-    ledger.pass_time(engine, timedelta(hours=1))
+    clock.pass_(timedelta(hours=1))
 
     assert check.watch({SHOP.name: SHOP}) == set()
     assert counter.read().claims == {SHOP.name: 1}
+
+
+def test_a_day_that_ends_while_wechat_is_asked_makes_nobody_suspicious(
+    still: tuple[Engine, StillClock], counter: ClaimCounter, valkey: Valkey
+) -> None:
+    """WeChat counts the calls of the day before, and the ledger none of the new one."""
+    engine, clock = still
+    sent(engine, counter, calls=4)
+    valkey.flushall()
+
+    def answer(_path: object) -> Quota:
+        clock.pass_(DAY / 2)
+        return quota(used=4)
+
+    gateway = cast("Gateway", SimpleNamespace(quota=answer))
+    check = DatabaseCheck(
+        engine, counter=counter, gateway=lambda _: gateway, waits=DEFAULT_TUNING.waits
+    )
+
+    check.check(SHOP)
+
+    assert not is_closed(engine)
 
 
 def test_a_lane_whose_account_is_in_no_settings_any_more_makes_nobody_suspicious(

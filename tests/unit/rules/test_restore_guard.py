@@ -150,6 +150,20 @@ def test_with_an_empty_redis_whatever_could_have_been_sent_before_today_closes_t
     assert judgement is verdict
 
 
+@pytest.mark.parametrize(
+    ("seconds", "verdict"), [(119, Trust.COUNT_CALLS), (121, Reason.REDIS_EMPTY)]
+)
+def test_a_redis_that_starts_anew_at_midnight_closes_no_lane_that_was_at_work(
+    seconds: int, verdict: Verdict
+) -> None:
+    just_past_midnight = NOW - timedelta(hours=12) + timedelta(seconds=1)
+    seen_at = just_past_midnight - timedelta(seconds=seconds)
+
+    judgement = judged(counted=None, now=just_past_midnight, seen_at=seen_at, owed_since=YESTERDAY)
+
+    assert judgement is verdict
+
+
 def test_calls_that_no_worker_ever_saw_are_of_no_day() -> None:
     assert judged(counted=None, seen_at=None, owed_since=YESTERDAY) is Reason.REDIS_EMPTY
 
