@@ -11,6 +11,7 @@ pytest_plugins = (
     "tests.servers.compiled",
     "tests.servers.order",
     "tests.servers.shares",
+    "tests.servers.day_turns",
 )
 
 # Collecting makes a million objects that stay; looking for cycles among them took a third of it.
