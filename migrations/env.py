@@ -12,8 +12,11 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
+from alembic.ddl.mysql import MySQLImpl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from broadcast.settings.program_settings import Settings
@@ -21,6 +24,26 @@ from models.base import EnumText, Moment, ascii_string
 from models.engine import open_engine, reachable
 from models.every_table import Base
 from models.schema import VERSION_TABLE, locked
+
+
+class _Repeatable(MySQLImpl):
+    """MySQL and MariaDB commit each statement: what an upgrade did before it was ended is kept."""
+
+    __dialect__ = "mysql"
+
+    def _exec(self, construct: Any, *options: Any, **more: Any) -> Any:  # noqa: ANN401
+        try:
+            return super()._exec(construct, *options, **more)
+        except OperationalError as error:
+            known: Any = error.orig
+            # The table, column or index exists already, or what is dropped exists no more. But a
+            # table of others lacks a column of ours, and one that was in use has rows.
+            if known.args[0] not in {1050, 1060, 1061, 1091} or (
+                isinstance(construct, CreateTable)
+                and self._exec(construct.element.select().limit(1)).first()
+            ):
+                raise
+            return None
 
 
 def _differs(  # noqa: PLR0917 - Alembic calls it so

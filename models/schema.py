@@ -9,10 +9,10 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, column, inspect, select, table, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from broadcast.errors import DatabaseAwayError, SchemaError, of_file
 from models.engine import open_engine, parse, reachable, reader
@@ -137,8 +137,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Migrate to the newest revision under a lock; return the revision before and after.
 
     Of several processes at once one works, the others wait and find it done. Raises SchemaError
-    when the database is newer than this program and not for it, or when a table stays in use,
-    DatabaseAwayError when it cannot be reached.
+    when the database is newer than this program and not for it, when a table stays in use or a
+    statement fails, DatabaseAwayError when it cannot be reached.
     """
     from alembic import command  # noqa: PLC0415 - only a migration needs it; a start must be quick
 
@@ -153,13 +153,15 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             connection.commit()
         try:
             command.upgrade(alembic_config(connection), "head")
-        except OperationalError as error:
-            said = error.orig
-            if not _TABLE_IN_USE & {getattr(said, "sqlstate", None), *getattr(said, "args", ())}:
-                raise
+        except DBAPIError as error:
+            said: Any = error.orig
             raise SchemaError(
-                "error.schema.in_use", seconds=TABLE_WAIT_S, command=COMMAND
-            ) from None
+                "error.schema.in_use"
+                if getattr(said, "sqlstate", said.args[0]) in _TABLE_IN_USE
+                else "error.schema.failed",
+                seconds=TABLE_WAIT_S, command=COMMAND, cause=said,
+                statement=str(error.statement).partition("(")[0].strip(),
+            ) from None  # fmt: skip
     return before, HEAD
 
 

@@ -16,6 +16,11 @@ ADDS: Final = frozenset({
     "add_column", "autocommit_block", "batch_alter_table", "create_index", "create_table", "f",
     "get_context",
 })  # fmt: skip
+#: PostgreSQL commits here, and keeps what a revision did before, also where the rest fails.
+COMMITS: Final = "autocommit_block"
+#: Arguments of a new column: its name and its type. MySQL and MariaDB add the rest of them, the
+#: constraints, by statements of their own, whose names `migrations/env.py` does not find again.
+NAME_AND_TYPE: Final = 2
 HELPERS: Final = "alembic.op and sqlalchemy"
 #: What it holds is not done: nothing is ever taken back.
 DOWN: Final = "downgrade"
@@ -60,6 +65,7 @@ def _not_additions(body: list[ast.stmt]) -> Iterator[str]:
             yield f"line {node.lineno}: an expand revision imports {HELPERS} alone"
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     yield from _too_strict(calls)
+    yield from _not_repeatable(calls)
     yield from _handed_over(nodes, {id(node.func) for node in calls})
 
 
@@ -73,6 +79,20 @@ def _too_strict(calls: list[ast.Call]) -> Iterator[str]:
             yield f"{where}: a new column is nullable or has a server_default"
         elif name == "create_index" and _is_unique(node) and not _tables(node) & new:
             yield f"{where}: older programs may write what is not unique"
+
+
+def _not_repeatable(calls: list[ast.Call]) -> Iterator[str]:
+    """Yield what an upgrade that was ended in the middle could not do again."""
+    for node in calls:
+        name = getattr(node.func, "attr", None)
+        if name == COMMITS:
+            why = f"{COMMITS} keeps half a revision where the rest fails: leave it out"
+            yield f"line {node.lineno}: {why}"
+        elif name == "add_column" and any(
+            isinstance(one, ast.Call) and len(one.args) > NAME_AND_TYPE for one in node.args
+        ):
+            why = "a new column with a constraint is two statements: leave the constraint out"
+            yield f"line {node.lineno}: {why}"
 
 
 def _handed_over(nodes: list[ast.AST], called: set[int]) -> Iterator[str]:

@@ -76,13 +76,13 @@ def _rows(engine: Engine) -> dict[str, int]:
 
 def test_migrated_schema_is_the_schema_of_the_models(empty: Engine) -> None:
     schema.upgrade(empty)
-    migrated = _described(empty)
+    migrated = described(empty)
     alembic(empty, command.downgrade, "base")
     Base.metadata.create_all(empty)
-    assert migrated == _described(empty)
+    assert migrated == described(empty)
 
 
-def _described(engine: Engine) -> dict[str, Any]:
+def described(engine: Engine) -> dict[str, Any]:
     """Return everything that the engine itself says about each table."""
     seen = inspect(engine)
     with engine.connect() as connection:
@@ -126,16 +126,16 @@ def test_each_installation_has_one_row_with_an_id_of_its_own(empty: Engine, tmp_
     schema.upgrade(empty)
     other = open_engine(f"sqlite:///{tmp_path / 'other.sqlite'}")
     schema.upgrade(other)
-    found = [_installation(engine) for engine in (empty, other)]
+    found = [installation(engine) for engine in (empty, other)]
     other.dispose()
     assert len({row.id for row in found}) == 2
     assert {len(row.id) for row in found} == {32}
     assert {row.oldest_compatible for row in found} == {1}
     schema.upgrade(empty)
-    assert _installation(empty) == found[0]
+    assert installation(empty) == found[0]
 
 
-def _installation(engine: Engine) -> Any:
+def installation(engine: Engine) -> Any:
     with engine.connect() as connection:
         return connection.execute(select(Installation.__table__)).one()
 
