@@ -7,6 +7,7 @@ transaction and its lock then hold around everything); else from ``DATABASE_URL`
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, Literal
 
 from alembic import context
@@ -36,14 +37,15 @@ class _Repeatable(MySQLImpl):
             return super()._exec(construct, *options, **more)
         except OperationalError as error:
             known: Any = error.orig
-            # The table, column or index exists already, or what is dropped exists no more. But a
-            # table of others lacks a column of ours, and one that was in use has rows.
-            if known.args[0] not in {1050, 1060, 1061, 1091} or (
-                isinstance(construct, CreateTable)
-                and self._exec(construct.element.select().limit(1)).first()
-            ):
-                raise
-            return None
+            with suppress(OperationalError):
+                match known.args[0], construct:
+                    # A table of others lacks a column of ours, and one that was in use has rows.
+                    case 1050, CreateTable(element=it) if self._exec(it.select().limit(1)).first():
+                        pass
+                    # It exists already; or, of what is dropped, exists no more.
+                    case 1050 | 1060 | 1061 | 1091, _:
+                        return None
+            raise
 
 
 def _differs(  # noqa: PLR0917 - Alembic calls it so

@@ -157,10 +157,10 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             said: Any = error.orig
             raise SchemaError(
                 "error.schema.in_use"
-                if getattr(said, "sqlstate", said.args[0]) in _TABLE_IN_USE
+                if _TABLE_IN_USE & {getattr(said, "sqlstate", None), *said.args}
                 else "error.schema.failed",
                 seconds=TABLE_WAIT_S, command=COMMAND, cause=said,
-                statement=str(error.statement).partition("(")[0].strip(),
+                statement=str(error.statement).split(" (")[0],
             ) from None  # fmt: skip
     return before, HEAD
 

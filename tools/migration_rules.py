@@ -1,7 +1,8 @@
 """Rules of revisions: which of them programs of the release before can work beside.
 
 A revision says what it is: ``KIND = "expand"`` adds what nobody has to know, and programs of the
-release before go on; ``KIND = "contract"`` ends that, and raises ``oldest_compatible``.
+release before go on; ``KIND = "contract"`` ends that, and raises ``oldest_compatible``. An expand
+revision that was ended in its middle can be run again, on each database.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ ADDS: Final = frozenset({
 })  # fmt: skip
 #: PostgreSQL commits here, and keeps what a revision did before, also where the rest fails.
 COMMITS: Final = "autocommit_block"
-#: Arguments of a new column: its name and its type. MySQL and MariaDB add the rest of them, the
-#: constraints, by statements of their own, whose names `migrations/env.py` does not find again.
+#: Arguments of a new column: its name and its type. What follows are constraints, each added by a
+#: statement of its own, and MariaDB does not say of a foreign key that it exists already.
 NAME_AND_TYPE: Final = 2
 HELPERS: Final = "alembic.op and sqlalchemy"
 #: What it holds is not done: nothing is ever taken back.
@@ -88,11 +89,14 @@ def _not_repeatable(calls: list[ast.Call]) -> Iterator[str]:
         if name == COMMITS:
             why = f"{COMMITS} keeps half a revision where the rest fails: leave it out"
             yield f"line {node.lineno}: {why}"
-        elif name == "add_column" and any(
-            isinstance(one, ast.Call) and len(one.args) > NAME_AND_TYPE for one in node.args
-        ):
+        elif name == "add_column" and any(_has_constraint(one) for one in node.args):
             why = "a new column with a constraint is two statements: leave the constraint out"
             yield f"line {node.lineno}: {why}"
+
+
+def _has_constraint(column: ast.expr) -> bool:
+    many = isinstance(column, ast.Call) and len(column.args) > NAME_AND_TYPE
+    return many or "ForeignKey" in ast.unparse(column)
 
 
 def _handed_over(nodes: list[ast.AST], called: set[int]) -> Iterator[str]:
