@@ -99,7 +99,10 @@ class WebhookSettings(BaseSettings):
             problem = self.receiver_problem(url)
             if problem is not None:
                 inside = "_inside" if problem.id == "webhook.url.private" else ""
-                raise SettingsError(f"error.settings.{NOTIFY}{inside}", n=n, problem=problem)
+                raise SettingsError(
+                    f"error.settings.{NOTIFY}{inside}", name=self.notify_file or NOTIFY, n=n,
+                    problem=problem,
+                )  # fmt: skip
             one = notices.receiver_of(url)
             for secret in one.secrets():
                 redaction.remember(secret)

@@ -8,6 +8,7 @@ import pytest
 
 from broadcast.errors import SettingsError
 from broadcast.settings.program_settings import Settings
+from broadcast.views.texts import Texts
 from tests.unit.rules.test_settings import VALUES
 
 pytestmark = pytest.mark.usefixtures("clean_environment")
@@ -72,3 +73,20 @@ def test_a_file_of_a_secret_that_is_empty_is_named(
 
     assert caught.value.message.id == "error.settings.secret_file_empty"
     assert caught.value.message.facts["variable"] == f"{name}_FILE"
+
+
+@pytest.mark.parametrize("url", ["http://example.com/x", "https://10.0.0.1/x"])
+def test_a_refused_address_or_secret_of_a_file_is_named_by_the_file(
+    url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "notify"
+    file.write_text(f"# of the shop\n{url}\n", "utf-8")
+    for name in ("BROADCAST_NOTIFY", "BROADCAST_WEBHOOK_SECRETS"):
+        monkeypatch.setenv(f"{name}_FILE", str(file))
+    settings = Settings.load()
+
+    for read in (settings.receivers, settings.signing_secrets):
+        with pytest.raises(SettingsError) as caught:
+            read()
+        for language in ("zh", "en"):
+            assert Texts(language)(caught.value.message).startswith(str(file))
