@@ -122,6 +122,9 @@ def test_an_account_that_answers_too_late_disturbs_no_count() -> None:
         (of(F.REDIS_FULL), of(F.BROKER_AWAY), False),
         (of(F.REDIS_FULL), of(F.NO_BEAT), False),
         (of(F.REDIS_REPLICA), of(F.NO_WORKER), False),
+        (of(F.SETTINGS), of(F.NO_WORKER), False),
+        (of(F.SETTINGS, account="shop"), of(F.NO_WORKER), True),
+        (of(F.SETTINGS), of(F.NO_BEAT), True),
         (of(F.TOKEN, account="shop"), of(F.ACCOUNT_OFF, account="shop"), False),
         (of(F.TOKEN, account="shop"), of(F.ACCOUNT_OFF, account="news"), True),
         (of(F.QUOTA, account="shop"), of(F.OTHER_PROGRAM, account="shop"), False),
@@ -136,10 +139,12 @@ def test_what_follows_from_another_fault_is_left_out(
     assert cause in found
 
 
-def test_a_broker_of_its_own_is_named_beside_a_redis_that_is_away() -> None:
+def test_what_is_wrong_with_redis_explains_nothing_where_another_broker_is_used() -> None:
     away = [of(F.REDIS_AWAY), of(F.BROKER_AWAY)]
 
     assert judged(*away, workers=None, is_broker_redis=False) == away
+    refused = of(F.SETTINGS)
+    assert judged(refused, of(F.NO_WORKER), workers=None, is_broker_redis=False) == [refused]
 
 
 @pytest.mark.parametrize(
