@@ -167,6 +167,10 @@ def show_finding(run: Run, finding: Finding) -> None:
 
 def texts_of(finding: Finding, texts: Texts) -> tuple[str, str | None]:
     """Return what is wrong and the fix, without the command that the finding has apart."""
+    from entrypoints.cli.probes.shell_words import UP, as_typed  # noqa: PLC0415
+
     end = "\0" if finding.command is None else f"\n{COMMAND_INDENT}"
-    fix = None if finding.fix is None else texts(finding.fix).split(end)[0]
+    # In compose a service is started by the command alone.
+    is_up = finding.command is not None and as_typed(finding.command).startswith(UP)
+    fix = None if is_up or finding.fix is None else texts(finding.fix).split(end)[0]
     return texts(finding.what).split(end)[0], fix

@@ -26,6 +26,8 @@ def celery() -> str:
     return f"{'celery' if is_found else shlex.quote(str(beside))} -A worker"
 
 
+#: In compose it starts a service; the next command finds it ready.
+UP: Final = "docker compose up --detach --wait"
 #: Of docker-compose.yml: where each program is.
 _SERVICES: Final = {
     "broadcast": "worker", "celery": "worker", "mysql": "mysql", "psql": "postgres",
@@ -42,7 +44,7 @@ def away(fault: Fault, error: OutOfReachError, url: str) -> Finding:
     if COMPOSE not in os.environ or found is None or not error.message_id.endswith(".away"):
         return Finding(fault=fault, what=error.message)
     what = Message(f"doctor.{fault}", **error.facts)
-    return Finding(fault=fault, what=what, command=f"docker compose up --detach {found[1]}")
+    return Finding(fault=fault, what=what, command=f"{UP} {found[1]}")
 
 
 def as_typed(command: str) -> str:
@@ -55,7 +57,7 @@ def as_typed(command: str) -> str:
 def _of_container(command: str) -> str:
     words = command.split()
     if "--detach" in words and words[0] != "docker":
-        return f"docker compose up --detach {words[words.index('--detach') - 1]}"
+        return f"{UP} {words[words.index('--detach') - 1]}"
     service = _SERVICES.get(words[0])
     return f"docker compose exec {service} {command}" if service else command
 

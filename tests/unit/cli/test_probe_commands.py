@@ -20,11 +20,12 @@ from broadcast.errors import (
     RedisAwayError,
 )
 from broadcast.message import Message
-from broadcast.rules.findings import Fault, Finding
+from broadcast.rules.findings import Fault, Finding, of_fault, of_workers
 from broadcast.views.texts import Language, Texts
 from entrypoints.cli.commands import api
 from entrypoints.cli.probes import settings_probe
 from entrypoints.cli.probes.shell_words import as_typed, away, redis_cli, sql
+from entrypoints.cli.showing import texts_of
 from tools.packages import ROOT
 
 ORDER = ("CONFIG", "SET", "maxmemory", "1")
@@ -56,8 +57,11 @@ def test_a_shell_that_has_the_url_takes_it_from_there(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("command", "typed"),
     [
-        ("celery -A worker worker --detach --pidfile=x", "docker compose up --detach worker"),
-        ("celery -A worker beat --detach --pidfile=x", "docker compose up --detach beat"),
+        (
+            "celery -A worker worker --detach --pidfile=x",
+            "docker compose up --detach --wait worker",
+        ),
+        ("celery -A worker beat --detach --pidfile=x", "docker compose up --detach --wait beat"),
         ("broadcast unhalt", "docker compose exec worker broadcast unhalt"),
         (
             "celery a && celery b",
@@ -170,10 +174,24 @@ def test_in_compose_a_server_of_its_own_that_is_away_is_started_as_a_service(
     finding = away(fault, error, url)
     what = Texts(language)(finding.what)
 
-    assert as_typed(finding.command or "") == f"docker compose up --detach {service}"
+    assert as_typed(finding.command or "") == f"docker compose up --detach --wait {service}"
     assert "_URL" not in what
     assert "broadcast up" not in what
     assert away(fault, error, url.replace(service, f"{service}-2.lan")).command is None
+
+
+def test_in_compose_a_process_is_started_by_its_command_without_a_word_of_systemd(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lone = of_workers([], None, celery="celery", has_beat=False)
+    found = [*lone, of_fault(Fault.PACKET, has_fix=True, command="mysql", found=1, least=2)]
+    found.append(of_fault(Fault.WORKER_ELSEWHERE, has_fix=True, worker="w"))
+    texts = Texts("en")
+    fixes = [texts_of(one, texts)[1] for one in found]
+    monkeypatch.setenv("BROADCAST_COMPOSE", "1")
+
+    assert [texts_of(one, texts)[1] for one in found] == [None, None, *fixes[2:]]
+    assert ["systemctl" in (fix or "") for fix in fixes] == [True, True, False, False]
 
 
 def test_a_server_that_refuses_is_not_to_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,3 +238,17 @@ def test_the_api_and_doctor_warn_of_the_same_open_files_and_of_none_of_docker(
     api._warn(run, Mock(getsockname=lambda: ("127.0.0.1", 0)), [])
 
     run.warn.assert_called_once_with("api.open_file", path=paths[1])
+
+
+def test_the_api_warns_of_plain_http_but_in_compose_which_publishes_it_on_the_loopback_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings: Any = Mock(api_keys_file=None, webhook_secrets_file=None)
+    run: Any = Mock(settings=settings)
+    listener: Any = Mock(getsockname=lambda: ("0.0.0.0", 0))
+
+    api._warn(run, listener, [])
+    monkeypatch.setenv("BROADCAST_COMPOSE", "1")
+    api._warn(run, listener, [])
+
+    run.warn.assert_called_once_with("api.plain_http", address="0.0.0.0")
