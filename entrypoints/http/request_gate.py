@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from http import HTTPStatus
 from time import monotonic
 from typing import Final
 
@@ -116,6 +117,9 @@ def _id_of(request: Request) -> str:
 
 
 def _log(request: Request, status: int, *, took_s: float) -> None:
+    # A health check comes each few seconds.
+    if status == HTTPStatus.OK and request.scope["path"] == "/healthz":
+        return
     path = request.scope.get("raw_path") or b""
     log.info(
         "a request was answered: %s %s with %s in %.0f ms, key=%s", request.method[:16],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 from collections.abc import Sequence
 from functools import partial
@@ -14,6 +15,7 @@ from broadcast import installed
 from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
 from broadcast.rules.accounts import no_account
+from broadcast.settings.environment import COMPOSE
 from entrypoints.cli.commands.callback import log_in_english
 from entrypoints.cli.commands.options import new_app
 from entrypoints.cli.listening import API_PORT, bound
@@ -68,7 +70,8 @@ def _warn(run: Run, listener: socket.socket, keys: Sequence[api_keys.APIKey]) ->
     from entrypoints.cli.probes.settings_probe import is_open  # noqa: PLC0415 - as above
 
     address = listener.getsockname()[0]
-    if not ipaddress.ip_address(address).is_loopback:
+    # Compose publishes it on the loopback interface alone.
+    if not ipaddress.ip_address(address).is_loopback and COMPOSE not in os.environ:
         run.warn("api.plain_http", address=address)
     for path in (run.settings.api_keys_file, run.settings.webhook_secrets_file):
         if path is not None and is_open(path):

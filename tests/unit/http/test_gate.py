@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from broadcast.errors import DatabaseAwayError
 from entrypoints.http import app
@@ -21,15 +21,8 @@ async def _cut(error: Exception) -> AsyncIterator[bytes]:
     raise error
 
 
-@pytest.mark.parametrize("is_away", [True, False])
-def test_a_database_that_goes_away_amid_an_answer_is_one_line_and_a_fault_has_its_trace(
-    caplog: pytest.LogCaptureFixture, *, is_away: bool
-) -> None:
-    error = DatabaseAwayError("error.database.away") if is_away else ZeroDivisionError()
-    inner = FastAPI()
-    inner.state.language = "en"
-    inner.add_api_route("/rows", lambda: StreamingResponse(_cut(error)), response_model=None)
-    app._refuse_as_problems(inner)
+def _served(inner: Any, path: str) -> list[Any]:
+    """Have the gate serve one request; return what it sent."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -39,14 +32,39 @@ def test_a_database_that_goes_away_amid_an_answer_is_one_line_and_a_fault_has_it
         await asyncio.Event().wait()
 
     scope = {
-        "type": "http", "method": "GET", "path": "/rows", "raw_path": b"/rows", "headers": [],
+        "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [],
         "query_string": b"", "asgi": {"version": "3.0", "spec_version": "2.3"}, "extensions": {},
     }  # fmt: skip
+    asyncio.run(Gate(inner, language="en")(scope, receive, send))
+    return sent
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+def test_a_database_that_goes_away_amid_an_answer_is_one_line_and_a_fault_has_its_trace(
+    caplog: pytest.LogCaptureFixture, *, is_away: bool
+) -> None:
+    error = DatabaseAwayError("error.database.away") if is_away else ZeroDivisionError()
+    inner = FastAPI()
+    inner.state.language = "en"
+    inner.add_api_route("/rows", lambda: StreamingResponse(_cut(error)), response_model=None)
+    app._refuse_as_problems(inner)
     with caplog.at_level(logging.WARNING, logger="entrypoints.http.request_gate"):
-        asyncio.run(Gate(inner, language="en")(scope, receive, send))
+        sent = _served(inner, "/rows")
 
     assert [one["status"] for one in sent if "status" in one] == [200]
     # Whoever reads it does not take it for whole.
     assert all(one.get("more_body", True) for one in sent)
     [line] = caplog.records
     assert (line.exc_info is None, "is cut off" in line.getMessage()) == (is_away, is_away)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "lines"), [("/healthz", 200, 0), ("/healthz", 503, 1), ("/rows", 200, 1)]
+)
+def test_a_health_check_that_succeeds_is_no_line_of_the_log(
+    caplog: pytest.LogCaptureFixture, path: str, status: int, lines: int
+) -> None:
+    with caplog.at_level(logging.INFO, logger="entrypoints.http.request_gate"):
+        _served(Response(status_code=status), path)
+
+    assert len(caplog.records) == lines
