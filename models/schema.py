@@ -160,7 +160,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
                 if _TABLE_IN_USE & {getattr(said, "sqlstate", None), *said.args}
                 else "error.schema.failed",
                 seconds=TABLE_WAIT_S, command=COMMAND, cause=said,
-                statement=str(error.statement).split(" (")[0],
+                statement=(error.statement or "COMMIT").split(" (")[0],
             ) from None  # fmt: skip
     return before, HEAD
 
