@@ -5,11 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from tests.kit.clock import Clock
 from tests.kit.endpoints import MASS_GET, MASS_SEND, STABLE_TOKEN
 from tests.kit.listeners import EventListener
 from tests.kit.wait import until
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.acceptance.conftest import StartSystem
     from tests.kit.system import System
     from tests.servers.valkey import Valkey
@@ -83,12 +86,16 @@ def plant(system: System) -> dict[str, str]:
 
 
 def test_each_failure_says_which_broadcast_why_and_what_to_type(
-    start_system: StartSystem, valkey: Valkey
+    start_system: StartSystem, valkey: Valkey, tmp_path: Path
 ) -> None:
+    clock = Clock(tmp_path)
+    settings: dict[str, Any] = clock.settings
     system = start_system(
         followers=6, accounts=8, BROADCAST_BATCH_SIZE="2", BROADCAST_LANG="zh",
-        BROADCAST_WAIT_SCALE="0.02",
+        BROADCAST_WAIT_SCALE="0.02", **settings,
     )  # fmt: skip
+    clock.follow(system)
+    clock.leave_midnight(system)
     with EventListener(valkey.url) as listener:
         sent = plant(system)
         system.worker()

@@ -22,6 +22,7 @@ from models.every_table import Batch
 from models.ledger.outcomes import recorded_ends
 from models.ledger.steer import operator
 from tests.kit import ledger
+from tests.kit.clock import Clock
 from tests.kit.processes import ROOT, RunningProcess
 from tests.kit.simulator import SimulatedAccount, Simulator
 from tests.kit.system import System
@@ -50,6 +51,7 @@ class Stage:
     def __init__(self, folder: Path, *, valkey: Valkey, lang: str) -> None:
         self.folder = folder
         self.lang = lang
+        self.clock = Clock(folder)
         self._valkey = valkey
         self._stack = ExitStack()
         self._worker: RunningProcess | None = None
@@ -62,9 +64,10 @@ class Stage:
             System(
                 self.folder, valkey=self._valkey, simulator=self.wechat,
                 database_url=f"sqlite:///{self.folder / 'var' / 'broadcast.db'}",
-                settings={"LOGNAME": "ops"},
+                settings={"LOGNAME": "ops", **self.clock.settings},
             )
         )  # fmt: skip
+        self.clock.follow(self.system)
         shutil.copytree(ROOT / "examples", self.folder / "examples")
         shutil.copy(self.folder / "examples" / "openids.csv", self.folder / "followers.csv")
         self.env = {

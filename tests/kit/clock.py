@@ -7,10 +7,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from broadcast.rules.calls import waits
 from tests.kit.shifted_clock import sitecustomize
 
 if TYPE_CHECKING:
     from tests.kit.system import System
+
+#: As long as a test may take.
+TEST = timedelta(minutes=5)
 
 
 class Clock:
@@ -39,6 +43,12 @@ class Clock:
         at_wechat = (wechat or moment) - datetime.now(UTC)
         system.simulator.admin("POST", "clock", {"shift_s": at_wechat.total_seconds()})
         self.shift(moment - datetime.now(UTC))
+
+    def leave_midnight(self, system: System) -> None:
+        """Put both an hour on if the day just turned or soon will: 45009 waits minutes then."""
+        now = datetime.now(UTC)
+        if any(waits.just_turned(now + ahead) for ahead in (timedelta(0), TEST)):
+            self.put(system, now + timedelta(hours=1))
 
     def shift(self, by: timedelta) -> None:
         """Put the ledger's clock so far ahead of this machine's."""

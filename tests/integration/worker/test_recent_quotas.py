@@ -167,8 +167,11 @@ class _Lane:
 
 @sqlite
 @pytest.mark.parametrize(("now", "held"), [(50, False), (0, True)])
-def test_a_plan_is_held_by_a_new_answer_alone(engine: Engine, now: int, held: bool) -> None:
+def test_a_plan_is_held_by_a_new_answer_alone(
+    still: tuple[Engine, object], now: int, held: bool
+) -> None:
     """By the recent answer one call is left, and the plan has two."""
+    engine, _ = still
     wechat = WeChat(1, now)
     recent = RecentQuotas(wechat)
     recent.answer(ACCOUNT, PATH)
