@@ -54,7 +54,7 @@ def stopped(stage: Stage) -> None:
 
 def calls_used_up(stage: Stage) -> None:
     """Somebody else has used the calls of the day up."""
-    stage.clock.leave_midnight(stage.system)
+    stage.leave_midnight()
     _refuse(stage, 45009, "reach max api daily quota limit", skip=1)
     _send(stage)
     stage.until_calls(2)
@@ -107,7 +107,7 @@ def late(stage: Stage) -> None:
 
 def two_calls_left(stage: Stage) -> None:
     """The account has two calls left today."""
-    stage.clock.leave_midnight(stage.system)
+    stage.leave_midnight()
     stage.wechat.change_account(used=98)
 
 

@@ -10,6 +10,7 @@ from sybil.example import SybilFailure
 
 from tests.docs.pages import Play, rewritten
 from tests.docs.stage import Stage
+from tests.kit.clock import Clock
 from tests.kit.processes import ROOT
 from tests.servers.valkey import Valkey
 
@@ -34,7 +35,7 @@ UPDATE = "DOCS_UPDATE"
 def test_every_command_of_a_page_shows_what_the_page_says(
     tmp_path: Path, valkey: Valkey, name: str, lang: str
 ) -> None:
-    with Stage(tmp_path, valkey=valkey, lang=lang) as stage:
+    with Stage(tmp_path, valkey=valkey, lang=lang, clock=Clock(tmp_path)) as stage:
         wrong = played(stage, name)
 
     assert not wrong, "\n\n".join(wrong)
