@@ -137,8 +137,10 @@ def cancel(*queues: str) -> Step:
     def step(system: System) -> None:
         with foreign.app_of(system.env.get("CELERY_BROKER_URL", system.valkey.url)) as app:
             app.conf.control_exchange = "broadcast"
-            for queue in queues:
-                app.control.cancel_consumer(queue, reply=True, timeout=1)
+            # One of the pool may be of a server that a test before has ended.
+            with app.connection_for_write() as fresh:
+                for queue in queues:
+                    app.control.cancel_consumer(queue, reply=True, timeout=1, connection=fresh)
 
     return step
 
