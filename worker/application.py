@@ -73,7 +73,7 @@ def _refuse_wrong_settings() -> None:
 
 
 def _print_nothing() -> None:
-    """Keep banners, words at a stop and warnings out of lines of which each is to be an object."""
+    """Keep Celery's banners, its words at a stop and Python's warnings out of a log of JSON."""
     from celery.apps import beat, worker  # noqa: PLC0415 - a log of text leaves them as they are
 
     for program in (beat, worker):

@@ -33,7 +33,7 @@ def set_up(handler: logging.Handler, *, level: int = logging.INFO) -> None:
 
 
 def is_json() -> bool:
-    """Return whether a log store reads what is written."""
+    """Return whether the log is written as JSON."""
     return environment.read().get(VARIABLE) == "json"
 
 

@@ -34,8 +34,8 @@ Fault = StrEnum(
 #: Of each fault: whether it keeps something from being sent today (``error``); whether the command
 #: of such a finding, where it has one, is all that its repair takes; which parts it *hides*: they
 #: were not looked at; and which faults it *follows* from: it is left out where one of those was
-#: found, of the same account if it is about one; ``by_redis``: from one of Redis
-#: only where that is the broker.
+#: found, of the same account if it is about one; ``by_redis``: with another broker than Redis it
+#: follows from refused settings alone.
 _TRAITS: Final = {Fault(row["fault"]): row for row in rows(__file__, "faults.csv")}
 WARNINGS: Final = frozenset(f for f, row in _TRAITS.items() if row["severity"] == "warning")
 REPAIRED: Final = frozenset(f for f, row in _TRAITS.items() if row["repaired"])

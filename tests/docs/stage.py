@@ -51,7 +51,7 @@ class Stage:
     def __init__(
         self, folder: Path, *, valkey: Valkey, lang: str, clock: Clock | None = None
     ) -> None:
-        """*clock*: by which it goes, as no program of other people can."""
+        """*clock*: the ledger's and WeChat's; a page with programs of others has none."""
         self.folder = folder
         self.lang = lang
         self._clock = clock
