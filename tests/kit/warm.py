@@ -54,7 +54,7 @@ class Fork:
     def poll(self) -> int | None:
         """Return the exit status, negative when a signal ended it; None while it runs."""
         with self._guard:
-            if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+            if self.returncode is None and self._has_told(0):
                 self.returncode = _number(self._told)
                 self._told.close()
             return self.returncode
@@ -66,11 +66,17 @@ class Fork:
             subprocess.TimeoutExpired: it still runs after so many seconds.
         """
         if self.poll() is None:
-            select.select([self._told], [], [], timeout)
+            self._has_told(timeout)
         status = self.poll()
         if status is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
         return status
+
+    def _has_told(self, timeout: float | None) -> bool:
+        # Not select(), which knows no descriptor above 1,023.
+        poll = select.poll()
+        poll.register(self._told, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else timeout * 1000))
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""
