@@ -19,10 +19,11 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage again, but of what the tests make alone.
+    """Collect garbage again, of what the tests make, and as often as Python does by itself.
 
-    Among a million objects that stay, a full collection is so rare that sockets and files which a
-    test left in a cycle add up to more than a process may open.
+    Else the sockets and files which tests leave in cycles add up to more than a process may open:
+    a full collection looks through what stays, and a command sets that there is hardly any.
     """
     gc.freeze()
+    gc.set_threshold(700, 10, 10)
     gc.enable()
