@@ -46,7 +46,7 @@ def note_place(connection: Connection) -> None:
     connection.execute(none_yet.values(place=place_of(connection) or None))
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=8)
 def _may_ask(engine: Engine) -> bool:
     """Return whether PostgreSQL gives this role its identifier."""
     with engine.connect() as connection:

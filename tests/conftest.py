@@ -19,11 +19,5 @@ gc.disable()
 
 
 def pytest_collection_finish() -> None:
-    """Collect garbage again, of what the tests make, and as often as Python does by itself.
-
-    Else the sockets and files which tests leave in cycles add up to more than a process may open:
-    a full collection looks through what stays, and a command sets that there is hardly any.
-    """
-    gc.freeze()
-    gc.set_threshold(700, 10, 10)
+    """Collect garbage again."""
     gc.enable()

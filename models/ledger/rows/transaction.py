@@ -190,7 +190,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=8)
 def snapshots(engine: Engine) -> Engine:
     """Return *engine* for transactions that see one moment: those of SQLite that read do so."""
     if engine.dialect.name == "sqlite":
