@@ -17,7 +17,7 @@ from broadcast.errors import OutOfReachError, SchemaError
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.waits import Waits
+from broadcast.rules.calls.waits import NEAR_TURN, Waits
 from broadcast.rules.gates import restore_guard
 from broadcast.rules.gates.restore_guard import DatabaseFacts, Trust, Verdict
 from broadcast.rules.states import Reason
@@ -180,8 +180,8 @@ class DatabaseCheck:
                 # WeChat does not say it to this account: the others go on.
                 obstacles.wait_for_count(self._engine, account, waits=self._waits)
                 return Trust.COUNT_CALLS
-        # WeChat's count may be of the day that ended while it was asked for.
-        called = restores.called_today(self._engine, account.name, facts.now)
+        # WeChat's count may be of the day that has just ended here.
+        called = restores.called_today(self._engine, account.name, facts.now - NEAR_TURN)
         if restore_guard.explains(used, called, shared_quota=account.shared_quota):
             return Trust.NEW
         return Reason.REDIS_EMPTY

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from sqlalchemy import Connection, Engine, update
 
+from broadcast import day
 from broadcast.errors import OutOfReachError, RedisAwayError, SchemaError
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.attempts import NoAnswer
@@ -476,6 +478,24 @@ def test_a_day_that_ends_while_wechat_is_asked_makes_nobody_suspicious(
     check.check(SHOP)
 
     assert not is_closed(engine)
+
+
+@pytest.mark.parametrize(("seconds", "closes"), [(11, False), (110, False), (611, True)])
+def test_a_day_that_turns_later_at_wechat_makes_nobody_suspicious(
+    still: tuple[Engine, StillClock], counter: ClaimCounter, valkey: Valkey, seconds: int,
+    closes: bool,
+) -> None:  # fmt: skip
+    """WeChat's count is of the new day at the latest ten minutes later."""
+    engine, clock = still
+    clock.pass_(day.turn(clock.now) - clock.now - timedelta(seconds=10))
+    sent(engine, counter, calls=4)
+    valkey.flushall()
+    clock.pass_(timedelta(seconds=seconds))
+
+    with pytest.raises(OutOfReachError) if closes else nullcontext():
+        checked(engine, counter, quota(used=4)).check(SHOP)
+
+    assert is_closed(engine) == closes
 
 
 def test_a_lane_whose_account_is_in_no_settings_any_more_makes_nobody_suspicious(
