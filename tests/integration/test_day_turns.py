@@ -69,3 +69,5 @@ def test_a_failure_counts_unless_the_day_turned_and_the_next_try_passes(
     first = 0 if turns else 1
     result.assert_outcomes(passed=2 - first, failed=1 + first)
     assert ("2 rerun" in result.stdout.str()) is turns
+    assert ("test_passes_at_the_second_try failed as" in result.stdout.str()) is turns
+    assert "assert 1 == 2" in result.stdout.str()

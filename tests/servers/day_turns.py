@@ -1,6 +1,6 @@
 """A test that fails while WeChat's day turns is run once more: quotas, plans and words change then.
 
-The last line of the run counts them.
+The last lines of the run show what failed, and count it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pytest
+    from _pytest.terminal import TerminalReporter
 
 #: What was called within so long before midnight may be in doubt after it.
 MARGIN = timedelta(minutes=2)
@@ -62,3 +63,10 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
     if report.outcome != RERUN:
         return None
     return RERUN, "R", "RERUN"
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Show it: a fault of ours at midnight looks the same."""
+    for report in terminalreporter.getreports(RERUN):
+        terminalreporter.write_sep("_", f"{report.nodeid} failed as WeChat's day turned")
+        terminalreporter.write_line(report.longreprtext)
