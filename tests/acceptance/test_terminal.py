@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from models.engine import open_engine
 from tests.acceptance.by_hand import OWNER, seated
 from tests.kit import commands, ledger
 from tests.kit.command_line import CommandLine, Result
+from tests.kit.wait import can_read
 from tests.servers.valkey import Valkey
 
 PEOPLE = [f"oTEST{n:023}" for n in range(5)]
@@ -73,7 +73,7 @@ def on_terminal(
 
 def _read(terminal: int, *, again: Any = None) -> bytes:
     """Return what is shown next; Python forgets a Ctrl-C that came just before it reads."""
-    while again and not select.select([terminal], [], [], 20)[0]:
+    while again and not can_read(terminal, 20):
         again.send_signal(signal.SIGINT)
     try:
         return os.read(terminal, 65536)

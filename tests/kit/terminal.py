@@ -9,7 +9,6 @@ import fcntl
 import os
 import pty
 import re
-import select
 import shlex
 import struct
 import subprocess
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import pyte
 
-from tests.kit.wait import patiently
+from tests.kit.wait import can_read, patiently
 from tests.kit.warm import COMMANDS, Fork
 
 COLUMNS = 80
@@ -119,8 +118,7 @@ def _read(terminal: int, *, until_s: float) -> Iterator[bytes | None]:
     # Linux ends a terminal whose other side is gone with an error, macOS with nothing.
     with contextlib.suppress(OSError):
         while True:
-            ready, _, _ = select.select([terminal], [], [], max(0.0, until_s - time.monotonic()))
-            if not ready:
+            if not can_read(terminal, max(0.0, until_s - time.monotonic())):
                 yield None
             elif data := os.read(terminal, 65536):
                 yield data

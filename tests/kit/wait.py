@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import select
 import time
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
+
+    class HasDescriptor(Protocol):
+        def fileno(self) -> int: ...
+
 
 FIRST_PAUSE_S = 0.005
 LONGEST_PAUSE_S = 0.1
@@ -14,6 +20,14 @@ LONGEST_PAUSE_S = 0.1
 BUSY = 4
 
 T = TypeVar("T")
+
+
+def can_read(source: int | HasDescriptor, timeout_s: float | None = None) -> bool:
+    """Wait until *source* has something to read, or has ended; False: not in so many seconds."""
+    # Not select(), which knows no descriptor above 1,023.
+    poll = select.poll()
+    poll.register(source, select.POLLIN)
+    return bool(poll.poll(None if timeout_s is None else timeout_s * 1000))
 
 
 def patiently(timeout_s: float) -> float:

@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from tests.kit.reaper import REAPER
 from tests.kit.shifted_clock import sitecustomize
+from tests.kit.wait import can_read
 from tests.kit.warm_server import NUMBER
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +54,7 @@ class Fork:
     def poll(self) -> int | None:
         """Return the exit status, negative when a signal ended it; None while it runs."""
         with self._guard:
-            if self.returncode is None and self._has_told(0):
+            if self.returncode is None and can_read(self._told, 0):
                 self.returncode = _number(self._told)
                 self._told.close()
             return self.returncode
@@ -66,17 +66,11 @@ class Fork:
             subprocess.TimeoutExpired: it still runs after so many seconds.
         """
         if self.poll() is None:
-            self._has_told(timeout)
+            can_read(self._told, timeout)
         status = self.poll()
         if status is None:
             raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
         return status
-
-    def _has_told(self, timeout: float | None) -> bool:
-        # Not select(), which knows no descriptor above 1,023.
-        poll = select.poll()
-        poll.register(self._told, select.POLLIN)
-        return bool(poll.poll(None if timeout is None else timeout * 1000))
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal, unless it has ended."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import select
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.kit.endpoints import MASS_SEND
+from tests.kit.wait import can_read
 from tests.simulator.expectations import submitted
 from tests.simulator.receiver import TOKEN, Receiver
 from tests.simulator.wire import text_message
@@ -122,6 +122,6 @@ def test_a_job_that_ends_at_once_is_pushed_while_the_reply_to_its_call_waits(
     with closing(HTTPConnection(urlsplit(simulator.url).netloc)) as caller:
         caller.request("POST", f"{MASS_SEND}?{query}", message)
         (event,) = receiver.wait(1)
-        assert select.select([caller.sock], [], [], 0)[0] == [], "no byte of the reply is there"
+        assert not can_read(caller.sock, 0), "no byte of the reply is there"
     (job,) = simulator.jobs()
     assert event.fields["MsgID"] == str(job["msg_id"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import select
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ from kombu import Connection, Queue
 import celeryconfig
 from broadcast import names
 from tests.kit import foreign
-from tests.kit.wait import until
+from tests.kit.wait import can_read, until
 from worker import dead_letters
 from worker.queue_transport import Transport
 
@@ -77,8 +76,7 @@ class Worker:
         transport: Any = self._connection.transport
         transport.cycle._register_BRPOP(self.channel)
         connection = self.channel.client.connection
-        ready, _, _ = select.select([connection._sock], [], [], 30)
-        assert ready
+        assert can_read(connection._sock, 30)
         connection.disconnect()
 
 
