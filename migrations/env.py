@@ -13,11 +13,12 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from alembic.autogenerate.render import _repr_type
+from alembic.ddl.base import AddColumn, DropColumn
 from alembic.ddl.mysql import MySQLImpl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.schema import CreateTable
+from sqlalchemy import schema as ddl
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from broadcast.settings.program_settings import Settings
@@ -35,16 +36,24 @@ class _Repeatable(MySQLImpl):
     def _exec(self, construct: Any, *options: Any, **more: Any) -> Any:  # noqa: ANN401
         try:
             return super()._exec(construct, *options, **more)
-        except OperationalError as error:
-            known: Any = error.orig
-            with suppress(OperationalError):
-                match known.args[0], construct:
-                    # A table of others lacks a column of ours, and one that was in use has rows.
-                    case 1050, CreateTable(element=it) if self._exec(it.select().limit(1)).first():
-                        pass
-                    # It exists already; or, of what is dropped, exists no more.
-                    case 1050 | 1060 | 1061 | 1091, _:
-                        return None
+        except DBAPIError as error:
+            said: Any = error.orig
+            match construct, said.args[0]:
+                # A table of others lacks a column of ours, and one that was in use has rows.
+                case ddl.CreateTable(element=it), 1050:
+                    with suppress(DBAPIError):
+                        if self._exec(it.select().limit(1)).first() is None:
+                            return None
+                case AddColumn() | ddl.AddConstraint() | ddl.CreateIndex(), 1060 | 1061 | 1826:
+                    return None
+                # So MariaDB says of a foreign key that it exists already.
+                case ddl.AddConstraint(), 1005 if "errno: 121 " in said.args[1]:
+                    return None
+                # What is dropped exists no more; or the table that it was in does not.
+                case ddl.DropTable(), 1051:
+                    return None
+                case DropColumn() | ddl.DropConstraint() | ddl.DropIndex(), 1091 | 1146:
+                    return None
             raise
 
 

@@ -7,10 +7,10 @@ Before you commit this revision:
 
 - Read it line by line; autogenerate sees no CHECK constraint, no renamed column and no data.
 - One small step: MySQL and MariaDB commit each statement, and an upgrade that fails or is killed
-  leaves the first half. `migrations/env.py` lets it be run again: a table, column or index that
-  exists is left, one that is dropped may be gone. What `op.execute` does, do so that a second time
-  does no harm, and never by two changes in one ALTER. A new column of an *expand* revision has no
-  constraint: that is a second statement.
+  leaves the first half. `migrations/env.py` lets it be run again: a table, column, index or
+  constraint that exists is left, one that is dropped may be gone. What `op.execute` does, do so
+  that a second time does no harm and does not fail, and never by two changes in one ALTER. A new
+  column of an *expand* revision has no constraint: that is a second statement.
 - Workers of the release before run while it does, and go on after an *expand* revision: it adds
   tables, indexes and columns that are nullable or have a server default, and no more. What those
   workers cannot work beside (a drop, a new type, a word that they do not know) is a *contract*

@@ -41,7 +41,7 @@ LATER = (
     "CREATE INDEX ix_bc_batches_weather ",
     "UPDATE bc_alembic_version ",
 )
-DROPS = '''"""A made-up revision: what older programs cannot work without goes."""
+CONTRACT = '''"""A made-up revision: older programs cannot work beside it."""
 
 from alembic import op
 
@@ -53,13 +53,27 @@ KIND = "contract"
 
 def upgrade() -> None:
     op.execute("UPDATE bc_installation SET oldest_compatible = {number}")
-    op.drop_index("ix_bc_batches_poll_at", "bc_batches")
-    op.drop_column("bc_webhooks", "url")
+    BODY
 
 
 def downgrade() -> None:
     raise NotImplementedError
 '''
+DROPS = """
+    op.drop_index("ix_bc_batches_poll_at", "bc_batches")
+    op.drop_column("bc_webhooks", "url")
+    with op.batch_alter_table("bc_events") as events:
+        events.create_check_constraint(op.f("ck_bc_events_kind"), "kind <> ''")
+        events.create_unique_constraint(op.f("uq_bc_events_id_at"), ["id", "at"])
+        events.create_foreign_key(
+            op.f("fk_bc_events_broadcast_id"), "bc_broadcasts", ["broadcast_id"], ["id"]
+        )
+    op.drop_index("ix_bc_drafts_looked_at", "bc_drafts")
+    op.drop_column("bc_drafts", "looked_at")
+    with op.batch_alter_table("bc_drafts") as drafts:
+        drafts.drop_constraint("fk_bc_drafts_broadcast_id_bc_broadcasts", type_="foreignkey")
+    op.drop_table("bc_drafts")
+"""
 
 
 def killed(launch: Launch, url: str, point: str) -> None:
@@ -103,11 +117,11 @@ def test_a_later_upgrade_that_fails_before_any_of_its_statements_is_run_again(
     assert len(seen.get_foreign_keys("bc_forecasts")) == 1
 
 
-def test_what_a_contract_revision_dropped_may_be_gone(
+def test_what_a_contract_revision_did_may_be_done_already(
     empty: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     schema.upgrade(empty)
-    _with_revision(DROPS, tmp_path / "migrations", monkeypatch)
+    _with_revision(CONTRACT.replace("BODY", DROPS), tmp_path / "migrations", monkeypatch)
     with failing("UPDATE bc_alembic_version"), pytest.raises(RuntimeError, match="power cut"):
         schema.upgrade(empty)
 
@@ -116,6 +130,44 @@ def test_what_a_contract_revision_dropped_may_be_gone(
     seen = inspect(empty)
     assert "ix_bc_batches_poll_at" not in {one["name"] for one in seen.get_indexes("bc_batches")}
     assert "url" not in {one["name"] for one in seen.get_columns("bc_webhooks")}
+    assert [one["name"] for one in seen.get_check_constraints("bc_events")] == ["ck_bc_events_kind"]
+    assert [one["name"] for one in seen.get_unique_constraints("bc_events")] == [
+        "uq_bc_events_id_at"
+    ]
+    assert [one["name"] for one in seen.get_foreign_keys("bc_events")] == [
+        "fk_bc_events_broadcast_id"
+    ]
+    assert "bc_drafts" not in seen.get_table_names()
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ('op.execute("CREATE TABLE bc_bread (id INTEGER, n INTEGER)")', "CREATE TABLE bc_bread"),
+        ('op.rename_table("bc_webhooks", "bc_bread")',
+         "ALTER TABLE bc_webhooks RENAME TO bc_bread"),
+        ('op.create_index("ix_bc_cake", "bc_cake", ["n"])', "CREATE INDEX ix_bc_cake ON bc_cake"),
+        ('op.create_foreign_key("fk", "bc_events", "bc_broadcasts", ["kind"], ["created_at"])',
+         "ALTER TABLE bc_events ADD CONSTRAINT fk FOREIGN KEY(kind) REFERENCES bc_broadcasts"),
+    ],
+)  # fmt: skip
+def test_what_mariadb_refuses_for_another_cause_is_not_taken_for_done(
+    mariadb_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, named: str
+) -> None:
+    engine = open_engine(mariadb_url)
+    schema.upgrade(engine)
+    first = schema.HEAD
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE bc_bread (bread VARCHAR(9))"))
+    _with_revision(CONTRACT.replace("BODY", statement), tmp_path / "migrations", monkeypatch)
+
+    for _ in range(2):
+        assert refused(engine) == named
+
+    with engine.connect() as connection:
+        assert schema.current(connection) == first
+    assert [one["name"] for one in inspect(engine).get_columns("bc_bread")] == ["bread"]
+    engine.dispose()
 
 
 @contextmanager
