@@ -16,7 +16,7 @@
     │   └── UnknownIdError       no such broadcast
     └── OutOfReachError          exit 3: a part is away, nothing is lost
         ├── DatabaseAwayError
-        ├── SchemaError          the database is older or newer than this program
+        ├── SchemaError          the tables are not this program's, or cannot be upgraded
         ├── EncodingError        the database cannot keep every text
         ├── DurabilityError      the database may forget a commit in a power cut
         ├── RedisAwayError
@@ -126,7 +126,7 @@ class DatabaseAwayError(OutOfReachError):
 
 
 class SchemaError(OutOfReachError):
-    """The database's schema is older or newer than this program."""
+    """The tables are missing, older or newer than this program, or cannot be upgraded."""
 
 
 class EncodingError(OutOfReachError):

@@ -154,6 +154,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         try:
             command.upgrade(alembic_config(connection), "head")
         except DBAPIError as error:
+            if error.connection_invalidated:
+                raise  # The server is away, whatever the statement was.
             said: Any = error.orig
             raise SchemaError(
                 "error.schema.in_use"

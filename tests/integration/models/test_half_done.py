@@ -7,12 +7,14 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
-from sqlalchemy import Engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.pool import NullPool
 
-from broadcast.errors import SchemaError
+from broadcast.errors import DatabaseAwayError, SchemaError
 from models import schema
 from models.engine import open_engine
 from models.every_table import Base
@@ -168,6 +170,33 @@ def test_what_mariadb_refuses_for_another_cause_is_not_taken_for_done(
         assert schema.current(connection) == first
     assert [one["name"] for one in inspect(engine).get_columns("bc_bread")] == ["bread"]
     engine.dispose()
+
+
+#: How somebody else ends a session.
+ENDS = {"postgresql": "SELECT pg_terminate_backend({}, 10000)", "mysql": "KILL {}"}
+OWN_ID = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()"}
+
+
+def test_a_connection_that_is_lost_amid_an_upgrade_is_no_failed_statement(empty: Engine) -> None:
+    if empty.dialect.name not in ENDS:
+        pytest.skip("a file has no session that others could end")
+    ended: list[int] = []
+
+    def end(connection: Connection, cursor: Any, statement: str, *_: object) -> None:
+        if statement.strip().startswith(POINTS[2]) and not ended:
+            cursor.execute(OWN_ID[empty.dialect.name])
+            ended.extend(cursor.fetchone())
+            with create_engine(connection.engine.url, poolclass=NullPool).connect() as other:
+                other.exec_driver_sql(ENDS[empty.dialect.name].format(*ended))
+
+    event.listen(Engine, "before_cursor_execute", end)
+    try:
+        with pytest.raises(DatabaseAwayError):
+            schema.upgrade(empty)
+    finally:
+        event.remove(Engine, "before_cursor_execute", end)
+
+    assert schema.upgrade(empty) == (None, schema.HEAD)
 
 
 @contextmanager
