@@ -14,14 +14,16 @@ from typing import Final
 EXPAND, CONTRACT = "expand", "contract"
 #: What an expand revision may ask of Alembic.
 ADDS: Final = frozenset({
-    "add_column", "autocommit_block", "batch_alter_table", "create_index", "create_table", "f",
-    "get_context",
+    "add_column", "batch_alter_table", "create_index", "create_table", "f",
 })  # fmt: skip
-#: PostgreSQL commits here, and keeps what a revision did before, also where the rest fails.
-COMMITS: Final = "autocommit_block"
+#: Why not the rest.
+TOO_EARLY: Final = "it is one release too early"
+WHY_NOT: Final = {"autocommit_block": "it keeps half a revision where the rest fails"}
 #: Arguments of a new column: its name and its type. What follows are constraints, each added by a
-#: statement of its own, and MariaDB does not say of a foreign key that it exists already.
+#: statement of its own, and not every server says of each kind that it exists already.
 NAME_AND_TYPE: Final = 2
+#: By these a column, or its type, brings a constraint of its own.
+CONSTRAINS: Final = {"create_constraint", "primary_key", "unique"}
 HELPERS: Final = "alembic.op and sqlalchemy"
 #: What it holds is not done: nothing is ever taken back.
 DOWN: Final = "downgrade"
@@ -60,13 +62,12 @@ def _not_additions(body: list[ast.stmt]) -> Iterator[str]:
     words = {name for node in nodes for name in _imported(node, "sqlalchemy")}
     for node in nodes:
         if isinstance(node, ast.Attribute) and _root(node) not in words and node.attr not in ADDS:
-            what = f"does no {node.attr}: it is one release too early"
+            what = f"does no {node.attr}: {WHY_NOT.get(node.attr, TOO_EARLY)}"
             yield f"line {node.lineno}: an expand revision {what}"
         elif isinstance(node, ast.Import | ast.ImportFrom) and not _is_known(node):
             yield f"line {node.lineno}: an expand revision imports {HELPERS} alone"
     calls = [node for node in nodes if isinstance(node, ast.Call)]
     yield from _too_strict(calls)
-    yield from _not_repeatable(calls)
     yield from _handed_over(nodes, {id(node.func) for node in calls})
 
 
@@ -75,28 +76,14 @@ def _too_strict(calls: list[ast.Call]) -> Iterator[str]:
     named = [(node, getattr(node.func, "attr", None)) for node in calls]
     new = {_first(node) for node, name in named if name == "create_table"}
     for node, name in named:
-        where = f"line {node.lineno}"
+        where, said = f"line {node.lineno}", node.keywords
         if name == "add_column" and not _may_be_left_out(node):
             yield f"{where}: a new column is nullable or has a server_default"
-        elif name == "create_index" and _is_unique(node) and not _tables(node) & new:
-            yield f"{where}: older programs may write what is not unique"
-
-
-def _not_repeatable(calls: list[ast.Call]) -> Iterator[str]:
-    """Yield what an upgrade that was ended in the middle could not do again."""
-    for node in calls:
-        name = getattr(node.func, "attr", None)
-        if name == COMMITS:
-            why = f"{COMMITS} keeps half a revision where the rest fails: leave it out"
-            yield f"line {node.lineno}: {why}"
         elif name == "add_column" and any(_has_constraint(one) for one in node.args):
             why = "a new column with a constraint is two statements: leave the constraint out"
-            yield f"line {node.lineno}: {why}"
-
-
-def _has_constraint(column: ast.expr) -> bool:
-    many = isinstance(column, ast.Call) and len(column.args) > NAME_AND_TYPE
-    return many or "ForeignKey" in ast.unparse(column)
+            yield f"{where}: {why}"
+        elif name == "create_index" and not _tables(node) & new and _is_on(said, {"unique"}):
+            yield f"{where}: older programs may write what is not unique"
 
 
 def _handed_over(nodes: list[ast.AST], called: set[int]) -> Iterator[str]:
@@ -144,8 +131,14 @@ def _tables(node: ast.Call) -> set[str]:
     return {ast.unparse(one) for one in node.args}
 
 
-def _is_unique(node: ast.Call) -> bool:
-    return any(one.arg == "unique" and ast.unparse(one.value) != "False" for one in node.keywords)
+def _has_constraint(column: ast.expr) -> bool:
+    many = isinstance(column, ast.Call) and len(column.args) > NAME_AND_TYPE
+    said = [one for one in ast.walk(column) if isinstance(one, ast.keyword)]
+    return many or "ForeignKey" in ast.unparse(column) or _is_on(said, CONSTRAINS)
+
+
+def _is_on(said: list[ast.keyword], names: set[str]) -> bool:
+    return any(one.arg in names and ast.unparse(one.value) != "False" for one in said)
 
 
 def _may_be_left_out(node: ast.Call) -> bool:

@@ -76,20 +76,45 @@ def test_made_up_revisions_keep_the_rules(source: str) -> None:
          "does no drop_column"),
         ('op.add_column("t", sa.Column("x", sa.ForeignKey("t.id"), nullable=True))', "constraint"),
         ('op.add_column("t", sa.Column("x", sa.Integer(), CHECK, nullable=True))', "constraint"),
-        ('with op.get_context().autocommit_block():\n        op.create_index("x", "t", ["n"])',
-         "keeps half a revision"),
+        ('op.add_column("t", sa.Column("x", sa.Text(), nullable=True, unique=True))', "constraint"),
+        ('op.add_column("t", sa.Column("x", sa.Boolean(create_constraint=True), nullable=True))',
+         "constraint"),
+        ('op.add_column("t", sa.Column("x", sa.Enum("a", create_constraint=True), nullable=True))',
+         "constraint"),
+        ('op.add_column("t", sa.Column("x", sa.Text(), primary_key=True, server_default=""))',
+         "constraint"),
         ("op.get_bind()", "does no get_bind"),
         ('do = op.create_table\n    do("bc_new")', "by its own name"),
         ('getattr(op, "drop_" + "table")("bc_batches")', "by its own name"),
     ],
 )  # fmt: skip
 def test_what_is_no_addition_is_reported(statement: str, problem: str) -> None:
-    before, _, rest = EXPAND.partition("    op.add_column")
-    source = f"{before}    {statement}\n\n\ndef downgrade{rest.partition('def downgrade')[2]}"
-
-    [found] = problems(source)
+    [found] = problems(expand(statement))
 
     assert problem in found
+
+
+def expand(statement: str) -> str:
+    """Return an expand revision that does so alone."""
+    before, _, rest = EXPAND.partition("    op.add_column")
+    return f"{before}    {statement}\n\n\ndef downgrade{rest.partition('def downgrade')[2]}"
+
+
+def test_what_would_keep_half_a_revision_is_reported() -> None:
+    found = problems(expand(
+        'with op.get_context().autocommit_block():\n        op.create_index("x", "t", ["n"])'
+    ))  # fmt: skip
+
+    assert [one.partition(" does no ")[2] for one in found] == [
+        "autocommit_block: it keeps half a revision where the rest fails",
+        "get_context: it is one release too early",
+    ]
+
+
+def test_what_a_new_column_says_that_it_has_not_is_no_constraint() -> None:
+    column = 'sa.Column("x", sa.Boolean(create_constraint=False), nullable=True, unique=False)'
+
+    assert list(problems(expand(f'op.add_column("t", {column})'))) == []
 
 
 HELPER = """
