@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers.stack import Stack, docker
+from tests.kit.dumps import SHELL, restoring
 from tests.kit.wait import until
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1800)]
@@ -66,9 +67,7 @@ def test_a_dump_that_was_restored_sends_nothing_before_a_person_says_what_it_is(
     calls = stack.ledger()["deliveries"]
 
     stack.compose("stop", "worker", "beat", "api")
-    password = "PGPASSWORD=$(cat /run/secrets/postgres_password)"
-    restore = f"{password} pg_restore --clean --if-exists --dbname broadcast /backups/{dump}"
-    stack.exec("backup", "bash", "-c", restore)
+    stack.exec("backup", *SHELL, restoring("pg_restore", f"/backups/{dump}"))
     stack.compose("up", "--detach", "--no-build", "--wait")
     stack.exec("worker", "broadcast", "send", "--openids", "-", *text, stdin=others)
     until(lambda: "broadcast restored" in stack.exec("worker", "broadcast", "status"), 60, "a stop")
