@@ -17,8 +17,15 @@ from alembic.ddl.base import AddColumn, DropColumn
 from alembic.ddl.mysql import MySQLImpl
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column, Connection
-from sqlalchemy import schema as ddl
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import (
+    AddConstraint,
+    CreateIndex,
+    CreateTable,
+    DropConstraint,
+    DropIndex,
+    DropTable,
+)
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from broadcast.settings.program_settings import Settings
@@ -40,19 +47,19 @@ class _Repeatable(MySQLImpl):
             said: Any = error.orig
             match construct, said.args[0]:
                 # A table of others lacks a column of ours, and one that was in use has rows.
-                case ddl.CreateTable(element=it), 1050:
+                case CreateTable(element=it), 1050:
                     with suppress(DBAPIError):
                         if self._exec(it.select().limit(1)).first() is None:
                             return None
-                case AddColumn() | ddl.AddConstraint() | ddl.CreateIndex(), 1060 | 1061 | 1826:
+                case AddColumn() | AddConstraint() | CreateIndex(), 1060 | 1061 | 1826:
                     return None
                 # So MariaDB says of a foreign key that it exists already.
-                case ddl.AddConstraint(), 1005 if "errno: 121 " in said.args[1]:
+                case AddConstraint(), 1005 if "errno: 121 " in said.args[1]:
                     return None
                 # What is dropped exists no more; or the table that it was in does not.
-                case ddl.DropTable(), 1051:
+                case DropTable(), 1051:
                     return None
-                case DropColumn() | ddl.DropConstraint() | ddl.DropIndex(), 1091 | 1146:
+                case DropColumn() | DropConstraint() | DropIndex(), 1091 | 1146:
                     return None
             raise
 
