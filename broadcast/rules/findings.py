@@ -24,18 +24,17 @@ from broadcast.rules.readiness import Check, ClockFacts, Level, Subject, of_cloc
 #: Kinds of findings, in the order of the report.
 Fault = StrEnum(
     "Fault",
-    "DOTENV SETTINGS MISSPELT OPEN_FILE DATABASE_AWAY DATABASE_EMPTY DATABASE_OLD DATABASE_NEW "
-    "DATABASE_UNFIT DURABILITY COLLATION PACKET REDIS_AWAY REDIS_REPLICA REDIS_FULL REDIS_EVICTS "
-    "REDIS_UNSEEN BROKER_AWAY NO_WORKER WORKER_ELSEWHERE WORKER_DEAF NO_BEAT WECHAT_AWAY TOKEN "
-    "WHITELIST TOKEN_REPLACED QUOTA CALLS_UNKNOWN OTHER_PROGRAM CLOCK RESTORED ACCOUNT_OFF "
-    "CALLBACK DEAD_LETTERS DISK",
+    "DOTENV SETTINGS NO_ACCOUNT APPID MISSPELT OPEN_FILE DATABASE_AWAY DATABASE_EMPTY DATABASE_OLD "
+    "DATABASE_NEW DATABASE_UNFIT DURABILITY COLLATION PACKET REDIS_AWAY REDIS_REPLICA REDIS_FULL "
+    "REDIS_EVICTS REDIS_UNSEEN BROKER_AWAY NO_WORKER WORKER_ELSEWHERE WORKER_DEAF NO_BEAT "
+    "WECHAT_AWAY TOKEN WHITELIST TOKEN_REPLACED QUOTA CALLS_UNKNOWN OTHER_PROGRAM CLOCK RESTORED "
+    "ACCOUNT_OFF CALLBACK DEAD_LETTERS DISK",
 )
 
 #: Of each fault: whether it keeps something from being sent today (``error``); whether the command
 #: of such a finding, where it has one, is all that its repair takes; which parts it *hides*: they
-#: were not looked at; and which faults it *follows* from: it is left out where one of those was
-#: found, of the same account if it is about one; ``by_redis``: with another broker than Redis it
-#: follows from refused settings alone.
+#: were not looked at; which faults it *explains*: they are left out, of its own account if it is
+#: about one; and what it hides and explains beside those if it is about the broker's server.
 _TRAITS: Final = {Fault(row["fault"]): row for row in rows(__file__, "faults.csv")}
 WARNINGS: Final = frozenset(f for f, row in _TRAITS.items() if row["severity"] == "warning")
 REPAIRED: Final = frozenset(f for f, row in _TRAITS.items() if row["repaired"])
@@ -79,6 +78,8 @@ class Finding:
     command: str | None = None
     #: The command helps until a person has done the rest.
     is_stopgap: bool = False
+    #: It is about the server that is the broker.
+    is_of_broker: bool = False
 
     @property
     def is_error(self) -> bool:
@@ -94,6 +95,11 @@ class Finding:
     def why(self) -> Message:
         """Why it matters."""
         return Message(f"doctor.why.{self.fault}")
+
+    def says(self, column: str) -> list[str]:
+        """Return what it *hides* or *explains*."""
+        row = _TRAITS[self.fault]
+        return f"{row[column]} {row[f'broker_{column}'] if self.is_of_broker else ''}".split()
 
 
 def of_fault(
@@ -131,7 +137,6 @@ class Facts:
 
     installation: str | None = None
     workers: Sequence[Worker] | None = None
-    is_broker_redis: bool = True
     has_beat: bool = False
     #: By how much this machine's clock is ahead of WeChat's, and the database's of this machine's.
     ahead: timedelta | None = None
@@ -156,20 +161,19 @@ def judge(
             facts.workers, facts.installation, celery=celery, has_beat=facts.has_beat
         )
     left = sorted(
-        (one for one in every if not _follows(one, every, facts)),
+        (one for one in every if not _follows(one, every)),
         key=lambda one: (list(Fault).index(one.fault), one.account or ""),
     )
-    behind = {part for one in every for part in _TRAITS[one.fault]["hides"].split()}
+    behind = {part for one in every for part in one.says("hides")}
     return left, [part for part in Part if part in behind]
 
 
-def _follows(finding: Finding, every: Iterable[Finding], facts: Facts) -> bool:
+def _follows(finding: Finding, every: Iterable[Finding]) -> bool:
     """Return whether a finding follows from another one."""
-    traits = _TRAITS[finding.fault]
-    causes = {*traits["follows"].split()}
-    if traits["by_redis"] and not facts.is_broker_redis:
-        causes &= {Fault.SETTINGS}
-    return any(one.fault in causes and one.account in {None, finding.account} for one in every)
+    return any(
+        finding.fault in one.says("explains") and one.account in {None, finding.account}
+        for one in every
+    )
 
 
 def _of_clocks(facts: Facts) -> Iterator[Finding]:

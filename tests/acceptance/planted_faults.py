@@ -197,6 +197,11 @@ def drop_letters(system: System) -> None:
 PLANTS = (
     Plant(F.DOTENV, dotenv("# 设置\n", encoding="gb18030")),
     Plant(F.SETTINGS, env(BROADCAST_LATE_BY="soon")),
+    Plant(
+        F.APPID,
+        sql("UPDATE bc_accounts SET appid = 'no' || appid"),
+        sql("UPDATE bc_accounts SET appid = substr(appid, 3)"),
+    ),
     Plant(F.MISSPELT, dotenv("export broadcast_late_bt = 20m\n")),
     Plant(F.OPEN_FILE, dotenv("BROADCAST_LATE_BY=20m\n", mode=0o644)),
     Plant(F.OPEN_FILE, in_accounts(appsecret_apart)),

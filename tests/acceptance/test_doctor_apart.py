@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from tests.acceptance.test_doctor import F, found
 from tests.kit.command_line import CommandLine
 from tests.kit.wait import patiently
 from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.proofs import not_proved
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
@@ -50,8 +53,81 @@ def test_without_an_account_the_parts_that_need_none_are_looked_at(tmp_path: Pat
 
     said = line.run("doctor", "--json", WECHAT_APPID=None, WECHAT_APPSECRET=None).json
 
-    assert [one["id"] for one in said["findings"]] == [F.SETTINGS, F.DATABASE_AWAY, F.REDIS_AWAY]
+    assert [one["id"] for one in said["findings"]] == [F.NO_ACCOUNT, F.DATABASE_AWAY, F.REDIS_AWAY]
     assert said["not_looked_at"] == ["stored", "workers", "wechat", "calls", "token"]
+
+
+def test_a_worker_that_is_missing_is_found_without_an_account_which_keeps_none_from_its_start(
+    tmp_path: Path, valkey: Valkey
+) -> None:
+    line = CommandLine(tmp_path, env={"REDIS_URL": valkey.url})
+
+    said = line.run("doctor", "--json", WECHAT_APPID=None, WECHAT_APPSECRET=None).json
+
+    faults = [F.NO_ACCOUNT, F.DATABASE_EMPTY, F.NO_WORKER, F.NO_BEAT]
+    assert [one["id"] for one in said["findings"]] == faults
+    assert "workers" not in said["not_looked_at"]
+
+
+def test_the_redis_of_tokens_and_that_of_the_broker_are_told_apart(
+    tmp_path: Path, valkey: Valkey
+) -> None:
+    nobody = f"redis://{LOOPBACK}:{free_port()}/0"
+    tokens_away = CommandLine(tmp_path, env={"REDIS_URL": nobody, "CELERY_BROKER_URL": valkey.url})
+    broker_away = CommandLine(tmp_path, env={"REDIS_URL": valkey.url, "CELERY_BROKER_URL": nobody})
+    both_away = CommandLine(
+        tmp_path, env={"REDIS_URL": nobody, "CELERY_BROKER_URL": nobody.replace("/0", "/1")}
+    )
+
+    found, hidden = zip(
+        *(parts_of(one) for one in (tokens_away, broker_away, both_away)), strict=True
+    )
+
+    assert found == (
+        [F.REDIS_AWAY, F.NO_WORKER, F.NO_BEAT], [F.BROKER_AWAY], [F.REDIS_AWAY],
+    )  # fmt: skip
+    assert hidden == (["token"], ["workers"], ["workers", "token"])
+
+
+def parts_of(line: CommandLine) -> tuple[list[str], list[str]]:
+    """What is found of Redis, broker and workers, and which of them was not looked at."""
+    said = line.run("doctor", "--json").json
+    others = {F.DATABASE_EMPTY, F.WECHAT_AWAY}
+    found = [one["id"] for one in said["findings"] if one["id"] not in others]
+    return found, [part for part in said["not_looked_at"] if part in {"workers", "token"}]
+
+
+@pytest.fixture
+def dead_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk whose server answers nothing, as that of an NFS which is away."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    try:
+        device = os.open("/dev/fuse", os.O_RDWR)
+    except OSError:
+        not_proved("a disk that does not answer", "there is no FUSE here")
+    options = f"fd={device},rootmode=40000,user_id={os.getuid()},group_id={os.getgid()}"
+    mounted = subprocess.run(
+        ["mount", "-i", "-t", "fuse", "-o", options, "dead", str(disk)], pass_fds=[device],
+        check=False, capture_output=True,
+    )  # fmt: skip
+    if mounted.returncode:
+        os.close(device)
+        not_proved("a disk that does not answer", "nothing can be mounted here")
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+    os.close(device)
+
+
+@pytest.mark.prove
+def test_a_disk_that_does_not_answer_is_found(dead_disk: Path, tmp_path: Path) -> None:
+    line = CommandLine(tmp_path, env={"DATABASE_URL": f"sqlite:///{dead_disk}/broadcast.db"})
+
+    said = line.run("doctor", "--json").json
+
+    faults = [F.DATABASE_AWAY, F.REDIS_AWAY, F.WECHAT_AWAY, F.DISK]
+    assert [one["id"] for one in said["findings"]] == faults
+    assert "disks" in said["findings"][-1]["what"]
 
 
 def test_a_setting_that_keeps_all_others_from_being_read_leaves_every_part_unknown(

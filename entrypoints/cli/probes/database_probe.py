@@ -106,7 +106,7 @@ def _of_ledger(engine: Engine, accounts: Mapping[str, Account], facts: Facts) ->
         try:
             known_accounts.check_account(engine, account)
         except SettingsError as error:
-            yield Finding(fault=Fault.SETTINGS, account=name, what=error.message)
+            yield Finding(fault=Fault.APPID, account=name, what=error.message)
         facts.called[name] = restores.called_today(engine, name)
         if at := refused_pushes.refused_at(engine, name, _REFUSED_WITHIN):
             seen = Moment(at, lanes.now)

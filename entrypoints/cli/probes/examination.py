@@ -12,7 +12,6 @@ from broadcast.rules import findings
 from broadcast.rules.accounts import Account
 from broadcast.rules.findings import Facts, Fault, Finding, Part
 from broadcast.settings.program_settings import Settings
-from broadcast.settings.server_urls import is_amqp
 from entrypoints.cli.probes import (
     database_probe,
     disk_probe,
@@ -35,7 +34,7 @@ _OF_ACCOUNTS: Final = (Part.STORED, Part.WECHAT, Part.CALLS, Part.TOKEN)
 #: What a part that stays silent is taken for.
 _SILENT: Final = {
     Part.DATABASE: Fault.DATABASE_AWAY, Part.REDIS: Fault.REDIS_AWAY,
-    Part.WORKERS: Fault.BROKER_AWAY, Part.WECHAT: Fault.WECHAT_AWAY,
+    Part.WORKERS: Fault.BROKER_AWAY, Part.WECHAT: Fault.WECHAT_AWAY, Part.DISK: Fault.DISK,
 }  # fmt: skip
 
 
@@ -64,7 +63,6 @@ def examine() -> tuple[list[Finding], list[Part], dict[Part, Exception]]:
     hidden: Collection[Part] = list(Part)
     settings = settings_probe.read(found)
     if settings is not None:
-        facts.is_broker_redis = not is_amqp(settings.celery_broker_url)
         accounts = settings_probe.accounts_of(settings, found)
         hidden = () if accounts else _OF_ACCOUNTS
         probes = list(_probes(settings, accounts, facts))
@@ -73,7 +71,7 @@ def examine() -> tuple[list[Finding], list[Part], dict[Part, Exception]]:
             found += [one for one in probe.found if one not in found]
             if probe.error is not None:
                 died[probe.part] = probe.error
-        found += map(_unanswered, {part for part in silent if part in _SILENT})
+        found += map(_unanswered, {*silent})
     left, behind = findings.judge(found, facts, celery=celery())
     return left, [part for part in Part if part in {*behind, *hidden}], died
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from broadcast.errors import RedisAwayError
 from broadcast.message import Message
@@ -13,7 +15,7 @@ from broadcast.rules.accounts import Account
 from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings.program_settings import Settings
 from broadcast.settings.server_urls import REDIS_SCHEMES
-from broadcast.tokens.redis_access import Connection, connect
+from broadcast.tokens.redis_access import connect
 from broadcast.views.words import Moment
 from entrypoints.cli.probes.shell_words import away, redis_cli
 from producer.wiring.wechat import WeChat
@@ -26,27 +28,32 @@ _REPLACED_WITHIN: Final = timedelta(hours=24)
 
 def probe(wechat: WeChat, settings: Settings, accounts: Mapping[str, Account]) -> Iterator[Finding]:
     """Yield what is wrong with each Redis, and with the access_token that is kept there."""
-    for variable, url in _urls(settings).items():
-        try:
-            with closing(connect(url)) as redis:
-                yield from _of_setup(redis, variable, url)
-            if variable == "REDIS_URL":
-                yield from _of_tokens(wechat, accounts)
-        except RedisAwayError as error:
-            yield away(Fault.REDIS_AWAY, error, url)
-
-
-def _urls(settings: Settings) -> dict[str, str]:
-    urls = {"REDIS_URL": settings.redis_url.get_secret_value()}
-    broker = settings.broker_url.get_secret_value() if settings.broker_url else ""
-    if broker.partition("://")[0] in REDIS_SCHEMES and ";" not in broker:
-        urls |= {} if broker == urls["REDIS_URL"] else {"CELERY_BROKER_URL": broker}
-    return urls
-
-
-def _of_setup(redis: Connection, variable: str, url: str) -> Iterator[Finding]:
+    url = settings.redis_url.get_secret_value()
+    broker = settings.broker_url.get_secret_value() if settings.broker_url else url
+    is_broker = _server(url) == _server(broker)
     try:
-        info = redis.execute_command("INFO")
+        for finding in _of_setup(url, "REDIS_URL"):
+            yield replace(finding, is_of_broker=is_broker)
+        yield from _of_tokens(wechat, accounts)
+    except RedisAwayError as error:
+        yield replace(away(Fault.REDIS_AWAY, error, url), is_of_broker=is_broker)
+    if not is_broker and broker.partition("://")[0] in REDIS_SCHEMES and ";" not in broker:
+        # Whoever asks the workers says that it is away.
+        with suppress(RedisAwayError):
+            for finding in _of_setup(broker, "CELERY_BROKER_URL"):
+                yield replace(finding, is_of_broker=True)
+
+
+def _server(url: str) -> str:
+    """Return what is the same of two URLs of one server, with the login."""
+    parts = urlsplit(url)
+    return parts.netloc if parts.hostname else parts.path
+
+
+def _of_setup(url: str, variable: str) -> Iterator[Finding]:
+    try:
+        with closing(connect(url)) as redis:
+            info = redis.execute_command("INFO")
     except RedisAwayError as error:
         # Its user may do all that a send takes, and be kept from this alone.
         if error.facts.get("code") != "NoPermissionError":

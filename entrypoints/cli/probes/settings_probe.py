@@ -50,11 +50,11 @@ def accounts_of(settings: Settings, found: list[Finding]) -> Mapping[str, Accoun
     """Return the accounts, none where they are of no use; add to *found* what is wrong."""
     try:
         accounts = settings.accounts()
-        if not accounts:
-            raise no_account()
     except SettingsError as error:
         found.append(_of_settings(error))
         return {}
+    if not accounts:
+        found.append(Finding(fault=Fault.NO_ACCOUNT, what=no_account().message))
     found += _open_files(_files_of_accounts(settings))
     return accounts
 

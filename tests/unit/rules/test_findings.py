@@ -38,6 +38,10 @@ def of(fault: Fault, **more: Any) -> Finding:
     return Finding(fault=fault, what=Message("doctor.no_worker"), **more)
 
 
+def of_broker(fault: Fault) -> Finding:
+    return of(fault, is_of_broker=True)
+
+
 def test_nothing_is_wrong_where_a_worker_reads_every_queue_and_beat_answers() -> None:
     assert judged() == []
 
@@ -118,13 +122,20 @@ def test_an_account_that_answers_too_late_disturbs_no_count() -> None:
 @pytest.mark.parametrize(
     ("cause", "follows", "stays"),
     [
-        (of(F.REDIS_AWAY), of(F.BROKER_AWAY), False),
-        (of(F.REDIS_FULL), of(F.BROKER_AWAY), False),
-        (of(F.REDIS_FULL), of(F.NO_BEAT), False),
-        (of(F.REDIS_REPLICA), of(F.NO_WORKER), False),
+        (of_broker(F.REDIS_AWAY), of(F.BROKER_AWAY), False),
+        (of_broker(F.REDIS_FULL), of(F.BROKER_AWAY), False),
+        (of_broker(F.REDIS_FULL), of(F.NO_BEAT), False),
+        (of_broker(F.REDIS_REPLICA), of(F.NO_WORKER), False),
+        (of(F.REDIS_AWAY), of(F.BROKER_AWAY), True),
+        (of(F.REDIS_FULL), of(F.NO_BEAT), True),
+        (of(F.REDIS_REPLICA), of(F.NO_WORKER), True),
+        (of(F.REDIS_AWAY), of(F.REDIS_UNSEEN), True),
         (of(F.SETTINGS), of(F.NO_WORKER), False),
         (of(F.SETTINGS, account="shop"), of(F.NO_WORKER), True),
         (of(F.SETTINGS), of(F.NO_BEAT), True),
+        (of(F.NO_ACCOUNT), of(F.NO_WORKER), True),
+        (of(F.APPID, account="shop"), of(F.NO_WORKER), True),
+        (of(F.APPID, account="shop"), of(F.ACCOUNT_OFF, account="shop"), False),
         (of(F.TOKEN, account="shop"), of(F.ACCOUNT_OFF, account="shop"), False),
         (of(F.TOKEN, account="shop"), of(F.ACCOUNT_OFF, account="news"), True),
         (of(F.QUOTA, account="shop"), of(F.OTHER_PROGRAM, account="shop"), False),
@@ -139,14 +150,6 @@ def test_what_follows_from_another_fault_is_left_out(
     assert cause in found
 
 
-def test_what_is_wrong_with_redis_explains_nothing_where_another_broker_is_used() -> None:
-    away = [of(F.REDIS_AWAY), of(F.BROKER_AWAY)]
-
-    assert judged(*away, workers=None, is_broker_redis=False) == away
-    refused = of(F.SETTINGS)
-    assert judged(refused, of(F.NO_WORKER), workers=None, is_broker_redis=False) == [refused]
-
-
 @pytest.mark.parametrize(
     ("fault", "left_out"),
     [
@@ -154,12 +157,18 @@ def test_what_is_wrong_with_redis_explains_nothing_where_another_broker_is_used(
         (F.REDIS_AWAY, [Part.TOKEN]),
         (F.BROKER_AWAY, [Part.WORKERS]),
         (F.WHITELIST, [Part.CALLS]),
-        (F.DOTENV, list(Part)),
+        (F.REDIS_FULL, []),
+        (F.REDIS_REPLICA, []),
         (F.QUOTA, []),
     ],
 )
 def test_what_could_not_be_looked_at_is_named(fault: Fault, left_out: list[Part]) -> None:
     assert judge([of(fault)], Facts(), celery="celery")[1] == left_out
+
+
+def test_a_broker_that_takes_no_writes_hides_the_workers() -> None:
+    for fault in (F.REDIS_FULL, F.REDIS_REPLICA):
+        assert judge([of_broker(fault)], Facts(), celery="celery")[1] == [Part.WORKERS]
 
 
 def test_each_fault_says_why_it_matters_in_both_languages() -> None:
