@@ -60,11 +60,11 @@ def written() -> Mapping[str, str | None]:
     raise problem
 
 
-def secret_text(path: Path, name: str) -> str:
+def secret_text(path: Path, name: str, *, may_be_empty: bool = False) -> str:
     """Return what stands in the file of the secret *name*. Raises SettingsError if it is empty."""
     problem = "secret_file"
     with suppress(OSError, UnicodeDecodeError):
-        if (text := path.read_text(encoding="utf-8-sig")).strip():
+        if (text := path.read_text(encoding="utf-8-sig")).strip() or may_be_empty:
             return text
         problem = "secret_file_empty"
     # Outside the handler: its error can hold what stands in the file.
@@ -77,5 +77,5 @@ def urls_of_files() -> dict[str, str]:
     files = {name: path for name in URLS if (path := said.get(f"{name}_FILE"))}
     for name in files:
         if said.get(name) is not None:
-            raise SettingsError("error.settings.two_webhook_secrets", name=name)
+            raise SettingsError("error.settings.two_places", name=name)
     return {name: secret_text(Path(path), name).strip() for name, path in files.items()}

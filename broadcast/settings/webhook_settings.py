@@ -27,7 +27,7 @@ NOTIFY: Final = "BROADCAST_NOTIFY"
 TIMEOUT: Final = "BROADCAST_WEBHOOK_TIMEOUT"
 #: Seconds that a receiver has to answer.
 TIMEOUT_S: Final = 10
-#: Among addresses of notices.
+#: A comment line in a file of addresses.
 _COMMENT: Final = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
 
 
@@ -89,9 +89,9 @@ class WebhookSettings(BaseSettings):
         raise problem
 
     def receivers(self) -> dict[str, Receiver]:
-        """Return the receivers of notices by name. Raises SettingsError; a file is read anew.
+        """Return the receivers of notices by name, none of an empty file. Raises SettingsError.
 
-        Lines that begin with ``#`` are comments.
+        Lines that begin with ``#`` are comments. A worker reads them once, at its start.
         """
         text = _COMMENT.sub("", _text_of(self.notify, self.notify_file, NOTIFY) or "")
         found: dict[str, Receiver] = {}
@@ -133,7 +133,8 @@ class WebhookSettings(BaseSettings):
 def _text_of(value: SecretStr | None, path: Path | None, name: str) -> str | None:
     """Return what the variable *name* or its file says; None: neither is set."""
     if value is not None and path is not None:
-        raise SettingsError("error.settings.two_webhook_secrets", name=name)
+        raise SettingsError("error.settings.two_places", name=name)
     if path is None:
         return None if value is None else value.get_secret_value()
-    return secret_text(path, name)
+    # Whoever takes the last address out wants no notices.
+    return secret_text(path, name, may_be_empty=name == NOTIFY)

@@ -86,9 +86,12 @@ def repair(finding: dict[str, Any], folder: Path, environment: dict[str, str]) -
 
 
 def test_faults_that_stand_together_are_found_and_repaired_by_their_commands(
-    start_system: StartSystem, valkey: Valkey
+    tmp_path: Path, start_system: StartSystem, valkey: Valkey
 ) -> None:
-    system = healthy(start_system)
+    # Without an address of notices.
+    notify = tmp_path / "notify"
+    notify.touch(mode=0o600)
+    system = healthy(start_system, BROADCAST_NOTIFY_FILE=str(notify))
     cancel("broadcast")(system)
     told = system.send(system.simulator.openids(10))
     status = system.broadcast("status").stdout

@@ -38,7 +38,7 @@ def test_a_url_with_a_password_may_stand_in_a_file(
     [
         (None, None, "secret_file"),
         (" \n", None, "secret_file_empty"),
-        ("redis://:p@h/0", "redis://:q@h/0", "two_webhook_secrets"),
+        ("redis://:p@h/0", "redis://:q@h/0", "two_places"),
         ("ftp://h", None, "REDIS_URL"),
     ],
 )
@@ -60,19 +60,34 @@ def test_a_file_of_a_url_that_cannot_be_taken_is_named_and_its_content_is_not(
     assert "//h" not in str(caught.value.message.facts)
 
 
-@pytest.mark.parametrize("name", ["BROADCAST_NOTIFY", "BROADCAST_WEBHOOK_SECRETS"])
 def test_a_file_of_a_secret_that_is_empty_is_named(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "empty").write_text("\n", "utf-8")
-    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "empty"))
-    settings = Settings.load()
+    monkeypatch.setenv("BROADCAST_WEBHOOK_SECRETS_FILE", str(tmp_path / "empty"))
 
     with pytest.raises(SettingsError) as caught:
-        (settings.receivers if name == "BROADCAST_NOTIFY" else settings.signing_secrets)()
+        Settings.load().signing_secrets()
 
     assert caught.value.message.id == "error.settings.secret_file_empty"
-    assert caught.value.message.facts["variable"] == f"{name}_FILE"
+    assert caught.value.message.facts["variable"] == "BROADCAST_WEBHOOK_SECRETS_FILE"
+
+
+@pytest.mark.parametrize("content", ["", " \n", "# nobody\n"])
+def test_a_file_of_addresses_without_any_is_no_receiver_and_one_that_is_missing_is_named(
+    content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "notify"
+    file.write_text(content, "utf-8")
+    monkeypatch.setenv("BROADCAST_NOTIFY_FILE", str(file))
+    settings = Settings.load()
+
+    assert settings.receivers() == {}
+    file.unlink()
+    with pytest.raises(SettingsError) as caught:
+        settings.receivers()
+
+    assert caught.value.message.id == "error.settings.secret_file"
 
 
 @pytest.mark.parametrize("url", ["http://example.com/x", "https://10.0.0.1/x"])
