@@ -9,6 +9,7 @@ import base64
 import getpass
 import json
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -20,6 +21,13 @@ CHOICES = {"DATABASE": ("postgres", "mysql"), "BROKER": ("valkey", "rabbitmq")}
 MYSQL_FILES = {"COMPOSE_FILE": "docker-compose.yml:docker-compose.mysql.yml"}
 #: In a container another user reads them; on this machine the folder lets only its owner in.
 MODE, FOLDER_MODE = 0o644, 0o700
+#: A line of `.env`. The library for such files is not there yet.
+_LINE = re.compile(
+    r"""^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*
+    (?:(["'])(.*?)\2|(.*?))
+    [ \t]*(?:(?<=\s)\#.*)?$""",
+    re.MULTILINE | re.VERBOSE,
+)
 CHINESE = os.environ.get("BROADCAST_LANG", "").startswith("zh")
 
 
@@ -140,7 +148,7 @@ def _note_profiles(file: Path, broker: str) -> None:
     needed = [name for name in ("simulator" * bool(os.environ.get("SIMULATOR")), broker) if name]
     if needed:
         _note(file, {"COMPOSE_PROFILES": ",".join(needed)})
-    there = _value(file, "COMPOSE_PROFILES").split(",")
+    there = {one.strip() for one in _values(file).get("COMPOSE_PROFILES", "").split(",")}
     if missing := ",".join(name for name in needed if name not in there):
         said = _in_words(
             f"COMPOSE_PROFILES in .env does not name {missing}: add it.",
@@ -167,7 +175,7 @@ def _write(file: Path, text: str) -> str:
 def _note(file: Path, variables: dict[str, str]) -> None:
     """Add the variables to `.env` that it has not."""
     text = file.read_text("utf-8") if file.is_file() else ""
-    has = {line.partition("=")[0].strip() for line in text.splitlines()}
+    has = _values(file)
     lines = [f"{name}={value}\n" for name, value in variables.items() if name not in has]
     gap = "\n" if text and not text.endswith("\n") else ""
     if lines:
@@ -176,10 +184,10 @@ def _note(file: Path, variables: dict[str, str]) -> None:
         file.write_text(text + gap + "".join(lines), "utf-8")
 
 
-def _value(file: Path, name: str) -> str:
-    """Return the value of a variable in `.env`; empty where it has none."""
-    lines = _kept(file).splitlines()
-    return next((line.partition("=")[2] for line in lines if line.startswith(f"{name}=")), "")
+def _values(file: Path) -> dict[str, str]:
+    """Return the variables of `.env` as Compose reads them: the last of several lines counts."""
+    found = _LINE.findall(_kept(file))
+    return {name: quoted or plain for name, _, quoted, plain in found}
 
 
 def _in_words(english: str, chinese: str) -> str:

@@ -229,8 +229,40 @@ def test_a_trial_without_its_profile_is_told_which_line_lacks_it(
     with pytest.raises(SystemExit, match="COMPOSE_PROFILES"):
         compose_secrets.main(tmp_path)
 
-    (tmp_path / ".env").write_text("COMPOSE_PROFILES=api,simulator\n", "ascii")
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "COMPOSE_PROFILES=api,simulator", 'COMPOSE_PROFILES="api,simulator"',
+        "COMPOSE_PROFILES=api, simulator", "COMPOSE_PROFILES=api,simulator # x",
+        "export COMPOSE_PROFILES='simulator' # x", " COMPOSE_PROFILES = simulator ",
+        "COMPOSE_PROFILES=api\nCOMPOSE_PROFILES=simulator",
+    ],
+)  # fmt: skip
+def test_a_line_of_profiles_is_read_as_compose_reads_it(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text(f"{line}\n", "ascii")
+    monkeypatch.setenv("SIMULATOR", "1")
+
     compose_secrets.main(tmp_path)
+
+    lines = (tmp_path / ".env").read_text("ascii").splitlines()
+    assert [one for one in lines if "PROFILES" in one] == line.splitlines()
+
+
+@pytest.mark.parametrize(
+    "value", ["api", "api # simulator", '"simulator', "simulators", "simulator#x", ""]
+)
+def test_a_line_that_does_not_name_the_profile_is_told(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"COMPOSE_PROFILES=simulator\nCOMPOSE_PROFILES={value}\n"
+    (tmp_path / ".env").write_text(line, "ascii")
+    monkeypatch.setenv("SIMULATOR", "1")
+
+    with pytest.raises(SystemExit, match="does not name simulator"):
+        compose_secrets.main(tmp_path)
 
 
 @pytest.mark.parametrize(
