@@ -17,7 +17,7 @@ from broadcast.settings.program_settings import Settings
 from broadcast.settings.server_urls import REDIS_SCHEMES
 from broadcast.tokens.redis_access import connect
 from broadcast.views.words import Moment
-from entrypoints.cli.probes.shell_words import away, redis_cli
+from entrypoints.cli.probes.shell_words import away, redis_cli, service_of
 from producer.wiring.wechat import WeChat
 
 #: From this part of its memory on it soon refuses to write.
@@ -78,9 +78,12 @@ def _of_info(info: Mapping[str, Any], variable: str, url: str) -> Iterator[Findi
     if most and info["used_memory"] > most * FULL:
         used, more = info["used_memory"], max(2 * most, 2 * int(info["used_memory"]))
         command = redis_cli(url, variable, "CONFIG", "SET", "maxmemory", str(more))
-        yield of_fault(
+        full = of_fault(
             Fault.REDIS_FULL, command=command, has_fix=True, variable=variable, used=used, most=most
         )
+        # Above the limit of its container it would be killed.
+        fix = Message("fix.doctor.valkey_full")
+        yield replace(full, command=None, fix=fix) if service_of(url) else full
 
 
 def _of_tokens(wechat: WeChat, accounts: Mapping[str, Account]) -> Iterator[Finding]:

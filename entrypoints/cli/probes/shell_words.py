@@ -38,13 +38,19 @@ _SERVICES: Final = {
 _SERVER: Final = re.compile(r"(?:@|//)(mysql|postgres|rabbitmq|valkey)(?![\w.-])")
 
 
+def service_of(url: str) -> str | None:
+    """Return the service of docker-compose.yml that is the server of *url*; None: it is none."""
+    found = _SERVER.search(url)
+    return found[1] if found and COMPOSE in os.environ else None
+
+
 def away(fault: Fault, error: OutOfReachError, url: str) -> Finding:
     """Return the finding that the server of *url* is away; in compose with the way to start it."""
-    found = _SERVER.search(url)
-    if COMPOSE not in os.environ or found is None or not error.message_id.endswith(".away"):
+    service = service_of(url)
+    if service is None or not error.message_id.endswith(".away"):
         return Finding(fault=fault, what=error.message)
     what = Message(f"doctor.{fault}", **error.facts)
-    return Finding(fault=fault, what=what, command=f"{UP} {found[1]}")
+    return Finding(fault=fault, what=what, command=f"{UP} {service}")
 
 
 def as_typed(command: str) -> str:
