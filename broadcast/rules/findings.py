@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
@@ -76,6 +76,8 @@ class Finding:
     fix: Message | None = None
     #: As a shell takes it, in the folder in which it was found.
     command: str | None = None
+    #: The service of docker-compose.yml that is to be started.
+    starts: str | None = None
     #: The command helps until a person has done the rest.
     is_stopgap: bool = False
     #: It is about the server that is the broker.
@@ -220,7 +222,8 @@ def of_workers(
 
 def _start(program: str, fault: Fault, *, celery: str) -> Finding:
     files = f"--pidfile={program}.pid --logfile={program}.log"
-    return of_fault(fault, has_fix=True, command=f"{celery} {program} --detach {files}")
+    found = of_fault(fault, has_fix=True, command=f"{celery} {program} --detach {files}")
+    return replace(found, starts=program)
 
 
 def _deaf(here: Sequence[Worker], *, celery: str) -> Iterator[Finding]:

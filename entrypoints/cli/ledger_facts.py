@@ -68,8 +68,8 @@ def workers(run: Run) -> list[Worker]:
 def unfit(run: Run, answering: Sequence[Worker]) -> list[Finding]:
     """Return what keeps workers that answer from our work. Raises DatabaseAwayError."""
     from broadcast.rules.findings import of_workers  # noqa: PLC0415 - few are asked about
-    from entrypoints.cli.probes.shell_words import celery  # noqa: PLC0415 - as above
+    from entrypoints.cli.probes.shell_words import as_typed, celery  # noqa: PLC0415 - as above
 
     ours = schema.installation(run.engine)
     found = of_workers(answering, ours, celery=celery(), has_beat=True)
-    return list(found) if answering else []
+    return [as_typed(one) for one in found] if answering else []

@@ -149,7 +149,6 @@ def absent(run: Run, account: str) -> Message:
 def show_finding(run: Run, finding: Finding) -> None:
     """Say a finding: what, why it matters, the fix."""
     from broadcast.rules.readiness import Level  # noqa: PLC0415 - few have any
-    from entrypoints.cli.probes.shell_words import as_typed  # noqa: PLC0415
     from entrypoints.cli.readiness_checks import level_marks  # noqa: PLC0415
 
     terminal, texts = run.terminal, run.texts
@@ -162,15 +161,11 @@ def show_finding(run: Run, finding: Finding) -> None:
         terminal.say_below(Plain(fix))
     if finding.command is not None:
         label = "doctor.stopgap" if finding.is_stopgap else "doctor.command"
-        terminal.say_below(Plain(texts(label, command=as_typed(finding.command))))
+        terminal.say_below(Plain(texts(label, command=finding.command)))
 
 
 def texts_of(finding: Finding, texts: Texts) -> tuple[str, str | None]:
     """Return what is wrong and the fix, without the command that the finding has apart."""
-    from entrypoints.cli.probes.shell_words import UP, as_typed  # noqa: PLC0415
-
     end = "\0" if finding.command is None else f"\n{COMMAND_INDENT}"
-    # In compose a service is started by the command alone.
-    is_up = finding.command is not None and as_typed(finding.command).startswith(UP)
-    fix = None if is_up or finding.fix is None else texts(finding.fix).split(end)[0]
+    fix = None if finding.fix is None else texts(finding.fix).split(end)[0]
     return texts(finding.what).split(end)[0], fix

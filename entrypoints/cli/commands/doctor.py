@@ -10,7 +10,6 @@ from broadcast.rules.findings import Finding
 from broadcast.views.texts import Texts
 from entrypoints.cli import exits, showing, streaming
 from entrypoints.cli.commands.options import new_app
-from entrypoints.cli.probes.shell_words import as_typed
 from entrypoints.cli.run import Run
 from entrypoints.cli.terminal import Plain
 
@@ -45,6 +44,6 @@ def _object(finding: Finding, texts: Texts) -> dict[str, Any]:
     return {
         "id": finding.fault, "severity": "error" if finding.is_error else "warning",
         "account": finding.account, "what": one_line(what), "why": texts(finding.why),
-        "fix": fix and one_line(fix), "command": finding.command and as_typed(finding.command),
+        "fix": fix and one_line(fix), "command": finding.command,
         "repairable": finding.is_repairable,
     }  # fmt: skip

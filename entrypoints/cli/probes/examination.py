@@ -20,7 +20,7 @@ from entrypoints.cli.probes import (
     wechat_probe,
     worker_probe,
 )
-from entrypoints.cli.probes.shell_words import celery
+from entrypoints.cli.probes.shell_words import as_typed, celery
 from producer.waking import CeleryWaker
 from producer.wiring.store_parts import StoreParts
 from producer.wiring.wechat import WeChat
@@ -73,7 +73,7 @@ def examine() -> tuple[list[Finding], list[Part], dict[Part, Exception]]:
                 died[probe.part] = probe.error
         found += map(_unanswered, {*silent})
     left, behind = findings.judge(found, facts, celery=celery())
-    return left, [part for part in Part if part in {*behind, *hidden}], died
+    return [*map(as_typed, left)], [part for part in Part if part in {*behind, *hidden}], died
 
 
 def _probes(settings: Settings, accounts: Mapping[str, Account], facts: Facts) -> Iterator[_Probe]:

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,8 +27,6 @@ def celery() -> str:
     return f"{'celery' if is_found else shlex.quote(str(beside))} -A worker"
 
 
-#: In compose it starts a service; the next command finds it ready.
-UP: Final = "docker compose up --detach --wait"
 #: Of docker-compose.yml: where each program is.
 _SERVICES: Final = {
     "broadcast": "worker", "celery": "worker", "mysql": "mysql", "psql": "postgres",
@@ -50,21 +49,23 @@ def away(fault: Fault, error: OutOfReachError, url: str) -> Finding:
     if service is None or not error.message_id.endswith(".away"):
         return Finding(fault=fault, what=error.message)
     what = Message(f"doctor.{fault}", **error.facts)
-    return Finding(fault=fault, what=what, command=f"{UP} {service}")
+    return Finding(fault=fault, what=what, starts=service)
 
 
-def as_typed(command: str) -> str:
-    """Return a command as a person types it: in compose beside docker-compose.yml."""
+def as_typed(finding: Finding) -> Finding:
+    """Return a finding with its command as a person types it: in compose beside its file."""
     if COMPOSE not in os.environ:
-        return command
-    return " && ".join(map(_of_container, command.split(" && ")))
+        return finding
+    if finding.starts:
+        # The next command finds it ready.
+        command = f"docker compose up --detach --wait {finding.starts}"
+        return replace(finding, command=command, fix=None)
+    each = (finding.command or "").split(" && ")
+    return replace(finding, command=" && ".join(map(_of_container, each)) or None)
 
 
 def _of_container(command: str) -> str:
-    words = command.split()
-    if "--detach" in words and words[0] != "docker":
-        return f"{UP} {words[words.index('--detach') - 1]}"
-    service = _SERVICES.get(words[0])
+    service = _SERVICES.get(command.partition(" ")[0])
     return f"docker compose exec {service} {command}" if service else command
 
 

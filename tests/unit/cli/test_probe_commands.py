@@ -23,7 +23,7 @@ from broadcast.message import Message
 from broadcast.rules.findings import Fault, Finding, of_fault, of_workers
 from broadcast.views.texts import Language, Texts
 from entrypoints.cli.commands import api
-from entrypoints.cli.probes import settings_probe
+from entrypoints.cli.probes import redis_probe, settings_probe
 from entrypoints.cli.probes.shell_words import as_typed, away, redis_cli, sql
 from entrypoints.cli.showing import texts_of
 from tools.packages import ROOT
@@ -57,11 +57,6 @@ def test_a_shell_that_has_the_url_takes_it_from_there(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("command", "typed"),
     [
-        (
-            "celery -A worker worker --detach --pidfile=x",
-            "docker compose up --detach --wait worker",
-        ),
-        ("celery -A worker beat --detach --pidfile=x", "docker compose up --detach --wait beat"),
         ("broadcast unhalt", "docker compose exec worker broadcast unhalt"),
         (
             "celery a && celery b",
@@ -78,10 +73,36 @@ def test_a_shell_that_has_the_url_takes_it_from_there(monkeypatch: pytest.Monkey
 def test_in_compose_a_command_is_typed_beside_its_file(
     command: str, typed: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert as_typed(command) == command
+    assert in_words(command) == command
     monkeypatch.setenv("BROADCAST_COMPOSE", "1")
 
-    assert as_typed(command) == typed
+    assert in_words(command) == typed
+
+
+def in_words(command: str | None) -> str | None:
+    return as_typed(of_fault(Fault.ACCOUNT_OFF, command=command)).command
+
+
+def test_in_compose_a_full_valkey_is_given_more_by_its_settings_as_its_container_has_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    info = {"maxmemory": 100, "used_memory": 95}
+    compose = (ROOT / "docker-compose.yml").read_text("utf-8")
+
+    def full(url: str) -> Finding:
+        (finding,) = redis_probe._of_info(info, "REDIS_URL", url)
+        return finding
+
+    assert full("redis://valkey/0").is_repairable
+    monkeypatch.setenv("BROADCAST_COMPOSE", "1")
+    finding = full("redis://:p@valkey:6379/0")
+
+    assert finding.command is None
+    for language in ("en", "zh"):
+        named = re.findall(r"VALKEY_\w+", texts_of(finding, Texts(language))[1] or "")
+        assert named == ["VALKEY_MAXMEMORY", "VALKEY_MEM_LIMIT"]
+        assert all(f"${{{name}:-" in compose for name in named)
+    assert full("redis://cache/0").is_repairable
 
 
 @pytest.mark.parametrize("page", ["compose.md", "compose.zh.md"])
@@ -97,7 +118,7 @@ def test_with_the_alias_of_the_page_a_command_goes_to_the_container_as_doctor_ty
     docker.chmod(0o755)
 
     done = subprocess.run(
-        ["bash", "-O", "expand_aliases", "-c", f"{alias}\n{command}\n{as_typed(command)}\n"],
+        ["bash", "-O", "expand_aliases", "-c", f"{alias}\n{command}\n{in_words(command)}\n"],
         env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
 
@@ -174,23 +195,26 @@ def test_in_compose_a_server_of_its_own_that_is_away_is_started_as_a_service(
     finding = away(fault, error, url)
     what = Texts(language)(finding.what)
 
-    assert as_typed(finding.command or "") == f"docker compose up --detach --wait {service}"
+    assert as_typed(finding).command == f"docker compose up --detach --wait {service}"
     assert "_URL" not in what
     assert "broadcast up" not in what
-    assert away(fault, error, url.replace(service, f"{service}-2.lan")).command is None
+    assert away(fault, error, url.replace(service, f"{service}-2.lan")).starts is None
 
 
 def test_in_compose_a_process_is_started_by_its_command_without_a_word_of_systemd(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lone = of_workers([], None, celery="celery", has_beat=False)
+    lone = list(of_workers([], None, celery="celery", has_beat=False))
     found = [*lone, of_fault(Fault.PACKET, has_fix=True, command="mysql", found=1, least=2)]
     found.append(of_fault(Fault.WORKER_ELSEWHERE, has_fix=True, worker="w"))
     texts = Texts("en")
-    fixes = [texts_of(one, texts)[1] for one in found]
+    fixes = [texts_of(as_typed(one), texts)[1] for one in found]
     monkeypatch.setenv("BROADCAST_COMPOSE", "1")
 
-    assert [texts_of(one, texts)[1] for one in found] == [None, None, *fixes[2:]]
+    assert [texts_of(as_typed(one), texts)[1] for one in found] == [None, None, *fixes[2:]]
+    commands = [as_typed(one).command for one in lone]
+    assert commands == [f"docker compose up --detach --wait {it}" for it in ("worker", "beat")]
+    assert in_words(None) is None
     assert ["systemctl" in (fix or "") for fix in fixes] == [True, True, False, False]
 
 
