@@ -73,12 +73,26 @@ def _refuse_wrong_settings() -> None:
 
 
 def _print_nothing() -> None:
-    """Keep Celery's banners, its words at a stop and Python's warnings out of a log of JSON."""
+    """Keep Celery's banners and Python's warnings out of a log of JSON."""
     from celery.apps import beat, worker  # noqa: PLC0415 - a log of text leaves them as they are
 
-    for program in (beat, worker):
-        vars(program).update(dict.fromkeys(("print", "safe_say"), lambda *_, **__: None))
+    vars(beat)["print"] = lambda _: None
+    worker.Worker.emit_banner = lambda self: None  # type: ignore[method-assign] # noqa: ARG005
+    vars(worker)["print"] = _log_celerys_words
     logging.captureWarnings(capture=True)
+
+
+@signals.worker_init.connect
+def _redact_what_celery_says(**_: object) -> None:
+    """Log what Celery says at a signal: its dump of all threads (SIGUSR1) has their variables."""
+    from celery.apps import worker  # noqa: PLC0415 - a worker alone
+
+    vars(worker)["safe_say"] = _log_celerys_words
+
+
+def _log_celerys_words(words: str, *_: object, **__: object) -> None:
+    # A warning, because somebody asked for it, whatever the level is.
+    log.warning("Celery says: %s", words.strip())
 
 
 @signals.setup_logging.connect

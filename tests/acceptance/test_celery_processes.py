@@ -48,13 +48,27 @@ def test_of_a_log_of_json_each_line_of_worker_and_beat_is_an_object_from_start_t
     told = system.send(system.simulator.openids(4))
     system.until_state(told["id"], "completed", timeout_s=40)
     pair[1].wait_for_line("Sending due task sweep")
+    os.kill(pair[0].pid, Signal.SIGUSR1)
+    pair[0].wait_for_line('"event": "celery_says"')
     for process in pair:
         os.kill(process.pid, signal)
         process.wait()
 
-    for process in pair:
-        lines = process.output.splitlines()
-        assert {json.loads(line)["level"] for line in lines} >= {"info"}
+    events = [list(map(json.loads, process.output.splitlines())) for process in pair]
+    assert all({one["level"] for one in some} >= {"info"} for some in events)
+    dump, *_ = [one["message"] for one in events[0] if one.get("event") == "celery_says"]
+    assert all(f"{thread}\n====" in dump for thread in ("MainThread", "ThreadPoolExecutor-0_0"))
+    assert "LOCAL VARIABLES" in dump
+
+
+def test_a_dump_of_all_threads_goes_through_the_log_which_masks_secrets(
+    start_system: StartSystem,
+) -> None:
+    worker = start_system(followers=1).worker()
+    os.kill(worker.pid, Signal.SIGUSR1)
+
+    worker.wait_for_line("LOCAL VARIABLES")
+    assert " WARNING worker.application: Celery says: " in worker.output
 
 
 def test_a_redis_at_a_socket_serves_command_and_worker(start_system: StartSystem) -> None:
