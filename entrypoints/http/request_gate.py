@@ -117,8 +117,8 @@ def _id_of(request: Request) -> str:
 
 
 def _log(request: Request, status: int, *, took_s: float) -> None:
-    # A health check comes each few seconds.
-    if status == HTTPStatus.OK and request.scope["path"] == "/healthz":
+    # They are asked for each few seconds.
+    if status == HTTPStatus.OK and request.scope["path"] in {"/healthz", "/metrics"}:
         return
     path = request.scope.get("raw_path") or b""
     log.info(

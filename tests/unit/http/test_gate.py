@@ -59,9 +59,13 @@ def test_a_database_that_goes_away_amid_an_answer_is_one_line_and_a_fault_has_it
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "lines"), [("/healthz", 200, 0), ("/healthz", 503, 1), ("/rows", 200, 1)]
-)
-def test_a_health_check_that_succeeds_is_no_line_of_the_log(
+    ("path", "status", "lines"),
+    [
+        ("/healthz", 200, 0), ("/healthz", 503, 1), ("/metrics", 200, 0), ("/metrics", 401, 1),
+        ("/rows", 200, 1),
+    ],
+)  # fmt: skip
+def test_a_health_check_or_scrape_that_succeeds_is_no_line_of_the_log(
     caplog: pytest.LogCaptureFixture, path: str, status: int, lines: int
 ) -> None:
     with caplog.at_level(logging.INFO, logger="entrypoints.http.request_gate"):
