@@ -81,9 +81,8 @@ class NoticeDeliverer(Crew[Due]):
         self._waits = waits
 
     def register(self, *, alone: bool = False) -> None:
-        """Have the receivers, if there are any, hear from now on; *alone*: and no others."""
-        if self._receivers:
-            unreported.register(self._engine, [*self._receivers], alone=alone)
+        """Have the receivers hear from now on; *alone*: and no others."""
+        unreported.register(self._engine, [*self._receivers], alone=alone)
 
     def report(self) -> int:
         """Add the notices that are missing, and start to post what is due; return the threads."""

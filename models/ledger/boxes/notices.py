@@ -141,10 +141,15 @@ def newest(connection: Connection, states: Collection[NoticeState], most: int) -
 
 @writing
 def retry_given_up(connection: Connection) -> int:
-    """Have all notices that were given up tried anew for a day; return how many."""
-    moment = now(connection)
+    """Have all notices that were given up tried anew for a day; return how many.
+
+    Those of receivers that were taken out are passed over: nobody would post them.
+    """
+    moment, lost = now(connection), NoticeRow.state == NoticeState.GIVEN_UP
+    gone = NoticeRow.receiver.not_in(select(NoticeReceiverRow.name))
+    change_where(connection, NoticeRow, lost, gone, state=NoticeState.PASSED)
     anew = {"state": NoticeState.WAITING, "tries": 0, "since": moment, "due_at": moment}
-    return change_where(connection, NoticeRow, NoticeRow.state == NoticeState.GIVEN_UP, **anew)
+    return change_where(connection, NoticeRow, lost, **anew)
 
 
 @writing

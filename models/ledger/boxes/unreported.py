@@ -56,8 +56,10 @@ def register(connection: Connection, names: Collection[str], *, alone: bool) -> 
         others = NoticeReceiverRow.name.not_in(names)
         delete_where(connection, NoticeReceiverRow, others)
         waiting = (NoticeRow.receiver.not_in(names), NoticeRow.state == NoticeState.WAITING)
-        lost = {"state": NoticeState.GIVEN_UP, "due_at": None}
-        change_where(connection, NoticeRow, *waiting, **lost)
+        was_posted = NoticeRow.posted_at.is_not(None)
+        ends = {"state": NoticeState.SENT, "due_at": None}
+        change_where(connection, NoticeRow, *waiting, was_posted, **ends)
+        change_where(connection, NoticeRow, *waiting, **ends | {"state": NoticeState.GIVEN_UP})
 
 
 def report(engine: Engine) -> None:

@@ -237,3 +237,23 @@ def test_a_receiver_that_was_taken_out_hears_no_more_and_in_again_from_then_on(
     assert (lost.receiver, lost.due_at) == (WECOM, None)
     register(engine, WECOM, SLACK, alone=True)
     assert stored(engine) == ["doubt"]
+
+
+@pytest.mark.every_database
+def test_nothing_waits_for_receivers_of_whom_the_last_was_taken_out(engine: Engine) -> None:
+    register(engine, WECOM)
+    doubtful(engine)
+    unreported.report(engine)
+    half_hour = timedelta(minutes=30)
+    notices.record(engine, taken(engine, WECOM), NoticeState.SENT, waits=WAITS, again=half_hour)
+    doubtful(engine)
+    unreported.report(engine)
+    register(engine, alone=True)
+
+    assert notices.registered(engine) == []
+    lost, repeated = notices.newest(engine, list(NoticeState), 9)
+    assert (lost.state, repeated.state) == (NoticeState.GIVEN_UP, NoticeState.SENT)
+    assert (lost.due_at, repeated.due_at) == (None, None)
+    # Nobody would post it.
+    assert notices.retry_given_up(engine) == 0
+    assert notices.newest(engine, [NoticeState.GIVEN_UP, NoticeState.WAITING], 9) == []

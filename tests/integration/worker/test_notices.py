@@ -82,6 +82,17 @@ def until_state_of(engine: Engine, sweep: NoticeDeliverer, *states: NoticeState)
     return stored(engine)
 
 
+def test_a_worker_without_receivers_takes_out_those_of_before_unless_another_one_has_them(
+    engine: Engine, wecom: Bot
+) -> None:
+    before = deliverer(engine, wecom)
+    deliverer(engine).register(alone=True)
+    assert notices.registered(engine) == []
+    before.report()
+
+    assert notices.registered(engine) == [rules_notices.receiver_of(wecom.url).name]
+
+
 @pytest.mark.parametrize("kind", bots.KINDS)
 def test_an_end_reaches_each_kind_of_bot_with_its_sums(
     engine: Engine, kind: str, monkeypatch: pytest.MonkeyPatch
