@@ -17,7 +17,6 @@ from broadcast.logs.log_lines import announce, refuse
 from broadcast.message import Message
 from broadcast.rules.guessable import SHORTEST, is_guessable
 from broadcast.settings import environment
-from broadcast.settings.environment import secret_text
 from broadcast.settings.program_settings import VAR
 from broadcast.views.texts import Texts, choose_language
 from broadcast.views.words import Meaning
@@ -62,9 +61,7 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
     if "flower" not in argv[1:]:
         return
     try:
-        for name in environment.FLOWER_SECRETS:
-            if path := environ.pop(f"{name}_FILE", None):
-                environ[name] = secret_text(Path(path), name).strip()
+        environ.update(environment.of_files(environment.FLOWER_SECRETS, environ))
     except SettingsError as error:
         refuse(error, status=error.exit_status)
     given = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -71,10 +71,9 @@ def secret_text(path: Path, name: str, *, may_be_empty: bool = False) -> str:
     raise SettingsError(f"error.settings.{problem}", path=path, variable=f"{name}_FILE")
 
 
-def urls_of_files() -> dict[str, str]:
-    """Return the URLs that stand in files, by their variables. Raises SettingsError."""
-    said = read()
-    files = {name: path for name in URLS if (path := said.get(f"{name}_FILE"))}
+def of_files(names: Iterable[str], said: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the secrets of *names* that stand in files. Raises SettingsError."""
+    files = {name: path for name in names if (path := said.get(f"{name}_FILE"))}
     for name in files:
         if said.get(name) is not None:
             raise SettingsError("error.settings.two_places", name=name)

@@ -176,7 +176,9 @@ class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
             for name, value in dotenv_settings.env_vars.items()
             if name.lower() not in named
         }
-        files = InitSettingsSource(settings_cls, init_kwargs=environment.urls_of_files())
+        files = InitSettingsSource(
+            settings_cls, init_kwargs=environment.of_files(environment.URLS, environment.read())
+        )
         return init_settings, files, env_settings, dotenv_settings
 
     @field_validator("api_base", "database_url", "redis_url", "broker_url")

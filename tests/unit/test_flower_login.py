@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from celery.events.state import Task
 
+from broadcast.settings import environment
 from worker import flower
 
 
@@ -43,6 +46,20 @@ def test_a_secret_of_cookies_that_is_guessed_ends_the_start_in_one_line(
     [line] = capsys.readouterr().err.splitlines()
     assert "FLOWER_COOKIE_SECRET" in line
     assert secret == "secret" or secret not in line
+
+
+@pytest.mark.parametrize("name", environment.FLOWER_SECRETS)
+def test_a_secret_that_stands_in_two_places_ends_the_start_in_one_line(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "secret").write_text("ops:Gk2-uvW3x.Lq", "ascii")
+    both = {name: "ops:hF7!mmQ2-dd", f"{name}_FILE": str(tmp_path / "secret")}
+    with pytest.raises(SystemExit) as end:
+        flower.prepare(["celery", "-A", "worker", "flower"], both)
+
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"{name} and {name}_FILE" in line
 
 
 def test_a_failed_task_has_the_time_that_it_took() -> None:
