@@ -11,7 +11,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, exists, func, or_, select
 
 from broadcast.frozen import frozen
 from broadcast.rules.states import BATCH_AT_REST, BatchState, Phase
@@ -61,7 +61,9 @@ def _is_prunable(connection: Connection, older_than: timedelta) -> ColumnElement
 def prunable(connection: Connection, older_than: timedelta) -> Prunable:
     """Return how much of what ended so long ago would go."""
     goes = _is_prunable(connection, older_than)
-    is_old = BroadcastRow.created_at < now(connection) - older_than
+    # What never ended is as old as its beginning.
+    since = func.coalesce(BroadcastRow.finished_at, BroadcastRow.created_at)
+    is_old = since < now(connection) - older_than
     return Prunable(
         broadcasts=count_of(connection, BroadcastRow, goes),
         kept=count_of(connection, BroadcastRow, is_old, BroadcastRow.pruned_at.is_(None), ~goes),

@@ -186,6 +186,19 @@ def test_what_is_not_at_rest_is_kept_however_old_it_is(
     assert prunes.prunable(engine, AGE) == Prunable(kept=1)
 
 
+def test_what_began_long_ago_and_ended_later_is_not_named_as_kept(engine: Engine) -> None:
+    refused(engine)
+    day = timedelta(days=1)
+    with engine.begin() as connection:
+        began = connection.scalar(select(BroadcastRow.created_at))
+        assert began is not None
+        since = {"created_at": began - AGE - day, "finished_at": began - AGE + day}
+        connection.execute(update(BroadcastRow).values(since))
+
+    assert prunes.prunable(engine, AGE) == Prunable()
+    assert prunes.prunable(engine, AGE - 2 * day) == Prunable(kept=1)
+
+
 def test_an_old_broadcast_that_was_called_within_two_days_is_kept(engine: Engine) -> None:
     broadcast_id = refused(engine)
     with engine.begin() as connection:
