@@ -9,32 +9,36 @@ import pytest
 
 from broadcast.settings.program_settings import Settings
 from models.ledger.audit.case import Check
+from tests.unit import test_docs
 
 ROOT = Path(__file__).resolve().parents[2]
-TWINS = [
-    "docs/api.md",
-    "docs/architecture.md",
-    "docs/celery.md",
-    "docs/delivery-promise.md",
-    "docs/faq.md",
-    "docs/json.md",
-    "docs/library.md",
-    "docs/logs.md",
-    "docs/moving.md",
-    "docs/production.md",
-    "docs/python.md",
-    "docs/quickstart-wechat.md",
-    "docs/security.md",
-    "docs/settings.md",
-]
+TWINS = [f"docs/{name}" for name in test_docs.TWINS]
+#: What is shown or typed in the page's own language, by the English words.
+SAID = {
+    "--draft 'News {date}'": "--draft '上新 {date}'",
+    "--exclude 'tag:VIP customers'": "--exclude tag:会员",
+    "Authorization: Bearer KEY": "Authorization: Bearer 密钥",
+    "broadcast api-keys new NAME": "broadcast api-keys new 名称",
+    "broadcast api-keys new NAME --scope SCOPE": "broadcast api-keys new 名称 --scope SCOPE",
+    "in doubt": "存疑",
+    "refused 45008": "被拒绝 45008",
+    "tomorrow": "明天",
+    "zur3yc 3-40/120 accepted": "zur3yc 3-40/120 已受理",
+    "zur3yc 3/12 accepted": "zur3yc 3/12 已受理",
+    "→ A or → B": "→ A 或 → B",
+    "→ A · If … → B": "→ A · 如果…… → B",
+}
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
 def pages(name: str) -> list[str]:
-    """Return the English page and its Chinese twin."""
-    return [
+    """Return the English page and its Chinese twin, with what is said in English on both."""
+    both = [
         (ROOT / one).read_text(encoding="utf-8") for one in (name, name.replace(".md", ".zh.md"))
     ]
+    for words, said in SAID.items():
+        both = [page.replace(f"`{said}`", f"`{words}`") for page in both]
+    return both
 
 
 def levels(page: str) -> list[str]:
