@@ -17,7 +17,7 @@ from broadcast.errors import (
 from broadcast.message import Message
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import SendPath
-from broadcast.rules.calls.waits import just_turned
+from broadcast.rules.calls.waits import NEAR_TURN
 from broadcast.rules.findings import Facts, Fault, Finding, of_fault
 from broadcast.rules.gates.gate import GateKind
 from broadcast.views.blocker_lines import Lanes
@@ -108,9 +108,8 @@ def _of_ledger(engine: Engine, accounts: Mapping[str, Account], facts: Facts) ->
             known_accounts.check_account(engine, account)
         except SettingsError as error:
             yield Finding(fault=Fault.APPID, account=name, what=error.message)
-        # WeChat's count may be of yesterday, or of the day that begins while it is asked for.
-        if not just_turned(lanes.now):
-            facts.called[name] = restores.called_today(engine, name, lanes.now)
+        # WeChat's count may be of the day that has just ended here, or ends now.
+        facts.called[name] = restores.called_today(engine, name, lanes.now - NEAR_TURN)
         if at := refused_pushes.refused_at(engine, name, _REFUSED_WITHIN):
             seen = Moment(at, lanes.now)
             yield of_fault(Fault.CALLBACK, account=name, has_fix=True, at=seen)
