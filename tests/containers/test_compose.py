@@ -100,6 +100,24 @@ def test_doctor_names_commands_that_repair_from_beside_the_compose_file(stack: S
     until(lambda: {one["id"] for one in stack.doctor()} <= before, 60, "a healthy stack")
 
 
+def test_a_full_valkey_gets_more_by_the_settings_that_doctor_names(stack: Stack) -> None:
+    stack.exec("valkey", "sh", "-c", f"{LOGIN} valkey-cli CONFIG SET maxmemory 1mb")
+    [full] = [one for one in stack.doctor() if one["id"] == "redis_full"]
+    assert (full["command"], full["repairable"]) == (None, False)
+    dotenv = stack.folder / ".env"
+    before = dotenv.read_text("ascii")
+
+    dotenv.write_text(f"{before}VALKEY_MAXMEMORY=480mb\nVALKEY_MEM_LIMIT=1200m\n", "ascii")
+    command = full["fix"][full["fix"].index("docker compose") :]
+    subprocess.run(["sh", "-c", command], cwd=stack.folder, check=True, timeout=120)
+
+    most = stack.exec("valkey", "sh", "-c", f"{LOGIN} valkey-cli CONFIG GET maxmemory").split()
+    assert most == ["maxmemory", str(480 * 1024**2)]
+    assert "redis_full" not in {one["id"] for one in stack.doctor()}
+    dotenv.write_text(before, "ascii")
+    stack.compose("up", "--detach", "--no-build", "--wait")
+
+
 def test_flower_knows_neither_the_appsecret_nor_the_database(stack: Stack) -> None:
     there = stack.exec("flower", "sh", "-c", "ls /run/secrets; env")
 
