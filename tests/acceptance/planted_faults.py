@@ -255,7 +255,7 @@ PLANTS = (
         sql("UPDATE bc_installation SET place = 'sqlite 1'"),
         command("restored", "--moved", "--yes"),
     ),
-    Plant(F.ACCOUNT_OFF, command("halt", "--all")),
+    Plant(F.ACCOUNT_OFF, command("halt", "--all"), command("unhalt", "--all")),
     Plant(F.CALLBACK, push("another1", 403), push(TOKEN, 200)),
     Plant(F.DEAD_LETTERS, nonsense, drop_letters),
 )

@@ -97,7 +97,7 @@ def test_faults_that_stand_together_are_found_and_repaired_by_their_commands(
     status = system.broadcast("status").stdout
     with valkey.client() as redis:
         redis.config_set("maxmemory-policy", "allkeys-lru")
-    system.broadcast("halt", "--all")
+    system.broadcast("halt", "--all", "--why", "wrong price")
     dotenv = system.folder / ".env"
     dotenv.write_text("# 设置\nBROADCAST_LATE_BT=20m\n", encoding="gb18030")
     dotenv.chmod(0o644)
@@ -106,7 +106,7 @@ def test_faults_that_stand_together_are_found_and_repaired_by_their_commands(
     for finding in first["findings"]:
         repair(finding, system.folder, system.env)
     second = examined(system)["findings"]
-    for finding in second:
+    for finding in second[:3]:
         repair(finding, system.folder, system.env)
 
     assert [one["id"] for one in first["findings"]] == [F.DOTENV, F.OPEN_FILE]
@@ -116,6 +116,11 @@ def test_faults_that_stand_together_are_found_and_repaired_by_their_commands(
     # `status` said of the worker what `doctor` says.
     assert f"✗ {second[2]['what']}\n    {second[2]['why']}" in status
     assert second[2]["command"] in status
+    # A person's stop is no fault that a script repairs.
+    (halted,) = examined(system)["findings"]
+    assert not halted["repairable"]
+    assert "wrong price" in halted["fix"]
+    system.broadcast(*halted["command"].split()[1:])
     system.until_state(told["id"], "completed")
     assert system.broadcast("doctor").stdout == "Nothing is wrong.\n"
 

@@ -181,6 +181,8 @@ def test_a_fault_is_repaired_by_its_command_alone() -> None:
     assert not of(F.NO_WORKER).is_repairable
     assert of(F.NO_WORKER, command="celery").is_repairable
     assert not of(F.RESTORED, command="broadcast restored").is_repairable
+    # A person halted it, or has to act before the stop is lifted.
+    assert not of(F.ACCOUNT_OFF, command="broadcast unhalt").is_repairable
     assert len(REPAIRED) >= 14
     assert set(Fault) > REPAIRED
     assert not of(F.MISSPELT).is_error
