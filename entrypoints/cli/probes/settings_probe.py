@@ -21,6 +21,11 @@ from broadcast.settings.program_settings import Settings, like_settings, variabl
 
 #: Docker puts secrets there, for its container alone.
 _OF_DOCKER: Final = Path("/run/secrets")
+#: Of a `.env` in GB18030. The old one is kept, as nobody can be sure of an encoding.
+_CONVERSION: Final = (
+    "(text=$(iconv -f GB18030 -t UTF-8 .env) && install -m 600 .env .env.gb18030"
+    r""" && printf '%s\n' "$text" > .env)"""
+)
 
 
 def read(found: list[Finding]) -> Settings | None:
@@ -69,14 +74,19 @@ def _of_dotenv(error: SettingsError) -> Finding:
         line = int(str(error.facts["line"]))
         return Finding(
             fault=Fault.DOTENV, what=error.message, fix=_named(line), is_stopgap=True,
-            command=f"sed -i '{line}s/^/# /' {DOTENV}",
+            command=f"sed -i --follow-symlinks '{line}s/^/# /' {DOTENV}",
         )  # fmt: skip
-    if error.message_id == "error.settings.dotenv":
-        # What Chinese editors write where it is not UTF-8.
-        aside = f"{DOTENV}.utf8"
-        converted = f"(umask 077; iconv -f GB18030 -t UTF-8 {DOTENV} > {aside})"
-        command = f"{converted} && cat {aside} > {DOTENV} && rm {aside}"
+    if error.message_id == "error.settings.dotenv" and _is_gb18030(DOTENV.read_bytes()):
+        command = _CONVERSION
     return Finding(fault=Fault.DOTENV, what=error.message, command=command)
+
+
+def _is_gb18030(written: bytes) -> bool:
+    """Return whether all of it is what Chinese editors write, and no line of it may be UTF-8."""
+    text = written.decode("gb18030", "replace")
+    lines = (line.decode("utf-8", "replace") for line in written.splitlines())
+    is_all = not {"\0", "\ufffd"} & {*text}
+    return is_all and all(line.isascii() or "\ufffd" in line for line in lines)
 
 
 def _named(line: int) -> Message | None:
@@ -89,12 +99,16 @@ def _named(line: int) -> Message | None:
 
 def _misspelt(written: Iterable[str]) -> Iterator[Finding]:
     in_file = {name.upper() for name in written}
-    for name, near in like_settings().items():
-        command = rf"sed -i -E 's/^(\s*(export\s+)?){name}(\s*=)/\1{near}\3/I' {DOTENV}"
+    alike = like_settings()
+    for name, near in alike.items():
+        # A quote or a byte order mark may stand beside the name.
+        line = rf"s/^(\W*(export\s+)?){name}(\W*=)/\1{near}\3/I"
+        # Another one would be a second value of the right one.
+        is_sole = [*in_file, *alike.values()].count(near) == 1
         yield Finding(
             fault=Fault.MISSPELT, what=Message("settings.near", name=name, near=near),
-            # Beside the right one it would be a second value of that.
-            command=command if name in in_file and near not in in_file else None,
+            command=f"sed -i --follow-symlinks -E '{line}' {DOTENV}"
+            if name in in_file and is_sole else None,
         )  # fmt: skip
 
 
@@ -120,8 +134,10 @@ def _open_files(paths: Iterable[Path]) -> Iterator[Finding]:
     """Yield the files that every user of the machine can read."""
     for path in paths:
         if is_open(path):
-            command = f"chmod o= {shlex.quote(str(path))}"
-            yield of_fault(Fault.OPEN_FILE, command=command, path=path)
+            # Of another's file this user may be one of the others, who must go on reading it.
+            is_ours = path.stat().st_uid == os.geteuid()
+            command = f"chmod o= {shlex.quote(str(path))}" if is_ours else None
+            yield of_fault(Fault.OPEN_FILE, command=command, has_fix=not is_ours, path=path)
 
 
 def is_open(path: Path) -> bool:
