@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
 import math
 import socket
@@ -31,6 +32,11 @@ from worker.delivery.metrics import REGISTRY
 log = logging.getLogger(__name__)
 
 _KEYS_FOR_S: Final = 1.0
+#: Connections; strangers must not take the descriptors that sends need.
+_MOST_AT_ONCE: Final = 8
+#: Seconds for all bytes of a request's head together.
+_HEAD_S: Final = 5
+_LINE_EACH_S: Final = 60
 _BEARER: Final = "Bearer "
 
 
@@ -69,9 +75,31 @@ class MetricsServer:
 
 
 class _Server(ThreadingWSGIServer):
+    #: Not yet accepted; who comes behind a crowd is not to wait a second for each try.
+    request_queue_size = 128
+
+    def __init__(self, *args: Any) -> None:  # noqa: ANN401 - as its base has them
+        super().__init__(*args)
+        self._open: set[object] = set()
+        self._silent_until = -math.inf
+
+    def verify_request(self, request: Any, client_address: object) -> bool:  # noqa: ANN401, ARG002
+        """Return whether there is room for one more; it is closed otherwise."""
+        if len(self._open) >= _MOST_AT_ONCE:
+            return False
+        self._open.add(request)
+        return True
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+        """Close a connection: answered, failed or refused."""
+        super().shutdown_request(request)
+        self._open.discard(request)
+
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
-        """Log one line: who says nothing, or leaves, is no fault of ours."""
-        log.info("metrics: a client was not answered: %r", sys.exc_info()[1])
+        """Log one line a minute: who says nothing, or leaves, is no fault of ours."""
+        if time.monotonic() >= self._silent_until:
+            self._silent_until = time.monotonic() + _LINE_EACH_S
+            log.info("metrics: a client was not answered: %r", sys.exc_info()[1])
 
 
 def _server_class(host: str) -> type[_Server]:
@@ -79,9 +107,32 @@ def _server_class(host: str) -> type[_Server]:
     return type("_Server", (_Server,), {"address_family": family})
 
 
+class _Head(socket.SocketIO):
+    """What a client says, until its time is over, however slowly it says it."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__(connection, "r")
+        self._connection, self._until = connection, time.monotonic() + _HEAD_S
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 - of each kind
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._connection.settimeout(left)
+        try:
+            return super().readinto(buffer)
+        finally:
+            self._connection.settimeout(_HEAD_S)
+
+
 class _Handler(WSGIRequestHandler):
-    #: Seconds; who says nothing holds a thread.
-    timeout = 5
+    #: Seconds for what is said to a client.
+    timeout = _HEAD_S
+
+    def setup(self) -> None:
+        """Read with one deadline instead of one for each byte."""
+        super().setup()
+        self.rfile = io.BufferedReader(_Head(self.connection))
 
     def log_message(self, *_: object) -> None:
         """Log nothing: it is scraped all the time."""

@@ -17,6 +17,7 @@ from models.engine import open_engine
 from tests.kit import template
 from tests.kit.wait import until
 from tests.servers.ports import LOOPBACK, free_port
+from worker import metrics_server
 from worker.metrics_server import MetricsServer
 
 KEY = "key-of-the-file-0123"
@@ -84,3 +85,39 @@ def test_a_keys_file_that_is_being_written_takes_no_key_away(
         until(is_read_again, 10, "a look at the emptied file")
 
     assert set(seen) == {200}
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Whether it is after another byte of half a head."""
+    try:
+        connection.send(b"x")
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def test_half_heads_that_drip_take_few_connections_and_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(metrics_server, "_HEAD_S", 2)
+    caplog.set_level("INFO")
+    with contextlib.ExitStack() as stack:
+        url = stack.enter_context(
+            server(open_engine(f"sqlite:///{tmp_path}/none.db"), tmp_path / "keys")
+        )
+        address = LOOPBACK, int(url.split(":")[2].split("/")[0])
+        heads = [
+            stack.enter_context(socket.create_connection(address, timeout=5)) for _ in range(50)
+        ]
+        for head in heads:
+            head.setblocking(False)
+            head.send(b"GET /metrics HTTP/1.1\r\nA: ")
+
+        few = metrics_server._MOST_AT_ONCE
+        until(lambda: sum(map(is_open, heads)) <= few, 10, "the end of those that are too many")
+        until(lambda: not any(map(is_open, heads)), 10, "the end of all")
+        assert requests.get(url, timeout=60).status_code == 200
+
+    assert caplog.text.count("a client was not answered") == 1
