@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import smtplib
 import socket
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 from broadcast.message import Message
 from broadcast.outbound.posting import Poster, PostResult
-from broadcast.quoting import one_line
+from broadcast.quoting import one_line, quoted
 from broadcast.rules.notices import MailAddress, Receiver, mail_address
 from broadcast.wechat import connections
 from broadcast.wechat.call_errors import TransportKind
@@ -23,6 +24,9 @@ from broadcast.wechat.deadline import CURRENT, Exchange
 log = logging.getLogger(__name__)
 
 _LONGEST_SUBJECT: Final = 120
+_LONGEST_REASON: Final = 500
+#: Bytes of all that a server says; ``smtplib`` takes any number of lines.
+_LONGEST_ANSWERS: Final = 100_000
 
 
 def send(poster: Poster, receiver: Receiver, text: str) -> PostResult:
@@ -38,7 +42,7 @@ def send(poster: Poster, receiver: Receiver, text: str) -> PostResult:
         words = error.reason if isinstance(error, UnicodeEncodeError) else str(error)
         # An answer may say again what was sent; those of ``smtplib`` have theirs as bytes.
         said = receiver.masked(getattr(error, "smtp_error", None) or words.encode())
-        reason = one_line(f"{type(error).__name__} {said.decode()}")
+        reason = quoted(one_line(f"{type(error).__name__} {said.decode()}"), _LONGEST_REASON)
         took_too_long = Message(f"transport.{TransportKind.TOTAL_TIMEOUT}")
         why = took_too_long if exchange.expired else reason
         return PostResult(problem=Message("notice.problem.mail", reason=why))
@@ -47,8 +51,26 @@ def send(poster: Poster, receiver: Receiver, text: str) -> PostResult:
     return PostResult()
 
 
+class _Answers(io.BufferedReader):
+    """What a server says, to a bound."""
+
+    _left = _LONGEST_ANSWERS
+
+    def readline(self, size: int | None = -1) -> bytes:
+        line = super().readline(size)
+        self._left -= len(line)
+        if self._left < 0:
+            raise OSError("it says too much")
+        return line
+
+
 class _Server(smtplib.SMTP):
-    """A server whose every answer ends with the time of the try."""
+    """A server whose every answer ends with the time of the try, and is bounded."""
+
+    def getreply(self) -> tuple[int, bytes]:
+        if self.file is None and self.sock is not None:
+            self.file = _Answers(self.sock.makefile("rb", buffering=0))
+        return super().getreply()
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         exchange = CURRENT.get()

@@ -14,7 +14,7 @@ import hmac
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -162,7 +162,8 @@ class Receiver:
     def masked(self, answer: bytes) -> bytes:
         """Return what its bot answered without what must not be shown, however that is escaped."""
         words = answer.decode(errors="replace")
-        hidden = {one for written in self.secrets() for one in (written, unquote(written))}
+        plain = {one for written in self.secrets() for one in (written, unquote(written))}
+        hidden = plain.union(*map(_in_base64, plain))
         # One may be in another one.
         for secret in sorted(hidden, key=len, reverse=True):
             pattern = "".join(map(_any_form, secret))
@@ -172,6 +173,16 @@ class Receiver:
 
 #: Parts of paths that stand in many addresses.
 _NOT_SECRET: Final = frozenset({"open-apis", "services", "webhook", "webhooks", "workflows"})
+
+
+def _in_base64(secret: str) -> Iterator[str]:
+    """Yield what base64 makes of a secret alone, wherever it stands in the text that is coded."""
+    for ahead in range(3):
+        text = bytes(ahead) + secret.encode()
+        # Six bits a sign; the first and the last one may be of what stands around it, too.
+        own = slice(-(-ahead * 8 // 6), len(text) * 8 // 6)
+        for coded in (base64.b64encode(text), base64.urlsafe_b64encode(text)):
+            yield coded.decode()[own]
 
 
 def _any_form(sign: str) -> str:

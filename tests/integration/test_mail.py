@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
+import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,7 @@ from broadcast.outbound.posting import Poster, PostResult
 from broadcast.rules import notices
 from tests.kit import mail
 from tests.kit.command_line import CommandLine
+from tests.servers.ports import LOOPBACK
 
 TEXT = "[broadcast] 账号 default：群发待处理\n第二行"
 
@@ -72,6 +77,45 @@ def test_a_password_that_is_not_taken_is_a_problem_that_does_not_show_it(
     assert re.search(says, str(problem.facts))
     assert not [one for one in secret if one in str(problem.facts)]
     assert server.mails == []
+
+
+def test_a_server_that_says_again_what_it_refuses_shows_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mail.mail_server(tmp_path) as server:
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.certificate))
+        server.refusal = "500 5.5.1 Command unrecognized: AUTH"
+        problem = say(server.url()).problem
+
+    assert problem is not None
+    assert "Command unrecognized: AUTH PLAIN " in str(problem.facts)
+    assert "***" in str(problem.facts)
+    coded = base64.b64encode(f"\0{mail.USER}\0{mail.PASSWORD}".encode()).decode()
+    assert coded[-24:] not in str(problem.facts)
+
+
+def test_a_greeting_without_an_end_is_read_to_a_bound() -> None:
+    sent = 0
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def greet() -> None:
+            nonlocal sent
+            client, _ = listener.accept()
+            with client, suppress(OSError):
+                while True:
+                    sent += client.send(b"220-hello\r\n" * 1000)
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        port = listener.getsockname()[1]
+        problem = say(f"smtp://{LOOPBACK}:{port}/?to=ops@example.org", timeout_s=30).problem
+        thread.join()
+
+    assert problem is not None
+    assert "says too much" in str(problem.facts)
+    assert len(str(problem.facts)) < 1000
+    # Most of it lies in buffers on the way.
+    assert sent < 100_000_000
 
 
 @pytest.mark.parametrize("farewell", ["250 bye", "421 too busy to say bye", "what?"])

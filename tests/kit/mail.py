@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
+from aiosmtpd.smtp import MISSING, AuthResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -41,6 +41,8 @@ class MailServer:
     recipients: list[list[str]] = field(default_factory=list)
     #: What it says to QUIT.
     farewell: str = "221 Bye"
+    #: What it says to a login, with the login behind it; empty: it answers.
+    refusal: str = ""
     #: Seconds that it thinks before each answer about a mail.
     thinks_s: float = 0
 
@@ -51,6 +53,9 @@ class MailServer:
 
     async def handle_QUIT(self, *_: Any) -> str:  # noqa: N802 - aiosmtpd's name
         return self.farewell
+
+    async def handle_AUTH(self, _server: Any, _session: Any, _envelope: Any, args: Any) -> Any:  # noqa: N802
+        return " ".join((self.refusal, *args)) if self.refusal else MISSING
 
     async def handle_MAIL(  # noqa: N802
         self, _server: Any, _session: Any, envelope: Any, address: str, options: Any
@@ -93,7 +98,9 @@ def mail_server(folder: Path, scheme: str = "smtps") -> Iterator[MailServer]:
     if scheme == "smtp":
         tls = {"tls_context": context, "require_starttls": True, "auth_required": True}
     controller = Controller(
-        server, hostname=LOOPBACK, port=server.port, authenticator=_authenticate, **tls
+        server, hostname=LOOPBACK, port=server.port, authenticator=_authenticate,
+        # The last refusal is the one that is told.
+        auth_exclude_mechanism=["LOGIN"], **tls
     )  # fmt: skip
     controller.start()
     try:

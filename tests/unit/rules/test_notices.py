@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable
@@ -42,6 +43,23 @@ SLACK = "https://hooks.slack.com/services/T0123/B0123/XXXXXXXXXXXX"
 )  # fmt: skip
 def test_a_bot_is_known_by_its_path_whatever_stands_before_it(url: str, bot: Bot) -> None:
     assert receiver_of(url).bot is bot
+
+
+@pytest.mark.parametrize("before", ["", "a", "\0me", "user:"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_in_base64_is_masked_wherever_it_stands_in_that(
+    before: str, encode: Callable[[bytes], bytes]
+) -> None:
+    secret = "Sup3r??>>SecretMailPw"
+    receiver = receiver_of(f"smtps://me:{quote_plus(secret)}@h.example/?to=a@b.example")
+    coded = encode(f"{before}{secret}".encode()).decode()
+
+    shown = receiver.masked(f'500 unrecognized: "AUTH PLAIN {coded}"'.encode()).decode()
+
+    assert shown.startswith('500 unrecognized: "AUTH PLAIN ')
+    assert "***" in shown
+    # What is left of it are the signs that it shares with what stands around it.
+    assert len(shown) - len('500 unrecognized: "AUTH PLAIN "***') <= len(coded) - len(secret)
 
 
 @pytest.mark.parametrize("url", [WECOM, DINGTALK, FEISHU, SLACK])
