@@ -57,6 +57,8 @@ class Installation(Base):
     seen_at: Mapped[datetime | None]
     #: Grows with each such note; Redis has the same number, and a restored database a smaller one.
     notes: Mapped[BigCount]
+    #: When a worker last found Redis without that number.
+    emptied_at: Mapped[datetime | None]
 
 
 class RestoreRow(Base):

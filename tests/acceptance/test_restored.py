@@ -227,6 +227,34 @@ def test_redis_emptied_in_the_middle_of_a_send_asks_nobody_and_loses_nothing(
     assert "restored" not in system.broadcast("accounts").stdout
 
 
+@on("sqlite")
+def test_a_first_broadcast_that_no_worker_had_seen_in_the_backup_is_not_sent_again(
+    database_url: str, start_system: StartSystem
+) -> None:
+    system = start_system(
+        followers=200, database_url=database_url, BROADCAST_BATCH_SIZE="20",
+        BROADCAST_WAIT_SCALE="0.01",
+    )  # fmt: skip
+    run(system)
+    until(lambda: restores.facts(system.engine).notes, 30, "a worker at work")
+    system.kill_all()
+    told = system.send(system.simulator.openids(200), "--text", "first")
+    backup = copies.copied(system.database_url, "backup")
+    run(system)
+    system.until_state(told["id"], "completed")
+    system.kill_all()
+    system.engine.dispose()
+
+    system.simulator.set_switches(clientmsgid_window_s=1)
+    system.valkey.flushall()
+    copies.restored(backup, system.database_url)
+    run(system)
+
+    until_closed(system)
+    assert len(system.simulator.mass_calls()) == 10
+    assert system.simulator.ledger()["doubled"] == 0
+
+
 def test_a_moved_database_goes_on_when_a_person_says_so(
     start_system: StartSystem, tmp_path: Path
 ) -> None:

@@ -89,7 +89,8 @@ class DatabaseCheck:
 
     def _note_seen(self, accounts: Collection[str] = ()) -> None:
         """Note that a worker is at work, and let Redis know; raises RedisAwayError."""
-        number = restores.note_seen(self._engine, accounts)
+        is_emptied = self.counter.read().notes is None
+        number = restores.note_seen(self._engine, accounts, is_emptied=is_emptied)
         if number is not None:
             self.counter.note(number)
             self._has_noted = True
@@ -130,8 +131,8 @@ class DatabaseCheck:
             raise OutOfReachError("error.database.restored")
         verdict = restore_guard.judge(facts, account, counts=counts)
         if verdict is Trust.COUNT_CALLS:
-            owed_since = restores.owed_since(self._engine, account)
-            verdict = restore_guard.judge(facts, account, counts=counts, owed_since=owed_since)
+            owed = restores.owed(self._engine, account)
+            verdict = restore_guard.judge(facts, account, counts=counts, owed=owed)
         return facts, verdict
 
     def _facts(self, accounts: Collection[str] | None = None) -> DatabaseFacts:

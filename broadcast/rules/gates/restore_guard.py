@@ -63,6 +63,14 @@ class LaneFacts:
 
 
 @frozen
+class Owed:
+    """What an account still has to send."""
+
+    #: Since when it owes the oldest of it; None: it owes nothing.
+    since: datetime | None
+
+
+@frozen
 class DatabaseFacts:
     """Facts by which a database is judged."""
 
@@ -84,6 +92,8 @@ class DatabaseFacts:
     forgotten: Mapping[str, int]
     #: The oldest schema whose programs may work on it.
     oldest_compatible: int = 1
+    #: When Redis was last found without a count of the notes; None: never.
+    emptied_at: datetime | None = None
 
     def lane(self, account: str) -> LaneFacts:
         """Return the facts of a lane, also of one that is not there yet."""
@@ -144,6 +154,17 @@ class DatabaseFacts:
         """When a worker last knew a lane of it; None: never."""
         return max((lane.seen_at for lane in self.lanes.values() if lane.seen_at), default=None)
 
+    def may_have_sent(self, owed: Owed | None, counts: Counts) -> bool:
+        """Return whether what is owed may have gone out, though no worker knew the account here.
+
+        It was stored before Redis lost the count of the notes, which would show a backup.
+        """
+        is_empty = counts.notes is None and self.notes > 0
+        emptied_at = self.now if is_empty else self.emptied_at
+        if emptied_at is None or owed is None:
+            return emptied_at is not None
+        return owed.since is not None and owed.since <= emptied_at
+
     def is_forgetful(self, counts: Counts) -> bool:
         """Return whether it lacks notes of workers: what people changed meanwhile is lost, too."""
         return counts.notes is not None and counts.notes > self.notes
@@ -164,12 +185,12 @@ def judge(
     account: str,
     *,
     counts: Counts,
-    owed_since: datetime | None = None,
+    owed: Owed | None = None,
 ) -> Verdict:
     """Return whether the calls of an account may be made, or the reason to close the lanes.
 
-    *counts*: Redis's, read before the facts. *owed_since*: since when the account owes the oldest
-    of what it still has to send; None: it owes nothing.
+    *counts*: Redis's, read before the facts. *owed*: looked for where the verdict without it is
+    ``COUNT_CALLS``.
     """
     lane, counted = facts.lane(account), counts.claims.get(account)
     if facts.is_elsewhere:
@@ -178,7 +199,8 @@ def judge(
         return Reason.COUNTER_BEHIND
     if facts.is_forgetful(counts):
         return Reason.WORK_FORGOTTEN
-    if lane.seen_at is None and not lane.claims:
+    is_new = lane.seen_at is None and not lane.claims
+    if is_new and not facts.may_have_sent(owed, counts):
         return Trust.NEW
     if counted is not None:
         return Trust.KNOWN
@@ -186,8 +208,9 @@ def judge(
     # Redis that starts anew at midnight is more likely than a copy of the last two minutes.
     begins = day.start(facts.now)
     known_since = min(begins, facts.now - 2 * SEEN_EVERY)
-    was_seen = lane.seen_at is not None and lane.seen_at >= known_since
-    may_be_of_today = was_seen or owed_since is None or owed_since >= begins
+    seen_at = facts.seen_at if is_new else lane.seen_at
+    was_seen = seen_at is not None and seen_at >= known_since
+    may_be_of_today = was_seen or owed is None or owed.since is None or owed.since >= begins
     return Trust.COUNT_CALLS if may_be_of_today else Reason.REDIS_EMPTY
 
 

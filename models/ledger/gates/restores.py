@@ -16,7 +16,7 @@ from broadcast import day
 from broadcast.rules.calls.outcomes import Outcome, SendPath
 from broadcast.rules.campaigns.launches import LaunchState
 from broadcast.rules.gates.gate import GateKind
-from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts
+from broadcast.rules.gates.restore_guard import DatabaseFacts, LaneFacts, Owed
 from broadcast.rules.states import OPEN_PHASES, Reason
 from models.accounts import Lane
 from models.base import among, change_where, is_so
@@ -55,16 +55,17 @@ def facts_in(connection: Connection, accounts: Collection[str] | None = None) ->
     query = select(
         Installation.id, Installation.place, Installation.seen_at, Installation.notes,
         LANES_CLOSED, database_now(), FORGOTTEN, Installation.oldest_compatible,
+        Installation.emptied_at,
     )  # fmt: skip
     lanes = select(Lane.account, Lane.claims, Lane.seen_at, _RESTS, _UNCOUNTED)
     lanes = among(lanes, Lane.account, accounts)
-    id_, known_place, seen_at, notes, is_closed, moment, forgotten, oldest = connection.execute(
-        query
-    ).one()
+    found = connection.execute(query).one()
+    id_, known_place, seen_at, notes, is_closed, moment, forgotten, oldest, emptied_at = found
     return DatabaseFacts(
         id=id_, known_place=known_place, seen_at=seen_at, notes=notes,
         is_closed=bool(is_closed), now=moment, place=place_of(connection),
         forgotten=json.loads(forgotten or "{}"), oldest_compatible=oldest,
+        emptied_at=emptied_at,
         lanes={
             account: LaneFacts(
                 claims=claims, seen_at=seen, rests=bool(rests), is_uncounted=bool(uncounted)
@@ -78,12 +79,12 @@ facts = reading(facts_in)
 
 
 @reading
-def owed_since(connection: Connection, account: str) -> datetime | None:
-    """Return since when the account owes the oldest of what it still has to send.
+def owed(connection: Connection, account: str) -> Owed:
+    """Return what the account still has to send.
 
     A broadcast since it was stored, unless its time is still to come; a request of the outbox; a
     run that is due since its campaign was stored: yesterday's backup has no run of today, and a
-    person may edit a campaign in it. None: it owes nothing.
+    person may edit a campaign in it.
     """
     stored = select(func.min(BroadcastRow.created_at)).where(
         BroadcastRow.account == account, BroadcastRow.phase.in_(OPEN_PHASES),
@@ -99,9 +100,8 @@ def owed_since(connection: Connection, account: str) -> datetime | None:
     due = select(func.min(CampaignRow.created_at)).where(
         CampaignRow.account == account, or_(CampaignRow.next_due_at <= database_now(), begun)
     )
-    owed = (one.scalar_subquery() for one in (stored, posted, due))
-    found = connection.execute(select(*owed)).one()
-    return day.first_of(*found)
+    each = (one.scalar_subquery() for one in (stored, posted, due))
+    return Owed(since=day.first_of(*connection.execute(select(*each)).one()))
 
 
 def waits_for_its_time() -> ColumnElement[bool]:
@@ -155,10 +155,13 @@ are_lanes_closed = reading(closed_gates.are_lanes_closed)
 
 
 @writing
-def note_seen(connection: Connection, accounts: Collection[str] = ()) -> int | None:
+def note_seen(
+    connection: Connection, accounts: Collection[str] = (), *, is_emptied: bool = False
+) -> int | None:
     """Note that a worker is at work on the database, and knows the lanes of *accounts*.
 
-    Returns the number of the note; None: the lanes are closed.
+    *is_emptied*: Redis has no count of the notes. Returns the number of the note; None: the lanes
+    are closed.
     """
     if closed_gates.are_lanes_closed(connection):
         return None
@@ -167,6 +170,9 @@ def note_seen(connection: Connection, accounts: Collection[str] = ()) -> int | N
     moment = now(connection)
     change_where(connection, Installation, seen_at=moment, notes=Installation.notes + 1)
     change_where(connection, Lane, Lane.account.in_(accounts), seen_at=moment)
+    if is_emptied:
+        # The first note of all is in no Redis yet.
+        change_where(connection, Installation, Installation.notes > 1, emptied_at=moment)
     return connection.scalar(select(Installation.notes))
 
 

@@ -97,7 +97,7 @@ def test_requests_of_the_outbox_are_taken_by_those_who_have_their_account(engine
     waiting = outbox.waiting_long(engine)
     assert waiting is not None
     assert waiting.count == 2
-    assert restores.owed_since(engine, "a") == waiting.since
+    assert restores.owed(engine, "a").since == waiting.since
     outbox.remove_request(engine, mine)
     # Nobody has its account: it is anybody's by now.
     ledger.pass_time(engine, outbox.STRAY_AFTER)
@@ -158,7 +158,7 @@ def test_the_template_that_was_found_for_a_run_is_kept_and_its_notice_stands(
     assert launch_rows.under_key(world.engine, campaign, "K") is None
     reserved = launch_rows.of_campaign(world.engine, campaign, kept)
     assert (reserved.origin, reserved.last_size) == (campaign.id, None)
-    assert restores.owed_since(world.engine, "default") == campaign.created_at
+    assert restores.owed(world.engine, "default").since == campaign.created_at
     assert launch_rows.hold(world.engine, kept, Message("launch.missed"))
     [notice] = notices.newest(world.engine, list(NoticeState), 9)
     assert launch_rows.is_still_so(world.engine, notice.key)
@@ -191,7 +191,7 @@ def test_the_place_of_a_database_is_noted_by_who_knows_its_last_one(engine: Engi
     with read(engine) as connection:
         assert connection.scalar(select(Installation.place)) == "here"
     assert schema.installation(engine) == "one"
-    assert restores.owed_since(engine, "default") is None
+    assert restores.owed(engine, "default").since is None
 
 
 def test_a_draft_is_read_once_before_any_call_is_due(engine: Engine) -> None:

@@ -166,7 +166,7 @@ def test_a_copy_of_a_database_that_has_nothing_to_send_yet_is_nobodys(
     valkey.flushall()
     ledger.broadcast(copy)
 
-    checked(copy, counter).check(SHOP)
+    checked(copy, counter, quota(used=0)).check(SHOP)
     checked(copy, counter).watch({"default": SHOP})
 
     assert not is_closed(copy)
@@ -237,6 +237,25 @@ def test_a_note_that_redis_lost_or_never_got_accuses_nobody(
 
     assert not is_closed(engine)
     assert counter.read().notes == restores.facts(engine).notes
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_what_an_unseen_account_owed_as_redis_was_emptied_is_counted_by_wechat_later_too(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey, is_first: bool
+) -> None:
+    """The first note of all is not in Redis either."""
+    if not is_first:
+        checked(engine, counter).watch({})
+        valkey.flushall()
+    ledger.broadcast(engine, size=40, batches=4)
+    checked(engine, counter).watch({})
+    assert counter.read().notes == restores.facts(engine).notes
+
+    check = checked(engine, counter, quota(used=9))
+    with nullcontext() if is_first else pytest.raises(OutOfReachError):
+        check.check(SHOP)
+
+    assert is_closed(engine) != is_first
 
 
 def test_an_older_database_is_closed_and_stays_so(engine: Engine, counter: ClaimCounter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from broadcast.rules.gates.restore_guard import (
     Counts,
     DatabaseFacts,
     LaneFacts,
+    Owed,
     Trust,
     Verdict,
     explains,
@@ -45,7 +47,7 @@ def judged(
     **changed: Any,
 ) -> Verdict:
     counts = Counts(claims={} if counted is None else {"shop": counted}, notes=noted)
-    return judge(facts(**changed), "shop", counts=counts, owed_since=owed_since)
+    return judge(facts(**changed), "shop", counts=counts, owed=Owed(since=owed_since))
 
 
 def test_the_database_that_made_the_calls_goes_on() -> None:
@@ -130,6 +132,36 @@ def test_calls_of_an_account_without_a_lane_are_known_where_an_answer_stored_the
 def test_a_lane_without_a_call_that_no_worker_ever_saw_is_new() -> None:
     assert judged(claims=0, counted=None, seen_at=None, owed_since=YESTERDAY) is Trust.NEW
     assert judged(lanes={}, counted=None) is Trust.NEW
+
+
+@pytest.mark.parametrize(
+    ("noted", "emptied_at", "seen_at", "owed_since", "verdict"),
+    [
+        # Redis is empty now, or was after that had been stored.
+        (None, None, NOW, YESTERDAY, Trust.COUNT_CALLS),
+        (None, None, YESTERDAY, YESTERDAY, Reason.REDIS_EMPTY),
+        (5, NOW, NOW, YESTERDAY, Trust.COUNT_CALLS),
+        (5, NOW, YESTERDAY, YESTERDAY, Reason.REDIS_EMPTY),
+        # It owes nothing, or what was stored since.
+        (None, None, NOW, None, Trust.NEW),
+        (5, YESTERDAY, NOW, NOW, Trust.NEW),
+    ],
+)
+def test_what_was_stored_before_redis_was_emptied_may_have_been_sent_of_a_lane_that_looks_new(
+    noted: int | None, emptied_at: datetime | None, seen_at: datetime,
+    owed_since: datetime | None, verdict: Verdict,
+) -> None:  # fmt: skip
+    for lanes in ({"shop": LaneFacts()}, {}):
+        database = replace(facts(lanes=lanes, emptied_at=emptied_at), seen_at=seen_at)
+        counts = Counts(claims={}, notes=noted)
+
+        assert judge(database, "shop", counts=counts, owed=Owed(since=owed_since)) is verdict
+
+
+def test_a_database_on_which_no_worker_was_at_work_yet_is_new_whatever_it_owes() -> None:
+    changed = {"notes": 0, "lanes": {"shop": LaneFacts()}}
+
+    assert judged(counted=None, noted=None, owed_since=YESTERDAY, **changed) is Trust.NEW
 
 
 @pytest.mark.parametrize("claims", [0, 7])
