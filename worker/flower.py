@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, Final
@@ -68,10 +68,12 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
         name.replace("-", "_"): value
         for name, _, value in (word.lstrip("-").partition("=") for word in argv)
     }
-    logins = given.keys() & {"basic_auth", "auth"}
-    if not logins and not environ.get("FLOWER_BASIC_AUTH") and not environ.get("FLOWER_AUTH"):
+    logins = given.get("basic_auth", environ.get("FLOWER_BASIC_AUTH"))
+    # An empty login is one that everybody has.
+    if logins == "" or not (logins or given.get("auth", environ.get("FLOWER_AUTH"))):
         refuse(Message("error.flower.no_login"), status=2)
-    _refuse_guessable(given.get("basic_auth") or environ.get("FLOWER_BASIC_AUTH", ""))
+    _refuse_guessable(logins or "")
+    _refuse_wrong_values(environ)
     _refuse_weak_cookies(given.get("cookie_secret") or environ.get("FLOWER_COOKIE_SECRET"))
     for name, value in _DEFAULTS.items():
         environ.setdefault(name, value)
@@ -88,9 +90,23 @@ _NO: Final = frozenset({"false", "no", "off", "n", "f", "0"})
 
 def _refuse_guessable(logins: str) -> None:
     """End the process where a password is one that is tried first."""
-    for user, _, password in (login.partition(":") for login in logins.split(",") if login):
+    for user, _, password in (login.partition(":") for login in logins.split(",") if logins):
         if is_guessable(password) or password.lower().startswith(user.lower()):
             refuse(Message("error.flower.weak_login", user=user, least=SHORTEST), status=2)
+
+
+def _refuse_wrong_values(environ: Mapping[str, str]) -> None:
+    """End the process where Flower would, with a traceback."""
+    from celery.utils.serialization import strtobool  # noqa: PLC0415 - Flower alone needs them
+    from flower.options import options  # noqa: PLC0415
+
+    for name, option in options._options.items():  # noqa: SLF001 - no other way to the types
+        variable = f"FLOWER_{name.replace('-', '_').upper()}"
+        try:
+            for value in filter(None, [environ.get(variable)]):
+                (strtobool if option.type is bool else option.type)(value)
+        except (TypeError, ValueError):
+            refuse(Message("error.flower.wrong_value", name=variable), status=2)
 
 
 def _refuse_weak_cookies(secret: str | None) -> None:

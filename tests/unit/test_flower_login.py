@@ -20,7 +20,8 @@ def _changes_nothing_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "login", ["ops:short", "ops:", "ops", "ops:ops-2026-broadcast", "user:password",
-              "a:Gk2-uvW3x.Lq,admin:admin"],
+              "a:Gk2-uvW3x.Lq,admin:admin", "",
+              "a:Gk2-uvW3x.Lq,", ",a:Gk2-uvW3x.Lq", ":Gk2-uvW3x.Lq"],
 )  # fmt: skip
 def test_a_password_that_is_guessed_ends_the_start_in_one_line(
     login: str, capsys: pytest.CaptureFixture[str]
@@ -32,6 +33,37 @@ def test_a_password_that_is_guessed_ends_the_start_in_one_line(
     [line] = capsys.readouterr().err.splitlines()
     assert "FLOWER_BASIC_AUTH" in line
     assert login.partition(":")[2] in {"", "password"} or login not in line
+
+
+@pytest.mark.parametrize(
+    "words", [["--basic-auth="], ["--auth="], ["--basic-auth=", "--auth=.*@example.com"]]
+)
+def test_an_option_without_a_login_ends_the_start_in_one_line(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        flower.prepare(["celery", "-A", "worker", "flower", *words], {})
+
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "FLOWER_BASIC_AUTH" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("FLOWER_READ_ONLY", "maybe"), ("FLOWER_PORT", "abc"), ("FLOWER_INSPECT_TIMEOUT", "soon"),
+     ("FLOWER_PURGE_OFFLINE_WORKERS", "1d")],
+)  # fmt: skip
+def test_a_wrong_value_ends_the_start_in_one_line(
+    name: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    right = {"FLOWER_BASIC_AUTH": "ops:Gk2-uvW3x.Lq", "FLOWER_NATURAL_TIME": "yes"}
+    with pytest.raises(SystemExit) as end:
+        flower.prepare(["celery", "-A", "worker", "flower"], {**right, name: value})
+
+    assert end.value.code == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert name in line
 
 
 @pytest.mark.parametrize("secret", ["secret", "Gk2-uvW3x.Lq", "0" * 32])
