@@ -90,8 +90,10 @@ def _made_durable(engine: Engine, error: BroadcastError) -> str | None:
     setting = error.message_id.rpartition(".")[2]
     match engine.dialect.name:
         case "postgresql" if setting == "synchronous_commit":
-            # It is stronger than what server and database say, and each role may do it.
-            return sql(engine.url, f"ALTER ROLE CURRENT_USER SET {setting} = on")
+            # It is stronger than what all others say, and each role may do it.
+            name = engine.dialect.identifier_preparer.quote(engine.url.database or "")
+            within = f" IN DATABASE {name}" if engine.url.database else ""
+            return sql(engine.url, f"ALTER ROLE CURRENT_USER{within} SET {setting} = on")
         case "postgresql":
             return sql(engine.url, f"ALTER SYSTEM SET {setting} = on", "SELECT pg_reload_conf()")
         case "mysql":
