@@ -71,13 +71,13 @@ def _of_info(info: Mapping[str, Any], variable: str, url: str) -> Iterator[Findi
         yield of_fault(Fault.REDIS_REPLICA, variable=variable, primary=primary)
     if policy != "noeviction":
         order = ("CONFIG", "SET", "maxmemory-policy", "noeviction")
-        command = redis_cli(url, variable, *order)
+        command = redis_cli(url, *order)
         yield of_fault(
             Fault.REDIS_EVICTS, command=command, has_fix=True, variable=variable, policy=policy
         )
     if most and info["used_memory"] > most * FULL:
         used, more = info["used_memory"], max(2 * most, 2 * int(info["used_memory"]))
-        command = redis_cli(url, variable, "CONFIG", "SET", "maxmemory", str(more))
+        command = redis_cli(url, "CONFIG", "SET", "maxmemory", str(more))
         full = of_fault(
             Fault.REDIS_FULL, command=command, has_fix=True, variable=variable, used=used, most=most
         )

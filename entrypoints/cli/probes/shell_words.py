@@ -9,8 +9,8 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from sqlalchemy import URL
 
@@ -69,14 +69,12 @@ def _of_container(command: str) -> str:
     return f"docker compose exec {service} {command}" if service else command
 
 
-def redis_cli(url: str, variable: str, *words: str) -> str:
-    """Return a command to the Redis of *url*, which *variable* of the environment may hold."""
+def redis_cli(url: str, *words: str) -> str:
+    """Return a command to the Redis of *url*."""
     parts = urlsplit(url)
-    if os.environ.get(variable) == url and parts.scheme.startswith("redis"):
-        return f'redis-cli -u "${variable}" {shlex.join(words)}'
     login = ["--askpass"] if parts.password or "password" in parts.query else []
     if parts.username:
-        login += ["--user", parts.username]
+        login += ["--user", unquote(parts.username)]
     if parts.hostname is None:
         return shlex.join(["redis-cli", "-s", parts.path, *login, *words])
     place = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()
@@ -84,15 +82,22 @@ def redis_cli(url: str, variable: str, *words: str) -> str:
 
 
 def sql(url: URL, *statements: str) -> str:
-    """Return a command to a database server."""
+    """Return a command to the database server that the driver takes *url* for."""
+    kind: Any = url.get_dialect()
+    _, said = kind().create_connect_args(url)
     if url.get_backend_name() == "postgresql":
-        query = {name: value for name, value in url.query.items() if name == "host"}
-        place = url.set("postgresql", query=query)._replace(password=None)
+        from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - no other database has it
+
+        place = make_conninfo(**{k: v for k, v in said.items() if "password" not in k})
         each = [word for one in statements for word in ("-c", one)]
-        return shlex.join(["psql", place.render_as_string(), *each])
-    login = ["-u", url.username or "", *(["-p"] if url.password else [])]
-    # With "localhost" the name of a socket would be meant. Certificates are looked at as little as
-    # our driver does, or MariaDB's client refuses a server without TLS; MySQL's ignores the word.
-    where = ["-h", url.host or "localhost", "-P", str(url.port or 3306), "--protocol", "tcp"]
-    where += ["--loose-disable-ssl-verify-server-cert"]
+        return shlex.join(["psql", place, *each])
+    ssl, login = said.get("ssl", {}), ["-u", url.username or "", *(["-p"] if url.password else [])]
+    # With "localhost" the name of a socket would be meant.
+    where = ["-h", said.get("host", "localhost"), "-P", str(url.port or 3306), "--protocol", "tcp"]
+    if "unix_socket" in said:
+        where = [f"--socket={said['unix_socket']}"]
+    # Certificates are looked at as little as our driver does, or MariaDB's client refuses a server
+    # without TLS; MySQL's ignores the word.
+    where += [f"--ssl-{name}={file}" for name, file in ssl.items() if name in {"ca", "cert", "key"}]
+    where += [] if ssl else ["--loose-disable-ssl-verify-server-cert"]
     return shlex.join(["mysql", *where, *login, url.database or "", "-e", "; ".join(statements)])

@@ -26,6 +26,7 @@ from entrypoints.cli.commands import api
 from entrypoints.cli.probes import redis_probe, settings_probe
 from entrypoints.cli.probes.shell_words import as_typed, away, redis_cli, sql
 from entrypoints.cli.showing import texts_of
+from models.engine import parse
 from tools.packages import ROOT
 
 ORDER = ("CONFIG", "SET", "maxmemory", "1")
@@ -38,20 +39,21 @@ PASSWORD = "p@:/?;#%+ w"
         ("redis://cache:6379/2", "-u redis://cache:6379/2"),
         ("rediss://cache:6379/0?ssl_cert_reqs=none", "-u rediss://cache:6379/0"),
         ("redis://:pa%3Ass@cache:6379/0", "-u redis://cache:6379/0 --askpass"),
-        ("redis://app:pa%3Ass@cache/0", "-u redis://cache/0 --askpass --user app"),
+        ("redis://a%40b:pa%3Ass@cache/0", "-u redis://cache/0 --askpass --user a@b"),
         ("unix:///run/cache?db=0&password=pa%3Ass", "-s /run/cache --askpass"),
     ],
 )
 def test_redis_is_named_by_its_place_and_asks_for_the_password(url: str, place: str) -> None:
-    assert redis_cli(url, "REDIS_URL", *ORDER) == f"redis-cli {place} CONFIG SET maxmemory 1"
+    assert redis_cli(url, *ORDER) == f"redis-cli {place} CONFIG SET maxmemory 1"
 
 
-def test_a_shell_that_has_the_url_takes_it_from_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_list_of_processes_shows_the_password_although_the_shell_has_the_url(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     url = "redis://:pa%3Ass@cache:6379/0"
     monkeypatch.setenv("REDIS_URL", url)
 
-    assert redis_cli(url, "REDIS_URL", "PING") == 'redis-cli -u "$REDIS_URL" PING'
-    assert "--askpass" in redis_cli(url.replace("cache", "other"), "REDIS_URL", "PING")
+    assert redis_cli(url, "PING") == "redis-cli -u redis://cache:6379/0 --askpass PING"
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,7 @@ def test_a_shell_that_has_the_url_takes_it_from_there(monkeypatch: pytest.Monkey
             "celery a && celery b",
             "docker compose exec worker celery a && docker compose exec worker celery b",
         ),
+        ("celery 'w &&  && x' y", "docker compose exec worker celery 'w &&  && x' y"),
         (
             "redis-cli -u redis://valkey PING",
             "docker compose exec valkey redis-cli -u redis://valkey PING",
@@ -136,14 +139,24 @@ def test_the_commands_of_databases_ask_for_the_password() -> None:
         for url in (postgresql, mysql, socket)
     ]
 
-    assert words[0] == [
-        "psql", "postgresql://app@db:5433/shop", "-c", "SELECT 'a b'", "-c", "SELECT 2",
-    ]  # fmt: skip
+    place = "host=db dbname=shop user=app port=5433"
+    assert words[0] == ["psql", place, "-c", "SELECT 'a b'", "-c", "SELECT 2"]
     assert words[1][:5] == ["mysql", "-h", "db", "-P", "3306"]
     assert words[1][-6:] == ["-u", "app", "-p", "shop", "-e", "SELECT 'a b'; SELECT 2"]
-    assert words[2][1] == "postgresql://app@/shop?host=%2Frun%2Fpostgresql"
+    assert words[2][1] == "dbname=shop user=app host=/run/postgresql"
     assert "hidden" not in str(words)
     assert PASSWORD not in str(words)
+
+
+def test_a_command_goes_to_the_server_that_the_query_of_the_url_names_as_the_driver_does() -> None:
+    def where(url: str) -> str:
+        return sql(parse(url), "SELECT 1")
+
+    postgresql = where("postgresql://u:p@/d?host=/run/pg&port=5433&sslmode=verify-full")
+    assert "host=/run/pg port=5433 sslmode=verify-full" in postgresql
+    assert "host=a,b port=5433,5432" in where("postgresql://u@/d?host=a:5433&host=b:5432")
+    mysql = where("mysql://u:p@/d?unix_socket=/run/m&ssl_ca=/ca.pem")
+    assert mysql == "mysql --socket=/run/m --ssl-ca=/ca.pem -u u -p d -e 'SELECT 1'"
 
 
 def test_a_misspelt_setting_is_renamed_unless_the_right_one_stands_there_too(
