@@ -86,9 +86,8 @@ def sql(url: URL, *statements: str) -> str:
     kind: Any = url.get_dialect()
     _, said = kind().create_connect_args(url)
     if url.get_backend_name() == "postgresql":
-        from psycopg.conninfo import make_conninfo  # noqa: PLC0415 - no other database has it
-
-        place = make_conninfo(**{k: v for k, v in said.items() if "password" not in k})
+        public = {name: value for name, value in said.items() if "password" not in name}
+        place = kind.import_dbapi().conninfo.make_conninfo(**public)
         each = [word for one in statements for word in ("-c", one)]
         return shlex.join(["psql", place, *each])
     ssl, login = said.get("ssl", {}), ["-u", url.username or "", *(["-p"] if url.password else [])]
