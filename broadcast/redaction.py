@@ -197,7 +197,7 @@ class _RedactingFactory:
 
 def _clean(record: logging.LogRecord) -> None:
     """Clean message and stack; arguments survive only where none of them holds a secret."""
-    setattr(record, TEMPLATE, record.msg)
+    template = record.msg
     try:
         message = record.getMessage()
     except Exception:  # noqa: BLE001 - logging would print the raw arguments of a bad format
@@ -205,7 +205,8 @@ def _clean(record: logging.LogRecord) -> None:
         record.msg, record.args = message, None
     clean = redact(message)
     if clean != message:
-        record.msg, record.args = clean, None
+        template, record.msg, record.args = redact(str(template)), clean, None
+    setattr(record, TEMPLATE, template)
     if record.stack_info:
         record.stack_info = redact(record.stack_info)
 

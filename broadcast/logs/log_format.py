@@ -15,7 +15,7 @@ from broadcast.errors import BroadcastError
 from broadcast.logs import log_facts, request_ids
 from broadcast.logs.log_lines import InEnglish
 from broadcast.message import Message
-from broadcast.redaction import TEMPLATE
+from broadcast.redaction import TEMPLATE, redact
 from broadcast.settings import environment
 
 VARIABLE: Final = "BROADCAST_LOG_FORMAT"
@@ -48,7 +48,7 @@ class Described(logging.Filter):
         record.event = event_of(getattr(record, TEMPLATE, record.msg)) or reason
         request_id = request_ids.current.get() or request_ids.woken_by.get()
         record.request_id = request_id
-        record.request = "" if request_id is None else f" request={request_id}"
+        record.request = "" if request_id is None else redact(f" request={request_id}")
         return True
 
 
@@ -58,7 +58,9 @@ class JSONLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the object; a fact that there is not is left out."""
         members = {
-            name: value for name, value in _members(record).items() if value not in {None, ""}
+            name: redact(value) if isinstance(value, str) else value
+            for name, value in _members(record).items()
+            if value not in {None, ""}
         }
         return json.dumps(members, ensure_ascii=False, default=str)
 

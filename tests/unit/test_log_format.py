@@ -76,6 +76,38 @@ def test_a_secret_is_masked_and_the_event_keeps_its_name(lines: Any) -> None:
     assert line["event"] == "key_was_refused"
 
 
+def test_no_member_of_a_line_shows_a_secret(lines: Any) -> None:
+    secret = "0123456789abcdef"
+    redaction.remember(secret)
+    log = logging.getLogger("x")
+    token = request_ids.current.set(secret)
+
+    with log_facts.about(account=secret, rid=secret, broadcast=f"b{secret}"):
+        log.warning("plain", extra={"data": {"name": secret, "id": secret}})
+    request_ids.current.reset(token)
+    log.error(f"no login with {secret} at redis://:hunter2hunter2@h:1/0")  # noqa: G004 - as libraries do
+    log.error(OSError("redis://:hunter2hunter2@h:1/0"))
+
+    plain, login, error = lines()
+    shown = str((plain, login, error))
+    assert secret not in shown
+    assert "hunter2" not in shown
+    assert (plain["request"], plain["account"], plain["task_id"]) == ("***", "***", "***")
+    assert login["event"] == "no_login_with_at_redis_h_1_0"
+    assert error["event"] == "redis_h_1_0"
+
+
+def test_the_request_of_a_line_of_text_shows_no_secret() -> None:
+    redaction.remember("0123456789abcdef")
+    record = logging.makeLogRecord({"msg": "plain"})
+    token = request_ids.current.set("0123456789abcdef")
+
+    log_format.Described().filter(record)
+    request_ids.current.reset(token)
+
+    assert getattr(record, "request") == " request=***"  # noqa: B009 - added by the filter
+
+
 def test_facts_end_with_their_block_and_with_their_task() -> None:
     log_facts.begin(task="broadcast.plan")
     with log_facts.about(batch=1):
