@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import logging
 import secrets
 import threading
@@ -129,10 +131,22 @@ def store_unread_list(run: Run, unread: str) -> int:
     """
     me, kept, count = secrets.token_hex(16), "", 0
     while (item := run("EVAL", _NEXT, 2, unread, f"{unread}.at", me, HELD_S, kept)) is not None:
-        store_unread(item.decode("utf-8", "backslashreplace"), "it is no message of kombu's")
+        store_unread(
+            _in_clear(item.decode("utf-8", "backslashreplace")), "it is no message of kombu's"
+        )
         kept = hashlib.sha1(item, usedforsecurity=False).hexdigest()
         count += 1
     return count
+
+
+def _in_clear(entry: str) -> str:
+    """Return an entry with its body decoded where it can be: a person in it must be found."""
+    try:
+        parsed = json.loads(entry)
+        parsed["body"] = base64.b64decode(parsed["body"], validate=True).decode()
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return entry
+    return json.dumps(parsed, ensure_ascii=False)
 
 
 store_soon: Final = UnreadKeeper(_keep_in_broker).store_soon

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from broadcast import names
-from broadcast.errors import DatabaseAwayError
+from broadcast.errors import ConflictError, DatabaseAwayError
 from models.ledger.boxes import dead_letters as reading
+from models.ledger.steer import erasures
 from tests.kit.wait import until
 from worker import dead_letters as worker_dead_letters
 
@@ -52,6 +55,21 @@ def test_each_is_kept_as_it_was_and_leaves_the_broker(client: redis.Redis, engin
     assert {body: one.times for body, one in found.items()} == {r"a\x00": 2, r"\xff": 1, "": 1}
     assert {one.reason.id for one in found.values()} == {"error.dead.no_message"}
     assert client.dbsize() == 0
+
+
+def test_a_person_in_a_coded_body_is_found(client: redis.Redis, engine: Engine) -> None:
+    one = "o" + "Ab_-" * 6 + "123"
+    body = base64.b64encode(json.dumps([[], {"openids": [one], "text": "早"}]).encode()).decode()
+    client.lpush(names.UNREAD, json.dumps({"body": body, "headers": {"id": "x1"}}))
+
+    assert keep(client) == 1
+
+    [letter] = kept(engine)
+    entry = json.loads(reading.letter_named(engine, letter.id)[1])
+    assert entry["headers"] == {"id": "x1"}
+    assert json.loads(entry["body"])[1]["openids"] == [one]
+    with pytest.raises(ConflictError, match=r"error\.person\.dead_letter"):
+        erasures.erase(engine, "default", one, who="me")
 
 
 def test_a_worker_that_is_killed_after_the_commit_leaves_one_letter(
