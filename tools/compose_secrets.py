@@ -13,6 +13,7 @@ import re
 import secrets
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "secrets"
@@ -21,6 +22,22 @@ CHOICES = {"DATABASE": ("postgres", "mysql"), "BROKER": ("valkey", "rabbitmq")}
 MYSQL_FILES = {"COMPOSE_FILE": "docker-compose.yml:docker-compose.mysql.yml"}
 #: In a container another user reads them; on this machine the folder lets only its owner in.
 MODE, FOLDER_MODE = 0o644, 0o700
+#: Where each server is, of which the first is the usual one; `{}` is its password.
+URLS = {
+    "redis_url": {"valkey": "redis://:{}@valkey:6379/0"},
+    "database_url": {
+        "postgres": "postgresql://broadcast:{}@postgres/broadcast",
+        "mysql": "mysql://broadcast:{}@mysql/broadcast",
+    },
+    "broker_url": {
+        "valkey": "redis://:{}@valkey:6379/0",
+        "rabbitmq": "amqp://broadcast:{}@rabbitmq//",
+    },
+    "broker_api": {"rabbitmq": "http://broadcast:{}@rabbitmq:15672/api/"},
+}
+SERVERS = ("postgres", "mysql", "valkey", "rabbitmq")
+#: Before Prometheus' own key, which may read alone.
+SCRAPER = "prometheus:read:"
 #: A line of `.env`. The library for such files is not there yet.
 _LINE = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*=[ \t]*
@@ -36,39 +53,10 @@ def main(root: Path = ROOT) -> None:
     for name, values in CHOICES.items():
         if (wanted := os.environ.get(name, "")) not in {"", *values}:
             sys.exit(f"{name}={wanted}: {' | '.join(values)}")
-    folder = root / FOLDER
-    # First, as it may ask or refuse.
-    account = _kept(folder / "accounts.toml") or _account()
-    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
-    folder.chmod(FOLDER_MODE)
-    _write(folder / "accounts.toml", account)
-    words = {
-        name: _write(folder / name, secrets.token_hex(24))
-        for name in ("postgres_password", "mysql_password", "valkey_password", "rabbitmq_password")
-    }
-    _write_api_keys(folder)
-    _write_of_posts(folder)
-    _write(folder / "flower_cookie_secret", secrets.token_hex(32))
-    _write(folder / "grafana_password", secrets.token_urlsafe(18))
-    _write(folder / "flower_login", f"ops:{secrets.token_urlsafe(18)}")
-    redis = f"redis://:{words['valkey_password']}@valkey:6379/0"
-    _write(folder / "redis_url", redis)
-    databases = {
-        "postgres": f"postgresql://broadcast:{words['postgres_password']}@postgres/broadcast",
-        "mysql": f"mysql://broadcast:{words['mysql_password']}@mysql/broadcast",
-    }
-    _write_chosen(folder / "database_url", "DATABASE", databases)
-    management = f"http://broadcast:{words['rabbitmq_password']}@rabbitmq:15672/api/"
-    _write(folder / "broker_api", management)
-    brokers = {
-        "valkey": redis,
-        "rabbitmq": f"amqp://broadcast:{words['rabbitmq_password']}@rabbitmq//",
-    }
-    _write_chosen(folder / "broker_url", "BROKER", brokers)
-    files = MYSQL_FILES if _kept(folder / "database_url").startswith("mysql") else {}
-    _forget(root / ".env", MYSQL_FILES)
-    _note(root / ".env", {"COMPOSE_SECRETS": f"./{FOLDER}", **files, **_of_trial()})
-    _note_profiles(root / ".env", "rabbitmq" if _kept(folder / "broker_url")[:4] == "amqp" else "")
+    try:
+        _make(root / FOLDER, root / ".env")
+    except OSError as error:
+        sys.exit(str(error))
     said = _in_words(
         f"Made: {FOLDER}/. Flower's login: {FOLDER}/flower_login. Next:\n"
         "    docker compose up --build --detach --wait",
@@ -76,6 +64,80 @@ def main(root: Path = ROOT) -> None:
         "    docker compose up --build --detach --wait",
     )
     print(said)
+
+
+def _make(folder: Path, env: Path) -> None:
+    # What may ask or refuse comes first: then nothing is half made.
+    _kept(env)
+    texts = _texts(folder)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    folder.chmod(FOLDER_MODE)
+    for name, text in texts.items():
+        _write(folder / name, text)
+    files = MYSQL_FILES if texts["database_url"].startswith("mysql") else {}
+    _forget(env)
+    _note(env, {"COMPOSE_SECRETS": f"./{FOLDER}", **files, **_of_trial()})
+    if env.stat().st_mode & 0o077:
+        # A proxy may have a password.
+        env.chmod(0o600)
+    _note_profiles(env, "rabbitmq" if texts["broker_url"].startswith("amqp") else "")
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """Return what each file is to have: what it has, else something new."""
+    key = base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+    comment = _in_words(
+        "# Where notices go: one address a line (docs/notices.md).\n",
+        "# 提醒发往的地址，每行一个（docs/notices.zh.md）。\n",
+    )
+    new = {
+        **{f"{server}_password": secrets.token_hex(24) for server in SERVERS},
+        "flower_cookie_secret": secrets.token_hex(32),
+        "flower_login": f"ops:{secrets.token_urlsafe(18)}",
+        "grafana_password": secrets.token_urlsafe(18),
+        "webhook_secrets": f"whsec_{key}\n",
+        "notify": comment,
+        "metrics_key": secrets.token_urlsafe(32),
+        "api_keys": secrets.token_urlsafe(32),
+    }
+    kept = {name: _kept(folder / name) for name in (*new, *URLS, "accounts.toml")}
+    texts = {name: kept[name] or text for name, text in new.items()}
+    if texts["metrics_key"] not in texts["api_keys"]:
+        # Prometheus' key of before goes: it would still be good.
+        lines = texts["api_keys"].splitlines()
+        others = [line for line in lines if not line.startswith(SCRAPER)]
+        texts["api_keys"] = "\n".join([*others, SCRAPER + texts["metrics_key"]])
+    for name in URLS:
+        texts[name] = _url(name, kept, texts)
+    texts["accounts.toml"] = kept["accounts.toml"] or _account()
+    return texts
+
+
+def _url(name: str, kept: dict[str, str], texts: dict[str, str]) -> str:
+    """Return the URL that a variable chooses, else that which is there, with Valkey's password."""
+    urls = {
+        server: url.format(quote(texts[f"{server}_password"], safe=""))
+        for server, url in URLS[name].items()
+    }
+    url = kept[name]
+    for server, pattern in URLS[name].items():
+        start, end = pattern.split("{}")
+        if not (url.startswith(start) and url.endswith(end)):
+            continue
+        if server == "valkey":
+            # Valkey takes its password from the file at each start.
+            url = urls[server]
+        elif not kept[f"{server}_password"]:
+            file = f"{FOLDER}/{server}_password"
+            said = _in_words(
+                f"{file} is not there. The server keeps its first password: write into {file} the"
+                f" one that stands in {FOLDER}/{name}.",
+                f"缺少 {file}。服务器一直使用最初的密码：请把 {FOLDER}/{name} 中的密码写入 {file}",
+            )
+            sys.exit(said)
+    variable = name.removesuffix("_url").upper()
+    wanted = os.environ.get(variable) if variable in CHOICES else ""
+    return urls[wanted] if wanted else url or next(iter(urls.values()))
 
 
 def _account() -> str:
@@ -101,40 +163,27 @@ def _ask(prompt: str, ask: object) -> str:
     return str(answer)
 
 
-def _write_api_keys(folder: Path) -> None:
-    """Write a key of every right, and Prometheus' own, which may read alone."""
-    scraper = _write(folder / "metrics_key", secrets.token_urlsafe(32))
-    keys = _kept(folder / "api_keys") or secrets.token_urlsafe(32)
-    if scraper not in keys:
-        (folder / "api_keys").unlink(missing_ok=True)
-        _write(folder / "api_keys", f"{keys}\nprometheus:read:{scraper}")
+def _forget(file: Path) -> None:
+    """Remove from `.env` what was chosen before."""
+    files = {f"{name}={value}\n" for name, value in MYSQL_FILES.items()}
+    lines = [line for line in _lines(file) if line not in files]
+    if os.environ.get("BROKER") == "valkey":
+        lines = [_without_rabbitmq(line) for line in lines]
+    if lines != _lines(file):
+        file.write_text("".join(lines), "utf-8")
 
 
-def _write_of_posts(folder: Path) -> None:
-    """Write a secret that signs webhooks, and a file for addresses of notices, with none so far."""
-    key = base64.b64encode(secrets.token_bytes(32)).decode("ascii")
-    _write(folder / "webhook_secrets", f"whsec_{key}\n")
-    comment = _in_words(
-        "# Where notices go: one address a line (docs/notices.md).\n",
-        "# 提醒发往的地址，每行一个（docs/notices.zh.md）。\n",
-    )
-    _write(folder / "notify", comment)
+def _without_rabbitmq(line: str) -> str:
+    name, _, value = line.partition("=")
+    names = [one.strip() for one in value.split(",")]
+    if name != "COMPOSE_PROFILES" or "rabbitmq" not in names:
+        return line
+    others = ",".join(one for one in names if one != "rabbitmq")
+    return f"{name}={others}\n" if others else ""
 
 
-def _write_chosen(file: Path, name: str, urls: dict[str, str]) -> None:
-    """Write the URL that the variable *name* chooses; without it what is there stays."""
-    wanted = os.environ.get(name)
-    if wanted:
-        file.unlink(missing_ok=True)
-    _write(file, urls[wanted or CHOICES[name][0]])
-
-
-def _forget(file: Path, variables: dict[str, str]) -> None:
-    """Remove lines from `.env` that this program has written."""
-    written = {f"{name}={value}\n" for name, value in variables.items()}
-    if file.is_file():
-        lines = file.read_text("utf-8").splitlines(keepends=True)
-        file.write_text("".join(line for line in lines if line not in written), "utf-8")
+def _lines(file: Path) -> list[str]:
+    return file.read_text("utf-8").splitlines(keepends=True) if file.is_file() else []
 
 
 def _of_trial() -> dict[str, str]:
@@ -158,18 +207,24 @@ def _note_profiles(file: Path, broker: str) -> None:
 
 
 def _kept(file: Path) -> str:
-    return file.read_text("utf-8").strip() if file.is_file() else ""
+    """Return what a file has. Nothing is made where it cannot be read."""
+    try:
+        return file.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError:
+        sys.exit(_in_words(f"{file}: not in UTF-8", f"{file}：不是 UTF-8 编码"))
 
 
-def _write(file: Path, text: str) -> str:
-    """Write a file unless it has something in it; return what it has."""
-    if kept := _kept(file):
-        return kept
-    file.unlink(missing_ok=True)
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as new:
-        new.write(text.encode())
-    file.chmod(MODE)
-    return text
+def _write(file: Path, text: str) -> None:
+    """Write a file unless it has that text; let the containers read it."""
+    if _kept(file) != text.strip():
+        file.unlink(missing_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE), "wb") as new:
+            new.write(text.encode())
+    # What a link names may lie in a folder that others enter.
+    if not file.is_symlink() and not file.stat().st_mode & 0o004:
+        file.chmod(MODE)
 
 
 def _note(file: Path, variables: dict[str, str]) -> None:
@@ -179,7 +234,6 @@ def _note(file: Path, variables: dict[str, str]) -> None:
     lines = [f"{name}={value}\n" for name, value in variables.items() if name not in has]
     gap = "\n" if text and not text.endswith("\n") else ""
     if lines:
-        # A proxy may have a password.
         file.touch(mode=0o600)
         file.write_text(text + gap + "".join(lines), "utf-8")
 

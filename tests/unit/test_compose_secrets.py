@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from pydantic import SecretStr
@@ -310,3 +311,140 @@ def test_mysql_is_named_with_its_compose_file_and_postgres_without(
         assert (tmp_path / ".env").read_text("utf-8").count(files) == count
         password = made(tmp_path)["mysql_password" if count else "postgres_password"]
         assert f":{password}@" in made(tmp_path)["database_url"]
+
+
+@pytest.mark.parametrize("database", ["postgres", "mysql"])
+def test_a_password_of_ones_own_is_whole_in_every_url(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "p@ss/w#rd?x%41"
+    monkeypatch.setenv("SIMULATOR", "1")
+    monkeypatch.setenv("DATABASE", database)
+    monkeypatch.setenv("BROKER", "rabbitmq")
+    (tmp_path / "secrets").mkdir()
+    for server in compose_secrets.SERVERS:
+        (tmp_path / "secrets" / f"{server}_password").write_text(password, "ascii")
+    compose_secrets.main(tmp_path)
+
+    found = made(tmp_path)
+    checked_database(SecretStr(found["database_url"]))
+    checked_servers(SecretStr(found["broker_url"]), BROKER_SCHEMES)
+    for name in compose_secrets.URLS:
+        parts = urlsplit(found[name])
+        assert unquote(parts.password or "") == password
+        assert parts.hostname in compose_secrets.SERVERS
+
+
+def test_a_new_password_of_valkey_is_in_its_urls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    compose_secrets.main(tmp_path)
+    first = made(tmp_path)
+    (tmp_path / "secrets" / "valkey_password").unlink()
+    compose_secrets.main(tmp_path)
+
+    found = made(tmp_path)
+    assert found["valkey_password"] != first["valkey_password"]
+    url = f"redis://:{found['valkey_password']}@valkey:6379/0"
+    assert (found["redis_url"], found["broker_url"]) == (url, url)
+    own = "redis://:other@cache.example.com:6379/0"
+    (tmp_path / "secrets" / "redis_url").write_text(own, "ascii")
+    compose_secrets.main(tmp_path)
+    assert made(tmp_path)["redis_url"] == own
+
+
+@pytest.mark.parametrize(
+    ("server", "url"), [("postgres", "database_url"), ("rabbitmq", "broker_api")]
+)
+def test_a_password_that_its_server_keeps_is_not_made_anew(
+    server: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    compose_secrets.main(tmp_path)
+    (tmp_path / "secrets" / f"{server}_password").unlink()
+    first = made(tmp_path)
+
+    with pytest.raises(SystemExit, match=f"secrets/{server}_password .* secrets/{url}"):
+        compose_secrets.main(tmp_path)
+
+    assert made(tmp_path) == first
+
+
+def test_a_new_key_of_prometheus_takes_the_place_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    compose_secrets.main(tmp_path)
+    first = made(tmp_path)
+    (tmp_path / "secrets" / "metrics_key").unlink()
+    compose_secrets.main(tmp_path)
+
+    found = made(tmp_path)
+    assert found["metrics_key"] != first["metrics_key"]
+    assert found["api_keys"] == first["api_keys"].replace(
+        first["metrics_key"], found["metrics_key"]
+    )
+
+
+def test_modes_that_are_wrong_are_mended_and_what_a_link_names_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    (tmp_path / ".env").write_text("HTTPS_PROXY=http://user:word@proxy:1\n", "ascii")
+    (tmp_path / ".env").chmod(0o644)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "elsewhere").write_text("word", "ascii")
+    (tmp_path / "secrets" / "grafana_password").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "secrets" / "accounts.toml").write_text("[accounts.a]\n", "ascii")
+    for file in ("elsewhere", "secrets/accounts.toml"):
+        (tmp_path / file).chmod(0o600)
+    compose_secrets.main(tmp_path)
+
+    modes = {
+        file: stat.S_IMODE((tmp_path / file).stat().st_mode)
+        for file in (".env", "elsewhere", "secrets/accounts.toml")
+    }
+    assert modes == {".env": 0o600, "elsewhere": 0o600, "secrets/accounts.toml": 0o644}
+
+
+@pytest.mark.parametrize("file", [".env", "secrets/notify", "secrets/redis_url"])
+@pytest.mark.parametrize("is_folder", [False, True])
+def test_nothing_is_made_where_a_file_cannot_be_read(
+    file: str, is_folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR", "1")
+    (tmp_path / "secrets").mkdir()
+    if is_folder:
+        (tmp_path / file).mkdir()
+    else:
+        (tmp_path / file).write_bytes("# 代理\n".encode("gb18030"))
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(SystemExit, match=file) as caught:
+        compose_secrets.main(tmp_path)
+
+    assert len(str(caught.value).splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("COMPOSE_PROFILES=rabbitmq\n", ""),
+        ("COMPOSE_PROFILES=simulator,rabbitmq\n", "COMPOSE_PROFILES=simulator\n"),
+        ("COMPOSE_PROFILES=api, rabbitmq, backup\n", "COMPOSE_PROFILES=api,backup\n"),
+    ],
+)
+def test_valkey_after_rabbitmq_leaves_no_profile_of_it(
+    line: str, after: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WECHAT_APPID", "wx0123456789abcdef")
+    monkeypatch.setenv("WECHAT_APPSECRET", "secret")
+    (tmp_path / ".env").write_text(line, "ascii")
+    for broker in ("rabbitmq", "valkey"):
+        monkeypatch.setenv("BROKER", broker)
+        compose_secrets.main(tmp_path)
+
+    assert (tmp_path / ".env").read_text("ascii") == f"{after}COMPOSE_SECRETS=./secrets\n"
+    assert made(tmp_path)["broker_url"].startswith("redis:")
