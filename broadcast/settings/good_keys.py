@@ -26,14 +26,22 @@ _MOST_BYTES: Final = 1_000_000
 class GoodKeys:
     """Reads every key that is good."""
 
-    def __init__(self, settings: Settings, stored: Callable[[], Sequence[APIKey]]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stored: Callable[[], Sequence[APIKey]],
+        *,
+        may_be_empty: bool = True,
+    ) -> None:
         """Read the settings' keys. *stored* reads the database's. Raises SettingsError."""
         given = settings.api_keys
         self._fixed = [] if given is None else api_keys.parse(
             given.get_secret_value(), where=_VARIABLE
         )  # fmt: skip
         self._file = settings.api_keys_file
-        self._of_file = [] if self._file is None else _parsed(_text(self._file, may_be_empty=True))
+        self._of_file = [] if self._file is None else _parsed(
+            _text(self._file, may_be_empty=may_be_empty)
+        )  # fmt: skip
         self._stored = stored
 
     def read(self) -> Sequence[APIKey]:

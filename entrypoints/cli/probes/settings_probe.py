@@ -8,6 +8,7 @@ import shlex
 import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from broadcast.rules.accounts import Account, no_account
 from broadcast.rules.findings import Fault, Finding, of_fault
 from broadcast.settings import environment
 from broadcast.settings.environment import DOTENV
+from broadcast.settings.good_keys import GoodKeys
 from broadcast.settings.program_settings import Settings, like_settings, variables
 
 #: Docker puts secrets there, for its container alone.
@@ -42,11 +44,12 @@ def read(found: list[Finding]) -> Settings | None:
     except SettingsError as error:
         found.append(_of_settings(error))
         return None
-    try:
-        settings.receivers()
-        settings.signing_secrets()
-    except SettingsError as error:
-        found.append(_of_settings(error))
+    keys = partial(GoodKeys, settings, list, may_be_empty=False)
+    for look in (settings.receivers, settings.signing_secrets, keys):
+        try:
+            look()
+        except SettingsError as error:
+            found.append(_of_settings(error))
     found += _open_files(_files_of(settings))
     return settings
 

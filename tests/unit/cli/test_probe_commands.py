@@ -289,3 +289,31 @@ def test_the_api_warns_of_plain_http_but_in_compose_which_publishes_it_on_the_lo
     api._warn(run, listener, [])
 
     run.warn.assert_called_once_with("api.plain_http", address="0.0.0.0")
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "api_keys.emptied"),
+        (b" \r\n", "api_keys.emptied"),
+        ("key-0123456789abcdef".encode("utf-16"), "api_keys.file"),
+        (b"short", "api_keys.form"),
+        (b"# none\n", None),
+        (b"key-0123456789abcdef\n", None),
+    ],
+)
+def test_a_file_of_keys_that_is_empty_or_wrong_is_found_beside_another_wrong_file(
+    content: bytes, problem: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "keys").write_bytes(content)
+    (tmp_path / "keys").chmod(0o600)
+    monkeypatch.setenv("BROADCAST_API_KEYS_FILE", "keys")
+    monkeypatch.setenv("BROADCAST_NOTIFY_FILE", "gone")
+    found: list[Finding] = []
+
+    settings_probe.read(found)
+
+    told = [one.what.id for one in found if one.fault is Fault.SETTINGS]
+    wrong = [f"error.{problem}"] if problem else []
+    assert told == ["error.settings.secret_file", *wrong]
