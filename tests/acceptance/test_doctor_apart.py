@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text
 
 from broadcast.rules.findings import Part
-from tests.acceptance.test_doctor import F, found
+from tests.acceptance.test_doctor import F, administrator, found
 from tests.kit.command_line import CommandLine
 from tests.kit.wait import patiently
 from tests.servers.ports import LOOPBACK, free_port
@@ -23,6 +24,7 @@ from tests.servers.proofs import not_proved
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
+    from tests.servers.postgresql import PostgreSQL
     from tests.servers.valkey import Valkey
 
 
@@ -67,6 +69,21 @@ def test_a_worker_that_is_missing_is_found_without_an_account_which_keeps_none_f
     faults = [F.NO_ACCOUNT, F.DATABASE_EMPTY, F.NO_WORKER, F.NO_BEAT]
     assert [one["id"] for one in said["findings"]] == faults
     assert "workers" not in said["not_looked_at"]
+
+
+@pytest.mark.prove
+def test_what_is_wrong_with_the_server_is_found_before_the_database_has_tables(
+    tmp_path: Path, valkey: Valkey, postgresql: PostgreSQL, postgresql_url: str
+) -> None:
+    line = CommandLine(tmp_path, env={"REDIS_URL": valkey.url, "DATABASE_URL": postgresql_url})
+    with administrator(postgresql, postgresql_url) as admin:
+        name = admin.scalar(text("SELECT current_database()"))
+        admin.execute(text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+
+    said = line.run("doctor", "--json", WECHAT_APPID=None, WECHAT_APPSECRET=None).json
+
+    faults = [F.NO_ACCOUNT, F.DATABASE_EMPTY, F.DURABILITY, F.NO_WORKER, F.NO_BEAT]
+    assert [one["id"] for one in said["findings"]] == faults
 
 
 def test_the_redis_of_tokens_and_that_of_the_broker_are_told_apart(

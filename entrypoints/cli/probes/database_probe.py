@@ -51,8 +51,10 @@ _REFUSED_WITHIN: Final = timedelta(hours=24)
 def probe(parts: StoreParts, accounts: Mapping[str, Account], facts: Facts) -> Iterator[Finding]:
     """Yield what is wrong with the database, then what it says; note what others need of it."""
     try:
+        schema.check_present(parts.settings.database())
+        # Before the schema: what is wrong with a server is also told of a database without tables.
+        yield from _of_server(parts.engine_to_upgrade)
         engine = parts.engine
-        yield from _of_server(engine)
         facts.installation = schema.installation(engine)
         facts.database_ahead = clock_ahead(engine)
         yield from _of_ledger(engine, accounts, facts)
