@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import text
 
 from broadcast.rules.findings import Part
-from tests.acceptance.test_doctor import F, administrator, found
+from tests.acceptance.administering import administrator
+from tests.acceptance.test_doctor import F, found
 from tests.kit.command_line import CommandLine
 from tests.kit.wait import patiently
 from tests.servers.ports import LOOPBACK, free_port
