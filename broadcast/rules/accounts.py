@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from broadcast import day, redaction
+from broadcast.data_files import refuse_pipe
 from broadcast.errors import PlanError, SettingsError
 from broadcast.frozen import frozen
 from broadcast.message import Message
@@ -210,6 +211,7 @@ def from_file(path: Path, *, api_base: str = API_BASE) -> dict[str, Account]:
     *api_base* is that of each account that has none of its own.
     """
     try:
+        refuse_pipe(path)
         text = path.read_bytes().decode("utf-8-sig")
         tables = tomllib.loads(text).get("accounts")
     except OSError:
@@ -294,6 +296,7 @@ def _read_secret(account: str, name: str, values: dict[str, object]) -> None:
         )
     path = Path(str(file))
     try:
+        refuse_pipe(path)
         values[name] = SecretStr(path.read_text(encoding="utf-8-sig").strip())
     except (OSError, UnicodeDecodeError):
         variable = f"{_variable(name)}_FILE"

@@ -8,6 +8,7 @@ from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
+from broadcast.data_files import refuse_pipe
 from broadcast.errors import SettingsError, of_file
 
 DOTENV = Path(".env")
@@ -64,6 +65,7 @@ def secret_text(path: Path, name: str, *, may_be_empty: bool = False) -> str:
     """Return what stands in the file of the secret *name*. Raises SettingsError if it is empty."""
     problem = "secret_file"
     with suppress(OSError, UnicodeDecodeError):
+        refuse_pipe(path)
         if (text := path.read_text(encoding="utf-8-sig")).strip() or may_be_empty:
             return text
         problem = "secret_file_empty"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from broadcast.data_files import refuse_pipe
 from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
 from broadcast.rules.api_keys import APIKey
@@ -60,6 +61,7 @@ class GoodKeys:
 
 def _text(path: Path, *, may_be_empty: bool) -> str:
     try:
+        refuse_pipe(path)
         with path.open("rb") as file:
             data = file.read(_MOST_BYTES + 1)
         text = data.decode()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from broadcast.errors import SettingsError
+from broadcast.settings import environment
+from broadcast.settings.good_keys import GoodKeys
 from broadcast.settings.program_settings import Settings
 from broadcast.views.texts import Texts
 from tests.unit.rules.test_settings import VALUES
@@ -105,3 +108,37 @@ def test_a_refused_address_or_secret_of_a_file_is_named_by_the_file(
             read()
         for language in ("zh", "en"):
             assert Texts(language)(caught.value.message).startswith(str(file))
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("DATABASE_URL", "settings.secret_file"),
+        ("FLOWER_BASIC_AUTH", "settings.secret_file"),
+        ("BROADCAST_NOTIFY", "settings.secret_file"),
+        ("BROADCAST_WEBHOOK_SECRETS", "settings.secret_file"),
+        ("WECHAT_APPSECRET", "settings.secret_file"),
+        ("BROADCAST_ACCOUNTS", "settings.accounts_file_missing"),
+        ("BROADCAST_API_KEYS", "api_keys.file"),
+    ],
+)
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(
+    name: str, problem: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "link"))
+
+    with pytest.raises(SettingsError) as caught:
+        read_every_file()
+
+    assert caught.value.message.id == f"error.{problem}"
+
+
+def read_every_file() -> None:
+    environment.of_files(environment.FLOWER_SECRETS, environment.read())
+    settings = Settings.load()
+    settings.receivers()
+    settings.signing_secrets()
+    settings.accounts()
+    GoodKeys(settings, list)
