@@ -1,9 +1,8 @@
-"""Files of data: small tables and objects beside their module; what no file of data is."""
+"""Small tables and objects that are data: each is a file that stands beside its module."""
 
 from __future__ import annotations
 
 import csv
-import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -18,9 +17,3 @@ def rows(module: str, name: str) -> list[dict[str, str]]:
 def parsed(module: str, name: str) -> Any:  # noqa: ANN401 - whatever JSON says
     """Return what a JSON file beside *module* says."""
     return json.loads(Path(module).with_name(name).read_text("utf-8"))
-
-
-def refuse_pipe(path: Path) -> None:
-    """Raise OSError for a pipe: whoever opens it waits until somebody writes."""
-    if path.is_fifo():
-        raise OSError(errno.EINVAL, "a pipe")

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from broadcast.data_files import refuse_pipe
 from broadcast.errors import SettingsError
 from broadcast.rules import api_keys
+from broadcast.rules.accounts import refuse_pipe
 from broadcast.rules.api_keys import APIKey
 from broadcast.settings.program_settings import Settings
 

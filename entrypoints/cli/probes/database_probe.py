@@ -52,7 +52,7 @@ def probe(parts: StoreParts, accounts: Mapping[str, Account], facts: Facts) -> I
     """Yield what is wrong with the database, then what it says; note what others need of it."""
     try:
         schema.check_present(parts.settings.database())
-        # Before the schema: what is wrong with a server is also told of a database without tables.
+        # Before the schema: a server is wrong also where its database has no tables yet.
         yield from _of_server(parts.engine_to_upgrade)
         engine = parts.engine
         facts.installation = schema.installation(engine)
