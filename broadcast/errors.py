@@ -33,6 +33,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import ClassVar, Final
 
 from broadcast.data_files import rows
@@ -176,6 +177,12 @@ def of_file(error: OSError) -> Message | str:
     """Return why a file cannot be read or written."""
     known = _OF_FILES.get(errno.errorcode.get(error.errno or 0, ""))
     return Message(known) if known else error.strerror or type(error).__name__
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raise OSError for a pipe: whoever opens it waits until somebody writes."""
+    if path.is_fifo():
+        raise OSError(errno.EINVAL, "a pipe")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +22,7 @@ from pydantic import (
 )
 
 from broadcast import day, redaction
-from broadcast.errors import PlanError, SettingsError
+from broadcast.errors import PlanError, SettingsError, refuse_pipe
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules import hand_calls
@@ -236,12 +235,6 @@ def from_file(path: Path, *, api_base: str = API_BASE) -> dict[str, Account]:
     found = {name: make(name, **{"api_base": api_base} | each) for name, each in tables.items()}
     _check_own_appids(found)
     return found
-
-
-def refuse_pipe(path: Path) -> None:
-    """Raise OSError for a pipe: whoever opens it waits until somebody writes."""
-    if path.is_fifo():
-        raise OSError(errno.EINVAL, "a pipe")
 
 
 def _line_of(error: tomllib.TOMLDecodeError) -> str | None:

@@ -8,8 +8,7 @@ from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
-from broadcast.errors import SettingsError, of_file
-from broadcast.rules.accounts import refuse_pipe
+from broadcast.errors import SettingsError, of_file, refuse_pipe
 
 DOTENV = Path(".env")
 #: Set by the demo for its command: the database is gone with it, so no later command can look.

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from broadcast.errors import SettingsError
+from broadcast.errors import SettingsError, refuse_pipe
 from broadcast.rules import api_keys
-from broadcast.rules.accounts import refuse_pipe
 from broadcast.rules.api_keys import APIKey
 from broadcast.settings.program_settings import Settings
 
