@@ -206,7 +206,7 @@ def test_an_edit_between_two_days_is_held_on_the_second(
     system = start_system(followers=30, **settings)
     clock.follow(system)
     clock.put(system, EVENING)
-    system.simulator.set_switches(draft_leaves_box=False)
+    system.simulator.set_switches(draft_leaves_box=False, media_must_exist=False)
     system.simulator.change_account(daily_limit=2)
     console = Console(system)
     media_id = console.write("周报")

@@ -70,7 +70,7 @@ def test_nobody_gets_twice_what_a_restored_database_sends_on(
     until_called(system, len(system.simulator.mass_calls()) + chance.randint(1, 4))
     system.kill_all()
     system.engine.dispose()
-    calls = len(system.simulator.mass_calls())
+    calls, shown = len(system.simulator.mass_calls()), got(system).get("then")
 
     copies.restored(backup, system.database_url)
     run(system)
@@ -81,9 +81,12 @@ def test_nobody_gets_twice_what_a_restored_database_sends_on(
     assert {one["delivered_max"] for one in got(system).values()} == {1}
 
     system.broadcast("cancel", once, "--yes", status=None)
-    # WeChat's console does not show the other one, so that a person lets it go, to those who
-    # follow by now.
-    assert "then" not in got(system)
+    assert got(system).get("then") == shown
+    if shown:
+        # A busy machine was stopped late: WeChat's console shows the other one, too.
+        system.broadcast("cancel", then, "--yes")
+        return
+    # It does not show the other one, so that a person lets it go, to those who follow by now.
     system.broadcast("followers", "sync")
     system.broadcast("resume", then, "--yes")
     system.until_state(then, *SHOWN_AT_REST)
