@@ -65,7 +65,8 @@ def test_calls_are_counted_of_the_day_in_which_the_look_began(
 
 def counted(engine: Engine) -> object:
     facts = Facts()
-    parts: Any = Mock(engine=engine)
+    parts: Any = Mock(engine=engine, engine_to_upgrade=engine)
+    parts.settings.database.return_value = engine.url.render_as_string(hide_password=False)
     accounts = {"default": ledger.account()}
     found = database_probe.probe(parts, accounts, facts)
     # The clock of tests needs no power cut.
