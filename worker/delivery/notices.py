@@ -82,7 +82,9 @@ class NoticeDeliverer(Crew[Due]):
 
     def register(self, *, alone: bool = False) -> None:
         """Have the receivers hear from now on; *alone*: and no others."""
-        unreported.register(self._engine, [*self._receivers], alone=alone)
+        # Where there are none, nothing is written: a worker starts on a file that is read-only.
+        if self._receivers or boxes_notices.registered(self._engine):
+            unreported.register(self._engine, [*self._receivers], alone=alone)
 
     def report(self) -> int:
         """Add the notices that are missing, and start to post what is due; return the threads."""
