@@ -68,6 +68,7 @@ def restored(
     done = restore_answers.answer(run.engine, since=at, counts=counts, who=who(), why=why)
     for account, number in done.claims.items():
         counter.begin(account, number)
+    counter.note(done.notes)
     _say(run, done, letters=letters)
     if at is not None:
         run.say_all([*_unknown(facts, counts), "restored.gone"])

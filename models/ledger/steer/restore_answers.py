@@ -44,6 +44,8 @@ class Answered:
     disabled: list[str]
     #: Claims of each account, from which on Redis counts.
     claims: Mapping[str, int]
+    #: Notes of workers, likewise.
+    notes: int
 
 
 def _closed_at(connection: Connection) -> datetime | None:
@@ -92,16 +94,18 @@ def answer(
     for name in facts.lanes:
         unsure = {} if point is None else {"unsure_until": before}
         change(connection, Lane, name, claims=claims[name], seen_at=moment, **unsure)
-    change_where(connection, Installation, place=facts.place or None)
     # A worker may note that it is at work meanwhile.
     behind = Installation.notes < (counts.notes or 0)
     change_where(connection, Installation, behind, notes=counts.notes)
+    # Whatever is owed since Redis was emptied is answered for.
+    change_where(connection, Installation, place=facts.place or None, emptied_at=None)
     forgotten = json.dumps({name: claims[name] for name in claims.keys() - facts.lanes.keys()})
     insert_row(
         connection, RestoreRow, at=moment, who=who, why=why, since=point, forgotten=forgotten
     )
     return Answered(
         opened=opened, point=point, held=held, disabled=disabled, claims=claims,
+        notes=max(facts.notes, counts.notes or 0),
         repeats=0 if point is None else _unknown(connection),
         runs=0 if point is None else _held_runs(connection),
     )  # fmt: skip

@@ -258,6 +258,25 @@ def test_what_an_unseen_account_owed_as_redis_was_emptied_is_counted_by_wechat_l
     assert is_closed(engine) != is_first
 
 
+def test_an_answer_ends_the_doubt_about_an_account_without_a_lane(
+    engine: Engine, counter: ClaimCounter, valkey: Valkey
+) -> None:
+    checked(engine, counter).watch({})
+    valkey.flushall()
+    request_of_the_outbox(engine)
+    check = checked(engine, counter, quota(used=9))
+    check.watch({})
+    with pytest.raises(OutOfReachError):
+        check.check(SHOP)
+
+    done = restore_answers.answer(engine, since=None, counts=counter.read(), who="tests")
+    counter.note(done.notes)
+    check.watch({})
+    check.check(SHOP)
+
+    assert not is_closed(engine)
+
+
 def test_an_older_database_is_closed_and_stays_so(engine: Engine, counter: ClaimCounter) -> None:
     sent(engine, counter)
     counter.begin("default", 5)
