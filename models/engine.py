@@ -316,6 +316,7 @@ def _check_encoding(dbapi: Any, _record: object) -> None:  # noqa: ANN401
         raise EncodingError("error.database.encoding", name="DATABASE_URL", found=encoding)
 
 
+# Few, because an engine that is kept here keeps its connections.
 @functools.lru_cache(maxsize=8)
 def reader(engine: Engine) -> Engine:
     """Return *engine* for reading alone: it never waits for a writer, nor makes one wait."""

@@ -35,8 +35,8 @@ UNKNOWN_TRIES = 12
 NOT_READY_STEPS = tuple(timedelta(seconds=s) for s in (1, 2, 5, 10, 30, 60))
 #: 42010 "masssend fast": 5 s, doubled up to 300 s.
 PARALLEL_FIRST, PARALLEL_MOST = timedelta(seconds=5), timedelta(seconds=300)
-#: WeChat's clock and ours differ: so soon after the turn of our day, WeChat's may be to come. After
-#: 45009 we wait minutes then.
+#: WeChat's clock and ours differ: for so long after the turn of our day, it may be the day before
+#: at WeChat. After 45009 we wait minutes then.
 NEAR_TURN = timedelta(minutes=10)
 NEAR_TURN_PAUSE = timedelta(minutes=2)
 
