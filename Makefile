@@ -16,6 +16,14 @@ place = $(subst /,-,$(subst $(empty) ,-,$(CURDIR)))
 MADE = .venv/.made-in$(place)
 APP = .venv/.app
 DEV = .venv/.dev
+# `pip install .` puts a copy in the place of this folder, which then finds no var/: it is replaced.
+STAMPS = $(wildcard $(APP) $(DEV))
+ifneq ($(STAMPS),)
+ifeq ($(shell grep -lsFx '$(CURDIR)' .venv/lib/python3*/site-packages/_editable_impl_wechat_broadcast.pth),)
+$(info The program in .venv is not the one of this folder. Installing it again.)
+$(shell rm -f $(STAMPS))
+endif
+endif
 COMPAT = .venv/compat/.made
 
 .DEFAULT_GOAL = help

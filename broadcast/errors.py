@@ -13,7 +13,8 @@
     │   ├── PlanError            does not fit the account's day
     │   ├── ConflictError        the same key with another body
     │   ├── RepeatedSendError    the same send again, under another key, within 24 h
-    │   └── UnknownIdError       no such broadcast
+    │   ├── UnknownIdError       no such broadcast
+    │   └── ConfirmationRequiredError  a person has to confirm it first
     └── OutOfReachError          exit 3: a part is away, nothing is lost
         ├── DatabaseAwayError
         ├── SchemaError          the tables are not this program's, or cannot be upgraded
@@ -116,6 +117,10 @@ class UnknownIdError(InputError):
     """No broadcast has this id."""
 
 
+class ConfirmationRequiredError(InputError):
+    """A person has to confirm it; the fact ``id`` confirms these facts, and no others."""
+
+
 class OutOfReachError(BroadcastError):
     """A part of the system is out of reach; nothing is lost."""
 
@@ -167,6 +172,11 @@ def field_of(reason: Message) -> str | None:
     if named is not None:
         return str(named) or None
     return by_id(reason.id)
+
+
+def confirmation_of(reason: Message) -> str | None:
+    """Return the id that confirms what a refusal names; None: nobody can confirm it."""
+    return str(reason.facts["id"]) if reason.id.startswith("error.confirm.") else None
 
 
 #: Of the common errors of a file, by their names; all else is in the system's words.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from broadcast.errors import (
         BroadcastError,
+        ConfirmationRequiredError,
         ConflictError,
         InputError,
         OutOfReachError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BroadcastError",
+    "ConfirmationRequiredError",
     "ConflictError",
     "InputError",
     "OutOfReachError",

@@ -97,7 +97,8 @@ class Producer:
 
         Raises RequestError (the field is named), AudienceError, ContentError, PlanError,
         ConflictError (the key has another body), RepeatedSendError (the same under another key
-        within 24 h), SettingsError and OutOfReachError.
+        within 24 h), ConfirmationRequiredError (the list may be another account's), SettingsError
+        and OutOfReachError.
         """
         found = incoming.parse(as_body(arguments))
         return self._door(self._here()).submit(found.request, key=found.key, who=self._who)
@@ -199,10 +200,10 @@ class Producer:
     def halt(self, account: str, *, why: str | None = None) -> bool:
         """Start no new call of an account, until somebody unhalts it; return whether it ran.
 
-        Raises SettingsError for an account that is not in the settings.
+        Raises SettingsError for an account that neither the ledger nor the settings know.
         """
         here = self._here()
-        known = [here.settings.account(account)]
+        known = self._unused(here, account)
         return bool(
             operator.halt(here.engine, account, who=self._who, why=kept_words(why), known=known)
         )
@@ -210,10 +211,10 @@ class Producer:
     def unhalt(self, account: str, *, why: str | None = None) -> bool:
         """Unhalt an account; return whether it was halted or stopped.
 
-        Raises SettingsError for an account that is not in the settings.
+        Raises SettingsError for an account that neither the ledger nor the settings know.
         """
         here = self._here()
-        here.settings.account(account)
+        self._unused(here, account)
         lifted = operator.unhalt(
             here.engine, account, who=self._who, why=kept_words(why)
         )  # fmt: skip
@@ -228,6 +229,16 @@ class Producer:
             parts.engine.dispose()
             with contextlib.suppress(BrokerAwayError):
                 parts.waker.close()
+
+    @staticmethod
+    def _unused(here: StoreParts, account: str) -> list[Account]:
+        """Return the account of the settings that never called; none where the ledger knows it.
+
+        The ledger first: settings that cannot be read keep nobody from the kill switch.
+        """
+        if known_accounts.is_known(here.engine, account):
+            return []
+        return [here.settings.account(account)]
 
     @staticmethod
     def _only_account(here: StoreParts) -> str | None:
@@ -293,6 +304,8 @@ class Arguments(_Needed, total=False):
     ignore_suppression: bool
     #: The same content went to the same audience today, and is to go once more.
     again: bool
+    #: Ids of refusals (the fact ``id`` of a ConfirmationRequiredError) that a person confirmed.
+    confirm: list[str]
     #: Who gets webhooks of how it ended: ``{"url": "https://…"}``.
     notify: dict[str, str] | None
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -18,21 +17,18 @@ from sqlalchemy import Engine
 
 from broadcast.errors import OutOfReachError
 from broadcast.frozen import frozen
-from broadcast.openid import ERASED
 from broadcast.rules import finish_events
 from broadcast.rules.calls.waits import Tuning
 from broadcast.rules.finish_events import JobEnd, UnreadableFinishError
-from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action
+from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE
 from broadcast.wechat.callback import RefusedError
 from broadcast.wechat.callback.push_body import read
-from models.ledger.boxes import pushes
+from models.ledger.boxes import opt_out_pushes, pushes
 from models.ledger.boxes.pushes import Due
 from models.ledger.followers import follower_changes
 from models.ledger.followers.follower_changes import Move
-from models.ledger.lists import suppressions
-from models.ledger.lists.suppressions import OptOutMessage
 from models.ledger.outcomes import recorded_ends
-from models.ledger.rows import erased_people
+from models.ledger.rows import transaction
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +37,6 @@ MOST: Final = 100
 #: Tries of a push that cannot be read, over ten minutes or so: a worker of another release may be
 #: able to. A bug is tried again for ever, since it may be an opt-out.
 MOST_TRIES: Final = 8
-#: Pushes that come so soon come in the order in which they were said: WeChat repeats one later.
-IN_ORDER: Final = timedelta(seconds=2)
-_SECOND: Final = timedelta(seconds=1)
-_LAST: Final = _SECOND - timedelta(microseconds=1)
-#: WeChat's clock and the database's differ by less: a push from later counts by when it came, or
-#: it would outweigh every later word.
-MOST_AHEAD: Final = timedelta(days=1)
 
 
 @frozen
@@ -76,16 +65,19 @@ def handle(
     return handled
 
 
-def apply_pending_follower_events(engine: Engine, account: str, *, tuning: Tuning) -> None:
+def apply_pending_follower_events(engine: Engine, account: str, *, tuning: Tuning) -> bool:
     """Apply the pending opt-outs and follower changes of an account, with other workers or not.
 
-    The answer to an opt-out said at once that nothing more comes. Raises DatabaseAwayError.
+    Return whether all are applied: not those that were tried in vain, which others try again. The
+    answer to an opt-out said at once that nothing more comes. Raises DatabaseAwayError.
     """
     # A follower stops no job.
-    last, means = 0, _Means(tuning=tuning, tell=lambda _: None)
+    last, means, is_whole = 0, _Means(tuning=tuning, tell=lambda _: None), True
     while some := pushes.of_followers(engine, account, after=last, most=MOST):
-        _handle(engine, some, means)
+        fresh = [push for push in some if not push.tries]
+        is_whole &= _handle(engine, fresh, means) == len(some)
         last = some[-1].id
+    return is_whole
 
 
 def _handle(engine: Engine, some: Sequence[Due], means: _Means) -> int:
@@ -109,13 +101,10 @@ def _handle(engine: Engine, some: Sequence[Due], means: _Means) -> int:
 def _of_erased(engine: Engine, some: Sequence[Due]) -> Collection[int]:
     """Return the pushes of people who were erased: nothing of them is stored."""
     people = [push for push in some if _work_of(push) in {_apply_opt_outs, _move}]
-    asked = {(push.account, str(push.openid)) for push in people}
-    erased = erased_people.erased_of(engine, asked) if asked else ()
-    return {
-        push.id for push in people
-        # Somebody was erased while these waited; the word in their place is nobody.
-        if (push.account, push.openid) in erased or push.openid == ERASED.decode()
-    }  # fmt: skip
+    if not people:
+        return ()
+    with transaction.read(engine) as connection:
+        return opt_out_pushes.erased_in(connection, people)
 
 
 def _handled(engine: Engine, some: Sequence[Due], work: Callable[[Sequence[Due]], None]) -> int:
@@ -160,7 +149,7 @@ def _work_of(push: Due) -> _Work:
         return _record_finish
     if push.openid is None:
         return _ignore
-    if push.action is not None:
+    if opt_out_pushes.is_opt_out(push):
         return _apply_opt_outs
     return _move if push.kind in {SUBSCRIBE, UNSUBSCRIBE} else _ignore
 
@@ -168,7 +157,7 @@ def _work_of(push: Due) -> _Work:
 def _record_finish(engine: Engine, means: _Means, some: Sequence[Due]) -> None:
     for push in some:
         event = finish_events.read_finish(read(push.body.encode()).fields)
-        if event.created_at and _is_ahead(event.created_at, push):
+        if event.created_at and opt_out_pushes.is_ahead(event.created_at, push):
             event = replace(event, created_at=None)
         recorded = recorded_ends.record_finish_event(
             engine, push.account, event, tuning=means.tuning
@@ -185,55 +174,16 @@ def _ignore(_engine: Engine, _means: _Means, some: Sequence[Due]) -> None:
 
 
 def _apply_opt_outs(engine: Engine, _means: _Means, some: Sequence[Due]) -> None:
-    wishes = [
-        OptOutMessage(
-            openid=push.openid,
-            at=_said_at(push),
-            received_at=push.received_at,
-            out=push.action is Action.UNSUBSCRIBE,
-        )
-        for push in some
-        if push.openid is not None
-    ]
-    suppressions.apply_opt_outs(engine, some[0].account, wishes)
+    opt_out_pushes.apply(engine, some[0].account, some)
 
 
 def _move(engine: Engine, _means: _Means, some: Sequence[Due]) -> None:
     moves = [
-        Move(openid=push.openid, at=_moment_of(push), left=push.kind == UNSUBSCRIBE)
+        Move(openid=push.openid, at=opt_out_pushes.moment_of(push), left=push.kind == UNSUBSCRIBE)
         for push in some
         if push.openid is not None
     ]
     follower_changes.moved(engine, some[0].account, moves)
-
-
-def _said_at(push: Due) -> datetime:
-    """Return when a word was said: within the second of WeChat's clock by the order of receipt.
-
-    What came much later, or by another clock, has no such order: there the word to be left alone
-    counts as said last.
-    """
-    at = _moment_of(push)
-    behind = push.received_at - at
-    if timedelta() <= behind < IN_ORDER:
-        return at + behind / (IN_ORDER / _SECOND)
-    return at + _LAST if push.action is Action.UNSUBSCRIBE else at
-
-
-def _moment_of(push: Due) -> datetime:
-    """Return when it happened, in whole seconds as WeChat's clock has them."""
-    if not _is_ahead(push.happened_at, push):
-        return push.happened_at
-    log.warning(
-        "push %d of account %s: its CreateTime %s is more than a day ahead: it counts by receipt",
-        push.id, push.account, push.happened_at,
-    )  # fmt: skip
-    return push.received_at.replace(microsecond=0)
-
-
-def _is_ahead(moment: datetime, push: Due) -> bool:
-    """Return whether a moment in a push lies further behind its receipt than clocks differ."""
-    return moment - push.received_at > MOST_AHEAD
 
 
 _Work: TypeAlias = Callable[[Engine, _Means, Sequence[Due]], None]

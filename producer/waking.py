@@ -7,6 +7,7 @@ must know within seconds that the broker is away, because what it submitted is s
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from celery import Celery
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 #: Seconds to connect, and between two pieces of the broker's answer.
 CONNECT_TIMEOUT_S = 1
@@ -202,9 +204,11 @@ def _as_ours(work: Callable[[], T]) -> T:
         return work()
     except OperationalError as error:
         reason = str(error.__cause__ or error).strip() or type(error).__name__
-    # Whatever else a transport ends with, for an option that it does not know or a file that is
-    # not there: what was stored stays stored, so the wake-up has failed and nothing more.
-    except Exception as error:  # noqa: BLE001 - the kinds are the library's, and undocumented
+    except OSError as error:
+        reason = f"{type(error).__name__}: {error}".strip()
+    except Exception as error:
+        # What was stored stays stored, so the wake-up alone has failed: of whatever kind it is.
+        log.exception("the client of the broker failed, and the broker may be there")
         reason = f"{type(error).__name__}: {error}".strip()
     # Outside the handler: the library's frames hold the URL.
     raise BrokerAwayError("error.broker.away", reason=redact(reason).splitlines()[0])

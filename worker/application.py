@@ -21,7 +21,7 @@ from broadcast.logs.kept_log import KeptLog
 from broadcast.logs.log_lines import refuse
 from broadcast.message import Message
 from broadcast.settings.environment import HEARTBEAT_FILE
-from broadcast.settings.program_settings import VAR, Settings
+from broadcast.settings.program_settings import USUAL_REDIS, VAR, Settings
 from worker import flower, queue_transport
 from worker.log_filters import WithoutGivenBack, WithoutRoutine
 
@@ -48,7 +48,8 @@ def make() -> Celery:
     # Beat keeps its schedule there. Where it cannot be made, beat says so itself.
     with contextlib.suppress(OSError):
         VAR.mkdir(exist_ok=True)
-    flower.prepare(sys.argv, os.environ)
+    if flower.prepare(sys.argv, os.environ):
+        _warn_of_guessed_redis()
     queue_transport.install()
     if log_format.is_json():
         _print_nothing()
@@ -108,6 +109,13 @@ def _set_up_logging(loglevel: int | None = None, logfile: str | None = None, **_
     handler.addFilter(WithoutGivenBack())
     log_format.set_up(handler, level=loglevel or logging.INFO)
     redaction.install()
+    _warn_of_guessed_redis()
+
+
+def _warn_of_guessed_redis() -> None:
+    """Log where Redis is looked for, where no setting and no `broadcast up` names it."""
+    if Settings.load().redis_is_guessed:
+        log.warning("%s", Message("send.redis_guessed", url=USUAL_REDIS))
 
 
 @signals.worker_init.connect

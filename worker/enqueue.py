@@ -21,9 +21,16 @@ from kombu.exceptions import OperationalError
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
+from sqlalchemy import Engine
 
 from broadcast import names
-from broadcast.errors import InputError, OutOfReachError, SettingsError, field_of
+from broadcast.errors import (
+    InputError,
+    OutOfReachError,
+    SettingsError,
+    confirmation_of,
+    field_of,
+)
 from broadcast.frozen import frozen
 from broadcast.logs.log_lines import ENGLISH
 from broadcast.message import Message
@@ -31,6 +38,7 @@ from broadcast.redaction import redact
 from broadcast.rules.dead_letters import LetterSource
 from broadcast.views.program_words import notices, refusal
 from models.ledger.rows import locked_rows
+from models.ledger.rows.transaction import present
 from producer.request import incoming
 from producer.submit.store import Submitted, Waker
 from worker import dead_letters, messages, planner, program_door
@@ -200,15 +208,16 @@ def _refuse_unless_stored(
     """
     try:
         incoming.refuse_to_all(found, here.settings)
-        _refuse_expired(expires)
+        _refuse_expired(here.engine, expires)
     except InputError:
         account = here.settings.account(found.request.account)
         if locked_rows.under_key(here.engine, account.name, found.key) is None:
             raise
 
 
-def _refuse_expired(expires: datetime | None) -> None:
-    if expires is not None and datetime.now(UTC) > expires:
+def _refuse_expired(engine: Engine, expires: datetime | None) -> None:
+    # By the database's clock: those of two workers differ.
+    if expires is not None and present(engine) > expires:
         raise InputError("error.dead.expired", at=expires)
 
 
@@ -243,6 +252,8 @@ def _stored_letter(message: TaskMessage, reason: Message) -> dict[str, Any]:
         "field": field_of(reason),
         "text": refusal(reason, ENGLISH),
     }
+    if confirmation := confirmation_of(reason):
+        error["id"] = confirmation
     return {
         "id": None, "created": False, "dead_letter": letter_id, "error": error, "notices": [],
     }  # fmt: skip

@@ -29,6 +29,8 @@ SHORTEST_WORD: Final = 2
 _DEFAULTS: Final = {
     # Who logs in may look.
     "FLOWER_READ_ONLY": "true",
+    # Tornado listens on all addresses otherwise.
+    "FLOWER_ADDRESS": "127.0.0.1",
     # The newest first: Flower sorts by "received" where there is such a column.
     "FLOWER_TASKS_COLUMNS": "state,received,result,name,args,runtime",
     # Minutes count when a broadcast has failed, and a write takes milliseconds a thousand tasks.
@@ -53,13 +55,13 @@ $(document).on("draw.dt", "#tasks-table", function () {
 """
 
 
-def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
-    """Prepare for a start of Flower; do nothing where another program starts.
+def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> bool:
+    """Prepare for a start of Flower; return False where another program starts.
 
     End the process where Flower would show every page to everyone, as it does by default.
     """
     if "flower" not in argv[1:]:
-        return
+        return False
     try:
         environ.update(environment.of_files(environment.FLOWER_SECRETS, environ))
     except SettingsError as error:
@@ -82,6 +84,7 @@ def prepare(argv: Sequence[str], environ: MutableMapping[str, str]) -> None:
         announce(Message("flower.steers"))
     _write_log()
     _change_pages()
+    return True
 
 
 #: As Flower reads it.

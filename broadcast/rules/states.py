@@ -163,6 +163,7 @@ Reason = StrEnum(
         "WORK_FORGOTTEN": "work_forgotten",  #: workers were at work on it later than it knows
         #: Redis is empty, and WeChat refuses to say how many calls the account made today.
         "CALLS_UNCOUNTED": "calls_uncounted",
+        "OPT_OUT_UNAPPLIED": "opt_out_unapplied",  #: of a follower, by a message; it is tried again
         "REDIS_EMPTY": "redis_empty",  #: nobody knows whether the database is older than its calls
         "DRAFT_EDITED": "draft_edited",  #: it says something else than what was to go out
         "DRAFT_GONE": "draft_gone",  #: WeChat has it no more, before anything was accepted

@@ -39,7 +39,7 @@ from broadcast.rules.accounts import Account, AccountKind, CallsPerMinute, Token
 from broadcast.rules.calls.waits import CircuitBreaker, Tuning, Waits
 from broadcast.rules.gates.lateness import LATE_BY, parse_late_by
 from broadcast.rules.plan.cut import LARGEST, SMALLEST
-from broadcast.settings import environment, server_urls
+from broadcast.settings import environment, installed_copies, server_urls
 from broadcast.settings.process_settings import ProcessSettings
 from broadcast.settings.question_settings import QuestionSettings
 from broadcast.settings.server_urls import (
@@ -224,9 +224,14 @@ class Settings(WebhookSettings, QuestionSettings, ProcessSettings):
         """Read the environment and ``.env``; raise :class:`SettingsError` naming a wrong value."""
         try:
             _refuse_empty()
-            return cls()
+            found = cls()
         except ValidationError as error:
             problem = _torn_login(error) or _named(error)
+        else:
+            is_guessed = found.redis_is_guessed or "database_url" not in found.model_fields_set
+            if is_guessed and not IS_CHECKOUT:
+                installed_copies.refuse_in_checkout(ROOT)
+            return found
         raise problem
 
     @property

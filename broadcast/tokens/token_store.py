@@ -94,9 +94,9 @@ def as_error(failure: str, *, account: str) -> BroadcastError:
     facts = json.loads(failure)
     if "refused" in facts:
         return TokenRefusedError(facts["refused"], account=account, seconds=facts["seconds"])
-    return TokenFetchError(
-        "error.token.fetch", account=account, error=facts["error"], errcode=facts["errcode"]
-    )
+    # Without an errcode nobody answered.
+    name = "error.token.fetch_away" if facts["errcode"] is None else "error.token.fetch"
+    return TokenFetchError(name, account=account, error=facts["error"], errcode=facts["errcode"])
 
 
 Clock = Callable[[], datetime]

@@ -138,8 +138,8 @@ def line(one: Blocker, report: Report) -> Message:
 
 def _text(one: Blocker, report: Report) -> str:
     """Return the id of the text of a cause that has several."""
-    if one.cause is Cause.ACCOUNT_WAITS and one.reason is Reason.QUOTA_TODAY:
-        return "blocker.account_waits_for_day"
+    if one.cause is Cause.ACCOUNT_WAITS:
+        return _LANE_WAITS.get(one.reason, "blocker.account_waits")
     if one.cause is Cause.DRAFT:
         return _DRAFTS.get(one.reason, "blocker.held")
     if one.cause is Cause.MISSED_TIME and report.scheduled_at is None:
@@ -153,6 +153,10 @@ def _text(one: Blocker, report: Report) -> str:
     return f"blocker.{one.cause}"
 
 
+_LANE_WAITS: Mapping[Reason | None, str] = {
+    Reason.QUOTA_TODAY: "blocker.account_waits_for_day",
+    Reason.OPT_OUT_UNAPPLIED: "blocker.waits_for_opt_outs",
+}
 _DRAFTS: Mapping[Reason | None, str] = {
     Reason.DRAFT_EDITED: "blocker.draft_edited",
     Reason.DRAFT_GONE: "blocker.draft_gone",

@@ -22,6 +22,9 @@ _COMMAND_OR_OPTION: Final = re.compile(
     r"`broadcast [^`]*`|\bbroadcast [a-z-]+(?: [\w{}=/@-]+)*|--[a-z]+(?:-[a-z]+)*"
 )
 
+#: Facts that name options of ours.
+_OF_OPTIONS: Final = frozenset({"option", "options", "needed", "other"})
+
 
 def refusal(message: Message, texts: Texts, *, key: str = KEY) -> str:
     """Return in one line why a request was refused, or that this release has no text for it.
@@ -30,11 +33,33 @@ def refusal(message: Message, texts: Texts, *, key: str = KEY) -> str:
     program says its idempotency key.
     """
     try:
-        words = in_members(texts(text_of(message.id, texts), **message.facts), key=key)
+        words = _ProgramTexts(texts, key)(text_of(message.id, texts), **message.facts)
     except (KeyError, ValueError, TypeError):
         # Kept by another release, under an id or with facts of its own.
         return texts(UNREADABLE)
     return visible(words)
+
+
+class _ProgramTexts(Texts):
+    """Texts with members of a request in place of options; another fact is quoted to the letter."""
+
+    def __init__(self, texts: Texts, key: str) -> None:
+        super().__init__(texts.language, distances=texts.has_distances)
+        self._texts, self._key = texts, key
+
+    def __call__(self, what: Message | BroadcastError | str, /, **facts: object) -> str:
+        options = {
+            name: in_members(one, key=self._key)
+            for name in _OF_OPTIONS & facts.keys()
+            if isinstance(one := facts[name], str)
+        }
+        return super().__call__(what, **{**facts, **options})
+
+    def names_zone(self) -> bool:
+        return self._texts.names_zone()
+
+    def template(self, message_id: str) -> str:
+        return in_members(super().template(message_id), key=self._key, template=True)
 
 
 def text_of(message_id: str, texts: Texts) -> str:
@@ -53,7 +78,17 @@ def notices(made: Iterable[Message], texts: Texts, *, key: str = KEY) -> list[di
     return [{"code": one.id, "text": refusal(one, texts, key=key)} for one in made]
 
 
-def in_members(text: str, *, key: str = KEY) -> str:
-    """Return *text* with the members of a request in place of the options of ``send``."""
+def in_members(text: str, *, key: str = KEY, template: bool = False) -> str:
+    """Return *text* with the members of a request in place of the options of ``send``.
+
+    *template*: it has placeholders that are filled later.
+    """
     members = {**_MEMBERS, "--key": key}
-    return _COMMAND_OR_OPTION.sub(lambda found: members.get(found[0], found[0]), text)
+
+    def member(found: re.Match[str]) -> str:
+        known = members.get(found[0])
+        if known is None or not template:
+            return known or found[0]
+        return known.replace("{", "{{").replace("}", "}}")
+
+    return _COMMAND_OR_OPTION.sub(member, text)

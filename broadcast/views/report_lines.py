@@ -17,7 +17,7 @@ from broadcast.rules.plan.audience import Followers
 from broadcast.rules.plan.selection import Excluded
 from broadcast.rules.reports import SETS, SKIPS, BatchLine, Repeat, Report
 from broadcast.rules.states import STOPPED_JOB, BatchState, BroadcastState, Phase, Reason
-from broadcast.views import blocker_lines, content, delivered, resend, words
+from broadcast.views import audience_words, blocker_lines, content, delivered, resend, words
 from broadcast.views import next_steps as next_steps_module
 from broadcast.views.texts import Texts
 from broadcast.views.words import (
@@ -108,15 +108,15 @@ def _list(report: Report, skipped: Skipped) -> Iterator[Message]:
 
 def _audience(report: Report, skipped: Skipped) -> Message:
     if report.path is SendPath.SENDALL:
-        tag = json.loads(report.audience_spec).get("tag_id")
-        whom = "report.to_everyone" if tag is None else "report.to_tag"
         return Message(
             "report.audience",
-            figures=Joined([Message(whom, tag=tag), *_ignored_suppression(report)], "separator"),
+            figures=Joined(
+                [audience_words.to_all(report), *_ignored_suppression(report)], "separator"
+            ),
         )
     listed, lines = report.audience_kind != Followers.kind, report.audience["read"]
     read = Message("report.read", n=lines)
-    figures = [read if listed else _followers(report)]
+    figures = [read if listed else audience_words.followers(report)]
     for name in SKIPS:
         count = report.audience[name]
         if count or (listed and name in {"malformed", "duplicate"}):
@@ -127,11 +127,6 @@ def _audience(report: Report, skipped: Skipped) -> Message:
         figures.append(Message("report.planned", n=planned))
     figures += _ignored_suppression(report)
     return Message("report.audience", figures=Joined(figures, "separator"))
-
-
-def _followers(report: Report) -> Message:
-    tag = json.loads(report.audience_spec).get("tag_id")
-    return Message("report.to_followers" if tag is None else "report.to_followers_tag", tag=tag)
 
 
 def _ignored_suppression(report: Report) -> list[Message]:

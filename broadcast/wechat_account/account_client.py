@@ -6,13 +6,16 @@ anything else. A mass send is made once and never repeated here: its repeat is a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, TypeVar
 
+from broadcast.message import Message
 from broadcast.redaction import remember
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import REFUSES_TOKEN, SendPath
 from broadcast.tokens.token_service import FetchedToken, Token, TokenService
+from broadcast.tokens.token_store import TokenFetchError, TokenRefusedError, TokenWaitError
 from broadcast.wechat.api.mass import MassReply, MassSend, MassSendAll
 from broadcast.wechat.api.token import ClassicToken, StableToken, TokenReply
 from broadcast.wechat.call_errors import APIError
@@ -39,7 +42,7 @@ class AccountClient:
         """Take the client of the account's API base and the tokens of all accounts."""
         self._client = client
         self._tokens = tokens
-        self._appid = account.appid
+        self._appid, self._name = account.appid, account.name
 
     def warm(self) -> None:
         """Open a connection for a mass send; the call that follows reports a failure."""
@@ -47,19 +50,32 @@ class AccountClient:
 
     def token(self) -> Token:
         """Return the shared token, fetched if there is none."""
-        return _masked(self._tokens.get(self._appid))
+        with self._named():
+            return _masked(self._tokens.get(self._appid))
 
     def replace(self, refused: Token) -> Token:
         """Return the token that takes the place of *refused*."""
-        return _masked(self._tokens.replace(self._appid, refused))
+        with self._named():
+            return _masked(self._tokens.replace(self._appid, refused))
 
     def ask_despite_refusal(self) -> None:
         """Have a token, though WeChat refused this machine's address a moment ago."""
-        _masked(self._tokens.ask_despite_refusal(self._appid))
+        with self._named():
+            _masked(self._tokens.ask_despite_refusal(self._appid))
 
     def refresh(self, *, reason: str) -> Token:
         """Return a token that was fetched now."""
-        return _masked(self._tokens.refresh(self._appid, reason=reason))
+        with self._named():
+            return _masked(self._tokens.refresh(self._appid, reason=reason))
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let errors name the account as a person does: the token service knows its appid alone."""
+        try:
+            yield
+        except (TokenFetchError, TokenWaitError, TokenRefusedError) as error:
+            error.message = Message(error.message_id, **{**error.facts, "account": self._name})
+            raise
 
     def ask(self, request: Request[Reply]) -> Reply:
         """Return WeChat's answer, with one other token if the first one is refused.

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 
 from broadcast.errors import BrokerAwayError, DatabaseAwayError, OutOfReachError
 from broadcast.rules.pushes import Push
-from models.ledger.boxes import pushes
+from models.ledger.boxes import opt_out_pushes, pushes
 
 #: WeChat hangs up after five, and comes again.
 WITHIN_S = 4.0
@@ -120,7 +120,7 @@ class PushQueue:
 
     def _stored(self, some: Sequence[Push]) -> Exception | None:
         try:
-            pushes.store_all(self._engine, some)
+            opt_out_pushes.store(self._engine, some)
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to who waits
             return error
         return None

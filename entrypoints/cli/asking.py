@@ -19,10 +19,10 @@ from broadcast.views import overlap_words
 from broadcast.views.words import Moment
 from entrypoints.cli import confirmation, ledger_facts, questions
 from entrypoints.cli.confirmation import question, summary
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.question_screen import NOTICE, fitting, weighed
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import ListFile, NarrowingOptions, Target
-from entrypoints.cli.terminal import is_terminal
 from models import schema
 from producer.submit.order import Order
 from producer.submit.prepare import Prepared
@@ -126,7 +126,7 @@ class Asking:
         """Yield what a person may have overlooked, the weightiest first."""
         order = self._wish.order
         # The question says it as well.
-        for other in () if asks else self._beside(prepared):
+        for other in () if asks else self.beside(prepared):
             yield Message("output.warning", text=other)
         if asks and order.scheduled_at is None:
             self.workers_are_named = True
@@ -143,7 +143,7 @@ class Asking:
                 yield Message("output.warning", text=warning)
         yield from known[1:]
 
-    def _beside(self, prepared: Prepared) -> Sequence[Message]:
+    def beside(self, prepared: Prepared) -> Sequence[Message]:
         """Return what else goes to everybody on the day of a send to everybody."""
         if not isinstance(self._wish.target, Everyone):
             return ()
@@ -218,7 +218,7 @@ class Asking:
             self._wish.order, prepared, opens=opens,
             everybody=self._everybody() if is_everyone else None,
             tags={one.id: one.name for one in self.tags}, preview_to=self._preview_to,
-            campaign=self._wish.campaign, beside=next(iter(self._beside(prepared)), None),
+            campaign=self._wish.campaign, beside=next(iter(self.beside(prepared)), None),
             source=target.name if isinstance(target, ListFile)
             else Message("audience.source.synced"),
         )  # fmt: skip

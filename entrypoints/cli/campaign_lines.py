@@ -26,7 +26,7 @@ from broadcast.views import delivered, report_lines
 from broadcast.views.content import kind
 from broadcast.views.words import Joined, Moment, Shortened
 from entrypoints.cli import public_holidays
-from entrypoints.cli.terminal import command_line
+from entrypoints.cli.shell_quoting import command_line
 from producer.campaigns.said_plans import NONE
 
 #: Characters of a text that stands beside another one.

@@ -19,6 +19,7 @@ from broadcast.rules.plan.audience import Everyone, Followers, Tag
 from broadcast.rules.plan.selection import Excluded
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import OptionGroup
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import (
     AudienceOptions,
@@ -27,7 +28,6 @@ from entrypoints.cli.send_options import (
     Target,
     late_by_of,
 )
-from entrypoints.cli.terminal import is_terminal
 from producer.audience import openid_list
 from producer.audience.source import regular
 from producer.campaigns import campaign_drafts, said_plans
@@ -160,10 +160,10 @@ class PlanOptions(OptionGroup):
         }
 
     def _narrowing(self, run: Run, account: Account, tags: Tags) -> dict[str, Any]:
-        given = self.narrowing
+        given, said = _without_none(self.narrowing)
         given.check()
         names = ("sample", "only_current", "ignore_suppression")
-        said: dict[str, Any] = {name: one for name in names if (one := getattr(given, name))}
+        said |= {name: one for name in names if (one := getattr(given, name))}
         if given.exclude:
             with given.read(run, account, key=NONE, tag_id=tags.id_of) as narrowed:
                 exclude = narrowed.selection.exclude
@@ -187,6 +187,18 @@ class PlanOptions(OptionGroup):
             raise InputError("error.campaign.content_file")
         doubts += content.notices
         return {"content": content.value}
+
+
+def _without_none(given: NarrowingOptions) -> tuple[NarrowingOptions, dict[str, Any]]:
+    """Return the options without those that are none, and the members that these say."""
+    said: dict[str, Any] = {}
+    if given.exclude == [NONE]:
+        given = replace(given, exclude=None)
+        said |= {"exclude": [], "exclude_files": []}
+    if given.sample == NONE:
+        given = replace(given, sample=None)
+        said["sample"] = None
+    return given, said
 
 
 def _audience(target: Target, account: Account) -> dict[str, Any]:

@@ -16,14 +16,15 @@ from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
 from broadcast.rules.campaigns.launches import Agreed, LaunchState, Why
 from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.plan import proof
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.views.campaigns import launch_object
 from entrypoints.cli import campaign_lines, exits
 from entrypoints.cli.asking import Ask, Asking, SendRequest
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import NOT_KEPT_BACK, ListFile, NarrowingOptions
+from entrypoints.cli.shell_quoting import command_line
 from entrypoints.cli.tag_lookup import Tags
-from entrypoints.cli.terminal import command_line
 from models.ledger.campaigns import launch_rows
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs, rehearsing
@@ -75,10 +76,10 @@ def agreed(run: Run, one: RunAsked) -> Agreed:
     unproved = asking.why_unproved(quota.why)
     warnings = [*problems, *found.doubts, *prepared.notices, *unproved]
     if one.dry_run:
-        over = rehearsing.beyond(one.campaign, launch.due_at, prepared.notices, door=here)
-        # Of everybody each question says so.
-        warnings += [each for each in over if each.id != "launches.over_to_all"]
+        warnings += rehearsing.beyond(one.campaign, launch.due_at, prepared.notices, door=here)
         asking.show(prepared, warnings)
+        if proof.in_vain([*asking.beside(prepared), *warnings]):
+            terminal.decline("dry_run.in_vain")
     elif one.ask is Ask.NOBODY:
         terminal.warn_each(warnings)
     if not (one.dry_run or asking.may_go(prepared, warnings)):

@@ -19,7 +19,8 @@ from broadcast.rules.states import Reason
 from broadcast.views.content import changed, edits
 from broadcast.views.words import Moment, Shortened, rest_of
 from broadcast.wechat.api.drafts import Draft
-from entrypoints.cli.terminal import command_line, is_terminal
+from entrypoints.cli.person_terminal import is_terminal
+from entrypoints.cli.shell_quoting import command_line
 from models.ledger.gates import drafts
 from models.ledger.views import broadcast_reports
 from producer import draft_box

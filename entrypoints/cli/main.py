@@ -24,8 +24,9 @@ from broadcast.views.texts import Texts, choose_language
 from entrypoints.cli import exits, streaming, usage
 from entrypoints.cli.group import LazyGroup, only_shows
 from entrypoints.cli.run import Run
+from entrypoints.cli.shell_quoting import is_utf8
 from entrypoints.cli.streaming import CutOffError
-from entrypoints.cli.terminal import Plain, Terminal, is_utf8
+from entrypoints.cli.terminal import Plain, Terminal
 
 #: What the scripts of ``broadcast completion`` set, to the line that a person is typing.
 _COMPLETES = "_BROADCAST_COMPLETE"

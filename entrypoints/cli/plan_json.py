@@ -23,15 +23,21 @@ def _audience_json(prepared: Prepared) -> dict[str, int | bool | None]:
     }  # fmt: skip
 
 
-def plan_object(order: Order, prepared: Prepared, proof: proof_module.Proof) -> dict[str, object]:
-    """Return the object of a plan that is proved, without an error."""
+def plan_object(
+    order: Order, prepared: Prepared, proof: proof_module.Proof, *, is_in_vain: bool
+) -> dict[str, object]:
+    """Return the object of a plan that is proved, without an error.
+
+    *is_in_vain*: WeChat would refuse it, or nobody would get it.
+    """
     figures = prepared.figures
     return {
         "id": None, "state": None, "account": order.account.name, "key": order.key,
         "audience": _audience_json(prepared),
         "batches": {"total": figures.calls},
         "plan": {
-            **members(proof, "fit", "calls", "free", "days"),
+            **members(proof, "calls", "free", "days"),
+            "fit": proof_module.Fit.IN_VAIN if is_in_vain else proof.fit,
         },
         "overlaps": None if prepared.known is None else overlap_words.overlap_json(prepared.known),
     }  # fmt: skip

@@ -28,6 +28,11 @@ def push_lines(account: Account, heard: PushCounts | None) -> Iterator[Message]:
         )  # fmt: skip
     if heard.unhandled:
         yield Message("pushes.unhandled", n=heard.unhandled)
+    if heard.unapplied:
+        yield Message(
+            f"pushes.unapplied{suffix(len(heard.unapplied))}", n=len(heard.unapplied),
+            ids=" ".join(heard.unapplied), account=account.name,
+        )  # fmt: skip
     if heard.set_aside_at is not None:
         yield Message(
             f"pushes.set_aside{suffix(heard.set_aside)}", n=heard.set_aside, account=account.name,
@@ -47,5 +52,6 @@ def pushes_json(heard: PushCounts | None) -> dict[str, object]:
         "waiting_pushes": heard.waiting if heard else 0,
         "waiting_since": heard and utc_if_any(heard.waiting_since),
         "unhandled_pushes": heard.unhandled if heard else 0,
+        "unapplied_opt_outs": list(heard.unapplied) if heard else [],
         "set_aside_pushes": heard.set_aside if heard else 0,
     }

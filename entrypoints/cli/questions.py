@@ -11,8 +11,9 @@ from broadcast.rules.reports import Report
 from broadcast.rules.states import SHOWN_DONE
 from broadcast.views.job_words import question
 from broadcast.views.words import Shortened
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import Terminal, is_terminal
+from entrypoints.cli.terminal import Terminal
 from producer import steer
 from producer.submit.checks import ListOwner
 

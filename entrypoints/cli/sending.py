@@ -98,10 +98,18 @@ class Sending:
         owner = prepared.list_owner
         doubt = [owner.message] if owner is not None and owner.must_be_confirmed else []
         # Why it could not be proved stands in the error at the end.
-        self._asking.show(prepared, [*prepared.notices, *doubt, *self._doubts])
+        notices = [*prepared.notices, *doubt, *self._doubts]
+        self._asking.show(prepared, notices)
         proof = prepared.proof
         assert proof is not None
-        self._run.show_done(plan_json.plan_object(self._wish.order, prepared, proof))
+        in_vain = proof_module.in_vain([*self._asking.beside(prepared), *notices])
+        shown = plan_json.plan_object(
+            self._wish.order, prepared, proof, is_in_vain=in_vain is not None
+        )
+        self._run.show_done(shown)
+        if in_vain is not None:
+            self._terminal.note("dry_run.in_vain")
+            return exits.FAILED
         match proof.fit:
             case proof_module.Fit.FITS | proof_module.Fit.SPREADS:
                 self._terminal.note("dry_run.fits")

@@ -88,6 +88,12 @@ def show_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -
 
     With ``--json`` the object follows.
     """
+    say_what_remains(run, report, under_way)
+    show_json(run, report)
+
+
+def say_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -> None:
+    """Show in words what :func:`show_what_remains` shows."""
     # What a worker left behind is among the blockers.
     in_flight = [one for one in under_way if one.driven]
     lines = (
@@ -98,7 +104,6 @@ def show_what_remains(run: Run, report: Report, under_way: Iterable[InFlight]) -
         *ledger_facts.steps(run, report),
     )
     run.say_all(lines)
-    show_json(run, report)
 
 
 def show_json(run: Run, report: Report) -> None:

@@ -9,15 +9,15 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shlex
 import sys
 import termios
 import textwrap
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn, TextIO, TypeAlias, TypeVar
+from typing import Any, Final, NoReturn, TextIO, TypeAlias, TypeVar
 
 import typer
 
@@ -26,9 +26,12 @@ from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.redaction import redact
 from broadcast.views.texts import Texts
-from entrypoints.cli import exits, streaming, styling
+from entrypoints.cli import exits, person_terminal, streaming, styling
+from entrypoints.cli.person_terminal import is_a_terminal, is_terminal
 
 _Read = TypeVar("_Read")
+#: More lines than any question has above it.
+_MOST_UNSEEN: Final = 100
 
 
 class Plain(str):
@@ -70,6 +73,8 @@ class Terminal:
         self._json_expected = json_expected
         #: Standard output is closed or full, and results go to standard error.
         self.output_lost = False
+        #: Lines that went into a file or a pipe since the last question.
+        self._unseen: deque[str] = deque(maxlen=_MOST_UNSEEN)
 
     def in_words(self, what: Sayable, /, **facts: object) -> str:
         """Return it in the person's language."""
@@ -81,7 +86,7 @@ class Terminal:
 
     def _say(self, text: str, what: Sayable) -> None:
         if self._json_expected:
-            _echo(fitted(text, what, sys.stderr), err=True)
+            self._error_line(text, what)
         else:
             self._result(text, what)
 
@@ -111,31 +116,53 @@ class Terminal:
 
     def note(self, what: Sayable, /, **facts: object) -> None:
         """Print a note beside the result."""
-        _echo(self.as_note(what, **facts), err=True)
+        self._error_line(self.in_words(what, **facts), what)
+
+    def _error_line(self, text: str, what: object) -> None:
+        """Write a line to standard error, and keep it for a question where nobody sees it."""
+        self._keep_unseen(text, sys.stderr)
+        _echo(fitted(text, what, sys.stderr), err=True)
+
+    def _keep_unseen(self, text: str, stream: TextIO | None) -> None:
+        if not is_a_terminal(stream):
+            self._unseen.append(AsWritten(clean(text)))
 
     def as_note(self, what: Sayable, /, **facts: object) -> AsWritten:
         """Return a note as it is printed."""
         return fitted(self.in_words(what, **facts), what, sys.stderr)
 
     def ask(self, what: Sayable, /, **facts: object) -> str:
-        """Ask a person, bold where a terminal shows it; return the answer from the same line."""
+        """Ask a person, bold where a terminal shows it; return the answer from the same line.
+
+        Where standard error is no terminal, the question stands on the terminal of the process,
+        below the lines that went into files.
+        """
         question = clean(self.in_words(what, **facts))
-        if _is_a_terminal(sys.stdin):
+        if is_a_terminal(sys.stdin):
             # Whatever was typed before it was shown is no answer to it.
             termios.tcflush(sys.stdin, termios.TCIFLUSH)
-        if _is_a_terminal(sys.stderr):
-            question = styling.wrapped(question, styling.width_of_terminal())
-        if styling.are_shown(sys.stderr):
-            question = typer.style(question, bold=True)
-        _echo(f"{question} ", err=True, end="")
-        answer = ""
-        try:
-            answer = sys.stdin.readline()
-        finally:
-            if not answer.endswith("\n"):
-                # Nobody pressed Enter: what is printed next begins on a line of its own.
-                _echo("", err=True)
+        with person_terminal.terminal_of_person() as shown:
+            self._show_unseen(shown)
+            if is_a_terminal(shown):
+                question = styling.wrapped(question, styling.width_of_terminal())
+            if styling.are_shown(shown):
+                question = typer.style(question, bold=True)
+            _write(question, shown, end=" ")
+            answer = ""
+            try:
+                answer = sys.stdin.readline()
+            finally:
+                if not answer.endswith("\n"):
+                    # Nobody pressed Enter: what is printed next begins on a line of its own.
+                    _write("", shown)
         return answer.strip()
+
+    def _show_unseen(self, shown: TextIO | None) -> None:
+        """Show a person the lines of this command that no terminal has shown."""
+        while self._unseen:
+            line = self._unseen.popleft()
+            if is_a_terminal(shown):
+                _write(AsWritten(styling.wrapped(line, styling.width_of_terminal())), shown)
 
     def agrees(self, answer: str) -> bool:
         """Return whether an answer is a yes, in the person's language or in English."""
@@ -187,9 +214,8 @@ class Terminal:
         return status
 
     def _say_in_one_line(self, kind: str, text: str) -> None:
-        between = f"\n{styling.COMMAND_INDENT}" if _is_a_terminal(sys.stderr) else " "
-        shown = self.texts(kind, text=_with_command(text, between))
-        _echo(fitted(shown, None, sys.stderr), err=True)
+        between = f"\n{styling.COMMAND_INDENT}" if is_a_terminal(sys.stderr) else " "
+        self._error_line(self.texts(kind, text=_with_command(text, between)), None)
 
     def show_json(self, value: Mapping[str, Any]) -> None:
         """Print the object of ``--json``."""
@@ -205,6 +231,7 @@ class Terminal:
         BrokenPipeError where a command only shows something and its reader has gone.
         """
         if not self.output_lost:
+            self._keep_unseen(text, sys.stdout)
             try:
                 _echo(fitted(text, what, sys.stdout), err=False)
             except OSError as error:
@@ -312,27 +339,6 @@ def _with_command(text: str, between: str) -> str:
     return one_line(sentence) + (between if separator else "") + command
 
 
-def command_line(words: list[str]) -> str:
-    """Return *words* as one line that a shell reads back as them."""
-    return " ".join(_quoted(word) for word in words)
-
-
-def _quoted(word: str) -> str:
-    if word.isprintable():
-        return shlex.quote(word)
-    # $'…' is what bash, zsh and ksh read line breaks from.
-    return "$'" + "".join(map(_escaped, word)) + "'"
-
-
-def _escaped(character: str) -> str:
-    if character in {"\\", "'"}:
-        return f"\\{character}"
-    if character.isprintable():
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x80 else f"\\U{code:08x}"  # noqa: PLR2004 - ASCII
-
-
 def short(text: str, most: int = 40) -> str:
     """Return what somebody typed as an error shows it: on one line, and not too long."""
     return one_line(text)[:most]
@@ -346,39 +352,29 @@ def parsed(read: Callable[[str], _Read], text: str, problem: str) -> _Read:
         raise InputError(problem, text=short(text)) from None
 
 
-def is_utf8(word: str) -> bool:
-    """Return whether a word of the command line is UTF-8: other bytes are kept as surrogates."""
-    return not any("\ud800" <= character <= "\udfff" for character in word)
-
-
-def is_terminal() -> bool:
-    """Return whether a person sits there who can be asked."""
-    return _is_a_terminal(sys.stdin) and _is_a_terminal(sys.stderr)
-
-
-def _is_a_terminal(stream: TextIO | None) -> bool:
-    """Return whether *stream* is a terminal; Python has none for a closed one."""
-    return stream is not None and stream.isatty()
-
-
 def fitted(text: str, what: object, stream: TextIO | None) -> AsWritten:
     """Return *text* without secrets and, on a terminal, as wide as that is and with its colours."""
-    if isinstance(what, Plain) or not _is_a_terminal(stream):
+    if isinstance(what, Plain) or not is_a_terminal(stream):
         return AsWritten(clean(text))
     shown = styling.wrapped(clean(text), styling.width_of_terminal())
     return AsWritten(styling.painted(shown, what) if styling.are_shown(stream) else shown)
 
 
 def _echo(text: str, *, err: bool, end: str = "\n") -> None:
-    # A terminal that cannot show a character gets a substitute, not a traceback.
     stream = sys.stderr if err else sys.stdout
-    if stream is None:
-        if err:
-            return
+    if stream is None and not err:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    _write(text, stream, end)
+
+
+def _write(text: str, stream: TextIO | None, end: str = "\n") -> None:
+    """Write to a stream, where there is one."""
+    if stream is None:
+        return
+    # A terminal that cannot show a character gets a substitute, not a traceback.
     encoding = stream.encoding or "utf-8"
     shown = clean(text).encode(encoding, "replace").decode(encoding)
-    typer.echo(shown + end, err=err, nl=False)
+    typer.echo(shown + end, file=stream, nl=False)
 
 
 def _discard_output() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from broadcast.errors import BroadcastError, MediaError, OutOfReachError
@@ -94,6 +94,12 @@ def by_hand(
 def status_of(each: Iterable[Called | None]) -> int:
     """Return the exit status of several calls; None: there was nothing to call for."""
     return max((one.status for one in each if one is not None), default=exits.DONE)
+
+
+def show_called(run: Run, value: Mapping[str, Any], each: Iterable[Called | None]) -> None:
+    """Print the object of ``--json``; its ``error`` says why the first call was not done."""
+    undone = next((one for one in each if one is not None and not one.result.done), None)
+    run.show_json({**value, "error": undone and run.terminal.in_words(undone.why())})
 
 
 class Uploads(wechat_uploads.Uploads):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from sqlalchemy import Engine
@@ -15,8 +15,9 @@ from broadcast.rules.reports import Report
 from broadcast.rules.states import Phase
 from broadcast.views import content, report_lines
 from broadcast.views.words import Joined
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import command_line, is_utf8
+from entrypoints.cli.shell_quoting import command_line, is_utf8
 from models.ledger.rows import locked_rows
 from models.ledger.views import broadcast_reports
 
@@ -77,6 +78,37 @@ def stored(
     return broadcast_id
 
 
+def controlled(
+    run: Run,
+    text: str,
+    *,
+    fits: Fits,
+    prefers: Fits | None = None,
+    or_awaited: bool = False,
+    ended: bool = False,
+) -> str:
+    """Return the id of the broadcast that a control acts on, as :func:`stored`.
+
+    Where no person can be asked it must be named: raises UnknownIdError with those that fit.
+    *ended*: one that has ended may fit as well.
+    """
+    if text == OPEN and not is_terminal():
+        raise unnamed(run, fits=fits, ended=ended)
+    return stored(run, text, fits=fits, prefers=prefers, or_awaited=or_awaited)
+
+
+def unnamed(run: Run, *, fits: Fits, ended: bool) -> UnknownIdError:
+    """Return the error of a control without an id, which names the broadcasts that fit."""
+    ids = locked_rows.of_open(run.engine, most=_MOST_LOOKED_AT)
+    found = [broadcast_reports.report(run.engine, one, whole=False) for one in ids]
+    if ended:
+        found = list(broadcast_reports.reports(run.engine, most=_MOST_LOOKED_AT))
+    fitting = [report for report in found if fits(report)]
+    if not fitting:
+        return UnknownIdError("error.broadcast.none_fits")
+    return UnknownIdError("error.broadcast.unnamed", **_choices(run, fitting))
+
+
 def _last(run: Run) -> str:
     newest = locked_rows.newest(run.engine)
     if newest is None:
@@ -95,9 +127,14 @@ def _only_open(run: Run, fits: Fits | None = None, prefers: Fits | None = None) 
     fitting = [report for report in each if prefers and prefers(report)] or fitting
     if len(fitting) == 1 and len(found) <= _MOST_LOOKED_AT:
         return fitting[0].id
+    raise UnknownIdError("error.broadcast.several_open", **_choices(run, fitting))
+
+
+def _choices(run: Run, fitting: Sequence[Report]) -> Mapping[str, object]:
+    """Return the facts of an error that names broadcasts, with the command for each."""
     shown = [_choice(run, one) for one in fitting[:_MOST_NAMED]]
     more = "\n    …" if len(fitting) > _MOST_NAMED else ""
-    raise UnknownIdError("error.broadcast.several_open", each=Joined(shown), more=more)
+    return {"each": Joined(shown), "more": more}
 
 
 def _choice(run: Run, report: Report) -> Message:

@@ -82,10 +82,9 @@ def plan(caller: Caller, prepared: Prepared) -> dict[str, Any]:
 
 
 def _problem(prepared: Prepared) -> PlanError | None:
-    if prepared.proof is None:
-        return None
     try:
-        proof_module.check_fits(prepared.proof)
+        if prepared.proof is not None:
+            proof_module.check_fits(prepared.proof)
     except PlanError as error:
         return error
-    return None
+    return proof_module.in_vain(prepared.notices)

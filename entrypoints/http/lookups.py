@@ -16,6 +16,7 @@ from broadcast.rules.accounts import NAME, Account
 from entrypoints.http.caller import Caller
 from entrypoints.http.problems import ProblemError
 from models.ledger.rows import known_accounts, locked_rows
+from producer.request.shape import LONGEST_ACCOUNT
 
 _ID: Final = re.compile(r"[A-Za-z0-9-]{1,32}\Z")
 
@@ -63,6 +64,8 @@ _LONGEST: Final = 200
 _YEARS: Final = range(2001, 9999)
 
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=MOST)]
+#: A refusal's id that a person confirmed.
+Confirmed: TypeAlias = Annotated[str | None, Query(max_length=LONGEST_ACCOUNT)]
 Cursor: TypeAlias = Annotated[str | None, Query(max_length=_LONGEST)]
 #: A moment, and an id among rows of that moment.
 Place: TypeAlias = tuple[datetime, str]

@@ -62,9 +62,9 @@ class ProblemError(Exception):
         self.fix: Message | None = None
 
 
-def busy(*, after_s: int = 1) -> ProblemError:
-    """Return the refusal of one request too many, which may come again after *after_s* seconds."""
-    return ProblemError("error.api.busy", headers={"Retry-After": str(after_s)})
+def busy() -> ProblemError:
+    """Return the refusal of one request too many, which may come again after a second."""
+    return ProblemError("error.api.busy", headers={"Retry-After": "1"})
 
 
 def problem_of(error: BroadcastError) -> ProblemError:
@@ -91,6 +91,7 @@ def shown(
     problem: ProblemError, texts: Texts, *, request_id: str | None, keyed: bool = True
 ) -> dict[str, Any]:
     """Return the object that shows a problem; *keyed*: the request had an idempotency key."""
+    confirmation = errors.confirmation_of(problem.message)
     return {
         "type": f"{TYPE}{problem.message.id}",
         "title": texts(f"api.title.{problem.status}"),
@@ -99,7 +100,7 @@ def shown(
         "field": problem.message.facts.get("field") or None,
         "fix": texts(problem.fix or fix(problem.status, problem.message, keyed=keyed)),
         "request_id": request_id,
-    }
+    } | ({"id": confirmation} if confirmation else {})
 
 
 def response(problem: ProblemError, texts: Texts, request: Request) -> Response:

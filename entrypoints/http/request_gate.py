@@ -34,6 +34,7 @@ _HIDDEN: Final = re.compile(
     rb"%(?:[01]|7f|2[def]|3\d|[46][1-9a-f]|[57][\da]|5f|7e|(?![\da-f]{2}))", re.IGNORECASE
 )
 _SHOWN: Final = 200
+_EVENT_STREAM: Final = (b"content-type", b"text/event-stream; charset=utf-8")
 _HEADERS: Final = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -47,7 +48,9 @@ class Gate:
     def __init__(self, app: ASGIApp, *, language: Language, most: int = MOST_AT_ONCE) -> None:
         """*most*: requests inside at once; *language*: that of callers who name none."""
         self._app, self._language = app, language
-        self._most, self._inside = most, 0
+        self._most = most
+        #: Requests that are being answered.
+        self.inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -56,9 +59,9 @@ class Gate:
         request = Request(scope, receive)
         request_id = _id_of(request)
         token = request_ids.current.set(request_id)
-        answering = _Answering(send, request_id)
         began = monotonic()
-        self._inside += 1
+        slot = _RequestSlot(self)
+        answering = _Answering(send, request_id, slot)
         try:
             await self._answer(request, answering)
         except Exception as error:
@@ -70,13 +73,13 @@ class Gate:
             if not answering.status:
                 await self._refuse(request, answering, ProblemError("error.api.failed"))
         finally:
-            self._inside -= 1
+            slot.leave()
             _log(request, answering.status, took_s=monotonic() - began)
             request_ids.current.reset(token)
 
     async def _answer(self, request: Request, answering: _Answering) -> None:
         # Whoever looks after this process must be answered in a crowd, too.
-        if self._inside > self._most and request.scope["path"] not in {"/healthz", "/readyz"}:
+        if self.inside > self._most and request.scope["path"] not in {"/healthz", "/readyz"}:
             problem = problems.busy()
             problem.headers |= bodies.CLOSE
             await self._refuse(request, answering, problem)
@@ -92,17 +95,34 @@ class Gate:
         await answer(request.scope, request.receive, answering.send)
 
 
+class _RequestSlot:
+    """One of the requests that are answered at once."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate, self._is_taken = gate, True
+        gate.inside += 1
+
+    def leave(self) -> None:
+        """Give it to another request."""
+        if self._is_taken:
+            self._is_taken = False
+            self._gate.inside -= 1
+
+
 class _Answering:
     """The answer under way, with the headers that every answer has."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send, self._request_id = send, request_id
+    def __init__(self, send: Send, request_id: str, slot: _RequestSlot) -> None:
+        self._send, self._request_id, self._slot = send, request_id, slot
         #: 0: nothing was sent yet.
         self.status = 0
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            if _EVENT_STREAM in message.get("headers", ()):
+                # It stays open for hours, and its route bounds how many there are.
+                self._slot.leave()
             message["headers"] = [
                 *message.get("headers", ()), *_HEADERS,
                 (REQUEST_ID.lower().encode(), self._request_id.encode()),

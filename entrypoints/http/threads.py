@@ -21,8 +21,8 @@ THREADS_OF_SQLITE: Final = 3
 #: For what takes its time: storing lists, reading through a broadcast, writing to files.
 SLOW_THREADS: Final = 3
 SLOW_THREADS_OF_SQLITE: Final = 2
-#: Connections to the database of all that use one, with those for keys and for readiness.
-CONNECTIONS: Final = THREADS + 2 * SLOW_THREADS + 2
+#: Connections to the database of all that use one, with those for keys, readiness and metrics.
+CONNECTIONS: Final = THREADS + 2 * SLOW_THREADS + 3
 
 
 class Pool:
@@ -61,9 +61,12 @@ class Threads(Pool):
         self.keys = Pool(1, "keys")
         #: Look whether everything is there.
         self.ready = Pool(1, "ready")
+        #: Count for the metrics: alerts need them however much is read.
+        self.metrics = Pool(1, "metrics")
 
     def close(self) -> None:
         """Wait for running work."""
         super().close()
-        for one in (self.lists, self.readers, self.files, self.keys, self.ready):
+        others = (self.lists, self.readers, self.files, self.keys, self.ready, self.metrics)
+        for one in others:
             one.close()

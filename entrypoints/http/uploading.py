@@ -6,7 +6,7 @@ import asyncio
 import math
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from time import monotonic
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from broadcast.errors import (
     AudienceError,
+    ConfirmationRequiredError,
     ConflictError,
     DatabaseAwayError,
     InputError,
@@ -153,7 +154,9 @@ _EXPECT_EVERY_S: Final = 60.0
 _places = Places(MOST_AT_ONCE, most_of_one=MOST_OF_A_KEY)
 
 
-async def store_list(request: Request, caller: Caller, broadcast_id: str) -> SubmitAnswer:
+async def store_list(
+    request: Request, caller: Caller, broadcast_id: str, *, confirm: str | None
+) -> SubmitAnswer:
     """Store the list that a broadcast waits for. Raises ProblemError and what the door raises."""
     bodies.require_type(request, *TYPES)
     awaited = await caller.threads.run(_awaited, caller, broadcast_id)
@@ -167,7 +170,8 @@ async def store_list(request: Request, caller: Caller, broadcast_id: str) -> Sub
             pieces = _expected(_pieces(request, place), caller, broadcast_id)
             await _received(pieces, caller.threads.files, file, place=place)
         await caller.threads.files.run(_refuse_packed, file)
-        made = await _submitted(caller, awaited, file)
+        submit = partial(_submit, caller, awaited, file, confirm=confirm)
+        made = await _submitted(caller, awaited, submit)
     report = await caller.threads.run(broadcast_reports.report, caller.engine, made.id)
     return SubmitAnswer(report=report, created=made.created, notices=made.notices)
 
@@ -291,12 +295,14 @@ def slow() -> ProblemError:
     )  # fmt: skip
 
 
-async def _submitted(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:
+async def _submitted(
+    caller: Caller, awaited: Awaited, submit: Callable[[], Submitted]
+) -> Submitted:
     """Submit the list; while an earlier request stores it, wait for that one's end or death."""
     until = monotonic() + _OTHER_ENDS_WITHIN_S
     while True:
         try:
-            return await caller.threads.lists.run(_submit, caller, awaited, file)
+            return await caller.threads.lists.run(submit)
         except TakenOverError:
             # It stood still for so long that a later one took over; or its time is up.
             await caller.threads.run(the_broadcast, caller, awaited.broadcast_id)
@@ -320,15 +326,18 @@ def _refused(error: InputError, broadcast_id: str) -> ProblemError:
                 name = "api.fix.awaited_list"
             case PlanError():
                 name = "api.fix.awaited_plan"
+            case ConfirmationRequiredError():
+                name = "api.fix.awaited_confirm"
             case _:
                 name = "api.fix.awaited_request"
         problem.fix = Message(name, id=broadcast_id)
     return problem
 
 
-def _submit(caller: Caller, awaited: Awaited, file: BinaryIO) -> Submitted:
+def _submit(caller: Caller, awaited: Awaited, file: BinaryIO, *, confirm: str | None) -> Submitted:
+    confirmed = [confirm] if confirm else []
     with _from_start(file) as source:
-        return door(caller).submit_list(awaited, source, who=caller.who)
+        return door(caller).submit_list(awaited, source, who=caller.who, confirm=confirmed)
 
 
 async def _other_ends(caller: Caller, awaited: Awaited, until: float) -> None:

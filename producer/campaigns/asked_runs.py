@@ -90,8 +90,11 @@ def prepared_run(
 ) -> launching.PreparedLaunch:
     """Return a run as it would be stored; without *wechat* no draft is looked for.
 
-    Raises as :func:`producer.campaigns.launching.prepared`.
+    Raises as :func:`producer.campaigns.launching.prepared`. Not *again*: a run that waits for a
+    worker counts, too.
     """
+    if not again:
+        launch_rows.check_none_waits(door.engine, campaign, launch)
     # What was agreed to before it was held says nothing now.
     template = replace(launch.template, agreed=None)
     if template.article_file or (template.draft_title and wechat is None):
@@ -114,15 +117,18 @@ def begin(
     *,
     key: str | None,
     agreed: Agreed | None = None,
+    again: bool,
     maybe_sent: bool = False,
     who: str,
 ) -> Launch:
-    """Begin a run as it was shown or proved; return it. Raises ConflictError, InputError.
+    """Begin a run as it was shown or proved; return it.
 
-    *agreed*: what a person saw of it and agreed to; None: a program asks. *maybe_sent*: it goes
-    though it may have been sent before the database was restored.
+    *agreed*: what a person saw of it and agreed to; None: a program asks. *again*: it goes though
+    the same went to the same audience within 24 hours, as a held run always does.
+    *maybe_sent*: it goes though it may have been sent before the database was restored. Raises
+    RepeatedSendError, ConflictError, InputError.
     """
-    shown = replace(launch, template=replace(launch.template, agreed=agreed))
+    shown = replace(launch, template=replace(launch.template, agreed=agreed, again=again))
     if launch.id:
         return launch_rows.release(door.engine, campaign, shown, who=who, maybe_sent=maybe_sent)
     return launch_rows.run_now(door.engine, campaign, shown, key=key or new_key(), who=who)[0]
@@ -165,7 +171,9 @@ def run_for_program(
             raise InputError(doubt.id, **doubt.facts)
     elif held is None:
         refuse_files(campaign)
-    begun = begin(door, campaign, launch, key=key, maybe_sent=maybe_sent, who=who)
+    begun = begin(
+        door, campaign, launch, key=key, again=again, maybe_sent=maybe_sent, who=who
+    )  # fmt: skip
     # Where the broker is away, beat has it launched.
     with contextlib.suppress(BrokerAwayError):
         wake()

@@ -64,11 +64,14 @@ def with_draft(
 def launch(taken: ReservedLaunch, door: SubmitService) -> Submitted:
     """Submit the template of a launch that was taken; its row is *launched* with the broadcast.
 
-    Raises InputError (it is refused, or doubtful unless a person let it go) and OutOfReachError
+    Raises InputError (it is refused, or doubtful unless a person let it go; RepeatedSendError: a
+    run by hand sends what went to the same audience of late) and OutOfReachError
     (NotBegunError: it is none any more).
     """
     template = taken.launch.template
-    with prepared(taken, template, door) as found:
+    # Runs of a schedule are no repeats of each other: another due time is another send.
+    again = taken.launch.released_by is None or template.again
+    with prepared(taken, template, door, again=again) as found:
         # A program that let it go was shown nothing, and means it.
         is_meant = taken.launch.released_by is not None and template.agreed is None
         for doubt in () if is_meant else found.doubts:
@@ -90,7 +93,7 @@ class PreparedLaunch:
 
 @contextlib.contextmanager
 def prepared(
-    taken: ReservedLaunch, template: Template, door: SubmitService, *, again: bool = True
+    taken: ReservedLaunch, template: Template, door: SubmitService, *, again: bool
 ) -> Iterator[PreparedLaunch]:
     """Return a launch as it would be stored, with its list open. Raises as :func:`launch`.
 
@@ -124,7 +127,6 @@ def _parsed(
         waiting_since=launch.released_at or launch.due_at,
     )  # fmt: skip
     terms = parsed.order.terms
-    # Another due time is no double send.
     terms = replace(
         terms, again=again, title=terms.title or taken.name, late_by=taken.policy.late_by
     )

@@ -95,7 +95,7 @@ def _plan(
     launch = Launch.to_come(campaign, due, key=new_key())
     run = launch_rows.of_campaign(door.engine, campaign, launch)
     # The calls that are left, and how long its media live, are those of its time.
-    with launching.prepared(run, template.at(due), door) as found:
+    with launching.prepared(run, template.at(due), door, again=True) as found:
         yield from found.doubts
         telling = [one for one in found.ready.notices if rehearsals.is_telling(one)]
         yield from telling

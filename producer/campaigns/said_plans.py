@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, Final
@@ -102,8 +102,11 @@ def _template(
     if "audience" in given:
         if person.audience_file is None and isinstance(said.audience, OpenIDList | ListToCome):
             raise RequestError("error.campaign.list", field="audience")
-        kept = {name: one for name, one in found.request.items() if name not in _NARROWING}
-        found = replace(found, request=kept, audience_file=person.audience_file, exclude_files=())
+        if not _is_same_audience(found, given["audience"], person.audience_file):
+            _refuse_lost(found, given, person)
+            kept = {name: one for name, one in found.request.items() if name not in _NARROWING}
+            found = replace(found, request=kept, exclude_files=())
+        found = replace(found, audience_file=person.audience_file)
     if person.exclude_files is not None:
         found = replace(found, exclude_files=tuple(person.exclude_files))
     has_content = person.article_file or {"content", "draft"} & said.model_fields_set
@@ -113,6 +116,22 @@ def _template(
         given["content"] = said.content
         found = replace(found, draft_title=said.draft, article_file=person.article_file)
     return replace(found, request={**found.request, **given})
+
+
+def _is_same_audience(old: Template, audience: object, file: str | None) -> bool:
+    return old.request.get("audience") == audience and old.audience_file == file
+
+
+def _refuse_lost(old: Template, given: Mapping[str, Any], person: ByPerson) -> None:
+    """Raise InputError where another audience would go to more people than anybody named."""
+    excluded = [*old.request.get("exclude", ()), *(f"file:{one}" for one in old.exclude_files)]
+    if excluded and "exclude" not in given and person.exclude_files is None:
+        raise InputError(
+            "error.campaign.loses_exclude", field="exclude", excluded=", ".join(excluded)
+        )
+    sample = old.request.get("sample")
+    if sample is not None and "sample" not in given:
+        raise InputError("error.campaign.loses_sample", field="sample", sample=sample)
 
 
 def _schedule(

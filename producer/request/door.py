@@ -30,6 +30,7 @@ from producer.request import incoming, shape
 from producer.request.meaning import ParsedRequest, parsed_request, refuse_what_is_not_so
 from producer.request.shape import Request
 from producer.submit import checks
+from producer.submit.confirmations import refuse_unconfirmed
 from producer.submit.order import Order, Whom, refuse_what_is_not_ahead
 from producer.submit.prepare import Prepared, QuotaSource, Reader, prepare, stored_as
 from producer.submit.store import Submitted, Waker, check_fits, store
@@ -54,14 +55,15 @@ class SubmitService:
     def submit(self, request: Request, *, key: str, who: str) -> Submitted:
         """Store and publish what *request* asks for; the same key and body give the same broadcast.
 
-        Raises what refuses it (InputError: nothing is stored), and OutOfReachError: repeat it with
-        the same key.
+        Raises what refuses it (InputError: nothing is stored; ConfirmationRequiredError: a list
+        that may be another account's), and OutOfReachError: repeat it with the same key.
         """
         found = parsed_request(
             request, key=key, who=who, settings=self.settings, waiting_since=self.waiting_since
         )
         with found.whom() as whom:
             prepared = self.prepared(found, whom)
+            refuse_unconfirmed(prepared.list_owner, request.confirm)
             return store(prepared, engine=self.engine, waker=self.waker, reported=self.reported)
 
     def reserve(self, request: Request, *, key: str, who: str) -> tuple[str, bool]:
@@ -93,7 +95,9 @@ class SubmitService:
             moment = present(self.engine)
             refuse_what_is_not_ahead(order.scheduled_at, now=moment, machine_now=datetime.now(UTC))
 
-    def submit_list(self, awaited: Awaited, file: BinaryIO, *, who: str) -> Submitted:
+    def submit_list(
+        self, awaited: Awaited, file: BinaryIO, *, who: str, confirm: Sequence[str] = ()
+    ) -> Submitted:
         """Store and publish the list that a broadcast waits for; the same list twice is no harm.
 
         Raises as :meth:`submit`; ConflictError where it has another list, BeingStoredError where
@@ -103,7 +107,9 @@ class SubmitService:
         found = parsed_request(request, key=awaited.key, who=who, settings=self.settings)
         found = replace(found, order=replace(found.order, reserved=awaited.broadcast_id))
         with openid_list.read(file) as listed:
-            return store(self.prepared(found, listed), engine=self.engine, waker=self.waker)
+            prepared = self.prepared(found, listed)
+            refuse_unconfirmed(prepared.list_owner, [*request.confirm, *confirm])
+            return store(prepared, engine=self.engine, waker=self.waker)
 
     def plan(self, request: Request, *, key: str, who: str) -> Prepared:
         """Check *request* against the ledger and WeChat, and store nothing.

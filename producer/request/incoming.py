@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +38,11 @@ class KeyedRequest:
 
     key: str
     request: Request
+
+    def confirmed(self, ids: Sequence[str]) -> KeyedRequest:
+        """Return it with what a person confirmed since."""
+        confirm = [*self.request.confirm, *ids]
+        return replace(self, request=self.request.model_copy(update={"confirm": confirm}))
 
 
 def as_text(body: object) -> str:
@@ -80,6 +86,17 @@ def refuse_to_all(found: KeyedRequest, settings: Settings) -> None:
     """Raise InputError for a message to every follower where the operator does not allow such."""
     if isinstance(found.request.audience, ToAll) and not settings.enqueue_to_all:
         raise InputError("error.dead.to_all", field="audience.to_all")
+
+
+def parse_letter(source: LetterSource, text: str, settings: Settings) -> KeyedRequest:
+    """Return the message of a dead letter that is to be submitted again. Raises InputError.
+
+    One that came by the queue may still go to everybody only where the queue may.
+    """
+    found = parse_text(text)
+    if source is LetterSource.CELERY:
+        refuse_to_all(found, settings)
+    return found
 
 
 def letter(source: LetterSource, reason: Message, *, text: str, value: object) -> Letter:

@@ -31,6 +31,8 @@ from producer.submit.order import HIGHEST_PRIORITY
 MOST_OPENIDS: Final = 100_000
 #: Exclusions of one broadcast.
 MOST_EXCLUSIONS: Final = 20
+#: Confirmations of one request.
+MOST_CONFIRMATIONS: Final = 20
 #: Characters of an account's name.
 LONGEST_ACCOUNT: Final = 64
 #: Characters of a wrong value, or of its place, that are shown.
@@ -169,9 +171,17 @@ class SendRequest(_Object):
     ] = None
 
 
+#: What a person confirmed.
+Confirmations: TypeAlias = Annotated[
+    list[Annotated[str, Field(max_length=LONGEST_ACCOUNT)]],
+    Field(max_length=MOST_CONFIRMATIONS, description="ids of refusals that a person confirmed"),
+]
+
+
 class Request(SendRequest):
     """A broadcast as a program asks for it. What is left out has the default of the command."""
 
+    confirm: Confirmations = []
     again: Annotated[
         bool,
         Field(description="the same content went to the same audience within 24 hours; once more"),

@@ -15,8 +15,10 @@ from entrypoints.cli import exits
 from entrypoints.cli.campaign_lines import due_words
 from models.engine import now
 from models.ledger.campaigns import campaign_rows, launch_rows
+from models.ledger.views import broadcast_reports
 from tests.integration.models.campaign_world import run_of
 from tests.kit.terminal import Shown, typed
+from tests.kit.wait import until
 
 if TYPE_CHECKING:
     from tests.acceptance.conftest import StartSystem
@@ -99,6 +101,25 @@ def test_the_same_run_within_a_day_is_refused_before_it_is_asked_for_as_a_send_i
     assert (run.status, run.text) == (send.status, send.text)
     assert run.status == exits.BAD_INPUT
     assert "To send it again, add --again. Nothing was stored." in in_one_line(run)
+
+
+def test_a_second_run_is_refused_while_the_first_waits_for_a_worker(system: System) -> None:
+    system.broadcast("campaigns", "add", "weekly", *LIST, *WORDS)
+    first = system.broadcast("campaigns", "run", "weekly", "--yes", timeout_s=90)
+    assert "no worker has launched it yet" in " ".join(first.stdout.split())
+
+    second = system.broadcast("campaigns", "run", "weekly", "--yes", status=2)
+    typed_run = answered(system, "broadcast campaigns run weekly", "y")
+
+    for text in (" ".join(second.stderr.split()), in_one_line(typed_run)):
+        assert "still waits for a worker, since" in text
+        assert "add --again" in text
+    system.worker(), system.beat()
+    [launched] = until(
+        lambda: broadcast_reports.reports(system.engine), 60, "the run to be launched"
+    )
+    system.until_state(launched.id, "completed")
+    assert set(system.simulator.ledger_dump().values()) == {1}
 
 
 def test_a_run_that_a_restore_held_says_that_it_may_have_been_sent(system: System) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from broadcast.rules.campaigns.launches import LaunchState
+from broadcast.rules.campaigns.launches import LaunchState, Verdict
+from models.engine import now
+from models.ledger.campaigns import campaign_rows, launch_rows
 from models.ledger.gates import restores
 from producer import Producer, RepeatedSendError
 from tests.kit.wait import until
@@ -59,6 +62,44 @@ def test_a_run_by_http_is_sent_once_for_its_key_and_the_same_again_must_be_meant
     shown = program.get("/v1/campaigns/weekly/runs").json()["runs"]
     assert [one["recipients"]["accepted"] for one in shown] == [12, 12]
     assert {one["broadcast_state"] for one in shown} == {"completed"}
+
+
+def test_of_runs_asked_for_at_once_with_keys_of_their_own_one_is_sent(
+    start_system: StartSystem,
+) -> None:
+    system = start_system(followers=12)
+    system.broadcast("followers", "sync")
+    program = system.api("--port", "0")
+    assert program.ask("POST", "/v1/campaigns", {"name": "weekly", **WEEKLY}).status_code == 201
+
+    with ThreadPoolExecutor(4) as threads:
+        asked = list(threads.map(lambda n: run(program, key=f"order-{n}"), range(4)))
+    refused = [one.json() for one in asked if one.status_code != 200]
+    # Two that passed each other before either was stored.
+    campaign = campaign_rows.named(system.engine, "weekly")
+    with system.engine.begin() as connection:
+        moment = now(connection)
+        launch_rows.add(
+            connection, campaign, moment.replace(microsecond=1),
+            verdict=Verdict(state=LaunchState.BEGUN), moment=moment, key="raced",
+            released_at=moment, released_by="li",
+        )  # fmt: skip
+    system.worker(), system.beat()
+    [run_of_all] = launched(program, 1)
+    system.until_state(run_of_all["broadcast"], "completed")
+    [held] = until(
+        lambda: [one for one in runs(program) if one["state"] == "held"], 60, "a run to be held"
+    )
+
+    answers = [(one["status"], one["type"], one["field"]) for one in refused]
+    assert answers == [(409, "/docs/errors#error.launch.repeated", "again")] * 3
+    assert held["reason"]["code"] == "error.submit.repeated"
+    assert set(system.simulator.ledger_dump().values()) == {1}
+
+
+def runs(program: Program) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = program.get("/v1/campaigns/weekly/runs").json()["runs"]
+    return found
 
 
 def launched(program: Program, count: int) -> list[dict[str, Any]]:

@@ -192,9 +192,10 @@ def test_since_when_each_follower_follows_is_asked_as_far_as_the_days_calls_go(
 
     assert "13 calls of user/info/batchget to go, 11 left today: it cannot" in first.stderr
     # One answer was lost on its way, and asked for again.
-    assert json.loads(first.stdout.splitlines()[-1]) == {
-        "account": "default", "people": 1_000, "dated": 1_000, "left": 250, "error": None,
-    }  # fmt: skip
+    shown = json.loads(first.stdout.splitlines()[-1])
+    error = shown.pop("error")
+    assert shown == {"account": "default", "people": 1_000, "dated": 1_000, "left": 250}
+    assert " ".join(error.split()) in " ".join(first.stderr.split())
     # The simulator's generated followers came one a second, from the first second of 2020 on.
     dates = [told(system, "follower", everybody[n])["since"] for n in (0, 17)]
     assert dates == ["2020-01-01T00:00:00.000Z", "2020-01-01T00:00:17.000Z"]

@@ -272,7 +272,8 @@ def files_of(system: System) -> list[Any]:
 def test_a_media_id_that_wechat_has_no_more_is_named_before_the_question(system: System) -> None:
     words = ("send", "--openids", "list1.txt", "--account", "account1", "--dry-run")
 
-    gone = system.broadcast(*words, "--image", "id:" + "G" * 43)
+    gone = system.broadcast(*words, "--image", "id:" + "G" * 43, status=1)
     assert f"WeChat has nothing under media_id {'G' * 43}" in gone.stderr
+    assert "the plan does not fit" in gone.stderr
     there = put(system, "photo.jpg")["media_id"]
     assert "WeChat has nothing" not in system.broadcast(*words, "--image", f"id:{there}").stderr

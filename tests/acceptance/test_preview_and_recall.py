@@ -154,9 +154,10 @@ def test_a_preview_whose_reply_is_lost_is_never_repeated_and_said_to_be_possibly
     one, two = system.simulator.openids(2)
     system.simulator.fault("drop", when="after", path=PREVIEW, count=1)
 
-    done = system.broadcast("preview", "--text", "a", "--to", one, "--to", two, status=3)
+    done = system.broadcast("preview", "--text", "a", "--to", one, "--to", two, "--json", status=3)
 
-    assert f"{one}: possibly sent, do not repeat it" in done.stdout
+    assert f"{one}: possibly sent, do not repeat it" in done.stderr
+    assert object_of(done)["error"]
     assert [each["openid"] for each in previews(system)] == [one, two]
 
 
@@ -295,14 +296,16 @@ def test_wechat_s_refusals_of_a_recall_are_told_in_words_and_one_can_be_repeated
 
     wrong = system.broadcast("recall", broadcast_id, "--article", "9", status=1)
     system.simulator.fault("drop", when="before", path=DELETE, count=1)
-    lost = system.broadcast("recall", broadcast_id, "--batch", "1", "--article", "1", status=3)
+    words = ("--batch", "1", "--article", "1", "--json")
+    lost = system.broadcast("recall", broadcast_id, *words, status=3)
     system.simulator.fault("errcode", errcode=40059, path=DELETE, count=1)
     foreign = system.broadcast("recall", broadcast_id, status=1)
 
     assert "broadcast explain 40060" in wrong.stdout
-    assert "Possibly recalled" in lost.stdout
+    assert "Possibly recalled" in lost.stderr
+    assert object_of(lost)["error"]
     # Without them it would take the other articles away as well, and nothing brings those back.
-    assert f"    broadcast recall {broadcast_id} --batch 1 --article 1\n" in lost.stdout
+    assert f"    broadcast recall {broadcast_id} --batch 1 --article 1\n" in lost.stderr
     assert "broadcast explain 40059" in foreign.stdout
     seen = object_of(system.broadcast("status", broadcast_id, "--json"))
     [perhaps] = seen["operator_actions"]

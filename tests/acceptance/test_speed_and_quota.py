@@ -47,10 +47,13 @@ def test_a_speed_that_the_administrator_has_to_confirm_is_unchanged_and_says_so(
 ) -> None:
     system.simulator.fault("errcode", errcode=89504, path=SPEED_SET, when="before", count=1)
 
-    done = system.broadcast("speed", "set", "3", status=1)
+    done = system.broadcast("speed", "set", "3", "--json", status=1)
 
-    assert "the speed is unchanged" in done.stdout
-    assert "broadcast explain 89504" in done.stdout
+    assert "the speed is unchanged" in done.stderr
+    assert "broadcast explain 89504" in done.stderr
+    assert "89504" in object_of(done)["error"]
+    system.simulator.fault("drop", when="before", path=SPEED_SET, count=1)
+    assert object_of(system.broadcast("speed", "set", "3", "--json", status=3))["error"]
     assert object_of(system.broadcast("speed", "get", "--json"))["speed"] == 0
 
 
@@ -137,6 +140,7 @@ def test_a_clearing_gives_the_calls_back_and_the_ten_of_a_month_are_counted(
     system.simulator.fault("errcode", errcode=48006, path=CLEAR, count=1)
     refused = system.broadcast("quota", "clear", "--json", status=1)
     assert object_of(refused)["result"] == "refused"
+    assert "48006" in object_of(refused)["error"]
     assert object_of(refused)["clears_this_month"] == 2
     assert "10 quota clearings are used up" in refused.stderr
 

@@ -125,6 +125,7 @@ def test_whom_wechat_refuses_is_named_and_all_others_get_the_tag(system: System)
     assert told["refused"][0]["errcode"] in {40003, 49003}
     assert (told["done"], told["malformed"]) == (60, 1)
     assert f"{bad}: refused" in done.stderr
+    assert told["error"] in done.stderr
     assert listed(system)["VIP"]["count"] == 60
 
 
@@ -132,7 +133,8 @@ def test_a_call_whose_reply_is_lost_is_made_good_by_the_next_command(system: Sys
     people = system.simulator.openids(50)
     file = a_file(system, people)
     system.simulator.fault("drop", when="after", path=ADD, count=1)
-    system.broadcast("tags", "add", "VIP", "--openids", file, status=3)
+    lost = system.broadcast("tags", "add", "VIP", "--openids", file, "--json", status=3)
+    assert object_of(lost)["error"]
 
     system.broadcast("tags", "add", "VIP", "--openids", file)
 

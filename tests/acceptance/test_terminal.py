@@ -19,6 +19,7 @@ from models.engine import open_engine
 from tests.acceptance.by_hand import OWNER, seated
 from tests.kit import commands, ledger
 from tests.kit.command_line import CommandLine, Result
+from tests.kit.terminal import typed
 from tests.kit.wait import can_read
 from tests.servers.valkey import Valkey
 
@@ -388,3 +389,34 @@ def test_the_question_is_bold_where_the_terminal_shows_it(
     shown = on_terminal(line, *SEND, types=b"n\n", TERM=term, NO_COLOR=no_color).out
 
     assert ("\x1b[1mSend to 5 followers" in shown) is bold
+
+
+HELLO = "broadcast send --openids list.txt --text hello"
+
+
+@pytest.mark.parametrize("into", ["2>log", ">out 2>log", ">out", "--json 2>log", "2>&1 >out"])
+def test_a_person_whose_output_goes_into_files_sees_the_facts_and_is_asked(
+    line: CommandLine, into: str
+) -> None:
+    shown = typed(
+        f"{HELLO} {into}", folder=line.folder, environment=line.environment({}), answers=["n"],
+        controls=True,
+    )  # fmt: skip
+
+    assert shown.status == 1
+    assert "5 followers" in shown.text
+    assert shown.text.count("[y/N]") == 1
+    assert "There are no broadcasts yet" in line.run("list").err + line.run("list").out
+
+
+@pytest.mark.parametrize("how", ["setsid -w", "cat list.txt | env"])
+def test_nobody_is_asked_without_a_terminal_of_the_process_or_its_keys(
+    line: CommandLine, how: str
+) -> None:
+    command = f"{HELLO} 2>log"
+    shown = typed(
+        f"{how} {command}", folder=line.folder, environment=line.environment({}), controls=True
+    )
+
+    assert (shown.status, "[y/N]" in shown.text) == (0, False)
+    assert "Stored as" in shown.text

@@ -122,6 +122,8 @@ def two_people(stage: Stage) -> None:
     """A list of two colleagues' phones."""
     lines = ["openid", *stage.wechat.openids(2)]
     (stage.folder / "two.csv").write_text("\n".join(lines), "utf-8")
+    # A worker that has just started may not have fetched the token yet.
+    stage.type("broadcast token refresh")
 
 
 def old_script(stage: Stage) -> None:

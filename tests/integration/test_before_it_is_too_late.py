@@ -347,7 +347,7 @@ def test_of_followers_who_are_not_counted_yet_nobody_says_that_wechat_alone_can(
     asked = words(capsys, "cancel", "@last")
     shown = words(capsys, "status", "@last")
 
-    assert "Cancel it? Whoever it was not sent to yet will never get it. [y/N]" in asked
+    assert "Nothing of it was sent yet, and nobody will get it. [y/N]" in asked
     assert "List: followers with tag 2 of our list\n" in shown
 
 

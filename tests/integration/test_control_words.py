@@ -93,7 +93,8 @@ def test_a_cancel_of_what_is_held_for_a_doubt_does_not_say_that_it_is_paused(
 
     told = said(capsys, "cancel", broadcast_id, status=1)
 
-    assert f"Cancel {broadcast_id}? Not sent yet: 0 followers" in told
+    assert f"({broadcast_id}, " in told
+    assert "Batches in doubt stay in doubt" in told
     assert "paused" not in told
 
 
@@ -224,3 +225,22 @@ def test_ctrl_c_before_the_question_of_a_cancel_says_what_it_left(
 
     assert ("It stays paused. Resume" in told) == paused
     assert "Not cancelled." in told
+
+
+def test_a_halt_offers_the_end_of_what_it_stopped_before_its_own_end(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    article = ledger.published(here, ledger.of_draft(ledger.body(size=20), None))
+    ledger.planned(here, article)
+    Driver(here).call(ledger.said(0, msg_id=1))
+    at = datetime.now(UTC) + timedelta(days=2)
+    later = ledger.published(here, ledger.body(at=at, text="tomorrow's"))
+
+    told = said(capsys, "halt")
+
+    offers = ("broadcast cancel", "broadcast recall")
+    places = [told.index(f"    {offer} {article}\n") for offer in offers]
+    places.append(told.index("    broadcast unhalt --account default\n"))
+    assert places == sorted(places)
+    assert f"broadcast cancel {later}" not in told
+    assert "“tomorrow's”" in told

@@ -108,4 +108,4 @@ def test_a_recall_names_the_content_and_asks_nothing_of_what_is_recalled_already
 def test_a_command_without_the_id_of_a_broadcast_names_the_word_for_the_newest(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert "or @last for the newest" in said(capsys, "recall", status=2)
+    assert "or @last" in said(capsys, "recall", status=2)

@@ -30,7 +30,9 @@ def told(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> st
 def test_sent_alone_tells_that_nobody_knows_its_number_and_how_to_correct_it(
     doubtful: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = told(capsys, "resolve", "--batch", "1", "--sent", "--why", "seen in the console")
+    out = told(
+        capsys, "resolve", doubtful, "--batch", "1", "--sent", "--why", "seen in the console"
+    )
 
     assert "is closed as accepted. Its msg_id is unknown" in out
     assert f"broadcast resolve {doubtful} --batch 1 --sent MSG_ID" in out
@@ -46,7 +48,7 @@ def test_job_that_a_batch_sent_without_a_number_can_be_is_named_by_status_to_its
     event = FinishEvent(msg_id=99, status="send success", counts=counts)
     offer = f"broadcast resolve {doubtful} --batch 1 --sent 99"
     recorded_ends.record_finish_event(here, "default", event)
-    assert told(capsys, "resolve", "--batch", "1", "--sent").count(offer) == 1
+    assert told(capsys, "resolve", doubtful, "--batch", "1", "--sent").count(offer) == 1
 
     out = told(capsys, "status", doubtful)
 

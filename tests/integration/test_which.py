@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
@@ -12,7 +14,9 @@ from entrypoints.cli.commands import status as status_module
 from entrypoints.cli.main import run
 from models.ledger.steer import operator
 from models.ledger.submit import submits
+from models.ledger.views import broadcast_reports
 from tests.kit import ledger
+from tests.kit.seat import sit
 
 
 def said(capsys: pytest.CaptureFixture[str], *words: str, status: int = 0) -> str:
@@ -86,25 +90,156 @@ def test_last_is_the_newest_and_nothing_where_there_is_none(
     assert f"{newest} · " in said(capsys, "status", "@last")
 
 
-def test_the_only_open_broadcast_needs_no_name(
+def test_a_pause_without_an_id_pauses_whatever_is_being_sent_and_asks_nothing(
     here: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "No broadcast is open" in said(capsys, "pause", status=2)
-    broadcast_id = ledger.broadcast(here, key="open")
-    ended(here, "newer")
+    ended(here, "newest")
+    assert "Nothing is being sent, and nothing was paused." in said(capsys, "pause")
+    sent = [ledger.broadcast(here, key="1"), kept_back(here, "2")]
+    later = scheduled(here)
 
-    assert broadcast_id in said(capsys, "pause")
+    told = said(capsys, "pause", "--why", "a typo")
+    again = said(capsys, "pause")
+
+    for each in sent:
+        assert f"Broadcast {each} is paused." in told
+        assert f"broadcast resume {each}" in told
+    assert later not in told
+    assert state_of(here, later) == "scheduled"
+    assert "Nothing is being sent" in again
 
 
-def test_of_several_open_ones_one_must_be_named(
+def test_the_object_of_a_pause_without_an_id_lists_what_it_paused(
     here: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    both = {ledger.broadcast(here, key="1"), ledger.broadcast(here, key="2")}
+    sent = ledger.broadcast(here)
 
-    told = said(capsys, "pause", "--why", "a typo", status=2)
+    assert run(("pause", "--json")) == 0
+    told = json.loads(capsys.readouterr().out)
 
-    for each in both:
-        assert f"broadcast pause --why 'a typo' {each} · " in told
+    assert [(one["id"], one["state"]) for one in told["broadcasts"]] == [(sent, "paused")]
+    assert told["error"] is None
+
+
+def test_a_pause_of_an_unknown_id_is_refused(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sent = ledger.broadcast(here)
+
+    assert "does not exist" in said(capsys, "pause", "20260101-nobody", status=2)
+
+    assert state_of(here, sent) != "paused"
+
+
+@pytest.mark.parametrize(
+    "words", [("cancel",), ("cancel", "--yes"), ("cancel", "@open", "--yes"), ("cancel", "--json")]
+)
+def test_where_nobody_can_be_asked_a_cancel_without_an_id_is_refused_with_those_that_fit(
+    here: Engine, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    sent, later = ledger.broadcast(here), scheduled(here)
+    over = ended(here, "over")
+
+    told = said(capsys, *words, status=2)
+
+    assert "its id is required. Nothing was changed." in told
+    for each in (sent, later):
+        options = [one for one in words if one.startswith("--")]
+        assert f"{' '.join(['broadcast cancel', *options, each])} · " in told
+    assert over not in told
+    assert {state_of(here, sent), state_of(here, later)} == {"waiting", "scheduled"}
+
+
+def test_where_nobody_can_be_asked_other_controls_need_an_id_as_well(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = ledger.broadcast(here, key="refused", batches=1)
+    driver = ledger.Driver(here)
+    driver.call(ledger.said(48008))
+    doubtful = ledger.broadcast(here, key="doubt", batches=1)
+    driver.record(driver.claim(), ledger.said(45065))
+    paused = ledger.broadcast(here, key="paused")
+    operator.pause(here, paused, who="tests")
+    every = {refused, doubtful, paused}
+
+    for fitting, words in (
+        (paused, ("resume", "--yes")), (refused, ("retry",)),
+        (doubtful, ("resolve", "--batch", "1", "--not-sent")),
+    ):  # fmt: skip
+        told = said(capsys, *words, status=2)
+        assert f"broadcast {' '.join(words)} {fitting} · " in told
+        assert not [one for one in every - {fitting} if one in told]
+    assert "No broadcast fits" in said(capsys, "recall", status=2)
+    assert state_of(here, paused) == "paused"
+
+
+def test_a_recall_never_takes_what_it_was_not_given(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    article = sent_article(here)
+    sit(monkeypatch)
+
+    assert f"broadcast recall --yes {article} · " in said(capsys, "recall", "--yes", status=2)
+
+
+def sent_article(engine: Engine) -> str:
+    content = json.dumps({"msgtype": "mpnews", "mpnews": {"media_id": "m"}})
+    said_ = replace(ledger.body(), content=content, msgtype="mpnews")
+    article = ledger.published(engine, said_, batches=1)
+    ledger.planned(engine, article)
+    ledger.Driver(engine).call(ledger.said(0, msg_id=1))
+    return article
+
+
+def scheduled(engine: Engine) -> str:
+    return ledger.published(engine, ledger.body(key="later", at=datetime.now(UTC) + timedelta(1)))
+
+
+def state_of(engine: Engine, broadcast_id: str) -> str:
+    return broadcast_reports.report(engine, broadcast_id).state.value
+
+
+def typing(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    sit(monkeypatch)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+
+
+def test_on_a_terminal_a_cancel_without_an_id_means_what_is_being_sent(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, later = ledger.broadcast(here), scheduled(here)
+    typing(monkeypatch, "y")
+
+    told = said(capsys, "cancel")
+
+    assert f"“您好 🎉” ({sent}, " in told
+    assert "followers, stored " in told
+    assert "is paused. Cancel it?" in told
+    assert (state_of(here, sent), state_of(here, later)) == ("cancelled", "scheduled")
+
+
+def test_what_waits_for_its_time_is_not_paused_by_the_question_of_a_cancel(
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = scheduled(here)
+    typing(monkeypatch, "n")
+
+    told = said(capsys, "cancel", status=1)
+
+    assert f"Cancel “您好 🎉” ({later}, 20 followers, due " in told
+    assert "Nothing of it was sent yet" in told
+    assert "Not cancelled. It goes out at " in told
+    assert state_of(here, later) == "scheduled"
+
+
+def test_a_cancel_of_a_completed_article_names_its_recall(
+    here: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    article = sent_article(here)
+
+    told = said(capsys, "cancel", article)
+
+    assert f"broadcast recall {article}" in told
 
 
 def kept_back(engine: Engine, key: str) -> str:
@@ -117,9 +252,10 @@ def kept_back(engine: Engine, key: str) -> str:
 
 
 def test_of_several_that_are_kept_back_the_time_left_is_shown_with_the_command(
-    here: Engine, capsys: pytest.CaptureFixture[str]
+    here: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     both = [kept_back(here, "1"), kept_back(here, "2")]
+    sit(monkeypatch)
 
     told = said(capsys, "cancel", "@open", status=2)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -50,7 +51,21 @@ def run(
             raise
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(list(words), status, out.read(), err.read())
+        done = subprocess.CompletedProcess(list(words), status, out.read(), err.read())
+    _expect_reason(done)
+    return done
+
+
+def _expect_reason(done: subprocess.CompletedProcess[bytes]) -> None:
+    """Fail where ``--json`` leaves open why a command could not do its work."""
+    if "--json" not in done.args or done.returncode not in {2, 3}:
+        return
+    try:
+        shown = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        # Standard output was lost, or is a stream that broke off.
+        return
+    assert shown["error"], f"exit {done.returncode} without an error: {shown}"
 
 
 def started(

@@ -29,8 +29,7 @@ class Flower:
         }  # fmt: skip
         self._system = system
         self.process = RunningProcess(
-            python_module("celery", "-A", "worker", "flower", f"--port={self.port}",
-                          "--address=127.0.0.1"),
+            python_module("celery", "-A", "worker", "flower", f"--port={self.port}"),
             log=system.folder / "flower.log", env=env, cwd=system.folder,
         )  # fmt: skip
         system.processes.append(self.process)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from entrypoints import cli
+from entrypoints.cli import person_terminal
 
 if TYPE_CHECKING:
     import pytest
@@ -21,3 +24,5 @@ def sit(monkeypatch: pytest.MonkeyPatch) -> None:
         module = importlib.import_module(found.name)
         if hasattr(module, "is_terminal"):
             monkeypatch.setattr(module, "is_terminal", lambda: True)
+    # Questions go to the standard error of the test, whoever runs it.
+    monkeypatch.setattr(person_terminal, "terminal_of_person", lambda: nullcontext(sys.stderr))

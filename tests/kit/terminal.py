@@ -57,8 +57,11 @@ def typed(
     environment: Mapping[str, str],
     answers: Sequence[str] = (),
     timeout_s: float = 60,
+    controls: bool = False,
 ) -> Shown:
     """Type one line; answer what it asks.
+
+    *controls*: it is the terminal of the process, as in a login, whatever its streams are.
 
     Raises:
         AssertionError: it did not end in time; what it showed is told.
@@ -69,7 +72,7 @@ def typed(
     left = list(answers)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, COLUMNS, 0, 0))
-    process = _started(line, theirs, folder, environment)
+    process = _started(line, theirs, folder, environment, controls=controls)
     try:
         for data in _read(ours, until_s=time.monotonic() + patiently(timeout_s)):
             assert data is not None, f"it did not end in time:\n{shown(screen)}"
@@ -95,9 +98,9 @@ def shown(screen: pyte.Screen) -> str:
 
 
 def _started(
-    line: str, terminal: int, folder: Path, environment: Mapping[str, str]
+    line: str, terminal: int, folder: Path, environment: Mapping[str, str], *, controls: bool
 ) -> subprocess.Popen[bytes] | Fork:
-    simple = SIMPLE.fullmatch(line)
+    simple = None if controls else SIMPLE.fullmatch(line)
     with contextlib.ExitStack() as stack:
         stack.callback(os.close, terminal)
         out = terminal
@@ -108,8 +111,11 @@ def _started(
             "entrypoints.cli.main", shlex.split(simple["words"], comments=True)[1:],
             streams=(terminal, out, terminal), folder=folder, environment=environment, session=True,
         )  # fmt: skip
+        # A terminal that the first process of a session opens is the one of the session.
+        taking = f": < {os.ttyname(terminal)}; " if controls else ""
         return forked or subprocess.Popen(
-            ["sh", "-c", line], stdin=terminal, stdout=terminal, stderr=terminal, cwd=folder,
+            ["sh", "-c", f"{taking}{line}"], stdin=terminal, stdout=terminal, stderr=terminal,
+            cwd=folder,
             env={**environment, "PATH": f"{BIN}:{os.environ['PATH']}"}, start_new_session=True,
         )  # fmt: skip
 

@@ -74,6 +74,7 @@ NEVER = {
     "error.dead.full": "the queue of the broker",
     "error.dead.to_all": "the queue of the broker",
     "error.dead.no_message": "the queue of the broker",
+    "error.settings.copy_in_checkout": "the environment is read at the start",
     "error.settings.no_database": "the environment is read at the start",
     "error.at.unreadable_here": "the command line",
     "error.request.no_zone": "Python programs",

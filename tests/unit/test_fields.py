@@ -17,6 +17,7 @@ from broadcast.errors import AudienceError, BroadcastError, InputError, RequestE
         (InputError("error.tag.unknown", field="audience.tag_id", tag=1), "audience.tag_id"),
         (InputError("error.campaign.no_time"), "cron"),
         (InputError("error.campaign.no_times", zone="x"), "timezone"),
+        (InputError("error.launch.repeated", name="x", at="x"), "again"),
         (InputError("error.launch.size", size=1, last=3, brake=30), "audience"),
         (RequestError("error.request.no_object", field=""), None),
         (InputError("error.broadcast.unknown", id="x"), None),

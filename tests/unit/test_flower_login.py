@@ -94,6 +94,17 @@ def test_a_secret_that_stands_in_two_places_ends_the_start_in_one_line(
     assert f"{name} and {name}_FILE" in line
 
 
+def test_without_an_address_it_listens_on_this_machine_alone() -> None:
+    environ = {"FLOWER_BASIC_AUTH": "ops:Gk2-uvW3x.Lq"}
+    other = {**environ, "FLOWER_ADDRESS": "10.0.0.2"}
+
+    flower.prepare(["celery", "-A", "worker", "flower"], environ)
+    flower.prepare(["celery", "-A", "worker", "flower"], other)
+
+    assert environ["FLOWER_ADDRESS"] == "127.0.0.1"
+    assert other["FLOWER_ADDRESS"] == "10.0.0.2"
+
+
 def test_a_failed_task_has_the_time_that_it_took() -> None:
     failed = Task(uuid="1", started=10.0, failed=12.5, exception="a finding")
     waiting = Task(uuid="2", received=1.0)

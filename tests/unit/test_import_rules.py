@@ -83,11 +83,7 @@ FORBIDDEN = {
         "models.ledger.lists",
         "models.ledger.gates",
     ),
-    "models/ledger/boxes": (
-        "models.ledger.lists",
-        "models.ledger.followers",
-        "models.ledger.campaigns",
-    ),
+    "models/ledger/boxes": ("models.ledger.campaigns",),
     "models/ledger/campaigns": ("models.ledger.gates", "models.ledger.lane"),
     "models/ledger/gates": ("models.ledger.lane",),
     "models/ledger/lane": ("models.ledger.plan", "models.event"),

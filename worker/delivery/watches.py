@@ -24,6 +24,7 @@ from broadcast.rules.calls.attempts import NoAnswer
 from broadcast.rules.calls.outcomes import Outcome, Scope, SendPath
 from broadcast.rules.media import KeptFile, LocalFile, VideoWords
 from broadcast.rules.states import BatchState
+from models.ledger.boxes import pushes as waiting_pushes
 from models.ledger.gates import drafts
 from models.ledger.lane import obstacles
 from models.ledger.lane.next_work import CallContent, Work
@@ -74,8 +75,10 @@ class AudienceWatch:
         once = self._good_once.get(work.broadcast_id, moment)
         if max(once, self._good.get(work.broadcast_id, moment)) > moment:
             return True
-        lane = self._lane
-        pushes.apply_pending_follower_events(lane.engine, lane.account.name, tuning=lane.tuning)
+        return self._apply_pending_opt_outs() and self._update_audience(work, moment)
+
+    def _update_audience(self, work: Work, moment: float) -> bool:
+        """Look at the audience of *work*, since *moment*; return whether it may be claimed now."""
         if work.path is SendPath.SENDALL:
             return not self._hold_if_suppressed(work)
         wanted = late_opt_outs.due_opt_outs(self._lane.engine, work.broadcast_id)
@@ -98,13 +101,25 @@ class AudienceWatch:
         """Note that *work* is called: a look that was good for one call is used up."""
         self._good_once.pop(work.broadcast_id, None)
 
+    def _apply_pending_opt_outs(self) -> bool:
+        """Apply what followers did; return whether every opt-out is applied: else calls wait."""
+        lane = self._lane
+        name = lane.account.name
+        is_whole = pushes.apply_pending_follower_events(lane.engine, name, tuning=lane.tuning)
+        if is_whole or not waiting_pushes.unapplied_opt_outs(lane.engine, name):
+            return True
+        log.warning("account %s: calls wait for opt-outs that are not applied", name)
+        obstacles.wait_for_opt_outs(lane.engine, lane.account)
+        return False
+
     def _mark_refused_if_suppressed(self, work: Work) -> bool:
         """Refuse a batch again that waits since a retry, where somebody in it is suppressed.
 
         Returns whether it is not to be called.
         """
         lane = self._lane
-        pushes.apply_pending_follower_events(lane.engine, lane.account.name, tuning=lane.tuning)
+        if not self._apply_pending_opt_outs():
+            return True
         found = retries.suppressed_in(lane.engine, work.broadcast_id, [work.batch_id])
         if not found:
             return False

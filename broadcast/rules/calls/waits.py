@@ -151,6 +151,9 @@ UNCOUNTED = timedelta(minutes=10)
 #: Pause before the next request to Redis: it is ours, so no scale for WeChat's waits applies.
 REDIS_AWAY = timedelta(seconds=2)
 
+#: Pause before the next look at opt-outs that could not be applied: ours, so not scaled either.
+OPT_OUT_UNAPPLIED = timedelta(minutes=1)
+
 #: Outcomes that only a person can fix.
 _STOPS = {
     Outcome.STOP_ACCOUNT,

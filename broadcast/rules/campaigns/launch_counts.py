@@ -21,8 +21,6 @@ from broadcast.rules.campaigns.template import Template
 
 #: All followers, by WeChat's list or by ours.
 EVERYBODY: Final = "everybody"
-#: Sends to everybody that WeChat takes of a service account in a day.
-TO_ALL_A_DAY: Final = 1
 #: Launches of a campaign that are counted: one that has more is over every limit by then.
 _MOST: Final = 200
 
@@ -102,26 +100,23 @@ def excesses(kind: AccountKind, sends: Iterable[Send]) -> Iterator[Message]:
 
 
 def beside(kind: AccountKind, one: Send, sends: Iterable[Send]) -> Iterator[Message]:
-    """Yield what else counts on the day of *one*, which goes to everybody: WeChat takes the first.
+    """Yield what else counts on the day of *one*, of which WeChat takes a single send.
 
-    Of a subscription account what is planned alone; what was sent counts with its messages.
+    That is so of a subscription account. What is planned alone: what was sent counts with its
+    messages.
     """
+    if kind is not AccountKind.SUBSCRIPTION:
+        return
     today = [
-        each
-        for each in sends
-        if day.start(each.at) == day.start(one.at) and (each.name, each.at) != (one.name, one.at)
-    ]
-    if kind is AccountKind.SUBSCRIPTION:
-        found = [each for each in today if each.planned]
-    else:
-        found = [*_to_all(one, today)] if kind is AccountKind.SERVICE else []
-    for each in sorted(found, key=lambda each: each.at)[:1]:
+        each for each in sends
+        if each.planned
+        and day.start(each.at) == day.start(one.at)
+        and (each.name, each.at) != (one.name, one.at)
+    ]  # fmt: skip
+    for each in sorted(today, key=lambda each: each.at)[:1]:
         name = "before" if each.at <= one.at else "after"
-        yield Message(f"launches.to_all_{name}", name=each.name, at=each.at, most=TO_ALL_A_DAY)
-
-
-def _to_all(one: Send, today: Iterable[Send]) -> Iterator[Send]:
-    return (each for each in today if each.to_all and one.to_all)
+        most = ALLOWANCES[kind].most
+        yield Message(f"launches.to_all_{name}", name=each.name, at=each.at, most=most)
 
 
 def _of_month(kind: AccountKind, days: Iterable[Sequence[Send]]) -> Iterator[Message]:
@@ -162,7 +157,6 @@ def _limits(
     if kind is AccountKind.SUBSCRIPTION:
         yield "launches.over_day", ALLOWANCES[kind].most, today
     if kind is AccountKind.SERVICE:
-        yield "launches.over_to_all", TO_ALL_A_DAY, _to_all(one, today)
         group = one.whom
         if one.whom == EVERYBODY:
             # Those have most who had most before.

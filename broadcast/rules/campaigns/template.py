@@ -40,6 +40,8 @@ class Template:
     exclude_files: tuple[str, ...] = ()
     #: Of a run that a person let go.
     agreed: Agreed | None = None
+    #: Of a run by hand: it goes though the same went to the same audience within 24 hours.
+    again: bool = False
 
     @property
     def reads_lists(self) -> bool:

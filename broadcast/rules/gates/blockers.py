@@ -104,6 +104,20 @@ def waits_for_a_person(gates: Iterable[Gate]) -> bool:
     return any(gate.opens_at() is None for gate in gates)
 
 
+def is_going_out(gates: Iterable[Gate]) -> bool:
+    """Return whether a broadcast with these closed gates of its own is being sent, or soon is.
+
+    Its undo window keeps it back for so short a time that a person takes it for being sent.
+    """
+    return {gate.kind for gate in gates} <= {GateKind.COOLING_OFF}
+
+
+def is_being_sent(report: Report) -> bool:
+    """Return whether *report* is being sent, whatever its account may do, or soon is."""
+    own = [gate for gate in closed(report.gates, report.now) if gate.scope is GateScope.BROADCAST]
+    return report.phase in OPEN_PHASES and is_going_out(own)
+
+
 def is_driven(report: Report) -> bool:
     """Return whether a worker continues *report* automatically, now or after a wait."""
     is_open = report.phase in OPEN_PHASES
@@ -203,10 +217,13 @@ def _lane_wait(report: Report) -> Blocker | None:
     until = report.lane.not_before
     if until is None or until <= report.now:
         return None
+    by_opt_out = report.lane.wait_reason is Reason.OPT_OUT_UNAPPLIED
     return Blocker(
-        cause=Cause.ACCOUNT_WAITS, command=f"broadcast watch {report.id}",
-        reason=report.lane.wait_reason, until=until,
-    )  # fmt: skip
+        cause=Cause.ACCOUNT_WAITS,
+        command="broadcast accounts" if by_opt_out else f"broadcast watch {report.id}",
+        reason=report.lane.wait_reason,
+        until=until,
+    )
 
 
 def _waits(report: Report) -> Iterator[Blocker]:

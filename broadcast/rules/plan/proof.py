@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
 from broadcast.errors import PlanError
 from broadcast.frozen import frozen
+from broadcast.message import Message
 from broadcast.rules.reports import Report
 
 #: Answer whether a plan fits.
@@ -18,6 +19,7 @@ Fit = StrEnum(
         "SPREADS",  #: over several days, because that was asked for
         "TOO_MANY",
         "UNPROVED",  #: WeChat could not be asked
+        "IN_VAIN",  #: WeChat would refuse it, or nobody would get it
     ],
 )
 
@@ -101,6 +103,22 @@ def check_fits(proof: Proof) -> None:
     """Raise PlanError, with the shortest fix, when the account's day has no room for the plan."""
     if proof.fit is Fit.TOO_MANY:
         raise too_many(proof)
+
+
+#: Notices of a plan that WeChat will refuse, or that reaches nobody.
+_IN_VAIN: Final = frozenset({
+    "notice.messages.month", "notice.messages.month_to_come", "notice.messages.day",
+    "notice.messages.day_to_come", "notice.tag.empty", "notice.media.gone",
+    "launches.over_month", "launches.over_day", "launches.to_all_before",
+})  # fmt: skip
+
+
+def in_vain(notices: Iterable[Message]) -> PlanError | None:
+    """Return the error of a plan that WeChat will refuse, or that reaches nobody."""
+    for notice in notices:
+        if notice.id in _IN_VAIN:
+            return PlanError("error.plan.in_vain", text=notice)
+    return None
 
 
 def too_many(proof: Proof) -> PlanError:

@@ -27,11 +27,11 @@ from entrypoints.cli import (
 from entrypoints.cli.campaign_options import PlanOptions, SaidPlan
 from entrypoints.cli.commands.options import AccountName, Yes, new_group
 from entrypoints.cli.group import grouped
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.question_screen import FACT, LAST, NOTICE, REST, fitting
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.send_options import AudienceOptions, refuse_unsaid
 from entrypoints.cli.sending import nothing_stored
-from entrypoints.cli.terminal import is_terminal
 from models.ledger.campaigns import campaign_edits, campaign_rows, counted_sends, launch_rows
 from models.ledger.rows.transaction import present
 from producer.campaigns import asked_runs
@@ -370,8 +370,9 @@ def run_(
         run.note("dry_run.fits")
         return exits.DONE
     begun = asked_runs.begin(
-        door, campaign, launch, key=key, agreed=agreed, who=who(), maybe_sent=said or is_terminal()
-    )
+        door, campaign, launch, key=key, agreed=agreed, again=again, who=who(),
+        maybe_sent=said or is_terminal(),
+    )  # fmt: skip
     return campaign_runs.follow(run, campaign, begun)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,9 +12,9 @@ from broadcast.enums import is_recognised
 from broadcast.errors import InputError
 from broadcast.message import Message
 from broadcast.quoting import escaped
-from broadcast.rules.dead_letters import KeptLetter, LetterSource, LetterState, stays_wrong
+from broadcast.rules.dead_letters import KeptLetter, LetterState, stays_wrong
 from broadcast.views.json_objects import body_of, letter_object
-from broadcast.views.program_words import in_members, refusal
+from broadcast.views.program_words import refusal
 from broadcast.views.words import Moment
 from entrypoints.cli import ledger_facts
 from entrypoints.cli.commands.options import Yes, new_group
@@ -80,25 +81,32 @@ def _one(run: Run, name: str) -> tuple[KeptLetter, str]:
 
 
 @dead.command(help="help.dead.retry")
-def retry(run: Run, letter_id: LetterID) -> None:
+def retry(
+    run: Run,
+    letter_id: LetterID,
+    *,
+    confirm: Annotated[
+        list[str] | None, typer.Option("--confirm", metavar="ID", help="help.dead.retry.confirm")
+    ] = None,
+) -> None:
     """Submit a dead letter again, as it is, under its own key."""
     from producer.request import door  # noqa: PLC0415 - not for who only looks
 
     one, body = dead_letters.letter_named(run.engine, letter_id)
     with door.trying_again(run.engine, one):
-        _send(run, one, body)
+        _send(run, one, body, confirm=confirm or ())
 
 
-def _send(run: Run, one: KeptLetter, body: str) -> None:
+def _send(run: Run, one: KeptLetter, body: str, *, confirm: Sequence[str]) -> None:
     try:
-        made = _submitted(run, one, body)
+        made = _submitted(run, one, body, confirm=confirm)
     except InputError as error:
         dead_letters.mark_refused_again(run.engine, one.id, error.message)
         problem = refusal(error.message, run.texts)
         raise InputError("error.dead.still", id=one.id, problem=problem) from None
     dead_letters.mark_sent(run.engine, one.id, made.id, who=who())
     for notice in made.notices:
-        run.warn(Plain(in_members(run.texts(notice))))
+        run.warn(Plain(refusal(notice, run.texts)))
     run.say("dead.sent", id=one.id, broadcast=made.id)
     _show(run, one.id)
 
@@ -142,12 +150,10 @@ def _drop_all(run: Run, *, yes: bool) -> None:
     run.show_done({"dropped": dropped, "left": left})
 
 
-def _submitted(run: Run, one: KeptLetter, body: str) -> Submitted:
+def _submitted(run: Run, one: KeptLetter, body: str, *, confirm: Sequence[str]) -> Submitted:
     from producer.request import incoming  # noqa: PLC0415 - as above
 
-    found = incoming.parse_text(body)
-    if one.source is LetterSource.CELERY:
-        incoming.refuse_to_all(found, run.settings)
+    found = incoming.parse_letter(one.source, body, run.settings).confirmed(confirm)
     return run.door().submit(found.request, key=found.key, who=who())
 
 

@@ -76,15 +76,18 @@ def sync(
         until = Moment(day.turn(moment), moment)
         facts = {"listed": done.sync.listed, "total": done.sync.total, "account": whose.name}
         kind = "sync.out_of_calls" if done.sync.pages else "sync.out_of_calls_at_once"
-        run.say(kind, until=until, **facts)
+        lines = [Message(kind, until=until, **facts)]
     else:
-        run.say_all(_ended(done.sync))
+        lines = list(_ended(done.sync))
+    run.say_all(lines)
     whole = not done.out_of_calls and done.sync.ended == "complete"
     coverage = _asked(run, whose) if details and not done.out_of_calls else None
+    error = _out_of_calls(run, whose, coverage) if whole else lines[-1]
     if run.as_json:
         shown = {"details": coverage and asdict(coverage)} if details else {}
-        run.show_json(_as_json(run, whose) | shown)
-    return exits.FAILED if not whole or (coverage and coverage.left) else exits.DONE
+        why = error and run.terminal.in_words(error)
+        run.show_json({**_as_json(run, whose), **shown, "error": why})
+    return exits.FAILED if error else exits.DONE
 
 
 @followers.command("details", help="help.followers.details")
@@ -92,8 +95,21 @@ def ask_details(run: Run, *, account: AccountName = None) -> int:
     """Ask WeChat since when the followers of our list follow."""
     whose = run.account(account)
     coverage = _asked(run, whose)
-    run.show_done({"account": whose.name, **asdict(coverage)})
-    return exits.FAILED if coverage.left else exits.DONE
+    error = _out_of_calls(run, whose, coverage)
+    shown = {"account": whose.name, **asdict(coverage)}
+    run.show_json({**shown, "error": error and run.terminal.in_words(error)})
+    return exits.FAILED if error else exits.DONE
+
+
+def _out_of_calls(run: Run, account: Account, coverage: Coverage | None) -> Message | None:
+    """Return the line about followers of whom WeChat could not be asked today."""
+    if coverage is None or not coverage.left:
+        return None
+    moment = present(run.engine)
+    return Message(
+        "details.out_of_calls", left=coverage.left, until=Moment(day.turn(moment), moment),
+        n=coverage.people, dated=coverage.dated, account=account.name,
+    )  # fmt: skip
 
 
 def _asked(run: Run, account: Account) -> Coverage:
@@ -108,11 +124,8 @@ def _asked(run: Run, account: Account) -> Coverage:
             run.engine, run.wechat.client(account, PATIENT), newest, watcher=progress
         )
     facts = {"n": coverage.people, "dated": coverage.dated, "account": account.name}
-    if coverage.left:
-        until = Moment(day.turn(moment), moment)
-        run.say("details.out_of_calls", left=coverage.left, until=until, **facts)
-    else:
-        run.say("details.done" if coverage.people else "details.all_known", **facts)
+    done = Message("details.done" if coverage.people else "details.all_known", **facts)
+    run.say(_out_of_calls(run, account, coverage) or done)
     return coverage
 
 

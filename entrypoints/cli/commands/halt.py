@@ -22,7 +22,7 @@ from entrypoints.cli.commands.options import AccountName, Why, new_app
 from entrypoints.cli.run import Run, who
 from models.ledger.rows import known_accounts
 from models.ledger.steer import operator
-from models.ledger.views import broadcast_reports, in_flight
+from models.ledger.views import at_wechat, broadcast_reports, in_flight
 from models.ledger.views.in_flight import Waiting
 
 app = new_app()
@@ -96,8 +96,7 @@ def _switch(
     one = None if every else _named(run, ledger, account)
     changed = control(ledger, one, who=who(), why=why)
     if changed:
-        back = "broadcast unhalt " + ("--all" if one is None else f"--account {one}")
-        terminal.say(f"{name}.done", names=changed, command=back)
+        terminal.say(f"{name}.done", names=changed)
     elif one is None:
         nobody = name == "halt" and not known_accounts.account_names(ledger)
         terminal.say(_nobody(run) if nobody else f"{name}.already_all")
@@ -107,6 +106,10 @@ def _switch(
     waiting = _say_what_remains(run, changed, meant, lifts=name == "unhalt")
     if changed and name == "unhalt":
         _say_next(run, waiting)
+    elif changed:
+        # Last: what was stopped may be wrong, and is ended first.
+        back = "--all" if one is None else f"--account {one}"
+        terminal.say("halt.lift", command=f"broadcast unhalt {back}")
     if run.as_json:
         lanes = ledger_facts.lanes(ledger).by_account
         each = [
@@ -161,7 +164,7 @@ def _say_what_remains(
     for account in accounts:
         if account in waiting:
             goes_on = lifts and not stands(account)
-            _say_what_waits(run, account, waiting[account], goes_on=goes_on)
+            _say_what_waits(run, account, waiting[account], lifts=lifts, goes_on=goes_on)
             _say_what_is_kept_back(run, account, waiting[account], lifts=lifts)
             _say_scheduled(run, account, waiting[account])
     lanes = ledger_facts.lanes(ledger)
@@ -173,13 +176,19 @@ def _say_what_remains(
     return waiting.values()
 
 
-def _say_what_waits(run: Run, account: str, waiting: Waiting, *, goes_on: bool) -> None:
-    """Name what is not sent to everybody yet, and who has it."""
+def _say_what_waits(
+    run: Run, account: str, waiting: Waiting, *, lifts: bool, goes_on: bool
+) -> None:
+    """Name what is not sent to everybody yet, who has it, and after a halt how to end it."""
     title = "lanes.goes_on" if goes_on else "lanes.waiting"
     for report in _named_of(run, account, waiting.going, title=title):
         for line in report_lines.maybe_sent(report):
             run.say("lanes.broadcast", recipients=line)
         run.say("lanes.content", name=content.name(report))
+        if not lifts:
+            run.say("lanes.cancel", id=report.id)
+        if not lifts and at_wechat.has_page(report):
+            run.say("lanes.recall", id=report.id)
 
 
 def _say_what_is_kept_back(run: Run, account: str, waiting: Waiting, *, lifts: bool) -> None:
@@ -232,5 +241,9 @@ def _say_scheduled(run: Run, account: str, waiting: Waiting) -> None:
     """Name what is to go out later: a halt that outlasts its time lets it be held."""
     terminal, moment = run.terminal, ledger_facts.lanes(run.engine).now
     for broadcast_id, at in waiting.scheduled[:MOST_NAMED]:
-        terminal.say("lanes.scheduled", account=account, id=broadcast_id, at=Moment(at, moment))
+        report = broadcast_reports.report(run.engine, broadcast_id, whole=False)
+        terminal.say(
+            "lanes.scheduled", account=account, id=broadcast_id, name=content.name(report),
+            at=Moment(at, moment),
+        )  # fmt: skip
     _say_more(run, waiting.scheduled, account=account, name="lanes.scheduled_more")

@@ -29,6 +29,16 @@ BroadcastID = Annotated[
         metavar="ID", help="help.id", show_default=False, autocompletion=candidates.broadcasts
     ),
 ]
+#: Of a command that changes it.
+ControlledID = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        help="help.control.id",
+        show_default=False,
+        autocompletion=candidates.broadcasts,
+    ),
+]
 
 
 def _kept(context: typer.Context, why: str | None) -> str | None:

@@ -8,18 +8,19 @@ import typer
 
 from broadcast.errors import InputError
 from broadcast.rules.calls.outcomes import content_stays_refused
+from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import RESUME_OPENS, GateKind, GateScope, Opener
 from broadcast.rules.reports import Report
 from broadcast.rules.states import SHOWN_DONE, BroadcastState, Phase
-from broadcast.views import report_lines
+from broadcast.views import audience_words, content, report_lines
 from broadcast.views.words import Moment, follower_count, rest_of
-from entrypoints.cli import draft_looks, exits, questions, which
-from entrypoints.cli.commands.options import BroadcastID, Why, YesToNewer, new_app
+from entrypoints.cli import candidates, draft_looks, exits, questions, showing, which
+from entrypoints.cli.commands.options import ControlledID, Why, YesToNewer, new_app
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.showing import show_what_remains
-from entrypoints.cli.terminal import is_terminal
+from models.ledger.rows import known_accounts
 from models.ledger.steer import operator
-from models.ledger.views import broadcast_reports, in_flight
+from models.ledger.views import at_wechat, broadcast_reports, in_flight
 from producer import steer
 from producer.steer import by_resume
 
@@ -43,25 +44,54 @@ AS_IT_STANDS = {
 def pause(
     run: Run,
     *,
-    broadcast_id: BroadcastID = which.OPEN,
+    broadcast_id: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="help.pause.id",
+            show_default=False,
+            autocompletion=candidates.broadcasts,
+        ),
+    ] = which.OPEN,
     why: Why = None,
 ) -> None:
-    """Start no new call of a broadcast."""
-    broadcast_id = which.stored(run, broadcast_id, fits=_can_pause)
+    """Start no new call of a broadcast; without an id of any that is being sent."""
+    if broadcast_id == which.OPEN:
+        _pause_all(run, why=why)
+        return
+    broadcast_id = which.stored(run, broadcast_id)
     changed = operator.pause(run.engine, broadcast_id, who=who(), why=why)
     _tell(run, broadcast_id, name="pause", changed=changed)
+
+
+def _pause_all(run: Run, *, why: str | None) -> None:
+    """Pause whatever is being sent, first, and say then what it was."""
+    accounts = known_accounts.account_names(run.engine)
+    changed = {
+        one: operator.pause(run.engine, one, who=who(), why=why)
+        for one in in_flight.going_on(run.engine, accounts)
+    }
+    for broadcast_id, is_changed in changed.items():
+        _say(run, broadcast_id, name="pause", changed=is_changed)
+    if not changed:
+        run.say("pause.nothing")
+    if run.as_json:
+        from broadcast.views import json_objects  # noqa: PLC0415 - for programs
+
+        each = [broadcast_reports.report(run.engine, one) for one in changed]
+        run.show_done({"broadcasts": [json_objects.as_json(report) for report in each]})
 
 
 @app.command(help="help.resume")
 def resume(
     run: Run,
     *,
-    broadcast_id: BroadcastID = which.OPEN,
+    broadcast_id: ControlledID = which.OPEN,
     yes: YesToNewer = False,
     why: Why = None,
 ) -> None:
     """Resume a broadcast; its remaining calls are proved against the day once more."""
-    broadcast_id = which.stored(run, broadcast_id, fits=_can_resume)
+    broadcast_id = which.controlled(run, broadcast_id, fits=_can_resume)
     before = broadcast_reports.report(run.engine, broadcast_id)
     fixed = sum(line.is_fixed for line in before.batch_list)
     if fixed:
@@ -85,16 +115,12 @@ def resume(
     _tell(run, broadcast_id, name=Opener.RESUME.value, changed=changed)
 
 
-def _can_pause(report: Report) -> bool:
-    return report.phase is not Phase.ENDED and not report.gate(GateKind.PAUSE)
-
-
 def _can_resume(report: Report) -> bool:
     return report.gate(*RESUME_OPENS) is not None
 
 
 def _can_cancel(report: Report) -> bool:
-    return report.phase is not Phase.ENDED
+    return report.state not in SHOWN_DONE
 
 
 def _ask_if_maybe_sent(run: Run, report: Report, *, yes: bool) -> bool:
@@ -144,14 +170,14 @@ def _ask_if_refused(run: Run, report: Report, *, yes: bool) -> bool:
 def cancel(
     run: Run,
     *,
-    broadcast_id: BroadcastID = which.OPEN,
+    broadcast_id: ControlledID = which.OPEN,
     yes: Annotated[bool, typer.Option("--yes", help="help.cancel.yes")] = False,
     why: Why = None,
 ) -> None:
-    """Cancel the rest of a broadcast; on a terminal pause it at once, then ask."""
+    """Cancel the rest of a broadcast; on a terminal pause what is being sent, then ask."""
     is_named = broadcast_id != which.OPEN
-    broadcast_id = which.stored(
-        run, broadcast_id, fits=_can_cancel, prefers=_is_kept_back, or_awaited=True
+    broadcast_id = which.controlled(
+        run, broadcast_id, fits=_can_cancel, prefers=blockers.is_being_sent, or_awaited=True
     )
     if yes and not is_named:
         _refuse_unbegun(run, broadcast_id)
@@ -159,11 +185,6 @@ def cancel(
         raise typer.Exit(exits.FAILED)
     changed = operator.cancel(run.engine, broadcast_id, who=who(), why=why)
     _tell(run, broadcast_id, name="cancel", changed=changed)
-
-
-def _is_kept_back(report: Report) -> bool:
-    gate = report.gate(GateKind.COOLING_OFF)
-    return gate is not None and gate.is_closed(report.now)
 
 
 def _refuse_unbegun(run: Run, broadcast_id: str) -> None:
@@ -175,20 +196,22 @@ def _refuse_unbegun(run: Run, broadcast_id: str) -> None:
         for gate in report.gates
         if gate.kind is not GateKind.PAUSE
     )
-    if report.awaits_first_call and waits and not _is_kept_back(report):
+    if report.awaits_first_call and waits and not blockers.is_being_sent(report):
         raise InputError("error.cancel.unbegun", id=report.id)
 
 
 def _is_confirmed(run: Run, broadcast_id: str, *, why: str | None) -> bool:
-    """Pause a broadcast, so that nothing goes out while somebody thinks, and ask.
+    """Ask about a cancel; what is being sent is paused first, so that nothing goes out meanwhile.
 
     One that waits for its list takes no pause, so nobody is asked: it would go out meanwhile.
     """
-    if broadcast_reports.report(run.engine, broadcast_id, whole=False).phase is Phase.UPLOADING:
+    report = broadcast_reports.report(run.engine, broadcast_id)
+    if report.phase is Phase.UPLOADING:
         return True
     try:
-        operator.pause(run.engine, broadcast_id, who=who(), why=why)
-        report = broadcast_reports.report(run.engine, broadcast_id)
+        if blockers.is_being_sent(report) or not report.awaits_first_call:
+            operator.pause(run.engine, broadcast_id, who=who(), why=why)
+            report = broadcast_reports.report(run.engine, broadcast_id)
         if report.state in SHOWN_DONE or run.terminal.agrees(_asked(run, report)):
             return True
     except KeyboardInterrupt:
@@ -206,19 +229,32 @@ def _asked(run: Run, report: Report) -> str:
     question = "cancel.question_held"
     if report.gate(GateKind.PAUSE):
         question = "cancel.question_possibly" if possibly else "cancel.question"
+    elif report.awaits_first_call:
+        question = "cancel.question_unbegun"
     if waiting is None:
         question = f"{question}_uncounted"
-    return run.terminal.ask(question, id=report.id, waiting=waiting, possibly=possibly)
+    what = audience_words.in_a_question(report, content.name(report))
+    return run.terminal.ask(question, what=what, waiting=waiting, possibly=possibly)
 
 
 def _say_what_was_kept(run: Run, broadcast_id: str) -> None:
-    """Say that it was not cancelled, and whether it is paused."""
-    is_paused = broadcast_reports.report(run.engine, broadcast_id, whole=False).gate(GateKind.PAUSE)
-    run.note("cancel.kept" if is_paused else "cancel.kept_held", id=broadcast_id)
+    """Say that it was not cancelled, and whether it is paused or goes out at its time."""
+    report = broadcast_reports.report(run.engine, broadcast_id, whole=False)
+    at, text = report.scheduled_at, "cancel.kept_held"
+    if report.gate(GateKind.PAUSE):
+        text = "cancel.kept"
+    elif report.state is BroadcastState.SCHEDULED:
+        text = "cancel.kept_scheduled"
+    run.note(text, id=broadcast_id, at=at and Moment(at, report.now))
 
 
 def _tell(run: Run, broadcast_id: str, *, name: str, changed: bool) -> None:
-    """Say what came of a control; doing it twice is no error."""
+    """Say what came of a control, and with ``--json`` the object."""
+    showing.show_json(run, _say(run, broadcast_id, name=name, changed=changed))
+
+
+def _say(run: Run, broadcast_id: str, *, name: str, changed: bool) -> Report:
+    """Say what came of a control; return what there is now. Doing it twice is no error."""
     report, under_way = in_flight.beside_report(run.engine, broadcast_id)
     already = f"{name}.already"
     text = f"{name}.done" if changed else AS_IT_STANDS.get((already, report.state), already)
@@ -229,4 +265,7 @@ def _tell(run: Run, broadcast_id: str, *, name: str, changed: bool) -> None:
     opens = report.lane.opened_by(report.account)
     steer.wake(run.waker, report)
     run.say(text, id=broadcast_id, state=report.state, command=opens)
-    show_what_remains(run, report, under_way)
+    showing.say_what_remains(run, report, under_way)
+    if name == "cancel" and at_wechat.has_page(report):
+        run.say("cancel.recall", id=broadcast_id)
+    return report

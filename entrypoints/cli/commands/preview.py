@@ -19,11 +19,12 @@ from entrypoints.cli import confirmation, draft_looks, ledger_facts
 from entrypoints.cli.commands.options import AccountName, Yes, new_app
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.group import grouped
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.previewing import PreviewResult, calls_of, sent
 from entrypoints.cli.quotas import CallsLeft, left_of
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import is_terminal, short
-from entrypoints.cli.wechat_calls import status_of
+from entrypoints.cli.terminal import short
+from entrypoints.cli.wechat_calls import show_called, status_of
 from models.ledger.rows.transaction import present
 from models.ledger.steer import recorded_hand_calls
 from producer.media.upload import refuse_unusable
@@ -73,8 +74,9 @@ def preview(
     _check_agreed(run, chosen, read_content, receivers=receivers, left=left, yes=yes)
     each = calls_of(run, chosen, read_content)
     shown = list(sent(run, chosen, each, receivers=receivers))
-    run.show_done(as_object(chosen, shown, left=left))
-    return status_of(one.called for one in shown)
+    made = [one.called for one in shown]
+    show_called(run, as_object(chosen, shown, left=left), made)
+    return status_of(made)
 
 
 def _say_unanswered(run: Run, account: Account, receivers: Sequence[str]) -> None:

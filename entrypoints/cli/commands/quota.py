@@ -29,7 +29,7 @@ from entrypoints.cli.commands.options import AccountName, Why, Yes, alone, new_g
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import short
-from entrypoints.cli.wechat_calls import Called, call
+from entrypoints.cli.wechat_calls import Called, call, show_called
 from models.ledger.steer import recorded_hand_calls
 from models.ledger.views import at_wechat
 
@@ -176,7 +176,7 @@ def clear(
     recorded_hand_calls.end(run.engine, row, called.result)
     _say(run, chosen, called, path=path)
     if run.as_json:
-        run.show_done(_clear_object(run, chosen, called, path=path))
+        show_called(run, _clear_object(run, chosen, called, path=path), [called])
     return called.status
 
 

@@ -21,10 +21,10 @@ from broadcast.views.words import Joined, Moment, Shortened, numbered
 from broadcast.wechat.api.mass_control import MassDelete
 from entrypoints.cli import which
 from entrypoints.cli.commands.options import Why, Yes, counted, new_app
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.quotas import asked
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import is_terminal
-from entrypoints.cli.wechat_calls import Called, call, status_of
+from entrypoints.cli.wechat_calls import Called, call, show_called, status_of
 from models.ledger.rows import known_accounts
 from models.ledger.rows.transaction import present
 from models.ledger.steer import recorded_hand_calls
@@ -54,7 +54,7 @@ def recall(
     *,
     broadcast_id: Annotated[
         str, typer.Argument(metavar="ID", help="help.recall.id", show_default=False)
-    ],
+    ] = which.OPEN,
     batch: Annotated[
         str | None, typer.Option("--batch", metavar="N", help="help.recall.batch")
     ] = None,
@@ -65,6 +65,9 @@ def recall(
     why: Why = None,
 ) -> int:
     """Recall the page of a broadcast from everybody who got it."""
+    if broadcast_id == which.OPEN:
+        # As a rule it has ended, and another one is open.
+        raise which.unnamed(run, fits=at_wechat.has_page, ended=True)
     n, number = _number(batch, "error.recall.batch"), _number(article, "error.recall.article")
     broadcast_id = which.stored(run, broadcast_id)
     found = at_wechat.pages_of_broadcast(run.engine, broadcast_id, n=n)
@@ -82,8 +85,9 @@ def recall(
     )  # fmt: skip
     again = _command(broadcast_id, n, number)
     done = [_one(run, account, order, page=page, found=found, again=again) for page in found.pages]
-    run.show_done(as_object(order, account, found, done=done))
-    return status_of(one.called for one in done)
+    made = [one.called for one in done]
+    show_called(run, as_object(order, account, found, done=done), made)
+    return status_of(made)
 
 
 def _number(text: str | None, message_id: str) -> int | None:

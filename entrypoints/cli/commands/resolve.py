@@ -23,7 +23,7 @@ from broadcast.views.job_words import job_status, of_job
 from broadcast.views.next_steps import of_groups
 from broadcast.views.words import Moment, code_of, follower_count, numbered, reason, speaker
 from entrypoints.cli import questions, which
-from entrypoints.cli.commands.options import BroadcastID, Why, YesToNewer, counted, new_app
+from entrypoints.cli.commands.options import ControlledID, Why, YesToNewer, counted, new_app
 from entrypoints.cli.group import ALONE
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.showing import show_what_remains
@@ -43,7 +43,7 @@ app = new_app()
 def resolve(
     run: Run,
     *,
-    broadcast_id: BroadcastID = which.OPEN,
+    broadcast_id: ControlledID = which.OPEN,
     batch: Annotated[str, typer.Option("--batch", metavar="N", help="help.resolve.batch")],
     sent: Annotated[
         str | None, typer.Option("--sent", metavar="[MSG_ID]", help="help.resolve.sent")
@@ -59,7 +59,7 @@ def resolve(
         meant = which.LAST if broadcast_id == which.OPEN else broadcast_id
         raise InputError("error.resolve.which", id=meant, n=n)
     verdict = NotSent() if sent is None else _sent(sent)
-    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id, fits=_is_in_doubt)
+    ledger, broadcast_id = run.engine, which.controlled(run, broadcast_id, fits=_is_in_doubt)
     verdict, answer = _ask_about(run, broadcast_id, n=n, verdict=verdict)
     before = broadcast_reports.report(ledger, broadcast_id)
     against = _against(run, before, n, verdict=verdict, yes=yes)
@@ -205,12 +205,13 @@ def _closed(done: Resolved, facts: dict[str, object]) -> Message:
 def retry(
     run: Run,
     *,
-    broadcast_id: BroadcastID = which.OPEN,
+    broadcast_id: ControlledID = which.OPEN,
     yes: YesToNewer = False,
     why: Why = None,
 ) -> None:
     """Call again what WeChat refused for a reason that may pass; never what may have been sent."""
-    ledger, broadcast_id = run.engine, which.stored(run, broadcast_id)
+    ledger = run.engine
+    broadcast_id = which.controlled(run, broadcast_id, fits=_has_refused, ended=True)
     before = broadcast_reports.report(ledger, broadcast_id)
     _apply_follower_events(run, before.account)
     questions.ask_of_called_again(run, before, yes=yes)
@@ -224,6 +225,10 @@ def retry(
     steer.wake(run.waker, report)
     run.terminal.say_each(retried(report, done))
     show_what_remains(run, report, under_way)
+
+
+def _has_refused(report: Report) -> bool:
+    return report.batches["refused"] > 0
 
 
 def _apply_follower_events(run: Run, account: str) -> None:

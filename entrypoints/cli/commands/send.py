@@ -16,10 +16,12 @@ from entrypoints.cli.commands.options import AccountName, UntilWordIfAny, Yes, n
 from entrypoints.cli.content_options import ContentOptions
 from entrypoints.cli.following import Until
 from entrypoints.cli.group import grouped
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.run import Run
 from entrypoints.cli.send_options import AudienceOptions, NarrowingOptions, OrderOptions, absolute
 from entrypoints.cli.sending import Sending
-from entrypoints.cli.terminal import clean, command_line, is_terminal
+from entrypoints.cli.shell_quoting import command_line
+from entrypoints.cli.terminal import clean
 
 app = new_app()
 

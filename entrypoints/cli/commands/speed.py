@@ -21,7 +21,7 @@ from entrypoints.cli.commands.options import (
 )
 from entrypoints.cli.run import Run, who
 from entrypoints.cli.terminal import short
-from entrypoints.cli.wechat_calls import by_hand
+from entrypoints.cli.wechat_calls import by_hand, show_called
 
 app, speed = new_group("speed")
 
@@ -33,7 +33,7 @@ def get(run: Run, *, account: AccountName = None) -> None:
     chosen = run.account(account)
     seen = run.wechat.ask(chosen, SpeedGet())
     run.say("speed.line", account=chosen.name, level=seen.level, n=seen.followers_a_minute)
-    run.show_json(_object(chosen.name, seen.level, seen.followers_a_minute))
+    run.show_done(_object(chosen.name, seen.level, seen.followers_a_minute))
 
 
 @speed.command(name="set", help="help.speed.set")
@@ -51,10 +51,8 @@ def set_(
     called = by_hand(run, chosen, order, request=SpeedSet(level=number), at=Endpoint.SPEED)
     facts = {"account": chosen.name, "level": number, "n": LEVELS[number], "why": called.why()}
     run.say(Message(f"speed.{called.end('set')}", **facts))
-    run.show_json(
-        _object(chosen.name, number if called.result.done else None, None)
-        | members(called.result, "errcode", "errmsg")
-    )
+    shown = _object(chosen.name, number if called.result.done else None, None)
+    show_called(run, shown | members(called.result, "errcode", "errmsg"), [called])
     return called.status
 
 
@@ -68,6 +66,4 @@ def level_of(text: str) -> int:
 
 
 def _object(account: str, level: int | None, followers: int | None) -> dict[str, object]:
-    return {
-        "account": account, "speed": level, "followers_a_minute": followers, "error": None,
-    }  # fmt: skip
+    return {"account": account, "speed": level, "followers_a_minute": followers}

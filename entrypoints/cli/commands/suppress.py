@@ -23,8 +23,9 @@ from broadcast.rules.suppressions import (
 from broadcast.views.objects import members
 from broadcast.views.tables import harmless, row
 from entrypoints.cli.commands.options import AccountName, Why, checked_openid, new_group
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.run import Run, who
-from entrypoints.cli.terminal import clean, is_terminal
+from entrypoints.cli.terminal import clean
 from models.ledger.lists import suppressions
 
 app, suppress = new_group("suppress")

@@ -10,6 +10,7 @@ import typer
 
 from broadcast import openid
 from broadcast.errors import InputError
+from broadcast.message import Message
 from broadcast.quoting import one_line
 from broadcast.rules.accounts import Account
 from broadcast.rules.calls.outcomes import Endpoint
@@ -30,9 +31,10 @@ from broadcast.wechat.api.tags import (
 from broadcast.wechat.endpoint import Request
 from entrypoints.cli import exits, tag_lookup
 from entrypoints.cli.commands.options import AccountName, Yes, new_group
+from entrypoints.cli.person_terminal import is_terminal
 from entrypoints.cli.run import Run
 from entrypoints.cli.tag_lookup import Tagged
-from entrypoints.cli.terminal import is_terminal, short
+from entrypoints.cli.terminal import short
 from entrypoints.cli.wechat_calls import Called, call
 from models.ledger.views import at_wechat
 from producer.audience import openid_list
@@ -190,7 +192,9 @@ def _change(run: Run, named: str, source: Path, *, account: str | None, adds: bo
         tagged = tag_lookup.carry_out(todo, ask, most=MOST_MEMBERS, tell=progress)
         tagged.already = listed.planned - tagged.meant if looks else None
     _say(run, tag, tagged, adds=adds)
-    run.show_done(_object(whose, tag, listed, tagged=tagged))
+    error = _first_refused(tagged) if tagged.ended is None else tagged.ended.why()
+    shown = _object(whose, tag, listed, tagged=tagged)
+    run.show_json({**shown, "error": error and run.terminal.in_words(error)})
     failed = exits.FAILED if tagged.refused else exits.DONE
     return failed if tagged.ended is None else tagged.ended.status
 
@@ -222,12 +226,22 @@ def _say(run: Run, tag: TagInfo, tagged: Tagged, *, adds: bool) -> None:
     if tagged.already is not None:
         name = "tags.had_it" if adds else "tags.did_not_have_it"
         run.say(name, n=tagged.already)
-    for one, result in tagged.refused[:MOST_NAMED]:
-        run.say("tags.refused", openid=one, code=code_of(result.errcode, result.errmsg))
+    run.say_all(_refused(tagged)[:MOST_NAMED])
     if len(tagged.refused) > MOST_NAMED:
         run.say("tags.refused_more", n=len(tagged.refused) - MOST_NAMED)
     if tagged.ended is not None:
         run.say("tags.ended", left=tagged.left, why=tagged.ended.why())
+
+
+def _refused(tagged: Tagged) -> list[Message]:
+    return [
+        Message("tags.refused", openid=one, code=code_of(result.errcode, result.errmsg))
+        for one, result in tagged.refused
+    ]
+
+
+def _first_refused(tagged: Tagged) -> Message | None:
+    return next(iter(_refused(tagged)), None)
 
 
 def _object(account: Account, tag: TagInfo, listed: OpenIDs, *, tagged: Tagged) -> dict[str, Any]:

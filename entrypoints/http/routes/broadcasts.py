@@ -60,13 +60,21 @@ def submit(request: Request, caller: Submitter, value: bodies.Members) -> Respon
         409, also={200: ("The same list was there before", answers.Submitted)}
     ),
 )  # fmt: skip
-async def upload(request: Request, broadcast_id: str, caller: Submitter) -> Response:
+async def upload(
+    request: Request,
+    broadcast_id: str,
+    caller: Submitter,
+    *,
+    confirm: lookups.Confirmed = None,
+) -> Response:
     """Store the list of a broadcast that was submitted with `{"upload": true}`, and start it.
 
     The list is streamed, one OpenID a line or CSV with a column `openid`. Nothing is stored before
     its last byte is there; one that was cut off or refused can be sent again.
     """
-    return _answered(caller, await uploading.store_list(request, caller, broadcast_id))
+    return _answered(
+        caller, await uploading.store_list(request, caller, broadcast_id, confirm=confirm)
+    )
 
 
 def _answered(caller: Caller, done: submitting.SubmitAnswer) -> Response:

@@ -186,19 +186,23 @@ def _switch(caller: Caller, name: str, act: Callable[..., Campaign]) -> dict[str
     return campaign_object(act(caller.engine, _theirs(caller, name).name, who=caller.who))
 
 
-def _route(word: str, act: Callable[..., Campaign], summary: str) -> None:
-    @router.taking(
-        f"/campaigns/{{name}}/{word}", campaign_answers.Campaign, operation=f"{word}_campaign",
-        summary=summary,
-    )  # fmt: skip
-    def switch(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
-        return _switch(caller, name, act)
+@router.taking(
+    "/campaigns/{name}/enable", campaign_answers.Campaign, operation="enable_campaign",
+    summary="Enable a campaign from now on",
+)  # fmt: skip
+def enable(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
+    """Enable a campaign from now on."""
+    _check_may_send(caller, _theirs(caller, name).plan.template)
+    return _switch(caller, name, campaign_edits.enable)
 
-    switch.__doc__ = summary
 
-
-_route("enable", campaign_edits.enable, "Enable a campaign from now on")
-_route("disable", campaign_edits.disable, "Start no new run of a campaign until it is enabled")
+@router.taking(
+    "/campaigns/{name}/disable", campaign_answers.Campaign, operation="disable_campaign",
+    summary="Start no new run of a campaign until it is enabled",
+)  # fmt: skip
+def disable(caller: Controller, name: str, _: bodies.Empty) -> dict[str, Any]:
+    """Start no new run of a campaign until it is enabled."""
+    return _switch(caller, name, campaign_edits.disable)
 
 
 @router.delete(
@@ -251,6 +255,7 @@ def _check_may_launch(caller: Caller, launch: Launch) -> None:
 def rehearse(caller: Submitter, name: str, _: bodies.Empty) -> dict[str, Any]:
     """Look at the next run as its launch will, and store and send nothing. WeChat is asked."""
     campaign = _theirs(caller, name)
+    _check_may_send(caller, campaign.plan.template)
     asked_runs.refuse_files(campaign)
     due = rehearsing.next_due(campaign)
     door = submitting.door(caller)

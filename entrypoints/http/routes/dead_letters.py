@@ -124,6 +124,7 @@ def retry(
     caller: Annotated[Caller, Depends(having(Scope.CONTROL, Scope.SUBMIT))],
     letter_id: str,
     _: bodies.Empty,
+    confirm: lookups.Confirmed = None,
 ) -> dict[str, Any]:
     """Submit a dead letter again as it is, under its own key.
 
@@ -132,14 +133,18 @@ def retry(
     """
     one, body = _letter(caller, letter_id)
     with door.trying_again(caller.engine, one):
-        return _submitted(caller, one, body)
+        return _submitted(caller, one, body, confirm=confirm)
 
 
-def _submitted(caller: Caller, one: KeptLetter, body: str) -> dict[str, Any]:
+def _submitted(
+    caller: Caller, one: KeptLetter, body: str, *, confirm: str | None
+) -> dict[str, Any]:
     engine = caller.engine
     try:
-        found = incoming.parse_text(body)
-        done = submitting.submit_parsed(caller, found.request, key=found.key)
+        found = incoming.parse_letter(one.source, body, caller.parts.settings)
+        done = submitting.submit_parsed(
+            caller, found.confirmed([confirm] if confirm else []).request, key=found.key
+        )
     except (InputError, ProblemError) as error:
         if isinstance(error, ProblemError) and error.status == _FORBIDDEN:
             # Of the key, not of the letter.

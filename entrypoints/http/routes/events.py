@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -14,22 +15,26 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from broadcast.errors import OutOfReachError, UnknownIdError
-from broadcast.rules.api_keys import Scope
+from broadcast.rules.api_keys import APIKey, Scope
 from broadcast.rules.gates import shown_states
 from broadcast.rules.gates.shown_states import Cursor, StateChange
 from broadcast.rules.states import BroadcastState, Phase
 from broadcast.views import json_objects
-from entrypoints.http import examples, openapi, problems
+from entrypoints.http import examples, openapi
 from entrypoints.http.caller import Caller, Reader
 from entrypoints.http.lookups import the_broadcast
+from entrypoints.http.problems import ProblemError
 from models.ledger.views.broadcast_reports import Followed
 
 router = APIRouter(prefix="/v1", tags=["broadcasts"])
 
 EVENTS: Final = "text/event-stream"
 LAST: Final = "Last-Event-ID"
-#: Programs that watch at once, in one process.
+#: Streams that are open at once, in one process.
 MOST: Final = 50
+#: Those of one key, so that no key takes all.
+MOST_OF_A_KEY: Final = 20
+_COME_BACK_S: Final = 10
 _LOOK_EVERY_S: Final = 0.5
 #: What changes though nothing is written of it, as how late it is, is looked at so often.
 _UNCHANGED_S: Final = 5.0
@@ -40,7 +45,8 @@ _AT_REST: Final = frozenset({
     BroadcastState.CANCELLED,
 })  # fmt: skip
 
-_watching = 0
+#: Open streams of each key, by its digest.
+_open: Counter[str] = Counter()
 
 
 @router.get(
@@ -66,8 +72,7 @@ async def follow(request: Request, broadcast_id: str, caller: Reader) -> Respons
     first = await caller.threads.run(_Snapshot, the_one, after=shown_states.parse_cursor(last))
     if first.ended and first.id == last:
         return Response(status_code=204)
-    if _watching >= MOST:
-        raise problems.busy(after_s=10)
+    _refuse_one_more(caller.key)
     events = _events(caller, the_one, first, account=account, last=last)
     return StreamingResponse(events, media_type=EVENTS)
 
@@ -128,7 +133,7 @@ async def _events(
 ) -> AsyncIterator[bytes]:
     heard_at = monotonic()
     found: _Snapshot | None = look
-    with _one_more():
+    with _one_more(caller.key):
         while found is not None and not caller.parts.is_ending():
             if found.states or found.id != last:
                 yield b"".join(found.states) + (found.event if found.id != last else b"")
@@ -154,11 +159,20 @@ async def _may_read(caller: Caller, account: str) -> bool:
     return key is not None and Scope.READ in key.scopes and key.may_use(account)
 
 
+def _refuse_one_more(key: APIKey) -> None:
+    if _open.total() >= MOST or _open[key.digest] >= MOST_OF_A_KEY:
+        raise ProblemError(
+            "error.api.busy_events", most=MOST, of_a_key=MOST_OF_A_KEY,
+            headers={"Retry-After": str(_COME_BACK_S)},
+        )  # fmt: skip
+
+
 @contextmanager
-def _one_more() -> Iterator[None]:
-    global _watching  # noqa: PLW0603 - of this process
-    _watching += 1
+def _one_more(key: APIKey) -> Iterator[None]:
+    _open[key.digest] += 1
     try:
         yield
     finally:
-        _watching -= 1
+        _open[key.digest] -= 1
+        if not _open[key.digest]:
+            del _open[key.digest]

@@ -63,7 +63,7 @@ async def metrics(request: Request, key: Annotated[APIKey | None, Depends(scrape
 
 def shared_samples(parts: APIParts) -> Shared[Samples]:
     """Return the look that answers everybody who asks."""
-    work = partial(parts.threads.readers.run, _samples, parts)
+    work = partial(parts.threads.metrics.run, _samples, parts)
     return Shared(work, rest_s=RESTS_S)
 
 

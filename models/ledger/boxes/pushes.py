@@ -17,6 +17,7 @@ from sqlalchemy import (
     Engine,
     and_,
     bindparam,
+    exists,
     func,
     insert,
     or_,
@@ -29,17 +30,23 @@ from broadcast.frozen import frozen
 from broadcast.names import EventKind
 from broadcast.rules.jobs import Period, SetAside
 from broadcast.rules.pushes import SUBSCRIBE, UNSUBSCRIBE, Action, Push
+from broadcast.rules.suppressions import ALL_ACCOUNTS
 from models.base import change_where
 from models.box_tables import IS_SET_ASIDE, PushRow
 from models.engine import database_now, now, skips_locked
 from models.ledger.rows import transaction
 from models.ledger.rows.transaction import every_row, note, reading, selected, write, writing
+from models.suppressions import Suppression
 
 #: A worker that took pushes and died leaves them to the others after this.
 TAKEN_FOR: Final = timedelta(minutes=1)
 #: After a try that failed; doubled with each, up to the last.
 FIRST_PAUSE: Final = timedelta(seconds=5)
 LONGEST_PAUSE: Final = timedelta(hours=1)
+#: Of an opt-out for which calls wait.
+LONGEST_PAUSE_AWAITED: Final = timedelta(minutes=1)
+#: Tries of an opt-out, over an hour, for which calls wait: no push stops an account for ever.
+MOST_TRIES_AWAITED: Final = 60
 _FORGOTTEN_AT_ONCE: Final = 500
 _LONGEST_PROBLEM: Final = 512
 
@@ -92,23 +99,40 @@ def store(engine: Engine, push: Push) -> bool:
 
 def store_all(engine: Engine, some: Sequence[Push]) -> None:
     """Store those of these pushes that are new, in one transaction. Raises DatabaseAwayError."""
-
-    def work(connection: Connection) -> None:
-        by_key = {(push.account, push.dedup): push for push in some}
-        accounts, dedups = {key[0] for key in by_key}, {key[1] for key in by_key}
-        there = select(PushRow.account, PushRow.dedup).where(
-            PushRow.account.in_(accounts), PushRow.dedup.in_(dedups)
-        )
-        for account, dedup in connection.execute(there):
-            by_key.pop((account, dedup), None)
-        _insert(connection, list(by_key.values()))
-
     try:
-        write(engine, work)
+        write(engine, lambda connection: store_in(connection, some))
     except IntegrityError:
         # Another server stored one of them meanwhile.
         for push in some:
             store(engine, push)
+
+
+def store_in(connection: Connection, some: Sequence[Push]) -> Sequence[Push]:
+    """Store those of these pushes that are new; return them.
+
+    Raises IntegrityError where another server stores one of them meanwhile.
+    """
+    by_key = {(push.account, push.dedup): push for push in some}
+    for account, dedup in connection.execute(select(*_KEY).where(*_is_one_of(by_key))):
+        by_key.pop((account, dedup), None)
+    new = list(by_key.values())
+    _insert(connection, new)
+    return new
+
+
+_KEY = (PushRow.account, PushRow.dedup)
+
+
+def _is_one_of(keys: Iterable[tuple[str, str]]) -> tuple[ColumnElement[bool], ...]:
+    accounts, dedups = {key[0] for key in keys}, {key[1] for key in keys}
+    return PushRow.account.in_(accounts), PushRow.dedup.in_(dedups)
+
+
+def stored_in(connection: Connection, some: Sequence[Push]) -> Sequence[Due]:
+    """Return *some* pushes of the same transaction as they are stored."""
+    keys = {(push.account, push.dedup) for push in some}
+    query = selected(Due, PushRow).where(*_is_one_of(keys), PushRow.due_at.is_not(None))
+    return every_row(connection, query.order_by(PushRow.id), Due) if keys else []
 
 
 def _insert(connection: Connection, some: Sequence[Push]) -> None:
@@ -164,40 +188,75 @@ _OF_A_FOLLOWER = or_(PushRow.action.is_not(None), PushRow.kind.in_([SUBSCRIBE, U
 def of_followers(connection: Connection, account: str, *, after: int, most: int) -> Sequence[Due]:
     """Return opt-outs and follower changes of an account's waiting pushes behind *after*.
 
-    Also what a worker has taken: what is handled twice changes nothing the second time. Not what
-    was tried in vain.
+    Also what a worker has taken: what is handled twice changes nothing the second time.
     """
     query = (
         selected(Due, PushRow)
         .where(PushRow.due_at.is_not(None), PushRow.account == account, PushRow.id > after)
-        .where(_OF_A_FOLLOWER, PushRow.tries == 0)
+        .where(_OF_A_FOLLOWER)
         .order_by(PushRow.id)
         .limit(most)
     )
     return every_row(connection, query, Due)
 
 
+def unapplied_in(connection: Connection, account: str) -> Sequence[str]:
+    """Return OpenIDs of opt-outs that were tried in vain, and for which calls wait.
+
+    Not of people who are suppressed by anything else, such as an operator's command. After
+    :data:`MOST_TRIES_AWAITED` an opt-out is awaited no more.
+    """
+    is_suppressed = exists().where(
+        Suppression.openid == PushRow.openid, Suppression.lifted_at.is_(None),
+        Suppression.account.in_([account, ALL_ACCOUNTS]),
+    )  # fmt: skip
+    query = (
+        select(PushRow.openid)
+        .distinct()
+        .where(PushRow.due_at.is_not(None), PushRow.account == account)
+        .where(PushRow.action == Action.UNSUBSCRIBE, PushRow.openid.is_not(None))
+        .where(PushRow.tries > 0, PushRow.tries < MOST_TRIES_AWAITED, ~is_suppressed)
+        .order_by(PushRow.openid)
+        .limit(MOST_SET_ASIDE)
+    )
+    return list(connection.scalars(query))
+
+
+unapplied_opt_outs = reading(unapplied_in)
+
+
 @writing
 def mark_handled(connection: Connection, push_ids: Sequence[int]) -> None:
     """Mark pushes as handled."""
-    _mark_handled(connection, push_ids)
+    mark_handled_in(connection, push_ids)
 
 
 @writing
 def mark_unread(connection: Connection, push_ids: Sequence[int]) -> None:
     """Mark pushes of erased people as handled, and forget from whom they came."""
-    _mark_handled(connection, push_ids, openid=None)
+    mark_unread_in(connection, push_ids)
 
 
-def _mark_handled(connection: Connection, push_ids: Sequence[int], **forgotten: None) -> None:
+def mark_unread_in(connection: Connection, push_ids: Sequence[int]) -> None:
+    """Do the work of :func:`mark_unread` in a transaction of the caller's."""
+    mark_handled_in(connection, push_ids, openid=None)
+
+
+def mark_handled_in(connection: Connection, push_ids: Sequence[int], **forgotten: None) -> None:
+    """Mark pushes as handled in a transaction of the caller's; clear what is *forgotten*."""
     handled = {"due_at": None, "handled_at": now(connection), "problem": None}
     change_where(connection, PushRow, PushRow.id.in_(push_ids), **handled, **forgotten)
 
 
 @writing
 def mark_failed(connection: Connection, taken: Due, problem: str) -> None:
-    """Store why a push could not be handled; it is tried again after a growing pause, for ever."""
-    pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), LONGEST_PAUSE)
+    """Store why a push could not be handled; it is tried again after a growing pause, for ever.
+
+    Calls wait for an opt-out, so it is tried each minute for an hour.
+    """
+    is_awaited = taken.action is Action.UNSUBSCRIBE and taken.tries < MOST_TRIES_AWAITED
+    longest = LONGEST_PAUSE_AWAITED if is_awaited else LONGEST_PAUSE
+    pause = min(FIRST_PAUSE * 2 ** min(taken.tries, 20), longest)
     connection.execute(
         update(PushRow)
         .filter_by(id=taken.id, handled_at=None)
@@ -240,6 +299,8 @@ class PushCounts:
     last_at: datetime
     #: How many were tried in vain and are tried again.
     unhandled: int = 0
+    #: OpenIDs of the opt-outs among them for which calls wait.
+    unapplied: Sequence[str] = ()
     #: How many no worker has tried yet, and when the first of them came.
     waiting: int = 0
     waiting_since: datetime | None = None
@@ -264,6 +325,7 @@ def push_counts(connection: Connection, accounts: Iterable[str]) -> dict[str, Pu
         aside, _, aside_at = _counted(connection, IS_SET_ASIDE, PushRow.account == account)
         found[account] = PushCounts(
             last_at=last_at, unhandled=_counted(connection, *due, PushRow.tries > 0)[0],
+            unapplied=unapplied_in(connection, account),
             waiting=waiting, waiting_since=since, set_aside=aside, set_aside_at=aside_at,
             now=moment,
         )  # fmt: skip

@@ -6,8 +6,9 @@ for it. The key of a notice keeps a second sweep from adding it again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, exists, func, select
@@ -35,7 +36,7 @@ _NEWS_FOR: Final = timedelta(days=3)
 _COUNTED_WITHIN: Final = timedelta(minutes=10)
 #: Digits of a digest that tell the sums of one end from another's.
 _ENOUGH: Final = 16
-#: Ends that one sweep looks at, and doubts.
+#: Ends that one sweep reports, and gates and doubts.
 _AT_ONCE: Final = 100
 
 
@@ -65,10 +66,8 @@ def register(connection: Connection, names: Collection[str], *, alone: bool) -> 
 def report(engine: Engine) -> None:
     """Add the notices that are missing."""
     with snapshot(engine) as connection:
-        stand, ended = list(_standing(connection)), _ended(connection)
-        keys = NoticeRow.key.in_([one["key"] for one in stand])
-        known = set(connection.scalars(select(NoticeRow.key).where(keys)))
-    new = [one for one in stand if one["key"] not in known]
+        new = list(islice(_unknown(connection, _standing(connection)), _AT_ONCE))
+        ended = _ended(connection)
 
     def work(connection: Connection) -> None:
         for one in new:
@@ -78,6 +77,17 @@ def report(engine: Engine) -> None:
 
     if new or ended:
         write_new(engine, work)
+
+
+def _unknown(
+    connection: Connection, standing: Iterable[dict[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield those that have no notice: those that have one take no place of a later one."""
+    each = iter(standing)
+    while some := list(islice(each, _AT_ONCE)):
+        keys = NoticeRow.key.in_([one["key"] for one in some])
+        known = set(connection.scalars(select(NoticeRow.key).where(keys)))
+        yield from (one for one in some if one["key"] not in known)
 
 
 def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
@@ -94,7 +104,7 @@ def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
             "account": gate.account, "subject": own or gate.account, "key": f"gate {gate.id}",
         }  # fmt: skip
     doubts = select(Batch).filter_by(state=BatchState.IN_DOUBT).order_by(Batch.id.desc())
-    for batch in connection.execute(doubts.limit(_AT_ONCE)):
+    for batch in connection.execute(doubts):
         # Settled and retried it may be in doubt once more.
         key = f"doubt {batch.id} {batch.attempts} {batch.settled_after}"
         yield {
@@ -104,20 +114,32 @@ def _standing(connection: Connection) -> Iterator[dict[str, Any]]:
 
 
 def _ended(connection: Connection) -> Sequence[Figures]:
-    """Return the broadcasts that ended since somebody hears of it, or were changed since."""
+    """Return the broadcasts that ended since somebody hears of it, or were changed since.
+
+    Those that still wait for WeChat or a person keep none behind them from its notice.
+    """
     since = select(func.min(NoticeReceiverRow.since)).scalar_subquery()
     query = figures.ROWS.where(
         BroadcastRow.phase == Phase.ENDED, BroadcastRow.finished_at >= since,
         BroadcastRow.finished_at >= now(connection) - _NEWS_FOR,
         func.coalesce(BroadcastRow.reported_version, -1) < BroadcastRow.version,
-    )  # fmt: skip
-    return figures.of_rows(connection, every_row(connection, query.limit(_AT_ONCE), ReportedRow))
+    ).order_by(BroadcastRow.id).limit(_AT_ONCE)  # fmt: skip
+    found: list[Figures] = []
+    page = every_row(connection, query, ReportedRow)
+    while page and len(found) < _AT_ONCE:
+        found += [end for end in figures.of_rows(connection, page) if not _waits(end)]
+        is_last = len(page) < _AT_ONCE
+        behind = query.where(BroadcastRow.id > page[-1].id)
+        page = [] if is_last else every_row(connection, behind, ReportedRow)
+    return found
+
+
+def _waits(end: Figures) -> bool:
+    return _awaits_administrator(end) or _awaits_counts(end)
 
 
 def _add_end(connection: Connection, end: Figures) -> None:
     row = end.row
-    if _awaits_administrator(end) or _awaits_counts(end):
-        return
     change(connection, BroadcastRow, row.id, reported_version=row.version)
     # The run of a campaign is held for it, and has a notice of its own.
     held = (LaunchRow.broadcast_id == row.id, LaunchRow.state != LaunchState.LAUNCHED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, Final
@@ -16,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, exists, select, update
 
 from broadcast.digests import sha256
-from broadcast.errors import ConflictError, InputError, OutOfReachError
+from broadcast.errors import ConflictError, InputError, OutOfReachError, RepeatedSendError
 from broadcast.frozen import frozen
 from broadcast.message import Message
 from broadcast.rules.campaigns.campaign import Campaign, Launch
@@ -45,6 +46,8 @@ from models.ledger.rows.transaction import (
 #: The columns of what no worker has.
 NOT_TAKEN: Final[Mapping[str, None]] = MappingProxyType({"taken_at": None, "taken_by": None})
 _BEGUN: Final = Verdict(state=LaunchState.BEGUN)
+#: For a worker, or for the end of the last run.
+_WAITING: Final = (LaunchState.BEGUN, LaunchState.QUEUED)
 _DIGITS: Final = 32
 
 
@@ -166,7 +169,7 @@ def close_open(
 
     Those that wait for a person wait on, unless there is nothing any more to let go.
     """
-    waiting = [LaunchState.BEGUN, LaunchState.QUEUED]
+    waiting = [*_WAITING]
     if verdict.why is Why.REMOVED:
         waiting.append(LaunchState.HELD)
     for launch in some(
@@ -192,14 +195,15 @@ def release(
     who: str,
     maybe_sent: bool = False,
 ) -> Launch:
-    """Begin a held launch as it was shown; return it.
+    """Begin a held launch as it was shown; return it. It goes, whatever went out meanwhile.
 
     Raises ConflictError where it is not held, and InputError unless it was said that it goes though
     it was *maybe_sent* before a restore.
     """
     if not maybe_sent and launch_of(connection, shown.id).why is Why.RESTORED:
         raise InputError("error.launch.maybe_sent", name=campaign.name, due=shown.due_at)
-    released = {"template": shown.template, "version": shown.version, "released_by": who}
+    template = replace(shown.template, again=True)
+    released = {"template": template, "version": shown.version, "released_by": who}
     moment = now(connection)
     if not move(connection, shown, _BEGUN, moment=moment, released_at=moment, **released):
         raise not_held(campaign, launch_of(connection, shown.id))
@@ -218,12 +222,15 @@ def run_now(
 ) -> tuple[Launch, bool]:
     """Begin a run as it was shown; return it, and whether it is new.
 
-    The same *key* gives the same run.
+    The same *key* gives the same run. Raises RepeatedSendError as :func:`check_none_waits`.
     """
     own = _key_of_run(campaign, key)
+    # Two that run it at once: the second finds the run of the first.
+    campaign_rows.some(connection, CampaignRow.id == campaign.id, lock=True)
     there = some(connection, LaunchRow.key == own)
     if there:
         return there[0], False
+    check_none_waits_in(connection, campaign, shown)
     moment = now(connection)
     # No due time has a part of a second.
     due = moment.replace(microsecond=moment.microsecond or 1)
@@ -232,6 +239,23 @@ def run_now(
         key=own, released_at=moment, released_by=who, template=shown.template,
     )  # fmt: skip
     return some(connection, LaunchRow.key == own)[0], True
+
+
+def check_none_waits_in(connection: Connection, campaign: Campaign, shown: Launch) -> None:
+    """Refuse a run by hand beside one of the same version that waits for a worker.
+
+    Whatever its day is rendered to: people would get both. What was launched, its publication
+    finds. Raises RepeatedSendError unless it is to go once more.
+    """
+    if shown.template.again:
+        return
+    mine = (LaunchRow.campaign_id == campaign.id, LaunchRow.version == shown.version)
+    for one in some(connection, *mine, LaunchRow.state.in_(_WAITING)):
+        at = one.released_at or one.due_at
+        raise RepeatedSendError("error.launch.repeated", name=campaign.name, at=at)
+
+
+check_none_waits = reading(check_none_waits_in)
 
 
 @reading

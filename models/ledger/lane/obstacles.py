@@ -155,6 +155,11 @@ def wait_for_count(engine: Engine, account: Account, *, waits: Waits) -> None:
     _wait(engine, account, waits.scaled(waits_module.UNCOUNTED), reason=Reason.CALLS_UNCOUNTED)
 
 
+def wait_for_opt_outs(engine: Engine, account: Account) -> None:
+    """Make the lane of *account* wait because an opt-out could not be applied."""
+    _wait(engine, account, waits_module.OPT_OUT_UNAPPLIED, reason=Reason.OPT_OUT_UNAPPLIED)
+
+
 @writing
 def _wait(connection: Connection, account: Account, pause: timedelta, *, reason: Reason) -> None:
     lane_rows.ensure_lane(connection, account)

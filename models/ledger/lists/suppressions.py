@@ -183,29 +183,30 @@ def apply_opt_outs(engine: Engine, account: str, wishes: Sequence[OptOutMessage]
 
     What an operator or a file put there stays.
     """
+    if wishes:
+        write_new(engine, lambda connection: apply_in(connection, account, wishes))
+
+
+def apply_in(connection: Connection, account: str, wishes: Sequence[OptOutMessage]) -> None:
+    """Do the work of :func:`apply_opt_outs` in a transaction of the caller's."""
     said = dict[str, list[OptOutMessage]]()
     for wish in wishes:
         said.setdefault(wish.openid, []).append(wish)
     kinds = [SuppressionKind.KEYWORD]
-
-    def work(connection: Connection) -> None:
-        change = 1 + locked_rows.lock_list_changes(connection, account, ListName.SUPPRESSED)
-        stored = _stored(connection, list(said), account=account, kinds=kinds)
-        there = {one.openid: one for one in stored}
-        heard = (_after_messages(there.get(one), some) for one, some in sorted(said.items()))
-        rows = [one for one in heard if one != there.get(one.openid)]
-        if not rows:
-            return
-        if any(one.lifted_at is None for one in rows):
-            locked_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
-            rows = [one if one.lifted_at else replace(one, change=change) for one in rows]
-        people = [one.openid for one in rows]
-        delete_where(connection, Suppression, *_rows_of(account, people, kinds=kinds))
-        new = [{"account": account, **asdict(one)} for one in rows]
-        connection.execute(insert(Suppression), new)
-
-    if said:
-        write_new(engine, work)
+    change = 1 + locked_rows.lock_list_changes(connection, account, ListName.SUPPRESSED)
+    stored = _stored(connection, list(said), account=account, kinds=kinds)
+    there = {one.openid: one for one in stored}
+    heard = (_after_messages(there.get(one), some) for one, some in sorted(said.items()))
+    rows = [one for one in heard if one != there.get(one.openid)]
+    if not rows:
+        return
+    if any(one.lifted_at is None for one in rows):
+        locked_rows.count_list_change(connection, account, ListName.SUPPRESSED, change=change)
+        rows = [one if one.lifted_at else replace(one, change=change) for one in rows]
+    people = [one.openid for one in rows]
+    delete_where(connection, Suppression, *_rows_of(account, people, kinds=kinds))
+    new = [{"account": account, **asdict(one)} for one in rows]
+    connection.execute(insert(Suppression), new)
 
 
 def _after_messages(before: _Stored | None, wishes: Sequence[OptOutMessage]) -> _Stored:

@@ -39,8 +39,7 @@ def digest_of(connection: Connection) -> Digest:
 _Person: TypeAlias = tuple[str, str]
 
 
-@reading
-def erased_of(connection: Connection, people: Collection[_Person]) -> Collection[_Person]:
+def erased_in(connection: Connection, people: Collection[_Person]) -> Collection[_Person]:
     """Return those of some people, each an account and an OpenID, who were erased."""
     digest = digest_of(connection)
     asked = {(account, one): digest(one.encode()).decode() for account, one in people}
@@ -54,13 +53,16 @@ def erased_of(connection: Connection, people: Collection[_Person]) -> Collection
     }
 
 
-def _erased_in(account: str) -> tuple[ColumnElement[bool], ...]:
+erased_of = reading(erased_in)
+
+
+def _is_erased_of(account: str) -> tuple[ColumnElement[bool], ...]:
     return Suppression.account.in_([account, ALL_ACCOUNTS]), IS_ERASED
 
 
 def count_in(connection: Connection, account: str) -> int:
     """Return how many people of an account were erased."""
-    return count_of(connection, Suppression, *_erased_in(account))
+    return count_of(connection, Suppression, *_is_erased_of(account))
 
 
 count = reading(count_in)
@@ -75,7 +77,7 @@ def erased_among(engine: Engine, account: str) -> Among | None:
     All digests are in hand, 28 bytes each: a question for each OpenID would take hours.
     """
     with read(engine) as connection:
-        found = connection.scalars(select(Suppression.openid).where(*_erased_in(account)))
+        found = connection.scalars(select(Suppression.openid).where(*_is_erased_of(account)))
         digests = {one.encode() for one in found}
         digest = digest_of(connection) if digests else None
     if digest is None:

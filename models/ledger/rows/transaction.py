@@ -103,12 +103,25 @@ def write_new(engine: Engine, work: Callable[[Connection], T]) -> T:
     import tenacity  # noqa: PLC0415 - as above
 
     tries = tenacity.Retrying(
-        retry=tenacity.retry_if_exception_type(IntegrityError),
+        retry=tenacity.retry_if_exception(_is_duplicate),
         stop=tenacity.stop_after_attempt(3),
         reraise=True,
     )
     done: T = tries(write, engine, work)
     return done
+
+
+#: Of a row that is there already: SQLite's codes (unique, primary key), PostgreSQL's, MySQL's.
+_DUPLICATES: Final = frozenset({2067, 1555, "23505", 1062})
+
+
+def _is_duplicate(error: BaseException) -> bool:
+    """Return whether another row has the key; a foreign key or a NOT NULL fails each time."""
+    if not isinstance(error, IntegrityError) or error.orig is None:
+        return False
+    names = ("sqlite_errorcode", "sqlstate")
+    codes = {getattr(error.orig, name, None) for name in names} | {*error.orig.args[:1]}
+    return bool(codes & _DUPLICATES)
 
 
 def _once(engine: Engine, work: Callable[[Connection], T]) -> T:

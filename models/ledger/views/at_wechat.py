@@ -33,6 +33,7 @@ from broadcast.rules.jobs import Job, Period, Reconciled, SetAside
 from broadcast.rules.plan import selection
 from broadcast.rules.plan.audience import KINDS, Everyone, Followers, Tag, parse
 from broadcast.rules.plan.selection import Excluded, Exclusion
+from broadcast.rules.reports import Report
 from broadcast.rules.states import OPEN_PHASES, SENT, BatchState, Phase
 from models.base import count_of, row_of
 from models.batch_tables import Batch
@@ -87,6 +88,11 @@ class Pages:
     unnamed: Sequence[int]
     #: Broadcasts that will still send the same material, it itself among them.
     to_come: Sequence[str]
+
+
+def has_page(report: Report) -> bool:
+    """Return whether a broadcast published a page, which a recall takes away."""
+    return report.msgtype in WITH_PAGE and report.batches["accepted"] > 0
 
 
 @reading

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, Engine, and_, select
 
 from broadcast.frozen import alike, frozen
-from broadcast.rules.gates.blockers import waits_for_a_person
+from broadcast.rules.gates.blockers import is_going_out, waits_for_a_person
 from broadcast.rules.gates.gate import Gate, GateKind, closed
 from broadcast.rules.reports import InFlight, Report
 from broadcast.rules.states import OPEN_PHASES, BatchState
@@ -85,7 +85,7 @@ class _Unfinished:
     id: str
     #: Its time, where that is to come.
     until: datetime | None
-    #: Whether another gate of its own is closed.
+    #: Whether another gate of its own is closed; its undo window alone is over soon.
     kept_back: bool
     #: Whether each of those opens at its time.
     by_time: bool
@@ -105,9 +105,10 @@ def _unfinished(engine: Engine, accounts: Collection[str]) -> Iterator[_Unfinish
         if GateKind.CANCEL not in kinds:
             # One that is paused as well does not go out at its time.
             until = gates[0].until if kinds == {GateKind.SCHEDULE} else None
-            by_time = bool(gates) and not waits_for_a_person(gates)
+            kept_back = not is_going_out(gates)
+            by_time = kept_back and not waits_for_a_person(gates)
             yield _Unfinished(
-                account=row.account, id=row.id, until=until, kept_back=bool(kinds), by_time=by_time
+                account=row.account, id=row.id, until=until, kept_back=kept_back, by_time=by_time
             )
 
 

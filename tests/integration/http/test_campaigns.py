@@ -85,6 +85,22 @@ def test_what_a_broadcast_of_its_content_is_warned_of_is_named_of_a_campaign_too
     assert "notice.content.long" not in [one["code"] for one in edited["notices"]]
 
 
+def test_another_audience_is_refused_where_it_would_lose_who_is_left_out(program: Program) -> None:
+    narrowed = {"exclude": ["tag:3"], "sample": "10%"}
+    name = added(program, {**WEEKLY, "audience": {"followers": True}, **narrowed})
+    path = f"/v1/campaigns/{name}"
+
+    lost = program.ask("PATCH", path, TO_TAG)
+    no_sample = program.ask("PATCH", path, {**TO_TAG, "exclude": []})
+    same = program.ask("PATCH", path, {"audience": {"followers": True}}).json()["request"]
+
+    assert code_of(lost) == (422, "campaign.loses_exclude")
+    assert "tag:3" in lost.json()["detail"]
+    assert '"exclude"' in lost.json()["detail"]
+    assert code_of(no_sample) == (422, "campaign.loses_sample")
+    assert (same["exclude"], same["sample"]) == (["tag:3"], "10%")
+
+
 def test_another_audience_has_its_own_narrowing_and_another_content_is_whole(
     program: Program,
 ) -> None:
@@ -93,11 +109,12 @@ def test_another_audience_has_its_own_narrowing_and_another_content_is_whole(
     )
     path = f"/v1/campaigns/{name}"
 
-    tag = program.ask("PATCH", path, TO_TAG).json()["request"]
+    nobody: dict[str, Any] = {**TO_TAG, "exclude": [], "sample": None}
+    tag = program.ask("PATCH", path, nobody).json()["request"]
     draft = program.ask("PATCH", path, {"draft": "News {date}"}).json()
     text = program.ask("PATCH", path, TEXT).json()
 
-    assert tag == {"account": "shop", **TEXT, **TO_TAG}
+    assert tag == {"account": "shop", **TEXT, **nobody}
     assert (draft["draft_title"], draft["request"]["content"]) == ("News {date}", {})
     assert (text["draft_title"], text["request"]) == (None, tag)
 
@@ -107,7 +124,7 @@ def test_what_is_planned_beyond_wechats_limits_is_stored_and_named(program: Prog
     twice = {**WEEKLY, **EVERYBODY, "name": name, "cron": "0 10,20 * * *"}
 
     made = program.ask("POST", "/v1/campaigns", twice).json()
-    over = [one["text"] for one in made["notices"] if one["code"] == "launches.over_to_all"]
+    over = [one["text"] for one in made["notices"] if one["code"] == "launches.over_month"]
     path = f"/v1/campaigns/{name}"
     less = program.ask("PATCH", path, {"cron": "0 20 1 * *", **TO_TAG}).json()["notices"]
 
@@ -138,7 +155,7 @@ def test_the_list_has_held_runs_and_runs_are_listed_newest_first(
     assert (released["state"], released["released_by"]) == ("begun", "api")
     again = program.ask("POST", f"/v1/campaigns/{name}/run", {"due": held})
     assert code_of(again) == (409, "launch.begun")
-    now = run_now(program, name, key="order-1").json()
+    now = run_now(program, name, key="order-1", again=True).json()
     shown = program.get(f"/v1/campaigns/{name}/runs").json()["runs"]
     assert [one["due_at"] for one in shown] == [now["due_at"], released["due_at"]]
     assert len(program.get(f"/v1/campaigns/{name}/runs", limit=1).json()["runs"]) == 1
@@ -351,8 +368,11 @@ def test_each_act_needs_its_scope_and_everybody_needs_one_more(
         submitter.ask("POST", "/v1/campaigns", {**WEEKLY, **EVERYBODY, "name": "all"}),
         submitter.ask("PATCH", f"/v1/campaigns/{everybody}", {"title": "x"}),
         run_now(submitter, everybody, key="k"),
+        submitter.ask("POST", f"/v1/campaigns/{everybody}/rehearse"),
+        controller.ask("POST", f"/v1/campaigns/{everybody}/enable"),
     ):
         assert code_of(told) == (403, "api.scope")
+    assert controller.ask("POST", f"/v1/campaigns/{everybody}/disable").status_code == 200
     assert reader.get(path).json()["version"] == 1
     assert submitter.ask("PATCH", path, {"title": "x"}).json()["edited_by"] == "submitter"
 

@@ -61,6 +61,24 @@ def test_dead_letters_are_shown_sent_and_dropped(served: Served, program: Progra
     assert theirs & {strange, good, bad, away} == set()
 
 
+def test_a_message_of_the_queue_to_everybody_is_no_more_retried_than_the_queue_may_send_one(
+    served: Served, program: Program
+) -> None:
+    everybody = {"to_all": True, "confirm_to_all": "main"}
+    body = {"key": "dead-all", "account": "main", "content": api.TEXT, "audience": everybody}
+    letter = Letter(
+        source=LetterSource.CELERY, body=json.dumps(body), key="dead-all", account="main",
+        reason=Message("error.dead.to_all"),
+    )  # fmt: skip
+    letter_id = dead_letters.store_letter(served.engine, letter)
+
+    refused = program.ask("POST", f"/v1/dead-letters/{letter_id}/retry")
+
+    assert (refused.status_code, refused.json()["field"]) == (409, "audience.to_all")
+    assert program.get(f"/v1/dead-letters/{letter_id}").json()["state"] == "dead"
+    assert program.get("/v1/broadcasts", key="dead-all").json()["broadcasts"] == []
+
+
 def test_a_dead_letter_whose_message_was_submitted_otherwise_is_sent(
     served: Served, program: Program
 ) -> None:

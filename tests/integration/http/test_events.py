@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 
 import requests
 
+from entrypoints.http.routes.events import MOST_OF_A_KEY
 from models.ledger.steer import operator
 from tests.integration.http.conftest import KEYS, Served
 from tests.kit import api, documented
@@ -118,3 +120,21 @@ def test_a_stream_is_for_who_may_look(served: Served, program: Program) -> None:
     assert _open(served.program("of-shop-key-0123"), where).status_code == 404
     assert _open(served.program("submitter-key-0123"), where).status_code == 403
     assert _open(program, "/v1/broadcasts/nobody").status_code == 404
+
+
+def test_streams_of_one_key_leave_places_to_others_and_take_none_of_requests(
+    served: Served, program: Program
+) -> None:
+    where = _submitted(program, "many streams")
+    with contextlib.ExitStack() as open_:
+        # A reader that is thrown away would close its stream.
+        readers = [
+            _events(open_.enter_context(_open(program, where))) for _ in range(MOST_OF_A_KEY)
+        ]
+        assert {next(reader)[1] for reader in readers} == {"broadcast"}
+        refused = open_.enter_context(_open(program, where))
+        other = open_.enter_context(_open(served.program("reader-key-0123"), where))
+
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "10")
+        assert refused.json()["type"].endswith("error.api.busy_events")
+        assert other.status_code == 200

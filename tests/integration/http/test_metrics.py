@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from broadcast import names
+from broadcast.rules.metrics import Samples
 from broadcast.views.metrics import METRICS
+from entrypoints.http.routes.metrics import shared_samples
+from entrypoints.http.threads import Threads
 from producer.waking import CeleryWaker
 from tests.kit import api, ledger, template
 from tests.kit.api import Program
 from tests.kit.wait import until
+
+if TYPE_CHECKING:
+    from entrypoints.http.api_parts import APIParts
 
 #: Of a proxy on this machine, whose caller may be anybody.
 OF_PROXIES = [{"X-Forwarded-For": "127.0.0.1"}, {"Forwarded": "for=127.0.0.1"}, {"Via": "1.1 web"}]
@@ -95,3 +106,25 @@ def test_a_key_shows_what_it_may_see(scraped: Program) -> None:
 
 def test_unknown_parameters_are_refused(scraped: Program) -> None:
     assert scraped.get("/metrics", name="all").status_code == 422
+
+
+def test_readers_of_whole_broadcasts_keep_no_scraper_waiting(tmp_path: Path) -> None:
+    engine = template.migrated(f"sqlite:///{tmp_path / 'broadcast.db'}")
+    threads = Threads(engine)
+    outside = SimpleNamespace(samples=dict)
+    parts = cast("APIParts", SimpleNamespace(engine=engine, threads=threads, outside=outside))
+    read = threading.Event()
+
+    async def scraped_beside_readers() -> Samples:
+        reading = [asyncio.create_task(threads.readers.run(read.wait, 60)) for _ in range(20)]
+        try:
+            return await asyncio.wait_for(shared_samples(parts).since(monotonic()), 30)
+        finally:
+            read.set()
+            await asyncio.gather(*reading)
+
+    try:
+        assert asyncio.run(scraped_beside_readers())
+    finally:
+        threads.close()
+        engine.dispose()

@@ -28,12 +28,16 @@ WHOLE = {
     "size_brake": "50%",
 }  # fmt: skip
 EVERYBODY = {"to_all": True, "confirm_to_all": "shop"}
+#: Another audience names again who is left out, or that nobody is.
+NOBODY_OUT = ("--exclude", "none", "--sample", "none")
+NONE_OUT: Mapping[str, Any] = {"exclude": [], "sample": None}
 #: Words of the command, and members of a request, that say the same.
 SAME: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [
-    (("--followers",), {"audience": {"followers": True}}),
-    (("--followers", "--with-tag", "2"), {"audience": {"followers": True}, "with_tag": 2}),
-    (("--tag", "2"), {"audience": {"tag_id": 2}}),
-    (("--to-all", "--yes-to-all"), {"audience": EVERYBODY}),
+    (("--followers", *NOBODY_OUT), {"audience": {"followers": True}, **NONE_OUT}),
+    (("--followers", "--with-tag", "2", *NOBODY_OUT),
+     {"audience": {"followers": True}, "with_tag": 2, **NONE_OUT}),
+    (("--tag", "2", *NOBODY_OUT), {"audience": {"tag_id": 2}, **NONE_OUT}),
+    (("--to-all", "--yes-to-all", *NOBODY_OUT), {"audience": EVERYBODY, **NONE_OUT}),
     (("--exclude", "tag:6", "--exclude", "tag:7"), {"exclude": ["tag:6", "tag:7"]}),
     (("--only-current",), {"only_current": True}),
     (("--sample", "500"), {"sample": "500"}),
@@ -108,7 +112,8 @@ def test_one_edit_by_the_command_by_http_and_by_python_makes_one_plan(
     assert by_command == by_http == by_python
     said = by_command.template.request
     if "audience" in members:
-        assert not {"exclude", "only_current", "sample", "ignore_suppression"} & {*said}
+        assert not {"only_current", "ignore_suppression"} & {*said}
+        assert {name: said[name] for name in NONE_OUT} == NONE_OUT
     else:
         kept = {"exclude", "only_current", "sample", "ignore_suppression", "with_tag"} - {*members}
         assert {name: said[name] for name in kept} == {name: WHOLE[name] for name in kept}

@@ -23,7 +23,7 @@ from models.ledger.campaigns import campaign_edits, campaign_rows, launch_rows
 from models.ledger.lane import leases
 from models.ledger.outcomes import recorded_ends, resolves
 from models.ledger.rows.transaction import write
-from models.ledger.steer import retries
+from models.ledger.steer import operator, retries
 from models.ledger.views import broadcast_reports
 from tests.integration.models.campaign_world import plan, run_of
 from tests.integration.models.tampering import found
@@ -115,6 +115,22 @@ def test_the_wait_is_reported_once_to_who_hears_of_it(engine: Engine) -> None:
     [notice] = notices.newest(engine, [NoticeState.WAITING], 9)
     assert notice.message.id == "notice.administrator"
     assert broadcast_id in str(notice.message.facts)
+
+
+def test_ends_that_wait_keep_none_behind_them_from_its_notice(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unreported, "_AT_ONCE", 1)
+    unreported.register(engine, ["wecom:a:1"], alone=False)
+    for number in (71, 72):
+        taken(engine, key=f"all-{number}", msg_id=number)
+    cancelled = planned(engine, Tag(tag_id=2), "tag")
+    assert operator.cancel(engine, cancelled, who="ann")
+
+    unreported.report(engine)
+
+    newest = notices.newest(engine, [NoticeState.WAITING], 9)
+    assert any(cancelled in str(one.message.facts) for one in newest)
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
 
-from broadcast.errors import ConflictError, InputError, UnknownIdError
+from broadcast.errors import ConflictError, InputError, RepeatedSendError, UnknownIdError
 from broadcast.rules.campaigns.campaign import Campaign
 from broadcast.rules.campaigns.launches import (
     CampaignState,
@@ -367,6 +368,27 @@ def test_a_run_that_is_asked_for_twice_with_one_key_is_one_run(
     assert len({launch_id for launch_id, _ in asked}) == 1
     assert sum(is_new for _, is_new in asked) == 1
     assert world.states(campaign) == {LAUNCHED: 1}
+
+
+@pytest.mark.every_database
+def test_of_runs_asked_for_at_once_with_keys_of_their_own_one_begins(
+    world: World, campaign: Campaign
+) -> None:
+    def ask(key: int) -> bool:
+        run = run_of(campaign)
+        with contextlib.suppress(RepeatedSendError):
+            return launch_rows.run_now(world.engine, campaign, run, key=str(key), who="li")[1]
+        return False
+
+    with ThreadPoolExecutor(4) as threads:
+        begun = list(threads.map(ask, range(4)))
+    world.clock.pass_(SECOND)
+    meant = run_of(campaign)
+    meant = replace(meant, template=replace(meant.template, again=True))
+
+    assert sum(begun) == 1
+    assert launch_rows.run_now(world.engine, campaign, meant, key="meant", who="li")[1]
+    assert world.states(campaign) == {("begun", None): 2}
 
 
 def test_a_launch_that_was_held_meanwhile_is_not_stored(world: World, campaign: Campaign) -> None:

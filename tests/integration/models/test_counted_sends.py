@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, update
 
+from broadcast.rules.accounts import AccountKind
 from broadcast.rules.campaigns.template import Template
 from broadcast.rules.states import BatchState
 from models.every_table import Batch, BroadcastRow
@@ -102,12 +103,12 @@ def test_a_campaign_that_is_to_be_stored_or_changed_counts_as_it_will_be(world: 
 def test_a_send_to_everybody_is_told_of_the_other_one_of_its_day(world: World) -> None:
     to_all = Template(request=dict(TEMPLATE.request) | {"audience": {"to_all": True}})
     world.add("eve", replace(plan(None, at=NOON + 2 * HOUR), template=to_all))
+    subscription = ledger.account().model_copy(update={"account_kind": AccountKind.SUBSCRIPTION})
 
     def said(hours: float, name: str = "") -> list[str]:
         at = NOON + hours * HOUR
         return [
-            one.id
-            for one in counted_sends.beside_to_all(world.engine, ledger.account(), at, name=name)
+            one.id for one in counted_sends.beside_to_all(world.engine, subscription, at, name=name)
         ]
 
     assert said(0) == ["launches.to_all_after"]

@@ -47,7 +47,9 @@ def begun(
     )  # fmt: skip
     campaign = campaign_edits.add(door.engine, "weekly", plan, who="li")
     run = asked_runs.run_of_now(door, campaign)
-    return campaign, asked_runs.begin(door, campaign, run, key="k", agreed=agreed, who="li")
+    return campaign, asked_runs.begin(
+        door, campaign, run, key="k", again=False, agreed=agreed, who="li"
+    )  # fmt: skip
 
 
 def shown(
@@ -103,7 +105,7 @@ def test_whoever_lets_it_go_once_more_agrees_to_what_is_shown_then(
 
     found = asked_runs.prepared_run(campaign, held, door, wechat=None, again=True)
     again = asked_runs.begin(
-        door, campaign, held, key=None, agreed=shown(found.size), who="wang"
+        door, campaign, held, key=None, again=False, agreed=shown(found.size), who="wang"
     )  # fmt: skip
 
     assert (found.doubts, found.size) == ([], 180)

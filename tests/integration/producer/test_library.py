@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
-from broadcast.rules.gates.gate import GateKind
+from broadcast.rules.gates.blockers import blockers_of
+from broadcast.rules.gates.gate import Cause, GateKind
 from broadcast.rules.plan.audience import OpenIDs
 from broadcast.rules.states import BroadcastState, Reason
 from broadcast.views.program_words import explained
@@ -95,6 +96,25 @@ def test_its_errors_have_a_kind_a_name_a_field_and_words(shop: Producer, here: E
     assert "--" not in explained(taken.value)
     assert "/v1/" not in explained(unknown.value)
     assert len(broadcast_reports.reports(here)) == 1
+
+
+def test_an_account_that_has_sent_is_halted_without_readable_accounts(
+    shop: Producer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = shop.submit(**asked())
+    broken = tmp_path / "accounts.toml"
+    broken.write_text("[default", "ascii")
+    for name in ("WECHAT_APPID", "WECHAT_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BROADCAST_ACCOUNTS_FILE", str(broken))
+
+    with Producer("shop", quota=QuotaStub()) as stopper:
+        with pytest.raises(SettingsError):
+            stopper.halt("nobody")
+        assert stopper.halt("default", why="wrong article")
+        halted = {one.cause for one in blockers_of(shop.status(made.id))}
+        assert Cause.ACCOUNT_HALTED in halted
+        assert stopper.unhalt("default")
 
 
 def test_a_time_is_an_aware_datetime_or_a_text(shop: Producer) -> None:

@@ -112,4 +112,4 @@ def test_what_is_planned_beyond_wechats_limits_is_named(campaigns: Campaigns) ->
     twice = {**WEEKLY, "cron": "0 10,20 * * *", "audience": everybody}
     campaigns.add("twice", cast("CampaignArguments", twice))
 
-    assert "launches.over_to_all" in {one.id for one in campaigns.over_limits()}
+    assert "launches.over_month" in {one.id for one in campaigns.over_limits()}

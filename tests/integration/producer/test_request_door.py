@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select
 from broadcast.errors import (
     AudienceError,
     BroadcastError,
+    ConfirmationRequiredError,
     ConflictError,
     ContentError,
     InputError,
@@ -206,13 +207,16 @@ def test_a_tag_of_nobody_that_has_time_is_stored_with_a_notice(door: SubmitServi
 
 
 @sqlite
-def test_a_list_of_strangers_is_stored_with_a_notice_of_this_account_alone(
+def test_a_confirmed_list_of_strangers_is_stored_with_a_notice_of_this_account_alone(
     door: SubmitService, engine: Engine
 ) -> None:
     door.submit(asked(), key="before", who="crm")
     follows.listed(engine, "shop", [f"oFOLLOWS{n:020}" for n in range(9)])
 
-    made = door.submit(asked(again=True), key="order-1", who="crm")
+    with pytest.raises(ConfirmationRequiredError) as refused:
+        door.submit(asked(again=True), key="order-1", who="crm")
+    confirmed = [str(refused.value.facts["id"])]
+    made = door.submit(asked(again=True, confirm=confirmed), key="order-1", who="crm")
 
     [notice] = made.notices
     assert (notice.id, notice.facts["known"], notice.facts["other"]) == (

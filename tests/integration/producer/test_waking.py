@@ -150,3 +150,30 @@ def test_neither_celery_nor_worker_is_imported_before_a_wake() -> None:
     )
 
     assert out.stdout.strip() == "[]"
+
+
+def test_unexpected_failure_of_the_client_is_logged_with_its_traceback(
+    valkey: Valkey, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(*_words: object, **_options: object) -> None:
+        raise ZeroDivisionError("not of the broker")
+
+    with closing(CeleryWaker(valkey.url)) as waker:
+        monkeypatch.setattr("celery.Celery.send_task", send)
+        with pytest.raises(BrokerAwayError) as caught:
+            waker.wake_planner("20261125-abcdef")
+
+    assert caught.value.facts["reason"] == "ZeroDivisionError: not of the broker"
+    (record,) = [one for one in caplog.records if one.name == "producer.waking"]
+    assert record.exc_info is not None
+
+
+def test_broker_that_is_away_leaves_no_traceback_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    url = f"redis://127.0.0.1:{free_port()}/0"
+
+    with closing(CeleryWaker(url)) as waker, pytest.raises(BrokerAwayError):
+        waker.wake_planner("20261125-abcdef")
+
+    assert [one for one in caplog.records if one.name == "producer.waking"] == []

@@ -19,9 +19,11 @@ from broadcast.rules.plan.audience import Everyone, Tag
 from broadcast.rules.plan.proof import Quota
 from broadcast.tokens.redis_access import connect
 from broadcast.tokens.token_service import Token, TokenService
+from broadcast.tokens.token_store import TokenFetchError
+from broadcast.views.texts import Texts
 from broadcast.wechat.api.mass import MassGet, MassSend, MassSendAll
 from broadcast.wechat.api.quotas import QuotaGet
-from broadcast.wechat.call_errors import APIError
+from broadcast.wechat.call_errors import APIError, UnknownOutcomeError
 from broadcast.wechat.client import WeChatClient
 from broadcast.wechat_account.account_client import AccountClient, ClientTokenFetcher
 from tests.integration.wechat.servers import RawServer, Request, closes, http, says
@@ -283,6 +285,38 @@ def test_without_a_token_the_account_calls_nothing(
     for one in told:
         assert isinstance(one, NoAnswer)
         assert (one.outcome, one.scope) == (outcome, Scope.ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"errcode": -1, "errmsg": "system error"}, "WeChat answered -1 (`broadcast explain -1`)."),
+        (closes, "WeChat gave no answer."),
+    ],
+)
+def test_failed_token_of_a_moment_ago_names_the_account_and_what_wechat_answered(
+    valkey: Valkey, answer: Any, words: str
+) -> None:
+    account = accounts.make(
+        "shop", appid="wx0123456789abcdef", appsecret="0123456789abcdef0123456789abcdef"
+    )
+    with (
+        RawServer(answer if callable(answer) else says(answer)).running() as server,
+        connect(valkey.url) as redis,
+    ):
+        http_client = WeChatClient(server.url())
+        fetcher = ClientTokenFetcher({account.appid: account}, {account.appid: http_client})
+        client = AccountClient(http_client, TokenService(redis, fetcher), account)
+        with pytest.raises((APIError, UnknownOutcomeError)):
+            client.token()
+        with pytest.raises(TokenFetchError) as caught:
+            client.token()
+        http_client.close()
+
+    shown = Texts("en")(caught.value)
+    assert shown.startswith("The access_token of account shop could not be fetched moments ago: ")
+    assert words in shown
+    assert account.appid not in shown
 
 
 def test_figures_of_a_quota_are_such_as_the_ledger_holds(

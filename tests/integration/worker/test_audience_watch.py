@@ -13,7 +13,7 @@ from broadcast.rules.calls.attempts import CallResult
 from broadcast.rules.calls.operator_verdict import NotSent
 from broadcast.rules.calls.outcomes import Outcome
 from broadcast.rules.calls.retry import RetryVerdict
-from broadcast.rules.calls.waits import Tuning, Waits
+from broadcast.rules.calls.waits import DEFAULT_TUNING, Tuning, Waits
 from broadcast.rules.gates import blockers
 from broadcast.rules.gates.gate import Cause
 from broadcast.rules.plan.audience import Everyone
@@ -29,6 +29,7 @@ from models.ledger.outcomes import resolves
 from models.ledger.plan import late_opt_outs
 from models.ledger.steer import operator, retries
 from models.ledger.views import broadcast_reports
+from producer.pushes import handle
 from tests.integration.models import test_sendall
 from tests.integration.models.stories import lost_then
 from tests.integration.models.test_late_opt_outs import planned
@@ -172,6 +173,59 @@ def test_a_keyword_that_no_worker_has_handled_yet_is_heeded_before_the_next_call
     assert got(wechat) == [one for one in PEOPLE if one not in {PEOPLE[3], PEOPLE[25]}]
     assert broadcast_reports.report(engine, broadcast_id).audience["suppressed"] == 2
     assert not pushes.any_due(engine)
+
+
+def test_calls_wait_while_an_opt_out_cannot_be_applied_and_for_an_hour_at_most(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broadcast_id = planned(engine)
+    asks_out(engine, PEOPLE[3])
+    apply = suppressions.apply_opt_outs
+
+    def no_apply(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(suppressions, "apply_opt_outs", no_apply)
+    wechat = WeChat()
+    lane.drive(context(engine, wechat), seconds=5)
+
+    report = broadcast_reports.report(engine, broadcast_id)
+    [wait] = blockers.blockers_of(report)
+    assert not wechat.keys
+    assert (wait.reason, wait.command) == (Reason.OPT_OUT_UNAPPLIED, "broadcast accounts")
+    assert pushes.push_counts(engine, ["default"])["default"].unapplied == [PEOPLE[3]]
+
+    for _ in range(pushes.MOST_TRIES_AWAITED - 1):
+        ledger.pass_time(engine, timedelta(minutes=1))
+        assert pushes.any_due(engine)
+        handle(engine, tuning=DEFAULT_TUNING, goes_on=lambda: True)
+    lane.drive(context(engine, wechat), seconds=5)
+    assert PEOPLE[3] in got(wechat)
+
+    # It is still tried, and applied one day.
+    monkeypatch.setattr(suppressions, "apply_opt_outs", apply)
+    ledger.pass_time(engine, timedelta(hours=1))
+    assert handle(engine, tuning=DEFAULT_TUNING, goes_on=lambda: True) == 1
+    assert suppressions.of_openid(engine, "default", PEOPLE[3])
+
+
+def test_calls_go_on_without_a_person_whose_opt_out_an_operator_applied(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(engine)
+    asks_out(engine, PEOPLE[3])
+
+    def no_apply(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(suppressions, "apply_opt_outs", no_apply)
+    wechat = WeChat()
+    lane.drive(context(engine, wechat), seconds=5)
+    suppressions.suppress(engine, [PEOPLE[3]], WORD, account="default")
+    ledger.pass_time(engine, timedelta(minutes=1))
+    lane.drive(context(engine, wechat), seconds=5)
+
+    assert got(wechat) == [one for one in PEOPLE if one != PEOPLE[3]]
 
 
 @pytest.mark.every_database

@@ -206,6 +206,22 @@ def test_a_broadcast_whose_list_is_still_to_come_cannot_be_excluded(engine: Engi
 
 
 @sqlite
+def test_expiry_is_judged_by_the_clock_of_the_ledger_and_not_of_the_machine(
+    engine: Engine,
+    left: list[tuple[str, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expires = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    monkeypatch.setattr(enqueue, "present", lambda _engine: expires - timedelta(seconds=1))
+
+    come(expires)
+
+    assert kept(engine) == []
+    ((_, answer),) = left
+    assert answer["created"]
+
+
+@sqlite
 @pytest.mark.parametrize("headers", [{}, {"expires": "2026-01-02T03:04:05"}, {"shadow": "x"}])
 def test_every_message_that_expired_is_a_dead_letter_and_says_so_to_its_sender(
     engine: Engine, left: list[tuple[str, dict[str, Any]]], headers: dict[str, object]

@@ -18,7 +18,8 @@ from broadcast.errors import BroadcastError, InputError, OutOfReachError
 from broadcast.quoting import one_line
 from entrypoints.cli import main, streaming
 from entrypoints.cli.run import Run
-from entrypoints.cli.terminal import AsWritten, Plain, Terminal, command_line
+from entrypoints.cli.shell_quoting import command_line
+from entrypoints.cli.terminal import AsWritten, Plain, Terminal
 from tests.unit.views.reports import EN
 
 

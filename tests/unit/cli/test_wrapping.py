@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from rich.cells import cell_len
 
+from entrypoints.cli.shell_quoting import command_line
 from entrypoints.cli.styling import COMMAND, units, wrapped
-from entrypoints.cli.terminal import command_line
 from tests.unit.test_catalogue import catalogue
 
 ZH = "已自动暂停：微信拒绝了群发内容（45166 bad content），共 30,001 人。请“修改”后提交……"

@@ -28,15 +28,19 @@ def _served(inner: Any, path: str) -> list[Any]:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async def receive() -> Any:
-        await asyncio.Event().wait()
+    asyncio.run(Gate(inner, language="en")(_scope(path), _silent, send))
+    return sent
 
-    scope = {
+
+async def _silent() -> Any:
+    await asyncio.Event().wait()
+
+
+def _scope(path: str) -> dict[str, Any]:
+    return {
         "type": "http", "method": "GET", "path": path, "raw_path": path.encode(), "headers": [],
         "query_string": b"", "asgi": {"version": "3.0", "spec_version": "2.3"}, "extensions": {},
     }  # fmt: skip
-    asyncio.run(Gate(inner, language="en")(scope, receive, send))
-    return sent
 
 
 @pytest.mark.parametrize("is_away", [True, False])
@@ -72,3 +76,45 @@ def test_a_health_check_or_scrape_that_succeeds_is_no_line_of_the_log(
         _served(Response(status_code=status), path)
 
     assert len(caplog.records) == lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("text/event-stream", 200), ("application/json", 503)]
+)
+def test_open_event_stream_takes_no_place_of_a_request(kind: str, status: int) -> None:
+    """It stays open for hours."""
+    may_end = asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"event: first"
+        await may_end.wait()
+
+    def short() -> Response:
+        return Response()
+
+    made = FastAPI()
+    made.get("/open")(lambda: StreamingResponse(pieces(), media_type=kind))
+    made.get("/short")(short)
+    gate = Gate(made, language="en", most=1)
+
+    async def both() -> int:
+        opened = asyncio.Event()
+
+        async def send_open(message: Any) -> None:
+            if message.get("body"):
+                opened.set()
+
+        first = asyncio.create_task(gate(_scope("/open"), _silent, send_open))
+        await opened.wait()
+        sent: list[Any] = []
+
+        async def send_short(message: Any) -> None:
+            sent.append(message)
+
+        await gate(_scope("/short"), _silent, send_short)
+        may_end.set()
+        await first
+        return int(sent[0]["status"])
+
+    assert asyncio.run(both()) == status
+    assert gate.inside == 0

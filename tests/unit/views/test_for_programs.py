@@ -97,3 +97,15 @@ def test_one_value_and_several_are_told_as_such(read: int, told: str) -> None:
     message = Message("error.audience.none_valid", field="openids", read=read, examples="“x”")
 
     assert told in refusal(message, Texts("en"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_options_in_what_a_program_wrote_are_quoted_to_the_letter(language: Language) -> None:
+    texts = Texts(language)
+    name = "50% off --at {noon} --title"
+    taken = Message("error.campaign.name_taken", name=name)
+    word = Message("error.campaign.word", option="--missed", text="--at", known="ask, late, skip")
+
+    assert name in refusal(taken, texts)
+    assert '"missed"' in refusal(word, texts)
+    assert "--at" in refusal(word, texts)
