@@ -1,82 +1,87 @@
-"""Holds the product against its limits of size: `tools/limits.toml`, by `make limits`.
+"""Holds the weight of each room of the product against `tools/limits.toml`, by `make limits`.
 
-Its nodes are the statements and expressions of the syntax tree, without imports, annotations and
-docstrings: a measure of what is done, however it is written down.
+The weight of a room is what somebody wrote in it, however and wherever it is written down: the
+statements and expressions of its syntax trees, the options of its commands, the members of its
+enums, and the values of its data files. Imports, annotations, docstrings and texts weigh nothing.
 """
 
 from __future__ import annotations
 
 import ast
+import json
+import re
+import subprocess
 import sys
 import tomllib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Final
 
 from tools.packages import INSTALLED, ROOT
 
 FILE: Final = "tools/limits.toml"
 #: The simulator is another process, and shares no code with the product.
 PRODUCT: Final = tuple(name for name in INSTALLED if name != "simulator")
-#: A revision is frozen in time, and as long as its tables are many.
-REVISIONS: Final = PurePath("migrations", "versions")
-#: Names that Python gives a meaning.
-NO_NAMES: Final = {"__init__", "__main__"}
-Limits = Mapping[str, Any]
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Module:
-    """The figures of a file."""
-
-    path: PurePath
-    lines: int
-    nodes: int
-    #: Each function: its length in lines, its first line, its name.
-    functions: tuple[tuple[int, int, str], ...]
-
-    @property
-    def is_revision(self) -> bool:
-        """True if it is a revision of the database."""
-        return self.path.parent == REVISIONS
+DATA: Final = frozenset({".csv", ".html", ".js", ".json", ".lua", ".mako", ".sql", ".toml"})
+#: The catalogue is translated, and read by people.
+TEXTS: Final = "locale"
+#: A room whose weight is so far below its limit gets a lower one.
+SLACK: Final = 0.02
+#: The trailer of a commit that raises a limit: `Limit: entrypoints/cli +120, halt asks the owner`.
+TRAILER: Final = re.compile(r"(?P<room>\S+) \+(?P<by>[\d_,]+), \S.*")
+#: Changed lines of the limits in a diff, such as `+"broadcast/rules" = 23_400`.
+_CHANGED: Final = re.compile(r'^(?P<sign>[+-])"?(?P<room>[\w/.]+)"? *= *(?P<weight>\d[\d_]*)')
+_Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def main() -> int:
-    """Say which limits are broken."""
-    lines = list(broken(read(), measured(ROOT)))
+    """Print which limits do not hold."""
+    lines = [*broken(read(), weights(ROOT)), *unexplained(ROOT)]
     sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 1 if lines else 0
 
 
-def read(root: Path = ROOT) -> Limits:
-    """Return the limits of a tree."""
+def read(root: Path = ROOT) -> Mapping[str, int]:
+    """Return the limit of each room."""
     return tomllib.loads((root / FILE).read_text("utf-8"))
 
 
-def measured(root: Path) -> list[Module]:
-    """Return the figures of each file of the product."""
-    places = [root / name for name in PRODUCT]
-    files = [
-        file for place in places for file in ([place] if place.is_file() else place.rglob("*.py"))
-    ]
-    return [_module(file, root) for file in sorted(files)]
+def weights(root: Path) -> Mapping[str, int]:
+    """Return the weight of each room of the product."""
+    found: Counter[str] = Counter()
+    for name in PRODUCT:
+        place = root / name
+        for file in [place] if place.is_file() else place.rglob("*"):
+            found[room(PurePath(file.relative_to(root)))] += weight_of(file)
+    return +found
 
 
-def _module(file: Path, root: Path) -> Module:
-    text = file.read_text("utf-8")
-    tree = ast.parse(text)
-    functions = [
-        ((node.end_lineno or node.lineno) - node.lineno + 1, node.lineno, node.name)
-        for node in ast.walk(tree)
-        if isinstance(node, _Function)
-    ]
-    return Module(
-        path=PurePath(file.relative_to(root)), lines=text.count("\n"), nodes=nodes(tree),
-        functions=tuple(functions),
-    )  # fmt: skip
+def room(path: PurePath) -> str:
+    """Return the room of a file: its folder in a package or in the ledger, or the package."""
+    folders = path.parent.parts or path.parts
+    return "/".join(folders[: 3 if folders[:2] == ("models", "ledger") else 2])
+
+
+def weight_of(file: Path) -> int:
+    """Return the weight of a file; 0 for one that holds no code and no data."""
+    if file.suffix == ".py":
+        return weight(ast.parse(file.read_text("utf-8")))
+    return values(file) if file.suffix in DATA and TEXTS not in file.parts else 0
+
+
+def weight(tree: ast.AST) -> int:
+    """Return the nodes of a syntax tree, the calls in its annotations and members in strings."""
+    total = nodes(tree)
+    for node in ast.walk(tree):
+        for name in ("annotation", "returns"):
+            part = getattr(node, name, None)
+            if isinstance(part, ast.AST):
+                calls = (one for one in ast.walk(part) if isinstance(one, ast.Call))
+                total += sum(map(nodes, calls))
+        if isinstance(node, ast.Call):
+            total += 2 * len(_members_in_string(node))
+    return total
 
 
 def nodes(node: ast.AST) -> int:
@@ -96,90 +101,94 @@ def _parts(node: ast.AST) -> Iterator[object]:
 
 
 def _has_docstring(node: ast.AST) -> bool:
-    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    return isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None
+    return isinstance(node, _Documented) and ast.get_docstring(node, clean=False) is not None
 
 
-def room(path: PurePath) -> str:
-    """Return the room of a file: its folder in a package or in the ledger, or the package."""
-    folders = path.parent.parts or path.parts
-    return "/".join(folders[: 3 if folders[:2] == ("models", "ledger") else 2])
+def _members_in_string(node: ast.Call) -> list[str]:
+    """Return the members of `StrEnum("State", "HELD SENT")`, which no tree shows."""
+    name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+    if not name.endswith("Enum") or len(node.args) < 2:  # noqa: PLR2004 - name and members
+        return []
+    match node.args[1]:
+        case ast.Constant(value=str(members)):
+            return members.split()
+        case _:
+            return []
 
 
-def broken(limits: Limits, modules: Sequence[Module]) -> Iterator[str]:
-    """Say in a line of each limit that does not hold: where, found, the limit, what to do."""
-    yield from _totals(limits, modules)
-    yield from _rooms(limits["rooms"], modules)
-    yield from _names(limits["names"], modules)
-    yield from _lengths(limits, [one for one in modules if not one.is_revision])
-    yield from _percentile(limits["functions"]["p90_lines"], modules)
+def values(file: Path) -> int:
+    """Return how many values a data file has; of a script how many words and signs."""
+    text = file.read_text("utf-8")
+    match file.suffix:
+        case ".json":
+            return _leaves(json.loads(text))
+        case ".csv":
+            return sum(bool(cell.strip()) for line in text.splitlines() for cell in line.split(","))
+        case _:
+            return len(re.findall(r"\w+|[^\w\s]", text))
 
 
-def _totals(limits: Limits, modules: Sequence[Module]) -> Iterator[str]:
-    ledger = [one for one in modules if one.path.parts[:2] == ("models", "ledger")]
-    advice = f"Take code out, or raise it in {FILE} with a large feature, and say there why."
-    for name, found in (("product", modules), ("ledger", ledger)):
-        figures = {"nodes": sum(one.nodes for one in found), "files": len(found)}
-        yield from above(name, figures, limits[name], advice=advice)
+def _leaves(value: object) -> int:
+    if isinstance(value, dict):
+        return sum(1 + _leaves(one) for one in value.values())
+    return sum(map(_leaves, value)) if isinstance(value, list) else 1
 
 
-def _rooms(limits: Mapping[str, Limits], modules: Sequence[Module]) -> Iterator[str]:
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for one in modules:
-        found[room(one.path)].update(nodes=one.nodes, files=1)
-    for name, figures in found.items():
-        if name in limits:
-            advice = f"Make it smaller, or raise it in {FILE} with the feature, and say there why."
-            yield from above(name, figures, limits[name], advice=advice)
-        else:
-            yield f"{name}: a room without limits. Add them to [rooms] of {FILE}, and say why."
+def broken(limits: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:
+    """Say in a line of each limit that does not hold what was found and what to do."""
+    for name, weight_ in sorted(found.items()):
+        limit = limits.get(name)
+        line = f"{_quoted(name)} = {weight_:_}"
+        if limit is None:
+            yield f"{name}: a room without a limit. Add it to {FILE}: {line}"
+        elif weight_ > limit:
+            yield (
+                f"{name}: weight {weight_:,}, the limit is {limit:,}. Make it lighter, or commit"
+                f" `{line}` with the trailer `Limit: {name} +{weight_ - limit}, WHY`."
+            )
+        elif weight_ < limit * (1 - SLACK):
+            yield f"{name}: weight {weight_:,}, the limit is {limit:,}. Lower it to: {line}"
     for name in sorted({*limits} - {*found}):
-        yield f"{name}: limits of no room. Take them out of [rooms] of {FILE}."
+        yield f"{name}: a limit of no room. Take it out of {FILE}."
 
 
-def above(name: str, figures: Mapping[str, int], limits: Limits, *, advice: str) -> Iterator[str]:
-    """Say in a line of each figure that it is above its limit."""
-    for what, found in figures.items():
-        if what in limits and found > limits[what]:
-            yield f"{name}: {found:,} {what}, the limit is {limits[what]:,}. {advice}"
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name) else f'"{name}"'
 
 
-def _names(limits: Limits, modules: Sequence[Module]) -> Iterator[str]:
-    features, most = limits["features"], limits["most_features"]
-    if len(features) > most:
-        yield f"features of {FILE}: {len(features)} names, the limit is {most}. Rename modules."
-    homes: dict[str, list[str]] = defaultdict(list)
-    for one in modules:
-        homes[one.path.stem].append(str(one.path))
-    several = {name: places for name, places in homes.items() if len(places) > 1}
-    for name in sorted({*several} - {*features, *limits["pending"]} - NO_NAMES):
-        places = ", ".join(several[name])
-        yield f"{name}.py: {len(several[name])} modules, the limit is 1. Rename one of {places}."
-    for name in sorted({*limits["pending"]} - {*several}):
-        yield f"{name}: no name of two modules any more. Take it out of `pending` in {FILE}."
+def unexplained(root: Path) -> Iterator[str]:
+    """Say of each commit that raised a limit without its trailer which trailer it lacks.
+
+    Nothing is said where there is no history, as in an archive.
+    """
+    lines = ("git", "log", "--reverse", "--unified=0", "--patch", "--format=%x01%h%x02%B%x02")
+    done = subprocess.run([*lines, "--", FILE], cwd=root, capture_output=True, check=False)
+    for commit in done.stdout.decode("utf-8", "replace").split("\x01")[1:]:
+        name, message, patch = commit.split("\x02", 2)
+        for raised, by in raises(patch):
+            if (raised, by) not in trailers(message):
+                yield f"commit {name} lacks the trailer `Limit: {raised} +{by}, WHY`."
 
 
-def _lengths(limits: Limits, modules: Iterable[Module]) -> Iterator[str]:
-    most, longest = limits["file"]["lines"], limits["functions"]["lines"]
-    for one in modules:
-        if one.lines > most:
-            yield f"{one.path}: {one.lines} lines, the limit of a file is {most}. Split it."
-        for length, line, name in one.functions:
-            if length > longest:
-                yield (
-                    f"{one.path}:{line}: {name} has {length} lines, the limit of a function is"
-                    f" {longest}. Split it."
-                )
+def raises(patch: str) -> Iterator[tuple[str, int]]:
+    """Yield the rooms whose limit a diff raises, and by how much."""
+    before, after = dict[str, int](), dict[str, int]()
+    for line in patch.splitlines():
+        changed = _CHANGED.match(line)
+        if changed and PurePath(changed["room"]).parts[0] in PRODUCT:
+            side = before if changed["sign"] == "-" else after
+            side[changed["room"]] = int(changed["weight"])
+    for name in sorted({*before} & {*after}):
+        if after[name] > before[name]:
+            yield name, after[name] - before[name]
 
 
-def _percentile(limit: int, modules: Iterable[Module]) -> Iterator[str]:
-    lengths = sorted(length for one in modules for length, _, _ in one.functions)
-    found = lengths[len(lengths) * 9 // 10] if lengths else 0
-    if found > limit:
-        yield (
-            f"functions: one in ten has {found} lines or more, the limit is {limit}."
-            " Split long ones."
-        )
+def trailers(message: str) -> set[tuple[str, int]]:
+    """Return what the `Limit:` trailers of a commit's message explain."""
+    prefix = "Limit: "
+    lines = [line.removeprefix(prefix) for line in message.splitlines() if line.startswith(prefix)]
+    found = filter(None, map(TRAILER.fullmatch, lines))
+    return {(one["room"], int(re.sub(r"\D", "", one["by"]))) for one in found}
 
 
 if __name__ == "__main__":
